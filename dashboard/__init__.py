@@ -1,0 +1,1 @@
+"""The operator console: talks to the service over HTTP only."""

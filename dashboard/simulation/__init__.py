@@ -1,0 +1,1 @@
+"""The traffic generator behind `leaderboard simulate`."""

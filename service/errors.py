@@ -1,0 +1,50 @@
+"""Errors that carry their own HTTP status, code and advice.
+
+A domain error is raised where the rule lives and mapped to HTTP once, in `service.app`. Its
+message says what happened and what to do; it reaches the caller as it is.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """A request or command that cannot be carried out, with the words to tell its sender.
+
+    `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
+    set, becomes the `Retry-After` header.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class DatabaseUnavailable(ServiceError):
+    """PostgreSQL cannot be reached or went away during the statement."""
+
+    status = 503
+    code = "database_unavailable"
+    retry_after_seconds = 1
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "The database cannot be reached right now; send the same request again shortly "
+            "(with an Idempotency-Key it is never counted twice)."
+        )
+        self.reason = reason
+
+
+class CacheUnavailable(ServiceError):
+    """Redis cannot be reached, or holds nothing usable for this read."""
+
+    status = 503
+    code = "cache_unavailable"
+    retry_after_seconds = 1
+
+
+class UsageError(Exception):
+    """A mistake of the person at the command line: one line on stderr, exit status 1."""

@@ -1,0 +1,135 @@
+"""Every setting of every program, in one place.
+
+The environment is read nowhere else. A wrong value stops the start with the setting's name, the
+value and what is allowed.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import UsageError
+
+
+def _url_with_scheme(*schemes: str) -> AfterValidator:
+    allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+
+    def check(value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in schemes:
+            raise ValueError(f"a URL that starts with one of {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Settings(BaseSettings):
+    """Settings with their defaults, from the environment.
+
+    The three URLs have no prefix because every tool around the service spells them this way; all
+    other names begin with `LEADERBOARD_`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEADERBOARD_", extra="ignore", frozen=True)
+
+    database_url: Annotated[str | None, _url_with_scheme("postgresql", "postgres")] = Field(
+        default=None, validation_alias="DATABASE_URL"
+    )
+    """PostgreSQL to use. Unset: the one that `leaderboard up` runs in the data directory."""
+
+    redis_url: Annotated[str | None, _url_with_scheme("redis", "rediss", "unix")] = Field(
+        default=None, validation_alias="REDIS_URL"
+    )
+    """Redis or Valkey for the index and the events. Unset: the one that `leaderboard up` runs."""
+
+    broker_url: Annotated[str | None, _url_with_scheme("redis", "rediss", "unix")] = Field(
+        default=None, validation_alias="BROKER_URL"
+    )
+    """Dramatiq's broker. Unset: the same as `REDIS_URL`."""
+
+    data_dir: Path = Path(".leaderboard")
+    """Where `leaderboard up` keeps its database, sockets and logs."""
+
+    database_pool_size: int = Field(default=8, ge=2, le=200)
+    """Most connections a process opens to PostgreSQL."""
+
+    database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
+    """Longest wait for a connection or for one statement of a request."""
+
+    redis_timeout_seconds: float = Field(default=1.0, gt=0, le=60)
+    """Longest wait for an answer from Redis before a read falls back to PostgreSQL."""
+
+    submit_queue_limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Submissions a process lets wait for the next commit; past it the answer is 503."""
+
+    submit_batch_limit: int = Field(default=500, ge=1, le=10_000)
+    """Most submissions written by one statement."""
+
+    refresh_batch_limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Most pending sessions that one refresh folds before it publishes."""
+
+    worker_threads: int = Field(default=4, ge=1, le=64)
+    """Actors that one worker process runs at the same time."""
+
+    worker_poll_ms: int = Field(default=100, ge=10, le=1_000)
+    """Longest pause of an idle worker between two looks at the broker."""
+
+    request_body_limit: int = Field(default=64 * 1024, ge=1_024, le=100 * 1024 * 1024)
+    """Largest request body in bytes; a larger one is answered with 413."""
+
+    stream_heartbeat_seconds: float = Field(default=15.0, ge=0.1, le=300)
+    """Pause between two comments on an otherwise silent event stream."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important message that is logged."""
+
+    def require_database_url(self) -> str:
+        """Return the database's URL; without one, say how to name it."""
+        if self.database_url is None:
+            raise UsageError(
+                "DATABASE_URL is not set: name a PostgreSQL such as "
+                "postgresql://user:password@host:5432/leaderboard, or run `leaderboard up`."
+            )
+        return self.database_url
+
+    def require_redis_url(self) -> str:
+        """Return the cache's URL; without one, say how to name it."""
+        if self.redis_url is None:
+            raise UsageError(
+                "REDIS_URL is not set: name a Redis or Valkey such as redis://host:6379/0, "
+                "or run `leaderboard up`."
+            )
+        return self.redis_url
+
+    def require_broker_url(self) -> str:
+        """Return the broker's URL: `BROKER_URL`, else the cache's."""
+        return self.broker_url or self.require_redis_url()
+
+
+def environment_name(field: str) -> str:
+    """Return the environment variable that sets `field`."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"LEADERBOARD_{field.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` are taken by field name.
+
+    Raises `UsageError` that names the variable, its value and what is allowed.
+    """
+    values = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings()
+        return settings.model_copy(update=values) if values else settings
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    location = str(first["loc"][0])
+    name = location if location.isupper() else environment_name(location)
+    allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{name}={first['input']!r} is not usable: it must be {allowed}"

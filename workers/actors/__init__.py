@@ -1,0 +1,1 @@
+"""One module of actors a noun; cron beside the function."""
