@@ -1,37 +1,121 @@
-"""The connection pool, transactions, the `.sql` loader and the translation of driver errors.
+"""The connection pool, the `.sql` loader and the translation of driver errors.
 
 Statements live in `<noun>/sql/<verb_noun>.sql`; Python names them and passes parameters. Piccolo
-owns the schema and its migrations; statements run on the asyncpg connection itself, because
-Piccolo's `raw()` parses braces and would corrupt `'{}'` and `$1`.
+owns the schema, but statements run on asyncpg itself: Piccolo's `raw()` parses braces and would
+corrupt `'{}'` and `$1`.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from typing import Final, TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from service.errors import DatabaseUnavailable
+from service.settings import Settings
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+)
 
-    from service.settings import Settings
-
-    type_Pool = asyncpg.Pool[asyncpg.Record]
-    Connection = PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
-
-# A lost connection shows up as any of these, depending on the moment. InterfaceError is what the
-# driver raises for "connection is closed"; a wrong argument raises its subclass, which is a bug of
-# ours and must not be dressed up as an outage.
-_LOST: Final = (
+# A server that is away, going away or full shows up as any of these, depending on the moment.
+_UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )
+
+# InterfaceError says "connection is closed", but these subclasses of it say that we passed a wrong
+# argument: a bug, which must not be dressed up as an outage.
+_MISUSE: Final = (asyncpg.DataError, asyncpg.exceptions.ClientConfigurationError)
+
+
+def load_sql(noun: str, name: str) -> str:
+    """Return the statement in `service/<noun>/sql/<name>.sql`."""
+    return resources.files("service").joinpath(noun, "sql", f"{name}.sql").read_text("utf-8")
+
+
+class Database:
+    """A pool of connections to one PostgreSQL.
+
+    It connects when first used, so that a process can start, and answer from Redis, while the
+    database is away. Every driver error that means "away" leaves as `DatabaseUnavailable`.
+    """
+
+    def __init__(self, settings: Settings, *, application_name: str) -> None:
+        self._settings = settings
+        self._application_name = application_name
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def open(self) -> None:
+        """Make the pool; does not connect yet."""
+        self._pool = await asyncpg.create_pool(
+            self._settings.require_database_url(),
+            min_size=0,
+            max_size=self._settings.database_pool_size,
+            timeout=self._settings.database_timeout_seconds,
+            command_timeout=self._settings.database_timeout_seconds,
+            server_settings={
+                "application_name": self._application_name,
+                "timezone": "UTC",
+                # A 200 promises that the score is on disk, whatever the server's default says.
+                "synchronous_commit": "on",
+                "jit": "off",
+            },
+        )
+
+    async def close(self) -> None:
+        """Close every connection, waiting for the statements under way."""
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are open, and how many of these are idle."""
+        if self._pool is None:
+            return 0, 0
+        return self._pool.get_size(), self._pool.get_idle_size()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Lend a connection; raises `DatabaseUnavailable` when there is none to be had."""
+        assert self._pool is not None, "Database.open() comes first"
+        with translate_errors():
+            async with self._pool.acquire(
+                timeout=self._settings.database_timeout_seconds
+            ) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction that commits unless the block raises."""
+        async with self.connect() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, statement: str, *parameters: object) -> list[asyncpg.Record]:
+        """Run one statement on its own; return its rows."""
+        async with self.connect() as connection:
+            return await connection.fetch(statement, *parameters)
+
+    async def fetch_one(self, statement: str, *parameters: object) -> asyncpg.Record | None:
+        """Run one statement on its own; return its first row, or None."""
+        async with self.connect() as connection:
+            return await connection.fetchrow(statement, *parameters)
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Raise `DatabaseUnavailable` for every driver error that means the database is away."""
+    try:
+        yield
+    except _MISUSE:
+        raise
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error

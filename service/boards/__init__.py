@@ -1,0 +1,1 @@
+"""Boards and seasons: which sessions count where."""

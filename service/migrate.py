@@ -1,0 +1,71 @@
+"""Brings a database's schema up to date with Piccolo's migrations, one process at a time."""
+
+import asyncio
+import contextlib
+import io
+import os
+from typing import TYPE_CHECKING
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine
+
+from service.errors import UsageError
+
+if TYPE_CHECKING:
+    from piccolo.apps.migrations.tables import Migration
+
+# Any number will do, as long as nothing else in this database locks the same one.
+_MIGRATION_LOCK = 0x6C656164_6D696772
+
+
+async def migrate(database_url: str) -> list[str]:
+    """Apply every migration that the database has not seen; return their names, oldest first.
+
+    Any number of processes may call this at once: an advisory lock lets one work while the rest
+    wait and then find nothing left to do. Raises `UsageError` where a migration fails; the
+    database then stands as the last complete migration left it.
+    """
+    lock = await asyncpg.connect(database_url, timeout=30)
+    try:
+        await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+        return await _run_forwards(database_url)
+    finally:
+        await lock.close()
+
+
+async def _run_forwards(database_url: str) -> list[str]:
+    os.environ["PICCOLO_CONF"] = "service.piccolo_conf"
+    # Piccolo looks its tables up when these modules are imported, so the name above comes first.
+    from piccolo.apps.migrations.commands.forwards import run_forwards  # noqa: PLC0415
+    from piccolo.apps.migrations.tables import Migration  # noqa: PLC0415
+
+    from service import piccolo_conf  # noqa: PLC0415
+
+    # A migration that cannot get its table lock gives way to the traffic instead of queueing in
+    # front of it.
+    engine = PostgresEngine(
+        config={"dsn": database_url, "server_settings": {"lock_timeout": "10s"}}
+    )
+    piccolo_conf.DB = engine
+    Migration._meta.db = engine
+    # Without a pool Piccolo opens a connection for every statement.
+    await engine.start_connection_pool(min_size=1, max_size=1)
+    try:
+        before = await _list_applied(Migration)
+        report = io.StringIO()
+        # Piccolo tells of its progress by print(); only the outcome is of interest here.
+        with contextlib.redirect_stdout(report):
+            result = await run_forwards(app_name="leaderboard")
+        if not result.success:
+            raise UsageError(f"a migration failed: {result.message}")
+        return [name for name in await _list_applied(Migration) if name not in before]
+    except asyncpg.PostgresError as error:
+        raise UsageError(f"a migration failed: {error}") from error
+    finally:
+        await engine.close_connection_pool()
+
+
+async def _list_applied(migration: "type[Migration]") -> list[str]:
+    if not await migration.table_exists().run():
+        return []
+    return await migration.get_migrations_which_ran(app_name="leaderboard")

@@ -1,0 +1,1 @@
+"""Operations: status, health, populate, audit and rebuild."""

@@ -1,0 +1,13 @@
+"""The table of players."""
+
+from piccolo.columns import BigSerial, Timestamptz, Varchar
+from piccolo.table import Table
+
+
+class Player(Table):
+    """Who scores. Never deleted: the ledger refers to it for ever."""
+
+    id = BigSerial(primary_key=True)
+    username = Varchar(length=255, unique=True)
+    joined_at = Timestamptz()
+    banned_at = Timestamptz(null=True, default=None)

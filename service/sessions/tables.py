@@ -1,0 +1,38 @@
+"""The ledger and its outbox."""
+
+from piccolo.columns import (
+    BigInt,
+    BigSerial,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    OnUpdate,
+    Timestamptz,
+    Varchar,
+)
+from piccolo.table import Table
+
+from service.players.tables import Player
+
+
+class GameSession(Table):
+    """One submitted score: append-only truth."""
+
+    id = BigSerial(primary_key=True)
+    player_id = ForeignKey(
+        Player, null=False, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
+    )
+    score = Integer()
+    game_mode = Varchar(length=50, default="solo")
+    submitted_at = Timestamptz()
+    idempotency_key = Varchar(length=255, null=True, default=None)
+
+
+class PendingSession(Table):
+    """A session that no refresh has folded yet.
+
+    Piccolo asks for a primary key; the migration drops it, because the outbox is written and
+    emptied as a whole and an index would only cost.
+    """
+
+    session_id = BigInt(primary_key=True)

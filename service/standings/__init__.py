@@ -1,0 +1,1 @@
+"""Standings: folding, ranking, publishing to the index and reading ranks back."""
