@@ -1,0 +1,201 @@
+"""Requests on the wire and what their answers mean: all that the engine knows of HTTP.
+
+httpx's own client costs 900 µs of processor time a request, and its connection pool looks at each
+connection for each request: 5 ms with 256 of them. So a connection is an httpx transport with a
+pool of one, used without the client around it: 400 to 600 µs, however many there are.
+"""
+
+import ssl
+from typing import Literal, NamedTuple, Self
+
+import httpx
+import msgspec
+
+from dashboard.simulation.plan import PlannedRequest, RequestKind
+
+# Servers close idle connections; uvicorn after 5 s. A request sent at that very moment is lost, so
+# the connection is given up before.
+_IDLE_SECONDS = 4.0
+
+_SAMPLE_LENGTH = 300
+
+
+class _Problem(msgspec.Struct):
+    error: str
+    code: str
+
+
+class _Acknowledgement(msgspec.Struct):
+    status: Literal["success"]
+    session_id: int
+
+
+class _Top(msgspec.Struct):
+    leaderboard: list[msgspec.Raw]
+
+
+class _Rank(msgspec.Struct):
+    user_id: int
+
+
+class Answer(NamedTuple):
+    """A complete answer, of whatever status."""
+
+    status: int
+    body: bytes
+
+
+class Failure(NamedTuple):
+    """Why a request failed.
+
+    `maybe_written`: a submit that failed so may be in the ledger all the same. `has_latency`: the
+    time it took tells about the server.
+    """
+
+    code: str
+    message: str
+    maybe_written: bool
+    has_latency: bool
+
+    @classmethod
+    def of_timeout(cls, seconds: float) -> Self:
+        """No answer within `seconds` of the intended start."""
+        message = f"no answer within {seconds:g} s"
+        return cls("timeout", message, maybe_written=True, has_latency=True)
+
+    @classmethod
+    def of_transport(cls, error: httpx.TransportError) -> Self:
+        """No answer, because the connection failed."""
+        message = shorten(str(error) or type(error).__name__)
+        if isinstance(error, httpx.ConnectError):
+            return cls("connection_refused", message, maybe_written=False, has_latency=False)
+        return cls("connection_lost", message, maybe_written=True, has_latency=False)
+
+    @classmethod
+    def of_abandoning(cls) -> Self:
+        """No answer, because the run was given up before it came."""
+        message = "the run was given up before the answer came"
+        return cls("abandoned", message, maybe_written=True, has_latency=False)
+
+    @classmethod
+    def of_answer(cls, answer: Answer) -> Self:
+        """An answer that says that the request failed."""
+        try:
+            code = msgspec.json.decode(answer.body, type=_Problem).code
+        except msgspec.DecodeError:
+            code = f"http_{answer.status}"
+        server_error = answer.status >= httpx.codes.INTERNAL_SERVER_ERROR
+        return cls(code, describe_answer(answer), maybe_written=server_error, has_latency=True)
+
+    @classmethod
+    def of_contents(cls, answer: Answer, finding: str) -> Self:
+        """An answer of status 200 that is not what was asked for."""
+        message = shorten(f"{finding}: {answer.body.decode(errors='replace')}")
+        return cls("unexpected_answer", message, maybe_written=True, has_latency=True)
+
+
+class Connection:
+    """One keep-alive connection to a service; it carries one request at a time."""
+
+    def __init__(self, url: httpx.URL, tls: ssl.SSLContext) -> None:
+        self._url = url
+        self._host = url.netloc
+        self._path_prefix = url.raw_path.rstrip(b"/")
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=tls,
+            limits=httpx.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS
+            ),
+        )
+
+    async def send(
+        self, method: str, path: str, body: bytes | None = None, *, key: str | None = None
+    ) -> Answer:
+        """Send one request and read its whole answer.
+
+        Raises `httpx.TransportError`. Time limits are the caller's, by cancellation: what is left
+        of a cancelled request is closed with its connection.
+        """
+        headers = [(b"host", self._host), (b"accept", b"application/json")]
+        if body is not None:
+            headers.append((b"content-type", b"application/json"))
+        if key is not None:
+            headers.append((b"idempotency-key", key.encode()))
+        url = self._url.copy_with(raw_path=self._path_prefix + path.encode())
+        request = httpx.Request(method, url, headers=headers, content=body)
+        response = await self._transport.handle_async_request(request)
+        return Answer(response.status_code, await response.aread())
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._transport.aclose()
+
+
+class Target:
+    """A service by its URL, to which connections are opened."""
+
+    def __init__(self, url: str) -> None:
+        self._url = httpx.URL(url)
+        self.url = url
+        # Loading the certificate authorities takes 20 ms: once, and only where there is TLS.
+        encrypted = self._url.scheme == "https"
+        self._tls = (
+            httpx.create_ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
+
+    def open_connection(self) -> Connection:
+        """Return a new connection, made with its first request."""
+        return Connection(self._url, self._tls)
+
+
+async def send_request(
+    connection: Connection, request: PlannedRequest, user_id: int, key: str
+) -> Answer:
+    """Send a planned request, on behalf of the player `user_id`.
+
+    Raises `httpx.TransportError`.
+    """
+    match request.kind:
+        case RequestKind.SUBMIT:
+            body = msgspec.json.encode(
+                {"user_id": user_id, "score": request.score, "game_mode": request.game_mode}
+            )
+            return await connection.send("POST", "/api/leaderboard/submit", body, key=key)
+        case RequestKind.TOP:
+            return await connection.send("GET", "/api/leaderboard/top?limit=10")
+        case RequestKind.RANK:
+            return await connection.send("GET", f"/api/leaderboard/rank/{user_id}")
+
+
+def judge_answer(kind: RequestKind, user_id: int, answer: Answer) -> int | Failure | None:
+    """Return why the answer is a failure, else the session that a submit made, else nothing."""
+    if answer.status != httpx.codes.OK:
+        return Failure.of_answer(answer)
+    try:
+        match kind:
+            case RequestKind.SUBMIT:
+                return msgspec.json.decode(answer.body, type=_Acknowledgement).session_id
+            case RequestKind.TOP:
+                msgspec.json.decode(answer.body, type=_Top)
+            case RequestKind.RANK:
+                ranked = msgspec.json.decode(answer.body, type=_Rank).user_id
+                if ranked != user_id:
+                    return Failure.of_contents(answer, f"asked for player {user_id}")
+    except msgspec.DecodeError as error:
+        return Failure.of_contents(answer, str(error))
+    return None
+
+
+def describe_answer(answer: Answer) -> str:
+    """Return the answer's status and what it says about the error."""
+    try:
+        message = msgspec.json.decode(answer.body, type=_Problem).error
+    except msgspec.DecodeError:
+        message = answer.body.decode(errors="replace")
+    return shorten(f"{answer.status}: {message}")
+
+
+def shorten(text: str) -> str:
+    """Return `text` on one line, of a length to show, without control characters."""
+    printable = "".join(c if c.isprintable() else " " for c in text[:_SAMPLE_LENGTH])
+    return " ".join(printable.split())

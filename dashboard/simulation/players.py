@@ -1,0 +1,139 @@
+"""The players on whose behalf a run sends: existing ones first, new ones where they run out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from dashboard.simulation.errors import ServiceUnreachable, UnexpectedAnswer
+from dashboard.simulation.exchange import Answer, Connection, Target, describe_answer, shorten
+
+# Enough to be quick (a thousand players in a second or two), too few to disturb a service.
+_CONNECTIONS = 8
+
+_TIMEOUT_SECONDS = 10.0
+
+# Ids have gaps. Where half of the draws are in vain, making players is quicker than searching.
+_DRAWS_PER_PLAYER = 2
+
+OnProgress = Callable[[int], None]
+"""Called with the number of players found so far."""
+
+_Candidate = TypeVar("_Candidate")
+_Decoded = TypeVar("_Decoded")
+
+
+class _PlayerIds(msgspec.Struct):
+    highest_user_id: int | None
+
+
+class _Status(msgspec.Struct):
+    players: _PlayerIds
+
+
+class _Player(msgspec.Struct):
+    user_id: int
+
+
+async def find_players(
+    target: Target, count: int, seed: int, on_progress: OnProgress = lambda _: None
+) -> list[int]:
+    """Return the ids of `count` players: drawn with `seed` from those that exist, or made.
+
+    On the same database the same seed gives the same players in the same order. Raises
+    `ServiceUnreachable` and `UnexpectedAnswer`.
+    """
+    counter = _PlayerCounter(target)
+    found: dict[int, None] = {}
+
+    async def collect(
+        candidates: Sequence[_Candidate], find: Callable[[_Candidate], Awaitable[int | None]]
+    ) -> None:
+        # Batch by batch, so that the order is that of the candidates and not of the answers.
+        for start in range(0, len(candidates), _CONNECTIONS):
+            if len(found) >= count:
+                return
+            batch = candidates[start : start + _CONNECTIONS]
+            for user_id in await asyncio.gather(*map(find, batch), return_exceptions=True):
+                if isinstance(user_id, BaseException):
+                    raise user_id
+                if user_id is not None:
+                    found[user_id] = None
+            on_progress(min(len(found), count))
+
+    try:
+        highest = await counter.read_highest_id()
+        draws = Random(f"{seed}:players")  # noqa: S311  reproducible by intent
+        await collect(
+            draws.sample(range(1, highest + 1), min(highest, count * _DRAWS_PER_PLAYER)),
+            counter.look_up_player,
+        )
+        # As many names as players: distinct names are distinct players, so they always suffice.
+        await collect([f"sim_{seed}_{number}" for number in range(count)], counter.create_player)
+        return list(found)[:count]
+    finally:
+        await counter.close()
+
+
+class _PlayerCounter:
+    """Asks a service for its players, over a few connections."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._idle: list[Connection] = []
+
+    async def close(self) -> None:
+        for connection in self._idle:
+            await connection.close()
+
+    async def read_highest_id(self) -> int:
+        """Return the highest id that a player has, 0 without players."""
+        path = "/api/ops/status"
+        status = self._decode(await self._call("GET", path), 200, f"GET {path}", _Status)
+        return status.players.highest_user_id or 0
+
+    async def look_up_player(self, user_id: int) -> int | None:
+        """Return `user_id` if there is such a player."""
+        path = f"/api/players/{user_id}"
+        answer = await self._call("GET", path)
+        if answer.status == httpx.codes.NOT_FOUND:
+            return None
+        return self._decode(answer, 200, f"GET {path}", _Player).user_id
+
+    async def create_player(self, username: str) -> int:
+        """Return the id of the player of that name, who is made if need be."""
+        path = "/api/players"
+        answer = await self._call("POST", path, msgspec.json.encode({"username": username}))
+        if answer.status != httpx.codes.CONFLICT:
+            return self._decode(answer, 201, f"POST {path}", _Player).user_id
+        path = f"/api/players?username={quote(username)}"
+        return self._decode(await self._call("GET", path), 200, f"GET {path}", _Player).user_id
+
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        connection = self._idle.pop() if self._idle else self._target.open_connection()
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                answer = await connection.send(method, path, body)
+        except httpx.ConnectError as error:
+            raise ServiceUnreachable(self._target.url) from error
+        except httpx.TransportError as error:
+            finding = f"a broken connection ({shorten(str(error))})"
+            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
+        except TimeoutError as error:
+            finding = f"nothing within {_TIMEOUT_SECONDS:g} s"
+            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
+        self._idle.append(connection)
+        return answer
+
+    def _decode(self, answer: Answer, status: int, call: str, shape: type[_Decoded]) -> _Decoded:
+        if answer.status != status:
+            raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
+        try:
+            return msgspec.json.decode(answer.body, type=shape)
+        except msgspec.DecodeError as error:
+            finding = f"something else than a leaderboard's JSON ({error})"
+            raise UnexpectedAnswer(self._target.url, call, finding) from error

@@ -1,0 +1,143 @@
+"""A run in words and tables for a terminal."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dashboard.simulation.reports import LatencySummary, RunReport, RunState, TrafficReport
+
+
+def describe_progress(report: RunReport) -> Text:
+    """Return one line about a run that goes on."""
+    latency = report.total.recent_latency
+    failed, dropped = report.total.failed, report.total.dropped
+    parts = [
+        f"{report.elapsed_seconds:.0f} / {report.duration_seconds:g} s",
+        f"{report.total.answered_per_second:,.0f} of {report.rate:g}/s",
+        f"{report.in_flight} in flight",
+        f"{failed:,} errors" + (f", {dropped:,} dropped" if dropped else ""),
+    ]
+    if latency:
+        parts.append(f"p50 {format_ms(latency.p50_ms)} p99 {format_ms(latency.p99_ms)} ms")
+    if report.generator.limited:
+        parts.append("generator late")
+    if report.state is RunState.DRAINING:
+        parts.append("awaiting the last answers")
+    return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
+
+
+def summarize_run(report: RunReport) -> RenderableType:
+    """Return what came of a run: figures, errors, and what to know when reading them."""
+    parts: list[RenderableType] = [_tabulate_traffic(report)]
+    if report.errors:
+        parts.append(_tabulate_errors(report))
+    parts.append(_tabulate_notes(report))
+    if report.generator.limited:
+        advice = (
+            "The generator, not the server, is the limit: it should be at most "
+            f"{report.generator.lag_limit_ms:g} ms late. Lower the rate, or give it a machine of "
+            "its own."
+        )
+        parts.append(Text(f"\n{advice}", style="bold yellow"))
+    return Group(*parts)
+
+
+def describe_shortfall(report: RunReport) -> str | None:
+    """Return why the run is not a full success, or nothing if it is one."""
+    findings = []
+    if report.state is RunState.STOPPED:
+        findings.append(
+            f"stopped after {report.elapsed_seconds:.1f} of {report.duration_seconds:g} s"
+        )
+    if report.total.failed:
+        findings.append(f"{report.total.failed:,} of {report.total.started:,} requests failed")
+    if report.total.dropped:
+        findings.append(f"{report.total.dropped:,} of {report.planned:,} were dropped")
+    return ", ".join(findings) or None
+
+
+def format_ms(milliseconds: float) -> str:
+    """Return milliseconds with three significant digits."""
+    for digits, bound in ((2, 10), (1, 100)):
+        if milliseconds < bound:
+            return f"{milliseconds:.{digits}f}"
+    return f"{milliseconds:,.0f}"
+
+
+def _tabulate_traffic(report: RunReport) -> Table:
+    # Narrow enough for a million requests on 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("request", no_wrap=True)
+    for heading in ("sent", "ok", "failed", "dropped", "ok/s"):
+        table.add_column(heading, justify="right")
+    for heading in ("p50 ms", "p90 ms", "p99 ms", "max ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, traffic in report.kinds.items():
+        table.add_row(name, *_list_figures(traffic))
+    table.add_section()
+    table.add_row("total", *_list_figures(report.total), style="bold")
+    return table
+
+
+def _list_figures(traffic: TrafficReport) -> list[str]:
+    return [
+        f"{traffic.started:,}",
+        f"{traffic.succeeded:,}",
+        f"{traffic.failed:,}",
+        f"{traffic.dropped:,}",
+        f"{traffic.answered_per_second:,.1f}",
+        *_list_latencies(traffic.latency),
+    ]
+
+
+def _list_latencies(latency: LatencySummary | None) -> list[str]:
+    if latency is None:
+        return ["-"] * 4
+    return [
+        format_ms(value)
+        for value in (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.max_ms)
+    ]
+
+
+def _tabulate_notes(report: RunReport) -> Table:
+    submits, generator = report.submits, report.generator
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row(
+        "Run",
+        f"{report.total.answered_per_second:,.1f} of {report.rate:g} requests a second for "
+        f"{report.elapsed_seconds:.1f} s, {report.players:,} players, seed {report.seed}",
+    )
+    table.add_row("Latency", "from the intended start to the end of the answer")
+    table.add_row(
+        "Ledger",
+        f"{submits.acknowledged:,} submits acknowledged with {submits.sessions:,} sessions, "
+        f"{submits.refused:,} refused, {submits.unknown:,} unknown; keys {submits.key_prefix}*",
+    )
+    table.add_row(
+        "Generator",
+        f"{format_ms(generator.lag_p99_ms)} ms late at p99, {generator.cpu_share:.0%} of a core",
+    )
+    return table
+
+
+def _tabulate_errors(report: RunReport) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for heading in ("error", "request"):
+        table.add_column(heading)
+    for heading in ("count", "first", "last"):
+        table.add_column(heading, justify="right")
+    table.add_column("the first one said")
+    for error in report.errors:
+        table.add_row(
+            # Text, because what a server says is data and never markup.
+            Text(error.code),
+            error.request,
+            f"{error.count:,}",
+            f"{error.first_seconds:.1f} s",
+            f"{error.last_seconds:.1f} s",
+            Text(error.sample),
+        )
+    return table

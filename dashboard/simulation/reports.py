@@ -1,0 +1,160 @@
+"""What a run tells about itself: frozen figures, while it goes on and after it ended.
+
+`RunReport` is also the JSON document of `leaderboard simulate --json`: an object with the fields
+below under their names, tuples as arrays, absent values as null. Times within a run count in
+seconds from its start, latencies are in milliseconds.
+
+What a latency is: the time from a request's *intended* start to the end of its answer, so that a
+server that stalls cannot hide behind requests that were not sent. Answers of any status have one.
+A request that found no answer in time counts with the time it was waited for; one whose
+connection was refused or lost has none. Percentiles are within 1 % of the exact value.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    """Requests are being started."""
+
+    DRAINING = "draining"
+    """No more are started; the last answers are awaited."""
+
+    FINISHED = "finished"
+    """The whole plan was carried out."""
+
+    STOPPED = "stopped"
+    """It was stopped before the end of its plan."""
+
+
+class LatencySummary(msgspec.Struct, frozen=True):
+    """Latencies of `count` requests, in milliseconds."""
+
+    count: int
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+
+
+class LatencyBucket(msgspec.Struct, frozen=True):
+    """`count` latencies of at most `upper_ms`, and above the bound of the bucket before."""
+
+    upper_ms: float
+    count: int
+
+
+class TrafficReport(msgspec.Struct, frozen=True):
+    """Requests of one kind, or of all.
+
+    `started` = `succeeded` + `failed` + those in flight. `dropped` ones were due but never
+    started, because the bound of requests in flight was reached. `answered_per_second` counts
+    the successful ones. `latency` is over the run, `recent_latency` over its last 10 s.
+    """
+
+    started: int
+    succeeded: int
+    failed: int
+    dropped: int
+    answered_per_second: float
+    latency: LatencySummary | None
+    recent_latency: LatencySummary | None
+
+
+class ErrorReport(msgspec.Struct, frozen=True):
+    """One sort of failure of one kind of request.
+
+    `code` is the slug of the service's answer, or what happened on the way: `timeout`,
+    `connection_refused`, `connection_lost`, `unexpected_answer`, `abandoned`. `sample` is the
+    message of the first one.
+    """
+
+    request: str
+    code: str
+    count: int
+    first_seconds: float
+    last_seconds: float
+    sample: str
+
+
+class SecondReport(msgspec.Struct, frozen=True):
+    """What started and ended within one second of the run."""
+
+    second: int
+    started: int
+    succeeded: int
+    failed: int
+    dropped: int
+
+
+class GeneratorReport(msgspec.Struct, frozen=True):
+    """How well the generator itself kept up.
+
+    The lag is the time between a request's intended start and the moment the generator turned to
+    it, whether or not a connection was free then. `limited` says that the lag's p99 is above
+    `lag_limit_ms`: then the generator, not the server, is the limit, and the latencies tell about
+    both. `cpu_share` is the part of one core that this process used.
+    """
+
+    lag_p50_ms: float
+    lag_p99_ms: float
+    lag_max_ms: float
+    lag_limit_ms: float
+    limited: bool
+    cpu_share: float
+
+
+class SubmitReport(msgspec.Struct, frozen=True):
+    """What the ledger should hold of this run.
+
+    Every submit's Idempotency-Key is `key_prefix` and the request's number in the plan. Of
+    `sent` ones, `acknowledged` were answered with success, `refused` with an error that says that
+    nothing was written; what became of the `unknown` ones only the ledger can tell (no answer, or
+    a server error). `sessions` counts distinct session ids; less than `acknowledged` would be an
+    idempotency key that was taken for another.
+    """
+
+    key_prefix: str
+    sent: int
+    acknowledged: int
+    refused: int
+    unknown: int
+    sessions: int
+    first_session_id: int | None
+    last_session_id: int | None
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """One run: what was asked for, and what came of it.
+
+    `started_at` is UTC. `rate` (requests a second), `duration_seconds`, `players`, `mix` (weights)
+    and `seed` are what was asked for; `planned` is rate times duration. `elapsed_seconds` ends
+    with the last answer. `total` sums up `kinds` (`submit`, `top`, `rank`).
+    """
+
+    run_id: str
+    url: str
+    state: RunState
+    started_at: str
+    rate: float
+    duration_seconds: float
+    players: int
+    mix: dict[str, float]
+    seed: int
+    planned: int
+    elapsed_seconds: float
+    in_flight: int
+    total: TrafficReport
+    kinds: dict[str, TrafficReport]
+    latency_buckets: tuple[LatencyBucket, ...]
+    errors: tuple[ErrorReport, ...]
+    seconds: tuple[SecondReport, ...]
+    generator: GeneratorReport
+    submits: SubmitReport

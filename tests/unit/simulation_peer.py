@@ -1,0 +1,126 @@
+"""A small HTTP server that answers as the service does: the peer in the simulation's tests."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Received:
+    method: str
+    path: str
+    key: str | None
+    body: Any
+
+
+Reply = tuple[int, Any]
+
+
+@dataclass
+class Peer:
+    """Holds players and sessions; `misbehave` may answer in its stead, and `gate` holds it up."""
+
+    players: dict[int, str] = field(default_factory=dict)
+    received: list[Received] = field(default_factory=list)
+    sessions: dict[str, int] = field(default_factory=dict)
+    misbehave: Callable[[Received], Reply | bytes | None] = lambda _: None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    stalled: asyncio.Event = field(default_factory=asyncio.Event)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def traffic(self) -> list[Received]:
+        return [call for call in self.received if call.path.startswith("/api/leaderboard/")]
+
+    def answer(self, call: Received) -> Reply:
+        parts = urlsplit(call.path)
+        match call.method, parts.path.split("/")[2:]:
+            case "GET", ["ops", "status"]:
+                return 200, {"players": {"highest_user_id": max(self.players, default=0)}}
+            case "GET", ["players", user_id]:
+                return self._describe(int(user_id))
+            case "GET", ["players"]:
+                [name] = parse_qs(parts.query)["username"]
+                return self._describe(self._ids()[name])
+            case "POST", ["players"]:
+                if call.body["username"] in self._ids():
+                    return 409, {"error": "The name is taken", "code": "username_taken"}
+                user_id = max(self.players, default=0) + 1
+                self.players[user_id] = call.body["username"]
+                return 201, self._describe(user_id)[1]
+            case "POST", ["leaderboard", "submit"]:
+                session_id = self.sessions.setdefault(call.key or "", len(self.sessions) + 1)
+                return 200, {"status": "success", "session_id": session_id}
+            case "GET", ["leaderboard", "top"]:
+                return 200, {"leaderboard": [], "players": len(self.players), "as_of": None}
+            case "GET", ["leaderboard", "rank", user_id]:
+                return 200, {"user_id": int(user_id), "total_score": 0, "rank": None}
+        return 404, {"error": f"No such page: {call.path}", "code": "not_found"}
+
+    def _ids(self) -> dict[str, int]:
+        return {name: user_id for user_id, name in self.players.items()}
+
+    def _describe(self, user_id: int) -> Reply:
+        if user_id not in self.players:
+            return 404, {"error": "User not found", "code": "player_not_found"}
+        joined_at = "2026-01-01T00:00:00Z"
+        name = self.players[user_id]
+        return 200, {"user_id": user_id, "username": name, "joined_at": joined_at}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while call := await _read_call(reader):
+                self.received.append(call)
+                if not self.gate.is_set():
+                    self.stalled.set()
+                    await self.gate.wait()
+                reply = self.misbehave(call) or self.answer(call)
+                if isinstance(reply, bytes):
+                    writer.write(reply)
+                    return
+                status, content = reply
+                body = content if isinstance(content, bytes) else json.dumps(content).encode()
+                head = f"HTTP/1.1 {status} -\r\ncontent-length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+
+async def _read_call(reader: asyncio.StreamReader) -> Received | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    method, path, _ = head[0].split(" ")
+    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Received(
+        method, path, headers.get("idempotency-key"), json.loads(body) if body else None
+    )
+
+
+@asynccontextmanager
+async def run_peer(players: int = 20) -> AsyncIterator[Peer]:
+    """Serve a peer with that many players on a free port."""
+    peer = Peer(players={user_id: f"player_{user_id}" for user_id in range(1, players + 1)})
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    peer.port = server.sockets[0].getsockname()[1]
+    try:
+        yield peer
+    finally:
+        peer.gate.set()
+        server.close()
