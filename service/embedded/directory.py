@@ -28,13 +28,17 @@ class DataDirectory:
         self.sockets = _choose_socket_directory(self.path)
 
     def create(self) -> None:
-        """Make the directory, its log folder and its socket folder where they are missing."""
-        account = Account.for_postgres()
+        """Make the directory itself where it is missing."""
         with explain_os_errors(self.path):
             # Another account must pass through to reach its own folder, and only that.
-            self.path.mkdir(mode=0o711 if account else 0o700, parents=True, exist_ok=True)
+            mode = 0o711 if Account.for_postgres() else 0o700
+            self.path.mkdir(mode=mode, parents=True, exist_ok=True)
+
+    def create_folders(self) -> None:
+        """Make the folders for logs and sockets where they are missing."""
+        with explain_os_errors(self.path):
             self.logs.mkdir(mode=0o700, exist_ok=True)
-            _make_private_directory(self.sockets, account)
+            _make_private_directory(self.sockets, Account.for_postgres())
 
     def remove_empty_socket_directory(self) -> None:
         """Leave nothing in the machine's temporary folder once the servers have stopped."""

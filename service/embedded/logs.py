@@ -10,7 +10,8 @@ from typing import Final
 
 _LARGEST_BYTES: Final = 8 * 1024 * 1024
 _TAIL_BYTES: Final = 8 * 1024
-_REASON: Final = re.compile(r"FATAL|PANIC|rror\b|\s#\s")
+# As PostgreSQL, Valkey, the command line and Python's tracebacks mark one.
+_REASON: Final = re.compile(r"(?:FATAL|PANIC|ERROR|(?<=\s)#|\berror:|[\w.]*Error\b).*")
 
 
 class Log:
@@ -49,13 +50,20 @@ class Log:
         self._start_bytes = 0
 
     def find_reason(self) -> str:
-        """Return the last line since `opened` that reads like an error, else the last line."""
+        """Return the last error printed since `opened`, else the last line; may be empty."""
+        lines = self._read_tail()
+        reasons = [found.group().lstrip("# ") for line in lines if (found := _REASON.search(line))]
+        return (reasons or lines or [""])[-1]
+
+    def find_last_line(self) -> str:
+        """Return the last line printed since `opened`; may be empty."""
+        return (self._read_tail() or [""])[-1]
+
+    def _read_tail(self) -> list[str]:
         if not self.path.exists():
-            return ""
+            return []
         with self.path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(self._start_bytes, end - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
-        spoken = [line.strip() for line in lines if line.strip()]
-        errors = [line for line in spoken if _REASON.search(line)]
-        return (errors or spoken or [""])[-1]
+        return [line.strip() for line in lines if line.strip()]

@@ -1,6 +1,7 @@
 """What the two embedded servers have in common: prepare, launch, wait, stop."""
 
 import logging
+import shutil
 import signal
 import subprocess
 import time
@@ -8,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from service.embedded.directory import DataDirectory, explain_os_errors
 from service.embedded.errors import StartFailed
@@ -24,7 +25,9 @@ from service.embedded.processes import (
 Report = Callable[[str], None]
 """Takes one line for the person who started the server."""
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS: Final = 0.02
+# Less than a server needs to write down why it gave up.
+_FULL_DISK_BYTES: Final = 64 * 1024
 
 
 class EmbeddedServer(ABC):
@@ -80,6 +83,7 @@ class EmbeddedServer(ABC):
     def prepare(self) -> None:
         """Make every folder and stop what an earlier run has left running."""
         self.directory.create()
+        self.directory.create_folders()
         leftovers = find_processes(self.program, self.folder)
         if leftovers:
             stop_leftovers(leftovers, self.stop_plan)
@@ -116,8 +120,12 @@ class EmbeddedServer(ABC):
 
     def explain_failure(self) -> str:
         """Return one line on why the last start failed."""
-        reason = self.log.find_reason()
-        return f"{self.name} did not start: {reason or 'it gave no reason'}; log: {self.log.path}"
+        reason = self.log.find_reason() or self._find_silent_reason()
+        return f"{self.name} did not start: {reason}; log: {self.log.path}"
+
+    def _find_silent_reason(self) -> str:
+        free_bytes = shutil.disk_usage(self.directory.path).free
+        return "the disk is full" if free_bytes < _FULL_DISK_BYTES else "it gave no reason"
 
     def stop(self) -> None:
         """Stop the server and wait for its end; nothing happens if it does not run."""

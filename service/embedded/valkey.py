@@ -77,9 +77,11 @@ class ValkeyServer(EmbeddedServer):
             return False
         if not snapshot.exists():
             return False
-        reason = self.log.find_reason()
         snapshot.unlink()
-        self.report(f"Deleted Valkey's snapshot, which it could not load ({reason}): it is rebuilt")
+        self.report(
+            f"Deleted Valkey's snapshot, which it could not load; log: {self.log.path}. "
+            "What it held comes back from PostgreSQL"
+        )
         return True
 
     def _spawn(self, output: int) -> subprocess.Popen[bytes]:

@@ -1,0 +1,270 @@
+"""`leaderboard`: starts the other programs and imports them only when they are asked for."""
+
+# Imports inside the commands keep `--help` and the start of every other command fast.
+# ruff: noqa: PLC0415
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from service.errors import DatabaseUnavailable, ServiceError, UsageError
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+_Command = Callable[..., Any]
+
+_PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+_MOST_ROWS = 1_000_000_000
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    run_command(leaderboard, name="leaderboard")
+
+
+def run_command(command: click.Command, *, name: str) -> NoReturn:
+    """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C."""
+    try:
+        command.main(prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else name
+        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except click.Abort:
+        sys.exit(130)
+    except DatabaseUnavailable as error:
+        _fail(f"the database cannot be reached: {error.reason}")
+    except (UsageError, ServiceError) as error:
+        _fail(str(error))
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    sys.exit(1)
+
+
+def _listening_options(command: _Command) -> _Command:
+    options = [
+        click.option(
+            "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
+        ),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=8000,
+            show_default=True,
+            help="TCP port to listen on; 0 takes any free one.",
+        ),
+        click.option(
+            "--processes",
+            type=click.IntRange(1, 64),
+            default=1,
+            show_default=True,
+            help="API processes that share the port.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Directory of database, sockets and logs.  "
+    "[default: LEADERBOARD_DATA_DIR, else .leaderboard]",
+)
+
+
+@click.group()
+@click.version_option(package_name="leaderboard", message="%(prog)s %(version)s")
+def leaderboard() -> None:
+    """A self-hosted leaderboard: every score kept exactly once, ranks at memory speed."""
+
+
+@leaderboard.command()
+@_listening_options
+@_data_dir_option
+def up(host: str, port: int, processes: int, data_dir: Path | None) -> None:
+    """Run everything on this machine.
+
+    That is the database, the cache, the API, a worker and the scheduler. PostgreSQL and Valkey
+    are started in the data directory unless DATABASE_URL and REDIS_URL name others. Ctrl-C stops
+    all of it and loses nothing.
+    """
+    from service.settings import load_settings
+    from service.supervisor.up import run_up
+
+    run_up(load_settings(data_dir=data_dir), host=host, port=port, processes=processes)
+
+
+@leaderboard.command()
+@_listening_options
+def api(host: str, port: int, processes: int) -> None:
+    """Serve the HTTP API.
+
+    DATABASE_URL and REDIS_URL name its servers.
+    """
+    from service.settings import load_settings
+    from service.supervisor.api import run_api
+
+    run_api(load_settings(), host=host, port=port, processes=processes)
+
+
+@leaderboard.command()
+def worker() -> None:
+    """Run a worker.
+
+    It refreshes and re-ranks the boards.
+    """
+    _become("workers")
+
+
+@leaderboard.command()
+def scheduler() -> None:
+    """Run the scheduler.
+
+    It asks for the periodic work; one is enough.
+    """
+    # periodiq reads its cron in local time.
+    os.environ["TZ"] = "UTC"
+    _become("workers.scheduler")
+
+
+@leaderboard.command()
+@_data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database's schema up to date."""
+    import asyncpg
+
+    from service.migrate import migrate as apply_migrations
+    from service.supervisor.lines import describe_address
+
+    database_url = _find_settings(data_dir).require_database_url()
+    try:
+        applied = asyncio.run(apply_migrations(database_url))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        place = describe_address(database_url)
+        raise UsageError(f"cannot use the database at {place}: {error}") from error
+    count = f"{len(applied)} migration{'' if len(applied) == 1 else 's'} applied"
+    click.echo(f"{count}: {', '.join(applied)}" if applied else "up to date")
+
+
+@leaderboard.command()
+@click.option(
+    "--players",
+    type=click.IntRange(1, _MOST_ROWS),
+    required=True,
+    help="How many players to make.",
+)
+@click.option(
+    "--sessions",
+    type=click.IntRange(0, _MOST_ROWS),
+    required=True,
+    help="How many game sessions to make for them.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="The same seed makes the same players and scores.",
+)
+@click.option("--reset", is_flag=True, help="Delete all players and sessions first.")
+@_data_dir_option
+def populate(
+    players: int,
+    sessions: int,
+    seed: int,
+    reset: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+) -> None:
+    """Fill the database with players and sessions, ranked and warm."""
+    from service.ops.populate import populate as fill_database
+
+    settings = _find_settings(data_dir)
+    asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
+
+
+@leaderboard.command()
+@_data_dir_option
+def audit(data_dir: Path | None) -> None:
+    """Compare ledger, standings and index.
+
+    The exit status is 1 if they differ.
+    """
+    from service.ops.audit import audit as compare
+
+    if not asyncio.run(compare(_find_settings(data_dir))):
+        sys.exit(1)
+
+
+@leaderboard.command()
+@_data_dir_option
+def rebuild(data_dir: Path | None) -> None:
+    """Make standings and index again from the ledger."""
+    from service.ops.rebuild import rebuild as make_again
+
+    asyncio.run(make_again(_find_settings(data_dir)))
+
+
+@leaderboard.command(context_settings=_PASS_ON, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def simulate(arguments: tuple[str, ...]) -> None:
+    """Send traffic over HTTP and measure it (`simulate --help`)."""
+    _become("dashboard.simulation", *arguments)
+
+
+@leaderboard.command(context_settings=_PASS_ON, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dashboard(arguments: tuple[str, ...]) -> None:
+    """Open the operator's console (`dashboard --help`)."""
+    _become("dashboard", *arguments)
+
+
+def _become(module: str, *arguments: str) -> NoReturn:
+    """Turn this process into another program of ours."""
+    from service.settings import load_settings
+    from service.supervisor.programs import python_command
+
+    load_settings()
+    os.execv(sys.executable, [*python_command(module), *arguments])  # noqa: S606
+
+
+def _find_settings(data_dir: Path | None) -> "Settings":
+    """Return settings that name a database and a cache: the environment's, else a running `up`'s.
+
+    Raises `UsageError` that says both ways when there is neither.
+    """
+    from service.settings import load_settings
+    from service.supervisor.instance import find_running
+
+    settings = load_settings(data_dir=data_dir)
+    if settings.database_url and settings.redis_url:
+        return settings
+    instance = find_running(settings.data_dir)
+    if instance is None:
+        raise UsageError(
+            f"no `leaderboard up` runs in {settings.data_dir.expanduser().resolve()}: start one, "
+            "name its directory with --data-dir, or set DATABASE_URL and REDIS_URL"
+        )
+    return load_settings(
+        data_dir=data_dir,
+        database_url=settings.database_url or instance.database_url,
+        redis_url=settings.redis_url or instance.redis_url,
+        broker_url=settings.broker_url or instance.broker_url,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What keeps the parts of the service running on one machine."""

@@ -1,0 +1,71 @@
+"""The API's processes on one listening socket, alone (`leaderboard api`) or as part of `up`."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from service.embedded.logs import Log
+from service.settings import Settings
+from service.supervisor.lines import print_line, print_ready
+from service.supervisor.listening import bind_listener, find_url
+from service.supervisor.programs import Program
+from service.supervisor.supervision import Part, Supervisor
+
+# Longer than the API itself gives its requests to finish.
+_STOP_SECONDS: Final = 15.0
+
+
+def make_api_programs(
+    listener: socket.socket, processes: int, environment: Mapping[str, str], logs: Path | None
+) -> list[Program]:
+    """Return the API's processes, not started yet.
+
+    They share the socket, which stays open here: a connection that waits in its queue survives
+    the end of any of them.
+    """
+    descriptor = listener.fileno()
+    programs = []
+    for number in range(1, processes + 1):
+        suffix = f" {number}" if processes > 1 else ""
+        programs.append(
+            Program(
+                f"API{suffix}",
+                "service",
+                arguments=["--fd", str(descriptor)],
+                pass_fds=[descriptor],
+                environment=environment,
+                log=Log(logs / f"api{suffix.replace(' ', '-')}.log") if logs else None,
+                stop_seconds=_STOP_SECONDS,
+            )
+        )
+    return programs
+
+
+def run_api(settings: Settings, *, host: str, port: int, processes: int) -> None:
+    """Serve the API against given servers until a stop is asked for."""
+    settings.require_database_url()
+    settings.require_broker_url()
+    with contextlib.closing(bind_listener(host, port)) as listener:
+        asyncio.run(_serve(listener, processes))
+
+
+async def _serve(listener: socket.socket, processes: int) -> None:
+    supervisor = Supervisor()
+    programs = make_api_programs(listener, processes, os.environ, logs=None)
+    started = time.monotonic()
+
+    def announce(part: Part) -> None:
+        print_ready(part.name, time.monotonic() - started, find_url(listener))
+
+    with supervisor.handling_signals():
+        try:
+            await supervisor.run(lambda: supervisor.start(programs, announce))
+        finally:
+            listener.close()
+            await supervisor.stop(programs)
+    print_line("Stopped.")

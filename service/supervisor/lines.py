@@ -1,0 +1,48 @@
+"""What a person sees of the supervisor: one line per event."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import click
+
+_DEFAULT_PORTS: Final = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379}
+
+
+def print_line(line: str) -> None:
+    """Print a line at once. A reader that has gone away must not keep anything from stopping."""
+    try:
+        click.echo(line)
+    except OSError:
+        # What is buffered would otherwise be tried again, and complained about, at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_ready(name: str, seconds: float | None, where: str) -> None:
+    """Print that a part is ready: its name, how long that took, and where it is."""
+    took = "" if seconds is None else f"{seconds:.1f} s"
+    print_line(f"{click.style(f'{name:<16}', bold=True)} {took:>7}  {where}")
+
+
+def describe_path(path: Path) -> str:
+    """Return the path as a person in the current folder would write it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def describe_address(url: str) -> str:
+    """Return where a URL leads, without user name or password."""
+    parts = urlsplit(url)
+    socket_folder = parse_qs(parts.query).get("host", [""])[0]
+    if parts.scheme == "unix" or not (parts.hostname or socket_folder):
+        return unquote(parts.path)
+    host = parts.hostname or socket_folder
+    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
+
+
+def describe_end(status: int) -> str:
+    """Return how a process ended, from its return code: an exit code or a signal's name."""
+    return signal.Signals(-status).name if status < 0 else f"exit code {status}"

@@ -1,0 +1,50 @@
+"""The API's listening socket, which outlives any one of the processes that answer on it."""
+
+import errno
+import socket
+from typing import Final
+
+from service.errors import UsageError
+
+_BACKLOG: Final = 2048
+_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+def bind_listener(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host` and `port`; port 0 takes any free one.
+
+    Raises `UsageError` that says what is in the way.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--host {host} is not an address of this machine") from error
+    try:
+        # Connections of an instance that has just ended may still be closing on this port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UsageError(_explain(error, host, port)) from error
+    return listener
+
+
+def find_url(listener: socket.socket) -> str:
+    """Return a URL that a browser on this machine can open."""
+    host, port = listener.getsockname()[:2]
+    host = _WILDCARDS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is taken; stop the other program or choose --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} on {host} is reserved for root; choose a --port of 1024 or more"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host} is not an address of this machine"
+    return f"cannot listen on port {port} of {host}: {error.strerror}"
