@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
@@ -23,24 +24,32 @@ from dashboard.simulation.plan import PlannedRequest, RequestKind, RunOptions, p
 from dashboard.simulation.recorder import Recorder
 from dashboard.simulation.reports import RunReport, RunState
 
-IN_FLIGHT_LIMIT = 1_000
-"""Most requests that are started and not answered; more are dropped."""
-
-CONNECTION_LIMIT = 256
-"""Most connections; more requests in flight wait for one, on their own latency's account.
-
-Well below the 1,024 files that a process may commonly open.
-"""
-
-TIMEOUT_SECONDS = 10.0
-"""Longest wait for an answer, from the intended start."""
-
 # Between the beginning of a run and its time zero, for the event loop to settle.
 _LEAD_SECONDS = 0.05
 
 # The event loop wakes up on whole milliseconds. A request that is due within half of one leaves
 # early rather than late; its latency then counts from the moment it left.
 _TIMER_GRAIN_SECONDS = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Bounds that keep a run from drowning itself or the service."""
+
+    in_flight: int = 1_000
+    """Most requests that are started and not answered; what is due beyond them is dropped."""
+
+    connections: int = 256
+    """Most connections; a request that waits for one does so on its own latency's account.
+
+    Well below the 1,024 files that a process may commonly open.
+    """
+
+    timeout_seconds: float = 10.0
+    """Longest wait for an answer, from the intended start."""
+
+
+_DEFAULT_LIMITS = RunLimits()
 
 
 class Run:
@@ -54,19 +63,19 @@ class Run:
         options: RunOptions,
         target: Target,
         players: Sequence[int],
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        limits: RunLimits = _DEFAULT_LIMITS,
     ) -> None:
         self._options = options
         self._target = target
         self._players = players
-        self._timeout_seconds = timeout_seconds
+        self._limits = limits
         self._run_id = secrets.token_hex(6)
         self._key_prefix = f"sim-{self._run_id}-"
         self._recorder = Recorder()
         self._state = RunState.RUNNING
         self._in_flight = 0
         self._idle: list[Connection] = []
-        self._free_connections = asyncio.Semaphore(CONNECTION_LIMIT)
+        self._free_connections = asyncio.Semaphore(limits.connections)
         self._starter: asyncio.Task[None] | None = None
         self._started_at = datetime.now(UTC)
         self._zero = time.perf_counter() + _LEAD_SECONDS
@@ -111,7 +120,7 @@ class Run:
                 wait_seconds = intended - time.perf_counter()
                 # Even without a wait the loop must turn, or no answer would ever be read.
                 await asyncio.sleep(wait_seconds if wait_seconds > _TIMER_GRAIN_SECONDS else 0)
-                if self._in_flight < IN_FLIGHT_LIMIT:
+                if self._in_flight < self._limits.in_flight:
                     self._in_flight += 1
                     requests.create_task(self._carry_out(request, intended))
                 else:
@@ -127,12 +136,12 @@ class Run:
         self._recorder.record_start(request.kind, started - self._zero, lag_seconds)
         outcome: int | Failure | None = Failure.of_abandoning()
         try:
-            async with asyncio.timeout(self._timeout_seconds - lag_seconds):
+            async with asyncio.timeout(self._limits.timeout_seconds - lag_seconds):
                 outcome = await self._exchange(request)
         except httpx.TransportError as error:
             outcome = Failure.of_transport(error)
         except TimeoutError:
-            outcome = Failure.of_timeout(self._timeout_seconds)
+            outcome = Failure.of_timeout(self._limits.timeout_seconds)
         finally:
             ended = time.perf_counter()
             self._in_flight -= 1

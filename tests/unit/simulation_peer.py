@@ -22,7 +22,10 @@ Reply = tuple[int, Any]
 
 @dataclass
 class Peer:
-    """Holds players and sessions; `misbehave` may answer in its stead, and `gate` holds it up."""
+    """Holds players and sessions; `misbehave` may answer in its stead.
+
+    While `gate` is not set, calls are read and not answered; the first such sets `stalled`.
+    """
 
     players: dict[int, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
@@ -30,7 +33,10 @@ class Peer:
     misbehave: Callable[[Received], Reply | bytes | None] = lambda _: None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
+    traffic_seen: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = field(default_factory=dict)
     port: int = 0
+    close: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -51,14 +57,13 @@ class Peer:
             case "GET", ["players", user_id]:
                 return self._describe(int(user_id))
             case "GET", ["players"]:
-                [name] = parse_qs(parts.query)["username"]
-                return self._describe(self._ids()[name])
+                return self._describe(self._ids()[parse_qs(parts.query)["username"][0]])
             case "POST", ["players"]:
                 if call.body["username"] in self._ids():
                     return 409, {"error": "The name is taken", "code": "username_taken"}
-                user_id = max(self.players, default=0) + 1
-                self.players[user_id] = call.body["username"]
-                return 201, self._describe(user_id)[1]
+                created = max(self.players, default=0) + 1
+                self.players[created] = call.body["username"]
+                return 201, self._describe(created)[1]
             case "POST", ["leaderboard", "submit"]:
                 session_id = self.sessions.setdefault(call.key or "", len(self.sessions) + 1)
                 return 200, {"status": "success", "session_id": session_id}
@@ -79,13 +84,20 @@ class Peer:
         return 200, {"user_id": user_id, "username": name, "joined_at": joined_at}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.connections[task] = writer
         try:
             while call := await _read_call(reader):
                 self.received.append(call)
+                if call.path.startswith("/api/leaderboard/"):
+                    self.traffic_seen.set()
                 if not self.gate.is_set():
                     self.stalled.set()
                     await self.gate.wait()
-                reply = self.misbehave(call) or self.answer(call)
+                reply = self.misbehave(call)
+                if reply is None:
+                    reply = self.answer(call)
                 if isinstance(reply, bytes):
                     writer.write(reply)
                     return
@@ -98,6 +110,7 @@ class Peer:
             pass
         finally:
             writer.close()
+            del self.connections[task]
 
 
 async def _read_call(reader: asyncio.StreamReader) -> Received | None:
@@ -119,8 +132,13 @@ async def run_peer(players: int = 20) -> AsyncIterator[Peer]:
     peer = Peer(players={user_id: f"player_{user_id}" for user_id in range(1, players + 1)})
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     peer.port = server.sockets[0].getsockname()[1]
+    peer.close = server.close
     try:
         yield peer
     finally:
-        peer.gate.set()
         server.close()
+        peer.gate.set()
+        for writer in peer.connections.values():
+            writer.transport.abort()
+        if peer.connections:
+            await asyncio.wait(peer.connections)
