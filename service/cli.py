@@ -21,6 +21,7 @@ _Command = Callable[..., Any]
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 _MOST_ROWS = 1_000_000_000
+_LARGEST_SEED = 2**31 - 1
 
 
 def main() -> NoReturn:
@@ -53,6 +54,13 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
+def _whole_number(least: int, most: int) -> click.IntRange:
+    kind = click.IntRange(least, most)
+    # Click's complaint about a word is that it "is not a valid <name>".
+    kind.name = f"whole number from {least} to {most}"
+    return kind
+
+
 def _listening_options(command: _Command) -> _Command:
     options = [
         click.option(
@@ -60,14 +68,16 @@ def _listening_options(command: _Command) -> _Command:
         ),
         click.option(
             "--port",
-            type=click.IntRange(0, 65535),
+            type=_whole_number(0, 65535),
+            metavar="N",
             default=8000,
             show_default=True,
             help="TCP port to listen on; 0 takes any free one.",
         ),
         click.option(
             "--processes",
-            type=click.IntRange(1, 64),
+            type=_whole_number(1, 64),
+            metavar="N",
             default=1,
             show_default=True,
             help="API processes that share the port.",
@@ -150,7 +160,7 @@ def migrate(data_dir: Path | None) -> None:
     from service.migrate import migrate as apply_migrations
     from service.supervisor.lines import describe_address
 
-    database_url = _find_settings(data_dir).require_database_url()
+    database_url = _find_settings(data_dir, with_cache=False).require_database_url()
     try:
         applied = asyncio.run(apply_migrations(database_url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -163,19 +173,22 @@ def migrate(data_dir: Path | None) -> None:
 @leaderboard.command()
 @click.option(
     "--players",
-    type=click.IntRange(1, _MOST_ROWS),
+    type=_whole_number(1, _MOST_ROWS),
+    metavar="N",
     required=True,
     help="How many players to make.",
 )
 @click.option(
     "--sessions",
-    type=click.IntRange(0, _MOST_ROWS),
+    type=_whole_number(0, _MOST_ROWS),
+    metavar="N",
     required=True,
     help="How many game sessions to make for them.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=_whole_number(0, _LARGEST_SEED),
+    metavar="N",
     default=1,
     show_default=True,
     help="The same seed makes the same players and scores.",
@@ -241,7 +254,7 @@ def _become(module: str, *arguments: str) -> NoReturn:
     os.execv(sys.executable, [*python_command(module), *arguments])  # noqa: S606
 
 
-def _find_settings(data_dir: Path | None) -> "Settings":
+def _find_settings(data_dir: Path | None, *, with_cache: bool = True) -> "Settings":
     """Return settings that name a database and a cache: the environment's, else a running `up`'s.
 
     Raises `UsageError` that says both ways when there is neither.
@@ -250,13 +263,14 @@ def _find_settings(data_dir: Path | None) -> "Settings":
     from service.supervisor.instance import find_running
 
     settings = load_settings(data_dir=data_dir)
-    if settings.database_url and settings.redis_url:
+    if settings.database_url and (settings.redis_url or not with_cache):
         return settings
     instance = find_running(settings.data_dir)
     if instance is None:
+        names = "DATABASE_URL and REDIS_URL" if with_cache else "DATABASE_URL"
         raise UsageError(
             f"no `leaderboard up` runs in {settings.data_dir.expanduser().resolve()}: start one, "
-            "name its directory with --data-dir, or set DATABASE_URL and REDIS_URL"
+            f"name its directory with --data-dir, or set {names}"
         )
     return load_settings(
         data_dir=data_dir,
