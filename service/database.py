@@ -16,15 +16,15 @@ from asyncpg.pool import PoolConnectionProxy
 from service.errors import DatabaseUnavailable
 from service.settings import Settings
 
-Connection: TypeAlias = (
-    "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-)
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 # A server that is away, going away or full shows up as any of these, depending on the moment.
 _UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
@@ -97,6 +97,15 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction that commits unless the block raises."""
         async with self.connect() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection that sees the database as it is now, however long the block takes."""
+        async with (
+            self.connect() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             yield connection
 
     async def fetch(self, statement: str, *parameters: object) -> list[asyncpg.Record]:

@@ -4,6 +4,7 @@ A domain error is raised where the rule lives and mapped to HTTP once, in `servi
 message says what happened and what to do; it reaches the caller as it is.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -21,6 +22,25 @@ class ServiceError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request, and what is allowed."""
+
+    field: str
+    message: str
+
+
+class InvalidRequest(ServiceError):
+    """A request that no retry can make right; `fields` names what to change."""
+
+    status = 400
+    code = "invalid_request"
+
+    def __init__(self, message: str, *fields: FieldError) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class DatabaseUnavailable(ServiceError):

@@ -1,6 +1,5 @@
 """Brings a database's schema up to date with Piccolo's migrations, one process at a time."""
 
-import asyncio
 import contextlib
 import io
 import os

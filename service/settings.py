@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     refresh_batch_limit: int = Field(default=10_000, ge=1, le=1_000_000)
     """Most pending sessions that one refresh folds before it publishes."""
 
+    refresh_interval_ms: int = Field(default=50, ge=0, le=10_000)
+    """Shortest time between two refreshes while scores keep coming; more lets each do more."""
+
     worker_threads: int = Field(default=4, ge=1, le=64)
     """Actors that one worker process runs at the same time."""
 

@@ -1,0 +1,85 @@
+"""The HTTP application: what it is made of, in which order that starts and stops."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from service.boards.service import SeasonFinder
+from service.cache import connect_redis
+from service.database import Database
+from service.http.errors import EXCEPTION_HANDLERS
+from service.http.requests import StrictRequest
+from service.lifecycle import Closing
+from service.players.routes import players_router
+from service.sessions.routes import sessions_router
+from service.sessions.service import Ledger
+from service.settings import Settings
+from service.standings.index_reader import IndexReader
+from service.standings.ranks import RankReader
+from service.standings.routes import standings_router
+from service.standings.top import TopFeed
+from service.wakeup import RefreshSignal, connect_broker
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Wire the service together; connects to nothing until it is started.
+
+    `app.state.closing` is for the server to set when it is told to stop: event streams end then.
+    """
+    database = Database(settings, application_name="leaderboard api")
+    redis = connect_redis(settings)
+    broker = connect_broker(settings.require_broker_url())
+    refresh_signal = RefreshSignal(redis, broker)
+    season_finder = SeasonFinder(database)
+    ledger = Ledger(database, refresh_signal, settings)
+    top_feed = TopFeed(redis, database, season_finder, refresh_signal)
+    index_reader = IndexReader(redis, database, season_finder, refresh_signal)
+    rank_reader = RankReader(database, index_reader, season_finder)
+    closing = Closing()
+
+    @asynccontextmanager
+    async def run(_: Litestar) -> AsyncIterator[None]:
+        await database.open()
+        top_feed.start()
+        try:
+            yield
+        finally:
+            closing.set()
+            await ledger.drain()
+            await refresh_signal.drain()
+            await top_feed.stop()
+            await redis.aclose()
+            await database.close()
+
+    def provide(value: object) -> Provide:
+        return Provide(lambda: value, use_cache=True, sync_to_thread=False)
+
+    return Litestar(
+        route_handlers=[sessions_router, standings_router, players_router],
+        dependencies={
+            "closing": provide(closing),
+            "database": provide(database),
+            "ledger": provide(ledger),
+            "rank_reader": provide(rank_reader),
+            "settings": provide(settings),
+            "top_feed": provide(top_feed),
+        },
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=[run],
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="Leaderboard",
+            version=version("leaderboard"),
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        ),
+        request_class=StrictRequest,
+        request_max_body_size=settings.request_body_limit,
+        state=State({"closing": closing}),
+    )

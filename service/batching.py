@@ -1,0 +1,90 @@
+"""Group commit, for writes and for reads: requests that wait together are served together."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from service.errors import ServiceError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class QueueFull(ServiceError):
+    """More requests wait than the process may hold."""
+
+    status = 503
+    code = "overloaded"
+    retry_after_seconds = 1
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} requests are waiting already; send this one again in a second.")
+
+
+class Batcher(Generic[Item, Answer]):
+    """Collects items while a batch is in flight, then sends them as the next batch.
+
+    A lone item does not wait for company. At most `queue_limit` items wait; the next one raises
+    `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in flight.
+
+    `run` answers every item in order; an answer that is an exception is raised to that item's
+    caller alone. An exception raised by `run` itself is raised to every caller of the batch.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[Sequence[Answer | ServiceError]]],
+        *,
+        batch_limit: int,
+        queue_limit: int,
+        concurrency: int = 1,
+    ) -> None:
+        self._run = run
+        self._batch_limit = batch_limit
+        self._queue_limit = queue_limit
+        self._concurrency = concurrency
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._senders: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for the next batch."""
+        return len(self._waiting)
+
+    async def put(self, item: Item) -> Answer:
+        """Send `item` with the next batch and return its answer."""
+        if len(self._waiting) >= self._queue_limit:
+            raise QueueFull(self._queue_limit)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._senders) < self._concurrency:
+            sender = asyncio.create_task(self._send_batches())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until every item that was put has its answer."""
+        while self._senders:
+            await asyncio.wait(self._senders)
+
+    async def _send_batches(self) -> None:
+        while self._waiting:
+            size = min(len(self._waiting), self._batch_limit)
+            batch = [self._waiting.popleft() for _ in range(size)]
+            try:
+                answers = await self._run([item for item, _ in batch])
+            except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), answer in zip(batch, answers, strict=True):
+                # A caller that went away has cancelled its future.
+                if future.done():
+                    continue
+                if isinstance(answer, ServiceError):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)

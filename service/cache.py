@@ -1,0 +1,106 @@
+"""The connection to Redis, every key name, and how a score and a player look in there.
+
+Everything in Redis follows PostgreSQL and may be dropped at any time.
+
+The index of a season is a sorted set. Its member is the player's id as eight bytes, most
+significant first, so that players with equal scores sort by id; its score is the standing's
+`sort_score`, where lower is better on every board.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from service.errors import CacheUnavailable
+from service.settings import Settings
+
+DIRTY_KEY: Final = "leaderboard:dirty"
+MUTEX_KEY: Final = "leaderboard:mutex"
+EVENTS_CHANNEL: Final = "leaderboard:events"
+SCHEDULER_KEY: Final = "leaderboard:scheduler"
+API_KEY_PREFIX: Final = "leaderboard:api:"
+WORKER_KEY_PREFIX: Final = "leaderboard:worker:"
+
+# Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
+_NAMES_PER_BUCKET_BITS: Final = 6
+
+_MEMBER: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonKeys:
+    """The keys of one season, tagged so that Redis Cluster keeps them in one slot."""
+
+    index: str
+    top: str
+    offset: str
+    names: str
+    new_index: str
+
+    @classmethod
+    def of(cls, season_id: int) -> "SeasonKeys":
+        """Return the keys of the season with this id."""
+        prefix = f"leaderboard:{{{season_id}}}"
+        return cls(
+            index=f"{prefix}:index",
+            top=f"{prefix}:top",
+            offset=f"{prefix}:offset",
+            names=f"{prefix}:names:",
+            new_index=f"{prefix}:index:new",
+        )
+
+    def names_bucket(self, user_id: int) -> str:
+        """Return the hash that holds this player's name, by id."""
+        return f"{self.names}{user_id >> _NAMES_PER_BUCKET_BITS}"
+
+
+def encode_member(user_id: int) -> bytes:
+    """Return the index's member for a player."""
+    return _MEMBER.pack(user_id)
+
+
+def decode_member(member: bytes) -> int:
+    """Return the player's id of a member of the index."""
+    (user_id,) = _MEMBER.unpack(member)
+    return int(user_id)
+
+
+def connect_redis(settings: Settings) -> Redis:
+    """Return a client that fails fast: a read has PostgreSQL to fall back to.
+
+    It connects when first used.
+    """
+    pool = ConnectionPool.from_url(
+        settings.require_redis_url(),
+        socket_timeout=settings.redis_timeout_seconds,
+        socket_connect_timeout=settings.redis_timeout_seconds,
+        # One more try covers a connection that a restarted server left behind; waiting between
+        # tries would only delay the fallback.
+        retry=Retry(NoBackoff(), 1),
+        client_name="leaderboard",
+    )
+    return Redis.from_pool(pool)
+
+
+def load_script(redis: Redis, noun: str, name: str) -> AsyncScript:
+    """Return the script in `service/<noun>/lua/<name>.lua`, ready to be called."""
+    file = resources.files("service").joinpath(noun, "lua", f"{name}.lua")
+    return redis.register_script(file.read_text("utf-8"))
+
+
+@contextmanager
+def translate_redis_errors() -> Iterator[None]:
+    """Raise `CacheUnavailable` for every error that means Redis is away or of no use."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error

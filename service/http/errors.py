@@ -1,0 +1,83 @@
+"""Maps every error to the one shape: `{"error", "code"}` with an optional list of `fields`."""
+
+import logging
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.types import ExceptionHandlersMap
+
+from service.errors import FieldError, InvalidRequest, ServiceError
+from service.http.documentation import ErrorAnswer
+from service.http.requests import locate_error
+
+_log = logging.getLogger(__name__)
+
+_ADVICE: Final = {
+    404: ("not_found", "There is nothing at this address; GET /schema lists what there is."),
+    405: ("method_not_allowed", "This address does not take this method; see `Allow`."),
+    413: ("body_too_large", "The body is too large."),
+}
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def answer_service_error(_: AnyRequest, error: ServiceError) -> Response[ErrorAnswer]:
+    """Answer a domain error with its own status, code and words."""
+    fields = list(error.fields) if isinstance(error, InvalidRequest) else []
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return Response(
+        ErrorAnswer(error=error.message, code=error.code, fields=fields),
+        status_code=error.status,
+        headers=headers,
+    )
+
+
+def answer_validation_error(_: AnyRequest, error: ValidationException) -> Response[ErrorAnswer]:
+    """Answer a wrong path, query or header parameter, naming it."""
+    fields = []
+    for detail in error.extra or []:
+        if isinstance(detail, dict):
+            located = locate_error(str(detail.get("message", "")))
+            field = str(detail.get("key", located.field))
+            fields.append(
+                FieldError(field="body" if field == "data" else field, message=located.message)
+            )
+    return Response(
+        ErrorAnswer(error="The request is not valid.", code="invalid_request", fields=fields),
+        status_code=400,
+    )
+
+
+def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[ErrorAnswer]:
+    """Answer what the framework refuses by itself: no such address, method, size."""
+    status = error.status_code
+    if status >= HTTP_500_INTERNAL_SERVER_ERROR:
+        return answer_unexpected_error(request, error)
+    code, advice = _ADVICE.get(status, ("invalid_request", error.detail))
+    return Response(
+        ErrorAnswer(error=advice, code=code), status_code=status, headers=error.headers or {}
+    )
+
+
+def answer_unexpected_error(request: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
+    """Answer a bug of ours without its insides; the log has them."""
+    _log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
+    return Response(
+        ErrorAnswer(
+            error="Something unexpected went wrong here; the service's log says what.",
+            code="internal_error",
+        ),
+        status_code=HTTP_500_INTERNAL_SERVER_ERROR,
+    )
+
+
+EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+    ServiceError: answer_service_error,
+    ValidationException: answer_validation_error,
+    HTTPException: answer_http_error,
+    Exception: answer_unexpected_error,
+}

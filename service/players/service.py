@@ -1,0 +1,35 @@
+"""Registering players and looking them up."""
+
+from typing import Final
+
+from service.database import Database, load_sql
+from service.players.errors import PlayerNotFound, UsernameTaken
+from service.players.schemas import PlayerAnswer
+
+REGISTER_PLAYER: Final = load_sql("players", "register_player")
+FIND_PLAYER: Final = load_sql("players", "find_player")
+FIND_PLAYER_BY_USERNAME: Final = load_sql("players", "find_player_by_username")
+
+
+async def register_player(database: Database, username: str) -> PlayerAnswer:
+    """Make a player with a name nobody has; raises `UsernameTaken`."""
+    row = await database.fetch_one(REGISTER_PLAYER, username)
+    if row is None:
+        raise UsernameTaken(username)
+    return PlayerAnswer(**row)
+
+
+async def find_player(database: Database, user_id: int) -> PlayerAnswer:
+    """Return a player by id; raises `PlayerNotFound`."""
+    row = await database.fetch_one(FIND_PLAYER, user_id)
+    if row is None:
+        raise PlayerNotFound
+    return PlayerAnswer(**row)
+
+
+async def find_player_by_username(database: Database, username: str) -> PlayerAnswer:
+    """Return a player by exact name; raises `PlayerNotFound`."""
+    row = await database.fetch_one(FIND_PLAYER_BY_USERNAME, username)
+    if row is None:
+        raise PlayerNotFound
+    return PlayerAnswer(**row)

@@ -1,0 +1,16 @@
+"""What can be wrong with a submission that is well-formed."""
+
+from service.errors import ServiceError
+
+
+class IdempotencyKeyReused(ServiceError):
+    """The player used this key before, for another score or game mode."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was used before with another body; "
+            "send a new key for a new score, or the same body to repeat the first answer."
+        )

@@ -1,0 +1,92 @@
+"""The ledger: every submitted score, written by group commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from service.batching import Batcher
+from service.database import Connection, Database, load_sql
+from service.errors import ServiceError
+from service.players.errors import PlayerNotFound
+from service.sessions.errors import IdempotencyKeyReused
+from service.settings import Settings
+from service.wakeup import RefreshSignal
+
+RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")
+FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A score as a game backend sent it, already validated."""
+
+    user_id: int
+    score: int
+    game_mode: str
+    idempotency_key: str | None
+
+
+class Ledger:
+    """Records submissions: each exactly once, all that wait together with one commit."""
+
+    def __init__(
+        self, database: Database, refresh_signal: RefreshSignal, settings: Settings
+    ) -> None:
+        self._database = database
+        self._refresh_signal = refresh_signal
+        self._batcher: Batcher[Submission, int] = Batcher(
+            self._record_batch,
+            batch_limit=settings.submit_batch_limit,
+            queue_limit=settings.submit_queue_limit,
+        )
+
+    async def record(self, submission: Submission) -> int:
+        """Return the id of the session, which is on disk by then.
+
+        With an idempotency key that the player used before, it is the id of that first session.
+        Raises `PlayerNotFound`, `IdempotencyKeyReused`, `QueueFull` or `DatabaseUnavailable`.
+        """
+        return await self._batcher.put(submission)
+
+    async def drain(self) -> None:
+        """Wait until every submission has been answered."""
+        await self._batcher.drain()
+
+    async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
+        async with self._database.connect() as connection:
+            rows = await connection.fetch(
+                RECORD_SESSIONS,
+                [submission.user_id for submission in batch],
+                [submission.score for submission in batch],
+                [submission.game_mode for submission in batch],
+                [submission.idempotency_key for submission in batch],
+            )
+            self._refresh_signal.raise_soon()
+            answers: list[int | ServiceError] = [
+                PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
+            ]
+            repeats = [
+                line
+                for line, row in enumerate(rows)
+                if row["session_id"] is not None and not row["recorded"]
+            ]
+            if repeats:
+                replies = await _replay(connection, [batch[line] for line in repeats])
+                for line, reply in zip(repeats, replies, strict=True):
+                    answers[line] = reply
+        return answers
+
+
+async def _replay(connection: Connection, repeated: list[Submission]) -> list[int | ServiceError]:
+    """Answer submissions whose key was used before as the first time, or say that they differ."""
+    rows = await connection.fetch(
+        FIND_KEYED_SESSIONS,
+        [submission.user_id for submission in repeated],
+        [submission.idempotency_key for submission in repeated],
+    )
+    return [
+        row["session_id"]
+        if (row["score"], row["game_mode"]) == (submission.score, submission.game_mode)
+        else IdempotencyKeyReused()
+        for submission, row in zip(repeated, rows, strict=True)
+    ]

@@ -1,0 +1,16 @@
+"""What can be wrong with a read of the standings."""
+
+from service.errors import ServiceError
+
+
+class StandingsUnavailable(ServiceError):
+    """Neither memory nor Redis nor PostgreSQL can answer."""
+
+    status = 503
+    code = "standings_unavailable"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Neither Redis nor the database can be reached right now; ask again in a second."
+        )

@@ -1,0 +1,142 @@
+"""The index: Redis's copy of the standings, a follower with an offset of its own.
+
+A change is added only to an index that has all changes before it; any other index is rebuilt.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.cache import (
+    EVENTS_CHANNEL,
+    SeasonKeys,
+    encode_member,
+    load_script,
+    translate_redis_errors,
+)
+from service.database import Connection, Database, load_sql
+from service.standings.offset import Offset
+from service.standings.schemas import Published, Top
+from service.standings.top import select_top
+
+LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
+SCAN_STANDINGS: Final = load_sql("standings", "scan_standings")
+SCAN_USERNAMES: Final = load_sql("standings", "scan_usernames")
+
+_STANDINGS_PER_LOAD: Final = 10_000
+_NAMES_PER_LOAD: Final = 20_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonChange:
+    """What one refresh changed in one season, and which offset that moves its index between."""
+
+    season_id: int
+    previous: Offset
+    offset: Offset
+    top: Top
+    player_ids: Sequence[int]
+    sort_scores: Sequence[int]
+
+
+class Index:
+    """Writes the index of every open season. Only the holder of the writer lock may."""
+
+    def __init__(self, redis: Redis, database: Database) -> None:
+        self._redis = redis
+        self._database = database
+        self._publish = load_script(redis, "standings", "publish_standings")
+        self._load = load_script(redis, "standings", "load_index")
+        self._swap = load_script(redis, "standings", "swap_index")
+
+    async def publish(self, change: SeasonChange) -> bool:
+        """Add a refresh's changes; False where the index misses earlier ones and is as it was."""
+        keys = SeasonKeys.of(change.season_id)
+        pairs: list[int | bytes] = []
+        for sort_score, player_id in zip(change.sort_scores, change.player_ids, strict=True):
+            pairs += (sort_score, encode_member(player_id))
+        with translate_redis_errors():
+            published = await self._publish(
+                keys=[keys.index, keys.offset, keys.top],
+                args=[
+                    change.previous.position,
+                    str(change.offset),
+                    _encode(change.top),
+                    EVENTS_CHANNEL,
+                    _encode(Published(change.season_id, str(change.offset), change.top)),
+                    *pairs,
+                ],
+            )
+        return bool(published)
+
+    async def add_names(self, season_id: int, names: Mapping[int, str]) -> None:
+        """Keep players' names beside the index, so that a rank needs no look at PostgreSQL."""
+        keys = SeasonKeys.of(season_id)
+        # The client's types ask for a mapping of every kind of key at once.
+        buckets: dict[str, dict[Any, Any]] = {}
+        for player_id, username in names.items():
+            buckets.setdefault(keys.names_bucket(player_id), {})[player_id] = username
+        with translate_redis_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for bucket_key, bucket in buckets.items():
+                pipeline.hset(bucket_key, mapping=bucket)
+            await pipeline.execute()
+
+    async def rebuild_outdated(self) -> list[int]:
+        """Rebuild the index of each open season that is not where its standings are.
+
+        Returns the ids of these seasons.
+        """
+        seasons = await self._database.fetch(LIST_OPEN_SEASONS)
+        with translate_redis_errors():
+            stored = await self._redis.mget(
+                [SeasonKeys.of(season["season_id"]).offset for season in seasons]
+            )
+        outdated = [
+            int(season["season_id"])
+            for season, offset in zip(seasons, stored, strict=True)
+            if Offset.parse(offset) != Offset.of_season(season)
+        ]
+        for season_id in outdated:
+            await self.rebuild(season_id)
+        return outdated
+
+    async def rebuild(self, season_id: int) -> None:
+        """Build a season's index from its standings beside the old one, then swap it in."""
+        keys = SeasonKeys.of(season_id)
+        # One snapshot, so that offset, top and standings belong together.
+        async with self._database.snapshot() as connection:
+            seasons = await connection.fetch(LIST_OPEN_SEASONS)
+            season = next(row for row in seasons if row["season_id"] == season_id)
+            offset = Offset.of_season(season)
+            top = await select_top(
+                connection, season_id, players=season["players"], as_of=offset.as_of
+            )
+            with translate_redis_errors():
+                await self._redis.unlink(keys.new_index)
+                async for row in connection.cursor(SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD):
+                    await self._load(keys=[keys.new_index], args=[row["packed"]])
+                await self._swap(
+                    keys=[keys.index, keys.offset, keys.top, keys.new_index],
+                    args=[
+                        str(offset),
+                        _encode(top),
+                        EVENTS_CHANNEL,
+                        _encode(Published(season_id, str(offset), top)),
+                    ],
+                )
+            await self._reload_names(connection, season_id)
+
+    async def _reload_names(self, connection: Connection, season_id: int) -> None:
+        names: dict[int, str] = {}
+        async for row in connection.cursor(SCAN_USERNAMES, season_id, prefetch=5_000):
+            names[row["player_id"]] = row["username"]
+            if len(names) == _NAMES_PER_LOAD:
+                await self.add_names(season_id, names)
+                names = {}
+        await self.add_names(season_id, names)

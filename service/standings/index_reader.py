@@ -1,0 +1,183 @@
+"""Reads of the index, batched over the requests that wait together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from service.batching import Batcher
+from service.boards.service import OpenSeason, SeasonFinder
+from service.cache import (
+    SeasonKeys,
+    decode_member,
+    encode_member,
+    load_script,
+    translate_redis_errors,
+)
+from service.database import Database, load_sql
+from service.errors import CacheUnavailable, ServiceError
+from service.standings.index import Index
+from service.standings.offset import Offset
+from service.wakeup import RefreshSignal
+
+FIND_USERNAMES: Final = load_sql("players", "find_usernames")
+
+_RANKS_PER_BATCH: Final = 256
+_WAITING_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedRank:
+    """A player's place in the index at one offset."""
+
+    user_id: int
+    username: str
+    sort_score: int
+    rank: int
+    players: int
+    offset: Offset
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """A run of the index: players with their scores, best first, and where it begins.
+
+    `better` counts the players with a better score than the first; `position` is the first one's
+    place from 0.
+    """
+
+    user_ids: Sequence[int]
+    usernames: Sequence[str]
+    sort_scores: Sequence[int]
+    better: int
+    position: int
+    players: int
+    offset: Offset
+
+
+class IndexReader:
+    """Reads the index of the open season of the global board.
+
+    Every read raises `CacheUnavailable` where Redis is away or what it holds is not ours, missing
+    or older than what this process has seen before; a refresh is asked for then, to mend it.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        database: Database,
+        season_finder: SeasonFinder,
+        refresh_signal: RefreshSignal,
+    ) -> None:
+        self._redis = redis
+        self._database = database
+        self._season_finder = season_finder
+        self._refresh_signal = refresh_signal
+        self._index = Index(redis, database)
+        self._read_ranks = load_script(redis, "standings", "read_ranks")
+        self._read_neighbours = load_script(redis, "standings", "read_neighbours")
+        self._seen: Offset | None = None
+        self._batcher: Batcher[int, IndexedRank | None] = Batcher(
+            self._read_batch, batch_limit=_RANKS_PER_BATCH, queue_limit=_WAITING_LIMIT
+        )
+
+    async def read_rank(self, user_id: int) -> IndexedRank | None:
+        """Return a player's place, or None for one who is not in the index."""
+        return await self._batcher.put(user_id)
+
+    async def read_neighbours(self, user_id: int, radius: int) -> Neighbourhood | None:
+        """Return the players around one, or None for one who is not in the index."""
+        season = await self._season_finder.find()
+        keys = SeasonKeys.of(season.season_id)
+        with translate_redis_errors():
+            stored, players, better, position, listed = await self._read_neighbours(
+                keys=[keys.index, keys.offset], args=[encode_member(user_id), radius]
+            )
+        offset = await self._check(stored, season)
+        if not listed:
+            return None
+        user_ids = [decode_member(member) for member in listed[::2]]
+        buckets = [keys.names_bucket(user_id) for user_id in user_ids]
+        with translate_redis_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for bucket, listed_id in zip(buckets, user_ids, strict=True):
+                pipeline.hget(bucket, str(listed_id))
+            names = dict(zip(user_ids, await pipeline.execute(), strict=True))
+        usernames = await self._complete_names(season, names)
+        return Neighbourhood(
+            user_ids=user_ids,
+            usernames=[usernames[listed_id] for listed_id in user_ids],
+            sort_scores=[int(float(score)) for score in listed[1::2]],
+            better=better,
+            position=position,
+            players=players,
+            offset=offset,
+        )
+
+    async def _read_batch(self, user_ids: list[int]) -> Sequence[IndexedRank | ServiceError | None]:
+        season = await self._season_finder.find()
+        keys = SeasonKeys.of(season.season_id)
+        arguments: list[bytes | int] = []
+        for user_id in user_ids:
+            arguments += (encode_member(user_id), user_id)
+        with translate_redis_errors():
+            stored, players, *answers = await self._read_ranks(
+                keys=[keys.index, keys.offset, *map(keys.names_bucket, user_ids)],
+                args=arguments,
+            )
+        offset = await self._check(stored, season)
+        scores, betters, names = answers[::3], answers[1::3], answers[2::3]
+        usernames = await self._complete_names(
+            season,
+            {
+                user_id: name
+                for user_id, name, score in zip(user_ids, names, scores, strict=True)
+                if score is not None
+            },
+        )
+        return [
+            None
+            if score is None
+            else IndexedRank(
+                user_id=user_id,
+                username=usernames[user_id],
+                sort_score=int(float(score)),
+                rank=better + 1,
+                players=players,
+                offset=offset,
+            )
+            for user_id, score, better in zip(user_ids, scores, betters, strict=True)
+        ]
+
+    async def _check(self, stored: bytes, season: OpenSeason) -> Offset:
+        offset = Offset.parse(stored)
+        if offset is not None and offset.epoch != season.epoch:
+            # Another database, or this one was emptied and filled again.
+            season = await self._season_finder.find_again()
+        went_back = (
+            offset is not None
+            and self._seen is not None
+            and offset.epoch == self._seen.epoch
+            and offset.number < self._seen.number
+        )
+        if offset is None or offset.epoch != season.epoch or went_back:
+            self._refresh_signal.raise_soon()
+            raise CacheUnavailable("the index is missing or does not follow this database")
+        self._seen = offset
+        return offset
+
+    async def _complete_names(
+        self, season: OpenSeason, names: dict[int, bytes | None]
+    ) -> dict[int, str]:
+        """Decode names; fetch those that Redis does not hold and keep them there."""
+        usernames = {user_id: name.decode() for user_id, name in names.items() if name is not None}
+        missing = [user_id for user_id in names if user_id not in usernames]
+        if missing:
+            rows = await self._database.fetch(FIND_USERNAMES, missing)
+            found = {
+                user_id: str(row["username"]) for user_id, row in zip(missing, rows, strict=True)
+            }
+            await self._index.add_names(season.season_id, found)
+            usernames |= found
+        return usernames

@@ -1,0 +1,177 @@
+"""A player's rank and neighbours: from the index, or without it from PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from service.boards.service import SeasonFinder
+from service.database import Database, load_sql
+from service.errors import CacheUnavailable, DatabaseUnavailable
+from service.players.errors import PlayerNotFound
+from service.standings.errors import StandingsUnavailable
+from service.standings.index_reader import IndexReader
+from service.standings.schemas import Around, Entry, Rank, compute_percentile
+
+READ_STANDING: Final = load_sql("standings", "read_standing")
+COUNT_TOTAL: Final = load_sql("standings", "count_total")
+SELECT_NEIGHBOURS: Final = load_sql("standings", "select_neighbours")
+
+# Without the index, ranks beyond this are the stored ones: counting further costs a read too much.
+_COUNTED_EXACTLY: Final = 20_000
+
+
+class RankReader:
+    """Answers where a player stands on the global board, where a higher score is better."""
+
+    def __init__(
+        self, database: Database, index_reader: IndexReader, season_finder: SeasonFinder
+    ) -> None:
+        self._database = database
+        self._index_reader = index_reader
+        self._season_finder = season_finder
+
+    async def read_rank(self, user_id: int) -> Rank:
+        """Return a player's rank.
+
+        Sessions that no refresh has folded yet count only for a player who has no other: the total
+        then comes from the ledger. Raises `PlayerNotFound` or `StandingsUnavailable`.
+        """
+        try:
+            indexed = await self._index_reader.read_rank(user_id)
+        except CacheUnavailable:
+            return await self._read_stale_rank(user_id)
+        if indexed is None:
+            return await self._total_up(user_id, stale=False)
+        return Rank(
+            user_id=user_id,
+            username=indexed.username,
+            total_score=-indexed.sort_score,
+            rank=indexed.rank,
+            players=indexed.players,
+            percentile=compute_percentile(indexed.rank, indexed.players),
+            as_of=indexed.offset.as_of,
+        )
+
+    async def read_around(self, user_id: int, radius: int) -> Around:
+        """Return a player and up to `radius` neighbours above and below.
+
+        A player who does not stand yet is answered alone, or without a session not at all: the list
+        is empty. Raises `PlayerNotFound` or `StandingsUnavailable`.
+        """
+        try:
+            near = await self._index_reader.read_neighbours(user_id, radius)
+        except CacheUnavailable:
+            return await self._read_stale_around(user_id, radius)
+        if near is None:
+            return _list_alone(await self._total_up(user_id, stale=False))
+        return Around(
+            leaderboard=_rank_run(
+                near.user_ids, near.usernames, near.sort_scores, near.better, near.position
+            ),
+            players=near.players,
+            as_of=near.offset.as_of,
+        )
+
+    async def _read_stale_rank(self, user_id: int) -> Rank:
+        try:
+            season = await self._season_finder.find_again()
+            row = await self._database.fetch_one(
+                READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
+            )
+        except DatabaseUnavailable as error:
+            raise StandingsUnavailable from error
+        if row is None:
+            return await self._total_up(user_id, stale=True)
+        return Rank(
+            user_id=user_id,
+            username=row["username"],
+            total_score=row["score"],
+            rank=row["rank"],
+            players=row["players"],
+            percentile=compute_percentile(row["rank"], row["players"]),
+            as_of=row["refreshed_at"],
+            stale=True,
+        )
+
+    async def _read_stale_around(self, user_id: int, radius: int) -> Around:
+        try:
+            season = await self._season_finder.find_again()
+            rows = await self._database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
+        except DatabaseUnavailable as error:
+            raise StandingsUnavailable from error
+        if not rows:
+            return _list_alone(await self._total_up(user_id, stale=True))
+        first = rows[0]
+        return Around(
+            leaderboard=_rank_run(
+                [row["player_id"] for row in rows],
+                [row["username"] for row in rows],
+                [row["sort_score"] for row in rows],
+                first["better_than_first"],
+                first["position_of_first"],
+            ),
+            players=first["players"],
+            as_of=first["refreshed_at"],
+            stale=True,
+        )
+
+    async def _total_up(self, user_id: int, *, stale: bool) -> Rank:
+        """Aggregate the ledger for a player without a standing."""
+        try:
+            season = await self._season_finder.find()
+            row = await self._database.fetch_one(COUNT_TOTAL, season.season_id, user_id)
+        except DatabaseUnavailable as error:
+            raise StandingsUnavailable from error
+        if row is None:
+            raise PlayerNotFound
+        rank = row["rank"]
+        # A player whose rank counts is one of the players, also before the fold says so.
+        players = max(row["players"], rank or 0)
+        return Rank(
+            user_id=user_id,
+            username=row["username"],
+            total_score=row["score"],
+            rank=rank,
+            players=players,
+            percentile=None if rank is None else compute_percentile(rank, players),
+            as_of=row["refreshed_at"] or datetime.now(UTC),
+            stale=stale,
+        )
+
+
+def _rank_run(
+    user_ids: Sequence[int],
+    usernames: Sequence[str],
+    sort_scores: Sequence[int],
+    better: int,
+    position: int,
+) -> list[Entry]:
+    """Rank a run of consecutive standings by competition ranking (1, 2, 2, 4).
+
+    `better` players have a better score than the first of the run, which is at `position` from 0.
+    """
+    entries: list[Entry] = []
+    rank = better + 1
+    for line, (user_id, username, sort_score) in enumerate(
+        zip(user_ids, usernames, sort_scores, strict=True)
+    ):
+        if line and sort_score != sort_scores[line - 1]:
+            rank = position + line + 1
+        entries.append(
+            Entry(user_id=user_id, username=username, total_score=-sort_score, rank=rank)
+        )
+    return entries
+
+
+def _list_alone(rank: Rank) -> Around:
+    entries = []
+    if rank.rank is not None:
+        entries.append(
+            Entry(
+                user_id=rank.user_id,
+                username=rank.username,
+                total_score=rank.total_score,
+                rank=rank.rank,
+            )
+        )
+    return Around(leaderboard=entries, players=rank.players, as_of=rank.as_of, stale=rank.stale)

@@ -1,0 +1,207 @@
+"""Refresh: fold new sessions into the standings, then publish what changed to the index."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
+from redis.exceptions import RedisError
+
+from service.cache import DIRTY_KEY, MUTEX_KEY
+from service.database import Connection, Database, load_sql
+from service.errors import CacheUnavailable
+from service.settings import Settings
+from service.standings.index import Index, SeasonChange
+from service.standings.lock import hold_writer_lock
+from service.standings.offset import Offset
+from service.standings.top import select_top
+from service.wakeup import DIRTY_FLAG_MS
+
+FOLD_SESSIONS: Final = load_sql("standings", "fold_sessions")
+NUMBER_REFRESH: Final = load_sql("standings", "number_refresh")
+RECORD_REFRESH_TIME: Final = load_sql("standings", "record_refresh_time")
+FIND_USERNAMES: Final = load_sql("players", "find_usernames")
+
+# The mutex only keeps refreshes from queueing up, so it may run out: the advisory lock is what
+# makes a writer the only one. Who waits for it outwaits a holder that was killed.
+_MUTEX_SECONDS: Final = 3.0
+_MUTEX_WAIT_SECONDS: Final = 4.0
+_LOCK_WAIT_SECONDS: Final = 5.0
+
+# How long one call goes on while scores keep coming; then the next message carries on, so that a
+# worker that is asked to stop never waits long.
+_TURN_SECONDS: Final = 2.0
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    """What a call did. `more` says that somebody has to call again."""
+
+    sessions: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One committed fold: how many sessions, and what changed in each season."""
+
+    sessions: int
+    changes: tuple[SeasonChange, ...]
+    new_names: dict[int, dict[int, str]]
+
+
+class Refresher:
+    """Brings standings and index up to date with the ledger."""
+
+    def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
+        self._database = database
+        self._redis = redis
+        self._index = Index(redis, database)
+        self._batch_limit = settings.refresh_batch_limit
+        self._interval_seconds = settings.refresh_interval_ms / 1000
+
+    async def refresh(self) -> RefreshOutcome:
+        """Fold and publish until nothing is pending, or for about two seconds.
+
+        While Redis is away it folds all the same; the index catches up when Redis is back. Raises
+        `DatabaseUnavailable` or `WriterBusy`; nothing is lost then, the next call carries on.
+        """
+        mutex = self._redis.lock(
+            MUTEX_KEY, timeout=_MUTEX_SECONDS, blocking_timeout=_MUTEX_WAIT_SECONDS
+        )
+        try:
+            if not await mutex.acquire():
+                return RefreshOutcome(sessions=0, more=True)
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning("refreshing without Redis: %s", error)
+        try:
+            async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS):
+                await self._catch_up_index()
+                return await self._fold_until_idle(mutex)
+        finally:
+            with suppress(RedisError, OSError, TimeoutError):
+                await mutex.release()
+
+    async def _fold_until_idle(self, mutex: Lock) -> RefreshOutcome:
+        sessions = 0
+        turn_ends_at = time.monotonic() + _TURN_SECONDS
+        flag_lowered = False
+        while True:
+            started_at = time.monotonic()
+            fold = await self._fold()
+            await self._publish(fold, started_at)
+            sessions += fold.sessions
+            if time.monotonic() >= turn_ends_at:
+                return RefreshOutcome(sessions=sessions, more=True)
+            if fold.sessions:
+                flag_lowered = False
+                await self._keep_signals(mutex)
+                await asyncio.sleep(started_at + self._interval_seconds - time.monotonic())
+            elif flag_lowered:
+                return RefreshOutcome(sessions=sessions, more=False)
+            else:
+                # Lowered before the last look: see service.wakeup.
+                await self._lower_flag()
+                flag_lowered = True
+
+    async def _fold(self) -> Fold:
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(FOLD_SESSIONS, self._batch_limit)
+            assert row is not None
+            if not row["sessions"]:
+                return Fold(sessions=0, changes=(), new_names={})
+            by_season: dict[int, _Changed] = defaultdict(_Changed)
+            for season_id, player_id, sort_score, is_new in zip(
+                row["season_ids"],
+                row["player_ids"],
+                row["sort_scores"],
+                row["are_new"],
+                strict=True,
+            ):
+                changed = by_season[season_id]
+                changed.player_ids.append(player_id)
+                changed.sort_scores.append(sort_score)
+                if is_new:
+                    changed.new_player_ids.append(player_id)
+            return await self._number(connection, row["sessions"], by_season)
+
+    async def _number(
+        self, connection: Connection, sessions: int, by_season: "dict[int, _Changed]"
+    ) -> Fold:
+        numbered = await connection.fetch(
+            NUMBER_REFRESH,
+            list(by_season),
+            [len(changed.new_player_ids) for changed in by_season.values()],
+            sessions,
+        )
+        changes = []
+        new_names = {}
+        for season in numbered:
+            season_id = season["season_id"]
+            changed = by_season[season_id]
+            as_of = season["refreshed_at"]
+            top = await select_top(connection, season_id, players=season["players"], as_of=as_of)
+            changes.append(
+                SeasonChange(
+                    season_id=season_id,
+                    previous=Offset(str(season["epoch"]), season["previous_number"], as_of),
+                    offset=Offset(str(season["epoch"]), season["number"], as_of),
+                    top=top,
+                    player_ids=changed.player_ids,
+                    sort_scores=changed.sort_scores,
+                )
+            )
+            names = await connection.fetch(FIND_USERNAMES, changed.new_player_ids)
+            new_names[season_id] = {
+                player_id: name["username"]
+                for player_id, name in zip(changed.new_player_ids, names, strict=True)
+            }
+        return Fold(sessions=sessions, changes=tuple(changes), new_names=new_names)
+
+    async def _publish(self, fold: Fold, started_at: float) -> None:
+        if not fold.sessions:
+            return
+        try:
+            for change in fold.changes:
+                await self._index.add_names(change.season_id, fold.new_names[change.season_id])
+                if not await self._index.publish(change):
+                    _log.warning("the index of season %d is behind: rebuilding", change.season_id)
+                    await self._index.rebuild(change.season_id)
+        except CacheUnavailable as error:
+            _log.warning("standings are ahead of the index until Redis is back: %s", error)
+        elapsed_ms = (time.monotonic() - started_at) * 1000
+        await self._database.fetch(RECORD_REFRESH_TIME, elapsed_ms)
+
+    async def _catch_up_index(self) -> None:
+        try:
+            for season_id in await self._index.rebuild_outdated():
+                _log.warning("the index of season %d was rebuilt", season_id)
+        except CacheUnavailable as error:
+            _log.warning("the index waits for Redis: %s", error)
+
+    async def _keep_signals(self, mutex: Lock) -> None:
+        """Renew the mutex, and keep submits from sending messages while we are looking anyway."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._redis.set(DIRTY_KEY, b"1", px=DIRTY_FLAG_MS)
+            await mutex.reacquire()
+
+    async def _lower_flag(self) -> None:
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._redis.delete(DIRTY_KEY)
+
+
+@dataclass(slots=True)
+class _Changed:
+    """The standings of one season that a fold changed, and which of them are new."""
+
+    player_ids: list[int] = field(default_factory=list)
+    sort_scores: list[int] = field(default_factory=list)
+    new_player_ids: list[int] = field(default_factory=list)

@@ -1,0 +1,102 @@
+"""HTTP: the leaderboard's reads."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated
+
+from litestar import MediaType, Response, Router, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from service.http.documentation import INVALID, NOT_FOUND, UNAVAILABLE
+from service.lifecycle import Closing
+from service.settings import Settings
+from service.standings.ranks import RankReader
+from service.standings.schemas import Around, Rank, Top
+from service.standings.top import TOP_LIMIT, TopFeed, encode_top
+from service.validation import MAX_ID
+
+UserId = Annotated[int, Parameter(ge=1, le=MAX_ID, description="The player's id.")]
+Limit = Annotated[int, Parameter(ge=1, le=TOP_LIMIT, description="How many entries.")]
+Radius = Annotated[int, Parameter(ge=1, le=50, description="How many neighbours on each side.")]
+
+
+@get(
+    "/top",
+    responses={200: ResponseSpec(Top, description="The first entries.")} | INVALID | UNAVAILABLE,
+)
+async def read_top(top_feed: TopFeed, limit: Limit = 10) -> Response[bytes]:
+    """Return the best players; those that tie share a rank and are listed by `user_id`."""
+    return Response(await top_feed.read_encoded(limit), media_type=MediaType.JSON)
+
+
+@get("/rank/{user_id:int}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+async def read_rank(user_id: UserId, rank_reader: RankReader) -> Rank:
+    """Return a player's total and rank; the rank is null before the first session."""
+    return await rank_reader.read_rank(user_id)
+
+
+@get("/around/{user_id:int}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+async def read_around(user_id: UserId, rank_reader: RankReader, radius: Radius = 5) -> Around:
+    """Return a player between the neighbours above and below."""
+    return await rank_reader.read_around(user_id, radius)
+
+
+@get(
+    "/stream",
+    responses={
+        200: ResponseSpec(
+            None,
+            description=(
+                "Server-sent events: `top`, with the body of `/top`, now and on every change; "
+                "comments in between keep the connection alive."
+            ),
+            media_type="text/event-stream",
+        )
+    }
+    | INVALID,
+)
+async def stream_top(
+    top_feed: TopFeed, closing: Closing, settings: Settings, limit: Limit = 10
+) -> ServerSentEvent:
+    """Send the top as server-sent events: now, and whenever it changes."""
+    return ServerSentEvent(_send_events(top_feed, closing, settings, limit))
+
+
+async def _send_events(
+    top_feed: TopFeed, closing: Closing, settings: Settings, limit: int
+) -> AsyncIterator[ServerSentEventMessage]:
+    tops = top_feed.watch(limit)
+    closed = asyncio.create_task(closing.wait())
+    following = asyncio.ensure_future(anext(tops))
+    try:
+        # Headers and a first comment go out at once, before there is any top to send.
+        yield ServerSentEventMessage(data=None, comment="leaderboard")
+        while True:
+            done, _ = await asyncio.wait(
+                {following, closed},
+                timeout=settings.stream_heartbeat_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if closed in done:
+                return
+            if following in done:
+                yield ServerSentEventMessage(event="top", data=encode_top(following.result()))
+                following = asyncio.ensure_future(anext(tops))
+            else:
+                yield ServerSentEventMessage(data=None, comment="still here")
+    finally:
+        for task in (following, closed):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await tops.aclose()
+
+
+standings_router = Router(
+    "/api/leaderboard",
+    route_handlers=[read_top, read_rank, read_around, stream_top],
+    tags=["leaderboard"],
+)

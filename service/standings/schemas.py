@@ -1,0 +1,64 @@
+"""What the leaderboard's endpoints answer."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the leaderboard: competition rank, so players that tie share one."""
+
+    user_id: int
+    username: str
+    total_score: int
+    rank: int
+
+
+class Top(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The first entries; `as_of` is the moment of the refresh that they show."""
+
+    leaderboard: list[Entry]
+    players: int
+    as_of: datetime
+    stale: bool = False
+
+
+class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One player's rank; null for a player who has not played yet.
+
+    `percentile` is the share of players, in percent, whom this player is level with or ahead of.
+    """
+
+    user_id: int
+    username: str
+    total_score: int
+    rank: int | None
+    players: int
+    percentile: float | None
+    as_of: datetime
+    stale: bool = False
+
+
+class Around(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A player and the neighbours above and below, best first."""
+
+    leaderboard: list[Entry]
+    players: int
+    as_of: datetime
+    stale: bool = False
+
+
+class Published(msgspec.Struct, frozen=True):
+    """The event that tells API processes of a refresh: the offset it reached and the new top."""
+
+    season_id: int
+    offset: str
+    top: Top
+
+
+def compute_percentile(rank: int, players: int) -> float:
+    """Return the share of `players`, in percent, that a player at `rank` is level with or beats.
+
+    The first of any number has 100; the last of ten has 10.
+    """
+    return round(100 * (players - rank + 1) / players, 2)

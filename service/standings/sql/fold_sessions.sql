@@ -1,0 +1,75 @@
+-- Folds pending sessions into the standings of every open season that sums them up.
+--
+-- $1 most sessions to fold. Answers one row: how many sessions were folded, and four arrays with
+-- one element a changed standing: season id, player id, sort_score, whether it is new.
+--
+-- Each claimed session leaves the outbox in this statement, so it is folded once or, when the
+-- transaction fails, not at all. Each claimed id is probed in the ledger by primary key; OFFSET 0
+-- keeps the planner from turning these probes into a join that reads the whole ledger.
+--
+-- Locks: the claimed outbox rows, then the standings it writes in key order. A new score is computed
+-- from the row as it is once locked, never from an earlier read, so that even two folds at once
+-- would lose nothing. Totals saturate at 2^53, where Redis's doubles stop being exact.
+WITH claimed AS (
+    DELETE FROM pending_session
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM pending_session LIMIT $1))
+    RETURNING session_id
+),
+session AS MATERIALIZED (
+    SELECT entry.*
+    FROM claimed
+    CROSS JOIN LATERAL (
+        SELECT player_id, score, game_mode, submitted_at
+        FROM game_session
+        WHERE game_session.id = claimed.session_id
+        OFFSET 0
+    ) AS entry
+),
+earned AS (
+    SELECT
+        season.id AS season_id,
+        session.player_id,
+        board.direction,
+        count(*) AS sessions,
+        least(greatest(sum(session.score), -9007199254740992), 9007199254740992) AS score,
+        max(session.submitted_at) AS reached_at
+    FROM session
+    CROSS JOIN season
+    JOIN board ON board.id = season.board_id
+    WHERE season.closed_at IS NULL
+        AND session.submitted_at >= season.starts_at
+        AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
+        AND board.operator = 'sum'
+        AND (board.game_mode IS NULL OR board.game_mode = session.game_mode)
+    GROUP BY season.id, board.id, session.player_id
+),
+folded AS (
+    INSERT INTO standing AS old (season_id, player_id, score, sort_score, sessions, reached_at)
+    SELECT
+        season_id,
+        player_id,
+        score,
+        CASE direction WHEN 'high' THEN -score ELSE score END,
+        sessions,
+        reached_at
+    FROM earned
+    ORDER BY season_id, player_id
+    ON CONFLICT (season_id, player_id) DO UPDATE SET
+        score = least(
+            greatest(old.score + excluded.score, -9007199254740992), 9007199254740992
+        ),
+        sort_score = least(
+            greatest(old.sort_score + excluded.sort_score, -9007199254740992), 9007199254740992
+        ),
+        sessions = old.sessions + excluded.sessions,
+        reached_at = greatest(old.reached_at, excluded.reached_at)
+    -- A row that this statement inserted has no deleting transaction.
+    RETURNING season_id, player_id, sort_score, xmax = 0 AS is_new
+)
+SELECT
+    (SELECT count(*) FROM claimed) AS sessions,
+    coalesce(array_agg(season_id), '{}') AS season_ids,
+    coalesce(array_agg(player_id), '{}') AS player_ids,
+    coalesce(array_agg(sort_score), '{}') AS sort_scores,
+    coalesce(array_agg(is_new), '{}') AS are_new
+FROM folded

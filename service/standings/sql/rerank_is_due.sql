@@ -1,0 +1,13 @@
+-- Whether standings changed since the last re-rank, and that one is long enough ago.
+--
+-- $1 least seconds between two, $2 least multiple of the last one's duration between two. Answers
+-- the number of the last refresh, or no row when no re-rank is due.
+SELECT number
+FROM refresh_state
+WHERE number > rerank_number
+    AND (
+        reranked_at IS NULL
+        OR clock_timestamp() >= reranked_at + greatest(
+            make_interval(secs => $1), make_interval(secs => $2 * rerank_ms / 1000)
+        )
+    )

@@ -1,0 +1,20 @@
+-- The first standings of a season with their ranks and names; players that tie are listed by id.
+--
+-- $1 season, $2 how many. The rank over the first rows alone is the true one, because nobody better
+-- is left out.
+--
+-- Index: standing_season_id_sort_score_player_id, read from its start; then one player a row.
+SELECT
+    best.player_id,
+    player.username,
+    best.score,
+    rank() OVER (ORDER BY best.sort_score) AS rank
+FROM (
+    SELECT player_id, score, sort_score
+    FROM standing
+    WHERE season_id = $1
+    ORDER BY sort_score, player_id
+    LIMIT $2
+) AS best
+JOIN player ON player.id = best.player_id
+ORDER BY best.sort_score, best.player_id

@@ -1,0 +1,198 @@
+"""The top of the global board, kept in memory by every API process.
+
+A process hears of each refresh over pub/sub. While its subscription is down it asks Redis, then
+PostgreSQL; when both are away it answers from memory and says so.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.batching import Batcher
+from service.boards.service import SeasonFinder
+from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
+from service.database import Connection, Database, load_sql
+from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
+from service.standings.errors import StandingsUnavailable
+from service.standings.schemas import Entry, Published, Top
+from service.wakeup import RefreshSignal
+
+SELECT_TOP: Final = load_sql("standings", "select_top")
+LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
+
+TOP_LIMIT: Final = 100
+
+# A silent subscription is asked this often whether it is still there.
+_PING_SECONDS: Final = 5.0
+_RECONNECT_SECONDS: Final = (0.1, 2.0)
+
+_log = logging.getLogger(__name__)
+
+encode_top = msgspec.json.Encoder().encode
+_decode_top = msgspec.json.Decoder(Top).decode
+_decode_event = msgspec.json.Decoder(Published).decode
+
+
+async def select_top(
+    connection: Connection, season_id: int, *, players: int, as_of: datetime
+) -> Top:
+    """Read the first entries of a season from its standings."""
+    rows = await connection.fetch(SELECT_TOP, season_id, TOP_LIMIT)
+    entries = [
+        Entry(
+            user_id=row["player_id"],
+            username=row["username"],
+            total_score=row["score"],
+            rank=row["rank"],
+        )
+        for row in rows
+    ]
+    return Top(leaderboard=entries, players=players, as_of=as_of)
+
+
+def cut_top(top: Top, limit: int) -> Top:
+    """Return the first `limit` entries of a top."""
+    return msgspec.structs.replace(top, leaderboard=top.leaderboard[:limit])
+
+
+class TopFeed:
+    """The current top: read in no time, and watched for changes."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        database: Database,
+        season_finder: SeasonFinder,
+        refresh_signal: RefreshSignal,
+    ) -> None:
+        self._redis = redis
+        self._database = database
+        self._season_finder = season_finder
+        self._refresh_signal = refresh_signal
+        self._top: Top | None = None
+        self._encoded: dict[int, bytes] = {}
+        self._subscribed = False
+        self._changed = asyncio.Event()
+        self._subscription: asyncio.Task[None] | None = None
+        # However many ask while memory cannot answer, one question at a time is enough.
+        self._reads: Batcher[None, Top] = Batcher(
+            self._read_batch, batch_limit=10_000, queue_limit=10_000
+        )
+
+    def start(self) -> None:
+        """Start to follow the refreshes."""
+        self._subscription = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._subscription
+
+    async def read_encoded(self, limit: int) -> bytes:
+        """Return the first `limit` entries as the JSON body of `/top`.
+
+        Raises `StandingsUnavailable` when neither memory nor Redis nor PostgreSQL has them.
+        """
+        if not self._subscribed or self._top is None:
+            return encode_top(cut_top(await self._reads.put(None), limit))
+        body = self._encoded.get(limit)
+        if body is None:
+            body = self._encoded[limit] = encode_top(cut_top(self._top, limit))
+        return body
+
+    async def watch(self, limit: int) -> AsyncGenerator[Top]:
+        """Yield the first `limit` entries now and whenever they, or the players, change."""
+        shown: tuple[Sequence[Entry], int] | None = None
+        while True:
+            changed = self._changed
+            top = self._top
+            if top is not None:
+                cut = cut_top(top, limit)
+                if shown != (cut.leaderboard, cut.players):
+                    shown = (cut.leaderboard, cut.players)
+                    yield cut
+            await changed.wait()
+
+    def _keep(self, top: Top) -> None:
+        self._top = top
+        self._encoded.clear()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _read_batch(self, waiting: list[None]) -> Sequence[Top | ServiceError]:
+        return [await self._read_elsewhere()] * len(waiting)
+
+    async def _read_elsewhere(self) -> Top | ServiceError:
+        try:
+            return await self._read_redis()
+        except (CacheUnavailable, DatabaseUnavailable):
+            pass
+        try:
+            return await self._read_database()
+        except DatabaseUnavailable:
+            if self._top is None:
+                return StandingsUnavailable()
+            return msgspec.structs.replace(self._top, stale=True)
+
+    async def _read_redis(self) -> Top:
+        season = await self._season_finder.find()
+        with translate_redis_errors():
+            stored = await self._redis.get(SeasonKeys.of(season.season_id).top)
+        if stored is None:
+            self._refresh_signal.raise_soon()
+            raise CacheUnavailable("Redis holds no top yet")
+        return _decode_top(stored)
+
+    async def _read_database(self) -> Top:
+        season = await self._season_finder.find_again()
+        async with self._database.snapshot() as connection:
+            seasons = await connection.fetch(LIST_OPEN_SEASONS)
+            row = next(row for row in seasons if row["season_id"] == season.season_id)
+            top = await select_top(
+                connection,
+                season.season_id,
+                players=row["players"],
+                as_of=row["refreshed_at"] or datetime.now(UTC),
+            )
+        return msgspec.structs.replace(top, stale=True)
+
+    async def _follow(self) -> None:
+        pause_seconds, longest_pause_seconds = _RECONNECT_SECONDS
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError, TimeoutError, ServiceError) as error:
+                if self._subscribed:
+                    _log.warning("not hearing of refreshes until Redis is back: %s", error)
+                    pause_seconds = _RECONNECT_SECONDS[0]
+                self._subscribed = False
+            await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311
+            pause_seconds = min(2 * pause_seconds, longest_pause_seconds)
+
+    async def _listen(self) -> None:
+        season = await self._season_finder.find_again()
+        async with self._redis.pubsub() as pubsub:
+            await pubsub.subscribe(EVENTS_CHANNEL)
+            # Read after subscribing: what is published in between arrives as an event.
+            self._keep(await self._read_redis())
+            self._subscribed = True
+            # Redis may have come back older than it went: the refresh will see.
+            self._refresh_signal.raise_soon()
+            while True:
+                message = await pubsub.get_message(timeout=_PING_SECONDS)
+                if message is None:
+                    await pubsub.ping()
+                elif message["type"] == "message":
+                    event = _decode_event(message["data"])
+                    if event.season_id == season.season_id:
+                        self._keep(event.top)

@@ -1,0 +1,50 @@
+"""The Dramatiq worker: `python -m workers`."""
+
+import os
+import signal
+import threading
+
+import click
+
+from service.cli import run_command
+from service.logs import configure_logging
+from service.settings import load_settings
+
+# How long a worker waits before it looks for a broker that went away; Dramatiq reads it when it is
+# imported, and would wait three seconds.
+_RESTART_DELAY_MS = "500"
+
+_GRACE_MS = 30_000
+
+
+@click.command()
+@click.option("--ready-fd", type=int, help="Write a byte to this descriptor once it works.")
+def work(ready_fd: int | None) -> None:
+    """Run actors until SIGTERM or SIGINT, then finish those that are running."""
+    settings = load_settings()
+    configure_logging(settings)
+    os.environ.setdefault("dramatiq_restart_delay", _RESTART_DELAY_MS)
+    import dramatiq  # noqa: PLC0415 - after its setting
+
+    from workers.actors import standings  # noqa: PLC0415 - makes the broker
+    from workers.broker import broker  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    worker = dramatiq.Worker(
+        broker, worker_timeout=settings.worker_poll_ms, worker_threads=settings.worker_threads
+    )
+    worker.start()
+    # Whatever the last worker left undone, and an index that Redis lost meanwhile.
+    standings.refresh.send()
+    if ready_fd is not None:
+        os.write(ready_fd, b"\n")
+        os.close(ready_fd)
+    stop.wait()
+    worker.stop(timeout=_GRACE_MS)
+
+
+if __name__ == "__main__":
+    run_command(work, name="python -m workers")

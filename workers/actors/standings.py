@@ -1,0 +1,61 @@
+"""Actors that keep standings, ranks and index up to date."""
+
+import logging
+from typing import Final
+
+import dramatiq
+from periodiq import cron
+
+from service.errors import ServiceError
+from service.standings.rerank import rerank_if_due
+from service.wakeup import REFRESH_ACTOR, STANDINGS_QUEUE
+from workers.broker import resources
+
+_SECOND_MS: Final = 1_000
+_MINUTE_MS: Final = 60 * _SECOND_MS
+
+_log = logging.getLogger(__name__)
+
+
+@dramatiq.actor(
+    actor_name=REFRESH_ACTOR,
+    queue_name=STANDINGS_QUEUE,
+    max_retries=5,
+    min_backoff=_SECOND_MS // 2,
+    max_backoff=5 * _SECOND_MS,
+    time_limit=10 * _MINUTE_MS,
+    throws=ServiceError,
+)
+async def refresh() -> None:
+    """Fold what is pending and publish it."""
+    outcome = await resources.refresher.refresh()
+    if outcome.more:
+        refresh.send()
+
+
+@dramatiq.actor(
+    actor_name="standings.rerank",
+    queue_name=STANDINGS_QUEUE,
+    max_retries=0,
+    time_limit=15 * _MINUTE_MS,
+    throws=ServiceError,
+)
+async def rerank() -> None:
+    """Store every standing's rank, if they changed and the last time is long enough ago."""
+    outcome = await rerank_if_due(resources.database)
+    if outcome is not None:
+        _log.info("re-ranked: %d ranks changed in %.0f ms", outcome.ranks, outcome.elapsed_ms)
+
+
+@dramatiq.actor(
+    actor_name="standings.sweep",
+    queue_name=STANDINGS_QUEUE,
+    periodic=cron("* * * * *"),
+    max_retries=0,
+    throws=ServiceError,
+)
+async def sweep() -> None:
+    """Catch lost wake-ups, restart missed re-ranks, and show that the scheduler is alive."""
+    refresh.send()
+    rerank.send()
+    await resources.note_schedule()

@@ -1,0 +1,37 @@
+"""The broker and its middleware, in order; set before any actor is imported.
+
+Importing this module makes the broker, so that `periodiq workers.broker …` and the worker see the
+same one.
+"""
+
+from typing import Final
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifications, TimeLimit
+from periodiq import PeriodiqMiddleware
+
+from service.settings import load_settings
+from workers.resources import ResourcesMiddleware
+
+# periodiq's messages are a minute apart; one that is older than this is not worth running.
+_LATEST_CRON_SECONDS: Final = 30
+
+settings: Final = load_settings()
+resources: Final = ResourcesMiddleware(settings)
+
+broker: Final = RedisBroker(  # type: ignore[no-untyped-call]
+    url=settings.require_broker_url(),
+    middleware=[
+        # Signals before an event run down this list, those after it run up: the loop is there
+        # before what lives on it, and until after.
+        AsyncIO(),
+        resources,
+        TimeLimit(),
+        ShutdownNotifications(),
+        CurrentMessage(),
+        PeriodiqMiddleware(skip_delay=_LATEST_CRON_SECONDS),
+        Retries(),
+    ],
+)
+dramatiq.set_broker(broker)

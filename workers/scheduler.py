@@ -1,0 +1,35 @@
+"""The scheduler: `python -m workers.scheduler`. Run exactly one."""
+
+import os
+import sys
+import time
+
+import click
+
+from service.cli import run_command
+from service.logs import configure_logging
+from service.settings import load_settings
+
+
+@click.command()
+@click.option("--ready-fd", type=int, help="Write a byte to this descriptor once it runs.")
+def schedule(ready_fd: int | None) -> None:
+    """Send each periodic actor's message when it is due, by UTC."""
+    settings = load_settings()
+    configure_logging(settings)
+    # periodiq reckons in local time.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    import periodiq  # noqa: PLC0415 - after its time zone
+
+    import workers.actors.standings  # noqa: F401, PLC0415 - declares the periodic actors
+
+    if ready_fd is not None:
+        os.write(ready_fd, b"\n")
+        os.close(ready_fd)
+    sys.argv = ["periodiq", "workers.broker"]
+    periodiq.entrypoint()
+
+
+if __name__ == "__main__":
+    run_command(schedule, name="python -m workers.scheduler")
