@@ -32,7 +32,7 @@ from dashboard.simulation.run import Run
 
 _PROGRAM = "leaderboard simulate"
 
-# While the event loop draws the line, no request can leave: so it is drawn rarely.
+# Taking a snapshot keeps the event loop for some 2 ms, in which no request leaves.
 _REFRESH_SECONDS = 0.5
 
 _SEEDS = 2**32

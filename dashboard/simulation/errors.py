@@ -19,4 +19,4 @@ class UnexpectedAnswer(SimulationError):
     """Something answers at the URL, but not what the run needs to begin."""
 
     def __init__(self, url: str, call: str, finding: str) -> None:
-        super().__init__(f"{url} answered {call} with {finding}: the run cannot begin")
+        super().__init__(f"the run cannot begin: {url} answered {call} with {finding}")

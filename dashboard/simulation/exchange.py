@@ -97,12 +97,10 @@ class Failure(NamedTuple):
 class Connection:
     """One keep-alive connection to a service; it carries one request at a time."""
 
-    def __init__(self, url: httpx.URL, tls: ssl.SSLContext) -> None:
-        self._url = url
-        self._host = url.netloc
-        self._path_prefix = url.raw_path.rstrip(b"/")
+    def __init__(self, target: "Target") -> None:
+        self._target = target
         self._transport = httpx.AsyncHTTPTransport(
-            verify=tls,
+            verify=target.tls,
             limits=httpx.Limits(
                 max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS
             ),
@@ -116,13 +114,12 @@ class Connection:
         Raises `httpx.TransportError`. Time limits are the caller's, by cancellation: what is left
         of a cancelled request is closed with its connection.
         """
-        headers = [(b"host", self._host), (b"accept", b"application/json")]
+        headers = [(b"accept", b"application/json")]
         if body is not None:
             headers.append((b"content-type", b"application/json"))
         if key is not None:
             headers.append((b"idempotency-key", key.encode()))
-        url = self._url.copy_with(raw_path=self._path_prefix + path.encode())
-        request = httpx.Request(method, url, headers=headers, content=body)
+        request = httpx.Request(method, self._target.locate(path), headers=headers, content=body)
         response = await self._transport.handle_async_request(request)
         return Answer(response.status_code, await response.aread())
 
@@ -135,17 +132,29 @@ class Target:
     """A service by its URL, to which connections are opened."""
 
     def __init__(self, url: str) -> None:
-        self._url = httpx.URL(url)
         self.url = url
+        self._base = httpx.URL(url)
+        self._path_prefix = self._base.raw_path.rstrip(b"/")
+        self._locations: dict[str, httpx.URL] = {}
         # Loading the certificate authorities takes 20 ms: once, and only where there is TLS.
-        encrypted = self._url.scheme == "https"
-        self._tls = (
+        encrypted = self._base.scheme == "https"
+        self.tls = (
             httpx.create_ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
 
     def open_connection(self) -> Connection:
         """Return a new connection, made with its first request."""
-        return Connection(self._url, self._tls)
+        return Connection(self)
+
+    def locate(self, path: str) -> httpx.URL:
+        """Return the URL of a path of the service."""
+        # Parsing is a tenth of a request's cost, and a run repeats itself: two paths, and one
+        # more for each of its players.
+        location = self._locations.get(path)
+        if location is None:
+            location = self._base.copy_with(raw_path=self._path_prefix + path.encode())
+            self._locations[path] = location
+        return location
 
 
 async def send_request(

@@ -32,7 +32,7 @@ class _PlayerIds(msgspec.Struct):
 
 
 class _Status(msgspec.Struct):
-    players: _PlayerIds
+    players: _PlayerIds | None
 
 
 class _Player(msgspec.Struct):
@@ -93,7 +93,10 @@ class _PlayerCounter:
     async def read_highest_id(self) -> int:
         """Return the highest id that a player has, 0 without players."""
         path = "/api/ops/status"
-        status = self._decode(await self._call("GET", path), 200, f"GET {path}", _Status)
+        call = f"GET {path}"
+        status = self._decode(await self._call("GET", path), 200, call, _Status)
+        if status.players is None:
+            raise UnexpectedAnswer(self._target.url, call, "no players: its database is away")
         return status.players.highest_user_id or 0
 
     async def look_up_player(self, user_id: int) -> int | None:

@@ -56,6 +56,7 @@ async def test_where_nothing_answers_the_url_and_the_way_out_are_named() -> None
     [
         ((404, b"<h1>It works!</h1>"), "404: <h1>It works!</h1>"),
         ((503, {"error": "No database", "code": "database_unavailable"}), "503: No database"),
+        ((200, {"players": None}), "no players: its database is away"),
         ((200, {"hello": "world"}), "something else than a leaderboard's JSON"),
         (b"nonsense\r\n\r\n", "a broken connection"),
     ],
