@@ -14,8 +14,13 @@ from service.boards.service import SeasonFinder
 from service.cache import connect_redis
 from service.database import Database
 from service.http.errors import EXCEPTION_HANDLERS
+from service.http.measuring import measure_requests
 from service.http.requests import StrictRequest
 from service.lifecycle import Closing
+from service.ops.health import HealthCheck
+from service.ops.metrics import RequestMetrics
+from service.ops.routes import ops_router
+from service.ops.status import StatusReader
 from service.players.routes import players_router
 from service.sessions.routes import sessions_router
 from service.sessions.service import Ledger
@@ -41,17 +46,21 @@ def create_app(settings: Settings) -> Litestar:
     top_feed = TopFeed(redis, database, season_finder, refresh_signal)
     index_reader = IndexReader(redis, database, season_finder, refresh_signal)
     rank_reader = RankReader(database, index_reader, season_finder)
+    metrics = RequestMetrics()
+    status_reader = StatusReader(database, redis, broker, ledger, metrics)
     closing = Closing()
 
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
         await database.open()
         top_feed.start()
+        status_reader.presence.start()
         try:
             yield
         finally:
             closing.set()
             await ledger.drain()
+            await status_reader.presence.stop()
             await refresh_signal.drain()
             await top_feed.stop()
             await redis.aclose()
@@ -61,18 +70,21 @@ def create_app(settings: Settings) -> Litestar:
         return Provide(lambda: value, use_cache=True, sync_to_thread=False)
 
     return Litestar(
-        route_handlers=[sessions_router, standings_router, players_router],
+        route_handlers=[sessions_router, standings_router, players_router, ops_router],
         dependencies={
             "closing": provide(closing),
             "database": provide(database),
+            "health_check": provide(HealthCheck(redis, season_finder)),
             "ledger": provide(ledger),
             "rank_reader": provide(rank_reader),
             "settings": provide(settings),
+            "status_reader": provide(status_reader),
             "top_feed": provide(top_feed),
         },
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[run],
         logging_config=None,
+        middleware=[measure_requests(metrics)],
         openapi_config=OpenAPIConfig(
             title="Leaderboard",
             version=version("leaderboard"),

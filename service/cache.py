@@ -27,8 +27,8 @@ DIRTY_KEY: Final = "leaderboard:dirty"
 MUTEX_KEY: Final = "leaderboard:mutex"
 EVENTS_CHANNEL: Final = "leaderboard:events"
 SCHEDULER_KEY: Final = "leaderboard:scheduler"
-API_KEY_PREFIX: Final = "leaderboard:api:"
-WORKER_KEY_PREFIX: Final = "leaderboard:worker:"
+API_PROCESSES_KEY: Final = "leaderboard:processes:api"
+WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
 
 # Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
 _NAMES_PER_BUCKET_BITS: Final = 6

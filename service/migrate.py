@@ -46,7 +46,7 @@ async def _run_forwards(database_url: str) -> list[str]:
         config={"dsn": database_url, "server_settings": {"lock_timeout": "10s"}}
     )
     piccolo_conf.DB = engine
-    Migration._meta.db = engine
+    Migration._meta.db = engine  # noqa: SLF001 - Piccolo offers no other way to bind a table
     # Without a pool Piccolo opens a connection for every statement.
     await engine.start_connection_pool(min_size=1, max_size=1)
     try:

@@ -1,4 +1,4 @@
-"""Bounds of what PostgreSQL can hold, checked before anything reaches the driver."""
+"""Bounds of what can be stored and read back, checked before anything reaches the driver."""
 
 from typing import Final
 
@@ -7,4 +7,6 @@ STORABLE_TEXT: Final = "^[^\\x00]*$"
 
 MIN_SCORE: Final = -(2**31)
 MAX_SCORE: Final = 2**31 - 1
-MAX_ID: Final = 2**63 - 1
+
+# The largest integer that every reader of JSON can hold exactly.
+MAX_ID: Final = 2**53 - 1

@@ -12,6 +12,7 @@ from typing import Final
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import dq_name, xq_name
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -29,6 +30,19 @@ _log = logging.getLogger(__name__)
 def connect_broker(url: str) -> dramatiq.Broker:
     """Return a broker for sending messages, with no middleware; connects when first used."""
     return RedisBroker(url=url, middleware=[])  # type: ignore[no-untyped-call]
+
+
+def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
+    """Return how many messages are ready, delayed and given up; blocks for a round trip."""
+    names = (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE), xq_name(STANDINGS_QUEUE))
+    assert isinstance(broker, RedisBroker)
+    ready, delayed, dead = (f"{broker.namespace}:{name}" for name in names)
+    pipeline = broker.client.pipeline(transaction=False)
+    pipeline.llen(ready)
+    pipeline.llen(delayed)
+    pipeline.zcard(dead)
+    counts = pipeline.execute()
+    return counts[0], counts[1], counts[2]
 
 
 class RefreshSignal:

@@ -43,9 +43,9 @@ def answer_validation_error(_: AnyRequest, error: ValidationException) -> Respon
         if isinstance(detail, dict):
             located = locate_error(str(detail.get("message", "")))
             field = str(detail.get("key", located.field))
-            fields.append(
-                FieldError(field="body" if field == "data" else field, message=located.message)
-            )
+            if field == "data":
+                located = FieldError("body", "Expected a JSON object, got no body")
+            fields.append(FieldError("body" if field == "data" else field, located.message))
     return Response(
         ErrorAnswer(error="The request is not valid.", code="invalid_request", fields=fields),
         status_code=400,

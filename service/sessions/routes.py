@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from litestar import Router, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody
 
 from service.http.documentation import (
     INVALID,
@@ -18,8 +19,8 @@ from service.sessions.service import Ledger, Submission
 
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         min_length=1,
         max_length=255,
         description=(
@@ -36,13 +37,15 @@ IdempotencyKey = Annotated[
     responses=INVALID | NOT_FOUND | TOO_LARGE | UNSUPPORTED | KEY_REUSED | UNAVAILABLE,
 )
 async def submit_score(
-    data: SubmitScore, ledger: Ledger, idempotency_key: IdempotencyKey = None
+    data: JSONBody[SubmitScore],
+    ledger: NamedDependency[Ledger],
+    idempotency_key: IdempotencyKey = None,
 ) -> SubmitAnswer:
     """Keep a score for ever. The answer comes when it is on disk."""
     session_id = await ledger.record(
         Submission(data.user_id, data.score, data.game_mode, idempotency_key)
     )
-    return SubmitAnswer(session_id=session_id)
+    return SubmitAnswer(status="success", session_id=session_id)
 
 
 sessions_router = Router("/api/leaderboard", route_handlers=[submit_score], tags=["leaderboard"])

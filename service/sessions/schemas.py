@@ -20,5 +20,5 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SubmitAnswer(msgspec.Struct, frozen=True):
     """The score is on disk, as the session with this id."""
 
+    status: Literal["success"]
     session_id: int
-    status: Literal["success"] = "success"

@@ -40,6 +40,11 @@ class Ledger:
             queue_limit=settings.submit_queue_limit,
         )
 
+    @property
+    def waiting(self) -> int:
+        """How many submissions wait for the next commit."""
+        return self._batcher.waiting
+
     async def record(self, submission: Submission) -> int:
         """Return the id of the session, which is on disk by then.
 

@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import Annotated
 
 from litestar import MediaType, Response, Router, get
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from service.http.documentation import INVALID, NOT_FOUND, UNAVAILABLE
@@ -18,28 +19,32 @@ from service.standings.schemas import Around, Rank, Top
 from service.standings.top import TOP_LIMIT, TopFeed, encode_top
 from service.validation import MAX_ID
 
-UserId = Annotated[int, Parameter(ge=1, le=MAX_ID, description="The player's id.")]
-Limit = Annotated[int, Parameter(ge=1, le=TOP_LIMIT, description="How many entries.")]
-Radius = Annotated[int, Parameter(ge=1, le=50, description="How many neighbours on each side.")]
+UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The player's id.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=TOP_LIMIT, description="How many entries.")]
+Radius = Annotated[
+    int, QueryParameter(ge=1, le=50, description="How many neighbours on each side.")
+]
 
 
 @get(
     "/top",
     responses={200: ResponseSpec(Top, description="The first entries.")} | INVALID | UNAVAILABLE,
 )
-async def read_top(top_feed: TopFeed, limit: Limit = 10) -> Response[bytes]:
+async def read_top(top_feed: NamedDependency[TopFeed], limit: Limit = 10) -> Response[bytes]:
     """Return the best players; those that tie share a rank and are listed by `user_id`."""
     return Response(await top_feed.read_encoded(limit), media_type=MediaType.JSON)
 
 
-@get("/rank/{user_id:int}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
-async def read_rank(user_id: UserId, rank_reader: RankReader) -> Rank:
+@get("/rank/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+async def read_rank(user_id: UserId, rank_reader: NamedDependency[RankReader]) -> Rank:
     """Return a player's total and rank; the rank is null before the first session."""
     return await rank_reader.read_rank(user_id)
 
 
-@get("/around/{user_id:int}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
-async def read_around(user_id: UserId, rank_reader: RankReader, radius: Radius = 5) -> Around:
+@get("/around/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+async def read_around(
+    user_id: UserId, rank_reader: NamedDependency[RankReader], radius: Radius = 5
+) -> Around:
     """Return a player between the neighbours above and below."""
     return await rank_reader.read_around(user_id, radius)
 
@@ -59,7 +64,10 @@ async def read_around(user_id: UserId, rank_reader: RankReader, radius: Radius =
     | INVALID,
 )
 async def stream_top(
-    top_feed: TopFeed, closing: Closing, settings: Settings, limit: Limit = 10
+    top_feed: NamedDependency[TopFeed],
+    closing: NamedDependency[Closing],
+    settings: NamedDependency[Settings],
+    limit: Limit = 10,
 ) -> ServerSentEvent:
     """Send the top as server-sent events: now, and whenever it changes."""
     return ServerSentEvent(_send_events(top_feed, closing, settings, limit))

@@ -8,7 +8,7 @@
 -- Locks: the row of refresh_state, then the rows of the seasons.
 WITH numbered AS (
     UPDATE refresh_state
-    SET number = number + 1, refreshed_at = clock_timestamp(), refresh_sessions = $3
+    SET number = number + 1, refreshed_at = date_trunc('milliseconds', clock_timestamp()), refresh_sessions = $3
     RETURNING epoch, number, refreshed_at
 ),
 before AS (

@@ -1,0 +1,89 @@
+"""Signs of life: each process describes itself in Redis every few seconds."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final, Generic, TypeVar
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.cache import translate_redis_errors
+from service.errors import CacheUnavailable
+
+_INTERVAL_SECONDS: Final = 2.0
+
+# A process that was not heard of for this long is gone.
+_PRESENT_FOR: Final = timedelta(seconds=10)
+
+_log = logging.getLogger(__name__)
+
+Description = TypeVar("Description", bound=msgspec.Struct)
+
+
+class Sign(msgspec.Struct, Generic[Description], frozen=True):
+    """A process's description of itself, and when it gave it."""
+
+    at: datetime
+    process: Description
+
+
+class Presence(Generic[Description]):
+    """Gives this process's sign of life, for as long as it is started.
+
+    `key` is the hash that holds the signs of all processes of its kind, `name` this one's field.
+    """
+
+    def __init__(
+        self, redis: Redis, key: str, name: str, describe: Callable[[], Description]
+    ) -> None:
+        self._redis = redis
+        self._key = key
+        self._name = name
+        self._describe = describe
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to give signs."""
+        self._task = asyncio.create_task(self._give_signs())
+
+    async def stop(self) -> None:
+        """Give no more signs, and be gone at once."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        with suppress(CacheUnavailable), translate_redis_errors():
+            await self._redis.hdel(self._key, self._name)
+
+    async def _give_signs(self) -> None:
+        while True:
+            sign = msgspec.json.encode(Sign(at=datetime.now(UTC), process=self._describe()))
+            try:
+                with translate_redis_errors():
+                    await self._redis.hset(self._key, self._name, sign)
+            except CacheUnavailable as error:
+                _log.debug("no sign of life reaches Redis: %s", error)
+            await asyncio.sleep(_INTERVAL_SECONDS)
+
+
+async def read_present(redis: Redis, key: str, kind: type[Description]) -> list[Description]:
+    """Return the descriptions of the processes that gave a sign lately; forget the others.
+
+    Raises `CacheUnavailable`.
+    """
+    present = []
+    gone = []
+    with translate_redis_errors():
+        for name, stored in (await redis.hgetall(key)).items():
+            sign = msgspec.json.decode(stored, type=Sign[kind])  # type: ignore[valid-type]
+            if datetime.now(UTC) - sign.at <= _PRESENT_FOR:
+                present.append(sign.process)
+            else:
+                gone.append(name)
+        if gone:
+            await redis.hdel(key, *gone)
+    return present

@@ -1,0 +1,21 @@
+-- The figures of the status page, for one board.
+--
+-- $1 the board's slug. The outbox is counted up to a million: beyond, the exact number does not
+-- matter and counting would take long. Index: board_slug_key, season_board_number, and the ends of
+-- player_pkey and game_session_pkey.
+SELECT
+    current_setting('server_version') AS version,
+    (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections,
+    (SELECT count(*) FROM (SELECT FROM pending_session LIMIT 1000000) AS pending) AS pending_sessions,
+    (SELECT coalesce(max(id), 0) FROM game_session) AS highest_session_id,
+    (SELECT coalesce(max(id), 0) FROM player) AS highest_user_id,
+    season.id AS season_id,
+    season.players,
+    season.last_refresh,
+    refresh_state.*
+FROM board
+JOIN season ON season.board_id = board.id AND season.closed_at IS NULL
+CROSS JOIN refresh_state
+WHERE board.slug = $1
+ORDER BY season.number DESC
+LIMIT 1
