@@ -1,0 +1,145 @@
+"""Real PostgreSQL and Valkey for every test, with nothing running and nothing set beforehand.
+
+Both servers run once for the whole suite. A test that needs a database gets a fresh one, copied
+from a template that was migrated once; Valkey is emptied for each. Tests that stop a server start
+one of their own.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+import redis as blocking_redis
+from litestar import Litestar
+from redis.asyncio import Redis
+
+from service.app import create_app
+from service.cache import connect_redis
+from service.database import Database
+from service.embedded import PostgresServer, ValkeyServer
+from service.migrate import migrate
+from service.settings import Settings, load_settings
+from service.standings.refresh import Refresher
+from tests.integration.up_process import UpProcess, clean_environment
+from tests.serving import connect_client, run_app
+
+# A database that lives for seconds needs no disk.
+THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+_numbers = count(1)
+
+
+def pytest_configure() -> None:
+    """Take away what the shell sets for the service: tests mean the defaults."""
+    for name in os.environ.keys() - clean_environment().keys():
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def server_directory() -> Iterator[Path]:
+    # Not pytest's own temporary folder: each run of pytest on this machine closes that one to other
+    # accounts, and as root PostgreSQL runs as another.
+    with tempfile.TemporaryDirectory(prefix="leaderboard-tests-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_directory: Path) -> Iterator[PostgresServer]:
+    """The PostgreSQL of all tests that leave it running."""
+    with PostgresServer(server_directory / "shared", settings=THROW_AWAY) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(server_directory: Path) -> Iterator[ValkeyServer]:
+    """The Valkey of all tests that leave it running."""
+    with ValkeyServer(server_directory / "shared") as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template_database(postgres: PostgresServer) -> str:
+    """The name of a migrated database without any player."""
+    await migrate(postgres.url)
+    return urlsplit(postgres.url).path.removeprefix("/")
+
+
+@pytest.fixture
+async def database_url(postgres: PostgresServer, template_database: str) -> AsyncIterator[str]:
+    """A fresh database, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    maintenance = await asyncpg.connect(_name_database(postgres.url, "postgres"))
+    try:
+        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        yield _name_database(postgres.url, name)
+        await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await maintenance.close()
+
+
+@pytest.fixture
+def redis_url(valkey: ValkeyServer) -> str:
+    """An empty Valkey."""
+    with closing(blocking_redis.Redis.from_url(valkey.url)) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str) -> Settings:
+    return load_settings(database_url=database_url, redis_url=redis_url)
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings, application_name="leaderboard tests")
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    redis = connect_redis(settings)
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture
+def refresher(database: Database, redis: Redis, settings: Settings) -> Refresher:
+    """The worker, called by hand: after `refresh()` nothing is pending and the index is right."""
+    return Refresher(database, redis, settings)
+
+
+@pytest.fixture
+async def app(settings: Settings, refresher: Refresher) -> AsyncIterator[Litestar]:
+    """The started application, with an index to read from."""
+    await refresher.refresh()
+    async with run_app(create_app(settings)) as app:
+        yield app
+
+
+@pytest.fixture
+async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application in this process; event streams need `tests.serving`."""
+    async with connect_client(app) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def live(server_directory: Path) -> Iterator[str]:
+    """The URL of a `leaderboard up` for tests that leave it as they found it."""
+    with closing(UpProcess(server_directory / "live")) as up:
+        yield up.wait_until_ready()
+
+
+def _name_database(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
