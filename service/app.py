@@ -14,6 +14,7 @@ from service.boards.service import SeasonFinder
 from service.cache import connect_redis
 from service.database import Database
 from service.http.errors import EXCEPTION_HANDLERS
+from service.http.express import ExpressLane
 from service.http.measuring import measure_requests
 from service.http.requests import StrictRequest
 from service.lifecycle import Closing
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> Litestar:
     def provide(value: object) -> Provide:
         return Provide(lambda: value, use_cache=True, sync_to_thread=False)
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[sessions_router, standings_router, players_router, ops_router],
         dependencies={
             "closing": provide(closing),
@@ -95,3 +96,12 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.request_body_limit,
         state=State({"closing": closing}),
     )
+    app.asgi_handler = ExpressLane(
+        app.asgi_handler,
+        ledger,
+        top_feed,
+        rank_reader,
+        metrics,
+        body_limit=settings.request_body_limit,
+    )
+    return app

@@ -23,17 +23,30 @@ _ADVICE: Final = {
 AnyRequest = Request[Any, Any, Any]
 
 
-def answer_service_error(_: AnyRequest, error: ServiceError) -> Response[ErrorAnswer]:
-    """Answer a domain error with its own status, code and words."""
+def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
+    """Return the status, body and headers that tell a caller of an error.
+
+    A domain error has its own words. Any other is a bug of ours and is told without its insides;
+    the log has them.
+    """
+    if not isinstance(error, ServiceError):
+        _log.error("unexpected error", exc_info=error)
+        answer = ErrorAnswer(
+            error="Something unexpected went wrong here; the service's log says what.",
+            code="internal_error",
+        )
+        return HTTP_500_INTERNAL_SERVER_ERROR, answer, {}
     fields = list(error.fields) if isinstance(error, InvalidRequest) else []
     headers = {}
     if error.retry_after_seconds is not None:
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    return Response(
-        ErrorAnswer(error=error.message, code=error.code, fields=fields),
-        status_code=error.status,
-        headers=headers,
-    )
+        headers["retry-after"] = str(error.retry_after_seconds)
+    return error.status, ErrorAnswer(error=error.message, code=error.code, fields=fields), headers
+
+
+def answer_error(_: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
+    """Answer a domain error in its own words, any other one in ours."""
+    status, answer, headers = describe_error(error)
+    return Response(answer, status_code=status, headers=headers)
 
 
 def answer_validation_error(_: AnyRequest, error: ValidationException) -> Response[ErrorAnswer]:
@@ -56,28 +69,16 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[Err
     """Answer what the framework refuses by itself: no such address, method, size."""
     status = error.status_code
     if status >= HTTP_500_INTERNAL_SERVER_ERROR:
-        return answer_unexpected_error(request, error)
+        return answer_error(request, error)
     code, advice = _ADVICE.get(status, ("invalid_request", error.detail))
     return Response(
         ErrorAnswer(error=advice, code=code), status_code=status, headers=error.headers or {}
     )
 
 
-def answer_unexpected_error(request: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
-    """Answer a bug of ours without its insides; the log has them."""
-    _log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
-    return Response(
-        ErrorAnswer(
-            error="Something unexpected went wrong here; the service's log says what.",
-            code="internal_error",
-        ),
-        status_code=HTTP_500_INTERNAL_SERVER_ERROR,
-    )
-
-
 EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
-    ServiceError: answer_service_error,
+    ServiceError: answer_error,
     ValidationException: answer_validation_error,
     HTTPException: answer_http_error,
-    Exception: answer_unexpected_error,
+    Exception: answer_error,
 }

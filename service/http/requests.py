@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request
@@ -12,6 +12,9 @@ from service.errors import FieldError, InvalidRequest, ServiceError
 # msgspec ends its messages with the place: "Expected `int`, got `str` - at `$.score`".
 _PLACE: Final = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
 _NAMED_FIELD: Final = re.compile(r"field `(?P<field>[^`]+)`")
+
+
+Body = TypeVar("Body")
 
 
 class UnsupportedMediaType(ServiceError):
@@ -34,23 +37,28 @@ class StrictRequest(Request[Any, Any, Any]):
     """
 
     async def json(self) -> Any:
-        """Return the body as the route's type; raises `InvalidRequest` that names the field."""
+        """Return the body as the route's type."""
         media_type = self.content_type[0]
         if media_type and not (media_type == "application/json" or media_type.endswith("+json")):
             raise UnsupportedMediaType(media_type)
         data_field = self.route_handler.parsed_data_field
         decoder = _make_decoder(data_field.annotation if data_field else Any)
-        try:
-            return decoder.decode(await self.body())
-        except msgspec.ValidationError as error:
-            raise InvalidRequest("The body is not valid.", locate_error(str(error))) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidRequest(f"The body is not JSON: {error}.") from error
+        return decode_body(decoder, await self.body())
 
 
 @lru_cache
 def _make_decoder(body_type: Any) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(body_type)
+
+
+def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
+    """Return a JSON body as the decoder's type; raises `InvalidRequest` that names the field."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest("The body is not valid.", locate_error(str(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not JSON: {error}.") from error
 
 
 def locate_error(text: str) -> FieldError:
