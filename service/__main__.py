@@ -1,7 +1,6 @@
 """One API process: `python -m service`."""
 
 import asyncio
-import logging
 import os
 import socket
 
@@ -10,6 +9,7 @@ import uvicorn
 
 from service.app import create_app
 from service.cli import run_command
+from service.logs import configure_logging
 from service.settings import load_settings
 from service.supervisor.listening import bind_listener
 
@@ -51,9 +51,7 @@ class _Server(uvicorn.Server):
 def serve(fd: int | None, ready_fd: int | None, host: str, port: int) -> None:
     """Serve the API in this process."""
     settings = load_settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure_logging(settings)
     listener = socket.socket(fileno=fd) if fd is not None else bind_listener(host, port)
     app = create_app(settings)
     config = uvicorn.Config(

@@ -166,8 +166,10 @@ def migrate(data_dir: Path | None) -> None:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         place = describe_address(database_url)
         raise UsageError(f"cannot use the database at {place}: {error}") from error
+    for name in applied:
+        click.echo(name)
     count = f"{len(applied)} migration{'' if len(applied) == 1 else 's'} applied"
-    click.echo(f"{count}: {', '.join(applied)}" if applied else "up to date")
+    click.echo(count if applied else "up to date")
 
 
 @leaderboard.command()

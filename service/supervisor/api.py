@@ -60,11 +60,15 @@ async def _serve(listener: socket.socket, processes: int) -> None:
     started = time.monotonic()
 
     def announce(part: Part) -> None:
-        print_ready(part.name, time.monotonic() - started, find_url(listener))
+        print_ready(part.name, time.monotonic() - started, "")
+
+    async def bring_up() -> None:
+        await supervisor.start(programs, announce)
+        print_line(f"Ready: {find_url(listener)}")
 
     with supervisor.handling_signals():
         try:
-            await supervisor.run(lambda: supervisor.start(programs, announce))
+            await supervisor.run(bring_up)
         finally:
             listener.close()
             await supervisor.stop(programs)

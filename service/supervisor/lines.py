@@ -24,7 +24,7 @@ def print_line(line: str) -> None:
 def print_ready(name: str, seconds: float | None, where: str) -> None:
     """Print that a part is ready: its name, how long that took, and where it is."""
     took = "" if seconds is None else f"{seconds:.1f} s"
-    print_line(f"{click.style(f'{name:<16}', bold=True)} {took:>7}  {where}")
+    print_line(f"{click.style(f'{name:<16}', bold=True)} {took:>7}  {where}".rstrip())
 
 
 def describe_path(path: Path) -> str:

@@ -22,7 +22,7 @@ from service.supervisor.programs import Program, find_programs, python_command
 from service.supervisor.supervision import Part, Supervisor
 
 _SCHEDULER_STOP_SECONDS: Final = 5.0
-_WORKER_STOP_SECONDS: Final = 30.0
+_WORKER_STOP_SECONDS: Final = 35.0
 _LEFTOVER_STOP_PLAN: Final[StopPlan] = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 _LOG_CHECK_SECONDS: Final = 60.0
 

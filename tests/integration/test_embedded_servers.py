@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,12 +35,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "a 'data' \"directory\""
+def parent(server_directory: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=server_directory))
 
 
 @pytest.fixture
-def valkey(directory: Path) -> Iterator[ValkeyServer]:
+def directory(parent: Path) -> Path:
+    return parent / "a 'data' \"directory\""
+
+
+@pytest.fixture
+def own_valkey(directory: Path) -> Iterator[ValkeyServer]:
     with ValkeyServer(directory) as server:
         yield server
 
@@ -72,9 +78,9 @@ async def test_postgres_is_durable_unless_told_otherwise(directory: Path) -> Non
         assert await fetch_value(server, "SHOW full_page_writes") == "on"
 
 
-async def test_postgres_moves_its_sockets_where_the_path_is_too_long(tmp_path: Path) -> None:
-    with PostgresServer(tmp_path / ("long" * 30), settings=THROW_AWAY) as server:
-        assert not server.directory.sockets.is_relative_to(tmp_path)
+async def test_postgres_moves_its_sockets_where_the_path_is_too_long(parent: Path) -> None:
+    with PostgresServer(parent / ("long" * 30), settings=THROW_AWAY) as server:
+        assert not server.directory.sockets.is_relative_to(parent)
         assert await fetch_value(server, "SELECT 1") == 1
     assert not server.directory.sockets.exists()
 
@@ -93,14 +99,14 @@ def test_postgres_says_why_it_did_not_start(directory: Path) -> None:
         server.start()
 
 
-async def test_valkey_url_suits_every_client(valkey: ValkeyServer) -> None:
-    client = redis.Redis.from_url(valkey.url)
+async def test_valkey_url_suits_every_client(own_valkey: ValkeyServer) -> None:
+    client = redis.Redis.from_url(own_valkey.url)
     client.set("score", 7)
     client.close()
-    asynchronous = redis.asyncio.Redis.from_url(valkey.url)
+    asynchronous = redis.asyncio.Redis.from_url(own_valkey.url)
     assert await asynchronous.get("score") == b"7"
     await asynchronous.aclose()
-    broker = RedisBroker(url=valkey.url)  # type: ignore[no-untyped-call] # dramatiq has no types
+    broker = RedisBroker(url=own_valkey.url)  # type: ignore[no-untyped-call] # dramatiq has no types
     assert broker.client.ping()
     broker.close()
     broker.client.close()

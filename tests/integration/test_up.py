@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,11 +19,16 @@ StartUp = Callable[..., UpProcess]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
+def running(server_directory: Path) -> Iterator[UpProcess]:
     """One instance for the tests that leave it as they found it."""
-    with closing(UpProcess(tmp_path_factory.mktemp("shared up") / "data")) as up:
+    with closing(UpProcess(server_directory / "shared up")) as up:
         up.wait_until_ready()
         yield up
+
+
+@pytest.fixture
+def parent(server_directory: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=server_directory))
 
 
 @pytest.fixture
@@ -101,9 +107,9 @@ def test_killed_child_is_restarted_and_said_so(running: UpProcess, name: str, co
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_up_stops_everything_in_order(
-    start_up: StartUp, tmp_path: Path, number: signal.Signals
+    start_up: StartUp, parent: Path, number: signal.Signals
 ) -> None:
-    up = start_up(tmp_path / "with a space")
+    up = start_up(parent / "with a space")
     url = up.wait_until_ready()
     family = up.find_family()
     up.send(number)
@@ -117,12 +123,12 @@ def test_up_stops_everything_in_order(
     assert "database system is shut down" in log
 
 
-def test_up_recovers_after_kill_9_of_its_group(start_up: StartUp, tmp_path: Path) -> None:
-    first = start_up(tmp_path / "data")
+def test_up_recovers_after_kill_9_of_its_group(start_up: StartUp, parent: Path) -> None:
+    first = start_up(parent / "data")
     user_id = create_player(first.wait_until_ready(), "survivor")
     family = first.find_family()
     first.kill_group()
-    second = start_up(tmp_path / "data")
+    second = start_up(parent / "data")
     url = second.wait_until_ready()
     player = httpx.get(f"{url}/api/players/{user_id}", timeout=10).json()
     assert player["username"] == "survivor"
@@ -130,30 +136,30 @@ def test_up_recovers_after_kill_9_of_its_group(start_up: StartUp, tmp_path: Path
     assert alive == []
 
 
-def test_up_leaves_a_given_database_alone(start_up: StartUp, tmp_path: Path) -> None:
-    with PostgresServer(tmp_path / "theirs", settings={"fsync": "off"}) as theirs:
-        up = start_up(tmp_path / "data", DATABASE_URL=theirs.url)
+def test_up_leaves_a_given_database_alone(start_up: StartUp, parent: Path) -> None:
+    with PostgresServer(parent / "theirs", settings={"fsync": "off"}) as theirs:
+        up = start_up(parent / "data", DATABASE_URL=theirs.url)
         assert up.wait_for_line("PostgreSQL").endswith(f"yours at {theirs.directory.sockets}:5432")
         create_player(up.wait_until_ready(), "guest")
-        assert not (tmp_path / "data" / "postgres").exists()
+        assert not (parent / "data" / "postgres").exists()
         up.send(signal.SIGTERM)
         assert up.wait_for_end() == 0
         assert theirs.is_ready()
 
 
-def test_up_says_that_its_port_is_taken(tmp_path: Path) -> None:
+def test_up_says_that_its_port_is_taken(parent: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        answer = run_leaderboard("up", "--port", str(port), "--data-dir", tmp_path / "data")
+        answer = run_leaderboard("up", "--port", str(port), "--data-dir", parent / "data")
     assert answer.returncode == 1
     assert answer.stderr == (
         f"error: port {port} on 127.0.0.1 is taken; stop the other program or choose --port\n"
     )
 
 
-def test_up_gives_up_on_a_database_that_is_not_there(tmp_path: Path) -> None:
+def test_up_gives_up_on_a_database_that_is_not_there(parent: Path) -> None:
     answer = run_leaderboard(
-        *("up", "--port", "0", "--data-dir", tmp_path / "data"),
+        *("up", "--port", "0", "--data-dir", parent / "data"),
         environment={"DATABASE_URL": "postgresql://someone:secret@127.0.0.1:1/nothing"},
     )
     assert answer.returncode == 1
@@ -161,24 +167,24 @@ def test_up_gives_up_on_a_database_that_is_not_there(tmp_path: Path) -> None:
     assert answer.stderr.endswith("logs/migrate.log\n")
     assert answer.stderr.count("\n") == 1
     assert "secret" not in answer.stdout + answer.stderr
-    assert find_running(tmp_path / "data") is None
+    assert find_running(parent / "data") is None
 
 
-def test_up_refuses_a_database_of_another_major_version(tmp_path: Path) -> None:
-    cluster = tmp_path / "data" / "postgres"
+def test_up_refuses_a_database_of_another_major_version(parent: Path) -> None:
+    cluster = parent / "data" / "postgres"
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("17\n")
-    answer = run_leaderboard("up", "--port", "0", "--data-dir", tmp_path / "data")
+    answer = run_leaderboard("up", "--port", "0", "--data-dir", parent / "data")
     assert answer.returncode == 1
     assert "was made by PostgreSQL 17" in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 
-def test_up_refuses_a_file_as_its_data_directory(tmp_path: Path) -> None:
-    (tmp_path / "data").touch()
-    answer = run_leaderboard("up", "--port", "0", "--data-dir", tmp_path / "data")
+def test_up_refuses_a_file_as_its_data_directory(parent: Path) -> None:
+    (parent / "data").touch()
+    answer = run_leaderboard("up", "--port", "0", "--data-dir", parent / "data")
     assert answer.returncode == 1
     assert answer.stderr == (
-        f"error: cannot keep data in {tmp_path / 'data'}: not a directory; "
+        f"error: cannot keep data in {parent / 'data'}: not a directory; "
         "choose another --data-dir\n"
     )
