@@ -21,6 +21,8 @@ _MOST_FAILED_STARTS: Final = 5
 _READY_POLL_SECONDS: Final = 0.02
 _SLOW_START_SECONDS: Final = 10.0
 _SAME_SIGNAL_SECONDS: Final = 0.3
+_HURRIED_SECONDS: Final = 1.0
+"""What a child gets to stop by itself when haste is asked for; most need far less."""
 
 
 class Part(Protocol):
@@ -203,26 +205,22 @@ class Supervisor:
         for step, (stop_signal, patience_seconds) in enumerate(part.stop_plan):
             if process.poll() is not None:
                 break
-            gentle = step == 0
-            if gentle and self._hurry_asked.is_set():
-                continue
-            if not gentle:
+            if step > 0:
                 print_line(f"{part.name} has not stopped yet: sending it {stop_signal.name}")
             process.send_signal(stop_signal)
-            await self._wait_briefly(process, patience_seconds, hurried=gentle)
+            await self._wait_for_stop(process, patience_seconds)
         end_group(process.pid)
 
-    async def _wait_briefly(
-        self, process: subprocess.Popen[bytes], seconds: float, *, hurried: bool
-    ) -> None:
-        """Wait for a child's end, at most some seconds, and less if haste is asked for."""
-        waits = {asyncio.ensure_future(self.wait_for_end(process))}
-        if hurried:
-            waits.add(asyncio.ensure_future(self._hurry_asked.wait()))
-        _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in pending:
+    async def _wait_for_stop(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        """Wait for a child's end, for some seconds or, once haste is asked for, for less."""
+        end = asyncio.ensure_future(self.wait_for_end(process))
+        hurry = asyncio.ensure_future(self._hurry_asked.wait())
+        await asyncio.wait({end, hurry}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if hurry.done():
+            await asyncio.wait({end}, timeout=min(seconds, _HURRIED_SECONDS))
+        for wait in (end, hurry):
             wait.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(end, hurry, return_exceptions=True)
 
 
 def _name_log(part: Part) -> str:

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from service.embedded import PostgresServer, StartFailed, ValkeyServer
-from service.embedded.directory import DataDirectory
+from service.embedded.directory import DataDirectory, explain_os_errors
 from service.embedded.logs import Log
 from service.embedded.processes import StopPlan, spawn, stop_leftovers, stop_process
 from service.embedded.server import EmbeddedServer
@@ -124,7 +124,7 @@ class _Up:
         """Migrate in a process of its own: its libraries would stay in this one for ever."""
         started = time.monotonic()
         log = Log(self._directory.logs / "migrate.log")
-        with log.opened() as output:
+        with explain_os_errors(self._directory.path), log.opened() as output:
             process = spawn(
                 [*python_command("service.cli"), "migrate"],
                 environment=self._environment,
