@@ -1,21 +1,12 @@
-"""Requests on the wire and what their answers mean: all that the engine knows of HTTP.
+"""Requests to the service and what their answers mean: all that the engine knows of its API."""
 
-httpx's own client costs 900 µs of processor time a request, and its connection pool looks at each
-connection for each request: 5 ms with 256 of them. So a connection is an httpx transport with a
-pool of one, used without the client around it: 400 to 600 µs, however many there are.
-"""
-
-import ssl
 from typing import Literal, NamedTuple, Self
 
 import httpx
 import msgspec
 
 from dashboard.simulation.plan import PlannedRequest, RequestKind
-
-# Servers close idle connections; uvicorn after 5 s. A request sent at that very moment is lost, so
-# the connection is given up before.
-_IDLE_SECONDS = 4.0
+from dashboard.simulation.wire import ConnectionTransport
 
 _SAMPLE_LENGTH = 300
 
@@ -99,20 +90,14 @@ class Connection:
 
     def __init__(self, target: "Target") -> None:
         self._target = target
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=target.tls,
-            limits=httpx.Limits(
-                max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS
-            ),
-        )
+        self._transport = ConnectionTransport(target.tls)
 
     async def send(
         self, method: str, path: str, body: bytes | None = None, *, key: str | None = None
     ) -> Answer:
         """Send one request and read its whole answer.
 
-        Raises `httpx.TransportError`. Time limits are the caller's, by cancellation: what is left
-        of a cancelled request is closed with its connection.
+        Raises `httpx.TransportError`. Time limits are the caller's, by cancellation.
         """
         headers = [(b"accept", b"application/json")]
         if body is not None:
@@ -121,7 +106,7 @@ class Connection:
             headers.append((b"idempotency-key", key.encode()))
         request = httpx.Request(method, self._target.locate(path), headers=headers, content=body)
         response = await self._transport.handle_async_request(request)
-        return Answer(response.status_code, await response.aread())
+        return Answer(response.status_code, response.content)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -136,11 +121,7 @@ class Target:
         self._base = httpx.URL(url)
         self._path_prefix = self._base.raw_path.rstrip(b"/")
         self._locations: dict[str, httpx.URL] = {}
-        # Loading the certificate authorities takes 20 ms: once, and only where there is TLS.
-        encrypted = self._base.scheme == "https"
-        self.tls = (
-            httpx.create_ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
+        self.tls = httpx.create_ssl_context() if self._base.scheme == "https" else None
 
     def open_connection(self) -> Connection:
         """Return a new connection, made with its first request."""
@@ -148,8 +129,8 @@ class Target:
 
     def locate(self, path: str) -> httpx.URL:
         """Return the URL of a path of the service."""
-        # Parsing is a tenth of a request's cost, and a run repeats itself: two paths, and one
-        # more for each of its players.
+        # Parsing costs as much as the rest of a request, and a run repeats itself: two paths, and
+        # one more for each of its players.
         location = self._locations.get(path)
         if location is None:
             location = self._base.copy_with(raw_path=self._path_prefix + path.encode())

@@ -1,0 +1,148 @@
+"""What the service answers, as the console understands it.
+
+Times are UTC, durations in ms unless named otherwise. Fields the console does not show are left
+out, fields it does not know are ignored: an older or newer service still makes sense.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One player's line; players that tie share a rank."""
+
+    user_id: int
+    username: str
+    total_score: int
+    rank: int
+
+
+class Top(msgspec.Struct, frozen=True):
+    """Consecutive lines of the board, best first, as the refresh of `as_of` left them.
+
+    `stale`: the service itself says that they may lag.
+    """
+
+    leaderboard: tuple[Entry, ...]
+    players: int
+    as_of: datetime
+    stale: bool = False
+
+
+class Rank(msgspec.Struct, frozen=True):
+    """One player's place; rank and percentile are None before the first session."""
+
+    user_id: int
+    username: str
+    total_score: int
+    rank: int | None
+    players: int
+    percentile: float | None
+    as_of: datetime
+    stale: bool = False
+
+
+class Player(msgspec.Struct, frozen=True):
+    """A player as registered."""
+
+    user_id: int
+    username: str
+    joined_at: datetime
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process of the API or of the worker; the console tells restarts by it."""
+
+    host: str
+    pid: int
+    started_at: datetime
+    memory_bytes: int | None = None
+    submits_waiting: int = 0
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of the service: `state` is ok, behind or away; the rest is None where unknown."""
+
+    state: str
+    version: str | None = None
+    round_trip_ms: float | None = None
+    connections: int | None = None
+    memory_bytes: int | None = None
+    processes: tuple[Process, ...] = ()
+    last_seen_at: datetime | None = None
+    offset: int | None = None
+    last_refresh: int | None = None
+    behind: int | None = None
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """Every part of the service."""
+
+    api: Part
+    postgresql: Part
+    redis: Part
+    worker: Part
+    scheduler: Part
+    index: Part
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    """The last refresh that folded anything."""
+
+    number: int
+    at: datetime | None
+    duration_ms: float | None
+    sessions: int | None
+
+
+class Rerank(msgspec.Struct, frozen=True):
+    """The last time that the ranks were stored."""
+
+    number: int
+    at: datetime | None
+    duration_ms: float | None
+    ranks_changed: int | None
+
+
+class Players(msgspec.Struct, frozen=True):
+    """How many players stand on the board, and the highest id given out."""
+
+    standing: int
+    highest_user_id: int
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """Messages of one queue: to do, for later, given up."""
+
+    ready: int
+    delayed: int
+    dead: int
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One route: requests since the start, latencies of the last minute."""
+
+    route: str
+    count: int
+    server_errors: int
+    per_second: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The whole system at one moment; None where a part is away."""
+
+    version: str
+    at: datetime
+    parts: Parts
+    pending_sessions: int | None
+    highest_session_id: int | None
+    players: Players | None
+    refresh: Refresh | None
+    rerank: Rerank | None
+    queues: dict[str, Queue]
+    routes: tuple[Route, ...]

@@ -1,0 +1,91 @@
+"""Numbers as an operator reads them: grouped, short, and always with their unit."""
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import Final
+
+_SECOND_MS: Final = 1000
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+_BLOCKS: Final = "▁▂▃▄▅▆▇█"
+_TEN: Final = 10
+_HUNDRED: Final = 100
+_KILO: Final = 1024
+
+NOTHING: Final = "·"
+
+
+def write_count(count: float | None) -> str:
+    """Return 1240 as 1,240."""
+    return NOTHING if count is None else f"{count:,.0f}"
+
+
+def write_change(change: int) -> str:
+    """Return 1240 as +1,240, and nothing for no change."""
+    return f"{change:+,d}".replace("-", "\u2212") if change else ""
+
+
+def write_ms(milliseconds: float | None) -> str:
+    """Return a duration given in ms: 3.2 ms, 42 ms, 1.20 s."""
+    if milliseconds is None:
+        return NOTHING
+    if milliseconds >= _SECOND_MS:
+        return f"{milliseconds / _SECOND_MS:,.2f} s"
+    return f"{milliseconds:.1f} ms" if milliseconds < _TEN else f"{milliseconds:.0f} ms"
+
+
+def write_age(seconds: float | None) -> str:
+    """Return an age: 0.4 s, 12 s, 3 min, 2 h, 5 d."""
+    if seconds is None:
+        return NOTHING
+    seconds = max(seconds, 0.0)
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.0f} h" if seconds < _DAY else f"{seconds / _DAY:.0f} d"
+
+
+def write_rate(per_second: float | None) -> str:
+    """Return a rate: 0.25/s, 4.2/s, 310/s."""
+    if per_second is None:
+        return NOTHING
+    if per_second >= _HUNDRED:
+        return f"{per_second:,.0f}/s"
+    return f"{per_second:.1f}/s" if per_second >= 1 or not per_second else f"{per_second:.2f}/s"
+
+
+def write_bytes(size: int | None) -> str:
+    """Return a size: 312 KiB, 81 MiB, 1.2 GiB."""
+    if size is None:
+        return NOTHING
+    amount = size / _KILO
+    if amount < _KILO:
+        return f"{amount:.0f} KiB"
+    amount /= _KILO
+    return f"{amount:.0f} MiB" if amount < _KILO else f"{amount / _KILO:.1f} GiB"
+
+
+def write_time(moment: datetime | None, zone: tzinfo | None) -> str:
+    """Return the time of day in the operator's zone."""
+    return NOTHING if moment is None else f"{moment.astimezone(zone):%H:%M:%S}"
+
+
+def draw_sparkline(values: Sequence[float | None], width: int) -> str:
+    """Return the last `width` values as blocks, lowest to highest; a gap is a space.
+
+    Values that are all equal are drawn low: nothing happened.
+    """
+    shown = values[-width:] if width else []
+    known = [value for value in shown if value is not None]
+    if not known:
+        return " " * width
+    low, high = min(known), max(known)
+    steps = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    line = "".join(
+        " " if value is None else _BLOCKS[round((value - low) * steps)] for value in shown
+    )
+    return line.rjust(width)

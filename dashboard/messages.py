@@ -1,0 +1,48 @@
+"""What the console's workers tell its screens."""
+
+from textual.message import Message
+
+from dashboard.answers import Status, Top
+from dashboard.gateway import GatewayError
+from dashboard.link import Link
+
+
+class LinkChanged(Message):
+    """The connection to the service is in another state."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self.link = link
+
+
+class TopArrived(Message):
+    """The service sent the first lines of the board; None: it only gave a sign of life."""
+
+    def __init__(self, top: Top | None) -> None:
+        super().__init__()
+        self.top = top
+
+
+class StatusArrived(Message):
+    """The service told the state of its parts."""
+
+    def __init__(self, status: Status, round_trip_ms: float) -> None:
+        super().__init__()
+        self.status = status
+        self.round_trip_ms = round_trip_ms
+
+
+class StatusRefused(Message):
+    """The service answers, but does not tell the state of its parts."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Ticked(Message):
+    """Time has passed: ages, countdowns and flashes look different now."""
+
+
+class PauseToggled(Message):
+    """The operator holds the figures still, or lets them go on."""

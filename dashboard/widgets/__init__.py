@@ -1,0 +1,1 @@
+"""Widgets that draw line by line, and only the lines that changed."""

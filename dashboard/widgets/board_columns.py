@@ -1,0 +1,104 @@
+"""The columns of the board: what a line says in each, and which fit into a width."""
+
+from typing import Final
+
+from dashboard.board import Line
+from dashboard.figures import NOTHING, draw_sparkline, write_change, write_count
+from dashboard.names import fit_name
+from dashboard.widgets.tones import Span, ToneLine
+
+_RANK: Final = 8
+_MOVE: Final = 6
+_SCORE: Final = 16
+_GAIN: Final = 12
+_TREND: Final = 10
+_SEEN: Final = 8
+_SHORTEST_NAME: Final = 16
+_SEEN_STEP: Final = 5
+
+Columns = tuple[str, ...]
+
+
+def choose_columns(width: int) -> Columns:
+    """Return the optional columns that leave a name room enough, the most telling first."""
+    room = width - _RANK - _MOVE - _SHORTEST_NAME - _SCORE
+    chosen = []
+    for name, size in (("gain", _GAIN), ("seen", _SEEN), ("trend", _TREND)):
+        if size <= room:
+            chosen.append(name)
+            room -= size
+    return tuple(chosen)
+
+
+def draw_header(width: int) -> ToneLine:
+    """Return the names of the columns."""
+    columns = choose_columns(width)
+    text = "Rank".rjust(_RANK - 1) + " " + "Move".ljust(_MOVE)
+    text += "Player".ljust(_measure_name(width, columns)) + "Score".rjust(_SCORE)
+    for name, title, size in (
+        ("gain", "Gain", _GAIN),
+        ("trend", "Trend", _TREND),
+        ("seen", "Scored", _SEEN),
+    ):
+        if name in columns:
+            text += title.rjust(size)
+    return [(text, "muted")]
+
+
+def draw_board_line(line: Line, width: int, *, followed: bool = False) -> ToneLine:
+    """Return a line of the board in `width` cells."""
+    columns = choose_columns(width)
+    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(_RANK - 1) + " "
+    spans: list[Span] = [(rank, "strong"), describe_movement(line)]
+    name_width = _measure_name(width, columns)
+    name = fit_name(line.username, name_width - (2 if followed else 0) - 1) + " "
+    spans.append(("» " + name if followed else name, "accent" if followed else ""))
+    spans.append((write_count(line.score).rjust(_SCORE), "strong" if line.flashing else ""))
+    if "gain" in columns:
+        gain = write_change(line.gained) if line.gained is not None else ""
+        spans.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
+    if "trend" in columns:
+        spans.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
+    if "seen" in columns:
+        spans.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
+    return spans
+
+
+def describe_movement(line: Line) -> Span:
+    """Return ▲ with the ranks climbed, ▼ with those fallen, NEW, ● for a score that kept its rank.
+
+    The mark says it all; the tone only repeats it.
+    """
+    if line.climbed is None:
+        return "NEW".ljust(_MOVE), "accent"
+    if line.climbed > 0:
+        return f"▲{line.climbed:<{_MOVE - 1},}", "good"
+    if line.climbed < 0:
+        return f"▼{-line.climbed:<{_MOVE - 1},}", "bad"
+    return ("●" if line.gained else "").ljust(_MOVE), "muted"
+
+
+def coarsen(line: Line) -> Line:
+    """Return the line with its age in steps, so that it is not drawn again for each second."""
+    seen = line.seen_seconds
+    minute = 60
+    if seen is None:
+        return line
+    step = _SEEN_STEP if seen < minute else minute
+    return line._replace(seen_seconds=seen // step * step)
+
+
+def _write_seen(seconds: float | None) -> str:
+    if seconds is None:
+        return NOTHING
+    if seconds < _SEEN_STEP:
+        return "now"
+    minute, hour = 60, 3600
+    if seconds < minute:
+        return f"{seconds:.0f} s"
+    return f"{seconds // minute:.0f} min" if seconds < hour else f"{seconds // hour:.0f} h"
+
+
+def _measure_name(width: int, columns: Columns) -> int:
+    sizes = {"gain": _GAIN, "trend": _TREND, "seen": _SEEN}
+    return width - _RANK - _MOVE - _SCORE - sum(sizes[name] for name in columns)

@@ -1,0 +1,74 @@
+"""Text in tones: meanings that a theme gives colours, on which nothing may depend alone."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final, Literal
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+Tone = Literal["", "muted", "strong", "accent", "good", "warn", "bad", "marked"]
+Span = tuple[str, Tone]
+ToneLine = Sequence[Span]
+
+_DIM: Final = Style(dim=True)
+_ELLIPSIS: Final = "…"
+
+
+class Toned(Widget):
+    """A widget that draws lines of toned text; what is in the text is never markup."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "tone--muted",
+        "tone--strong",
+        "tone--accent",
+        "tone--good",
+        "tone--warn",
+        "tone--bad",
+        "tone--marked",
+    }
+
+    DEFAULT_CSS = """
+    Toned {
+        & .tone--muted { color: $text-muted; }
+        & .tone--strong { text-style: bold; }
+        & .tone--accent { color: $accent; text-style: bold; }
+        & .tone--good { color: $text-success; }
+        & .tone--warn { color: $text-warning; text-style: bold; }
+        & .tone--bad { color: $text-error; text-style: bold; }
+        & .tone--marked { text-style: reverse bold; }
+    }
+    """
+
+    def find_style(self, tone: Tone) -> Style:
+        """Return how a tone looks on this widget."""
+        base = self.visual_style.rich_style
+        if not tone:
+            return base
+        return base + self.get_component_rich_style(f"tone--{tone}", partial=True)
+
+    def draw_line(
+        self, line: ToneLine, width: int, *, over: Style | None = None, dim: bool = False
+    ) -> Strip:
+        """Return a line cut or filled to `width` cells, with `over` on top of every tone."""
+        segments: list[Segment] = []
+        room = width
+        for text, tone in line:
+            if room <= 0:
+                break
+            size = cell_len(text)
+            style = self.find_style(tone)
+            if size > room:
+                # With nothing behind it, what is cut says so.
+                cut = set_cell_size(text, room - 1) + _ELLIPSIS
+                segments.append(Segment(cut, style))
+                room = 0
+            else:
+                segments.append(Segment(text, style))
+                room -= size
+        if room > 0:
+            segments.append(Segment(" " * room, self.find_style("")))
+        above = (over or Style.null()) + (_DIM if dim else Style.null())
+        return Strip(Segment.apply_style(segments, post_style=above), width)
