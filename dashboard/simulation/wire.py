@@ -57,6 +57,8 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
             _, exchange = await asyncio.get_running_loop().create_connection(
                 _Exchange, host, port, ssl=self._tls
             )
+        except ssl.SSLError as error:
+            raise httpx.RemoteProtocolError(f"TLS failed: {error}") from error
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         return exchange
