@@ -30,7 +30,7 @@ from service.standings.index_reader import IndexReader
 from service.standings.ranks import RankReader
 from service.standings.routes import standings_router
 from service.standings.top import TopFeed
-from service.wakeup import RefreshSignal, connect_broker
+from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -65,6 +65,7 @@ def create_app(settings: Settings) -> Litestar:
             await refresh_signal.drain()
             await top_feed.stop()
             await redis.aclose()
+            disconnect_broker(broker)
             await database.close()
 
     def provide(value: object) -> Provide:

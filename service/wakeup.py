@@ -32,6 +32,12 @@ def connect_broker(url: str) -> dramatiq.Broker:
     return RedisBroker(url=url, middleware=[])  # type: ignore[no-untyped-call]
 
 
+def disconnect_broker(broker: dramatiq.Broker) -> None:
+    """Close the broker's connections, which its own `close` leaves open."""
+    assert isinstance(broker, RedisBroker)
+    broker.client.connection_pool.disconnect()
+
+
 def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
     """Return how many messages are ready, delayed and given up; blocks for a round trip."""
     names = (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE), xq_name(STANDINGS_QUEUE))
