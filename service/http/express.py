@@ -115,7 +115,7 @@ class ExpressLane:
             elif name == b"content-type":
                 is_json = value == b"application/json"
             elif name == b"idempotency-key":
-                if key is not None or not 0 < len(value) <= _LONGEST_KEY:
+                if key is not None or b"\0" in value or not 0 < len(value) <= _LONGEST_KEY:
                     return 0, None
                 key = value.decode("latin-1")
         return (length if is_json and length <= self._body_limit else 0), key
@@ -144,8 +144,8 @@ async def _read_body(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        parts.append(message["body"])
-        if not message["more_body"]:
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
             return b"".join(parts)
 
 

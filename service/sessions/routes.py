@@ -16,6 +16,7 @@ from service.http.documentation import (
 )
 from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
+from service.validation import STORABLE_TEXT
 
 IdempotencyKey = Annotated[
     str | None,
@@ -23,6 +24,7 @@ IdempotencyKey = Annotated[
         name="Idempotency-Key",
         min_length=1,
         max_length=255,
+        pattern=STORABLE_TEXT,
         description=(
             "Any text that is new for each score of a player. The same key and body again get the "
             "first answer again and count nothing twice."
