@@ -1,9 +1,11 @@
 """Maps every error to the one shape: `{"error", "code"}` with an optional list of `fields`."""
 
 import logging
+import re
 from typing import Any, Final
 
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ExceptionHandlersMap
@@ -19,6 +21,9 @@ _ADVICE: Final = {
     405: ("method_not_allowed", "This address does not take this method; see `Allow`."),
     413: ("body_too_large", "The body is too large."),
 }
+
+# Litestar names a missing parameter in its message only.
+_MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -56,9 +61,13 @@ def answer_validation_error(_: AnyRequest, error: ValidationException) -> Respon
         if isinstance(detail, dict):
             located = locate_error(str(detail.get("message", "")))
             field = str(detail.get("key", located.field))
+            if detail.get("source") == ParamType.HEADER:
+                field = field.replace("_", "-").title()
             if field == "data":
                 located = FieldError("body", "Expected a JSON object, got no body")
             fields.append(FieldError("body" if field == "data" else field, located.message))
+    if missing := _MISSING_PARAMETER.match(error.detail):
+        fields.append(FieldError(missing["name"], "This parameter is required"))
     return Response(
         ErrorAnswer(error="The request is not valid.", code="invalid_request", fields=fields),
         status_code=400,
