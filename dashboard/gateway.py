@@ -55,11 +55,6 @@ class Gateway:
             base_url=self.url, timeout=_PATIENCE_SECONDS, transport=transport
         )
 
-    @property
-    def address(self) -> str:
-        """Host and port, for people."""
-        return httpx.URL(self.url).netloc.decode()
-
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()

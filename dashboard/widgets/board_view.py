@@ -24,7 +24,12 @@ class BoardView(ScrollView, Toned, can_focus=True):
     look different than before, and asks the board only for those in sight.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"board--cursor", "board--flash"}
+    # Textual inherits component classes and style sheets from the first base only.
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *Toned.COMPONENT_CLASSES,
+        "board--cursor",
+        "board--flash",
+    }
 
     DEFAULT_CSS = """
     BoardView {
@@ -75,8 +80,11 @@ class BoardView(ScrollView, Toned, can_focus=True):
             self._forget_drawn()
         self._choose_shown()
         self._keep_cursor()
+        before, self._seen = self._seen, {}
         for row in self._rows_in_sight():
-            self._seen_again(row)
+            self._seen[row] = line = self._read(row)
+            if before.get(row) != line:
+                self._refresh_row(row)
 
     def filter(self, wanted: str) -> None:
         """Show only players whose name or id contains `wanted`; they keep their ranks."""
@@ -143,7 +151,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the window."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
             return self.draw_line(draw_header(width), width)
         row = self.scroll_offset.y + y - _HEADER_LINES
@@ -177,16 +185,10 @@ class BoardView(ScrollView, Toned, can_focus=True):
     def _read(self, row: int) -> Line:
         return coarsen(self._board.read_line(self._shown[row], self._at))
 
-    def _seen_again(self, row: int) -> None:
-        line = self._read(row)
-        if self._seen.get(row) != line:
-            self._seen[row] = line
-            self._refresh_row(row)
-
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y + _HEADER_LINES
         if y >= _HEADER_LINES:
-            self.refresh(Region(0, y, self.size.width, 1))
+            self.refresh(Region(0, y, self.scrollable_content_region.width, 1))
 
     def _rows_in_sight(self) -> range:
         first = self.scroll_offset.y

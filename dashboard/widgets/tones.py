@@ -30,18 +30,6 @@ class Toned(Widget):
         "tone--marked",
     }
 
-    DEFAULT_CSS = """
-    Toned {
-        & .tone--muted { color: $text-muted; }
-        & .tone--strong { text-style: bold; }
-        & .tone--accent { color: $accent; text-style: bold; }
-        & .tone--good { color: $text-success; }
-        & .tone--warn { color: $text-warning; text-style: bold; }
-        & .tone--bad { color: $text-error; text-style: bold; }
-        & .tone--marked { text-style: reverse bold; }
-    }
-    """
-
     def find_style(self, tone: Tone) -> Style:
         """Return how a tone looks on this widget."""
         base = self.visual_style.rich_style

@@ -1,0 +1,175 @@
+"""What the console knows of the service, whatever screen is shown; no user interface in here."""
+
+from collections import deque
+from typing import Final
+
+from dashboard.answers import Status, Top
+from dashboard.board import Board
+from dashboard.clock import Clock
+from dashboard.condition import Condition, Kind
+from dashboard.figures import write_age, write_time
+from dashboard.gateway import GatewayError
+from dashboard.link import Connected, Connecting, Faulty, Link
+from dashboard.names import clean_name
+
+BOARD_NAME: Final = "global"
+
+_HISTORY: Final = 120
+
+_STALE_PARTS: Final = {
+    "redis": "Redis is away and ranks may lag",
+    "worker": "no worker runs, so ranks stand still",
+    "index": "the index is away and ranks may lag",
+}
+
+
+class Picture:
+    """Takes what arrives and keeps the newest; while paused it holds that back and counts it."""
+
+    def __init__(self, clock: Clock, url: str) -> None:
+        self.clock = clock
+        self.url = url
+        self.address = url.partition("://")[2]
+        self.link: Link = Connecting()
+        self.board = Board()
+        self.top: Top | None = None
+        self.status: Status | None = None
+        self.status_error: GatewayError | None = None
+        self.round_trip_ms: float | None = None
+        self.paused = False
+        self.held = 0
+        self.run_state = "no run"
+        self.submits_per_second: deque[float | None] = deque(maxlen=_HISTORY)
+        self._newest_top: Top | None = None
+        self._newest_status: Status | None = None
+        self._lag: str | None = None
+        self._from_database = False
+        self._confirmed_at: float | None = None
+
+    def take_link(self, link: Link) -> None:
+        """Note the state of the connection."""
+        self.link = link
+
+    def take_top(self, top: Top | None) -> None:
+        """Note the newest lines of the board; None only says that the service lives."""
+        if top is not None:
+            self._newest_top = top
+            self.held += self.paused
+            self._from_database = top.stale
+        self._confirm()
+
+    def take_status(self, status: Status, round_trip_ms: float) -> None:
+        """Note the state of the parts."""
+        self.round_trip_ms = round_trip_ms
+        self.status_error = None
+        self._newest_status = status
+        self.held += self.paused
+        self._lag = _find_lag(status)
+        self._confirm()
+
+    def take_status_error(self, error: GatewayError) -> None:
+        """Note that the service does not tell the state of its parts."""
+        self.status_error = error
+
+    def toggle_pause(self) -> None:
+        """Hold the figures still, or let them go on with the newest."""
+        self.paused = not self.paused
+        self.held = 0
+
+    def advance(self) -> None:
+        """Let what arrived be seen."""
+        if self.paused:
+            return
+        if self._newest_status is not None:
+            before, self.status = self.status, self._newest_status
+            self._newest_status = None
+            self.submits_per_second.append(_measure_rate(before, self.status))
+        if self._newest_top is not None:
+            self.top, self._newest_top = self._newest_top, None
+            self.board.take(self.top.leaderboard, self.clock.monotonic())
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Time since the service last said that these are the current figures."""
+        return None if self._confirmed_at is None else self.clock.monotonic() - self._confirmed_at
+
+    def judge_board(self) -> Condition:
+        """Return in what condition the board is."""
+        trouble = self.judge_link(has_data=self.top is not None)
+        if trouble is not None:
+            return trouble
+        if self.paused:
+            return Condition(
+                Kind.PAUSED,
+                f"Paused: {self.held:,} updates held back. Press space to go on.",
+            )
+        if self.top is None:
+            return Condition(Kind.LOADING, f"Waiting for the first board of {self.address}")
+        lag = self.find_lag()
+        if lag is not None:
+            return Condition(Kind.STALE, f"{self.describe_age()}: {lag}")
+        if not self.top.leaderboard:
+            return Condition(
+                Kind.EMPTY,
+                "Nobody has played yet. Press 3 to start traffic, or submit a score over HTTP.",
+            )
+        return Condition(Kind.LIVE, "")
+
+    def judge_link(self, *, has_data: bool) -> Condition | None:
+        """Return what is wrong with the connection, if anything is."""
+        link = self.link
+        if isinstance(link, Connected):
+            return None
+        if isinstance(link, Connecting):
+            if has_data:
+                sentence = f"{self.describe_age()}: connecting to {self.address}"
+                return Condition(Kind.DISCONNECTED, sentence)
+            return Condition(Kind.LOADING, f"Connecting to {self.address}")
+        seconds = max(0, round(link.retry_at - self.clock.monotonic()))
+        retry = f"Next try in {seconds} s, r tries now."
+        kept = f" Shown: {self.describe_age()}." if has_data else ""
+        if isinstance(link, Faulty):
+            return Condition(Kind.ERROR, f"{link.code}: {clean_name(link.message)} {retry}{kept}")
+        return Condition(Kind.DISCONNECTED, f"{self.address}: {link.reason}. {retry}{kept}")
+
+    def find_lag(self) -> str | None:
+        """Return why the figures may lag behind the ledger, None if they do not."""
+        if self._lag is None and self._from_database:
+            return "the service reads from PostgreSQL and ranks may lag"
+        return self._lag
+
+    def _confirm(self) -> None:
+        if self.find_lag() is None:
+            self._confirmed_at = self.clock.monotonic()
+
+    def describe_age(self) -> str:
+        """Return since when the figures stand: `as of 12:03:07, 9 s ago`."""
+        zone = self.clock.now().tzinfo
+        age = self.age_seconds
+        if age is None:
+            return f"as of {write_time(self.top.as_of, zone)}" if self.top else "no data yet"
+        return f"as of {write_time_ago(self.clock, age)}, {write_age(age)} ago"
+
+
+def write_time_ago(clock: Clock, seconds: float) -> str:
+    """Return the time of day that was `seconds` ago."""
+    now = clock.now()
+    return f"{now.fromtimestamp(now.timestamp() - seconds, now.tzinfo):%H:%M:%S}"
+
+
+def _measure_rate(before: Status | None, after: Status) -> float | None:
+    """Return submits a second between two looks, by the service's own clock and ledger."""
+    if before is None or before.highest_session_id is None or after.highest_session_id is None:
+        return None
+    seconds = (after.at - before.at).total_seconds()
+    # Another database, or API processes whose clocks differ: no rate is better than a wrong one.
+    if seconds <= 0 or after.highest_session_id < before.highest_session_id:
+        return None
+    return (after.highest_session_id - before.highest_session_id) / seconds
+
+
+def _find_lag(status: Status) -> str | None:
+    for name, reason in _STALE_PARTS.items():
+        if getattr(status.parts, name).state == "away":
+            return reason
+    return None

@@ -1,0 +1,136 @@
+"""What all screens have: tabs, the condition of the figures, a prompt and the status bar."""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from dashboard.condition import Condition, Kind
+from dashboard.figures import write_age, write_ms
+from dashboard.link import Connected, Connecting, Faulty
+from dashboard.names import clean_name
+from dashboard.picture import BOARD_NAME, Picture
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.tones import Span, Tone, ToneLine
+
+MODES: Final = (
+    ("live", "Live"),
+    ("player", "Player"),
+    ("simulate", "Simulate"),
+    ("health", "Health"),
+)
+
+_TONES: Final[Mapping[Kind, Tone]] = {
+    Kind.LOADING: "muted",
+    Kind.EMPTY: "accent",
+    Kind.LIVE: "good",
+    Kind.STALE: "warn",
+    Kind.DISCONNECTED: "bad",
+    Kind.ERROR: "bad",
+    Kind.PAUSED: "accent",
+}
+
+Row = Mapping[str, object]
+"""One line of an export: column names and values."""
+
+
+class ConsoleScreen(Screen[None]):
+    """A screen of the console. The app calls `show` with each tick while it is in front."""
+
+    MODE: ClassVar[str]
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__()
+        self.picture = picture
+
+    def compose(self) -> ComposeResult:
+        """The screen's own part between what all of them have."""
+        yield Lines(id="tabs")
+        yield Lines(id="notice")
+        yield from self.compose_body()
+        yield Prompt()
+        yield Lines(id="status")
+        yield Footer()
+
+    def compose_body(self) -> ComposeResult:
+        """The screen's own part."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Fill the screen at once, not with the next tick."""
+        self.show()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what was not shown while another screen was in front."""
+        if self.is_mounted:
+            self.show()
+
+    def show(self) -> None:
+        """Show what the console knows now."""
+        self.query_one("#tabs", Lines).show([self._draw_tabs()])
+        condition = self.judge()
+        self.query_one("#notice", Lines).show([self._draw_notice(condition)])
+        self.query_one("#status", Lines).show([self._draw_status()])
+        self.show_body(condition)
+
+    def show_body(self, condition: Condition) -> None:
+        """Show the screen's own part; its figures are in that condition."""
+        raise NotImplementedError
+
+    def judge(self) -> Condition:
+        """Return in what condition the screen's figures are."""
+        return self.picture.judge_board()
+
+    def describe_live(self) -> str:
+        """Return the sentence in place of the condition's while all is well."""
+        return ""
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return what an export of this screen contains."""
+        return ()
+
+    def describe_selection(self) -> str | None:
+        """Return what copying takes, None where nothing is selected."""
+        return None
+
+    def start_search(self) -> None:
+        """Let the operator search on this screen."""
+
+    def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
+        """Ask the operator; the answer comes as a message of the prompt."""
+        self.query_one(Prompt).ask(purpose, question, value, hint)
+
+    def _draw_tabs(self) -> ToneLine:
+        spans: list[Span] = [(" leaderboard ", "strong")]
+        for number, (mode, title) in enumerate(MODES, start=1):
+            spans.append((" ", ""))
+            spans.append((f" {number} {title} ", "marked" if mode == self.MODE else "muted"))
+        return spans
+
+    def _draw_notice(self, condition: Condition) -> ToneLine:
+        sentence = condition.sentence or self.describe_live()
+        tone = _TONES[condition.kind]
+        name = condition.kind.name.lower()
+        return [(f" {condition.kind.value} {name} ", tone), (sentence, "")]
+
+    def _draw_status(self) -> ToneLine:
+        picture = self.picture
+        link = picture.link
+        if isinstance(link, Connected):
+            state: Span = ("● connected", "good")
+        elif isinstance(link, Connecting):
+            state = ("… connecting", "warn")
+        else:
+            state = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
+        spans: list[Span] = [(" ", ""), state, (f" {picture.address}", "muted")]
+        spans.append((f" │ round trip {write_ms(picture.round_trip_ms)}", ""))
+        age = picture.age_seconds
+        spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
+        spans.append((f" │ board {BOARD_NAME}", ""))
+        spans.append((f" │ {clean_name(picture.run_state)}", ""))
+        if picture.paused:
+            spans.append((f" │ ‖ paused, {picture.held:,} held", "accent"))
+        return spans

@@ -1,0 +1,184 @@
+"""Live: the board as it moves."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from dashboard.board import Line
+from dashboard.condition import Condition
+from dashboard.figures import draw_sparkline, write_age, write_change, write_count, write_rate
+from dashboard.names import clean_name, fit_name
+from dashboard.picture import BOARD_NAME
+from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.widgets.board_columns import describe_movement
+from dashboard.widgets.board_view import BoardView
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.tones import ToneLine
+
+_SIDE_LINES = 5
+
+
+class LiveScreen(ConsoleScreen):
+    """The board, and beside it who moves and how much comes in."""
+
+    MODE = "live"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "go_to_rank", "Go to rank", id="live.go_to_rank"),
+        Binding("f", "follow", "Follow", id="live.follow"),
+        Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """The board and the side panel."""
+        with Horizontal(id="live"):
+            yield BoardView(id="board")
+            with Vertical(id="side"):
+                yield Lines(id="traffic", classes="panel")
+                yield Lines(id="movers", classes="panel")
+                yield Lines(id="gainers", classes="panel")
+                yield Lines(id="legend", classes="panel")
+
+    def on_mount(self) -> None:
+        """Name the panels."""
+        for name, title in (
+            ("traffic", "Submits"),
+            ("movers", "Movers"),
+            ("gainers", "Most points"),
+            ("legend", "Marks"),
+        ):
+            self.query_one(f"#{name}", Lines).border_title = title
+        self.query_one("#legend", Lines).show(
+            [
+                [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
+                [("NEW", "accent"), (" was not on the board", "")],
+                [("●", "muted"), (" scored, kept the rank", "")],
+            ]
+        )
+        self._board_view.focus()
+        super().on_mount()
+
+    @property
+    def _board_view(self) -> BoardView:
+        return self.query_one("#board", BoardView)
+
+    def describe_live(self) -> str:
+        """Tell how many players there are, and what the figures are about."""
+        picture = self.picture
+        if picture.top is None:
+            return ""
+        view = self._board_view
+        window = picture.board.read_window_seconds(picture.clock.monotonic())
+        shown = f"{view.matches:,} shown" if view.matches < len(picture.board) else "first"
+        if shown == "first":
+            shown = f"first {len(picture.board):,}"
+        return (
+            f"{shown} of {picture.top.players:,} players on {BOARD_NAME}, "
+            f"moves over the last {write_age(window)}"
+        )
+
+    def show_body(self, condition: Condition) -> None:
+        """Show the board as it is now."""
+        picture = self.picture
+        at = picture.clock.monotonic()
+        self._board_view.show(picture.board, at, dim=condition.is_dim)
+        self.query_one("#traffic", Lines).show(self._draw_traffic(), dim=condition.is_dim)
+        movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
+        self.query_one("#movers", Lines).show(
+            movers or [[("nobody has moved yet", "muted")]], dim=condition.is_dim
+        )
+        gainers = [_draw_gainer(line) for line in picture.board.list_gainers(_SIDE_LINES, at)]
+        self.query_one("#gainers", Lines).show(
+            gainers or [[("nobody has scored yet", "muted")]], dim=condition.is_dim
+        )
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return the whole board."""
+        at = self.picture.clock.monotonic()
+        for index in range(len(self.picture.board)):
+            line = self.picture.board.read_line(index, at)
+            yield {
+                "rank": line.rank,
+                "user_id": line.user_id,
+                "username": line.username,
+                "score": line.score,
+                "ranks_climbed": line.climbed,
+                "points_gained": line.gained,
+            }
+
+    def describe_selection(self) -> str | None:
+        """Return the player under the cursor."""
+        line = self._board_view.read_selected()
+        if line is None:
+            return None
+        name = clean_name(line.username)
+        return f"{line.rank}\t{line.user_id}\t{name}\t{line.score}"
+
+    def start_search(self) -> None:
+        """Filter the board by name or id."""
+        self.ask("filter", "Filter", hint="part of a name or an id; escape shows all")
+
+    def action_go_to_rank(self) -> None:
+        """Ask for a rank."""
+        self.ask("rank", "Go to rank", hint=f"1 to {len(self.picture.board):,}")
+
+    def action_follow(self) -> None:
+        """Follow the player under the cursor, or stop it."""
+        followed = self._board_view.follow_selected()
+        line = self._board_view.read_selected()
+        if line is not None:
+            verb = "Following" if followed is not None else "No longer following"
+            self.notify(f"{verb} {clean_name(line.username)[:40]}", markup=False)
+
+    def action_clear(self) -> None:
+        """Show all players again."""
+        self._board_view.filter("")
+
+    def on_prompt_changed(self, event: Prompt.Changed) -> None:
+        """Filter while the operator types."""
+        if event.purpose == "filter":
+            self._board_view.filter(event.value)
+
+    def on_prompt_answered(self, event: Prompt.Answered) -> None:
+        """Go where the operator wants."""
+        self._board_view.focus()
+        if event.purpose == "rank":
+            rank = event.value.strip().replace(",", "")
+            if not rank.isdecimal() or not self._board_view.go_to_rank(int(rank)):
+                self.notify(
+                    f"Ranks on this board go from 1 to {len(self.picture.board):,}; "
+                    "press 2 to look up any player.",
+                    severity="warning",
+                    markup=False,
+                )
+
+    def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        """Go back to the board."""
+        if event.purpose == "filter":
+            self._board_view.filter("")
+        self._board_view.focus()
+
+    def _draw_traffic(self) -> list[ToneLine]:
+        history = self.picture.submits_per_second
+        rate = history[-1] if history else None
+        pending = self.picture.status.pending_sessions if self.picture.status else None
+        return [
+            [(write_rate(rate), "strong"), (" submitted", "muted")],
+            [(draw_sparkline(list(history), 28), "accent")],
+            [(write_count(pending), "strong"), (" sessions pending", "muted")],
+        ]
+
+
+def _draw_mover(line: Line) -> ToneLine:
+    return [describe_movement(line), (fit_name(line.username, 16), ""), (f" {line.rank:>6,}", "")]
+
+
+def _draw_gainer(line: Line) -> ToneLine:
+    return [
+        (fit_name(line.username, 16), ""),
+        (f" {write_change(line.gained or 0):>12}", "good"),
+    ]

@@ -1,0 +1,89 @@
+"""One line at the bottom of a screen in which the operator answers a question."""
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from dashboard.widgets.lines import Lines
+
+
+class Prompt(Horizontal):
+    """Asks for a text. It is hidden while nothing is asked; escape takes the question back."""
+
+    DEFAULT_CSS = """
+    Prompt {
+        height: 1; display: none; background: $panel;
+        & Lines { width: auto; height: 1; padding: 0 1; background: $primary 40%; }
+        & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
+        &.-asking { display: block; }
+    }
+    """
+
+    BINDINGS = [Binding("escape", "cancel", "Cancel", id="prompt.cancel")]  # noqa: RUF012
+
+    class Changed(Message):
+        """The operator is typing."""
+
+        def __init__(self, purpose: str, value: str) -> None:
+            super().__init__()
+            self.purpose = purpose
+            self.value = value
+
+    class Answered(Changed):
+        """The operator pressed enter."""
+
+    class Cancelled(Message):
+        """The operator took the question back."""
+
+        def __init__(self, purpose: str) -> None:
+            super().__init__()
+            self.purpose = purpose
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._purpose = ""
+
+    def compose(self) -> ComposeResult:
+        """The question, and a field for the answer."""
+        yield Lines()
+        # Selecting on focus would let the first letter typed replace what is offered.
+        yield Input(select_on_focus=False)
+
+    def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
+        """Ask; what comes of it are this widget's messages, with `purpose` in them."""
+        self._purpose = purpose
+        label = self.query_one(Lines)
+        label.styles.width = len(question) + 2
+        label.show([[(question, "strong")]])
+        field = self.query_one(Input)
+        field.value = value
+        field.placeholder = hint
+        field.cursor_position = len(value)
+        self.add_class("-asking")
+        field.focus()
+
+    def close(self) -> None:
+        """Hide the question."""
+        self.remove_class("-asking")
+        self._purpose = ""
+
+    def action_cancel(self) -> None:
+        """Take the question back."""
+        purpose = self._purpose
+        self.close()
+        self.post_message(self.Cancelled(purpose))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Pass on what is typed."""
+        event.stop()
+        if self._purpose:
+            self.post_message(self.Changed(self._purpose, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Pass on the answer."""
+        event.stop()
+        purpose = self._purpose
+        self.close()
+        self.post_message(self.Answered(purpose, event.value))
