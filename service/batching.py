@@ -59,9 +59,7 @@ class Batcher(Generic[Item, Answer]):
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._senders) < self._concurrency:
-            sender = asyncio.create_task(self._send_batches())
-            self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
+            self._senders.add(asyncio.create_task(self._send_until_empty()))
         return await future
 
     async def drain(self) -> None:
@@ -69,22 +67,32 @@ class Batcher(Generic[Item, Answer]):
         while self._senders:
             await asyncio.wait(self._senders)
 
-    async def _send_batches(self) -> None:
-        while self._waiting:
-            size = min(len(self._waiting), self._batch_limit)
-            batch = [self._waiting.popleft() for _ in range(size)]
-            try:
-                answers = await self._run([item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+    async def _send_until_empty(self) -> None:
+        try:
+            while self._waiting:
+                await self._send_batch()
+        finally:
+            # Here and not in a callback of the task, which would run after the callers of the last
+            # batch: one of these may put its next item first, and no sender would come for it.
+            sender = asyncio.current_task()
+            assert sender is not None
+            self._senders.discard(sender)
+
+    async def _send_batch(self) -> None:
+        size = min(len(self._waiting), self._batch_limit)
+        batch = [self._waiting.popleft() for _ in range(size)]
+        try:
+            answers = await self._run([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            # A caller that went away has cancelled its future.
+            if future.done():
                 continue
-            for (_, future), answer in zip(batch, answers, strict=True):
-                # A caller that went away has cancelled its future.
-                if future.done():
-                    continue
-                if isinstance(answer, ServiceError):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
+            if isinstance(answer, ServiceError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)

@@ -31,7 +31,7 @@ API_PROCESSES_KEY: Final = "leaderboard:processes:api"
 WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
 
 # Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
-_NAMES_PER_BUCKET_BITS: Final = 6
+NAMES_PER_BUCKET: Final = 64
 
 _MEMBER: Final = struct.Struct(">Q")
 
@@ -60,7 +60,7 @@ class SeasonKeys:
 
     def names_bucket(self, user_id: int) -> str:
         """Return the hash that holds this player's name, by id."""
-        return f"{self.names}{user_id >> _NAMES_PER_BUCKET_BITS}"
+        return f"{self.names}{user_id // NAMES_PER_BUCKET}"
 
 
 def encode_member(user_id: int) -> bytes:

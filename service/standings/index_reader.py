@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from redis.asyncio import Redis
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 from service.batching import Batcher
 from service.boards.service import OpenSeason, SeasonFinder
 from service.cache import (
+    NAMES_PER_BUCKET,
     SeasonKeys,
     decode_member,
     encode_member,
@@ -29,14 +31,13 @@ _WAITING_LIMIT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class IndexedRank:
-    """A player's place in the index at one offset."""
+    """A player's place in the index."""
 
-    user_id: int
     username: str
     sort_score: int
     rank: int
     players: int
-    offset: Offset
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Neighbourhood:
     better: int
     position: int
     players: int
-    offset: Offset
+    as_of: datetime
 
 
 class IndexReader:
@@ -112,19 +113,16 @@ class IndexReader:
             better=better,
             position=position,
             players=players,
-            offset=offset,
+            as_of=offset.as_of,
         )
 
     async def _read_batch(self, user_ids: list[int]) -> Sequence[IndexedRank | ServiceError | None]:
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
-        arguments: list[bytes | int] = []
-        for user_id in user_ids:
-            arguments += (encode_member(user_id), user_id)
         with translate_redis_errors():
             stored, players, *answers = await self._read_ranks(
-                keys=[keys.index, keys.offset, *map(keys.names_bucket, user_ids)],
-                args=arguments,
+                keys=[keys.index, keys.offset, keys.names],
+                args=[b"".join(map(encode_member, user_ids)), NAMES_PER_BUCKET],
             )
         offset = await self._check(stored, season)
         scores, betters, names = answers[::3], answers[1::3], answers[2::3]
@@ -140,12 +138,11 @@ class IndexReader:
             None
             if score is None
             else IndexedRank(
-                user_id=user_id,
                 username=usernames[user_id],
                 sort_score=int(float(score)),
                 rank=better + 1,
                 players=players,
-                offset=offset,
+                as_of=offset.as_of,
             )
             for user_id, score, better in zip(user_ids, scores, betters, strict=True)
         ]

@@ -33,13 +33,16 @@ class Offset:
     @classmethod
     def parse(cls, stored: bytes | str | None) -> "Offset | None":
         """Return the offset that Redis holds, or None for no offset or none of ours."""
-        text = stored.decode() if isinstance(stored, bytes) else stored or ""
+        text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
         position, _, milliseconds = text.partition("@")
         epoch, _, number = position.partition(":")
         if not (number.isdecimal() and milliseconds.isdecimal()):
             return None
-        as_of = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-        return cls(epoch=epoch, number=int(number), as_of=as_of)
+        try:
+            as_of = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+            return cls(epoch=epoch, number=int(number), as_of=as_of)
+        except (ValueError, OverflowError, OSError):
+            return None
 
     @property
     def position(self) -> str:

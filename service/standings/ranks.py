@@ -49,7 +49,7 @@ class RankReader:
             rank=indexed.rank,
             players=indexed.players,
             percentile=compute_percentile(indexed.rank, indexed.players),
-            as_of=indexed.offset.as_of,
+            as_of=indexed.as_of,
         )
 
     async def read_around(self, user_id: int, radius: int) -> Around:
@@ -69,7 +69,7 @@ class RankReader:
                 near.user_ids, near.usernames, near.sort_scores, near.better, near.position
             ),
             players=near.players,
-            as_of=near.offset.as_of,
+            as_of=near.as_of,
         )
 
     async def _read_stale_rank(self, user_id: int) -> Rank:
