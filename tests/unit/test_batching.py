@@ -1,0 +1,158 @@
+"""The batcher: what waits together is served together, in order, and nobody suffers for another."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from service.batching import Batcher, QueueFull
+from service.errors import ServiceError
+
+
+class Refused(ServiceError):
+    """An item that its batch refuses."""
+
+
+class Runs:
+    """Answers each item with itself times ten, once its batch is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.gate = asyncio.Event()
+
+    async def __call__(self, items: list[int]) -> Sequence[int | ServiceError]:
+        self.batches.append(items)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await self.gate.wait()
+        self.in_flight -= 1
+        return [Refused(f"not {item}") if item < 0 else item * 10 for item in items]
+
+
+@pytest.fixture
+def runs() -> Runs:
+    return Runs()
+
+
+def make_batcher(
+    runs: Runs, *, batch_limit: int = 100, queue_limit: int = 100, concurrency: int = 1
+) -> Batcher[int, int]:
+    return Batcher(runs, batch_limit=batch_limit, queue_limit=queue_limit, concurrency=concurrency)
+
+
+async def put_all(batcher: Batcher[int, int], items: Sequence[int]) -> list[asyncio.Task[int]]:
+    """Put items one after the other; each waits in the queue or is in flight when this returns."""
+    tasks = [asyncio.create_task(batcher.put(item)) for item in items]
+    await let_others_run()
+    return tasks
+
+
+async def let_others_run() -> None:
+    """Let every task go on as far as it can without anything from outside."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_lone_item_does_not_wait_for_company(runs: Runs) -> None:
+    runs.gate.set()
+    assert await make_batcher(runs).put(4) == 40
+    assert runs.batches == [[4]]
+
+
+async def test_items_that_arrive_during_a_batch_become_the_next_one(runs: Runs) -> None:
+    batcher = make_batcher(runs)
+    first = await put_all(batcher, [1])
+    later = await put_all(batcher, [2, 3, 4])
+    assert runs.batches == [[1]]
+    assert batcher.waiting == 3
+    runs.gate.set()
+    assert await asyncio.gather(*first, *later) == [10, 20, 30, 40]
+    assert runs.batches == [[1], [2, 3, 4]]
+
+
+async def test_batches_are_bounded_and_keep_the_order_of_arrival(runs: Runs) -> None:
+    batcher = make_batcher(runs, batch_limit=3)
+    tasks = await put_all(batcher, range(8))
+    runs.gate.set()
+    assert await asyncio.gather(*tasks) == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert [item for batch in runs.batches for item in batch] == list(range(8))
+    assert max(map(len, runs.batches)) == 3
+
+
+async def test_item_past_the_queue_limit_is_refused_and_no_other(runs: Runs) -> None:
+    batcher = make_batcher(runs, queue_limit=2)
+    in_flight = await put_all(batcher, [1])
+    waiting = await put_all(batcher, [2, 3])
+    with pytest.raises(QueueFull, match="2 requests are waiting") as refusal:
+        await batcher.put(4)
+    assert (refusal.value.status, refusal.value.retry_after_seconds) == (503, 1)
+    runs.gate.set()
+    assert await asyncio.gather(*in_flight, *waiting) == [10, 20, 30]
+    assert await batcher.put(5) == 50
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+async def test_as_many_batches_are_in_flight_as_allowed(runs: Runs, concurrency: int) -> None:
+    batcher = make_batcher(runs, batch_limit=1, concurrency=concurrency)
+    tasks = await put_all(batcher, range(6))
+    assert runs.in_flight == concurrency
+    runs.gate.set()
+    assert await asyncio.gather(*tasks) == [item * 10 for item in range(6)]
+    assert runs.most_in_flight == concurrency
+
+
+async def test_refused_item_fails_alone(runs: Runs) -> None:
+    runs.gate.set()
+    batcher = make_batcher(runs)
+    answers = await asyncio.gather(*map(batcher.put, [1, -2, 3]), return_exceptions=True)
+    assert runs.batches == [[1, -2, 3]]
+    assert answers[0] == 10
+    assert isinstance(answers[1], Refused)
+    assert answers[2] == 30
+
+
+async def test_error_of_a_batch_reaches_all_its_callers_and_not_the_next_batch() -> None:
+    batches: list[list[int]] = []
+
+    async def run(items: list[int]) -> Sequence[int | ServiceError]:
+        batches.append(items)
+        if len(batches) == 1:
+            raise OSError("the disk is gone")
+        return items
+
+    batcher = Batcher(run, batch_limit=2, queue_limit=100)
+    answers = await asyncio.gather(*map(batcher.put, [1, 2, 3]), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["the disk is gone", "the disk is gone", "3"]
+    assert await batcher.put(4) == 4
+
+
+async def test_caller_that_goes_away_takes_nobody_along(runs: Runs) -> None:
+    batcher = make_batcher(runs, batch_limit=2)
+    (first,) = await put_all(batcher, [1])
+    second, third = await put_all(batcher, [2, 3])
+    for gone in (first, second):
+        gone.cancel()
+    runs.gate.set()
+    assert await third == 30
+    assert await batcher.put(4) == 40
+    assert first.cancelled()
+    assert second.cancelled()
+
+
+async def test_drain_returns_when_everything_put_is_answered(runs: Runs) -> None:
+    batcher = make_batcher(runs, batch_limit=1, concurrency=2)
+    tasks = await put_all(batcher, range(5))
+    draining = asyncio.create_task(batcher.drain())
+    await let_others_run()
+    assert not draining.done()
+    runs.gate.set()
+    await draining
+    assert await asyncio.gather(*tasks) == [0, 10, 20, 30, 40]
+    assert batcher.waiting == 0
+
+
+async def test_drain_of_an_idle_batcher_returns_at_once(runs: Runs) -> None:
+    async with asyncio.timeout(5):
+        await make_batcher(runs).drain()

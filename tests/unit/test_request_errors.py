@@ -1,0 +1,67 @@
+"""How a body that does not fit becomes an error that names the field."""
+
+import msgspec
+import pytest
+
+from service.errors import FieldError, InvalidRequest
+from service.http.requests import decode_body, locate_error
+from service.sessions.schemas import SubmitScore
+
+SUBMIT = msgspec.json.Decoder(SubmitScore)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ("Expected `int`, got `str` - at `$.score`", "score", "Expected `int`, got `str`"),
+        ("Expected `int` >= 1 - at `$.user_id`", "user_id", "Expected `int` >= 1"),
+        ("Expected `str` - at `$.names[3].first`", "names[3].first", "Expected `str`"),
+        ("Expected `object`, got `array`", "body", "Expected `object`, got `array`"),
+        (
+            "Object missing required field `score`",
+            "score",
+            "Object missing required field `score`",
+        ),
+        ("Object contains unknown field `x`", "x", "Object contains unknown field `x`"),
+        (
+            "Expected `str` matching regex '^[^\\\\x00]*$' - at `$.game_mode`",
+            "game_mode",
+            "Expected text without NUL characters",
+        ),
+        ("something new", "body", "something new"),
+        ("", "body", ""),
+    ],
+)
+def test_locate_error_splits_place_from_advice(text: str, field: str, message: str) -> None:
+    assert locate_error(text) == FieldError(field=field, message=message)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"user_id":"1","score":1}', "user_id"),
+        (b'{"user_id":1,"score":null}', "score"),
+        (b'{"user_id":1,"score":1,"game_mode":"a\\u0000"}', "game_mode"),
+        (b'{"user_id":1,"score":1,"colour":"red"}', "colour"),
+        (b"[]", "body"),
+    ],
+)
+def test_decode_body_names_the_field(body: bytes, field: str) -> None:
+    with pytest.raises(InvalidRequest, match="The body is not valid") as error:
+        decode_body(SUBMIT, body)
+    assert [wrong.field for wrong in error.value.fields] == [field]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"user_id":NaN}', b'{"user_id":1,"score":1}}', b"\xff"]
+)
+def test_decode_body_says_what_is_not_json(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="The body is not JSON: ") as error:
+        decode_body(SUBMIT, body)
+    assert error.value.fields == ()
+
+
+def test_decode_body_survives_any_depth() -> None:
+    # Deeper than Python's stack: the decoder must refuse, not crash the process.
+    with pytest.raises(InvalidRequest):
+        decode_body(msgspec.json.Decoder(object), b"[" * 50_000)
