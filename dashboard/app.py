@@ -1,21 +1,34 @@
-"""The console: wires connection, watch and screens together, and holds the keys they share."""
+"""The console: wires connection, picture and screens together, and holds the keys they share."""
 
+import io
+from collections.abc import Iterable
 from functools import partial
+from operator import itemgetter
+from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from textual import work
-from textual.app import App
+from textual import events, work
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
+from dashboard.event_log import Event
+from dashboard.export import UnknownFormat, write_rows
 from dashboard.gateway import Gateway
 from dashboard.messages import LinkChanged, StatusArrived, StatusRefused, Ticked, TopArrived
 from dashboard.picture import Picture
 from dashboard.screens.console_screen import ConsoleScreen
+from dashboard.screens.health import HealthScreen
+from dashboard.screens.keys import KeyHelp, KeysScreen
 from dashboard.screens.live import LiveScreen
+from dashboard.screens.player import PlayerScreen
 from dashboard.screens.simulate import SimulateScreen
+from dashboard.widgets.board_view import BoardView
+from dashboard.widgets.prompt import Prompt
 
 TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
@@ -31,9 +44,18 @@ class Console(App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1,f1", "switch_mode('live')", "Live", show=False, id="mode.live"),
+        Binding("1,f1", "switch_mode('live')", "Live: the board", show=False, id="mode.live"),
+        Binding("2,f2", "switch_mode('player')", "Player", show=False, id="mode.player"),
         Binding("3,f3", "switch_mode('simulate')", "Simulate", show=False, id="mode.simulate"),
-        Binding("r", "retry", "Retry", show=False, id="console.retry"),
+        Binding("4,f4", "switch_mode('health')", "Health", show=False, id="mode.health"),
+        Binding("slash", "search", "Search", id="console.search"),
+        Binding("space", "pause", "Pause", id="console.pause"),
+        Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
+        Binding("y", "copy", "Copy", show=False, id="console.copy"),
+        Binding("e", "export", "Export", show=False, id="console.export"),
+        Binding("S", "picture", "Screenshot", show=False, id="console.screenshot"),
+        Binding("r", "retry", "Retry now", show=False, id="console.retry"),
+        Binding("question_mark", "keys", "Keys", id="console.keys"),
         Binding("q", "quit", "Quit", id="console.quit"),
     ]
 
@@ -47,7 +69,9 @@ class Console(App[None]):
         self.picture = Picture(self._clock, gateway.url)
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self.add_mode("live", partial(LiveScreen, self.picture))
+        self.add_mode("player", partial(PlayerScreen, self.picture, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.picture))
+        self.add_mode("health", partial(HealthScreen, self.picture))
 
     def on_mount(self) -> None:
         """Start watching."""
@@ -74,9 +98,7 @@ class Console(App[None]):
     def on_ticked(self) -> None:
         """Show what arrived since the last tick."""
         self.picture.advance()
-        for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen) and screen.is_mounted:
-                screen.show()
+        self._show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
         """Note the state of the connection."""
@@ -94,6 +116,127 @@ class Console(App[None]):
         """Note that there is no status."""
         self.picture.take_status_error(event.error)
 
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say that a worker failed, which is a defect of the console, and go on without it."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            text = f"{event.worker.name} failed: {type(error).__name__}: {error}"
+            self.picture.log.add(Event(self._clock.now(), "Console", "bad", text))
+            self.notify(text, severity="error", markup=False)
+
+    def on_board_view_chosen(self, event: BoardView.Chosen) -> None:
+        """Show the player whom the operator chose on the board."""
+        self.look_up(event.user_id)
+
+    @work(exit_on_error=False)
+    async def look_up(self, user_id: int) -> None:
+        """Go to the player screen and show a player there."""
+        await self.switch_mode("player")
+        screen = self.screen
+        if isinstance(screen, PlayerScreen):
+            screen.look_up(str(user_id))
+
+    def on_prompt_answered(self, event: Prompt.Answered) -> None:
+        """Write the file that the operator named."""
+        if event.purpose == "export":
+            self._write_export(event.value.strip())
+
+    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
+        """Say where a file is."""
+        where = "handed to the browser" if event.path is None else f"written to {event.path}"
+        self.notify(f"{event.name} {where}", markup=False)
+
+    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
+        """Say why there is no file."""
+        self.notify(f"{event.name} not written: {event.exception}", severity="error", markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Return every action of the screen and of the console, and the themes."""
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
+        for namespace, binding, enabled, _ in dict.fromkeys(screen.active_bindings.values()):
+            if enabled and binding.description and not binding.system:
+                run = partial(self.run_action, binding.action, namespace)
+                yield SystemCommand(binding.description, f"key {self._name_key(binding)}", run)
+
+    def action_search(self) -> None:
+        """Search on the screen in front."""
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.start_search()
+
+    def action_pause(self) -> None:
+        """Hold the figures still, or let them go on."""
+        self.picture.toggle_pause()
+        self._show()
+
+    def action_maximize(self) -> None:
+        """Give the widget in focus the whole screen, or take it back."""
+        screen = self.screen
+        if screen.maximized is not None:
+            screen.minimize()
+        elif screen.focused is None or not screen.maximize(screen.focused, container=False):
+            self.notify("Press tab to choose a panel first.", markup=False)
+
+    def action_copy(self) -> None:
+        """Copy what is selected on the screen in front."""
+        text = self.screen.describe_selection() if isinstance(self.screen, ConsoleScreen) else None
+        if text is None:
+            self.notify("Nothing to copy yet.", markup=False)
+            return
+        self.copy_to_clipboard(text)
+        self.notify(f"Copied: {text.expandtabs(2)[:60]}", markup=False)
+
+    def action_export(self) -> None:
+        """Ask for the name of a file."""
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen):
+            name = f"leaderboard-{screen.MODE}-{self._clock.now():%Y%m%d-%H%M%S}.csv"
+            screen.ask("export", "Export to", name, hint="a name that ends in .csv or .json")
+
+    def action_picture(self) -> None:
+        """Save the screen as an SVG file."""
+        self.deliver_text(
+            io.StringIO(self.export_screenshot()),
+            save_directory=Path.cwd(),
+            save_filename=f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg",
+            open_method="browser",
+            mime_type="image/svg+xml",
+            name="Screenshot",
+        )
+
+    def action_keys(self) -> None:
+        """List the keys that work here."""
+        keys: list[KeyHelp] = []
+        bindings = dict.fromkeys(self.screen.active_bindings.values())
+        for namespace, binding, enabled, _ in bindings:
+            if enabled and binding.description and not binding.system:
+                place = "Everywhere" if namespace is self else "Here"
+                keys.append((place, self._name_key(binding), binding.description))
+        self.push_screen(KeysScreen(sorted(keys, key=itemgetter(0), reverse=True)))
+
     def action_retry(self) -> None:
         """Try to connect now."""
         self._connection.retry_now()
+
+    def _show(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen) and screen.is_mounted:
+                screen.show()
+
+    def _name_key(self, binding: Binding) -> str:
+        return self.get_key_display(binding)
+
+    def _write_export(self, name: str) -> None:
+        screen = self.screen
+        if not isinstance(screen, ConsoleScreen) or not name:
+            return
+        try:
+            text = write_rows(screen.list_rows(), name)
+        except UnknownFormat:
+            self.notify(
+                "Not exported: end the name in .csv or .json.", severity="warning", markup=False
+            )
+            return
+        path = Path.cwd() / name
+        self.deliver_text(
+            io.StringIO(text), save_directory=path.parent, save_filename=path.name, name="Export"
+        )

@@ -1,20 +1,19 @@
 """What the console knows of the service, whatever screen is shown; no user interface in here."""
 
-from collections import deque
 from typing import Final
 
 from dashboard.answers import Status, Top
 from dashboard.board import Board
 from dashboard.clock import Clock
 from dashboard.condition import Condition, Kind
+from dashboard.event_log import Event, EventLog, Severity
 from dashboard.figures import write_age, write_time
 from dashboard.gateway import GatewayError
+from dashboard.health import Health
 from dashboard.link import Connected, Connecting, Faulty, Link
 from dashboard.names import clean_name
 
 BOARD_NAME: Final = "global"
-
-_HISTORY: Final = 120
 
 _STALE_PARTS: Final = {
     "redis": "Redis is away and ranks may lag",
@@ -36,19 +35,35 @@ class Picture:
         self.status: Status | None = None
         self.status_error: GatewayError | None = None
         self.round_trip_ms: float | None = None
+        self.status_round_trip_ms = 0.0
         self.paused = False
         self.held = 0
         self.run_state = "no run"
-        self.submits_per_second: deque[float | None] = deque(maxlen=_HISTORY)
+        self.log = EventLog()
+        self.health = Health(self.log)
         self._newest_top: Top | None = None
         self._newest_status: Status | None = None
         self._lag: str | None = None
         self._from_database = False
         self._confirmed_at: float | None = None
+        self._last_link_text = ""
 
     def take_link(self, link: Link) -> None:
         """Note the state of the connection."""
         self.link = link
+        if isinstance(link, Connecting):
+            return
+        severity: Severity = "bad"
+        if isinstance(link, Connected):
+            severity, text = "info", f"connected to {self.address}"
+        elif isinstance(link, Faulty):
+            text = f"{link.code}: {clean_name(link.message)}"
+        else:
+            text = f"disconnected: {link.reason}"
+        # A hundred attempts in vain are one event.
+        if text != self._last_link_text:
+            self._last_link_text = text
+            self.log.add(Event(self.clock.now(), "Console", severity, text))
 
     def take_top(self, top: Top | None) -> None:
         """Note the newest lines of the board; None only says that the service lives."""
@@ -83,7 +98,13 @@ class Picture:
         if self._newest_status is not None:
             before, self.status = self.status, self._newest_status
             self._newest_status = None
-            self.submits_per_second.append(_measure_rate(before, self.status))
+            self.status_round_trip_ms = self.round_trip_ms or 0.0
+            self.health.take(
+                self.status,
+                self.status_round_trip_ms,
+                _measure_rate(before, self.status),
+                self.clock.now(),
+            )
         if self._newest_top is not None:
             self.top, self._newest_top = self._newest_top, None
             self.board.take(self.top.leaderboard, self.clock.monotonic())

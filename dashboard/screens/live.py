@@ -15,7 +15,7 @@ from dashboard.picture import BOARD_NAME
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.board_view import BoardView
-from dashboard.widgets.lines import Lines
+from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import ToneLine
 
@@ -38,21 +38,14 @@ class LiveScreen(ConsoleScreen):
         with Horizontal(id="live"):
             yield BoardView(id="board")
             with Vertical(id="side"):
-                yield Lines(id="traffic", classes="panel")
-                yield Lines(id="movers", classes="panel")
-                yield Lines(id="gainers", classes="panel")
-                yield Lines(id="legend", classes="panel")
+                yield Panel("Submits", id="traffic")
+                yield Panel("Movers", id="movers")
+                yield Panel("Most points", id="gainers")
+                yield Panel("Marks", id="legend")
 
     def on_mount(self) -> None:
-        """Name the panels."""
-        for name, title in (
-            ("traffic", "Submits"),
-            ("movers", "Movers"),
-            ("gainers", "Most points"),
-            ("legend", "Marks"),
-        ):
-            self.query_one(f"#{name}", Lines).border_title = title
-        self.query_one("#legend", Lines).show(
+        """Explain the marks."""
+        self.query_one("#legend", Panel).show(
             [
                 [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
                 [("NEW", "accent"), (" was not on the board", "")],
@@ -86,13 +79,13 @@ class LiveScreen(ConsoleScreen):
         picture = self.picture
         at = picture.clock.monotonic()
         self._board_view.show(picture.board, at, dim=condition.is_dim)
-        self.query_one("#traffic", Lines).show(self._draw_traffic(), dim=condition.is_dim)
+        self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
         movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
-        self.query_one("#movers", Lines).show(
+        self.query_one("#movers", Panel).show(
             movers or [[("nobody has moved yet", "muted")]], dim=condition.is_dim
         )
         gainers = [_draw_gainer(line) for line in picture.board.list_gainers(_SIDE_LINES, at)]
-        self.query_one("#gainers", Lines).show(
+        self.query_one("#gainers", Panel).show(
             gainers or [[("nobody has scored yet", "muted")]], dim=condition.is_dim
         )
 
@@ -163,12 +156,12 @@ class LiveScreen(ConsoleScreen):
         self._board_view.focus()
 
     def _draw_traffic(self) -> list[ToneLine]:
-        history = self.picture.submits_per_second
+        history = self.picture.health.read_values("submits")
         rate = history[-1] if history else None
         pending = self.picture.status.pending_sessions if self.picture.status else None
         return [
             [(write_rate(rate), "strong"), (" submitted", "muted")],
-            [(draw_sparkline(list(history), 28), "accent")],
+            [(draw_sparkline(history, 28), "accent")],
             [(write_count(pending), "strong"), (" sessions pending", "muted")],
         ]
 

@@ -1,0 +1,220 @@
+"""Health: every part of the service, how far it is behind, and what happened."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Grid, Horizontal, Vertical
+
+from dashboard.answers import Refresh, Rerank, Route, Status
+from dashboard.condition import Condition, Kind
+from dashboard.figures import write_age, write_count, write_ms, write_rate, write_time
+from dashboard.freshness import MEASURED
+from dashboard.health import PART_RULES, judge_part
+from dashboard.names import clean_name, fit_name
+from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.widgets.panel import Panel
+from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.tile import Tile, draw_history, draw_waiting
+from dashboard.widgets.tones import Tone, ToneLine
+
+_SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
+    "info": ("·", "muted"),
+    "warn": ("▲", "warn"),
+    "bad": ("✕", "bad"),
+}
+_GRAPH: Final = 12
+_ROUTE_GRAPH: Final = 8
+_ROUTE_NAME: Final = 20
+
+
+class HealthScreen(ConsoleScreen):
+    """Tiles for the parts, the flow of scores, latency by route, and the event log."""
+
+    MODE = "health"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "clear", "Clear filter", show=False, id="health.clear"),
+    ]
+
+    _wanted = ""
+
+    def compose_body(self) -> ComposeResult:
+        """Tiles above, then flow and routes side by side, then the log."""
+        with Vertical(id="health"):
+            with Grid(id="tiles"):
+                for rule in PART_RULES:
+                    tile = Tile(id=f"tile-{rule.name}")
+                    tile.border_title = rule.title
+                    yield tile
+            with Horizontal(id="figures"):
+                yield Panel("Flow of scores", id="flow")
+                yield Panel("Latency by route, last minute", id="routes")
+            yield Panel("Events", id="events")
+
+    def judge(self) -> Condition:
+        """Return in what condition the status is, which is asked for by itself."""
+        picture = self.picture
+        trouble = picture.judge_link(has_data=picture.status is not None)
+        if trouble is not None:
+            return trouble
+        if picture.status_error is not None:
+            error = picture.status_error
+            sentence = f"{error.code}: {clean_name(error.message)} It is asked again every 2 s."
+            return Condition(Kind.ERROR, sentence)
+        if picture.paused:
+            return picture.judge_board()
+        if picture.status is None:
+            return Condition(Kind.LOADING, f"Waiting for the first status of {picture.address}")
+        return Condition(Kind.LIVE, "")
+
+    def describe_live(self) -> str:
+        """Tell which version answers, and of when the status is."""
+        status = self.picture.status
+        if status is None:
+            return ""
+        at = write_time(status.at, self.picture.clock.now().tzinfo)
+        players = status.players.standing if status.players else None
+        return f"leaderboard {status.version}, status of {at}, {write_count(players)} players"
+
+    def show_body(self, condition: Condition) -> None:
+        """Show the last status."""
+        status = self.picture.status
+        self._show_events()
+        if status is None:
+            for rule in PART_RULES:
+                self.query_one(f"#tile-{rule.name}", Tile).show(draw_waiting())
+            return
+        health, now = self.picture.health, self.picture.clock.now()
+        dim = condition.is_dim
+        for rule in PART_RULES:
+            self.query_one(f"#tile-{rule.name}", Tile).show_part(
+                judge_part(rule, status, self.picture.status_round_trip_ms, now),
+                list(health.history.get(rule.name, ())),
+                dim=dim,
+            )
+        self.query_one("#flow", Panel).show(self._draw_flow(status), dim=dim)
+        self.query_one("#routes", Panel).show(self._draw_routes(status), dim=dim)
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return the parts, the routes and the events."""
+        status = self.picture.status
+        if status is not None:
+            now = self.picture.clock.now()
+            for rule in PART_RULES:
+                part = judge_part(rule, status, self.picture.status_round_trip_ms, now)
+                yield {
+                    "kind": "part",
+                    "name": rule.title,
+                    "state": part.verdict,
+                    "text": f"{rule.figure} {rule.write(part.value)}; {part.detail}",
+                }
+            for route in status.routes:
+                text = f"{route.count} requests, p50 {route.p50_ms} ms, p99 {route.p99_ms} ms"
+                yield {"kind": "route", "name": route.route, "state": "", "text": text}
+        for event in self.picture.log:
+            name = f"{event.at:%Y-%m-%d %H:%M:%S} {event.part}"
+            yield {"kind": "event", "name": name, "state": event.severity, "text": event.text}
+
+    def describe_selection(self) -> str | None:
+        """Return the newest event that the filter shows."""
+        events = self.picture.log.search(self._wanted)
+        if not events:
+            return None
+        return f"{events[0].at:%Y-%m-%d %H:%M:%S}\t{events[0].part}\t{events[0].text}"
+
+    def start_search(self) -> None:
+        """Filter the events."""
+        self.ask("events", "Filter events", hint="a part, warn, bad, or a word; escape shows all")
+
+    def action_clear(self) -> None:
+        """Show all events again."""
+        self._filter("")
+
+    def on_prompt_changed(self, event: Prompt.Changed) -> None:
+        """Filter while the operator types."""
+        if event.purpose == "events":
+            self._filter(event.value)
+
+    def on_prompt_answered(self) -> None:
+        """Go to the events."""
+        self.query_one("#events", Panel).focus()
+
+    def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        """Show all events again."""
+        if event.purpose == "events":
+            self._filter("")
+        self.query_one("#events", Panel).focus()
+
+    def _filter(self, wanted: str) -> None:
+        self._wanted = wanted
+        self._show_events()
+
+    def _show_events(self) -> None:
+        lines: list[ToneLine] = []
+        for event in self.picture.log.search(self._wanted):
+            mark, tone = _SEVERITIES[event.severity]
+            time = f"{event.at:%H:%M:%S} "
+            lines.append([(time, "muted"), (f"{mark} {event.part:<11}", tone), (event.text, "")])
+        panel = self.query_one("#events", Panel)
+        panel.border_title = (
+            f"Events with “{clean_name(self._wanted)}”" if self._wanted else "Events"
+        )
+        nothing = "no event has these words" if self._wanted else "nothing has happened yet"
+        panel.show(lines or [[(nothing, "muted")]])
+
+    def _draw_flow(self, status: Status) -> list[ToneLine]:
+        health = self.picture.health
+        submits, queue = health.read_values("submits"), health.read_values("queue")
+        freshness = health.freshness
+        p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
+        rows = (
+            ("submits", "submits", write_rate(submits[-1] if submits else None)),
+            ("pending", "pending", f"{write_count(status.pending_sessions)} sessions"),
+            ("behind", "index behind", f"{write_count(status.parts.index.behind)} refreshes"),
+            ("queue", "queued", f"{write_count(queue[-1] if queue else None)} messages"),
+            ("refresh", "refresh", _write_run(status.refresh, status)),
+            ("rerank", "re-rank", _write_run(status.rerank, status)),
+            ("freshness", "freshness", f"p50 {p50}, p99 {p99}"),
+        )
+        lines: list[ToneLine] = [
+            [
+                draw_history(list(health.history.get(name, ())), _GRAPH),
+                (f" {title:<13}", "muted"),
+                (text, "strong"),
+            ]
+            for name, title, text in rows
+        ]
+        note = (*MEASURED, f"{freshness.samples} looks with traffic")
+        return [*lines, *([(words, "muted")] for words in note)]
+
+    def _draw_routes(self, status: Status) -> list[ToneLine]:
+        # What the service times of a stream is how long somebody followed it.
+        routes = [route for route in status.routes if not route.route.endswith("/stream")]
+        if not routes:
+            return [[("nothing was asked yet", "muted")]]
+        titles = f"{'p50':>8}{'p99':>9}{'rate':>9}{'errors':>8}"
+        header = f"{'':{_ROUTE_GRAPH}} {'':{_ROUTE_NAME}}{titles}"
+        busiest = sorted(routes, key=lambda route: route.per_second, reverse=True)
+        return [[(header, "muted")], *(self._draw_route(route) for route in busiest)]
+
+    def _draw_route(self, route: Route) -> ToneLine:
+        history = list(self.picture.health.history.get(route.route, ()))
+        errors: Tone = "bad" if route.server_errors else "muted"
+        name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
+        return [
+            draw_history(history, _ROUTE_GRAPH),
+            (f" {fit_name(name, _ROUTE_NAME)}", ""),
+            (f"{write_ms(route.p50_ms):>8}", ""),
+            (f"{write_ms(route.p99_ms):>9}", "strong"),
+            (f"{write_rate(route.per_second):>9}", ""),
+            (f"{route.server_errors:>8,}", errors),
+        ]
+
+
+def _write_run(run: Refresh | Rerank | None, status: Status) -> str:
+    if run is None or run.at is None:
+        return "never"
+    age = write_age((status.at - run.at).total_seconds())
+    return f"{write_ms(run.duration_ms)}, {age} ago"

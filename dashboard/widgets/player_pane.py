@@ -1,0 +1,208 @@
+"""One player: place, neighbours, and the way since the watch began."""
+
+from typing import Final
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Digits
+
+from dashboard.figures import write_change, write_count, write_time
+from dashboard.gateway import Gateway, GatewayError
+from dashboard.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
+from dashboard.names import clean_name, fit_name
+from dashboard.picture import Picture
+from dashboard.widgets.board_columns import describe_movement
+from dashboard.widgets.chart import Chart
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.panel import Panel
+from dashboard.widgets.tones import ToneLine
+
+DEBOUNCE_SECONDS: Final = 0.3
+_NAME: Final = 40
+_NEIGHBOUR_NAME: Final = 20
+
+
+class PlayerPane(Vertical):
+    """Looks a player up, and keeps looking until another one is asked for."""
+
+    DEFAULT_CSS = """
+    PlayerPane {
+        width: 1fr;
+        & .head { height: 1; padding: 0 1; }
+        & .big { height: 4; }
+        & .big Vertical { width: auto; min-width: 14; height: 4; padding: 0 1; }
+        & .big Lines { width: 12; }
+        & .big .facts { width: 1fr; height: 4; padding: 0 1; }
+        & Digits { width: auto; height: 3; }
+        & .way { height: 1fr; }
+        & .neighbours { width: 1fr; height: 100%; }
+        & .charts { width: 1fr; }
+    }
+    """
+
+    def __init__(self, picture: Picture, gateway: Gateway, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.lookup = Lookup()
+        self._picture = picture
+        self._gateway = gateway
+        self._head = Lines(classes="head")
+        self._rank = Digits("")
+        self._percentile = Digits("")
+        self._facts = Lines(classes="facts")
+        self._neighbours = Panel("Neighbours")
+        self._neighbours.add_class("neighbours")
+        self._ranks = Chart("Rank while watched", write_count, inverted=True)
+        self._scores = Chart("Score while watched", write_count)
+
+    def compose(self) -> ComposeResult:
+        """Who, where in big digits, among whom, and how that changed."""
+        yield self._head
+        with Horizontal(classes="big"):
+            with Vertical():
+                yield Lines(classes="rank-label")
+                yield self._rank
+            with Vertical():
+                yield Lines(classes="percentile-label")
+                yield self._percentile
+            yield self._facts
+        with Horizontal(classes="way"):
+            yield self._neighbours
+            with Vertical(classes="charts"):
+                yield self._ranks
+                yield self._scores
+
+    def on_mount(self) -> None:
+        """Label the digits."""
+        self.query_one(".rank-label", Lines).show([[("Rank", "muted")]])
+        self.query_one(".percentile-label", Lines).show([[("Percentile", "muted")]])
+
+    def look_up(self, wanted: str, *, typing: bool = False) -> None:
+        """Look for another player; while the operator is `typing`, wait for a pause in it."""
+        if wanted == self.lookup.wanted:
+            return
+        self.lookup = Lookup(wanted)
+        if wanted:
+            self.follow(self.lookup, DEBOUNCE_SECONDS if typing else 0.0)
+        else:
+            self.workers.cancel_node(self)
+
+    @work(exclusive=True, exit_on_error=False)
+    async def follow(self, lookup: Lookup, delay_seconds: float) -> None:
+        """Find the player, then ask again and again where that player stands."""
+        clock = self._picture.clock
+        if delay_seconds:
+            await clock.sleep(delay_seconds)
+        while True:
+            try:
+                if lookup.player is None:
+                    lookup.take_player(await find_player(self._gateway, lookup.wanted))
+                if lookup.player is None:
+                    return
+                rank, around = await read_place(self._gateway, lookup.player.user_id)
+            except GatewayError as error:
+                lookup.take_error(error)
+            else:
+                if self._picture.paused and lookup.rank is not None:
+                    self._picture.held += 1
+                else:
+                    lookup.take_rank(rank, around, clock.monotonic())
+            await clock.sleep(POLL_SECONDS)
+
+    def show(self, *, dim: bool) -> None:
+        """Show what is known now."""
+        lookup = self.lookup
+        self._head.show([self._draw_head()], dim=dim)
+        rank = lookup.rank
+        placed = rank is not None and rank.rank is not None
+        _update(self._rank, f"{rank.rank:,}" if rank and placed else "-")
+        percentile = rank.percentile if rank else None
+        _update(self._percentile, "-" if percentile is None else f"{percentile:.2f}")
+        self._facts.show(self._draw_facts(), dim=dim)
+        self._neighbours.show(self._draw_neighbours(), dim=dim)
+        self._ranks.show(list(lookup.ranks), dim=dim)
+        self._scores.show(list(lookup.scores), dim=dim)
+
+    def _draw_head(self) -> ToneLine:
+        lookup = self.lookup
+        wanted = clean_name(lookup.wanted)[:_NAME] if lookup.wanted else ""
+        match lookup.stage:
+            case Stage.IDLE:
+                return [("No player chosen yet", "muted")]
+            case Stage.SEARCHING:
+                return [(f"… looking for {wanted}", "muted")]
+            case Stage.MISSING:
+                return [("? not found: ", "warn"), (f"no player has the id or name {wanted}", "")]
+            case Stage.FAILED:
+                error = lookup.error
+                text = f"{error.code}: {clean_name(error.message)}" if error else ""
+                return [("! error: ", "bad"), (text, "")]
+            case _:
+                player = lookup.player
+                if player is None:
+                    return []
+                zone = self._picture.clock.now().tzinfo
+                joined = f"{player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
+                return [
+                    (fit_name(player.username, _NAME).rstrip(), "strong"),
+                    (f"  id {player.user_id}, joined {joined}", "muted"),
+                ]
+
+    def _draw_facts(self) -> list[ToneLine]:
+        lookup, rank = self.lookup, self.lookup.rank
+        if rank is None:
+            return []
+        if rank.rank is None:
+            return [
+                [("○ No sessions yet", "accent")],
+                [("A rank comes with the first score.", "")],
+                [(f"{write_count(rank.players)} players stand on the board", "muted")],
+            ]
+        lines: list[ToneLine] = [
+            [(f"{rank.total_score:,}", "strong"), (" points", "")],
+            [(f"of {rank.players:,} players at {self._write_as_of()}", "muted")],
+        ]
+        above = lookup.find_next_above()
+        if above is None:
+            lines.append([("first of all", "good")])
+        else:
+            entry, points = above
+            lines.append(
+                [
+                    (f"{points:,} points to pass #{entry.rank:,}", "accent"),
+                    (f" {fit_name(entry.username, _NEIGHBOUR_NAME).rstrip()}", ""),
+                ]
+            )
+        gained = int((lookup.scores[-1] or 0) - (lookup.scores[0] or 0))
+        gain = f"{write_change(gained)} points" if gained else "no points"
+        lines.append([(f"{gain} while watched", "muted")])
+        return lines
+
+    def _write_as_of(self) -> str:
+        rank = self.lookup.rank
+        return write_time(rank.as_of if rank else None, self._picture.clock.now().tzinfo)
+
+    def _draw_neighbours(self) -> list[ToneLine]:
+        board = self.lookup.neighbours
+        at = self._picture.clock.monotonic()
+        player = self.lookup.player
+        lines: list[ToneLine] = []
+        for index in range(len(board)):
+            line = board.read_line(index, at)
+            own = player is not None and line.user_id == player.user_id
+            rank = f"{'=' if line.tied else ''}{line.rank:,}"
+            lines.append(
+                [
+                    ("» " if own else "  ", "accent"),
+                    (f"{rank:>9} ", "strong"),
+                    describe_movement(line),
+                    (fit_name(line.username, _NEIGHBOUR_NAME), "accent" if own else ""),
+                    (f"{line.score:>14,}", "strong" if own else ""),
+                ]
+            )
+        return lines or [[("nobody around", "muted")]]
+
+
+def _update(digits: Digits, value: str) -> None:
+    if digits.value != value:
+        digits.update(value)

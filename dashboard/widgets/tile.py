@@ -1,0 +1,59 @@
+"""A tile for one part of the service."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from dashboard.figures import draw_sparkline
+from dashboard.health import PartHealth, Sample, Verdict
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.tones import Span, Tone, ToneLine
+
+_MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
+    "ok": ("✓ ok", "good"),
+    "slow": ("▲ over", "warn"),
+    "away": ("✕ away", "bad"),
+}
+RESTART: Final = "↻"
+
+
+class Tile(Lines):
+    """Shows one part: its verdict, the figure that gave it, the threshold, the way here."""
+
+    DEFAULT_CSS = """
+    Tile {
+        height: 6;
+        border: round $primary 60%;
+        border-title-color: $text-accent;
+        padding: 0 1;
+    }
+    """
+
+    def show_part(self, health: PartHealth, history: Sequence[Sample], *, dim: bool) -> None:
+        """Show a part at the last look, and how it came there."""
+        rule = health.rule
+        mark, tone = _MARKS[health.verdict]
+        graph = draw_history(history, self.size.width)
+        self.show(
+            [
+                [(mark, tone), (f"  {rule.figure} ", ""), (rule.write(health.value), "strong")],
+                [graph],
+                [(f"limit {rule.write(rule.limit)}", "muted")],
+                [(health.detail, "muted")],
+            ],
+            dim=dim,
+        )
+
+
+def draw_history(history: Sequence[Sample], width: int) -> Span:
+    """Return the last samples as a sparkline in which ↻ stands for a restart."""
+    shown = list(history)[-width:] if width else []
+    line = draw_sparkline([sample.value for sample in shown], len(shown))
+    marked = "".join(
+        RESTART if sample.restarted else block for sample, block in zip(shown, line, strict=True)
+    )
+    return marked.rjust(width), "accent"
+
+
+def draw_waiting() -> list[ToneLine]:
+    """Return what a tile says before the first look."""
+    return [[("… waiting for the first status", "muted")]]
