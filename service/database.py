@@ -100,11 +100,11 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
+    async def snapshot(self, *, readonly: bool = True) -> AsyncIterator[Connection]:
         """Lend a connection that sees the database as it is now, however long the block takes."""
         async with (
             self.connect() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
+            connection.transaction(isolation="repeatable_read", readonly=readonly),
         ):
             yield connection
 

@@ -1,7 +1,7 @@
-"""The lock that makes one writer of standings and index at a time."""
+"""Locks that make one writer at a time: of standings and index, and of stored ranks."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import asyncpg
@@ -9,8 +9,9 @@ import asyncpg
 from service.database import Database
 from service.errors import ServiceError
 
-# Any number will do, as long as nothing else in this database locks the same one.
-WRITER_LOCK: Final = 0x6C656164_73746E64
+# Any numbers will do, as long as nothing else in this database locks the same ones.
+_WRITER_LOCK: Final = 0x6C656164_73746E64
+_RERANK_LOCK: Final = 0x6C656164_72616E6B
 
 
 class WriterBusy(ServiceError):
@@ -27,19 +28,39 @@ class WriterBusy(ServiceError):
         )
 
 
-@asynccontextmanager
-async def hold_writer_lock(database: Database, *, wait_seconds: float) -> AsyncIterator[None]:
+def hold_writer_lock(
+    database: Database, *, wait_seconds: float
+) -> AbstractAsyncContextManager[None]:
     """Be the only writer of standings and index inside the block.
+
+    Raises `WriterBusy` when another one is not done after `wait_seconds`.
+    """
+    return _hold_lock(database, _WRITER_LOCK, wait_seconds)
+
+
+def hold_rerank_lock(
+    database: Database, *, wait_seconds: float
+) -> AbstractAsyncContextManager[None]:
+    """Be the only one who re-ranks inside the block. Taken before the writer lock, if both are.
+
+    Raises `WriterBusy` when another one is not done after `wait_seconds`.
+    """
+    return _hold_lock(database, _RERANK_LOCK, wait_seconds)
+
+
+@asynccontextmanager
+async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> AsyncIterator[None]:
+    """Hold an advisory lock inside the block.
 
     The lock belongs to an open transaction, which holds nothing else: it ends with the connection,
     at once when the process dies, cannot expire under a paused process, and works behind a
-    transaction pooler. Raises `WriterBusy` after `wait_seconds`.
+    transaction pooler.
     """
     async with database.transaction() as connection:
         await connection.execute(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}")
         try:
             await connection.execute(
-                f"SELECT pg_advisory_xact_lock({WRITER_LOCK})", timeout=wait_seconds + 60
+                f"SELECT pg_advisory_xact_lock({lock})", timeout=wait_seconds + 60
             )
         except asyncpg.LockNotAvailableError as error:
             raise WriterBusy(wait_seconds) from error

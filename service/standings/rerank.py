@@ -1,13 +1,18 @@
-"""Re-rank: store every standing's competition rank, for SQL consumers and the degraded mode."""
+"""Re-rank: store every standing's competition rank, for SQL consumers and the degraded mode.
+
+What changed is found in one snapshot, beside the folds. It is stored in runs of some ten thousand
+rows, each under the writer lock for a moment only: a fold never waits for the whole.
+"""
 
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from service.database import Database, load_sql
-from service.standings.lock import hold_writer_lock
+from service.standings.lock import hold_rerank_lock, hold_writer_lock
 
-RANK_STANDINGS: Final = load_sql("standings", "rank_standings")
+FIND_RANK_CHANGES: Final = load_sql("standings", "find_rank_changes")
+STORE_RANKS: Final = load_sql("standings", "store_ranks")
 RERANK_IS_DUE: Final = load_sql("standings", "rerank_is_due")
 RECORD_RERANK: Final = load_sql("standings", "record_rerank")
 
@@ -16,8 +21,23 @@ RECORD_RERANK: Final = load_sql("standings", "record_rerank")
 _LEAST_SECONDS_BETWEEN: Final = 55.0
 _LEAST_DURATIONS_BETWEEN: Final = 20.0
 
+# A page of rank_change holds some 160 rows; a run of 64 keeps a fold waiting for about 0.1 s.
+_PAGES_PER_RUN: Final = 64
+
 _LOCK_WAIT_SECONDS: Final = 30.0
 _STATEMENT_SECONDS: Final = 600.0
+
+_PLAN_FOR_FINDING: Final = """
+    SET LOCAL work_mem = '256MB';
+    SET LOCAL enable_indexscan = off;
+    SET LOCAL enable_indexonlyscan = off;
+    SET LOCAL enable_bitmapscan = off;
+"""
+_PLAN_FOR_STORING: Final = """
+    SET LOCAL enable_hashjoin = off;
+    SET LOCAL enable_mergejoin = off;
+    SET LOCAL enable_seqscan = off;
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +58,37 @@ async def rerank_if_due(database: Database) -> RerankOutcome | None:
 async def rerank(database: Database) -> RerankOutcome:
     """Store the competition rank of every standing of the open seasons.
 
-    Raises `WriterBusy` or `DatabaseUnavailable`; the old ranks stay then.
+    A standing that is folded meanwhile keeps the rank it had in the snapshot, until the next time.
+    Raises `WriterBusy` or `DatabaseUnavailable`; the ranks that were stored by then stay.
     """
-    async with hold_writer_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
+    async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
         started_at = time.monotonic()
-        async with database.transaction() as connection:
-            number = await connection.fetchval("SELECT number FROM refresh_state")
-            ranks = await connection.fetchval(RANK_STANDINGS, timeout=_STATEMENT_SECONDS)
-            elapsed_ms = (time.monotonic() - started_at) * 1000
-            await connection.execute(RECORD_RERANK, number, ranks, elapsed_ms)
+        number, ranks, pages = await _find_changes(database)
+        for page in range(0, pages, _PAGES_PER_RUN):
+            async with hold_writer_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
+                await _store_run(database, page)
+        elapsed_ms = (time.monotonic() - started_at) * 1000
+        await database.fetch(RECORD_RERANK, number, ranks, elapsed_ms)
     return RerankOutcome(ranks=ranks, elapsed_ms=elapsed_ms)
+
+
+async def _find_changes(database: Database) -> tuple[int, int, int]:
+    """Fill rank_change; return the refresh it shows, and its rows and pages."""
+    async with database.transaction() as connection:
+        await connection.execute("TRUNCATE rank_change")
+    async with database.snapshot(readonly=False) as connection:
+        await connection.execute(_PLAN_FOR_FINDING)
+        number = await connection.fetchval("SELECT number FROM refresh_state")
+        tag = await connection.execute(FIND_RANK_CHANGES, timeout=_STATEMENT_SECONDS)
+        size = await connection.fetchval("SELECT pg_relation_size('rank_change')")
+        page_size = await connection.fetchval("SELECT current_setting('block_size')::int")
+    # The tag is "INSERT 0 <rows>".
+    return number, int(tag.rpartition(" ")[2]), size // page_size
+
+
+async def _store_run(database: Database, first_page: int) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(_PLAN_FOR_STORING)
+        await connection.execute(
+            STORE_RANKS, first_page, first_page + _PAGES_PER_RUN, timeout=_STATEMENT_SECONDS
+        )
