@@ -37,6 +37,8 @@ _REFRESH_SECONDS = 0.5
 
 _SEEDS = 2**32
 
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
 
 def parse_mix(_context: click.Context, _parameter: click.Parameter, value: str) -> Mix:
     """Return the weights of `submit=70,top=10,rank=20`; a kind left out has none."""
@@ -141,7 +143,7 @@ def main() -> None:
         reason = " ".join(error.format_message().split())
     except SimulationError as error:
         reason = str(error)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, click.Abort):
         reason = "interrupted before the run began"
     else:
         sys.exit(status)
@@ -166,6 +168,7 @@ async def _simulate(options: RunOptions, target: Target, screen: Console) -> Run
             await asyncio.wait({execution}, timeout=_REFRESH_SECONDS)
             if screen.is_terminal and not screen.quiet:
                 live.update(describe_progress(run.snapshot()), refresh=True)
+    _ignore_interrupts()
     # Cancelled or not, the run has its figures; any other end is a defect and shows itself.
     if not execution.cancelled():
         execution.result()
@@ -183,5 +186,13 @@ async def _find_players(options: RunOptions, target: Target, screen: Console) ->
 
 def _on_interrupt(act: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _INTERRUPTS:
         loop.add_signal_handler(number, act)
+
+
+def _ignore_interrupts() -> None:
+    """Let no further Ctrl-C keep the figures from being printed."""
+    loop = asyncio.get_running_loop()
+    for number in _INTERRUPTS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)

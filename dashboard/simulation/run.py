@@ -118,10 +118,10 @@ class Run:
             for request in plan_requests(self._options):
                 intended = self._zero + request.offset_seconds
                 wait_seconds = intended - time.perf_counter()
-                # Even without a wait the loop must turn, or no answer would ever be read.
+                # Even without a wait the loop must turn: the request before this one begins then,
+                # and answers are read.
                 await asyncio.sleep(wait_seconds if wait_seconds > _TIMER_GRAIN_SECONDS else 0)
                 if self._in_flight < self._limits.in_flight:
-                    self._in_flight += 1
                     requests.create_task(self._carry_out(request, intended))
                 else:
                     self._recorder.record_drop(request.kind, self._measure_elapsed())
@@ -131,6 +131,7 @@ class Run:
             self._state = RunState.DRAINING
 
     async def _carry_out(self, request: PlannedRequest, intended: float) -> None:
+        self._in_flight += 1
         started = time.perf_counter()
         lag_seconds = max(started - intended, 0.0)
         self._recorder.record_start(request.kind, started - self._zero, lag_seconds)

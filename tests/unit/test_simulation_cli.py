@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from dashboard.simulation.cli import main
 from dashboard.simulation.presentation import describe_progress, format_ms, summarize_run
 from dashboard.simulation.reports import (
     ErrorReport,
@@ -103,9 +104,17 @@ async def test_where_nothing_answers_one_line_says_what_to_do() -> None:
         (["surplus"], "unexpected extra argument"),
     ],
 )
-async def test_a_mistake_is_one_line(arguments: list[str], words: str) -> None:
-    status, stdout, stderr = await simulate(*arguments)
-    assert (status, stdout) == (1, "")
+def test_a_mistake_is_one_line(
+    arguments: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["simulate", *arguments])
+    with pytest.raises(SystemExit) as exited:
+        main()
+    stdout, stderr = capsys.readouterr()
+    assert (exited.value.code, stdout) == (1, "")
     assert stderr.startswith("leaderboard simulate: ")
     assert words in stderr
     assert stderr.count("\n") == 1
@@ -216,10 +225,13 @@ def test_the_progress_line_has_rate_errors_drops_and_latency() -> None:
     assert line == ("2 / 60 s · 2 of 8/s · 1 in flight · 3 errors, 7 dropped · p50 1.23 p99 346 ms")
 
 
-def test_the_summary_fits_eighty_columns() -> None:
-    lines = render(make_report()).splitlines()
-    assert [line.split() for line in lines if "total" in line] == [
-        ["total", "9", "5", "3", "7", "2.5", "1.23", "23.4", "346", "4,568"]
+def test_the_summary_of_a_long_run_fits_eighty_columns() -> None:
+    latency = LatencySummary(3_600_000, 2.0, 1.234, 23.45, 24.0, 345.6, 400.0, 10_567.8)
+    traffic = TrafficReport(3_600_000, 3_599_000, 1_000, 70_000, 1_000.4, latency, latency)
+    text = render(make_report(total=traffic))
+    assert "…" not in text
+    assert [line.split() for line in text.splitlines() if "total" in line] == [
+        ["total", "3,600,000", "1,000", "70,000", "1,000.4", "1.23", "23.4", "346", "10,568"]
     ]
 
 

@@ -1,11 +1,11 @@
 import asyncio
-import time
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from dashboard.simulation.exchange import Target
+from dashboard.simulation.histogram import RELATIVE_ERROR
 from dashboard.simulation.plan import Mix, RequestKind, RunOptions, plan_requests
 from dashboard.simulation.reports import RunReport, RunState
 from dashboard.simulation.run import Run, RunLimits
@@ -64,7 +64,7 @@ async def test_a_run_keeps_its_rate_and_lasts_its_duration() -> None:
     async with run_peer() as peer:
         report = await make_run(peer, make_options(duration_seconds=1.0)).execute()
     assert report.elapsed_seconds >= 1.0
-    assert report.total.answered_per_second == pytest.approx(200, rel=0.05)
+    assert report.total.answered_per_second == pytest.approx(200, rel=0.15)
     assert sum(second.started for second in report.seconds) == 200
 
 
@@ -90,23 +90,22 @@ async def test_a_stalled_server_cannot_hide_behind_requests_that_were_not_sent()
     async with run_peer() as peer:
         peer.gate.clear()
         run = make_run(peer, options, connections=2)
-        began = time.perf_counter()
         execution = asyncio.create_task(run.execute())
         await wait_until(lambda: run.snapshot().in_flight == 50)
-        stalled_seconds = time.perf_counter() - began
+        stalled_seconds = run.snapshot().elapsed_seconds
         assert len(peer.received) == 2
         peer.gate.set()
         report = await execution
     # Nearly all of them waited in the generator, for a connection; each counts from its own time.
     expected_ms = sorted(
-        (stalled_seconds - 0.1 - request.offset_seconds) * 1000
+        (stalled_seconds - request.offset_seconds) * 1000 * (1 - RELATIVE_ERROR)
         for request in plan_requests(options)
     )
     assert report.total.failed == 0
     assert report.total.latency is not None
     assert report.total.latency.count == 50
-    assert report.total.latency.p50_ms >= expected_ms[25]
-    assert report.total.latency.p90_ms >= expected_ms[45]
+    assert report.total.latency.p50_ms >= expected_ms[24]
+    assert report.total.latency.p90_ms >= expected_ms[44]
     assert report.total.latency.max_ms >= expected_ms[49]
     # It was not the generator that was late.
     assert report.generator.lag_p50_ms < expected_ms[25]
