@@ -3,14 +3,14 @@
 import io
 from collections.abc import Iterable
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
@@ -32,6 +32,14 @@ from dashboard.widgets.prompt import Prompt
 
 TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
+
+
+class Action(NamedTuple):
+    """Something that the operator can do on a screen, who does it, and by which keys."""
+
+    node: DOMNode
+    binding: Binding
+    keys: str
 
 
 class Console(App[None]):
@@ -153,10 +161,9 @@ class Console(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return every action of the screen and of the console, and the themes."""
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
-        for namespace, binding, enabled, _ in dict.fromkeys(screen.active_bindings.values()):
-            if enabled and binding.description and not binding.system:
-                run = partial(self.run_action, binding.action, namespace)
-                yield SystemCommand(binding.description, f"key {self._name_key(binding)}", run)
+        for action in self._list_actions(screen):
+            run = partial(self.run_action, action.binding.action, action.node)
+            yield SystemCommand(action.binding.description, f"key {action.keys}", run)
 
     def action_search(self) -> None:
         """Search on the screen in front."""
@@ -205,13 +212,15 @@ class Console(App[None]):
 
     def action_keys(self) -> None:
         """List the keys that work here."""
-        keys: list[KeyHelp] = []
-        bindings = dict.fromkeys(self.screen.active_bindings.values())
-        for namespace, binding, enabled, _ in bindings:
-            if enabled and binding.description and not binding.system:
-                place = "Everywhere" if namespace is self else "Here"
-                keys.append((place, self._name_key(binding), binding.description))
-        self.push_screen(KeysScreen(sorted(keys, key=itemgetter(0), reverse=True)))
+        keys = [
+            KeyHelp(
+                "Everywhere" if action.node is self else "Here",
+                action.keys,
+                action.binding.description,
+            )
+            for action in self._list_actions(self.screen)
+        ]
+        self.push_screen(KeysScreen(keys))
 
     def action_retry(self) -> None:
         """Try to connect now."""
@@ -222,8 +231,19 @@ class Console(App[None]):
             if isinstance(screen, ConsoleScreen) and screen.is_mounted:
                 screen.show()
 
-    def _name_key(self, binding: Binding) -> str:
-        return self.get_key_display(binding)
+    def _list_actions(self, screen: Screen[Any]) -> list[Action]:
+        """Return the console's own actions on a screen, with the keys they have now.
+
+        Textual's list of active bindings lacks those whose key the field in focus takes as text.
+        """
+        actions = []
+        for node in (*screen.query(BoardView), screen, self):
+            for binding in type(node).BINDINGS:
+                if isinstance(binding, Binding) and binding.id:
+                    keys = self._keymap.get(binding.id, binding.key).split(",")
+                    shown = [self.get_key_display(binding.with_key(key)) for key in keys]
+                    actions.append(Action(node, binding, " ".join(shown)))
+        return actions
 
     def _write_export(self, name: str) -> None:
         screen = self.screen

@@ -33,6 +33,8 @@ _TONES: Final[Mapping[Kind, Tone]] = {
     Kind.PAUSED: "accent",
 }
 
+_WIDE: Final = 100
+
 Row = Mapping[str, object]
 """One line of an export: column names and values."""
 
@@ -41,6 +43,9 @@ class ConsoleScreen(Screen[None]):
     """A screen of the console. The app calls `show` with each tick while it is in front."""
 
     MODE: ClassVar[str]
+
+    # Otherwise each screen and dialog that closes would put the operator back into a field.
+    AUTO_FOCUS = ""
 
     def __init__(self, picture: Picture) -> None:
         super().__init__()
@@ -125,12 +130,14 @@ class ConsoleScreen(Screen[None]):
             state = ("… connecting", "warn")
         else:
             state = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
-        spans: list[Span] = [(" ", ""), state, (f" {picture.address}", "muted")]
+        spans: list[Span] = [(" ", ""), state]
+        if self.size.width >= _WIDE:
+            spans.append((f" {picture.address}", "muted"))
+        if picture.paused:
+            spans.append((f" │ ‖ paused, {picture.held:,} held", "accent"))
         spans.append((f" │ round trip {write_ms(picture.round_trip_ms)}", ""))
         age = picture.age_seconds
         spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
         spans.append((f" │ board {BOARD_NAME}", ""))
         spans.append((f" │ {clean_name(picture.run_state)}", ""))
-        if picture.paused:
-            spans.append((f" │ ‖ paused, {picture.held:,} held", "accent"))
         return spans

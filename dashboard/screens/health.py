@@ -17,16 +17,19 @@ from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tile import Tile, draw_history, draw_waiting
-from dashboard.widgets.tones import Tone, ToneLine
+from dashboard.widgets.tones import Span, Tone, ToneLine
 
 _SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
     "info": ("·", "muted"),
     "warn": ("▲", "warn"),
     "bad": ("✕", "bad"),
 }
-_GRAPH: Final = 12
+_LONGEST_GRAPH: Final = 10
+_SHORTEST_GRAPH: Final = 4
+_BESIDE_GRAPH: Final = 31
 _ROUTE_GRAPH: Final = 8
-_ROUTE_NAME: Final = 20
+_ROUTE_NAME: Final = 18
+_WIDE_ROUTES: Final = 54
 
 
 class HealthScreen(ConsoleScreen):
@@ -45,9 +48,7 @@ class HealthScreen(ConsoleScreen):
         with Vertical(id="health"):
             with Grid(id="tiles"):
                 for rule in PART_RULES:
-                    tile = Tile(id=f"tile-{rule.name}")
-                    tile.border_title = rule.title
-                    yield tile
+                    yield Tile(rule)
             with Horizontal(id="figures"):
                 yield Panel("Flow of scores", id="flow")
                 yield Panel("Latency by route, last minute", id="routes")
@@ -178,36 +179,49 @@ class HealthScreen(ConsoleScreen):
             ("rerank", "re-rank", _write_run(status.rerank, status)),
             ("freshness", "freshness", f"p50 {p50}, p99 {p99}"),
         )
+        width = self.query_one("#flow", Panel).content_size.width
+        graph = max(_SHORTEST_GRAPH, min(_LONGEST_GRAPH, width - _BESIDE_GRAPH))
         lines: list[ToneLine] = [
             [
-                draw_history(list(health.history.get(name, ())), _GRAPH),
+                draw_history(list(health.history.get(name, ())), graph),
                 (f" {title:<13}", "muted"),
                 (text, "strong"),
             ]
             for name, title, text in rows
         ]
         note = (*MEASURED, f"{freshness.samples} looks with traffic")
-        return [*lines, *([(words, "muted")] for words in note)]
+        lines.extend([(words, "muted")] for words in note)
+        return lines
 
     def _draw_routes(self, status: Status) -> list[ToneLine]:
         # What the service times of a stream is how long somebody followed it.
         routes = [route for route in status.routes if not route.route.endswith("/stream")]
         if not routes:
             return [[("nothing was asked yet", "muted")]]
-        titles = f"{'p50':>8}{'p99':>9}{'rate':>9}{'errors':>8}"
-        header = f"{'':{_ROUTE_GRAPH}} {'':{_ROUTE_NAME}}{titles}"
+        wide = self.query_one("#routes", Panel).content_size.width >= _WIDE_ROUTES
+        header = f"{'':{_ROUTE_NAME}}{'p50':>8}{'p99':>9}"
+        if wide:
+            header = f"{'':{_ROUTE_GRAPH}} {header}{'rate':>9}{'errors':>8}"
         busiest = sorted(routes, key=lambda route: route.per_second, reverse=True)
-        return [[(header, "muted")], *(self._draw_route(route) for route in busiest)]
+        lines: list[ToneLine] = [[(header, "muted")]]
+        lines.extend(self._draw_route(route, wide=wide) for route in busiest)
+        return lines
 
-    def _draw_route(self, route: Route) -> ToneLine:
-        history = list(self.picture.health.history.get(route.route, ()))
-        errors: Tone = "bad" if route.server_errors else "muted"
+    def _draw_route(self, route: Route, *, wide: bool) -> ToneLine:
         name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
-        return [
-            draw_history(history, _ROUTE_GRAPH),
-            (f" {fit_name(name, _ROUTE_NAME)}", ""),
+        line: list[Span] = [
+            (fit_name(name, _ROUTE_NAME), ""),
             (f"{write_ms(route.p50_ms):>8}", ""),
             (f"{write_ms(route.p99_ms):>9}", "strong"),
+        ]
+        if not wide:
+            return line
+        history = list(self.picture.health.history.get(route.route, ()))
+        errors: Tone = "bad" if route.server_errors else "muted"
+        return [
+            draw_history(history, _ROUTE_GRAPH),
+            (" ", ""),
+            *line,
             (f"{write_rate(route.per_second):>9}", ""),
             (f"{route.server_errors:>8,}", errors),
         ]

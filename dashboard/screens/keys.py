@@ -1,7 +1,7 @@
 """The keys of a screen, over it."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,8 +10,13 @@ from textual.screen import ModalScreen
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
-KeyHelp = tuple[str, str, str]
-"""Where a key works, the key, and what it does."""
+
+class KeyHelp(NamedTuple):
+    """Where a key works, the key, and what it does."""
+
+    place: str
+    key: str
+    description: str
 
 
 class KeysScreen(ModalScreen[None]):

@@ -37,7 +37,9 @@ class PlayerScreen(ConsoleScreen):
     def __init__(self, picture: Picture, gateway: Gateway) -> None:
         super().__init__(picture)
         self._field = Input(
-            placeholder="a player's id or exact name, then enter", max_length=_LONGEST_NAME
+            placeholder="a player's id or exact name, then enter",
+            max_length=_LONGEST_NAME,
+            compact=True,
         )
         self._first = PlayerPane(picture, gateway, id="first")
         self._second = PlayerPane(picture, gateway, id="second")

@@ -16,11 +16,14 @@ from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.chart import Chart
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import Span, ToneLine
 
 DEBOUNCE_SECONDS: Final = 0.3
 _NAME: Final = 40
-_NEIGHBOUR_NAME: Final = 20
+_PASSED_NAME: Final = 20
+_SHORTEST_NAME: Final = 8
+_SCORE: Final = 12
+_BESIDE_NAME: Final = 2 + 8 + 6 + _SCORE
 
 
 class PlayerPane(Vertical):
@@ -62,7 +65,7 @@ class PlayerPane(Vertical):
             with Vertical():
                 yield Lines(classes="rank-label")
                 yield self._rank
-            with Vertical():
+            with Vertical(classes="percentile"):
                 yield Lines(classes="percentile-label")
                 yield self._percentile
             yield self._facts
@@ -170,7 +173,7 @@ class PlayerPane(Vertical):
             lines.append(
                 [
                     (f"{points:,} points to pass #{entry.rank:,}", "accent"),
-                    (f" {fit_name(entry.username, _NEIGHBOUR_NAME).rstrip()}", ""),
+                    (f" {fit_name(entry.username, _PASSED_NAME).rstrip()}", ""),
                 ]
             )
         gained = int((lookup.scores[-1] or 0) - (lookup.scores[0] or 0))
@@ -186,18 +189,21 @@ class PlayerPane(Vertical):
         board = self.lookup.neighbours
         at = self._picture.clock.monotonic()
         player = self.lookup.player
+        name_width = max(_SHORTEST_NAME, self._neighbours.content_size.width - _BESIDE_NAME)
         lines: list[ToneLine] = []
         for index in range(len(board)):
             line = board.read_line(index, at)
             own = player is not None and line.user_id == player.user_id
             rank = f"{'=' if line.tied else ''}{line.rank:,}"
+            # Who was not among these neighbours before may have stood on the board all the time.
+            moved: Span = describe_movement(line) if line.climbed is not None else (" " * 6, "")
             lines.append(
                 [
                     ("» " if own else "  ", "accent"),
-                    (f"{rank:>9} ", "strong"),
-                    describe_movement(line),
-                    (fit_name(line.username, _NEIGHBOUR_NAME), "accent" if own else ""),
-                    (f"{line.score:>14,}", "strong" if own else ""),
+                    (f"{rank:>7} ", "strong"),
+                    moved,
+                    (fit_name(line.username, name_width), "accent" if own else ""),
+                    (f"{line.score:>{_SCORE},}", "strong" if own else ""),
                 ]
             )
         return lines or [[("nobody around", "muted")]]

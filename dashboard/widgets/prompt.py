@@ -16,7 +16,7 @@ class Prompt(Horizontal):
     Prompt {
         height: 1; display: none; background: $panel;
         & Lines { width: auto; height: 1; padding: 0 1; background: $primary 40%; }
-        & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
+        & Input { width: 1fr; background: $panel; }
         &.-asking { display: block; }
     }
     """
@@ -49,7 +49,7 @@ class Prompt(Horizontal):
         """The question, and a field for the answer."""
         yield Lines()
         # Selecting on focus would let the first letter typed replace what is offered.
-        yield Input(select_on_focus=False)
+        yield Input(select_on_focus=False, compact=True)
 
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
         """Ask; what comes of it are this widget's messages, with `purpose` in them."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dashboard.figures import draw_sparkline
-from dashboard.health import PartHealth, Sample, Verdict
+from dashboard.health import PartHealth, PartRule, Sample, Verdict
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Span, Tone, ToneLine
 
@@ -21,27 +21,30 @@ class Tile(Lines):
 
     DEFAULT_CSS = """
     Tile {
-        height: 6;
+        height: 5;
         border: round $primary 60%;
         border-title-color: $text-accent;
+        border-subtitle-color: $text-muted;
         padding: 0 1;
     }
     """
+
+    def __init__(self, rule: PartRule) -> None:
+        super().__init__(id=f"tile-{rule.name}")
+        self.border_title = rule.title
+        self.border_subtitle = f"limit {rule.write(rule.limit)}"
 
     def show_part(self, health: PartHealth, history: Sequence[Sample], *, dim: bool) -> None:
         """Show a part at the last look, and how it came there."""
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
         graph = draw_history(history, self.size.width)
-        self.show(
-            [
-                [(mark, tone), (f"  {rule.figure} ", ""), (rule.write(health.value), "strong")],
-                [graph],
-                [(f"limit {rule.write(rule.limit)}", "muted")],
-                [(health.detail, "muted")],
-            ],
-            dim=dim,
-        )
+        figure: ToneLine = [
+            (f"{mark} ", tone),
+            (rule.write(health.value), "strong"),
+            (f" {rule.figure}", ""),
+        ]
+        self.show([figure, [graph], [(health.detail, "muted")]], dim=dim)
 
 
 def draw_history(history: Sequence[Sample], width: int) -> Span:
