@@ -35,9 +35,8 @@ def summarize_run(report: RunReport) -> RenderableType:
     parts.append(_tabulate_notes(report))
     if report.generator.limited:
         advice = (
-            "The generator, not the server, is the limit: it should be at most "
-            f"{report.generator.lag_limit_ms:g} ms late. Lower the rate, or give it a machine of "
-            "its own."
+            "The generator, not the server, is the limit: most of the longest latencies is its own "
+            "lag. Lower the rate, or give it a machine of its own."
         )
         parts.append(Text(f"\n{advice}", style="bold yellow"))
     return Group(*parts)

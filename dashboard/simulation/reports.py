@@ -98,15 +98,14 @@ class GeneratorReport(msgspec.Struct, frozen=True):
     """How well the generator itself kept up.
 
     The lag is the time between a request's intended start and the moment the generator turned to
-    it, whether or not a connection was free then. `limited` says that the lag's p99 is above
-    `lag_limit_ms`: then the generator, not the server, is the limit, and the latencies tell about
-    both. `cpu_share` is the part of one core that this process used.
+    it, whether or not a connection was free then; it is part of the latency. `limited`: its p99 is
+    above 10 ms and above half of the latencies' p99, so that the generator, not the server, is
+    the limit. `cpu_share` is the part of one core that this process used.
     """
 
     lag_p50_ms: float
     lag_p99_ms: float
     lag_max_ms: float
-    lag_limit_ms: float
     limited: bool
     cpu_share: float
 

@@ -208,7 +208,7 @@ def make_report(**changes: Any) -> RunReport:
         latency_buckets=(),
         errors=(),
         seconds=(),
-        generator=GeneratorReport(1.0, 2.0, 3.0, 10.0, limited=False, cpu_share=0.25),
+        generator=GeneratorReport(1.0, 2.0, 3.0, limited=False, cpu_share=0.25),
         submits=SubmitReport("sim-cafe-", 9, 5, 1, 2, 5, 1, 5),
     )
     return msgspec.structs.replace(report, **changes)

@@ -1,6 +1,8 @@
+import pytest
+
 from dashboard.simulation.exchange import Failure
 from dashboard.simulation.plan import RequestKind
-from dashboard.simulation.recorder import LAG_LIMIT_MS, Recorder
+from dashboard.simulation.recorder import Recorder
 from dashboard.simulation.reports import LatencySummary, SecondReport
 
 LOST = Failure("connection_lost", "the peer hung up", maybe_written=True, has_latency=False)
@@ -84,13 +86,26 @@ def test_each_second_of_the_run_is_listed_even_a_silent_one() -> None:
     )
 
 
-def test_the_generator_is_the_limit_when_one_in_a_hundred_starts_is_late() -> None:
+@pytest.mark.parametrize(
+    ("lag_seconds", "latency_seconds", "limited"),
+    [
+        (0.009, 0.010, False),
+        (0.012, 0.015, True),
+        (0.012, 0.500, False),
+        (0.400, 0.500, True),
+    ],
+)
+def test_the_generator_is_the_limit_when_most_of_a_long_latency_is_its_lag(
+    *, lag_seconds: float, latency_seconds: float, limited: bool
+) -> None:
     recorder = Recorder()
-    for _ in range(99):
+    for _ in range(98):
         recorder.record_start(RequestKind.TOP, 0.0, 0.001)
+        recorder.record_success(RequestKind.TOP, 0.0, 0.002, None)
     assert not recorder.report_generator(0.5).limited
     for _ in range(2):
-        recorder.record_start(RequestKind.TOP, 0.0, LAG_LIMIT_MS / 1000 * 1.1)
+        recorder.record_start(RequestKind.TOP, 0.0, lag_seconds)
+        recorder.record_success(RequestKind.TOP, 0.0, latency_seconds, None)
     generator = recorder.report_generator(0.5)
-    assert generator.limited
-    assert generator.lag_max_ms == LAG_LIMIT_MS * 1.1
+    assert generator.limited is limited
+    assert generator.lag_max_ms == lag_seconds * 1000
