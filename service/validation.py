@@ -5,6 +5,8 @@ from typing import Final
 # PostgreSQL's text holds everything but NUL.
 STORABLE_TEXT: Final = "^[^\\x00]*$"
 
+MAX_KEY_LENGTH: Final = 255
+
 MIN_SCORE: Final = -(2**31)
 MAX_SCORE: Final = 2**31 - 1
 

@@ -36,11 +36,15 @@ class StrictRequest(Request[Any, Any, Any]):
     Litestar's own way, decoding and then converting, would take "42" for 42.
     """
 
-    async def json(self) -> Any:
-        """Return the body as the route's type."""
+    def require_json(self) -> None:
+        """Raise `UnsupportedMediaType` for a body that says it is something other than JSON."""
         media_type = self.content_type[0]
         if media_type and not (media_type == "application/json" or media_type.endswith("+json")):
             raise UnsupportedMediaType(media_type)
+
+    async def json(self) -> Any:
+        """Return the body as the route's type."""
+        self.require_json()
         data_field = self.route_handler.parsed_data_field
         decoder = _make_decoder(data_field.annotation if data_field else Any)
         return decode_body(decoder, await self.body())
@@ -51,7 +55,7 @@ def _make_decoder(body_type: Any) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(body_type)
 
 
-def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
+def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes | msgspec.Raw) -> Body:
     """Return a JSON body as the decoder's type; raises `InvalidRequest` that names the field."""
     try:
         return decoder.decode(body)

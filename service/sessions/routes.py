@@ -1,9 +1,13 @@
 """HTTP: submitting scores."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Final
 
-from litestar import Router, post
+import msgspec
+from litestar import MediaType, Response, Router, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, JSONBody
 
 from service.http.documentation import (
@@ -14,16 +18,18 @@ from service.http.documentation import (
     UNAVAILABLE,
     UNSUPPORTED,
 )
-from service.sessions.schemas import SubmitAnswer, SubmitScore
+from service.http.requests import StrictRequest
+from service.sessions.bulk import BULK_LIMIT, record_lines, split_array, split_lines
+from service.sessions.schemas import BulkAnswer, SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
-from service.validation import STORABLE_TEXT
+from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
         min_length=1,
-        max_length=255,
+        max_length=MAX_KEY_LENGTH,
         pattern=STORABLE_TEXT,
         description=(
             "Any text that is new for each score of a player. The same key and body again get the "
@@ -31,6 +37,41 @@ IdempotencyKey = Annotated[
         ),
     ),
 ]
+
+
+_NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
+
+# Room for 10,000 lines of four times the usual length.
+_BULK_BODY_LIMIT: Final = 10_000 * 400
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+@dataclass
+class _BulkOperation(Operation):
+    """Documents a body that the framework cannot see, because each line is read for itself."""
+
+    def __post_init__(self) -> None:
+        line = Schema(
+            type=OpenAPIType.OBJECT,
+            required=["user_id", "score"],
+            properties={
+                "user_id": Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID),
+                "score": Schema(type=OpenAPIType.INTEGER, minimum=MIN_SCORE, maximum=MAX_SCORE),
+                "game_mode": Schema(type=OpenAPIType.STRING, min_length=1, max_length=50),
+                "idempotency_key": Schema(
+                    type=OpenAPIType.STRING, min_length=1, max_length=MAX_KEY_LENGTH
+                ),
+            },
+        )
+        lines = Schema(type=OpenAPIType.ARRAY, items=line, max_items=BULK_LIMIT)
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "application/json": OpenAPIMediaType(schema=lines),
+                _NDJSON_TYPES[0]: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING)),
+            },
+        )
 
 
 @post(
@@ -50,4 +91,27 @@ async def submit_score(
     return SubmitAnswer(status="success", session_id=session_id)
 
 
-sessions_router = Router("/api/leaderboard", route_handlers=[submit_score], tags=["leaderboard"])
+@post(
+    "/submit/bulk",
+    status_code=200,
+    request_max_body_size=_BULK_BODY_LIMIT,
+    operation_class=_BulkOperation,
+    responses=INVALID
+    | TOO_LARGE
+    | UNSUPPORTED
+    | UNAVAILABLE
+    | {200: ResponseSpec(list[BulkAnswer], description="An answer a line, in their order.")},
+)
+async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger]) -> Response[bytes]:
+    """Keep up to 10,000 scores, as a JSON array or as NDJSON, and answer each in kind."""
+    if request.content_type[0] in _NDJSON_TYPES:
+        answers = await record_lines(ledger, split_lines(await request.body()))
+        return Response(_encoder.encode_lines(answers), media_type=_NDJSON_TYPES[0])
+    request.require_json()
+    answers = await record_lines(ledger, split_array(await request.body()))
+    return Response(_encoder.encode(answers), media_type=MediaType.JSON)
+
+
+sessions_router = Router(
+    "/api/leaderboard", route_handlers=[submit_score, submit_scores], tags=["leaderboard"]
+)

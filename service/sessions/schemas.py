@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.errors import FieldError
+from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 
 class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,8 +18,34 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
 
 
+class BulkLine(SubmitScore, frozen=True, forbid_unknown_fields=True):
+    """One score of many, with the key that makes sending it again safe."""
+
+    idempotency_key: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=STORABLE_TEXT)]
+        | None
+    ) = None
+
+
 class SubmitAnswer(msgspec.Struct, frozen=True):
     """The score is on disk, as the session with this id."""
 
     status: Literal["success"]
     session_id: int
+
+
+class BulkAccepted(msgspec.Struct, frozen=True, tag_field="status", tag="success"):
+    """This line's score is on disk, as the session with this id."""
+
+    session_id: int
+
+
+class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="status", tag="error"):
+    """This line counts nothing; the others are not touched by that."""
+
+    error: str
+    code: str
+    fields: list[FieldError] = []
+
+
+BulkAnswer = BulkAccepted | BulkRefused

@@ -1,5 +1,6 @@
 """The ledger: every submitted score, written by group commit."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,8 @@ from service.wakeup import RefreshSignal
 
 RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")
 FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
+
+_BULKS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Ledger:
             batch_limit=settings.submit_batch_limit,
             queue_limit=settings.submit_queue_limit,
         )
+        # A bulk load takes a connection for long; it leaves enough of them to the others.
+        self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)
 
     @property
     def waiting(self) -> int:
@@ -52,6 +57,15 @@ class Ledger:
         Raises `PlayerNotFound`, `IdempotencyKeyReused`, `QueueFull` or `DatabaseUnavailable`.
         """
         return await self._batcher.put(submission)
+
+    async def record_many(self, submissions: list[Submission]) -> Sequence[int | ServiceError]:
+        """Return the session id of each submission, or why it counts nothing, in their order.
+
+        All of them are one commit, apart from what waits for the next one. Raises
+        `DatabaseUnavailable`; sending all again is safe for those that have a key.
+        """
+        async with self._bulk_places:
+            return await self._record_batch(submissions)
 
     async def drain(self) -> None:
         """Wait until every submission has been answered."""
