@@ -3,17 +3,25 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 Value = TypeVar("Value")
 
 _POLL_SECONDS = 0.01
 
 
+@overload
 async def wait_until(
-    find: Callable[[], Value | Awaitable[Value]], *, seconds: float = 15.0
-) -> Value:
+    find: Callable[[], Coroutine[Any, Any, Value]], *, seconds: float = 15.0
+) -> Value: ...
+
+
+@overload
+async def wait_until(find: Callable[[], Value], *, seconds: float = 15.0) -> Value: ...
+
+
+async def wait_until(find: Callable[[], Any], *, seconds: float = 15.0) -> Any:
     """Ask again and again until the answer is true; return it.
 
     An assertion that fails inside counts as no, and is raised if that was the last answer.
