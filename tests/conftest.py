@@ -8,7 +8,7 @@ one of their own.
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,10 +75,17 @@ async def template_database(postgres: PostgresServer) -> str:
 @pytest.fixture
 async def database_url(postgres: PostgresServer, template_database: str) -> AsyncIterator[str]:
     """A fresh database, dropped after the test."""
+    async with create_database(postgres, template_database) as url:
+        yield url
+
+
+@asynccontextmanager
+async def create_database(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
+    """Make a copy of the template for the time of the block."""
     name = f"test_{next(_numbers)}"
     maintenance = await asyncpg.connect(_name_database(postgres.url, "postgres"))
     try:
-        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield _name_database(postgres.url, name)
         await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -88,6 +95,11 @@ async def database_url(postgres: PostgresServer, template_database: str) -> Asyn
 @pytest.fixture
 def redis_url(valkey: ValkeyServer) -> str:
     """An empty Valkey."""
+    return flush(valkey)
+
+
+def flush(valkey: ValkeyServer) -> str:
+    """Empty a Valkey and return its URL."""
     with closing(blocking_redis.Redis.from_url(valkey.url)) as client:
         client.flushall()
     return valkey.url

@@ -61,6 +61,13 @@ async def test_lone_item_does_not_wait_for_company(runs: Runs) -> None:
     assert runs.batches == [[4]]
 
 
+async def test_caller_that_puts_again_at_once_is_served(runs: Runs) -> None:
+    runs.gate.set()
+    batcher = make_batcher(runs)
+    async with asyncio.timeout(5):
+        assert [await batcher.put(item) for item in range(5)] == [0, 10, 20, 30, 40]
+
+
 async def test_items_that_arrive_during_a_batch_become_the_next_one(runs: Runs) -> None:
     batcher = make_batcher(runs)
     first = await put_all(batcher, [1])
