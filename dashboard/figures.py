@@ -21,6 +21,11 @@ def write_count(count: float | None) -> str:
     return NOTHING if count is None else f"{count:,.0f}"
 
 
+def write_amount(count: float | None, noun: str) -> str:
+    """Return a count with what is counted: 1 session, 1,240 sessions."""
+    return f"{write_count(count)} {noun}" + ("" if count == 1 else "s")
+
+
 def write_change(change: int) -> str:
     """Return 1240 as +1,240, and nothing for no change."""
     return f"{change:+,d}".replace("-", "\u2212") if change else ""

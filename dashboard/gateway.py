@@ -139,7 +139,7 @@ def _refuse(status: int, body: bytes) -> GatewayError:
 
 def _describe_failure(error: httpx.TransportError) -> Unreachable:
     if isinstance(error, httpx.ConnectError):
-        return Unreachable("connection_refused", "nothing answers there")
+        return Unreachable("connection_refused", "nothing answers")
     if isinstance(error, httpx.TimeoutException):
         return Unreachable("timeout", f"no answer within {_PATIENCE_SECONDS:g} s")
     return Unreachable("connection_lost", "the connection broke")

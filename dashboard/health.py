@@ -7,7 +7,14 @@ from typing import Final, Literal, NamedTuple
 
 from dashboard.answers import Part, Process, Status
 from dashboard.event_log import Event, EventLog, Severity
-from dashboard.figures import write_age, write_bytes, write_count, write_ms, write_time
+from dashboard.figures import (
+    write_age,
+    write_amount,
+    write_bytes,
+    write_count,
+    write_ms,
+    write_time,
+)
 from dashboard.freshness import Freshness
 
 HISTORY_LOOKS: Final = 150
@@ -85,6 +92,16 @@ PART_RULES: Final = (
         lambda status, _: status.parts.index.behind,
     ),
 )
+
+
+_AWAY: Final = {
+    "api": "no process was heard of",
+    "postgresql": "the API gets no answer from it",
+    "redis": "the API gets no answer from it",
+    "worker": "no process was heard of",
+    "scheduler": "no message for two minutes",
+    "index": "no offset in Redis",
+}
 
 
 class Health:
@@ -176,6 +193,7 @@ def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: dateti
     verdict: Verdict = "slow" if value is not None and value > rule.limit else "ok"
     if part.state == "away":
         verdict = "away"
+        return PartHealth(rule, verdict, value, _AWAY[rule.name])
     return PartHealth(rule, verdict, value, " · ".join(_describe_part(rule.name, part, now)))
 
 
@@ -193,7 +211,7 @@ def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
         case "postgresql":
             return [
                 f"version {part.version or '?'}",
-                f"{write_count(part.connections)} connections",
+                write_amount(part.connections, "connection"),
             ]
         case "redis":
             return [f"version {part.version or '?'}", write_bytes(part.memory_bytes)]

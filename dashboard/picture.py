@@ -143,15 +143,16 @@ class Picture:
             return None
         if isinstance(link, Connecting):
             if has_data:
-                sentence = f"{self.describe_age()}: connecting to {self.address}"
+                sentence = f"connecting to {self.address}; shown {self.describe_age()}"
                 return Condition(Kind.DISCONNECTED, sentence)
             return Condition(Kind.LOADING, f"Connecting to {self.address}")
         seconds = max(0, round(link.retry_at - self.clock.monotonic()))
-        retry = f"Next try in {seconds} s, r tries now."
-        kept = f" Shown: {self.describe_age()}." if has_data else ""
+        retry = f"next try in {seconds} s (r: now)"
+        kept = f"; shown {self.describe_age()}" if has_data else ""
         if isinstance(link, Faulty):
-            return Condition(Kind.ERROR, f"{link.code}: {clean_name(link.message)} {retry}{kept}")
-        return Condition(Kind.DISCONNECTED, f"{self.address}: {link.reason}. {retry}{kept}")
+            message = clean_name(link.message).removesuffix(".")
+            return Condition(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
+        return Condition(Kind.DISCONNECTED, f"{link.reason}; {retry}{kept}")
 
     def find_lag(self) -> str | None:
         """Return why the figures may lag behind the ledger, None if they do not."""

@@ -1,6 +1,7 @@
 """What all screens have: tabs, the condition of the figures, a prompt and the status bar."""
 
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -34,6 +35,7 @@ _TONES: Final[Mapping[Kind, Tone]] = {
 }
 
 _WIDE: Final = 100
+_SHORTEST_NOTICE: Final = 20
 
 Row = Mapping[str, object]
 """One line of an export: column names and values."""
@@ -77,9 +79,9 @@ class ConsoleScreen(Screen[None]):
         """Show what the console knows now."""
         self.query_one("#tabs", Lines).show([self._draw_tabs()])
         condition = self.judge()
-        self.query_one("#notice", Lines).show([self._draw_notice(condition)])
-        self.query_one("#status", Lines).show([self._draw_status()])
         self.show_body(condition)
+        self.query_one("#notice", Lines).show(self._draw_notice(condition))
+        self.query_one("#status", Lines).show([self._draw_status()])
 
     def show_body(self, condition: Condition) -> None:
         """Show the screen's own part; its figures are in that condition."""
@@ -115,11 +117,14 @@ class ConsoleScreen(Screen[None]):
             spans.append((f" {number} {title} ", "marked" if mode == self.MODE else "muted"))
         return spans
 
-    def _draw_notice(self, condition: Condition) -> ToneLine:
+    def _draw_notice(self, condition: Condition) -> list[ToneLine]:
         sentence = condition.sentence or self.describe_live()
-        tone = _TONES[condition.kind]
-        name = condition.kind.name.lower()
-        return [(f" {condition.kind.value} {name} ", tone), (sentence, "")]
+        mark = f" {condition.kind.value} {condition.kind.name.lower()} "
+        first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
+        lines: list[ToneLine] = [[(mark, _TONES[condition.kind]), (first, "")]]
+        # Longer ones are rare, and all of them are trouble: they may move the screen down.
+        lines.extend([(" " * len(mark) + more, "")] for more in rest[:2])
+        return lines
 
     def _draw_status(self) -> ToneLine:
         picture = self.picture

@@ -9,7 +9,7 @@ from textual.containers import Grid, Horizontal, Vertical
 
 from dashboard.answers import Refresh, Rerank, Route, Status
 from dashboard.condition import Condition, Kind
-from dashboard.figures import write_age, write_count, write_ms, write_rate, write_time
+from dashboard.figures import write_age, write_amount, write_count, write_ms, write_rate, write_time
 from dashboard.freshness import MEASURED
 from dashboard.health import PART_RULES, judge_part
 from dashboard.names import clean_name, fit_name
@@ -172,9 +172,9 @@ class HealthScreen(ConsoleScreen):
         p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
         rows = (
             ("submits", "submits", write_rate(submits[-1] if submits else None)),
-            ("pending", "pending", f"{write_count(status.pending_sessions)} sessions"),
+            ("pending", "pending", write_amount(status.pending_sessions, "session")),
             ("behind", "index behind", f"{write_count(status.parts.index.behind)} refreshes"),
-            ("queue", "queued", f"{write_count(queue[-1] if queue else None)} messages"),
+            ("queue", "queued", write_amount(queue[-1] if queue else None, "message")),
             ("refresh", "refresh", _write_run(status.refresh, status)),
             ("rerank", "re-rank", _write_run(status.rerank, status)),
             ("freshness", "freshness", f"p50 {p50}, p99 {p99}"),
@@ -189,7 +189,7 @@ class HealthScreen(ConsoleScreen):
             ]
             for name, title, text in rows
         ]
-        note = (*MEASURED, f"{freshness.samples} looks with traffic")
+        note = (*MEASURED, write_amount(freshness.samples, "look") + " with traffic")
         lines.extend([(words, "muted")] for words in note)
         return lines
 

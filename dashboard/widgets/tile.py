@@ -39,11 +39,10 @@ class Tile(Lines):
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
         graph = draw_history(history, self.size.width)
-        figure: ToneLine = [
-            (f"{mark} ", tone),
-            (rule.write(health.value), "strong"),
-            (f" {rule.figure}", ""),
-        ]
+        value: Span = (f"{rule.figure} unknown", "muted")
+        if health.value is not None:
+            value = (f"{rule.write(health.value)} {rule.figure}", "strong")
+        figure: ToneLine = [(f"{mark} ", tone), value]
         self.show([figure, [graph], [(health.detail, "muted")]], dim=dim)
 
 

@@ -1,0 +1,121 @@
+"""Operating the console in a test: time moves by hand, the screen is read as text."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+from textual import events
+from textual.widget import Widget
+
+from dashboard.app import TICK_SECONDS, Console
+from dashboard.gateway import Gateway
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.panel import Panel
+from tests.dashboard.frozen_clock import FrozenClock
+from tests.dashboard.service_peer import URL, ServicePeer
+
+_CHARACTERS = {
+    "space": " ",
+    "underscore": "_",
+    "minus": "-",
+    "slash": "/",
+    "full_stop": ".",
+    "question_mark": "?",
+}
+
+
+class Operator:
+    """Presses keys, lets time pass, reads what is shown."""
+
+    def __init__(self, console: Console, peer: ServicePeer) -> None:
+        self.console = console
+        self.peer = peer
+        self.clock = peer.clock
+
+    async def pass_time(self, seconds: float = TICK_SECONDS) -> None:
+        """Let time pass, and whoever wakes in it do all there is to do."""
+        end = self.clock.seconds + seconds
+        await self.draw()
+        while (at := self.clock.find_next()) is not None and at <= end + 1e-9:
+            self.clock.move(at)
+            await self.settle()
+        self.clock.move(end)
+        await self.draw()
+
+    async def draw(self) -> None:
+        """Lay out and draw until the screen stays as it is.
+
+        Textual puts drawing off by a sixtieth of a second, of real time.
+        """
+        await self.settle()
+        before = ""
+        while (now := self.screen_text) != before:
+            before = now
+            self.console.screen._on_timer_update()
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Let everything happen that waits for nothing but its turn.
+
+        Clock and service are both in this loop: when it has nothing left to run, all is done,
+        however slow the machine.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if not loop._ready:  # type: ignore[attr-defined]
+                return
+            await asyncio.sleep(0)
+
+    async def press(self, *keys: str) -> None:
+        driver = self.console._driver
+        assert driver is not None
+        for key in keys:
+            character = key if len(key) == 1 else _CHARACTERS.get(key)
+            event = events.Key(key, character)
+            event.set_sender(self.console)
+            driver.send_message(event)
+            await self.draw()
+        await self.pass_time()
+
+    async def type(self, text: str) -> None:
+        names = {character: name for name, character in _CHARACTERS.items()}
+        await self.press(*(names.get(character, character) for character in text))
+
+    @property
+    def screen_text(self) -> str:
+        strips = self.console.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+    @property
+    def notice(self) -> str:
+        return self.read("#notice")
+
+    def read(self, selector: str) -> str:
+        widget = self.console.screen.query_one(selector, Widget)
+        assert isinstance(widget, Lines | Panel)
+        return widget.text
+
+    @property
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.console._notifications]
+
+
+@asynccontextmanager
+async def open_console(
+    peer: ServicePeer, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[Operator]:
+    """Run the console against a peer, before its first tick."""
+    console = Console(Gateway(URL, peer.transport), peer.clock, Random(7))
+    async with console.run_test(size=size, notifications=True):
+        yield Operator(console, peer)
+
+
+@asynccontextmanager
+async def watch_live(
+    peer: ServicePeer | None = None, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[Operator]:
+    """Run the console until it shows the peer's board."""
+    async with open_console(peer or ServicePeer(FrozenClock()), size) as operator:
+        await operator.pass_time()
+        yield operator

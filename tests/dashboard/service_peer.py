@@ -1,0 +1,216 @@
+"""A leaderboard service in memory: the peer of the console's tests."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.dashboard.frozen_clock import START, FrozenClock
+
+URL = "http://127.0.0.1:8000"
+
+NAMES = ("ada", "grace", "edsger", "barbara", "donald", "alan", "katherine", "linus", "margaret")
+
+
+def list_entries(scores: list[tuple[int, str, int]]) -> list[dict[str, Any]]:
+    """Rank (id, name, score) as the service does: competition ranking, ties by id."""
+    ordered = sorted(scores, key=lambda row: (-row[2], row[0]))
+    return [
+        {
+            "user_id": user_id,
+            "username": name,
+            "total_score": score,
+            "rank": 1 + sum(other > score for _, _, other in ordered),
+        }
+        for user_id, name, score in ordered
+    ]
+
+
+def default_scores() -> list[tuple[int, str, int]]:
+    scores = [9_400, 8_700, 8_700, 7_150, 5_000, 4_321, 1_240, 0, -35]
+    return [(number, *pair) for number, pair in enumerate(zip(NAMES, scores, strict=True), 1)]
+
+
+@dataclass
+class ServicePeer:
+    """Answers as the service does. `fail` may raise or answer in its stead."""
+
+    clock: FrozenClock
+    scores: list[tuple[int, str, int]] = field(default_factory=default_scores)
+    unplayed: dict[int, str] = field(default_factory=lambda: {77: "newcomer"})
+    stale: bool = False
+    away: set[str] = field(default_factory=set)
+    pending: int | None = 3
+    highest_session_id: int = 1_000
+    api_pid: int = 4_100
+    server_errors: int = 0
+    fail: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
+    requests: list[str] = field(default_factory=list)
+    streams: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
+    silent: bool = False
+
+    @property
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self._answer)
+
+    def go_away(self) -> None:
+        """Break every stream and refuse every connection."""
+
+        def refuse(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("refused", request=request)
+
+        self.fail = refuse
+        self.close_streams()
+
+    def come_back(self) -> None:
+        self.fail = lambda _: None
+
+    def refuse(self, status: int, code: str, message: str, path: str = "/api/") -> None:
+        """Answer calls below `path` with an error."""
+
+        def answer(request: httpx.Request) -> httpx.Response | None:
+            if path in request.url.path:
+                return httpx.Response(status, json={"error": message, "code": code})
+            return None
+
+        self.fail = answer
+
+    def close_streams(self) -> None:
+        for stream in self.streams:
+            stream.put_nowait(None)
+        self.streams.clear()
+
+    def publish(self) -> None:
+        """Send the top to every stream."""
+        for stream in self.streams:
+            stream.put_nowait(self._encode_event())
+
+    def add_score(self, user_id: int, points: int) -> None:
+        """Count a session, and publish."""
+        self.scores = [
+            (number, name, score + points if number == user_id else score)
+            for number, name, score in self.scores
+        ]
+        self.highest_session_id += 1
+        self.publish()
+
+    def describe_top(self, limit: int = 100) -> dict[str, Any]:
+        entries = list_entries(self.scores)
+        top = {"leaderboard": entries[:limit], "players": len(entries), "as_of": self._time()}
+        return top | ({"stale": True} if self.stale else {})
+
+    def _time(self) -> str:
+        return self.clock.now().isoformat()
+
+    def _encode_event(self) -> bytes:
+        body = json.dumps(self.describe_top(), ensure_ascii=False)
+        return f"event: top\r\ndata: {body}\r\n\r\n".encode()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request.url.raw_path.decode())
+        failure = self.fail(request)
+        if failure is not None:
+            return failure
+        match request.url.path.split("/")[2:]:
+            case ["leaderboard", "stream"]:
+                return httpx.Response(200, content=self._stream())
+            case ["leaderboard", "top"]:
+                return httpx.Response(200, json=self.describe_top())
+            case ["leaderboard", "rank", user_id]:
+                return self._describe_rank(int(user_id))
+            case ["leaderboard", "around", user_id]:
+                return self._describe_around(int(user_id), int(request.url.params["radius"]))
+            case ["players", user_id]:
+                return self._describe_player(int(user_id))
+            case ["players"]:
+                wanted = request.url.params["username"]
+                ids = {name: number for number, name, _ in self.scores}
+                ids |= {name: number for number, name in self.unplayed.items()}
+                return self._describe_player(ids.get(wanted, 0))
+            case ["ops", "status"]:
+                return httpx.Response(200, json=self.describe_status())
+        return httpx.Response(404, json={"error": "There is nothing here", "code": "not_found"})
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        stream: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.streams.append(stream)
+        yield b": leaderboard\r\n\r\n"
+        if not self.silent:
+            yield self._encode_event()
+        while True:
+            event = await stream.get()
+            if event is None:
+                return
+            yield event
+
+    def _find_name(self, user_id: int) -> str | None:
+        names = {number: name for number, name, _ in self.scores} | self.unplayed
+        return names.get(user_id)
+
+    def _describe_player(self, user_id: int) -> httpx.Response:
+        name = self._find_name(user_id)
+        if name is None:
+            return httpx.Response(404, json={"error": "User not found", "code": "user_not_found"})
+        joined_at = START.isoformat()
+        return httpx.Response(
+            200, json={"user_id": user_id, "username": name, "joined_at": joined_at}
+        )
+
+    def _describe_rank(self, user_id: int) -> httpx.Response:
+        entries = list_entries(self.scores)
+        entry = next((entry for entry in entries if entry["user_id"] == user_id), None)
+        base: dict[str, Any] = {"players": len(entries), "as_of": self._time()}
+        base |= {"stale": True} if self.stale else {}
+        if entry is None:
+            name = self._find_name(user_id)
+            lone = {"user_id": user_id, "username": name, "total_score": 0}
+            return httpx.Response(200, json=base | lone | {"rank": None, "percentile": None})
+        percentile = round(100 * (len(entries) - entry["rank"] + 1) / len(entries), 2)
+        return httpx.Response(200, json=base | entry | {"percentile": percentile})
+
+    def _describe_around(self, user_id: int, radius: int) -> httpx.Response:
+        entries = list_entries(self.scores)
+        ids = [entry["user_id"] for entry in entries]
+        near: list[dict[str, Any]] = []
+        if user_id in ids:
+            at = ids.index(user_id)
+            near = entries[max(0, at - radius) : at + radius + 1]
+        return httpx.Response(200, json=self.describe_top() | {"leaderboard": near})
+
+    def describe_status(self) -> dict[str, Any]:
+        def part(name: str, **figures: Any) -> dict[str, Any]:
+            if name in self.away:
+                return {"state": "away"} | ({"processes": []} if "processes" in figures else {})
+            return {"state": "ok"} | figures
+
+        process = {"host": "box", "started_at": START.isoformat()}
+        api = process | {"pid": self.api_pid, "memory_bytes": 80_000_000}
+        worker = process | {"pid": 4_200, "threads": 4}
+        run = {"number": 12, "at": self._time(), "duration_ms": 6.5}
+        route = {"count": 900, "server_errors": self.server_errors, "per_second": 15.0}
+        route |= {"p50_ms": 4.2, "p95_ms": 9.0, "p99_ms": 12.5, "max_ms": 30.0}
+        return {
+            "version": "0.1.0",
+            "at": self._time(),
+            "parts": {
+                "api": part("api", processes=[api]),
+                "postgresql": part("postgresql", version="18.6", round_trip_ms=2.5, connections=5),
+                "redis": part("redis", version="9.1.2", round_trip_ms=0.7, memory_bytes=1_700_000),
+                "worker": part("worker", processes=[worker]),
+                "scheduler": part("scheduler", last_seen_at=START.isoformat()),
+                "index": part("index", offset=12, last_refresh=12, behind=0),
+            },
+            "pending_sessions": self.pending,
+            "highest_session_id": self.highest_session_id,
+            "players": {"standing": len(self.scores), "highest_user_id": 77},
+            "refresh": run | {"sessions": 4},
+            "rerank": run | {"ranks_changed": 2},
+            "queues": {"standings": {"ready": 1, "delayed": 0, "dead": 0}},
+            "routes": [
+                {"route": "POST /api/leaderboard/submit"} | route,
+                {"route": "GET /api/leaderboard/rank/{user_id}"} | route | {"per_second": 5.0},
+            ],
+        }
