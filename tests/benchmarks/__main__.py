@@ -1,0 +1,126 @@
+"""The benchmark: `uv run python -m tests.benchmarks`."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tests.benchmarks.board_rows import describe_populate, measure_memory, measure_restart
+from tests.benchmarks.chart import write_chart
+from tests.benchmarks.context import Context
+from tests.benchmarks.freshness_row import measure_freshness
+from tests.benchmarks.growth_row import measure_growth
+from tests.benchmarks.load import name_generator
+from tests.benchmarks.plan import FULL, QUICK, Plan
+from tests.benchmarks.report import describe_machine, print_results, write_json
+from tests.benchmarks.results import Results
+from tests.benchmarks.stack import run_stack
+from tests.benchmarks.standings_rows import NAMES as STANDINGS_NAMES
+from tests.benchmarks.standings_rows import measure_standings
+from tests.benchmarks.traffic_rows import measure_reads, measure_submits
+
+ROWS = (
+    "populate",
+    "memory",
+    "top",
+    "rank",
+    "submit",
+    "freshness",
+    *STANDINGS_NAMES,
+    "growth",
+    "restart",
+)
+CHART = Path(__file__).with_name("growth.svg")
+
+_WIDTH_OF_FILES = 150
+_CHECKED_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+@click.command()
+@click.option("--players", type=click.IntRange(min=1_000), help="Size of the board.")
+@click.option("--sessions", type=click.IntRange(min=1_000), help="Size of the ledger.")
+@click.option("--processes", type=click.IntRange(1, 64), help="API processes.  [default: 2]")
+@click.option("--rounds", type=click.IntRange(1, 100), help="Repetitions.  [default: 3]")
+@click.option("--quick", is_flag=True, help="Two minutes, a small board: not for budgets.")
+@click.option("--only", multiple=True, type=click.Choice(ROWS), help="Rows to measure.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all results.")
+def main(
+    *,
+    players: int | None,
+    sessions: int | None,
+    processes: int | None,
+    rounds: int | None,
+    quick: bool,
+    only: tuple[str, ...],
+    json_path: Path | None,
+) -> None:
+    """Measure every budget of the design against its reference, on a stack of its own."""
+    usual = QUICK if quick else FULL
+    size = players or usual.players
+    plan = replace(
+        usual,
+        players=size,
+        sessions=sessions or size * usual.sessions // usual.players,
+        processes=processes or usual.processes,
+        rounds=rounds or usual.rounds,
+        growth_players=(*(least for least in usual.growth_players if least < size), size),
+    )
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    results, facts = asyncio.run(_run(plan, only or ROWS, console))
+    print_results(console, results, plan)
+    if json_path:
+        write_json(json_path, results, plan, facts)
+    if results.growth and plan.is_for_budgets():
+        write_chart(CHART, results.growth)
+
+
+async def _run(
+    plan: Plan, names: Collection[str], console: Console
+) -> tuple[Results, dict[str, Any]]:
+    """Measure the rows asked for."""
+    results = Results()
+    facts = describe_machine() | {"load_from": name_generator()}
+    with console.status("starting") as status:
+        async with run_stack(plan.processes) as stack:
+            facts |= await stack.read_settings(*_CHECKED_SETTINGS)
+            assert facts["fsync"] == "on"
+            status.update(f"populating {plan.players:,} players, {plan.sessions:,} sessions")
+            seconds = await stack.populate(plan.players, plan.sessions)
+            target = await stack.find_target()
+            context = Context(plan, stack, target, results, status.update)
+            if "populate" in names:
+                results.rows.append(describe_populate(seconds, plan.players, plan.sessions))
+            await _measure(context, names)
+    return results, facts
+
+
+async def _measure(context: Context, names: Collection[str]) -> None:
+    """Reads come first, on a board that nothing changes; growth last, with boards beside it."""
+    rows = context.results.rows
+    if "memory" in names:
+        rows.append(await measure_memory(context))
+    if "top" in names:
+        rows.append(await measure_reads(context, "top"))
+    if "rank" in names:
+        rows.append(await measure_reads(context, "rank"))
+    if "submit" in names:
+        rows.append(await measure_submits(context))
+    if "freshness" in names:
+        rows.extend(await measure_freshness(context))
+    standings = [name for name in names if name in STANDINGS_NAMES]
+    if standings:
+        rows.extend(await measure_standings(context, standings))
+    if "restart" in names:
+        rows.append(await measure_restart(context))
+    if "growth" in names:
+        rows.append(await measure_growth(context))
+
+
+if __name__ == "__main__":
+    main()

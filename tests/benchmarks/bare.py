@@ -1,0 +1,40 @@
+"""The reference of the reads: a bare Litestar handler that returns constant bytes.
+
+`python -m tests.benchmarks.bare SIZE --fd N` runs the API's own server program with this
+application in the place of the service, so that every setting of the server is the same.
+"""
+
+import sys
+from unittest import mock
+
+from litestar import Litestar, MediaType, get
+from litestar.datastructures import State
+
+from service import __main__ as api
+from service.lifecycle import Closing
+from tests.benchmarks.requests import TOP_PATH
+
+
+def create_bare_app(size: int) -> Litestar:
+    """Return an application that answers `size` bytes."""
+    body = b"x" * size
+
+    @get(TOP_PATH, media_type=MediaType.JSON)
+    async def answer() -> bytes:
+        return body
+
+    return Litestar(
+        [answer], openapi_config=None, logging_config=None, state=State({"closing": Closing()})
+    )
+
+
+def main() -> None:
+    """Serve in this process."""
+    size = int(sys.argv.pop(1))
+
+    with mock.patch.object(api, "create_app", return_value=create_bare_app(size)):
+        api.serve()
+
+
+if __name__ == "__main__":
+    main()

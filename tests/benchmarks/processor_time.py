@@ -1,0 +1,75 @@
+"""Processor time by what a process is for; on a noisy machine steadier than throughput."""
+
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import psutil
+
+
+def find_family(pid: int) -> list[psutil.Process]:
+    """Return a process and everything that it has started, directly or not."""
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def name_role(process: psutil.Process) -> str:
+    """Return what a process of `leaderboard up` is for; nothing for one that has just ended."""
+    try:
+        name, command = process.name(), process.cmdline()
+    except psutil.NoSuchProcess:
+        return ""
+    if name == "postgres":
+        return "PostgreSQL"
+    if name == "valkey-server":
+        return "Valkey"
+    if "workers.scheduler" in command:
+        return "scheduler"
+    if "workers" in command:
+        return "worker"
+    if "--ready-fd" in command or "--fd" in command:
+        return "API"
+    return "supervisor"
+
+
+def read_processor_seconds(processes: Iterable[psutil.Process]) -> dict[str, float]:
+    """Return the seconds that the processes have used so far, by role.
+
+    Children that have ended count with the parent that reaped them; PostgreSQL's do so by the
+    minute.
+    """
+    seconds: dict[str, float] = defaultdict(float)
+    for process in processes:
+        role = name_role(process)
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        seconds[role] += times.user + times.system
+        if role == "PostgreSQL":
+            seconds[role] += times.children_user + times.children_system
+    return dict(seconds)
+
+
+class ProcessorMeter:
+    """Measures from its making on: servers by role, and the programs that put load on them."""
+
+    def __init__(self, find_processes: Callable[[], Iterable[psutil.Process]]) -> None:
+        self._find_processes = find_processes
+        self._before = self._read()
+
+    def divide(self, answers: int) -> dict[str, float]:
+        """Return the microseconds that each answer took, by role."""
+        if answers == 0:
+            return {}
+        now = self._read()
+        return {role: 1e6 * (now[role] - self._before.get(role, 0.0)) / answers for role in now}
+
+    def _read(self) -> dict[str, float]:
+        ours = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return read_processor_seconds(self._find_processes()) | {
+            "generator": ours.ru_utime + ours.ru_stime
+        }

@@ -1,0 +1,54 @@
+"""Submits written past HTTP, and the refresh after them, timed."""
+
+import asyncio
+import random
+import time
+
+from service.ops.servers import Servers
+from service.sessions.service import Ledger, Submission
+from service.standings.refresh import Refresher
+from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from tests.benchmarks.requests import MOST_SCORE, Target
+
+_WARM_UP_SUBMITS = 100
+
+
+async def record_submits(servers: Servers, target: Target, submits: int) -> None:
+    """Write a score for each of so many different players, as the API does."""
+    players = random.sample(range(target.first_player, target.last_player + 1), submits)
+    broker = connect_broker(servers.settings.require_broker_url())
+    signal = RefreshSignal(servers.redis, broker)
+    ledger = Ledger(servers.database, signal, servers.settings)
+    await asyncio.gather(
+        *(
+            ledger.record(Submission(player, random.randrange(MOST_SCORE), "solo", None))
+            for player in players
+        )
+    )
+    await ledger.drain()
+    await signal.drain()
+    disconnect_broker(broker)
+
+
+async def time_refresh(servers: Servers, target: Target, submits: int) -> float:
+    """Write submits; return the seconds from the last until standings and index have them all.
+
+    The caller keeps the worker from refreshing meanwhile.
+    """
+    await record_submits(servers, target, submits)
+    refresher = Refresher(servers.database, servers.redis, servers.settings)
+    started_at = time.perf_counter()
+    sessions = 0
+    while True:
+        outcome = await refresher.refresh()
+        sessions += outcome.sessions
+        if not outcome.more:
+            break
+    elapsed = time.perf_counter() - started_at
+    assert sessions == submits, f"{sessions} sessions were folded after {submits} submits"
+    return elapsed
+
+
+async def warm_up_refresh(servers: Servers, target: Target) -> None:
+    """Have statements prepared and scripts loaded."""
+    await time_refresh(servers, target, _WARM_UP_SUBMITS)

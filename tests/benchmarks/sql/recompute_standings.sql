@@ -1,0 +1,18 @@
+-- The second half of the full recomputation that the standings are measured against: after
+-- everything was deleted, everything is summed up over the ledger and ranked.
+--
+-- $1 season.
+INSERT INTO benchmark_standing (
+    season_id, player_id, score, sort_score, sessions, reached_at, rank, ranked_at
+)
+SELECT
+    $1,
+    player_id,
+    sum(score),
+    -sum(score),
+    count(*),
+    max(submitted_at),
+    rank() OVER (ORDER BY sum(score) DESC),
+    now()
+FROM game_session
+GROUP BY player_id

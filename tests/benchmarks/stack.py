@@ -1,0 +1,215 @@
+"""A `leaderboard up` of our own: throw-away directory, free port, everything as in production."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from service.cache import MUTEX_KEY
+from service.embedded.processes import spawn
+from service.ops.servers import Servers, open_servers
+from service.settings import load_settings
+from service.standings.lock import hold_rerank_lock, hold_writer_lock
+from service.supervisor.instance import find_running
+from tests.benchmarks.processor_time import find_family, name_role
+from tests.benchmarks.requests import Target
+from tests.waiting import wait_until
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+_QUIET_SECONDS = 300.0
+_LEADERBOARD = (sys.executable, "-P", "-m", "service.cli")
+_NAMES_OF_SERVERS = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "LEADERBOARD_DATA_DIR")
+
+_IS_QUIET = """
+    SELECT NOT EXISTS (SELECT FROM pending_session)
+        AND NOT EXISTS (
+            SELECT FROM pg_stat_activity
+            WHERE pid <> pg_backend_pid()
+                AND (
+                    backend_type = 'autovacuum worker'
+                    OR (backend_type = 'client backend' AND state <> 'idle')
+                )
+        )
+"""
+_HAS_NO_AUTOVACUUM = """
+    SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running stack and the connections to its servers."""
+
+    data_dir: Path
+    pid: int
+    url: str
+    database_url: str
+    servers: Servers
+
+    def find_processes(self, role: str | None = None) -> list[psutil.Process]:
+        """Return its processes, or those of one role."""
+        family = find_family(self.pid)
+        return family if role is None else [part for part in family if name_role(part) == role]
+
+    async def run_command(self, *arguments: str) -> str:
+        """Run a `leaderboard` command on it; return what it printed, or fail with that."""
+        process = await asyncio.create_subprocess_exec(
+            *_LEADERBOARD,
+            *arguments,
+            "--data-dir",
+            str(self.data_dir),
+            env=_clean_environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        text = output.decode()
+        if process.returncode != 0:
+            raise RuntimeError(f"leaderboard {' '.join(arguments)} failed:\n{text}")
+        return text
+
+    async def populate(self, players: int, sessions: int) -> float:
+        """Fill the empty board; return how many seconds the command took."""
+        started_at = time.perf_counter()
+        await self.run_command(
+            "populate", "--players", str(players), "--sessions", str(sessions), "--seed", "1"
+        )
+        return time.perf_counter() - started_at
+
+    async def find_target(self) -> Target:
+        """Return where load goes and whom it is about."""
+        row = await self.servers.database.fetch_one("SELECT min(id), max(id) FROM player")
+        assert row is not None
+        return Target(self.url, row["min"], row["max"])
+
+    async def read_settings(self, *names: str) -> dict[str, str]:
+        """Return PostgreSQL's settings of these names, as our connection has them."""
+        rows = await self.servers.database.fetch(
+            "SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name",
+            list(names),
+        )
+        return {row["name"]: row["value"] for row in rows}
+
+    async def count_sessions(self) -> int:
+        """Return how many sessions the ledger holds."""
+        row = await self.servers.database.fetch_one("SELECT count(*) FROM game_session")
+        assert row is not None
+        return int(row["count"])
+
+    async def wait_for_autovacuum(self) -> None:
+        """Wait until no autovacuum runs."""
+
+        async def has_finished() -> bool:
+            row = await self.servers.database.fetch_one(_HAS_NO_AUTOVACUUM)
+            assert row is not None
+            return bool(row[0])
+
+        finished: bool = await wait_until(has_finished, seconds=_QUIET_SECONDS)
+        assert finished
+
+    async def wait_until_quiet(self) -> None:
+        """Wait until everything is folded and no statement or autovacuum runs."""
+
+        async def is_quiet() -> bool:
+            if await self.servers.redis.exists(MUTEX_KEY):
+                return False
+            row = await self.servers.database.fetch_one(_IS_QUIET)
+            assert row is not None
+            return bool(row[0])
+
+        quiet: bool = await wait_until(is_quiet, seconds=_QUIET_SECONDS)
+        assert quiet
+
+    @asynccontextmanager
+    async def paused_worker(self) -> AsyncIterator[None]:
+        """Keep the worker and the scheduler from doing anything inside the block.
+
+        They are stopped while neither holds the writer lock.
+        """
+        processes = [*self.find_processes("worker"), *self.find_processes("scheduler")]
+        await self.wait_until_quiet()
+        async with hold_writer_lock(self.servers.database, wait_seconds=_QUIET_SECONDS):
+            for process in processes:
+                process.suspend()
+        try:
+            # One that was just waiting for a lock has it now, and would keep it.
+            async with (
+                hold_rerank_lock(self.servers.database, wait_seconds=1),
+                hold_writer_lock(self.servers.database, wait_seconds=1),
+            ):
+                pass
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+
+@asynccontextmanager
+async def run_stack(processes: int) -> AsyncIterator[Stack]:
+    """Run a stack inside the block; stop it and delete its data at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="leaderboard-benchmark-"))
+    data_dir = folder / "data"
+    try:
+        with (folder / "up.log").open("wb") as log:
+            up = spawn(
+                [
+                    *(*_LEADERBOARD, "up", "--port", "0", "--processes", str(processes)),
+                    *("--data-dir", data_dir),
+                ],
+                environment=_clean_environment(),
+                death_signal=signal.SIGTERM,
+                output=log.fileno(),
+            )
+        try:
+            async with _connect(data_dir, up.pid) as stack:
+                yield stack
+        except AssertionError as error:
+            error.add_note((folder / "up.log").read_text())
+            raise
+        finally:
+            up.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(up.wait, _STOP_SECONDS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _connect(data_dir: Path, pid: int) -> AsyncIterator[Stack]:
+    instance = await wait_until(lambda: find_running(data_dir), seconds=_START_SECONDS)
+    assert instance is not None
+    async with httpx.AsyncClient(base_url=instance.url) as client:
+
+        async def is_ready() -> bool:
+            try:
+                answer = await client.get("/health/ready")
+            except httpx.TransportError:
+                return False
+            return answer.status_code == httpx.codes.OK
+
+        ready: bool = await wait_until(is_ready, seconds=_START_SECONDS)
+        assert ready
+    settings = load_settings(
+        database_url=instance.database_url,
+        redis_url=instance.redis_url,
+        broker_url=instance.broker_url,
+        # Nobody measures how long a refresh waits for company.
+        refresh_interval_ms=0,
+    )
+    async with open_servers(settings, application_name="leaderboard benchmark") as servers:
+        yield Stack(data_dir, pid, instance.url, instance.database_url, servers)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return our environment without servers: the stack has its own."""
+    return {name: value for name, value in os.environ.items() if name not in _NAMES_OF_SERVERS}

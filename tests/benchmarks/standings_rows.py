@@ -1,0 +1,106 @@
+"""Rows about the standings: refresh, re-rank and rebuild against the full recomputation."""
+
+import time
+from collections.abc import Collection
+
+from service.standings.rerank import rerank
+from tests.benchmarks.context import Context
+from tests.benchmarks.references import Recomputation
+from tests.benchmarks.refreshes import time_refresh, warm_up_refresh
+from tests.benchmarks.results import Budget, Row, Series
+
+NAMES = ("refresh", "rerank", "rebuild")
+
+_SUBMITS = 10_000
+_REFERENCE = "DELETE + INSERT … SUM … RANK()"
+_BUDGETS = {
+    "refresh": Budget("ratio", least=40),
+    "rerank": Budget("ratio", least=4),
+    "rebuild": Budget("ratio", least=2),
+}
+
+
+async def measure_standings(context: Context, names: Collection[str]) -> list[Row]:
+    """Measure the rows asked for."""
+    servers = context.stack.servers
+    recomputation = Recomputation(servers.database)
+    rows = []
+    async with context.stack.paused_worker():
+        context.say("recomputation: making a table equal to the standings")
+        await recomputation.prepare()
+        if {"refresh", "rerank"} & set(names):
+            rows += [
+                row
+                for row in await _measure_refresh_and_rerank(context, recomputation)
+                if row.name in names
+            ]
+        # Apart from the others, whose table it leaves as new.
+        if "rebuild" in names:
+            rows.append(await _measure_rebuild(context, recomputation))
+        await recomputation.drop()
+    return rows
+
+
+async def _measure_refresh_and_rerank(context: Context, recomputation: Recomputation) -> list[Row]:
+    servers = context.stack.servers
+    references, refreshes, reranks, ranks = [], [], [], []
+    await warm_up_refresh(servers, context.target)
+    for number in range(1, context.plan.rounds + 1):
+        context.say(f"recomputation: round {number}")
+        references.append(await recomputation.run())
+        await context.stack.wait_for_autovacuum()
+        context.say(f"refresh after {_SUBMITS:,} submits: round {number}")
+        refreshes.append(await time_refresh(servers, context.target, _SUBMITS))
+        await context.stack.wait_for_autovacuum()
+        context.say(f"re-rank: round {number}")
+        started_at = time.perf_counter()
+        ranks.append((await rerank(servers.database)).ranks)
+        reranks.append(time.perf_counter() - started_at)
+        await context.stack.wait_for_autovacuum()
+    return [
+        _make_row("refresh", f"refresh after {_SUBMITS:,} submits", refreshes, references),
+        _make_row(
+            "rerank",
+            f"re-rank of {context.plan.players:,} standings",
+            reranks,
+            references,
+            f"ranks that changed: {', '.join(f'{count:,}' for count in ranks)}",
+        ),
+    ]
+
+
+async def _measure_rebuild(context: Context, recomputation: Recomputation) -> Row:
+    references, rebuilds = [], []
+    for number in range(1, context.plan.rounds + 1):
+        context.say(f"recomputation: round {number}")
+        references.append(await recomputation.run())
+        await context.stack.wait_for_autovacuum()
+        context.say(f"rebuild: round {number}")
+        started_at = time.perf_counter()
+        await context.stack.run_command("rebuild")
+        rebuilds.append(time.perf_counter() - started_at)
+        await context.stack.wait_for_autovacuum()
+    return _make_row(
+        "rebuild",
+        "rebuild from the ledger",
+        rebuilds,
+        references,
+        "the whole command, its start and the index included",
+    )
+
+
+def _make_row(
+    name: str, what: str, seconds: list[float], references: list[float], *notes: str
+) -> Row:
+    figure, reference = Series.of(seconds), Series.of(references)
+    return Row(
+        name=name,
+        what=what,
+        unit="s",
+        budget=_BUDGETS[name],
+        figure=figure,
+        reference=reference,
+        reference_what=_REFERENCE,
+        ratio=reference.over(figure),
+        notes=notes,
+    )
