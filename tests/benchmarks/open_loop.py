@@ -28,6 +28,7 @@ _PROBE_PAUSE_SECONDS = 0.005
 _PROBE_DEADLINE_SECONDS = 10.0
 _PROBED_PLAYERS = 100
 _TOP_PLAYERS = 10
+_TOP_ASKED = 100
 _OK = 200
 _DRAIN_SECONDS = 30.0
 
@@ -172,7 +173,8 @@ class Prober:
         if self._kind == "rank":
             status, body = await self._ask(self._maker.make_rank(player))
             return int(msgspec.json.decode(body)["total_score"]) if status == _OK else -1
-        status, body = await self._ask(self._maker.make("top"))
+        # More than the players asked about, so that being overtaken does not hide one.
+        status, body = await self._ask(self._maker.make_top(_TOP_ASKED))
         if status != _OK:
             return -1
         entries = msgspec.json.decode(body)["leaderboard"]
