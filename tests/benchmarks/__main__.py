@@ -1,6 +1,7 @@
 """The benchmark: `uv run python -m tests.benchmarks`."""
 
 import asyncio
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -90,10 +91,16 @@ async def _run(
         async with run_stack(plan.processes) as stack:
             facts |= await stack.read_settings(*_CHECKED_SETTINGS)
             assert facts["fsync"] == "on"
-            status.update(f"populating {plan.players:,} players, {plan.sessions:,} sessions")
+
+            def say(what: str) -> None:
+                status.update(what)
+                if not console.is_terminal:
+                    click.echo(f"{time.strftime('%H:%M:%S')} {what}", err=True)
+
+            say(f"populating {plan.players:,} players, {plan.sessions:,} sessions")
             seconds = await stack.populate(plan.players, plan.sessions)
             target = await stack.find_target()
-            context = Context(plan, stack, target, results, status.update)
+            context = Context(plan, stack, target, results, say)
             if "populate" in names:
                 results.rows.append(describe_populate(seconds, plan.players, plan.sessions))
             await _measure(context, names)

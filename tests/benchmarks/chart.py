@@ -1,13 +1,13 @@
 """The chart of growth, drawn as SVG: readable on light and on dark paper."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from tests.benchmarks.results import GrowthPoint, Series
 
-_WIDTH, _HEIGHT = 860, 400
+_WIDTH, _HEIGHT = 860, 384
 _PANEL_WIDTH, _PANEL_HEIGHT = 330, 230
 _LEFT, _TOP = 64, 88
 _PANEL_STEP = _PANEL_WIDTH + 92
@@ -18,7 +18,8 @@ _STYLE = """
   .grid { stroke: #d1d9e0; stroke-width: 1; }
   .first { stroke: #0969da; fill: #0969da; } .second { stroke: #bc4c00; fill: #bc4c00; }
   .line { fill: none; stroke-width: 2.5; } .spread { stroke-width: 1.5; opacity: 0.6; }
-  text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; stroke: none; }
+  text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
+  text.first, text.second { stroke: none; }
   .title { font-size: 16px; font-weight: 600; } .name { font-weight: 600; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117; } .ink { fill: #e6edf3; } .faint { fill: #9198a1; }
@@ -37,7 +38,7 @@ def draw_chart(points: Sequence[GrowthPoint]) -> str:
     """Return the chart: refresh on the left, rank on the right, players on a log scale."""
     players = [point.players for point in points]
     refresh = _Panel(0, "Refresh after 1,000 submits, ms", players)
-    rank = _Panel(1, "Rank over HTTP at 64 connections, ms", players)
+    rank = _Panel(1, "Rank at 64 connections, ms", players)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
         "<title>Cost of a refresh and of a rank by size of the board</title>",
@@ -72,8 +73,14 @@ class _Panel:
         return [
             _text(self._left, _TOP - 20, self._title, "ink name"),
             *self._draw_grid(),
-            *(shape for line in lines for shape in self._draw_line(*line)),
+            *self._draw_legend(lines),
+            *(shape for _, style, line in lines for shape in self._draw_line(style, line)),
         ]
+
+    def _draw_legend(self, lines: Sequence[tuple[str, str, Sequence[Series]]]) -> Iterator[str]:
+        right = self._left + _PANEL_WIDTH
+        for place, (name, style, _) in enumerate(reversed(lines)):
+            yield _text(right - 36 * place, _TOP - 20, name, f"{style} name", anchor="end")
 
     def _draw_grid(self) -> list[str]:
         right, bottom = self._left + _PANEL_WIDTH, _TOP + _PANEL_HEIGHT
@@ -92,7 +99,7 @@ class _Panel:
         shapes.append(_text(middle, bottom + 44, "players", "faint", anchor="middle"))
         return shapes
 
-    def _draw_line(self, name: str, style: str, line: Sequence[Series]) -> list[str]:
+    def _draw_line(self, style: str, line: Sequence[Series]) -> list[str]:
         places = [
             (self._find_x(players), self._find_y(series.median))
             for players, series in zip(self._players, line, strict=True)
@@ -108,8 +115,6 @@ class _Panel:
             shapes.append(f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
             label = f"{series.median:.0f}" if series.median >= 10 else f"{series.median:.1f}"
             shapes.append(_text(x + 8, y - 8, label, style))
-        x, y = places[-1]
-        shapes.append(_text(x + 8, y + 18, name, f"{style} name", anchor="end"))
         return shapes
 
     def _find_x(self, players: int) -> float:
@@ -122,9 +127,9 @@ class _Panel:
 
 
 def _round_up(value: float) -> float:
-    """Return the next of 1, 2, 4, 8, 10 times a power of ten, which four ticks divide well."""
+    """Return the next of 1, 2, 4, 6, 8, 10 times a power of ten, which four ticks divide well."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value)
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value)
 
 
 def _text(x: float, y: float, text: str, style: str, *, anchor: str = "start") -> str:
