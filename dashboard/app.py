@@ -19,7 +19,14 @@ from dashboard.connection import Connection
 from dashboard.event_log import Event
 from dashboard.export import UnknownFormat, write_rows
 from dashboard.gateway import Gateway
-from dashboard.messages import LinkChanged, StatusArrived, StatusRefused, Ticked, TopArrived
+from dashboard.messages import (
+    LinkChanged,
+    StatusArrived,
+    StatusRefused,
+    Ticked,
+    TopArrived,
+    WorkerFailed,
+)
 from dashboard.picture import Picture
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.health import HealthScreen
@@ -125,12 +132,14 @@ class Console(App[None]):
         self.picture.take_status_error(event.error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say that a worker failed, which is a defect of the console, and go on without it."""
+        """Tell of a failed worker of the app itself; widgets tell of theirs."""
         if event.state is WorkerState.ERROR:
-            error = event.worker.error
-            text = f"{event.worker.name} failed: {type(error).__name__}: {error}"
-            self.picture.log.add(Event(self._clock.now(), "Console", "bad", text))
-            self.notify(text, severity="error", markup=False)
+            self.post_message(WorkerFailed(event.worker))
+
+    def on_worker_failed(self, event: WorkerFailed) -> None:
+        """Say that a worker failed, and go on without it."""
+        self.picture.log.add(Event(self._clock.now(), "Console", "bad", event.text))
+        self.notify(event.text, severity="error", markup=False)
 
     def on_board_view_chosen(self, event: BoardView.Chosen) -> None:
         """Show the player whom the operator chose on the board."""

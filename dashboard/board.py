@@ -77,7 +77,13 @@ class Board:
             self._changed_at.pop(user_id, None)
             self._scored_at.pop(user_id, None)
         self.entries, self._position = entries, position
-        if first or at - self._past[-1][0] >= _STEP_SECONDS:
+        if first:
+            self._past.append((at, self._list_places()))
+        self.pass_time(at)
+
+    def pass_time(self, at: float) -> None:
+        """Let the window move on, whether or not anything changes."""
+        if self._past and at - self._past[-1][0] >= _STEP_SECONDS:
             self._past.append((at, self._list_places()))
 
     def find(self, user_id: int) -> int | None:

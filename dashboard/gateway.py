@@ -98,6 +98,8 @@ class Gateway:
             ) as response:
                 if response.status_code != httpx.codes.OK:
                     raise _refuse(response.status_code, await response.aread())
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise NotUnderstood("unexpected_answer", "this is not a leaderboard's stream")
                 async for chunk in response.aiter_bytes():
                     for event in parser.feed(chunk):
                         if event.name == "top":

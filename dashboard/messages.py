@@ -1,6 +1,7 @@
 """What the console's workers tell its screens."""
 
 from textual.message import Message
+from textual.worker import Worker
 
 from dashboard.answers import Status, Top
 from dashboard.gateway import GatewayError
@@ -44,5 +45,9 @@ class Ticked(Message):
     """Time has passed: ages, countdowns and flashes look different now."""
 
 
-class PauseToggled(Message):
-    """The operator holds the figures still, or lets them go on."""
+class WorkerFailed(Message):
+    """A worker ended in a way that nobody foresaw: a defect of the console."""
+
+    def __init__(self, worker: Worker[object]) -> None:
+        super().__init__()
+        self.text = f"{worker.name} failed: {type(worker.error).__name__}: {worker.error}"

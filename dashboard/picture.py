@@ -105,9 +105,11 @@ class Picture:
                 _measure_rate(before, self.status),
                 self.clock.now(),
             )
+        at = self.clock.monotonic()
+        self.board.pass_time(at)
         if self._newest_top is not None:
             self.top, self._newest_top = self._newest_top, None
-            self.board.take(self.top.leaderboard, self.clock.monotonic())
+            self.board.take(self.top.leaderboard, at)
 
     @property
     def age_seconds(self) -> float | None:

@@ -6,10 +6,12 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Digits
+from textual.worker import Worker, WorkerState
 
 from dashboard.figures import write_change, write_count, write_time
 from dashboard.gateway import Gateway, GatewayError
 from dashboard.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
+from dashboard.messages import WorkerFailed
 from dashboard.names import clean_name, fit_name
 from dashboard.picture import Picture
 from dashboard.widgets.board_columns import describe_movement
@@ -111,6 +113,11 @@ class PlayerPane(Vertical):
                 else:
                     lookup.take_rank(rank, around, clock.monotonic())
             await clock.sleep(POLL_SECONDS)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Tell the console of a failed worker: Textual tells only the widget that started it."""
+        if event.state is WorkerState.ERROR:
+            self.post_message(WorkerFailed(event.worker))
 
     def show(self, *, dim: bool) -> None:
         """Show what is known now."""

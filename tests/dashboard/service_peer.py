@@ -116,7 +116,9 @@ class ServicePeer:
             return failure
         match request.url.path.split("/")[2:]:
             case ["leaderboard", "stream"]:
-                return httpx.Response(200, content=self._stream())
+                return httpx.Response(
+                    200, content=self._stream(), headers={"content-type": "text/event-stream"}
+                )
             case ["leaderboard", "top"]:
                 return httpx.Response(200, json=self.describe_top())
             case ["leaderboard", "rank", user_id]:

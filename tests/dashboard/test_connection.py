@@ -1,0 +1,118 @@
+from random import Random
+
+import httpx
+import pytest
+
+from dashboard.gateway import Gateway, NotUnderstood, Refused, Unreachable
+from dashboard.link import BackOff
+from tests.dashboard.frozen_clock import FrozenClock
+from tests.dashboard.operating import open_console, watch_live
+from tests.dashboard.service_peer import URL, ServicePeer
+
+
+def test_pauses_double_from_one_to_thirty_seconds_and_differ_by_chance() -> None:
+    back_off = BackOff(Random(1))
+    pauses = [back_off.next_pause_seconds() for _ in range(10)]
+    for attempt, pause in enumerate(pauses):
+        longest = min(30.0, 2.0 * 2**attempt)
+        assert max(1.0, longest / 2) <= pause <= longest
+    assert len(set(pauses)) == 10
+    back_off.reset()
+    assert back_off.next_pause_seconds() <= 2.0
+    assert pauses != [BackOff(Random(2)).next_pause_seconds() for _ in range(10)]
+
+
+async def test_a_lost_connection_keeps_the_data_counts_down_and_comes_back() -> None:
+    async with watch_live() as operator:
+        operator.peer.go_away()
+        await operator.pass_time(0.4)
+        assert "the service closed the stream; next try in" in operator.notice
+        assert "ada" in operator.screen_text
+        await operator.press("down", "4", "1")
+        assert "✕ disconnected" in operator.notice
+        await operator.pass_time(60.0)
+        assert "nothing answers; next try in" in operator.notice
+        operator.peer.come_back()
+        operator.peer.scores[0] = (1, "ada", 12_345)
+        await operator.pass_time(30.0)
+        assert operator.notice.startswith(" ● live")
+        assert "12,345" in operator.screen_text
+
+
+async def test_r_tries_at_once() -> None:
+    async with watch_live() as operator:
+        operator.peer.go_away()
+        await operator.pass_time(20.0)
+        operator.peer.come_back()
+        await operator.press("r")
+        assert operator.notice.startswith(" ● live")
+
+
+async def test_what_a_silent_stream_does_not_tell_is_fetched() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.silent = True
+    async with watch_live(peer) as operator:
+        assert operator.peer.requests.count("/api/leaderboard/top?limit=100") == 1
+        assert "ada" in operator.screen_text
+
+
+async def test_without_redis_the_board_is_read_and_marked_stale() -> None:
+    async with watch_live() as operator:
+        operator.peer.away = {"redis", "index", "worker", "scheduler"}
+        operator.peer.stale = True
+        operator.peer.scores[0] = (1, "ada", 12_345)
+        await operator.pass_time(4.0)
+        assert "◐ stale" in operator.notice
+        assert "Redis is away" in operator.notice
+        assert "12,345" in operator.screen_text
+
+
+async def test_a_hundred_attempts_in_vain_are_one_event() -> None:
+    async with watch_live() as operator:
+        operator.peer.go_away()
+        await operator.pass_time(120.0)
+        texts = [event.text for event in operator.console.picture.log]
+        assert texts.count("disconnected: nothing answers") == 1
+
+
+async def test_what_is_not_a_leaderboard_is_an_error_and_not_a_crash() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.fail = lambda _: httpx.Response(200, html="<h1>It works!</h1>")
+    async with open_console(peer) as operator:
+        await operator.pass_time(0.4)
+        assert "! error unexpected_answer: this is not a leaderboard's stream" in operator.notice
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(404, json={"error": "User not found", "code": "user_not_found"}), Refused),
+        (httpx.Response(502, text="Bad Gateway"), Refused),
+        (httpx.Response(200, text="hello"), NotUnderstood),
+        (httpx.Response(200, json={"user_id": "x"}), NotUnderstood),
+    ],
+)
+async def test_gateway_raises_its_own_errors_only(
+    answer: httpx.Response, error: type[Exception]
+) -> None:
+    gateway = Gateway(URL, httpx.MockTransport(lambda _: answer))
+    with pytest.raises(error):
+        await gateway.find_player(1)
+    await gateway.close()
+
+
+@pytest.mark.parametrize(
+    "failure", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError]
+)
+async def test_gateway_calls_every_failed_connection_unreachable(
+    failure: type[httpx.TransportError],
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise failure("no")
+
+    gateway = Gateway(URL, httpx.MockTransport(fail))
+    with pytest.raises(Unreachable):
+        await gateway.read_status()
+    with pytest.raises(Unreachable):
+        await anext(gateway.follow_top())
+    await gateway.close()

@@ -1,0 +1,66 @@
+from tests.dashboard.operating import watch_live
+
+
+async def test_a_restart_is_an_event_and_a_mark() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.api_pid = 4_999
+        await operator.pass_time(2.2)
+        assert "restarted: process 4999 on box" in operator.read("#events")
+        assert "↻" in operator.read("#tile-api")
+        assert "↻" not in operator.read("#tile-worker")
+
+
+async def test_a_part_beyond_its_limit_is_over_then_ok_again() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.pending = 20_000
+        await operator.pass_time(2.2)
+        assert operator.read("#tile-worker").startswith("▲ over 20,000 pending sessions")
+        operator.peer.pending = 10
+        await operator.pass_time(2.2)
+        assert operator.read("#tile-worker").startswith("✓ ok 10 pending sessions")
+        events = operator.read("#events").splitlines()
+        assert "ok again" in events[0]
+        assert "pending sessions 20,000, over 10,000" in events[1]
+
+
+async def test_server_errors_are_events() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.server_errors = 3
+        await operator.pass_time(2.2)
+        assert "3 server errors at POST /api/leaderboard/submit" in operator.read("#events")
+
+
+async def test_freshness_is_what_it_says() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        assert "p50 ·, p99 ·" in operator.read("#flow")
+        operator.peer.highest_session_id += 100
+        operator.peer.pending = 10
+        await operator.pass_time(2.2)
+        # 10 pending at 50 a second are 200 ms, and the last refresh took 6.5 ms.
+        assert "p50 206 ms, p99 206 ms" in operator.read("#flow")
+        assert "age of the oldest pending score" in operator.read("#flow")
+
+
+async def test_events_are_filtered() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.away = {"worker"}
+        operator.peer.api_pid = 5_000
+        await operator.pass_time(2.2)
+        await operator.press("slash")
+        await operator.type("worker")
+        assert operator.read("#events").splitlines() == ["12:00:02 ✕ Worker     away"]
+        await operator.press("escape")
+        assert "restarted" in operator.read("#events")
+
+
+async def test_another_database_gives_no_rate_rather_than_a_wrong_one() -> None:
+    async with watch_live() as operator:
+        operator.peer.highest_session_id = 0
+        await operator.pass_time(2.2)
+        await operator.press("4")
+        assert "submits      ·" in operator.read("#flow")

@@ -1,0 +1,97 @@
+from dashboard.widgets.player_pane import PlayerPane
+from tests.dashboard.operating import Operator, watch_live
+
+
+async def look_up(operator: Operator, wanted: str) -> None:
+    await operator.press("2")
+    await operator.type(wanted)
+    await operator.press("enter")
+
+
+async def test_typing_is_debounced() -> None:
+    async with watch_live() as operator:
+        await operator.press("2")
+        for character in "donald":
+            await operator.press(character)
+        asked = [path for path in operator.peer.requests if path.startswith("/api/players")]
+        assert asked == []
+        await operator.pass_time(0.4)
+        asked = [path for path in operator.peer.requests if path.startswith("/api/players")]
+        assert asked == ["/api/players?username=donald"]
+
+
+async def test_points_to_pass_are_one_more_than_the_difference() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "5")
+        assert "2,151 points to pass #4 barbara" in operator.screen_text
+        await look_up_again(operator, "1")
+        assert "first of all" in operator.screen_text
+
+
+async def look_up_again(operator: Operator, wanted: str) -> None:
+    await operator.press("slash")
+    await operator.type(wanted)
+    await operator.press("enter")
+
+
+async def test_a_tie_is_passed_like_one_player() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "grace")
+        assert "701 points to pass #1 ada" in operator.screen_text
+        assert "=2" in operator.screen_text
+
+
+async def test_not_found_no_sessions_and_an_error_are_three_things() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "4711")
+        assert "Not found: no player has the id or name 4711" in operator.notice
+        await look_up_again(operator, "newcomer")
+        assert "No sessions yet" in operator.notice
+        assert "A rank comes with the first score." in operator.screen_text
+        operator.peer.refuse(503, "database_unavailable", "The database is away.", "/players")
+        await look_up_again(operator, "3")
+        assert "! error database_unavailable: The database is away." in operator.notice
+        operator.peer.come_back()
+        await operator.pass_time(2.2)
+        assert "edsger  id 3" in operator.screen_text
+
+
+async def test_a_name_of_digits_is_found_when_no_id_is() -> None:
+    async with watch_live() as operator:
+        operator.peer.scores[8] = (9, "1234567", -35)
+        await look_up(operator, "1234567")
+        assert "1234567  id 9" in operator.screen_text
+
+
+async def test_history_grows_while_watched_also_behind_another_screen() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        await operator.press("1")
+        operator.peer.add_score(5, 3_000)
+        await operator.pass_time(4.0)
+        await operator.press("2")
+        pane = operator.console.screen.query_one("#first", PlayerPane)
+        assert (pane.lookup.scores[0], pane.lookup.scores[-1]) == (5_000, 8_000)
+        assert (pane.lookup.ranks[0], pane.lookup.ranks[-1]) == (5, 4)
+        assert "+3,000 points while watched" in operator.screen_text
+
+
+async def test_a_failing_read_keeps_what_was_known() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        operator.peer.refuse(503, "standings_unavailable", "Ask again in a second.", "/rank")
+        await operator.pass_time(2.2)
+        assert "standings_unavailable" in operator.notice
+        assert "donald  id 5" in operator.screen_text
+        assert "5,000 points" in operator.screen_text
+
+
+async def test_two_players_are_compared_and_parted() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        await operator.press("c")
+        await operator.type("ada")
+        await operator.press("enter")
+        assert "ada is 4,400 points and 4 ranks ahead of donald" in operator.screen_text
+        await operator.press("c")
+        assert "ahead of" not in operator.screen_text
