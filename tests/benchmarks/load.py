@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from tests.benchmarks.processor_time import ProcessorMeter
+from tests.benchmarks.processor_time import GENERATOR, ProcessorMeter
 from tests.benchmarks.requests import Kind, Target
 
 _WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -37,6 +37,11 @@ class LoadResult:
     def per_second(self) -> float:
         """Good answers a second."""
         return self.answers / self.seconds
+
+    @property
+    def server_us(self) -> float:
+        """Processor time an answer, the generator's left out."""
+        return sum(us for role, us in self.processor_us.items() if role != GENERATOR)
 
 
 def name_generator() -> str:

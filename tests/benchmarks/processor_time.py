@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
+GENERATOR = "generator"
+"""The role of the programs that put load on the servers."""
+
 
 def find_family(pid: int) -> list[psutil.Process]:
     """Return a process and everything that it has started, directly or not."""
@@ -71,5 +74,5 @@ class ProcessorMeter:
     def _read(self) -> dict[str, float]:
         ours = resource.getrusage(resource.RUSAGE_CHILDREN)
         return read_processor_seconds(self._find_processes()) | {
-            "generator": ours.ru_utime + ours.ru_stime
+            GENERATOR: ours.ru_utime + ours.ru_stime
         }

@@ -1,5 +1,6 @@
 """Rows about throughput: submits, tops and ranks over HTTP."""
 
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -75,7 +76,12 @@ async def measure_reads(context: Context, kind: Kind) -> Row:
         reference=reference,
         reference_what=bare_what,
         ratio=figure.over(reference),
-        notes=_note_errors(runs[_OURS, connections] for connections in CONNECTIONS),
+        notes=(
+            _compare_processor_time(
+                runs[_OURS, HEADLINE_CONNECTIONS], runs[bare_what, HEADLINE_CONNECTIONS]
+            ),
+            *_note_errors(runs[_OURS, connections] for connections in CONNECTIONS),
+        ),
     )
 
 
@@ -102,6 +108,7 @@ async def measure_submits(context: Context) -> Row:
             runs[connections].append(await run(connections=connections, seconds=plan.seconds))
     await stack.wait_until_quiet()
     notes = [
+        _compare_processor_time(runs[HEADLINE_CONNECTIONS], reference_runs),
         _compare_with_ledger(
             [result for some in runs.values() for result in some],
             await stack.count_sessions() - sessions_before,
@@ -157,6 +164,15 @@ async def _count_exactly(context: Context) -> str:
     growth = await stack.count_sessions() - before
     verdict = "equal" if growth == result.answers else "WRONG"
     return f"with every answer waited for: {result.answers:,} and {growth:,}, {verdict}"
+
+
+def _compare_processor_time(runs: Sequence[LoadResult], references: Sequence[LoadResult]) -> str:
+    """Say what an answer takes of the servers; where processors are scarce, this is the ratio."""
+    ours, theirs = (statistics.median(run.server_us for run in some) for some in (runs, references))
+    return (
+        f"processor time of the servers an answer: {ours:.0f} µs, reference {theirs:.0f} µs, "
+        f"ratio {theirs / ours:.2f}"
+    )
 
 
 def _throughput(runs: Sequence[LoadResult]) -> Series:
