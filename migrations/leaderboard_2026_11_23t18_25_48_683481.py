@@ -1,5 +1,4 @@
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine.finder import engine_finder
+from service.migrate import make_script_migration
 
 ID = "2026-11-23T18:25:48:683481"
 VERSION = "1.38.0"
@@ -87,22 +86,5 @@ ALTER TABLE player DROP CONSTRAINT player_username_not_empty;
 """
 
 
-async def run(script):
-    # The asyncpg connection of the migration's own transaction: Piccolo's raw() parses braces and
-    # takes one statement only.
-    transaction = engine_finder().current_transaction.get()
-    await transaction.connection.execute(script)
-
-
 async def forwards():
-    manager = MigrationManager(migration_id=ID, app_name="leaderboard", description=DESCRIPTION)
-
-    async def run_forwards():
-        await run(FORWARDS)
-
-    async def run_backwards():
-        await run(BACKWARDS)
-
-    manager.add_raw(run_forwards)
-    manager.add_raw_backwards(run_backwards)
-    return manager
+    return make_script_migration(ID, DESCRIPTION, FORWARDS, BACKWARDS)

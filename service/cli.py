@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _Command = Callable[..., Any]
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-_MOST_ROWS = 1_000_000_000
-_LARGEST_SEED = 2**31 - 1
+_MOST_ROWS = 100_000_000
+_LARGEST_SEED = 2**63 - 1
 
 
 def main() -> NoReturn:
@@ -189,7 +189,7 @@ def migrate(data_dir: Path | None) -> None:
 )
 @click.option(
     "--seed",
-    type=_whole_number(0, _LARGEST_SEED),
+    type=_whole_number(-_LARGEST_SEED, _LARGEST_SEED),
     metavar="N",
     default=1,
     show_default=True,

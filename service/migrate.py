@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 import asyncpg
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.engine.finder import engine_finder
 from piccolo.engine.postgres import PostgresEngine
 
 from service.errors import UsageError
@@ -68,3 +70,32 @@ async def _list_applied(migration: "type[Migration]") -> list[str]:
     if not await migration.table_exists().run():
         return []
     return await migration.get_migrations_which_ran(app_name="leaderboard")
+
+
+def make_script_migration(
+    migration_id: str, description: str, forwards: str, backwards: str
+) -> MigrationManager:
+    """Return a migration that runs a script of SQL, for what Piccolo's tables cannot express."""
+    manager = MigrationManager(
+        migration_id=migration_id, app_name="leaderboard", description=description
+    )
+
+    async def run_forwards() -> None:
+        await _run_script(forwards)
+
+    async def run_backwards() -> None:
+        await _run_script(backwards)
+
+    manager.add_raw(run_forwards)
+    manager.add_raw_backwards(run_backwards)
+    return manager
+
+
+async def _run_script(script: str) -> None:
+    # The asyncpg connection of the migration's own transaction: Piccolo's raw() parses braces and
+    # takes one statement only.
+    engine = engine_finder()
+    assert isinstance(engine, PostgresEngine)
+    transaction = engine.current_transaction.get()
+    assert transaction is not None
+    await transaction.connection.execute(script)

@@ -1,0 +1,78 @@
+"""What a long command shows: a moving line while a step is under way, and one when it is done.
+
+Where the output is no terminal, a line every few seconds takes the place of the moving one.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+_LINE_INTERVAL_SECONDS: Final = 5.0
+
+
+class Step:
+    """One step of a command. Whoever does it keeps `facts`, what there is to say, up to date."""
+
+    def __init__(self, report: "Report", progress: Progress, title: str, total: int | None) -> None:
+        self.facts = ""
+        self.mark = ""
+        self._report = report
+        self._progress = progress
+        self._title = title
+        self._task = progress.add_task(title, total=total, facts="")
+        self._started_at = self._shown_at = time.monotonic()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """How long the step has taken."""
+        return time.monotonic() - self._started_at
+
+    def advance(self, amount: int, facts: str) -> None:
+        """Move on by so much of the total."""
+        self.facts = facts
+        self._progress.update(self._task, advance=amount, facts=facts)
+        if self._progress.disable and time.monotonic() > self._shown_at + _LINE_INTERVAL_SECONDS:
+            self._shown_at = time.monotonic()
+            self._report.write(self.describe())
+
+    def describe(self) -> str:
+        """Return the step's line."""
+        return f"{self.mark}{self._title:<22}{self.elapsed_seconds:6.1f} s  {self.facts}".rstrip()
+
+
+class Report:
+    """Writes a command's steps to standard output."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, markup=False, soft_wrap=True)
+
+    def write(self, line: str) -> None:
+        """Write a line that stays."""
+        self._console.print(line)
+
+    @contextmanager
+    def step(self, title: str, *, total: int | None = None) -> Iterator[Step]:
+        """Show a step while the block runs; its line stays if the block succeeds.
+
+        With a `total`, what is done of it is shown as a bar.
+        """
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description:<22}", markup=False),
+            *(() if total is None else (BarColumn(bar_width=30),)),
+            TextColumn("{task.fields[facts]}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(
+            *columns,
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        ) as progress:
+            step = Step(self, progress, title, total)
+            yield step
+        self.write(step.describe())

@@ -1,0 +1,25 @@
+-- The standings of the open seasons that are not what the ledger without the outbox adds up to.
+--
+-- Answers the first $1 of them with both sides, null throughout where there is none; each row also
+-- says how many there are in all.
+SELECT
+    season_id,
+    player_id,
+    earned.score AS earned_score,
+    earned.sessions AS earned_sessions,
+    earned.sort_score AS earned_sort_score,
+    earned.reached_at AS earned_reached_at,
+    stored.score AS stored_score,
+    stored.sessions AS stored_sessions,
+    stored.sort_score AS stored_sort_score,
+    stored.reached_at AS stored_reached_at,
+    count(*) OVER () AS differences
+FROM ledger_standing AS earned
+FULL JOIN (
+    SELECT * FROM standing WHERE season_id IN (SELECT id FROM season WHERE closed_at IS NULL)
+) AS stored USING (season_id, player_id)
+WHERE (earned.score, earned.sessions, earned.sort_score, earned.reached_at)
+    IS DISTINCT FROM
+    (stored.score, stored.sessions, stored.sort_score, stored.reached_at)
+ORDER BY season_id, player_id
+LIMIT $1
