@@ -53,7 +53,8 @@ class Console(App[None]):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
-    CSS_PATH = "dashboard.tcss"
+    # Absolute, because a relative one is looked for beside the module of a subclass.
+    CSS_PATH = Path(__file__).parent / "dashboard.tcss"
     # Mypy takes the unions that Textual declares these with for instance variables.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012

@@ -1,0 +1,181 @@
+"""What the console costs while a full board moves: `python -m tests.benchmarks.console_cost`.
+
+A board of 1,000 players, 100 scores changed a tick, four ticks a second, shown in a
+pseudo-terminal of 120 by 36, since a headless run skips the writes to the terminal. The peer is in
+the console's own process with its answers made beforehand, so that decoding is counted and serving
+hardly is.
+
+Prints the lag of the event loop (how late a timer of 10 ms wakes), the share of one core, and
+memory after the first seconds and at the end. Exit status 1 if a figure is beyond its budget.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import random
+import resource
+import struct
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from subprocess import Popen
+
+import click
+import psutil
+
+from dashboard.app import Console
+from dashboard.gateway import Gateway
+from tests.dashboard.frozen_clock import FrozenClock
+from tests.dashboard.service_peer import URL, ServicePeer
+
+PLAYERS = 1_000
+CHANGES_PER_TICK = 100
+TICKS_PER_SECOND = 4
+BODIES = 60
+WARM_UP_SECONDS = 5.0
+
+LAG_BUDGET_MS = 50.0
+CPU_BUDGET_PERCENT = 15.0
+
+
+def prepare_bodies() -> list[bytes]:
+    """Return the events of fifteen seconds, each a hundred scores further than the last."""
+    draws = random.Random(4)
+    scores = {number: draws.randrange(100_000, 200_000) for number in range(1, PLAYERS + 1)}
+    bodies = []
+    for _ in range(BODIES):
+        for number in draws.sample(list(scores), CHANGES_PER_TICK):
+            scores[number] += draws.randrange(1, 2_000)
+        rows = sorted(
+            ((number, f"player_{number}", score) for number, score in scores.items()),
+            key=lambda row: -row[2],
+        )
+        entries = [
+            {"user_id": number, "username": name, "total_score": score, "rank": rank}
+            for rank, (number, name, score) in enumerate(rows, 1)
+        ]
+        top = {"leaderboard": entries, "players": PLAYERS, "as_of": "2026-11-23T12:00:00Z"}
+        bodies.append(f"event: top\ndata: {json.dumps(top)}\n\n".encode())
+    return bodies
+
+
+class BusyPeer(ServicePeer):
+    """Sends a prepared board with each tick, forward and backward again."""
+
+    def prepare(self) -> None:
+        there = prepare_bodies()
+        self._bodies = there + there[::-1]
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        yield b": leaderboard\n\n"
+        while True:
+            for body in self._bodies:
+                yield body
+                await asyncio.sleep(1 / TICKS_PER_SECOND)
+
+
+class MeasuredConsole(Console):
+    """The console, with an eye on its own event loop."""
+
+    def __init__(self, gateway: Gateway, seconds: float, report: Path) -> None:
+        super().__init__(gateway)
+        self._seconds = seconds
+        self._report = report
+
+    def on_ready(self) -> None:
+        self.run_worker(self._measure(), exit_on_error=True)
+
+    async def _measure(self) -> None:
+        await asyncio.sleep(WARM_UP_SECONDS)
+        process = psutil.Process()
+        memory_before = process.memory_info().rss
+        lags: list[float] = []
+        cpu_before, began = _read_cpu(), time.perf_counter()
+        while (now := time.perf_counter()) - began < self._seconds:
+            await asyncio.sleep(0.01)
+            lags.append(1000 * (time.perf_counter() - now) - 10)
+        elapsed = time.perf_counter() - began
+        lags.sort()
+        figures = {
+            "lag_p50_ms": lags[len(lags) // 2],
+            "lag_p99_ms": lags[int(0.99 * len(lags))],
+            "lag_max_ms": lags[-1],
+            "cpu_percent": 100 * (_read_cpu() - cpu_before) / elapsed,
+            "memory_before_mib": memory_before / 2**20,
+            "memory_after_mib": process.memory_info().rss / 2**20,
+        }
+        self._report.write_text(json.dumps(figures))
+        self.exit()
+
+
+def _read_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_inside(seconds: float, report: Path) -> None:
+    """Run the console in this terminal and write its figures."""
+    peer = BusyPeer(FrozenClock())
+    peer.prepare()
+    MeasuredConsole(Gateway(URL, peer.transport), seconds, report).run()
+
+
+def run_in_terminal(seconds: float) -> dict[str, float]:
+    """Run the console in a pseudo-terminal that takes whatever it writes; return its figures."""
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.json"
+        terminal, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        command = [sys.executable, "-m", "tests.benchmarks.console_cost"]
+        command += ["--seconds", str(seconds), "--inside", str(report)]
+        written = 0
+
+        def drain() -> None:
+            nonlocal written
+            while True:
+                try:
+                    written += len(os.read(terminal, 65_536))
+                except OSError:
+                    # The other side is closed.
+                    return
+
+        process = Popen(command, stdin=inside, stdout=inside, stderr=inside, env=environment)
+        os.close(inside)
+        reader = threading.Thread(target=drain)
+        reader.start()
+        process.wait()
+        reader.join()
+        os.close(terminal)
+        figures: dict[str, float] = json.loads(report.read_text())
+        total_seconds = seconds + WARM_UP_SECONDS
+        return figures | {"written_kib_per_second": written / 1024 / total_seconds}
+
+
+@click.command()
+@click.option("--seconds", default=60.0, show_default=True, help="How long to measure.")
+@click.option("--inside", type=click.Path(path_type=Path), hidden=True)
+def main(*, seconds: float, inside: Path | None) -> None:
+    """Measure the console in a pseudo-terminal and print what it costs."""
+    if inside is not None:
+        run_inside(seconds, inside)
+        return
+    figures = run_in_terminal(seconds)
+    click.echo(
+        f"{PLAYERS:,} rows, {CHANGES_PER_TICK} changes a tick, {TICKS_PER_SECOND} ticks a second, "
+        f"{seconds:g} s, pseudo-terminal 120 by 36"
+    )
+    for name, value in figures.items():
+        click.echo(f"{name:24} {value:8.2f}")
+    failed = figures["lag_p99_ms"] >= LAG_BUDGET_MS or figures["cpu_percent"] >= CPU_BUDGET_PERCENT
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
