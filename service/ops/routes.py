@@ -1,12 +1,19 @@
 """HTTP: health and status."""
 
+from typing import Annotated
+
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
 
+from service.database import Database
+from service.http.documentation import UNAVAILABLE
+from service.ops import counting
 from service.ops.health import HealthCheck
-from service.ops.schemas import Liveness, Readiness, Status
+from service.ops.schemas import Liveness, Readiness, SessionCount, Status
 from service.ops.status import StatusReader
+from service.validation import MAX_ID, MAX_KEY_LENGTH, STORABLE_TEXT
 
 
 @get("/health/live")
@@ -35,6 +42,36 @@ async def read_status(status_reader: NamedDependency[StatusReader]) -> Status:
     return await status_reader.read()
 
 
+@get("/api/ops/sessions/count", responses=UNAVAILABLE)
+async def count_sessions(
+    after: Annotated[
+        int,
+        QueryParameter(
+            ge=0,
+            le=MAX_ID,
+            description=(
+                "Only sessions with a higher id: the `highest_session_id` of `/api/ops/status` "
+                "from before the first submit."
+            ),
+        ),
+    ],
+    key_prefix: Annotated[
+        str,
+        QueryParameter(
+            min_length=1,
+            max_length=MAX_KEY_LENGTH,
+            pattern=STORABLE_TEXT,
+            description="How their Idempotency-Keys begin.",
+        ),
+    ],
+    database: NamedDependency[Database],
+) -> SessionCount:
+    """Count what the ledger has of a set of submits, to compare it with what was sent."""
+    return await counting.count_sessions(database, after=after, key_prefix=key_prefix)
+
+
 ops_router = Router(
-    "/", route_handlers=[check_liveness, check_readiness, read_status], tags=["operations"]
+    "/",
+    route_handlers=[check_liveness, check_readiness, read_status, count_sessions],
+    tags=["operations"],
 )

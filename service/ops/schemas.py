@@ -171,3 +171,10 @@ class Status(msgspec.Struct, frozen=True):
     rerank: RerankStatus | None
     queues: dict[str, QueueStatus]
     routes: list[RouteStatus]
+
+
+class SessionCount(msgspec.Struct, frozen=True):
+    """Sessions in the ledger, and how many different Idempotency-Keys they have."""
+
+    sessions: int
+    distinct_keys: int
