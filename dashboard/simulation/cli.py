@@ -6,56 +6,38 @@ of an exit status of 1 go to stderr.
 
 import asyncio
 import secrets
-import signal
 import sys
-from collections.abc import Callable
 
 import click
 import httpx
 import msgspec
 import uvloop
 from rich.console import Console
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from dashboard.simulation.conducting import conduct_run
 from dashboard.simulation.errors import SimulationError
 from dashboard.simulation.exchange import Target
-from dashboard.simulation.plan import Mix, RequestKind, RunOptions
-from dashboard.simulation.players import find_players
-from dashboard.simulation.presentation import (
-    describe_progress,
-    describe_shortfall,
-    summarize_run,
-)
-from dashboard.simulation.reports import RunReport
-from dashboard.simulation.run import Run
+from dashboard.simulation.plan import Mix, RunOptions
+from dashboard.simulation.presentation import describe_shortfall, list_alive, summarize_run
+from dashboard.simulation.run_directory import list_runs, locate_runs
+from dashboard.simulation.scores import Scores
+from dashboard.simulation.stages import Stage, parse_stages
 
 _PROGRAM = "leaderboard simulate"
 
-# Taking a snapshot keeps the event loop for some 2 ms, in which no request leaves.
-_REFRESH_SECONDS = 0.5
-
 _SEEDS = 2**32
 
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_DEFAULT_RATE = 200.0
+_DEFAULT_SECONDS = 60.0
+_DEFAULT_THINK_SECONDS = 1.0
 
 
-def parse_mix(_context: click.Context, _parameter: click.Parameter, value: str) -> Mix:
-    """Return the weights of `submit=70,top=10,rank=20`; a kind left out has none."""
-    weights = dict.fromkeys((kind.value for kind in RequestKind), 0.0)
-    for part in value.split(","):
-        name, _, weight = part.partition("=")
-        try:
-            weights[RequestKind(name.strip())] = float(weight)
-        except ValueError:
-            kinds = ", ".join(RequestKind)
-            raise click.BadParameter(
-                f"{part!r} is not a weight such as submit=70, of one of {kinds}"
-            ) from None
+def check_mix(_context: click.Context, _parameter: click.Parameter, value: str) -> Mix:
+    """Return the weights."""
     try:
-        return Mix(**weights)
+        return Mix.parse(value)
     except ValueError as error:
-        raise click.BadParameter(f"{value}: {error}") from None
+        raise click.BadParameter(str(error)) from None
 
 
 def check_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -69,9 +51,42 @@ def check_url(_context: click.Context, _parameter: click.Parameter, value: str) 
     return value
 
 
+def check_stages(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[Stage, ...]:
+    """Return the stages, none where they are not asked for."""
+    if value is None:
+        return ()
+    try:
+        return parse_stages(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
-@click.option("--rate", default=200.0, show_default=True, help="Requests a second.")
-@click.option("--duration", default=60.0, show_default=True, help="Length of the run in seconds.")
+@click.option("--rate", type=float, help=f"Requests a second.  [default: {_DEFAULT_RATE:g}]")
+@click.option(
+    "--duration",
+    type=float,
+    help=f"Length of the run in seconds.  [default: {_DEFAULT_SECONDS:g}]",
+)
+@click.option(
+    "--stages",
+    callback=check_stages,
+    help="How the rate goes, in place of rate and duration: 0-300x30,300x60 climbs to 300 a second "
+    "in 30 s and stays there for 60 s.",
+)
+@click.option(
+    "--users",
+    type=int,
+    help="Closed model: so many users who wait for each answer, in place of a rate.",
+)
+@click.option(
+    "--think",
+    type=float,
+    help="Seconds that a user thinks between answer and request, on average.  "
+    f"[default: {_DEFAULT_THINK_SECONDS:g}]",
+)
 @click.option(
     "--url",
     default="http://127.0.0.1:8000",
@@ -91,39 +106,64 @@ def check_url(_context: click.Context, _parameter: click.Parameter, value: str) 
     "--mix",
     default="submit=70,top=10,rank=20",
     show_default=True,
-    callback=parse_mix,
+    callback=check_mix,
     help="Weights of submits, tops and ranks.",
 )
+@click.option(
+    "--scores",
+    type=click.Choice([scores.value for scores in Scores]),
+    default=Scores.LOGNORMAL.value,
+    show_default=True,
+    help="How the scores are spread.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--list", "list_only", is_flag=True, help="List the runs that go on, start none.")
 def simulate(
     *,
-    rate: float,
-    duration: float,
+    rate: float | None,
+    duration: float | None,
+    stages: tuple[Stage, ...],
+    users: int | None,
+    think: float | None,
     url: str,
     players: int,
     seed: int | None,
     mix: Mix,
+    scores: str,
     as_json: bool,
+    list_only: bool,
 ) -> int:
-    """Send traffic to a leaderboard at a set rate and tell how it was answered.
+    """Send traffic to a leaderboard and tell how it was answered.
 
     Requests leave at times fixed in advance (Poisson arrivals, from the seed) and latency counts
-    from those, so that a server that stalls cannot hide it. Exit status 0: the whole run was
-    carried out and every request succeeded. Ctrl-C ends the run early; a second one gives up the
-    requests in flight.
+    from those, so that a server that stalls cannot hide it. At the end the submits are compared
+    with what the ledger counted. The console (`leaderboard dashboard`) finds the run and can pause
+    it, change its rate and stop it.
+
+    Exit status 0: the whole run was carried out, every request succeeded, and the ledger has each
+    submit once. Ctrl-C ends the run early; a second one gives up the requests in flight.
     """
+    if list_only:
+        for line in list_alive(list_runs(locate_runs())):
+            click.echo(line)
+        return 0
+    _check_model(rate=rate, duration=duration, stages=stages, users=users, think=think)
     try:
         options = RunOptions(
-            rate=rate,
-            duration_seconds=duration,
+            rate=_DEFAULT_RATE if rate is None else rate,
+            duration_seconds=_DEFAULT_SECONDS if duration is None else duration,
             players=players,
             seed=secrets.randbelow(_SEEDS) if seed is None else seed,
             mix=mix,
+            scores=Scores(scores),
+            stages=stages,
+            users=users,
+            think_seconds=_DEFAULT_THINK_SECONDS if think is None else think,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     screen = Console(stderr=True, quiet=as_json)
-    report = uvloop.run(_simulate(options, Target(url), screen))
+    report = uvloop.run(conduct_run(options, Target(url), screen, locate_runs()))
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -151,48 +191,18 @@ def main() -> None:
     sys.exit(1)
 
 
-async def _simulate(options: RunOptions, target: Target, screen: Console) -> RunReport:
-    """Find the players and carry out the run, with progress on `screen` if it is a terminal."""
-    preparation = asyncio.create_task(_find_players(options, target, screen))
-    _on_interrupt(preparation.cancel)
-    run = Run(options, target, await preparation)
-    execution = asyncio.create_task(run.execute())
-
-    def stop() -> None:
-        run.stop()
-        _on_interrupt(execution.cancel)
-
-    _on_interrupt(stop)
-    with Live(console=screen, auto_refresh=False, transient=True) as live:
-        while not execution.done():
-            await asyncio.wait({execution}, timeout=_REFRESH_SECONDS)
-            if screen.is_terminal and not screen.quiet:
-                live.update(describe_progress(run.snapshot()), refresh=True)
-    _ignore_interrupts()
-    # Cancelled or not, the run has its figures; any other end is a defect and shows itself.
-    if not execution.cancelled():
-        execution.result()
-    return run.snapshot()
-
-
-async def _find_players(options: RunOptions, target: Target, screen: Console) -> list[int]:
-    columns = (TextColumn("Finding players"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("players", total=options.players)
-        return await find_players(
-            target, options.players, options.seed, lambda found: bar.update(task, completed=found)
-        )
-
-
-def _on_interrupt(act: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in _INTERRUPTS:
-        loop.add_signal_handler(number, act)
-
-
-def _ignore_interrupts() -> None:
-    """Let no further Ctrl-C keep the figures from being printed."""
-    loop = asyncio.get_running_loop()
-    for number in _INTERRUPTS:
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
+def _check_model(
+    *,
+    rate: float | None,
+    duration: float | None,
+    stages: tuple[Stage, ...],
+    users: int | None,
+    think: float | None,
+) -> None:
+    """Raise `click.UsageError` where options contradict each other."""
+    if stages and not (rate is None and duration is None):
+        raise click.UsageError("--stages say rate and duration: leave --rate and --duration out")
+    if users is not None and (stages or rate is not None):
+        raise click.UsageError("--users makes the model closed: leave --rate and --stages out")
+    if users is None and think is not None:
+        raise click.UsageError("--think is for users: name their number with --users")

@@ -2,7 +2,11 @@
 
 
 class SimulationError(Exception):
-    """A run that cannot be carried out."""
+    """A run that cannot be carried out; `finding` is the reason in short."""
+
+    def __init__(self, message: str, finding: str | None = None) -> None:
+        super().__init__(message)
+        self.finding = finding or message
 
 
 class ServiceUnreachable(SimulationError):
@@ -11,12 +15,23 @@ class ServiceUnreachable(SimulationError):
     def __init__(self, url: str) -> None:
         super().__init__(
             f"no leaderboard answers at {url}: start one with `leaderboard up` "
-            "or name it with --url"
+            "or name it with --url",
+            f"nothing answers at {url}",
         )
 
 
 class UnexpectedAnswer(SimulationError):
-    """Something answers at the URL, but not what the run needs to begin."""
+    """Something answers at the URL, but not what the run needs."""
 
     def __init__(self, url: str, call: str, finding: str) -> None:
-        super().__init__(f"the run cannot begin: {url} answered {call} with {finding}")
+        super().__init__(
+            f"the run cannot begin: {url} answered {call} with {finding}",
+            f"{call} was answered with {finding}",
+        )
+
+
+class RunAway(SimulationError):
+    """The run that a command was meant for does not go on any more."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} does not go on any more")

@@ -1,29 +1,30 @@
 """What a run will send and when, fixed before the first request leaves.
 
-The arrivals are those of a Poisson process, given how many there are: the number is exactly rate
-times duration, so that the rate is met, and the gaps are as irregular as those of independent
-players. Everything follows from the options; the same options give the same plan.
+Open model: the arrivals are those of a Poisson process, given how many there are. The number is
+exactly what the rate makes in the run's time, so that the rate is met, and the gaps are as
+irregular as those of independent players. Closed model: a number of users who ask, read the
+answer, think and ask again. Everything follows from the options; the same options give the same
+plan, and only the operator's `+` and `-` depart from it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from dashboard.simulation.scores import Scores, draw_score
+from dashboard.simulation.stages import HIGHEST_RATE, Course, Stage
 
 GAME_MODES = ("solo", "duo", "squad")
 
-LARGEST_SCORE = 2**31 - 1
+MOST_USERS = 1_000
 
 _LARGEST_WEIGHT = 1_000_000
-_HIGHEST_RATE = 100_000
-_LONGEST_SECONDS = 7 * 24 * 3600
 _MOST_PLAYERS = 100_000
-
-# Half of the scores are below e^6 = 403, one in a thousand is above 8,900.
-_SCORE_LOG_MEAN = 6.0
-_SCORE_LOG_DEVIATION = 1.0
+_LONGEST_THINK_SECONDS = 3600
 
 
 class RequestKind(StrEnum):
@@ -50,12 +51,33 @@ class Mix:
         if not (all(0 <= weight <= _LARGEST_WEIGHT for weight in weights) and sum(weights) > 0):
             raise ValueError("weights are from 0 to a million, and one of them is above 0")
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the weights of `submit=70,top=10,rank=20`; a kind left out has none.
 
-@dataclass(frozen=True, slots=True)
+        Raises `ValueError` that quotes the part which is none.
+        """
+        weights = dict.fromkeys((kind.value for kind in RequestKind), 0.0)
+        for part in text.split(","):
+            name, _, weight = part.partition("=")
+            try:
+                weights[RequestKind(name.strip())] = float(weight)
+            except ValueError:
+                kinds = ", ".join(RequestKind)
+                raise ValueError(
+                    f"{part!r} is not a weight such as submit=70, of one of {kinds}"
+                ) from None
+        return cls(**weights)
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """What a run should do: requests a second, for how long, on behalf of how many players.
 
-    Raises `ValueError` that names the option, its value and what is allowed.
+    With `stages` those say how the rate goes, and `rate` and `duration_seconds` are not looked at.
+    With `users` the model is closed: so many users, who think for `think_seconds` on average, send
+    for the duration, and `rate` is not looked at. Raises `ValueError` that names the option, its
+    value and what is allowed.
     """
 
     rate: float
@@ -63,23 +85,36 @@ class RunOptions:
     players: int
     seed: int
     mix: Mix = Mix()
+    scores: Scores = Scores.LOGNORMAL
+    stages: tuple[Stage, ...] = ()
+    users: int | None = None
+    think_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        # Written so that NaN, which compares with nothing, is refused too.
-        if not 0 < self.rate <= _HIGHEST_RATE:
-            raise ValueError(f"a rate of {self.rate:g} is not above 0 and at most {_HIGHEST_RATE}")
-        if not 0 < self.duration_seconds <= _LONGEST_SECONDS:
+        if self.users is None and not self.stages and not 0 < self.rate <= HIGHEST_RATE:
+            raise ValueError(f"a rate of {self.rate:g} is not above 0 and at most {HIGHEST_RATE}")
+        if self.users is not None and not 0 < self.users <= MOST_USERS:
+            raise ValueError(f"{self.users} users are not from 1 to {MOST_USERS}")
+        if not 0 <= self.think_seconds <= _LONGEST_THINK_SECONDS:
             raise ValueError(
-                f"a duration of {self.duration_seconds:g} s is not above 0 "
-                f"and at most {_LONGEST_SECONDS} (a week)"
+                f"a think time of {self.think_seconds:g} s is not from 0 to "
+                f"{_LONGEST_THINK_SECONDS} s"
             )
         if not 0 < self.players <= _MOST_PLAYERS:
             raise ValueError(f"{self.players} players are not from 1 to {_MOST_PLAYERS}")
+        _ = self.course
+
+    @cached_property
+    def course(self) -> Course:
+        """The stages; one of them where the rate is constant."""
+        # A closed run has no rate; its course only says how long it is.
+        rate = self.rate if self.users is None else 1.0
+        return Course(self.stages or (Stage(rate, rate, self.duration_seconds),))
 
     @property
     def requests(self) -> int:
-        """Number of requests in the plan: rate times duration, at least one."""
-        return max(1, round(self.rate * self.duration_seconds))
+        """Number of requests in an open plan, at least one."""
+        return max(1, round(self.course.requests))
 
 
 class PlannedRequest(NamedTuple):
@@ -98,32 +133,68 @@ class PlannedRequest(NamedTuple):
     game_mode: str
 
 
-def plan_requests(options: RunOptions) -> Iterator[PlannedRequest]:
-    """Yield the run's requests in the order of their start, without holding them all."""
+class Arrivals:
+    """The times of an open run's requests in seconds from its start, ascending.
+
+    Given its count, a Poisson process is a sorted uniform sample, stretched where the rate is low.
+    Of n values still to come in what is left of the interval, the smallest takes the share
+    1 - u^(1/n): so the sample comes out sorted, one value at a time, and n may change on the way.
+    """
+
+    def __init__(self, options: RunOptions) -> None:
+        self._draws = Random(f"{options.seed}:arrivals")  # noqa: S311  reproducible by intent
+        self._course = options.course
+        self._to_come = options.requests
+        self._left_share = 1.0
+
+    def __iter__(self) -> Iterator[float]:
+        return self
+
+    def __next__(self) -> float:
+        if self._to_come <= 0:
+            raise StopIteration
+        self._left_share *= self._draws.random() ** (1.0 / self._to_come)
+        self._to_come -= 1
+        return self._course.find_offset((1.0 - self._left_share) * self._course.requests)
+
+    def scale(self, factor: float) -> None:
+        """Multiply how many are still to come; they share the same time."""
+        self._to_come = round(self._to_come * factor)
+
+
+def plan_requests(
+    options: RunOptions, arrivals: Iterator[float] | None = None
+) -> Iterator[PlannedRequest]:
+    """Yield an open run's requests in the order of their start, without holding them all."""
+    draws = Random(f"{options.seed}:requests")  # noqa: S311  reproducible by intent
+    contents = _draw_contents(options, draws)
+    for number, offset in enumerate(Arrivals(options) if arrivals is None else arrivals):
+        yield PlannedRequest(number, offset, *next(contents))
+
+
+def plan_user(options: RunOptions, user: int) -> Iterator[tuple[float, PlannedRequest]]:
+    """Yield what one user of a closed run does, without end: seconds of thought, then a request.
+
+    Number and time of the requests are for the run to fill in, since they depend on the answers.
+    """
+    draws = Random(f"{options.seed}:user:{user}")  # noqa: S311  reproducible by intent
+    contents = _draw_contents(options, draws)
+    while True:
+        think_seconds = draws.expovariate(1.0) * options.think_seconds
+        request = PlannedRequest(0, 0.0, *next(contents))
+        yield think_seconds, request._replace(player=user % options.players)
+
+
+def _draw_contents(
+    options: RunOptions, draws: Random
+) -> Iterator[tuple[RequestKind, int, int, str]]:
     mix = options.mix
     kinds = (RequestKind.SUBMIT, RequestKind.TOP, RequestKind.RANK)
     thresholds = tuple(accumulate((mix.submit, mix.top, mix.rank)))
-    draws = Random(f"{options.seed}:requests")  # noqa: S311  reproducible by intent
-    for number, offset in enumerate(_draw_arrivals(options)):
-        yield PlannedRequest(
-            number,
-            offset,
+    while True:
+        yield (
             draws.choices(kinds, cum_weights=thresholds)[0],
             draws.randrange(options.players),
-            min(int(draws.lognormvariate(_SCORE_LOG_MEAN, _SCORE_LOG_DEVIATION)), LARGEST_SCORE),
+            draw_score(options.scores, draws),
             draws.choice(GAME_MODES),
         )
-
-
-def _draw_arrivals(options: RunOptions) -> Iterator[float]:
-    """Yield as many ascending uniform times as the run has requests.
-
-    Given its count, a Poisson process is a sorted uniform sample. Of n values still to come in
-    what is left of the interval, the smallest takes the share 1 - u^(1/n): so the sample comes
-    out sorted, one value at a time.
-    """
-    draws = Random(f"{options.seed}:arrivals")  # noqa: S311  reproducible by intent
-    left_seconds = options.duration_seconds
-    for to_come in range(options.requests, 0, -1):
-        left_seconds *= draws.random() ** (1.0 / to_come)
-        yield options.duration_seconds - left_seconds

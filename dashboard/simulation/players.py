@@ -9,13 +9,12 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from dashboard.simulation.errors import ServiceUnreachable, UnexpectedAnswer
-from dashboard.simulation.exchange import Answer, Connection, Target, describe_answer, shorten
+from dashboard.simulation.errors import UnexpectedAnswer
+from dashboard.simulation.exchange import Target
+from dashboard.simulation.inquiry import Inquirer
 
 # Enough to be quick (a thousand players in a second or two), too few to disturb a service.
 _CONNECTIONS = 8
-
-_TIMEOUT_SECONDS = 10.0
 
 # Ids have gaps. Where half of the draws are in vain, making players is quicker than searching.
 _DRAWS_PER_PLAYER = 2
@@ -24,7 +23,6 @@ OnProgress = Callable[[int], None]
 """Called with the number of players found so far."""
 
 _Candidate = TypeVar("_Candidate")
-_Decoded = TypeVar("_Decoded")
 
 
 class _PlayerIds(msgspec.Struct):
@@ -80,63 +78,38 @@ async def find_players(
 
 
 class _PlayerCounter:
-    """Asks a service for its players, over a few connections."""
+    """Asks a service for its players."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._idle: list[Connection] = []
+        self._inquirer = Inquirer(target)
 
     async def close(self) -> None:
-        for connection in self._idle:
-            await connection.close()
+        await self._inquirer.close()
 
     async def read_highest_id(self) -> int:
         """Return the highest id that a player has, 0 without players."""
         path = "/api/ops/status"
-        call = f"GET {path}"
-        status = self._decode(await self._call("GET", path), 200, call, _Status)
+        status = await self._inquirer.read(path, _Status)
         if status.players is None:
-            raise UnexpectedAnswer(self._target.url, call, "no players: its database is away")
+            raise UnexpectedAnswer(
+                self._target.url, f"GET {path}", "no players: its database is away"
+            )
         return status.players.highest_user_id or 0
 
     async def look_up_player(self, user_id: int) -> int | None:
         """Return `user_id` if there is such a player."""
         path = f"/api/players/{user_id}"
-        answer = await self._call("GET", path)
+        answer = await self._inquirer.ask("GET", path)
         if answer.status == httpx.codes.NOT_FOUND:
             return None
-        return self._decode(answer, 200, f"GET {path}", _Player).user_id
+        return self._inquirer.decode(answer, 200, f"GET {path}", _Player).user_id
 
     async def create_player(self, username: str) -> int:
         """Return the id of the player of that name, who is made if need be."""
         path = "/api/players"
-        answer = await self._call("POST", path, msgspec.json.encode({"username": username}))
+        answer = await self._inquirer.ask("POST", path, msgspec.json.encode({"username": username}))
         if answer.status != httpx.codes.CONFLICT:
-            return self._decode(answer, 201, f"POST {path}", _Player).user_id
+            return self._inquirer.decode(answer, 201, f"POST {path}", _Player).user_id
         path = f"/api/players?username={quote(username)}"
-        return self._decode(await self._call("GET", path), 200, f"GET {path}", _Player).user_id
-
-    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        connection = self._idle.pop() if self._idle else self._target.open_connection()
-        try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                answer = await connection.send(method, path, body)
-        except httpx.ConnectError as error:
-            raise ServiceUnreachable(self._target.url) from error
-        except httpx.TransportError as error:
-            finding = f"a broken connection ({shorten(str(error))})"
-            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
-        except TimeoutError as error:
-            finding = f"nothing within {_TIMEOUT_SECONDS:g} s"
-            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
-        self._idle.append(connection)
-        return answer
-
-    def _decode(self, answer: Answer, status: int, call: str, shape: type[_Decoded]) -> _Decoded:
-        if answer.status != status:
-            raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
-        try:
-            return msgspec.json.decode(answer.body, type=shape)
-        except msgspec.DecodeError as error:
-            finding = f"something else than a leaderboard's JSON ({error})"
-            raise UnexpectedAnswer(self._target.url, call, finding) from error
+        return (await self._inquirer.read(path, _Player)).user_id

@@ -1,11 +1,14 @@
 """A run in words and tables for a terminal."""
 
+from collections.abc import Iterable, Iterator
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from dashboard.simulation.reports import LatencySummary, RunReport, RunState, TrafficReport
+from dashboard.simulation.run_directory import FoundRun
 
 
 def describe_progress(report: RunReport) -> Text:
@@ -13,8 +16,8 @@ def describe_progress(report: RunReport) -> Text:
     latency = report.total.recent_latency
     failed, dropped = report.total.failed, report.total.dropped
     parts = [
-        f"{report.elapsed_seconds:.0f} / {report.duration_seconds:g} s",
-        f"{report.total.answered_per_second:,.0f} of {report.rate:g}/s",
+        f"{report.elapsed_seconds - report.paused_seconds:.0f} / {report.duration_seconds:g} s",
+        describe_load(report),
         f"{report.in_flight} in flight",
         f"{failed:,} errors" + (f", {dropped:,} dropped" if dropped else ""),
     ]
@@ -24,6 +27,10 @@ def describe_progress(report: RunReport) -> Text:
         parts.append("generator late")
     if report.state is RunState.DRAINING:
         parts.append("awaiting the last answers")
+    elif report.state is RunState.SETTLING:
+        parts.append("sending again what found no answer")
+    elif report.state is RunState.PAUSED:
+        parts.append("paused")
     return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
@@ -52,8 +59,47 @@ def describe_shortfall(report: RunReport) -> str | None:
     if report.total.failed:
         findings.append(f"{report.total.failed:,} of {report.total.started:,} requests failed")
     if report.total.dropped:
-        findings.append(f"{report.total.dropped:,} of {report.planned:,} were dropped")
+        findings.append(f"{report.total.dropped:,} requests were dropped")
+    ledger = report.ledger
+    if report.ledger_problem is not None:
+        findings.append(f"the ledger could not be compared: {report.ledger_problem}")
+    elif ledger is not None and (ledger.lost or ledger.counted_twice or ledger.unexpected):
+        findings.append(describe_comparison(report))
     return ", ".join(findings) or None
+
+
+def describe_load(report: RunReport) -> str:
+    """Return the rate achieved and the rate, or the users, asked for."""
+    achieved = f"{report.total.answered_per_second:,.0f}"
+    if report.rate is None:
+        return f"{achieved}/s from {report.active_users} users"
+    return f"{achieved} of {report.rate:g}/s"
+
+
+def describe_comparison(report: RunReport) -> str:
+    """Return what was sent against what the ledger counted."""
+    submits, ledger = report.submits, report.ledger
+    if report.ledger_problem is not None:
+        return f"not compared: {report.ledger_problem}"
+    if ledger is None:
+        return "compared after the run"
+    found = f"{ledger.lost:,} lost, {ledger.counted_twice:,} counted twice"
+    if ledger.unexpected:
+        found += f", {ledger.unexpected:,} counted though refused"
+    if submits.unknown:
+        found += f"; what became of {submits.unknown:,} more is unknown"
+    return f"{found} ({submits.acknowledged:,} acknowledged, {ledger.sessions:,} in the ledger)"
+
+
+def list_alive(runs: Iterable[FoundRun]) -> Iterator[str]:
+    """Yield a line for each run that goes on."""
+    alive = [run for run in runs if run.alive]
+    if not alive:
+        yield "no run goes on"
+    for run in alive:
+        report = run.snapshot.report
+        progress = describe_progress(report).plain if report else "finding players"
+        yield f"{run.identity.run_id}  pid {run.identity.pid}  {run.identity.url}  {progress}"
 
 
 def format_ms(milliseconds: float) -> str:
@@ -75,6 +121,17 @@ def _tabulate_traffic(report: RunReport) -> Table:
     table.add_section()
     table.add_row("total", *_list_figures(report.total), style="bold")
     return table
+
+
+def _write_load(report: RunReport) -> str:
+    achieved = f"{report.total.answered_per_second:,.1f}"
+    if report.rate is None:
+        return (
+            f"{achieved} requests a second from {report.users} users who think for "
+            f"{report.think_seconds:g} s"
+        )
+    stages = f" ({report.stages})" if report.stages else ""
+    return f"{achieved} of {report.rate:g} requests a second{stages}"
 
 
 def _list_figures(traffic: TrafficReport) -> list[str]:
@@ -103,14 +160,14 @@ def _tabulate_notes(report: RunReport) -> Table:
     table.add_column()
     table.add_row(
         "Run",
-        f"{report.total.answered_per_second:,.1f} of {report.rate:g} requests a second for "
-        f"{report.elapsed_seconds:.1f} s, {report.players:,} players, seed {report.seed}",
+        f"{_write_load(report)} for {report.elapsed_seconds:.1f} s, {report.players:,} players, "
+        f"seed {report.seed}",
     )
     table.add_row("Latency", "from the intended start to the end of the answer")
     table.add_row(
         "Ledger",
-        f"{submits.acknowledged:,} submits acknowledged with {submits.sessions:,} sessions, "
-        f"{submits.refused:,} refused, {submits.unknown:,} unknown; keys {submits.key_prefix}*",
+        f"{describe_comparison(report)}; {submits.refused:,} refused, {submits.unknown:,} unknown, "
+        f"{submits.sent_again:,} sent again; keys {submits.key_prefix}*",
     )
     table.add_row(
         "Generator",

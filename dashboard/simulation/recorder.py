@@ -85,6 +85,8 @@ class Recorder:
         self._second = 0
         self._this_second = _Counts()
         self._unknown_submits = 0
+        self._settled_submits = 0
+        self._settled_refusals = 0
         self._sessions: set[int] = set()
         self._first_session: int | None = None
         self._last_session: int | None = None
@@ -115,9 +117,7 @@ class Recorder:
         self._this_second.succeeded += 1
         self._record_latency(kind, at_seconds, latency_seconds)
         if session_id is not None:
-            self._sessions.add(session_id)
-            self._first_session = min(session_id, self._first_session or session_id)
-            self._last_session = max(session_id, self._last_session or session_id)
+            self._note_session(session_id)
 
     def record_failure(
         self,
@@ -140,16 +140,26 @@ class Recorder:
         error.count += 1
         error.last_seconds = at_seconds
 
-    def report_kinds(self, at_seconds: float) -> dict[str, TrafficReport]:
-        """Return the figures of each kind."""
+    def record_settlement(self, session_id: int | None) -> None:
+        """Count an unknown submit that was sent again and is known now; None: it was refused."""
+        if session_id is None:
+            self._settled_refusals += 1
+        else:
+            self._settled_submits += 1
+            self._note_session(session_id)
+
+    def report_kinds(
+        self, at_seconds: float, active_seconds: float | None = None
+    ) -> dict[str, TrafficReport]:
+        """Return the figures of each kind; `active_seconds` are those without pauses."""
         return {
-            kind.value: _report_traffic([record], at_seconds)
+            kind.value: _report_traffic([record], at_seconds, active_seconds)
             for kind, record in self._kinds.items()
         }
 
-    def report_total(self, at_seconds: float) -> TrafficReport:
-        """Return the figures of all kinds together."""
-        return _report_traffic(list(self._kinds.values()), at_seconds)
+    def report_total(self, at_seconds: float, active_seconds: float | None = None) -> TrafficReport:
+        """Return the figures of all kinds together; `active_seconds` are those without pauses."""
+        return _report_traffic(list(self._kinds.values()), at_seconds, active_seconds)
 
     def list_latency_buckets(self) -> tuple[LatencyBucket, ...]:
         """Return the histogram of all latencies of the run."""
@@ -191,16 +201,23 @@ class Recorder:
     def report_submits(self, key_prefix: str) -> SubmitReport:
         """Return what the ledger should hold, all submits under keys with `key_prefix`."""
         counts = self._kinds[RequestKind.SUBMIT].counts
+        settled = self._settled_submits + self._settled_refusals
         return SubmitReport(
             key_prefix=key_prefix,
             sent=counts.started,
-            acknowledged=counts.succeeded,
-            refused=counts.failed - self._unknown_submits,
-            unknown=self._unknown_submits,
+            acknowledged=counts.succeeded + self._settled_submits,
+            refused=counts.failed - self._unknown_submits + self._settled_refusals,
+            unknown=self._unknown_submits - settled,
+            sent_again=settled,
             sessions=len(self._sessions),
             first_session_id=self._first_session,
             last_session_id=self._last_session,
         )
+
+    def _note_session(self, session_id: int) -> None:
+        self._sessions.add(session_id)
+        self._first_session = min(session_id, self._first_session or session_id)
+        self._last_session = max(session_id, self._last_session or session_id)
 
     def _record_latency(self, kind: RequestKind, at_seconds: float, seconds: float) -> None:
         record = self._kinds[kind]
@@ -226,7 +243,10 @@ class Recorder:
         )
 
 
-def _report_traffic(records: list[_KindRecord], at_seconds: float) -> TrafficReport:
+def _report_traffic(
+    records: list[_KindRecord], at_seconds: float, active_seconds: float | None
+) -> TrafficReport:
+    seconds = at_seconds if active_seconds is None else active_seconds
     latencies, recent = LatencyHistogram(), LatencyHistogram()
     for record in records:
         latencies.merge(record.latencies)
@@ -237,7 +257,7 @@ def _report_traffic(records: list[_KindRecord], at_seconds: float) -> TrafficRep
         succeeded=succeeded,
         failed=sum(record.counts.failed for record in records),
         dropped=sum(record.counts.dropped for record in records),
-        answered_per_second=round(succeeded / at_seconds, 3) if at_seconds > 0 else 0.0,
+        answered_per_second=round(succeeded / seconds, 3) if seconds > 0 else 0.0,
         latency=latencies.summarize(),
         recent_latency=recent.summarize(),
     )

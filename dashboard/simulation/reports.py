@@ -11,8 +11,12 @@ connection was refused or lost has none. Percentiles are within 1 % of the exact
 """
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
+
+from dashboard.simulation.plan import RequestKind, RunOptions
+from dashboard.simulation.stages import write_stages
 
 
 class RunState(StrEnum):
@@ -21,8 +25,14 @@ class RunState(StrEnum):
     RUNNING = "running"
     """Requests are being started."""
 
+    PAUSED = "paused"
+    """The operator holds the plan still."""
+
     DRAINING = "draining"
     """No more are started; the last answers are awaited."""
+
+    SETTLING = "settling"
+    """Submits without an answer are sent again, until it is known what became of them."""
 
     FINISHED = "finished"
     """The whole plan was carried out."""
@@ -116,8 +126,9 @@ class SubmitReport(msgspec.Struct, frozen=True):
     Every submit's Idempotency-Key is `key_prefix` and the request's number in the plan. Of
     `sent` ones, `acknowledged` were answered with success, `refused` with an error that says that
     nothing was written; what became of the `unknown` ones only the ledger can tell (no answer, or
-    a server error). `sessions` counts distinct session ids; less than `acknowledged` would be an
-    idempotency key that was taken for another.
+    a server error). After the plan those are sent again under their keys: `sent_again` of them
+    became known that way, and count as `acknowledged` or `refused`. `sessions` counts distinct
+    session ids; less than `acknowledged` would be an idempotency key that was taken for another.
     """
 
     key_prefix: str
@@ -125,30 +136,60 @@ class SubmitReport(msgspec.Struct, frozen=True):
     acknowledged: int
     refused: int
     unknown: int
+    sent_again: int
     sessions: int
     first_session_id: int | None
     last_session_id: int | None
 
 
+class LedgerReport(msgspec.Struct, frozen=True):
+    """What the ledger has of the run's submits: sessions with ids above `after` under its keys.
+
+    `lost` were acknowledged and are not there. `counted_twice` are there more often than once.
+    `unexpected` are there although they were refused.
+    """
+
+    after: int
+    sessions: int
+    distinct_keys: int
+    lost: int
+    counted_twice: int
+    unexpected: int
+
+
 class RunReport(msgspec.Struct, frozen=True):
     """One run: what was asked for, and what came of it.
 
-    `started_at` is UTC. `rate` (requests a second), `duration_seconds`, `players`, `mix` (weights)
-    and `seed` are what was asked for; `planned` is rate times duration. `elapsed_seconds` ends
-    with the last answer. `total` sums up `kinds` (`submit`, `top`, `rank`).
+    `started_at` is UTC. `model` is `open` or `closed`. `rate` (requests a second, over all stages),
+    `duration_seconds`, `players`, `mix` (weights), `scores`, `stages` (as on the command line),
+    `users`, `think_seconds` and `seed` are what was asked for; `planned` is what the rate makes in
+    that time, and null for a closed run, as `rate` is. `pace` is by how much the operator
+    multiplied the rate or the users, `target_rate` the rate at this moment, `active_users` the
+    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`.
+    `total` sums up `kinds` (`submit`, `top`, `rank`). `ledger` is null before the end, and where
+    `ledger_problem` says why it could not be read.
     """
 
     run_id: str
     url: str
     state: RunState
     started_at: str
-    rate: float
+    model: str
+    rate: float | None
     duration_seconds: float
     players: int
     mix: dict[str, float]
+    scores: str
+    stages: str
+    users: int | None
+    think_seconds: float | None
     seed: int
-    planned: int
+    planned: int | None
+    pace: float
+    target_rate: float | None
+    active_users: int | None
     elapsed_seconds: float
+    paused_seconds: float
     in_flight: int
     total: TrafficReport
     kinds: dict[str, TrafficReport]
@@ -157,3 +198,23 @@ class RunReport(msgspec.Struct, frozen=True):
     seconds: tuple[SecondReport, ...]
     generator: GeneratorReport
     submits: SubmitReport
+    ledger: LedgerReport | None = None
+    ledger_problem: str | None = None
+
+
+def describe_options(options: RunOptions) -> dict[str, Any]:
+    """Return the fields of a `RunReport` that say what was asked for."""
+    course, is_open = options.course, options.users is None
+    return {
+        "model": "open" if is_open else "closed",
+        "rate": round(course.requests / course.duration_seconds, 3) if is_open else None,
+        "duration_seconds": course.duration_seconds,
+        "players": options.players,
+        "mix": {kind.value: getattr(options.mix, kind.value) for kind in RequestKind},
+        "scores": options.scores.value,
+        "stages": write_stages(options.stages) if options.stages else "",
+        "users": options.users,
+        "think_seconds": None if is_open else options.think_seconds,
+        "seed": options.seed,
+        "planned": options.requests if is_open else None,
+    }

@@ -1,7 +1,8 @@
-"""Carrying out a plan: each request at its time, whatever became of those before it.
+"""Carrying out a plan, and what the operator may change while that goes on.
 
-An open model, as players are: they do not wait for each other's answers. The requests in flight
-are bounded all the same, and what does not fit is counted as dropped.
+In the open model each request leaves at its time, whatever became of those before it: players do
+not wait for each other's answers. The requests in flight are bounded all the same, and what does
+not fit is counted as dropped. In the closed model each user waits for the answer and thinks.
 """
 
 import asyncio
@@ -20,16 +21,22 @@ from dashboard.simulation.exchange import (
     judge_answer,
     send_request,
 )
-from dashboard.simulation.plan import PlannedRequest, RequestKind, RunOptions, plan_requests
+from dashboard.simulation.pacing import RunClock
+from dashboard.simulation.plan import (
+    MOST_USERS,
+    Arrivals,
+    PlannedRequest,
+    RequestKind,
+    RunOptions,
+    plan_requests,
+    plan_user,
+)
 from dashboard.simulation.recorder import Recorder
-from dashboard.simulation.reports import RunReport, RunState
+from dashboard.simulation.reports import RunReport, RunState, describe_options
+from dashboard.simulation.settling import settle_submits
 
-# Between the beginning of a run and its time zero, for the event loop to settle.
-_LEAD_SECONDS = 0.05
-
-# The event loop wakes up on whole milliseconds. A request that is due within half of one leaves
-# early rather than late; its latency then counts from the moment it left.
-_TIMER_GRAIN_SECONDS = 0.0005
+_TENTHS = 10
+_LOWEST_PACE, _HIGHEST_PACE = 1, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,9 @@ class RunLimits:
     timeout_seconds: float = 10.0
     """Longest wait for an answer, from the intended start."""
 
+    settling_seconds: float = 30.0
+    """How long submits without an answer are sent again after the end of the plan."""
+
 
 _DEFAULT_LIMITS = RunLimits()
 
@@ -64,41 +74,56 @@ class Run:
         target: Target,
         players: Sequence[int],
         limits: RunLimits = _DEFAULT_LIMITS,
+        run_id: str | None = None,
     ) -> None:
         self._options = options
         self._target = target
         self._players = players
         self._limits = limits
-        self._run_id = secrets.token_hex(6)
+        self._run_id = run_id or secrets.token_hex(6)
         self._key_prefix = f"sim-{self._run_id}-"
         self._recorder = Recorder()
         self._state = RunState.RUNNING
+        self._pace_tenths = _TENTHS
+        self._arrivals = Arrivals(options)
+        self._next_number = 0
         self._in_flight = 0
+        self._unknown: list[PlannedRequest] = []
         self._idle: list[Connection] = []
         self._free_connections = asyncio.Semaphore(limits.connections)
         self._starter: asyncio.Task[None] | None = None
+        self._users: asyncio.TaskGroup | None = None
+        self._present: set[int] = set()
+        self._requests: asyncio.TaskGroup | None = None
         self._started_at = datetime.now(UTC)
-        self._zero = time.perf_counter() + _LEAD_SECONDS
+        self._clock = RunClock()
         self._processor_zero = time.process_time()
         self._final_report: RunReport | None = None
 
     async def execute(self) -> RunReport:
         """Carry out the plan and return what came of it.
 
-        Cancelling gives up the requests in flight; the figures up to then stay in `snapshot`.
+        Submits that found no answer are then sent again under the same key, until it is known what
+        became of them. Cancelling gives up the requests in flight; the figures up to then stay in
+        `snapshot`.
         """
         self._started_at = datetime.now(UTC)
-        self._zero = time.perf_counter() + _LEAD_SECONDS
         self._processor_zero = time.process_time()
+        self._clock.start()
         try:
             async with asyncio.TaskGroup() as requests:
-                self._starter = requests.create_task(self._start_requests(requests))
+                self._requests = requests
+                start = self._start_requests if self._options.users is None else self._start_users
+                self._starter = requests.create_task(start())
+            self._clock.end()
+            await self._settle()
         except asyncio.CancelledError:
             self._state = RunState.STOPPED
             raise
         else:
             self._state = RunState.STOPPED if self._starter.cancelled() else RunState.FINISHED
         finally:
+            self._clock.end()
             self._final_report = self._make_report()
             for connection in self._idle:
                 await connection.close()
@@ -109,32 +134,85 @@ class Run:
         if self._starter is not None:
             self._starter.cancel()
 
+    def toggle_pause(self) -> None:
+        """Start no requests for now, or go on where the plan stood."""
+        if self._state is RunState.RUNNING:
+            self._clock.pause()
+            self._state = RunState.PAUSED
+        elif self._state is RunState.PAUSED:
+            self._clock.resume()
+            self._state = RunState.RUNNING
+
+    def change_pace(self, tenths: int) -> None:
+        """Raise rate or users by tenths of what was planned; a negative number lowers them."""
+        before = self._pace_tenths
+        self._pace_tenths = min(max(before + tenths, _LOWEST_PACE), _HIGHEST_PACE)
+        self._arrivals.scale(self._pace_tenths / before)
+        self._call_users()
+
     def snapshot(self) -> RunReport:
         """Return the figures of this moment."""
         return self._final_report or self._make_report()
 
-    async def _start_requests(self, requests: asyncio.TaskGroup) -> None:
+    async def _start_requests(self) -> None:
+        assert self._requests is not None
         try:
-            for request in plan_requests(self._options):
-                intended = self._zero + request.offset_seconds
-                wait_seconds = intended - time.perf_counter()
-                # Even without a wait the loop must turn: the request before this one begins then,
-                # and answers are read.
-                await asyncio.sleep(wait_seconds if wait_seconds > _TIMER_GRAIN_SECONDS else 0)
+            for request in plan_requests(self._options, self._arrivals):
+                intended = await self._clock.wait_for(request.offset_seconds)
                 if self._in_flight < self._limits.in_flight:
-                    requests.create_task(self._carry_out(request, intended))
+                    self._requests.create_task(self._carry_out(request, intended))
                 else:
-                    self._recorder.record_drop(request.kind, self._measure_elapsed())
+                    self._recorder.record_drop(request.kind, self._clock.elapsed_seconds)
             # The gap after the last arrival belongs to the run as much as those before it.
-            await asyncio.sleep(self._options.duration_seconds - self._measure_elapsed())
+            await self._clock.wait_for(self._options.course.duration_seconds)
         finally:
             self._state = RunState.DRAINING
+
+    async def _start_users(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as self._users:
+                self._call_users()
+                await self._clock.wait_for(self._options.course.duration_seconds)
+                # Whoever thinks past the end has nothing more to ask.
+                self._state = RunState.DRAINING
+        finally:
+            self._state = RunState.DRAINING
+            self._users = None
+
+    def _call_users(self) -> None:
+        """Let as many users begin as are wanted and not there; who is too many leaves by itself."""
+        if self._users is None:
+            return
+        for user in range(self._count_wanted_users()):
+            if user not in self._present:
+                self._present.add(user)
+                self._users.create_task(self._behave(user))
+
+    def _count_wanted_users(self) -> int:
+        users = (self._options.users or 0) * self._pace_tenths / _TENTHS
+        return min(max(1, round(users)), MOST_USERS)
+
+    async def _behave(self, user: int) -> None:
+        assert self._requests is not None
+        duration_seconds = self._options.course.duration_seconds
+        try:
+            for think_seconds, content in plan_user(self._options, user):
+                offset = self._clock.position_seconds + think_seconds
+                intended = await self._clock.wait_for(min(offset, duration_seconds))
+                if offset >= duration_seconds or user >= self._count_wanted_users():
+                    return
+                request = content._replace(number=self._next_number, offset_seconds=offset)
+                self._next_number += 1
+                # A task of its own, so that stopping the user does not give up the request.
+                await asyncio.wait({self._requests.create_task(self._carry_out(request, intended))})
+        finally:
+            self._present.discard(user)
 
     async def _carry_out(self, request: PlannedRequest, intended: float) -> None:
         self._in_flight += 1
         started = time.perf_counter()
         lag_seconds = max(started - intended, 0.0)
-        self._recorder.record_start(request.kind, started - self._zero, lag_seconds)
+        self._recorder.record_start(request.kind, started - self._clock.zero, lag_seconds)
         outcome: int | Failure | None = Failure.of_abandoning()
         try:
             async with asyncio.timeout(self._limits.timeout_seconds - lag_seconds):
@@ -146,9 +224,11 @@ class Run:
         finally:
             ended = time.perf_counter()
             self._in_flight -= 1
-            at_seconds, latency_seconds = ended - self._zero, ended - min(intended, started)
+            at_seconds, latency_seconds = ended - self._clock.zero, ended - min(intended, started)
             if isinstance(outcome, Failure):
                 self._recorder.record_failure(request.kind, at_seconds, latency_seconds, outcome)
+                if request.kind is RequestKind.SUBMIT and outcome.maybe_written:
+                    self._unknown.append(request)
             else:
                 self._recorder.record_success(request.kind, at_seconds, latency_seconds, outcome)
 
@@ -163,28 +243,37 @@ class Run:
             self._idle.append(connection)
         return judge_answer(request.kind, user_id, answer)
 
-    def _measure_elapsed(self) -> float:
-        return max(time.perf_counter() - self._zero, 0.0)
+    async def _settle(self) -> None:
+        if self._unknown:
+            self._state = RunState.SETTLING
+            await settle_submits(
+                self._unknown,
+                self._exchange,
+                self._recorder.record_settlement,
+                self._limits.settling_seconds,
+            )
 
     def _make_report(self) -> RunReport:
-        elapsed_seconds = self._measure_elapsed()
-        options, recorder = self._options, self._recorder
+        clock, options, recorder = self._clock, self._options, self._recorder
         processor_seconds = time.process_time() - self._processor_zero
+        elapsed_seconds, position_seconds = clock.elapsed_seconds, clock.position_seconds
+        pace = self._pace_tenths / _TENTHS
         return RunReport(
             run_id=self._run_id,
             url=self._target.url,
             state=self._state,
             started_at=self._started_at.isoformat(timespec="milliseconds"),
-            rate=options.rate,
-            duration_seconds=options.duration_seconds,
-            players=options.players,
-            mix={kind.value: getattr(options.mix, kind.value) for kind in RequestKind},
-            seed=options.seed,
-            planned=options.requests,
+            **describe_options(options),
+            pace=pace,
+            target_rate=round(options.course.read_rate(position_seconds) * pace, 3)
+            if options.users is None
+            else None,
+            active_users=len(self._present) if options.users is not None else None,
             elapsed_seconds=round(elapsed_seconds, 3),
+            paused_seconds=round(clock.paused_seconds, 3),
             in_flight=self._in_flight,
-            total=recorder.report_total(elapsed_seconds),
-            kinds=recorder.report_kinds(elapsed_seconds),
+            total=recorder.report_total(elapsed_seconds, position_seconds),
+            kinds=recorder.report_kinds(elapsed_seconds, position_seconds),
             latency_buckets=recorder.list_latency_buckets(),
             errors=recorder.list_errors(),
             seconds=recorder.list_seconds(),

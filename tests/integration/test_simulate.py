@@ -1,5 +1,7 @@
 import asyncio
+import os
 import sys
+import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 
@@ -32,6 +34,7 @@ async def simulate(url: str, *arguments: str) -> RunReport:
         *("--rate", "100", "--duration", "2", *arguments),
         stdout=PIPE,
         stderr=PIPE,
+        env=os.environ | {"XDG_STATE_HOME": tempfile.gettempdir()},
     )
     async with asyncio.timeout(60):
         stdout, stderr = await process.communicate()

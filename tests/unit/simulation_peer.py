@@ -35,6 +35,7 @@ class Peer:
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     traffic_seen: asyncio.Event = field(default_factory=asyncio.Event)
     connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = field(default_factory=dict)
+    lost_sessions: int = 0
     port: int = 0
     close: Callable[[], None] = lambda: None
 
@@ -53,7 +54,12 @@ class Peer:
         parts = urlsplit(call.path)
         match call.method, parts.path.split("/")[2:]:
             case "GET", ["ops", "status"]:
-                return 200, {"players": {"highest_user_id": max(self.players, default=0)}}
+                highest = max(self.players, default=0)
+                return 200, {"players": {"highest_user_id": highest}, "highest_session_id": 0}
+            case "GET", ["ops", "sessions", "count"]:
+                prefix = parse_qs(parts.query)["key_prefix"][0]
+                found = sum(key.startswith(prefix) for key in self.sessions) - self.lost_sessions
+                return 200, {"sessions": found, "distinct_keys": found}
             case "GET", ["players", user_id]:
                 return self._describe(int(user_id))
             case "GET", ["players"]:

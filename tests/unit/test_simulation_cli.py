@@ -3,8 +3,10 @@ import os
 import pty
 import signal
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, Process
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,13 +26,20 @@ from dashboard.simulation.reports import (
 )
 from tests.unit.simulation_peer import run_peer
 
+# Runs of tests are no business of the consoles on this machine.
+STATE = Path(tempfile.gettempdir()) / f"leaderboard-tests-{os.getpid()}"
+
 SHORT = ("--rate", "100", "--duration", "0.3", "--players", "10", "--seed", "5")
 LONG = ("--rate", "100", "--duration", "600", "--players", "10", "--seed", "5")
 
 
-async def start(*arguments: str, stderr: int = PIPE) -> Process:
+async def start(*arguments: str, stderr: int = PIPE, state: Path | None = None) -> Process:
+    """Start the command; runs are found below `state`, by default nowhere."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dashboard.simulation", *arguments, stdout=PIPE, stderr=stderr
+        *(sys.executable, "-m", "dashboard.simulation", *arguments),
+        stdout=PIPE,
+        stderr=stderr,
+        env=os.environ | {"XDG_STATE_HOME": str(state or STATE)},
     )
 
 
@@ -100,6 +109,16 @@ async def test_where_nothing_answers_one_line_says_what_to_do() -> None:
         (["--mix", "submit=0"], "one of them is above 0"),
         (["--url", "localhost:8000"], "is not like http://host:port"),
         (["--url", "http://[::1"], "http://[::1"),
+        (["--stages", "100"], "'100' is not a stage"),
+        (["--stages", "0x5"], "a rate above 0 somewhere"),
+        (["--stages", "100x0"], "a duration of 0 s"),
+        (["--stages", "100-nanx5"], "a rate of nan"),
+        (["--stages", "100x5", "--rate", "5"], "leave --rate and --duration out"),
+        (["--users", "0"], "0 users"),
+        (["--users", "5", "--rate", "5"], "leave --rate and --stages out"),
+        (["--think", "1"], "--think is for users"),
+        (["--users", "5", "--think", "-1"], "a think time of -1 s"),
+        (["--scores", "cubic"], "'cubic' is not one of"),
         (["--wrong"], "No such option"),
         (["surplus"], "unexpected extra argument"),
     ],
@@ -195,13 +214,22 @@ def make_report(**changes: Any) -> RunReport:
         url="http://127.0.0.1:8000",
         state=RunState.RUNNING,
         started_at="2026-01-01T00:00:00+00:00",
+        model="open",
         rate=8.0,
         duration_seconds=60.0,
         players=10,
         mix={"submit": 70.0, "top": 10.0, "rank": 20.0},
+        scores="lognormal",
+        stages="",
+        users=None,
+        think_seconds=None,
         seed=5,
         planned=480,
+        pace=1.0,
+        target_rate=8.0,
+        active_users=None,
         elapsed_seconds=2.0,
+        paused_seconds=0.0,
         in_flight=1,
         total=traffic,
         kinds={"submit": traffic, "top": traffic, "rank": traffic},
@@ -209,7 +237,7 @@ def make_report(**changes: Any) -> RunReport:
         errors=(),
         seconds=(),
         generator=GeneratorReport(1.0, 2.0, 3.0, limited=False, cpu_share=0.25),
-        submits=SubmitReport("sim-cafe-", 9, 5, 1, 2, 5, 1, 5),
+        submits=SubmitReport("sim-cafe-", 9, 5, 1, 2, 0, 5, 1, 5),
     )
     return msgspec.structs.replace(report, **changes)
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from dashboard.simulation.plan import (
     GAME_MODES,
-    LARGEST_SCORE,
     Mix,
     RequestKind,
     RunOptions,
     plan_requests,
 )
+from dashboard.simulation.scores import LARGEST_SCORE
 
 
 def make_options(**changes: Any) -> RunOptions:
