@@ -270,3 +270,10 @@ class Console(App[None]):
         self.deliver_text(
             io.StringIO(text), save_directory=path.parent, save_filename=path.name, name="Export"
         )
+
+
+def list_action_ids() -> list[str]:
+    """Return the ids by which the keys of actions can be changed."""
+    owners = (Console, BoardView, Prompt, LiveScreen, PlayerScreen, HealthScreen, KeysScreen)
+    bindings = (binding for owner in owners for binding in owner.BINDINGS)
+    return [binding.id for binding in bindings if isinstance(binding, Binding) and binding.id]

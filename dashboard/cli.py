@@ -1,11 +1,13 @@
 """The command line of `leaderboard dashboard`."""
 
 import sys
+from pathlib import Path
 
 import click
 
-from dashboard.app import Console
+from dashboard.app import Console, list_action_ids
 from dashboard.gateway import Gateway
+from dashboard.keymap import UnusableKeymap, read_keymap
 from dashboard.simulation.cli import check_url
 
 _PROGRAM = "leaderboard dashboard"
@@ -19,14 +21,22 @@ _PROGRAM = "leaderboard dashboard"
     callback=check_url,
     help="The service.",
 )
-def dashboard(*, url: str) -> int:
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path),
+    help='TOML file with other keys, such as "console.pause" = "p".',
+)
+def dashboard(*, url: str, keys: Path | None) -> int:
     """Watch the board, the players and the system's health in the terminal.
 
     Press ? in the console for its keys.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    keymap = read_keymap(keys, list_action_ids()) if keys else {}
+    # Textual reads from the one and writes to the other.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("the console needs a terminal for its input and output")
     console = Console(Gateway(url))
+    console.set_keymap(keymap)
     console.run()
     return console.return_code or 0
 
@@ -37,6 +47,9 @@ def main() -> None:
         status = dashboard.main(prog_name=_PROGRAM, standalone_mode=False)
     except click.ClickException as error:
         reason = " ".join(error.format_message().split())
-        click.echo(f"{_PROGRAM}: {reason}", err=True)
-        sys.exit(1)
-    sys.exit(status)
+    except UnusableKeymap as error:
+        reason = " ".join(str(error).split())
+    else:
+        sys.exit(status)
+    click.echo(f"{_PROGRAM}: {reason}", err=True)
+    sys.exit(1)

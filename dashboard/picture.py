@@ -114,7 +114,9 @@ class Picture:
     @property
     def age_seconds(self) -> float | None:
         """Time since the service last said that these are the current figures."""
-        return None if self._confirmed_at is None else self.clock.monotonic() - self._confirmed_at
+        if self._confirmed_at is None or (self.top is None and self.status is None):
+            return None
+        return self.clock.monotonic() - self._confirmed_at
 
     def judge_board(self) -> Condition:
         """Return in what condition the board is."""
@@ -134,7 +136,7 @@ class Picture:
         if not self.top.leaderboard:
             return Condition(
                 Kind.EMPTY,
-                "Nobody has played yet. Press 3 to start traffic, or submit a score over HTTP.",
+                "Nobody has played yet: press 3 to start traffic",
             )
         return Condition(Kind.LIVE, "")
 
@@ -150,7 +152,7 @@ class Picture:
             return Condition(Kind.LOADING, f"Connecting to {self.address}")
         seconds = max(0, round(link.retry_at - self.clock.monotonic()))
         retry = f"next try in {seconds} s (r: now)"
-        kept = f"; shown {self.describe_age()}" if has_data else ""
+        kept = f"; shown {self.describe_age()}" if has_data else f", is {self.address} right?"
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")
             return Condition(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")

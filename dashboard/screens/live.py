@@ -11,7 +11,6 @@ from dashboard.board import Line
 from dashboard.condition import Condition
 from dashboard.figures import draw_sparkline, write_age, write_change, write_count, write_rate
 from dashboard.names import clean_name, fit_name
-from dashboard.picture import BOARD_NAME
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.board_view import BoardView
@@ -29,7 +28,7 @@ class LiveScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "go_to_rank", "Go to rank", id="live.go_to_rank"),
-        Binding("f", "follow", "Follow", id="live.follow"),
+        Binding("f", "follow", "Follow", show=False, id="live.follow"),
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
 
@@ -60,19 +59,23 @@ class LiveScreen(ConsoleScreen):
         return self.query_one("#board", BoardView)
 
     def describe_live(self) -> str:
-        """Tell how many players there are, and what the figures are about."""
+        """Tell how many players there are, how much comes in, and what the figures are about."""
         picture = self.picture
         if picture.top is None:
             return ""
-        view = self._board_view
+        matches, lines = self._board_view.matches, len(picture.board)
+        if lines and not matches:
+            return f"Nobody in the first {lines:,} matches; escape shows all, 2 looks up any player"
         window = picture.board.read_window_seconds(picture.clock.monotonic())
-        shown = f"{view.matches:,} shown" if view.matches < len(picture.board) else "first"
-        if shown == "first":
-            shown = f"first {len(picture.board):,}"
+        shown = f"first {lines:,}" if matches == lines else f"{matches:,} shown"
         return (
-            f"{shown} of {picture.top.players:,} players on {BOARD_NAME}, "
-            f"moves over the last {write_age(window)}"
+            f"{shown} of {picture.top.players:,} players, "
+            f"{write_rate(self._read_submits())} submitted, moves over {write_age(window)}"
         )
+
+    def _read_submits(self) -> float | None:
+        submits = self.picture.health.read_values("submits")
+        return submits[-1] if submits else None
 
     def show_body(self, condition: Condition) -> None:
         """Show the board as it is now."""
@@ -157,10 +160,9 @@ class LiveScreen(ConsoleScreen):
 
     def _draw_traffic(self) -> list[ToneLine]:
         history = self.picture.health.read_values("submits")
-        rate = history[-1] if history else None
         pending = self.picture.status.pending_sessions if self.picture.status else None
         return [
-            [(write_rate(rate), "strong"), (" submitted", "muted")],
+            [(write_rate(self._read_submits()), "strong"), (" submitted", "muted")],
             [(draw_sparkline(history, 28), "accent")],
             [(write_count(pending), "strong"), (" sessions pending", "muted")],
         ]

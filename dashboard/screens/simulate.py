@@ -1,30 +1,216 @@
 """Simulate: traffic under the operator's hand."""
 
-from textual.app import ComposeResult
+from collections.abc import Iterable
+from typing import ClassVar
 
-from dashboard.condition import Condition
-from dashboard.screens.console_screen import ConsoleScreen
-from dashboard.widgets.lines import Lines
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from dashboard.condition import Condition, Kind
+from dashboard.hand_submission import ServiceSubmitter
+from dashboard.names import clean_name
+from dashboard.picture import Picture
+from dashboard.run_desk import RunDesk
+from dashboard.run_source import LocalRuns
+from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.simulation.presentation import describe_comparison
+from dashboard.simulation.reports import RunReport, RunState
+from dashboard.simulation.run_directory import Command, FoundRun
+from dashboard.widgets.hand_row import HandRow
+from dashboard.widgets.run_form_view import RunFormView
+from dashboard.widgets.run_view import RunView
 
 
 class SimulateScreen(ConsoleScreen):
-    """Says how to start traffic from a shell."""
+    """The form of a new run, or the run that goes on; a run that is found is taken up."""
 
     MODE = "simulate"
 
+    DEFAULT_CSS = """
+    SimulateScreen {
+        & #simulation { height: 1fr; }
+        & RunView { display: none; }
+        &.-watching RunView { display: block; }
+        &.-watching #planning { display: none; }
+        & #planning { height: 1fr; overflow-y: auto; scrollbar-size-vertical: 1; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "start", "Start", id="simulate.start"),
+        Binding("plus,equals_sign", "tell('faster')", "Faster", id="simulate.faster"),
+        Binding("minus", "tell('slower')", "Slower", id="simulate.slower"),
+        Binding("space", "pause_run", "Pause", id="simulate.pause"),
+        Binding("x", "tell('stop')", "Stop", id="simulate.stop"),
+        Binding("n", "new_run", "New run", id="simulate.new"),
+        Binding("l", "last_run", "Last run", show=False, id="simulate.last"),
+        Binding("h", "by_hand", "By hand", show=False, id="simulate.hand"),
+        Binding("escape", "leave", "Leave the field", show=False, id="simulate.leave"),
+    ]
+
+    def __init__(self, picture: Picture, desk: RunDesk | None = None) -> None:
+        super().__init__(picture)
+        self._desk = desk or RunDesk(
+            LocalRuns(picture.url), ServiceSubmitter(picture.url), picture.clock
+        )
+
     def compose_body(self) -> ComposeResult:
-        """The command to run."""
-        yield Lines(id="simulate", classes="panel")
+        """The form and the run; one of them is shown."""
+        with Vertical(id="simulation"):
+            with Vertical(id="planning"):
+                yield RunFormView()
+                yield HandRow(self._desk.submitter)
+            yield RunView()
+
+    def judge(self) -> Condition:
+        """Return in what condition the run is."""
+        desk = self._desk
+        if desk.starting:
+            return Condition(Kind.LOADING, "The run is being started")
+        if desk.run is not None:
+            return _judge_run(desk.run)
+        if desk.problem is not None:
+            return Condition(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
+        trouble = self.picture.judge_link(has_data=False)
+        if trouble is not None:
+            return trouble
+        if desk.read_only:
+            return Condition(
+                Kind.EMPTY, "No run goes on, and none can be started here: the console only looks."
+            )
+        last = " l shows the last run." if desk.last is not None else ""
+        return Condition(
+            Kind.EMPTY,
+            f"No run goes on. s starts this one, tab goes to a field, h submits one score.{last}",
+        )
 
     def show_body(self, condition: Condition) -> None:
-        """Show the command for the service that is watched."""
-        url = self.picture.url
-        self.query_one("#simulate", Lines).show(
-            [
-                [("Start traffic from another terminal:", "")],
-                [],
-                [(f"  leaderboard simulate --rate 200 --duration 60 --url {url}", "accent")],
-                [],
-                [("Then press 1 to see the board move and 4 to see the latencies.", "muted")],
-            ]
+        """Show the run, or the form."""
+        desk = self._desk
+        desk.look()
+        self.picture.run_state = desk.describe()
+        watching = desk.starting or desk.run is not None
+        if watching is not self.has_class("-watching"):
+            self.set_class(watching, "-watching")
+            if watching:
+                # The fields are hidden now, and must not take the keys of the run.
+                self.set_focus(None)
+        self.query_one("#planning").disabled = desk.read_only
+        if watching:
+            self.query_one(RunView).show(desk.report)
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return the run second by second."""
+        report = self._desk.report
+        for second in report.seconds if report else ():
+            yield {
+                "second": second.second,
+                "started": second.started,
+                "succeeded": second.succeeded,
+                "failed": second.failed,
+                "dropped": second.dropped,
+            }
+
+    def describe_selection(self) -> str | None:
+        """Return the figures of the run on a line."""
+        report = self._desk.report
+        if report is None or report.total.latency is None:
+            return None
+        latency = report.total.latency
+        return (
+            f"{report.run_id}\t{report.state}\t{report.total.answered_per_second}/s\t"
+            f"p50 {latency.p50_ms} ms\tp99 {latency.p99_ms} ms\t{describe_comparison(report)}"
         )
+
+    def start_search(self) -> None:
+        """Go to the form."""
+        if not self.has_class("-watching"):
+            self.query_one(RunFormView).focus_first()
+
+    def on_run_form_view_submitted(self) -> None:
+        """Start the run of the form."""
+        self.action_start()
+
+    def action_start(self) -> None:
+        """Start the run of the form."""
+        desk = self._desk
+        if self.has_class("-watching"):
+            if desk.run is not None and not desk.run.alive:
+                self.notify("Press n for a new run first.", markup=False)
+            return
+        if desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+            return
+        try:
+            desk.start(self.query_one(RunFormView).form)
+        except ValueError as error:
+            self.notify(f"Not started: {error}", severity="warning", markup=False)
+        self.show()
+
+    def action_tell(self, command: str) -> None:
+        """Tell the run what to do."""
+        if self._desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+        elif not self._desk.tell(Command(command)):
+            self.notify("No run goes on.", markup=False)
+
+    async def action_pause_run(self) -> None:
+        """Pause the run or let it go on; without one, hold the console's figures still."""
+        if self._desk.run is not None and self._desk.run.alive:
+            self.action_tell(Command.PAUSE)
+        else:
+            await self.app.run_action("pause", self.app)
+
+    def action_new_run(self) -> None:
+        """Go back to the form after a run."""
+        if self._desk.run is not None and self._desk.run.alive:
+            self.notify("The run still goes on: x stops it.", markup=False)
+        self._desk.dismiss()
+        self.show()
+
+    def action_last_run(self) -> None:
+        """Look at the last run again."""
+        self._desk.show_last()
+        self.show()
+
+    def action_by_hand(self) -> None:
+        """Go to the fields for one score."""
+        if not self.has_class("-watching"):
+            self.query_one(HandRow).focus_first()
+
+    def action_leave(self) -> None:
+        """Give the keys back to the screen."""
+        self.set_focus(None)
+
+
+def _judge_run(run: FoundRun) -> Condition:
+    snapshot = run.snapshot
+    report = snapshot.report
+    if not run.alive and not snapshot.ended:
+        return Condition(
+            Kind.ERROR, "The run's process died; these are its last figures. n for a new run."
+        )
+    if snapshot.problem is not None:
+        return Condition(Kind.ERROR, f"{clean_name(snapshot.problem)} (n: back to the form)")
+    if report is None:
+        return Condition(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
+    return _judge_report(report, ended=snapshot.ended)
+
+
+def _judge_report(report: RunReport, *, ended: bool) -> Condition:
+    if ended:
+        return Condition(
+            Kind.LIVE, f"The run has ended: {describe_comparison(report)}. n for a new one."
+        )
+    match report.state:
+        case RunState.PAUSED:
+            return Condition(Kind.PAUSED, "The run is paused: space lets it go on, x stops it.")
+        case RunState.RUNNING:
+            return Condition(
+                Kind.LIVE, "+ and \N{MINUS SIGN} change the rate by a tenth, space pauses, x stops."
+            )
+        case RunState.DRAINING | RunState.SETTLING:
+            return Condition(Kind.LIVE, "All is sent; the last answers are awaited.")
+        case _:
+            return Condition(Kind.LIVE, "All is answered; the ledger is being compared.")

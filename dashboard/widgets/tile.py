@@ -58,4 +58,4 @@ def draw_history(history: Sequence[Sample], width: int) -> Span:
 
 def draw_waiting() -> list[ToneLine]:
     """Return what a tile says before the first look."""
-    return [[("… waiting for the first status", "muted")]]
+    return [[("… no status yet", "muted")]]

@@ -1,8 +1,10 @@
+from dashboard.answers import Entry, Top
 from dashboard.gateway import TOP_LIMIT
+from dashboard.messages import TopArrived
 from dashboard.widgets.board_view import BoardView
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import Operator, watch_live
-from tests.dashboard.service_peer import ServicePeer
+from tests.dashboard.service_peer import ServicePeer, list_entries
 
 
 def find_board(operator: Operator) -> BoardView:
@@ -123,6 +125,36 @@ async def test_stale_data_is_dimmed_and_kept() -> None:
         await operator.pass_time(2.2)
         assert operator.notice.startswith(" ● live")
         assert not any(part.style and part.style.dim for part in board.render_line(1))
+
+
+async def test_a_filter_that_nobody_matches_says_what_to_do() -> None:
+    async with watch_live() as operator:
+        await operator.press("slash")
+        await operator.type("zzz")
+        assert "Nobody in the first 9 matches; escape shows all" in operator.notice
+
+
+async def test_a_thousand_rows_can_be_walked() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player {number}", 10_000 - number) for number in range(1, 1_001)]
+    peer.silent = True
+    async with watch_live(peer) as operator:
+        top = Top(
+            tuple(
+                Entry(row["user_id"], row["username"], row["total_score"], row["rank"])
+                for row in list_entries(peer.scores)
+            ),
+            players=1_000,
+            as_of=peer.clock.now(),
+        )
+        operator.console.post_message(TopArrived(top))
+        await operator.pass_time()
+        await operator.press("end")
+        assert "1,000 NEW   player 1000" in operator.screen_text
+        await operator.press("pageup", "g", "5", "0", "0", "enter")
+        assert find_board(operator).selected == 500
+        await operator.press("home")
+        assert find_board(operator).selected == 1
 
 
 async def test_enter_looks_the_player_up() -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.dashboard.frozen_clock import FrozenClock
@@ -20,14 +21,35 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = {"narrow": (80, 24), "wide": (120, 36)}
 
 
+def begin_without_answers(peer: ServicePeer) -> None:
+    """The stream says nothing yet, and everything else is refused."""
+    peer.silent = True
+
+    def refuse(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path.endswith("/stream"):
+            return None
+        return httpx.Response(503, json={"error": "Ask again.", "code": "starting"})
+
+    peer.fail = refuse
+
+
+def begin_without_service(peer: ServicePeer) -> None:
+    peer.go_away()
+
+
+def begin_without_players(peer: ServicePeer) -> None:
+    peer.scores = []
+
+
 async def live_loading(operator: Operator) -> None:
-    operator.peer.silent = True
-    operator.peer.refuse(503, "standings_unavailable", "Ask again.", "/top")
     await operator.pass_time()
 
 
+async def live_unreachable(operator: Operator) -> None:
+    await operator.pass_time(1.0)
+
+
 async def live_empty(operator: Operator) -> None:
-    operator.peer.scores = []
     await operator.pass_time()
 
 
@@ -87,7 +109,7 @@ async def player_idle(operator: Operator) -> None:
 
 async def player_searching(operator: Operator) -> None:
     await player_idle(operator)
-    await operator.press("4")
+    await operator.type("4")
 
 
 async def player_found(operator: Operator) -> None:
@@ -143,8 +165,12 @@ async def player_compared(operator: Operator) -> None:
     await operator.press("enter")
 
 
-async def health_loading(operator: Operator) -> None:
-    operator.peer.refuse(503, "starting", "Not yet.", "/ops/status")
+async def health_refused(operator: Operator) -> None:
+    await operator.press("4")
+    await operator.pass_time(2.0)
+
+
+async def health_unreachable(operator: Operator) -> None:
     await operator.press("4")
 
 
@@ -188,8 +214,17 @@ async def health_filtered(operator: Operator) -> None:
     await operator.type("bad")
 
 
+BEGINNINGS: dict[Scene, Callable[[ServicePeer], None]] = {
+    live_loading: begin_without_answers,
+    live_unreachable: begin_without_service,
+    live_empty: begin_without_players,
+    health_refused: begin_without_answers,
+    health_unreachable: begin_without_service,
+}
+
 SCENES: tuple[Scene, ...] = (
     live_loading,
+    live_unreachable,
     live_empty,
     live,
     live_stale,
@@ -208,7 +243,8 @@ SCENES: tuple[Scene, ...] = (
     player_disconnected,
     player_paused,
     player_compared,
-    health_loading,
+    health_refused,
+    health_unreachable,
     health,
     health_part_away,
     health_error,
@@ -221,7 +257,10 @@ SCENES: tuple[Scene, ...] = (
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 async def test_screen_looks_as_designed(scene: Scene, size: str) -> None:
-    async with open_console(ServicePeer(FrozenClock()), SIZES[size]) as operator:
+    peer = ServicePeer(FrozenClock())
+    if scene in BEGINNINGS:
+        BEGINNINGS[scene](peer)
+    async with open_console(peer, SIZES[size]) as operator:
         await scene(operator)
         shown = operator.screen_text
 

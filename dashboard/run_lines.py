@@ -1,0 +1,187 @@
+"""The figures of a run as lines of toned text."""
+
+from typing import Final
+
+from dashboard.figures import write_count, write_ms, write_rate
+from dashboard.names import clean_name
+from dashboard.simulation.presentation import describe_comparison
+from dashboard.simulation.reports import LatencySummary, RunReport, RunState
+from dashboard.simulation.stages import Course, Stage, parse_stages
+from dashboard.widgets.tones import Span, Tone, ToneLine
+
+_BESIDE_BAR: Final = 24
+_LABEL: Final = 15
+_COUNT: Final = 10
+_BOUNDS_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+_BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+
+_STATES: Final[dict[RunState, tuple[str, Tone]]] = {
+    RunState.RUNNING: ("▶ running", "good"),
+    RunState.PAUSED: ("‖ paused", "accent"),
+    RunState.DRAINING: ("▷ awaiting the last answers", "warn"),
+    RunState.SETTLING: ("▷ sending again what found no answer", "warn"),
+    RunState.FINISHED: ("✓ finished", "good"),
+    RunState.STOPPED: ("■ stopped", "warn"),
+}
+
+
+def find_course(report: RunReport) -> Course | None:
+    """Return how the rate of an open run should go; None for users, who have no rate."""
+    if report.rate is None:
+        return None
+    if report.stages:
+        return Course(parse_stages(report.stages))
+    return Course((Stage(report.rate, report.rate, report.duration_seconds),))
+
+
+def draw_run(report: RunReport, width: int) -> list[ToneLine]:
+    """Return state and progress, rates, and what is under way."""
+    position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
+    state, tone = _STATES[report.state]
+    total = report.total
+    load: list[Span] = [("achieved ", "muted"), (write_rate(read_achieved(report)), "strong")]
+    if report.target_rate is None:
+        load += [("   users ", "muted"), (f"{report.active_users} of {report.users}", "strong")]
+    else:
+        load += [("   target ", "muted"), (write_rate(report.target_rate), "strong")]
+        load += [("   over the run ", "muted"), (write_rate(total.answered_per_second), "strong")]
+    if report.pace != 1:
+        load.append((f"   pace {report.pace:.0%}", "accent"))
+    return [
+        [
+            *_draw_progress(report, position, max(10, width - _BESIDE_BAR)),
+            (f" {position:.0f} of {report.duration_seconds:g} s", "strong"),
+        ],
+        [(state, tone), (f"   seed {report.seed}, run {report.run_id}", "muted")],
+        load,
+        [
+            ("in flight ", "muted"),
+            (write_count(report.in_flight), "strong"),
+            ("   dropped ", "muted"),
+            (write_count(total.dropped), "warn" if total.dropped else "strong"),
+            ("   failed ", "muted"),
+            (write_count(total.failed), "bad" if total.failed else "strong"),
+            ("   sent ", "muted"),
+            (write_count(total.started), "strong"),
+        ],
+        *_draw_verdicts(report),
+    ]
+
+
+def read_achieved(report: RunReport) -> float | None:
+    """Return the requests answered in the last second that is complete."""
+    return float(report.seconds[-2].succeeded) if len(report.seconds) > 1 else None
+
+
+def draw_latencies(report: RunReport) -> list[ToneLine]:
+    """Return the percentiles of the last seconds and of the run, from the intended start."""
+    names = ("p50", "p90", "p95", "p99", "p99.9", "max")
+    header = f"{'':9}" + "".join(f"{name:>9}" for name in names)
+    return [
+        [(header, "muted")],
+        _draw_percentiles("10 s", report.total.recent_latency, recent=True),
+        _draw_percentiles("run", report.total.latency, recent=False),
+    ]
+
+
+def draw_histogram(report: RunReport, width: int) -> list[ToneLine]:
+    """Return a bar for each bucket between the shortest and the longest latency."""
+    counts = [0] * (len(_BOUNDS_MS) + 1)
+    for bucket in report.latency_buckets:
+        place = sum(bucket.upper_ms > bound for bound in _BOUNDS_MS)
+        counts[place] += bucket.count
+    filled = [place for place, count in enumerate(counts) if count]
+    if not filled:
+        return [[("no answer yet", "muted")]]
+    most, total = max(counts), sum(counts)
+    room = max(5, width - _LABEL - _COUNT - 7)
+    return [
+        [
+            (f"{_name_bucket(place):>{_LABEL - 1}} ", "muted"),
+            (_draw_bar(counts[place] / most, room), "accent"),
+            (f"{counts[place]:>{_COUNT},}", "strong"),
+            (f"{counts[place] / total:>7.1%}", "muted"),
+        ]
+        for place in range(filled[0], filled[-1] + 1)
+    ]
+
+
+def draw_errors(report: RunReport) -> list[ToneLine]:
+    """Return each kind of failure with its count, first and last moment, and a sample."""
+    if not report.errors:
+        return [[("none", "good")]]
+    return [
+        [
+            (f"{error.count:>7,} ", "bad"),
+            (f"{error.request:<7}{clean_name(error.code)}", "strong"),
+            (f"  first {error.first_seconds:.1f} s, last {error.last_seconds:.1f} s", "muted"),
+            (f"  {clean_name(error.sample)}", ""),
+        ]
+        for error in report.errors
+    ]
+
+
+def _draw_verdicts(report: RunReport) -> list[ToneLine]:
+    lines: list[ToneLine] = []
+    generator = report.generator
+    if generator.limited:
+        lines.append(
+            [
+                ("▲ The generator, not the server, is the limit: ", "warn"),
+                (f"{write_ms(generator.lag_p99_ms)} late at p99. Lower the rate.", ""),
+            ]
+        )
+    else:
+        late = f"generator on time: {write_ms(generator.lag_p99_ms)} late at p99, "
+        lines.append([(f"{late}{generator.cpu_share:.0%} of a core", "muted")])
+    if report.state in {RunState.FINISHED, RunState.STOPPED}:
+        lines.append([_judge_ledger(report), (clean_name(describe_comparison(report)), "strong")])
+    return lines
+
+
+def _judge_ledger(report: RunReport) -> Span:
+    ledger = report.ledger
+    if ledger is None:
+        return ("▲ Ledger: ", "warn") if report.ledger_problem else ("… Ledger: ", "muted")
+    if ledger.lost or ledger.counted_twice or ledger.unexpected:
+        return "✕ Ledger: ", "bad"
+    return "✓ Ledger: ", "good"
+
+
+def _draw_progress(report: RunReport, position: float, width: int) -> list[Span]:
+    course = find_course(report)
+    duration = report.duration_seconds
+    marks = {round(mark / duration * width) for mark in course.list_marks()} if course else set()
+    done = round(position / duration * width)
+    cells = ["┃" if x in marks else "█" if x < done else "░" for x in range(width)]
+    return [("".join(cells[:done]), "accent"), ("".join(cells[done:]), "muted")]
+
+
+def _draw_percentiles(title: str, summary: LatencySummary | None, *, recent: bool) -> ToneLine:
+    values: tuple[float | None, ...] = (None,) * 6
+    if summary is not None:
+        values = (
+            summary.p50_ms,
+            None if recent else summary.p90_ms,
+            summary.p95_ms,
+            summary.p99_ms,
+            None if recent else summary.p999_ms,
+            None if recent else summary.max_ms,
+        )
+    line: list[Span] = [(f"{title:<9}", "muted")]
+    line.extend((f"{write_ms(value):>9}", "strong") for value in values)
+    return line
+
+
+def _name_bucket(place: int) -> str:
+    if place == 0:
+        return f"to {write_ms(_BOUNDS_MS[0])}"
+    if place == len(_BOUNDS_MS):
+        return f"over {write_ms(_BOUNDS_MS[-1])}"
+    return f"to {write_ms(_BOUNDS_MS[place])}"
+
+
+def _draw_bar(share: float, width: int) -> str:
+    eighths = max(1, round(share * width * 8)) if share > 0 else 0
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (_BLOCKS[part] if part else "")).ljust(width)

@@ -1,0 +1,86 @@
+"""One row in which a single score is submitted by hand."""
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
+
+from dashboard.hand_submission import HandAnswer, HandKeys, HandScore, Submitter, parse_score
+from dashboard.names import clean_name
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.tones import Tone
+
+_HINT = "enter submits one score and shows the answer"
+
+
+class HandRow(Vertical):
+    """User, score and mode, and below what the service said to them."""
+
+    DEFAULT_CSS = """
+    HandRow {
+        height: 4;
+        border: round $primary 60%;
+        border-title-color: $text-accent;
+        & Horizontal { height: 1; }
+        & .label { width: 8; height: 1; padding: 0 1; }
+        & Input { width: 1fr; }
+        & #hand-answer { height: 1; padding: 0 1; }
+    }
+    """
+
+    def __init__(self, submitter: Submitter) -> None:
+        super().__init__(id="hand")
+        self.border_title = "One score by hand"
+        self._submitter = submitter
+        self._keys = HandKeys()
+
+    def compose(self) -> ComposeResult:
+        """The fields and the answer."""
+        with Horizontal():
+            for name, hint in (("user", "id"), ("score", "points"), ("mode", "solo")):
+                yield Lines(id=f"hand-label-{name}", classes="label")
+                yield Input(placeholder=hint, compact=True, id=f"hand-{name}")
+        yield Lines(id="hand-answer")
+
+    def on_mount(self) -> None:
+        """Write the labels."""
+        for name in ("user", "score", "mode"):
+            self.query_one(f"#hand-label-{name}", Lines).show([[(name.capitalize(), "muted")]])
+        self._say("", _HINT, "muted")
+
+    def focus_first(self) -> None:
+        """Let the operator type."""
+        self.query_one("#hand-user", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Submit what is typed."""
+        event.stop()
+        user, score, mode = (
+            self.query_one(f"#hand-{name}", Input).value for name in ("user", "score", "mode")
+        )
+        try:
+            wanted = parse_score(user, score, mode)
+        except ValueError as error:
+            self._say("✕ ", str(error), "bad")
+        else:
+            self._say("… ", "asking", "muted")
+            self._submit(wanted)
+
+    @work(exclusive=True, exit_on_error=False)
+    async def _submit(self, score: HandScore) -> None:
+        answer = await self._submitter.submit(score, self._keys.choose(score))
+        if answer.known:
+            self._keys.settle()
+        self._show_answer(score, answer)
+
+    def _show_answer(self, score: HandScore, answer: HandAnswer) -> None:
+        what = f"player {score.user_id}, {score.score:+,}, {score.game_mode}: {answer.text}"
+        if answer.accepted:
+            self._say("✓ ", what, "good")
+        elif answer.known:
+            self._say("✕ ", what, "bad")
+        else:
+            self._say("▲ ", f"{what}. Enter sends it again under the same key.", "warn")
+
+    def _say(self, mark: str, text: str, tone: Tone) -> None:
+        self.query_one("#hand-answer", Lines).show([[(mark, tone), (clean_name(text), "")]])

@@ -1,0 +1,62 @@
+"""A run that goes on, or that has ended: progress, rates, latencies, errors."""
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from dashboard.run_lines import (
+    draw_errors,
+    draw_histogram,
+    draw_latencies,
+    draw_run,
+    find_course,
+)
+from dashboard.simulation.reports import RunReport
+from dashboard.widgets.panel import Panel
+from dashboard.widgets.rate_chart import RateChart
+
+
+class RunView(Vertical):
+    """Shows one report after the other."""
+
+    DEFAULT_CSS = """
+    RunView {
+        height: 1fr;
+        & #run { height: 8; }
+        & #run-middle { height: 1fr; min-height: 5; }
+        & #latency { height: 5; }
+        & #rates { width: 1fr; border: round $primary 60%; border-title-color: $text-accent; }
+        & #histogram { width: 1fr; height: 100%; }
+        & #errors { height: 4; }
+    }
+    .-low RunView #rates { display: none; }
+    .-high RunView #errors { height: 6; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """From what is asked first to what is asked last."""
+        yield Panel("Run", id="run")
+        yield Panel("Latency from the intended start", id="latency")
+        with Horizontal(id="run-middle"):
+            with Vertical(id="rates") as box:
+                box.border_title = "Answered a second, and the target ─"
+                yield RateChart(id="rate-chart")
+            yield Panel("Latencies of the run", id="histogram")
+        yield Panel("Errors", id="errors")
+
+    def show(self, report: RunReport | None) -> None:
+        """Show a report; None before there is one."""
+        names = ("run", "latency", "histogram", "errors")
+        panels = {name: self.query_one(f"#{name}", Panel) for name in names}
+        chart = self.query_one("#rate-chart", RateChart)
+        if report is None:
+            for panel in panels.values():
+                panel.show([[("… nothing was sent yet", "muted")]])
+            chart.show(None)
+            return
+        panels["run"].show(draw_run(report, panels["run"].content_size.width))
+        panels["latency"].show(draw_latencies(report))
+        panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
+        panels["errors"].show(draw_errors(report))
+        # The second that goes on is not complete, and would look like a slump.
+        achieved = {second.second: float(second.succeeded) for second in report.seconds[:-1]}
+        chart.show(find_course(report), achieved, report.pace)

@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboard.app import list_action_ids
+from dashboard.keymap import UnusableKeymap, read_keymap
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dashboard", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "the console needs a terminal for its input and output"),
+        (("--url", "localhost:8000"), "'localhost:8000' is not like http://host:port"),
+        (("--colour",), "No such option '--colour'"),
+        (("--keys", "/nowhere.toml"), "/nowhere.toml: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert reason in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_help_names_the_options() -> None:
+    ended = run("--help")
+    assert ended.returncode == 0
+    assert "--url" in ended.stdout
+    assert "--keys" in ended.stdout
+
+
+def test_read_keymap(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text('"console.pause" = "p"\n"live.follow" = "f,ctrl+f"\n')
+    assert read_keymap(path, list_action_ids()) == {
+        "console.pause": "p",
+        "live.follow": "f,ctrl+f",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('"console.puase" = "p"', "no action is called 'console.puase'"),
+        ('"console.pause" = 3', "console.pause needs keys"),
+        ("console.pause =", "is not TOML"),
+    ],
+)
+def test_read_keymap_says_what_is_wrong(content: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text(content)
+    with pytest.raises(UnusableKeymap, match=reason):
+        read_keymap(path, list_action_ids())
