@@ -1,7 +1,22 @@
-"""What long-lived answers need to know about the end of the process."""
+"""How what lives as long as the process comes to its end."""
 
 import asyncio
+from typing import Any, Final
+
+_PATIENCE_SECONDS: Final = 0.2
 
 
 class Closing(asyncio.Event):
     """Set when the process is about to stop, so that event streams can end by themselves."""
+
+
+async def stop_task(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task until it has ended, whatever it ends with.
+
+    Once is not enough: redis-py sends by way of `asyncio.wait_for`, which up to Python 3.11
+    swallows a cancellation that comes while it returns.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+    await asyncio.gather(task, return_exceptions=True)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from service.cache import translate_redis_errors
 from service.errors import CacheUnavailable
+from service.lifecycle import stop_task
 
 _INTERVAL_SECONDS: Final = 2.0
 
@@ -53,9 +54,7 @@ class Presence(Generic[Description]):
         """Give no more signs, and be gone at once."""
         if self._task is None:
             return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await stop_task(self._task)
         with suppress(CacheUnavailable), translate_redis_errors():
             await self._redis.hdel(self._key, self._name)
 

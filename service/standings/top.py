@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,6 +20,7 @@ from service.boards.service import SeasonFinder
 from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
+from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable
 from service.standings.schemas import Entry, Published, Top
 from service.wakeup import RefreshSignal
@@ -94,9 +94,7 @@ class TopFeed:
     async def stop(self) -> None:
         """Stop following."""
         if self._subscription is not None:
-            self._subscription.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._subscription
+            await stop_task(self._subscription)
 
     async def read_encoded(self, limit: int) -> bytes:
         """Return the first `limit` entries as the JSON body of `/top`.
