@@ -26,7 +26,7 @@ LOCK_WAIT_SECONDS: Final = 120.0
 """Longest wait for the writer lock, which a re-rank of a large board can hold for a while."""
 
 BULK_PLANS: Final = """
-    SET LOCAL work_mem = '64MB';
+    SET LOCAL work_mem = '256MB';
     SET LOCAL enable_nestloop = off;
 """
 """For a transaction over the whole ledger: to hash, and not to search the outbox once a session.

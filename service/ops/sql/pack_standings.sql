@@ -1,4 +1,4 @@
--- The next $3 standings of a season after player $2, by player, packed for compare_scores.lua: eight
+-- The next $3 standings of season $1 after player $2, by player, packed for compare_scores.lua: eight
 -- bytes of player id, then eight bytes of sort_score, both most significant first.
 --
 -- Answers one row, with nulls where there is no further standing. Index: standing_pkey.
