@@ -12,8 +12,11 @@ from dashboard.widgets.tones import Span, Tone, ToneLine
 _BESIDE_BAR: Final = 24
 _LABEL: Final = 15
 _COUNT: Final = 10
+_SHARE: Final = 7
 _BOUNDS_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+
+_ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
 
 _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.RUNNING: ("▶ running", "good"),
@@ -94,13 +97,13 @@ def draw_histogram(report: RunReport, width: int) -> list[ToneLine]:
     if not filled:
         return [[("no answer yet", "muted")]]
     most, total = max(counts), sum(counts)
-    room = max(5, width - _LABEL - _COUNT - 7)
+    room = max(5, width - _LABEL - _COUNT - _SHARE)
     return [
         [
             (f"{_name_bucket(place):>{_LABEL - 1}} ", "muted"),
             (_draw_bar(counts[place] / most, room), "accent"),
             (f"{counts[place]:>{_COUNT},}", "strong"),
-            (f"{counts[place] / total:>7.1%}", "muted"),
+            (f"{counts[place] / total:>{_SHARE}.1%}", "muted"),
         ]
         for place in range(filled[0], filled[-1] + 1)
     ]
@@ -131,10 +134,10 @@ def _draw_verdicts(report: RunReport) -> list[ToneLine]:
                 (f"{write_ms(generator.lag_p99_ms)} late at p99. Lower the rate.", ""),
             ]
         )
-    else:
+    elif report.state not in _ENDED:
         late = f"generator on time: {write_ms(generator.lag_p99_ms)} late at p99, "
         lines.append([(f"{late}{generator.cpu_share:.0%} of a core", "muted")])
-    if report.state in {RunState.FINISHED, RunState.STOPPED}:
+    if report.state in _ENDED:
         lines.append([_judge_ledger(report), (clean_name(describe_comparison(report)), "strong")])
     return lines
 

@@ -82,7 +82,7 @@ class SimulateScreen(ConsoleScreen):
         last = " l shows the last run." if desk.last is not None else ""
         return Condition(
             Kind.EMPTY,
-            f"No run goes on. s starts this one, tab goes to a field, h submits one score.{last}",
+            f"No run goes on: s starts this one, tab goes to a field, h is by hand.{last}",
         )
 
     def show_body(self, condition: Condition) -> None:

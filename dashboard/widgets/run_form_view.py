@@ -38,6 +38,9 @@ _CLOSED_ONLY: Final = ("users", "think")
 class RunFormView(Horizontal):
     """A field for each option beside a chart of what they make. Enter in a field starts."""
 
+    # Rules that look at the size of the screen reach beyond the widget.
+    SCOPED_CSS = False
+
     DEFAULT_CSS = """
     RunFormView {
         height: 12;

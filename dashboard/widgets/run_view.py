@@ -18,16 +18,20 @@ from dashboard.widgets.rate_chart import RateChart
 class RunView(Vertical):
     """Shows one report after the other."""
 
+    # Rules that look at the size of the screen reach beyond the widget.
+    SCOPED_CSS = False
+
     DEFAULT_CSS = """
     RunView {
         height: 1fr;
         & #run { height: 8; }
-        & #run-middle { height: 1fr; min-height: 5; }
+        & #run-middle { height: 1fr; min-height: 4; }
         & #latency { height: 5; }
         & #rates { width: 1fr; border: round $primary 60%; border-title-color: $text-accent; }
         & #histogram { width: 1fr; height: 100%; }
         & #errors { height: 4; }
     }
+    .-low RunView #run { height: 7; }
     .-low RunView #rates { display: none; }
     .-high RunView #errors { height: 6; }
     """
