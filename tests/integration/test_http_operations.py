@@ -1,0 +1,108 @@
+"""Health, status and the schema: what an operator and a client generator read."""
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from service.database import Database
+from service.ops.schemas import Status
+from service.standings.refresh import Refresher
+from service.standings.rerank import rerank
+from tests.factories import make_player, make_players_with_scores, record_scores
+
+
+async def read(client: httpx.AsyncClient, path: str) -> Any:
+    response = await client.get(path)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def read_status(client: httpx.AsyncClient) -> Status:
+    response = await client.get("/api/ops/status")
+    assert response.status_code == 200
+    return msgspec.json.decode(response.content, type=Status, strict=True)
+
+
+async def test_live_and_ready(client: httpx.AsyncClient) -> None:
+    assert await read(client, "/health/live") == {"status": "live"}
+    ready = await read(client, "/health/ready")
+    assert ready["status"] == "ready"
+    assert ready["parts"].keys() == {"postgresql", "redis", "worker"}
+    assert (ready["parts"]["postgresql"], ready["parts"]["redis"]) == ("ok", "ok")
+
+
+async def test_ready_tells_that_no_worker_is_there(client: httpx.AsyncClient) -> None:
+    assert "ranks stand still" in (await read(client, "/health/ready"))["parts"]["worker"]
+
+
+async def test_status_of_a_service_at_rest(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    user_ids = await make_players_with_scores(database, [3, 2])
+    await refresher.refresh()
+    await rerank(database)
+    status = await read_status(client)
+    parts = status.parts
+    here = (parts.api.state, parts.postgresql.state, parts.redis.state, parts.index.state)
+    assert set(here) == {"ok"}
+    assert (parts.worker.state, parts.scheduler.state) == ("away", "away")
+    assert status.pending_sessions == 0
+    assert status.players is not None
+    assert (status.players.standing, status.players.highest_user_id) == (2, user_ids[-1])
+    assert status.refresh is not None
+    assert (status.refresh.number, status.refresh.sessions) == (1, 2)
+    assert status.rerank is not None
+    assert (status.rerank.number, status.rerank.ranks_changed) == (1, 2)
+    assert (parts.index.offset, parts.index.last_refresh, parts.index.behind) == (1, 1, 0)
+
+
+async def test_status_counts_what_waits(client: httpx.AsyncClient, database: Database) -> None:
+    user_id = await make_player(database)
+    session_ids = await record_scores(database, (user_id, 1), (user_id, 2), (user_id, 3))
+    status = await read_status(client)
+    assert (status.pending_sessions, status.highest_session_id) == (3, session_ids[-1])
+
+
+async def test_status_counts_requests_by_route(client: httpx.AsyncClient) -> None:
+    for path in "rank/1", "rank/2", "rank/x", "top", "top?limit=7", "around/1", "top?limit=0":
+        await client.get(f"/api/leaderboard/{path}")
+    routes = {route.route: route for route in (await read_status(client)).routes}
+    assert {
+        name: routes[f"GET /api/leaderboard/{name}"].count
+        for name in ("rank/{user_id}", "top", "around/{user_id}")
+    } == {"rank/{user_id}": 3, "top": 3, "around/{user_id}": 1}
+    assert all(route.server_errors == 0 for route in routes.values())
+    assert all(route.max_ms > 0 for route in routes.values())
+
+
+async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
+    schema = await read(client, "/schema")
+    assert schema["openapi"].startswith("3.1")
+    documented = {
+        (method.upper(), path) for path, methods in schema["paths"].items() for method in methods
+    }
+    assert documented >= {
+        ("POST", "/api/leaderboard/submit"),
+        ("GET", "/api/leaderboard/top"),
+        ("GET", "/api/leaderboard/rank/{user_id}"),
+        ("GET", "/api/leaderboard/around/{user_id}"),
+        ("GET", "/api/leaderboard/stream"),
+        ("POST", "/api/players"),
+        ("GET", "/api/players"),
+        ("GET", "/api/players/{user_id}"),
+        ("GET", "/api/ops/status"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+    }
+
+
+async def test_schema_documents_every_error_of_submit(client: httpx.AsyncClient) -> None:
+    submit = (await read(client, "/schema"))["paths"]["/api/leaderboard/submit"]["post"]
+    assert submit["responses"].keys() == {"200", "400", "404", "413", "415", "422", "503"}
+    (header,) = submit["parameters"]
+    assert (header["name"].lower(), header["in"], header["required"]) == (
+        "idempotency-key",
+        "header",
+        False,
+    )
