@@ -152,11 +152,12 @@ class Picture:
             return Condition(Kind.LOADING, f"Connecting to {self.address}")
         seconds = max(0, round(link.retry_at - self.clock.monotonic()))
         retry = f"next try in {seconds} s (r: now)"
-        kept = f"; shown {self.describe_age()}" if has_data else f", is {self.address} right?"
+        kept = f"; shown {self.describe_age()}" if has_data else ""
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")
             return Condition(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
-        return Condition(Kind.DISCONNECTED, f"{link.reason}; {retry}{kept}")
+        where = "" if has_data else f" at {self.address}"
+        return Condition(Kind.DISCONNECTED, f"{link.reason}{where}; {retry}{kept}")
 
     def find_lag(self) -> str | None:
         """Return why the figures may lag behind the ledger, None if they do not."""
