@@ -23,9 +23,7 @@ class TooManyLines(ServiceError):
     code = "too_many_lines"
 
     def __init__(self, lines: int) -> None:
-        super().__init__(
-            f"{lines} lines in one request; send at most {BULK_LIMIT} in each."
-        )
+        super().__init__(f"{lines} lines in one request; send at most {BULK_LIMIT} in each.")
 
 
 def split_array(body: bytes) -> Sequence[bytes | msgspec.Raw]:
