@@ -70,6 +70,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._drawn: dict[int, tuple[object, Strip]] = {}
         self._seen: dict[int, Line] = {}
         self._row = 0
+        self._placed = False
         self._dimmed = False
 
     def show(self, board: Board, at: float, *, dim: bool = False) -> None:
@@ -114,6 +115,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def follow_selected(self) -> int | None:
         """Follow the player under the cursor, or nobody any more; return who is followed."""
+        self._placed = True
         self.followed = None if self.followed == self.selected else self.selected
         self._forget_drawn()
         self._reveal()
@@ -219,9 +221,10 @@ class BoardView(ScrollView, Toned, can_focus=True):
         if not self._shown:
             self._row = 0
             return
-        was_in_sight = self._row in self._rows_in_sight()
-        before = self._row
-        for user_id in (self.followed, self.selected):
+        before = self._row, self.selected
+        # Until the operator chooses a player, the cursor waits on the first line.
+        wanted = (self.followed, self.selected) if self._placed else ()
+        for user_id in wanted:
             row = self._find_row(user_id)
             if row is not None:
                 self._row = row
@@ -229,8 +232,11 @@ class BoardView(ScrollView, Toned, can_focus=True):
         # A player who is gone leaves the cursor to whoever stands in that place now.
         self._row = min(self._row, len(self._shown) - 1)
         self.selected = self._board.entries[self._shown[self._row]].user_id
-        if self._row != before and (was_in_sight or self.followed is not None):
-            self._reveal()
+        if (self._row, self.selected) != before:
+            self._refresh_row(self._row)
+            # The view follows only whom the operator follows: others may fall out of it.
+            if self.followed is not None:
+                self._reveal()
 
     def _find_row(self, user_id: int | None) -> int | None:
         index = None if user_id is None else self._board.find(user_id)
@@ -242,6 +248,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         if not self._shown:
             return
         before = self._row
+        self._placed = True
         self._row = max(0, min(row, len(self._shown) - 1))
         self.selected = self._board.entries[self._shown[self._row]].user_id
         if self.followed is not None and self.followed != self.selected:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from textual import events
+from textual.pilot import Pilot
 from textual.widget import Widget
 
 from dashboard.app import TICK_SECONDS, Console
@@ -76,6 +77,10 @@ class Operator:
             event.set_sender(self.console)
             driver.send_message(event)
             await self.draw()
+        await self.pass_time()
+
+    async def click(self, kind: type[Widget], offset: tuple[int, int], times: int = 1) -> None:
+        await Pilot(self.console).click(kind, offset=offset, times=times)
         await self.pass_time()
 
     async def type(self, text: str) -> None:

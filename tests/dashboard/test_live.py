@@ -33,6 +33,37 @@ async def test_the_cursor_stays_in_place_when_its_player_is_gone() -> None:
         assert find_board(operator).selected == 5
 
 
+async def test_the_cursor_waits_on_the_first_line_until_a_player_is_chosen() -> None:
+    async with watch_live() as operator:
+        board = find_board(operator)
+        assert board.selected == 1
+        operator.peer.add_score(9, 50_000)
+        await operator.pass_time()
+        assert board.selected == 9
+
+
+async def test_the_view_stays_when_the_chosen_player_falls_out_of_it() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player {number}", 10_000 - number) for number in range(1, 101)]
+    async with watch_live(peer, size=(80, 24)) as operator:
+        await operator.press("down", "up")
+        operator.peer.add_score(1, -9_990)
+        await operator.pass_time()
+        assert find_board(operator).selected == 1
+        assert find_board(operator).scroll_offset.y == 0
+        assert "1 ▲1    player 2 " in operator.screen_text
+        await operator.press("up")
+        assert "99 ▲1    player 100 " in operator.screen_text
+
+
+async def test_a_click_selects_and_a_double_click_looks_up() -> None:
+    async with watch_live() as operator:
+        await operator.click(BoardView, (10, 3))
+        assert find_board(operator).selected == 3
+        await operator.click(BoardView, (10, 4), times=2)
+        assert "barbara  id 4" in operator.screen_text
+
+
 async def test_filter_keeps_true_ranks_and_escape_shows_all() -> None:
     async with watch_live() as operator:
         await operator.press("slash")
