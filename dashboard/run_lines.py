@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboard.figures import write_count, write_ms, write_rate
 from dashboard.names import clean_name
-from dashboard.simulation.presentation import describe_comparison
+from dashboard.simulation.presentation import describe_comparison, describe_count
 from dashboard.simulation.reports import LatencySummary, RunReport, RunState
 from dashboard.simulation.stages import Course, Stage, parse_stages
 from dashboard.widgets.tones import Span, Tone, ToneLine
@@ -97,7 +97,8 @@ def draw_histogram(report: RunReport, width: int) -> list[ToneLine]:
     if not filled:
         return [[("no answer yet", "muted")]]
     most, total = max(counts), sum(counts)
-    room = max(5, width - _LABEL - _COUNT - _SHARE)
+    # The last cell is for the scroll bar, where there is one.
+    room = max(5, width - _LABEL - _COUNT - _SHARE - 1)
     return [
         [
             (f"{_name_bucket(place):>{_LABEL - 1}} ", "muted"),
@@ -126,19 +127,21 @@ def draw_errors(report: RunReport) -> list[ToneLine]:
 
 def _draw_verdicts(report: RunReport) -> list[ToneLine]:
     lines: list[ToneLine] = []
-    generator = report.generator
-    if generator.limited:
+    if report.state in _ENDED:
         lines.append(
             [
-                ("▲ The generator, not the server, is the limit: ", "warn"),
-                (f"{write_ms(generator.lag_p99_ms)} late at p99. Lower the rate.", ""),
+                _judge_ledger(report),
+                (clean_name(describe_comparison(report)), "strong"),
+                (f"; {describe_count(report)}", "muted"),
             ]
         )
+    generator = report.generator
+    late = f"{write_ms(generator.lag_p99_ms)} late at p99"
+    if generator.limited:
+        mark = "▲ The generator, not the server, is the limit: "
+        lines.append([(mark, "warn"), (f"{late}. Lower the rate.", "")])
     elif report.state not in _ENDED:
-        late = f"generator on time: {write_ms(generator.lag_p99_ms)} late at p99, "
-        lines.append([(f"{late}{generator.cpu_share:.0%} of a core", "muted")])
-    if report.state in _ENDED:
-        lines.append([_judge_ledger(report), (clean_name(describe_comparison(report)), "strong")])
+        lines.append([(f"generator on time: {late}, {generator.cpu_share:.0%} of a core", "muted")])
     return lines
 
 

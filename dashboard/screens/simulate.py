@@ -79,10 +79,10 @@ class SimulateScreen(ConsoleScreen):
             return Condition(
                 Kind.EMPTY, "No run goes on, and none can be started here: the console only looks."
             )
-        last = " l shows the last run." if desk.last is not None else ""
+        last = ", l shows the last run" if desk.last is not None else ""
         return Condition(
             Kind.EMPTY,
-            f"No run goes on: s starts this one, tab goes to a field, h is by hand.{last}",
+            f"No run goes on: s starts this one, tab goes to a field, h is by hand{last}.",
         )
 
     def show_body(self, condition: Condition) -> None:

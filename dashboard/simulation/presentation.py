@@ -88,7 +88,13 @@ def describe_comparison(report: RunReport) -> str:
         found += f", {ledger.unexpected:,} counted though refused"
     if submits.unknown:
         found += f"; what became of {submits.unknown:,} more is unknown"
-    return f"{found} ({submits.acknowledged:,} acknowledged, {ledger.sessions:,} in the ledger)"
+    return found
+
+
+def describe_count(report: RunReport) -> str:
+    """Return how many submits were acknowledged and how many the ledger has."""
+    counted = "" if report.ledger is None else f", {report.ledger.sessions:,} in the ledger"
+    return f"{report.submits.acknowledged:,} acknowledged{counted}"
 
 
 def list_alive(runs: Iterable[FoundRun]) -> Iterator[str]:
@@ -166,8 +172,9 @@ def _tabulate_notes(report: RunReport) -> Table:
     table.add_row("Latency", "from the intended start to the end of the answer")
     table.add_row(
         "Ledger",
-        f"{describe_comparison(report)}; {submits.refused:,} refused, {submits.unknown:,} unknown, "
-        f"{submits.sent_again:,} sent again; keys {submits.key_prefix}*",
+        f"{describe_comparison(report)}; {describe_count(report)}, {submits.refused:,} refused, "
+        f"{submits.unknown:,} unknown, {submits.sent_again:,} sent again; keys "
+        f"{submits.key_prefix}*",
     )
     table.add_row(
         "Generator",

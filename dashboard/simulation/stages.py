@@ -42,7 +42,8 @@ class Stage:
         # where the slope is small.
         slope = (self.end_rate - self.start_rate) / self.duration_seconds
         root = math.sqrt(max(self.start_rate**2 + 2 * slope * requests, 0.0))
-        return min(2 * requests / (self.start_rate + root), self.duration_seconds)
+        divisor = self.start_rate + root
+        return min(2 * requests / divisor, self.duration_seconds) if divisor else 0.0
 
     def read_rate(self, seconds: float) -> float:
         """Return the rate after some seconds of it."""

@@ -31,6 +31,8 @@ from tests.dashboard.service_peer import URL, ServicePeer
 
 IDENTITY = RunIdentity("cafe00", URL, "2026-11-23T12:00:00+00:00", 4_300, 1.0)
 
+ACCEPTED = HandAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms")
+
 
 def make_report(**changes: Any) -> RunReport:
     """Return the figures of a run of two stages in its 41st second."""
@@ -145,7 +147,7 @@ class Runs:
 class Hand:
     """Implements `Submitter`; answers as the test says, and keeps what it was given."""
 
-    answer: HandAnswer = HandAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms")
+    answer: HandAnswer = ACCEPTED
     submitted: list[tuple[HandScore, str]] = field(default_factory=list)
 
     async def submit(self, score: HandScore, key: str) -> HandAnswer:

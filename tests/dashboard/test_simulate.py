@@ -1,0 +1,278 @@
+"""The Simulate screen in every state, with runs that the test makes up."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+import pytest
+from textual.widgets import Input
+
+from dashboard.hand_submission import HandAnswer, HandScore
+from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState
+from dashboard.simulation.run_directory import Command
+from tests.dashboard.frozen_clock import FrozenClock
+from tests.dashboard.service_peer import ServicePeer
+from tests.dashboard.simulating import (
+    Runs,
+    Simulating,
+    make_ended_report,
+    make_report,
+    open_simulate,
+)
+from tests.dashboard.test_screens import SIZES, SNAPSHOTS
+
+Scene = Callable[[Simulating], Awaitable[None]]
+
+
+async def simulate_form(_: Simulating) -> None:
+    pass
+
+
+async def simulate_stages(simulating: Simulating) -> None:
+    simulating.operator.console.screen.query_one("#field-stages", Input).value = "0-300x30,300x60"
+    await simulating.look()
+
+
+async def simulate_closed(simulating: Simulating) -> None:
+    await simulating.operator.press("slash", "right")
+
+
+async def simulate_wrong(simulating: Simulating) -> None:
+    simulating.operator.console.screen.query_one("#field-mix", Input).value = "walk=3"
+    await simulating.operator.press("s")
+
+
+async def simulate_preparing(simulating: Simulating) -> None:
+    simulating.runs.show(players_found=300)
+    await simulating.look()
+
+
+async def simulate_running(simulating: Simulating) -> None:
+    simulating.runs.show(make_report())
+    await simulating.look()
+
+
+async def simulate_limited(simulating: Simulating) -> None:
+    late = GeneratorReport(20.0, 80.0, 300.0, limited=True, cpu_share=0.98)
+    simulating.runs.show(make_report(generator=late, pace=1.2, target_rate=360.0))
+    await simulating.look()
+
+
+async def simulate_paused(simulating: Simulating) -> None:
+    simulating.runs.show(make_report(state=RunState.PAUSED, paused_seconds=6.0))
+    await simulating.look()
+
+
+async def simulate_ended(simulating: Simulating) -> None:
+    await simulate_running(simulating)
+    simulating.runs.show(make_ended_report(), alive=False, ended=True)
+    await simulating.look()
+
+
+async def simulate_lost(simulating: Simulating) -> None:
+    await simulate_running(simulating)
+    report = make_ended_report(ledger=LedgerReport(1_000, 15_701, 15_690, 10, 11, 0))
+    simulating.runs.show(report, alive=False, ended=True)
+    await simulating.look()
+
+
+async def simulate_died(simulating: Simulating) -> None:
+    await simulate_running(simulating)
+    simulating.runs.show(make_report(), alive=False)
+    await simulating.look()
+
+
+async def simulate_refused(simulating: Simulating) -> None:
+    simulating.runs.failure = "leaderboard simulate: no leaderboard answers at [/x]"
+    await simulating.operator.press("s")
+    await simulating.look()
+
+
+async def simulate_disconnected(simulating: Simulating) -> None:
+    simulating.operator.peer.go_away()
+    await simulating.operator.pass_time(3.0)
+
+
+SCENES: tuple[Scene, ...] = (
+    simulate_form,
+    simulate_stages,
+    simulate_closed,
+    simulate_wrong,
+    simulate_preparing,
+    simulate_running,
+    simulate_limited,
+    simulate_paused,
+    simulate_ended,
+    simulate_lost,
+    simulate_died,
+    simulate_refused,
+    simulate_disconnected,
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+async def test_screen_looks_as_designed(scene: Scene, size: str) -> None:
+    async with open_simulate(size=SIZES[size]) as simulating:
+        await scene(simulating)
+        shown = simulating.text
+    width, height = SIZES[size]
+    assert len(shown.splitlines()) == height
+    assert all(len(line) <= width for line in shown.splitlines())
+    snapshot = SNAPSHOTS / f"{scene.__name__}_{size}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.write_text(shown)
+    assert shown == snapshot.read_text()
+
+
+async def test_starting_passes_the_form_on_and_shows_the_run() -> None:
+    async with open_simulate() as simulating:
+        await simulate_stages(simulating)
+        await simulating.operator.press("s")
+        assert simulating.runs.started == [
+            [
+                "--stages=0-300x30,300x60",
+                "--mix=submit=70,top=10,rank=20",
+                "--scores=lognormal",
+                "--players=1000",
+            ]
+        ]
+        await simulating.look()
+        assert "Finding players" in simulating.operator.notice
+        simulating.runs.show(make_report())
+        await simulating.look()
+        assert "41 of 90 s" in simulating.operator.read("#run")
+        assert "run running 41/90 s" in simulating.operator.read("#status")
+
+
+async def test_a_closed_run_has_users_and_no_rate() -> None:
+    async with open_simulate() as simulating:
+        await simulate_closed(simulating)
+        simulating.operator.console.screen.query_one("#field-users", Input).value = "12"
+        simulating.operator.console.screen.query_one("#field-seed", Input).value = "5"
+        await simulating.operator.press("escape", "s")
+    assert simulating.runs.started == [
+        [
+            "--users=12",
+            "--think=1",
+            "--duration=60",
+            "--mix=submit=70,top=10,rank=20",
+            "--scores=lognormal",
+            "--players=1000",
+            "--seed=5",
+        ]
+    ]
+
+
+async def test_a_wrong_field_starts_nothing_and_says_what_is_allowed() -> None:
+    async with open_simulate() as simulating:
+        await simulate_wrong(simulating)
+        assert simulating.runs.started == []
+        assert "'walk=3' is not a weight" in simulating.operator.toasts[0]
+
+
+async def test_a_run_that_goes_on_is_taken_up_when_the_console_opens() -> None:
+    runs = Runs()
+    runs.show(make_report())
+    async with open_simulate(runs) as simulating:
+        assert "run cafe00" in simulating.operator.read("#run")
+
+
+async def test_keys_command_the_run() -> None:
+    runs = Runs()
+    runs.show(make_report())
+    async with open_simulate(runs) as simulating:
+        await simulating.operator.press("plus", "minus", "space", "x")
+        assert runs.told == [Command.FASTER, Command.SLOWER, Command.PAUSE, Command.STOP]
+        assert not simulating.operator.console.picture.paused
+
+
+async def test_without_a_run_space_holds_the_console_still_and_commands_say_so() -> None:
+    async with open_simulate() as simulating:
+        await simulating.operator.press("space")
+        assert simulating.operator.console.picture.paused
+        await simulating.operator.press("x")
+        assert simulating.operator.toasts == ["No run goes on."]
+
+
+async def test_the_comparison_stays_until_a_new_run_is_wanted() -> None:
+    async with open_simulate() as simulating:
+        await simulate_ended(simulating)
+        assert "0 lost, 0 counted twice" in simulating.operator.notice
+        assert "✓ Ledger: 0 lost, 0 counted twice" in simulating.operator.read("#run")
+        await simulating.operator.press("n")
+        assert "No run goes on" in simulating.operator.notice
+        await simulating.operator.press("l")
+        assert "0 lost, 0 counted twice" in simulating.operator.notice
+
+
+async def test_a_read_only_console_watches_and_commands_nothing() -> None:
+    runs = Runs()
+    async with open_simulate(runs, read_only=True) as simulating:
+        assert "only looks" in simulating.operator.notice
+        await simulating.operator.press("s")
+        assert runs.started == []
+        runs.show(make_report())
+        await simulating.look()
+        await simulating.operator.press("x", "plus", "space")
+        assert runs.told == []
+        assert "run cafe00" in simulating.operator.read("#run")
+
+
+async def submit(simulating: Simulating, user: str, score: str, mode: str = "") -> None:
+    screen = simulating.operator.console.screen
+    for name, value in (("user", user), ("score", score), ("mode", mode)):
+        screen.query_one(f"#hand-{name}", Input).value = value
+    await simulating.operator.press("h", "enter")
+
+
+async def test_a_score_by_hand_is_submitted_and_its_answer_shown() -> None:
+    async with open_simulate() as simulating:
+        await submit(simulating, "4711", "-5", "duo")
+        [(score, key)] = simulating.hand.submitted
+        assert score == HandScore(4_711, -5, "duo")
+        assert key.startswith("hand-")
+        answer = simulating.operator.read("#hand-answer")
+        assert answer == "✓ player 4711, -5, duo: session 1001 in 4.0 ms"
+
+
+async def test_a_score_without_an_answer_is_sent_again_under_the_same_key() -> None:
+    async with open_simulate() as simulating:
+        simulating.hand.answer = HandAnswer(accepted=False, known=False, text="no answer [/x]")
+        await submit(simulating, "5", "1")
+        assert "same key" in simulating.operator.read("#hand-answer")
+        await simulating.operator.press("enter")
+        simulating.hand.answer = HandAnswer(accepted=True, known=True, text="session 7 in 1.0 ms")
+        await simulating.operator.press("enter", "enter")
+        keys = [key for _, key in simulating.hand.submitted]
+        assert len(keys) == 4
+        assert len(set(keys[:3])) == 1
+        assert keys[3] != keys[0]
+
+
+@pytest.mark.parametrize(
+    ("user", "score", "mode", "words"),
+    [
+        ("ada", "1", "", "whole numbers"),
+        ("5", "", "", "whole numbers"),
+        ("0", "1", "", "a user id is from 1"),
+        ("5", "2147483648", "", "a score is from -2147483648"),
+        ("5", "1", "m" * 51, "at most 50 characters"),
+    ],
+)
+async def test_a_score_that_cannot_be_is_not_submitted(
+    user: str, score: str, mode: str, words: str
+) -> None:
+    async with open_simulate() as simulating:
+        await submit(simulating, user, score, mode)
+        assert simulating.hand.submitted == []
+        assert words in simulating.operator.read("#hand-answer")
+
+
+async def test_a_run_is_watched_while_the_service_is_away() -> None:
+    runs = Runs()
+    runs.show(make_report())
+    async with open_simulate(runs, peer=ServicePeer(FrozenClock())) as simulating:
+        simulating.operator.peer.go_away()
+        await simulating.operator.pass_time(3.0)
+        assert "live" in simulating.operator.notice
+        assert "✕ disconnected" in simulating.operator.read("#status")
