@@ -28,6 +28,7 @@ from dashboard.messages import (
     WorkerFailed,
 )
 from dashboard.picture import Picture
+from dashboard.run_desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.health import HealthScreen
 from dashboard.screens.keys import KeyHelp, KeysScreen
@@ -76,17 +77,22 @@ class Console(App[None]):
     ]
 
     def __init__(
-        self, gateway: Gateway, clock: Clock | None = None, random: Random | None = None
+        self,
+        gateway: Gateway,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        desk: RunDesk | None = None,
     ) -> None:
         super().__init__()
         self._gateway = gateway
+        self._desk = desk
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  spreads attempts, guards nothing
         self.picture = Picture(self._clock, gateway.url)
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self.add_mode("live", partial(LiveScreen, self.picture))
         self.add_mode("player", partial(PlayerScreen, self.picture, gateway))
-        self.add_mode("simulate", partial(SimulateScreen, self.picture))
+        self.add_mode("simulate", partial(SimulateScreen, self.picture, desk))
         self.add_mode("health", partial(HealthScreen, self.picture))
 
     def on_mount(self) -> None:
@@ -114,6 +120,10 @@ class Console(App[None]):
     def on_ticked(self) -> None:
         """Show what arrived since the last tick."""
         self.picture.advance()
+        if self._desk is not None:
+            # A run that goes on is known on every screen.
+            self._desk.look()
+            self.picture.run_state = self._desk.describe()
         self._show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
@@ -274,6 +284,7 @@ class Console(App[None]):
 
 def list_action_ids() -> list[str]:
     """Return the ids by which the keys of actions can be changed."""
-    owners = (Console, BoardView, Prompt, LiveScreen, PlayerScreen, HealthScreen, KeysScreen)
+    screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
+    owners = (Console, BoardView, Prompt, *screens)
     bindings = (binding for owner in owners for binding in owner.BINDINGS)
     return [binding.id for binding in bindings if isinstance(binding, Binding) and binding.id]

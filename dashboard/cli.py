@@ -6,8 +6,12 @@ from pathlib import Path
 import click
 
 from dashboard.app import Console, list_action_ids
+from dashboard.clock import SystemClock
 from dashboard.gateway import Gateway
+from dashboard.hand_submission import ServiceSubmitter
 from dashboard.keymap import UnusableKeymap, read_keymap
+from dashboard.run_desk import RunDesk
+from dashboard.run_source import LocalRuns
 from dashboard.simulation.cli import check_url
 
 _PROGRAM = "leaderboard dashboard"
@@ -35,7 +39,9 @@ def dashboard(*, url: str, keys: Path | None) -> int:
     # Textual reads from the one and writes to the other.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("the console needs a terminal for its input and output")
-    console = Console(Gateway(url))
+    clock = SystemClock()
+    desk = RunDesk(LocalRuns(url), ServiceSubmitter(url), clock)
+    console = Console(Gateway(url), clock, desk=desk)
     console.set_keymap(keymap)
     console.run()
     return console.return_code or 0

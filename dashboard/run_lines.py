@@ -28,13 +28,12 @@ _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
 }
 
 
-def find_course(report: RunReport) -> Course | None:
-    """Return how the rate of an open run should go; None for users, who have no rate."""
-    if report.rate is None:
-        return None
+def find_course(report: RunReport) -> Course:
+    """Return how the rate should go; for users, who have no rate, only how long they send."""
     if report.stages:
         return Course(parse_stages(report.stages))
-    return Course((Stage(report.rate, report.rate, report.duration_seconds),))
+    rate = 1.0 if report.rate is None else report.rate
+    return Course((Stage(rate, rate, report.duration_seconds),))
 
 
 def draw_run(report: RunReport, width: int) -> list[ToneLine]:
@@ -44,7 +43,8 @@ def draw_run(report: RunReport, width: int) -> list[ToneLine]:
     total = report.total
     load: list[Span] = [("achieved ", "muted"), (write_rate(read_achieved(report)), "strong")]
     if report.target_rate is None:
-        load += [("   users ", "muted"), (f"{report.active_users} of {report.users}", "strong")]
+        users = f"{report.active_users}, {report.users} planned"
+        load += [("   users ", "muted"), (users, "strong")]
     else:
         load += [("   target ", "muted"), (write_rate(report.target_rate), "strong")]
         load += [("   over the run ", "muted"), (write_rate(total.answered_per_second), "strong")]
@@ -155,9 +155,8 @@ def _judge_ledger(report: RunReport) -> Span:
 
 
 def _draw_progress(report: RunReport, position: float, width: int) -> list[Span]:
-    course = find_course(report)
     duration = report.duration_seconds
-    marks = {round(mark / duration * width) for mark in course.list_marks()} if course else set()
+    marks = {round(mark / duration * width) for mark in find_course(report).list_marks()}
     done = round(position / duration * width)
     cells = ["┃" if x in marks else "█" if x < done else "░" for x in range(width)]
     return [("".join(cells[:done]), "accent"), ("".join(cells[done:]), "muted")]

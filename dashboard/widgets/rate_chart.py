@@ -40,7 +40,10 @@ class RateChart(Toned):
         achieved: Mapping[int, float] | None = None,
         scale: float = 1.0,
     ) -> None:
-        """Show a course times `scale`, and what was achieved in each second of it that passed."""
+        """Show a course times `scale`, and what was achieved in each second of it that passed.
+
+        With a scale of 0 the course only says how long it is.
+        """
         if (course, achieved, scale) != (self._course, self._achieved, self._scale):
             self._course, self._achieved, self._scale = course, achieved, scale
             self.refresh()
@@ -87,7 +90,7 @@ class RateChart(Toned):
         achieved = self._read_achieved(course, columns, column)
         cell = fill_column(achieved or 0.0, highest, rows)[row]
         target_row = min(int(target / highest * rows), rows - 1) if highest else 0
-        if cell == " " and row == target_row:
+        if cell == " " and target and row == target_row:
             return "─", "muted"
         return cell, "good"
 

@@ -63,4 +63,5 @@ class RunView(Vertical):
         panels["errors"].show(draw_errors(report))
         # The second that goes on is not complete, and would look like a slump.
         achieved = {second.second: float(second.succeeded) for second in report.seconds[:-1]}
-        chart.show(find_course(report), achieved, report.pace)
+        scale = 0.0 if report.rate is None else report.pace
+        chart.show(find_course(report), achieved, scale)

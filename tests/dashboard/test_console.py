@@ -11,6 +11,7 @@ from dashboard.screens.health import HealthScreen
 from dashboard.screens.keys import KeysScreen
 from dashboard.screens.live import LiveScreen
 from dashboard.screens.player import PlayerScreen
+from dashboard.screens.simulate import SimulateScreen
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.prompt import Prompt
 from tests.dashboard.frozen_clock import FrozenClock
@@ -78,7 +79,8 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
 
 
 def test_every_binding_has_an_id() -> None:
-    owners = (Console, BoardView, Prompt, LiveScreen, PlayerScreen, HealthScreen, KeysScreen)
+    screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
+    owners = (Console, BoardView, Prompt, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
     assert ids == list_action_ids()
     assert len(set(ids)) == len(ids)
@@ -186,9 +188,3 @@ async def test_a_worker_that_fails_is_said_and_the_console_goes_on() -> None:
         assert "follow failed: ZeroDivisionError: a defect" in operator.toasts[-1]
         await operator.press("1")
         assert "ada" in operator.screen_text
-
-
-async def test_simulate_says_how_to_start_traffic() -> None:
-    async with open_console(ServicePeer(FrozenClock())) as operator:
-        await operator.press("3")
-        assert "imulate" in operator.screen_text

@@ -51,6 +51,15 @@ async def simulate_running(simulating: Simulating) -> None:
     await simulating.look()
 
 
+async def simulate_users(simulating: Simulating) -> None:
+    users = make_report(
+        model="closed", rate=None, stages="", users=30, think_seconds=0.2, planned=None,
+        target_rate=None, active_users=33, pace=1.1,
+    )  # fmt: skip
+    simulating.runs.show(users)
+    await simulating.look()
+
+
 async def simulate_limited(simulating: Simulating) -> None:
     late = GeneratorReport(20.0, 80.0, 300.0, limited=True, cpu_share=0.98)
     simulating.runs.show(make_report(generator=late, pace=1.2, target_rate=360.0))
@@ -99,6 +108,7 @@ SCENES: tuple[Scene, ...] = (
     simulate_wrong,
     simulate_preparing,
     simulate_running,
+    simulate_users,
     simulate_limited,
     simulate_paused,
     simulate_ended,
