@@ -16,12 +16,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.batching import Batcher
-from service.boards.service import SeasonFinder
+from service.boards.service import OpenSeason, SeasonFinder
 from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable
+from service.standings.offset import Offset
 from service.standings.schemas import Entry, Published, Top
 from service.wakeup import RefreshSignal
 
@@ -78,6 +79,7 @@ class TopFeed:
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
         self._top: Top | None = None
+        self._seen: Offset | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False
         self._changed = asyncio.Event()
@@ -144,12 +146,26 @@ class TopFeed:
 
     async def _read_redis(self) -> Top:
         season = await self._season_finder.find()
+        keys = SeasonKeys.of(season.season_id)
         with translate_redis_errors():
-            stored = await self._redis.get(SeasonKeys.of(season.season_id).top)
-        if stored is None:
+            stored, offset = await self._redis.mget(keys.top, keys.offset)
+        if stored is None or not self._advance(Offset.parse(offset), season):
             self._refresh_signal.raise_soon()
-            raise CacheUnavailable("Redis holds no top yet")
+            raise CacheUnavailable("Redis holds no top of this database, or an older one")
         return _decode_top(stored)
+
+    def _advance(self, offset: Offset | None, season: OpenSeason) -> bool:
+        """Whether a top at this offset is our database's, and no older than what was seen before.
+
+        Redis may hold another database's, or come back older than it went.
+        """
+        if offset is None or offset.epoch != season.epoch:
+            return False
+        seen = self._seen
+        if seen is not None and seen.epoch == offset.epoch and offset.number < seen.number:
+            return False
+        self._seen = offset
+        return True
 
     async def _read_database(self) -> Top:
         season = await self._season_finder.find_again()
@@ -192,5 +208,9 @@ class TopFeed:
                     await pubsub.ping()
                 elif message["type"] == "message":
                     event = _decode_event(message["data"])
-                    if event.season_id == season.season_id:
+                    offset = Offset.parse(event.offset)
+                    if offset is not None and offset.epoch != season.epoch:
+                        # Ours may have been emptied and filled again.
+                        season = await self._season_finder.find_again()
+                    if event.season_id == season.season_id and self._advance(offset, season):
                         self._keep(event.top)
