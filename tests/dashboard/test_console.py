@@ -15,7 +15,7 @@ from dashboard.screens.simulate import SimulateScreen
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.prompt import Prompt
 from tests.dashboard.frozen_clock import FrozenClock
-from tests.dashboard.operating import Operator, open_console, watch_live
+from tests.dashboard.operating import Operator, watch_live
 from tests.dashboard.service_peer import URL, ServicePeer
 from tests.waiting import wait_until
 

@@ -1,9 +1,8 @@
 import asyncio
-import os
 import sys
-import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,6 +19,12 @@ from tests.serving import serve_app
 from tests.waiting import wait_until
 
 
+@pytest.fixture(autouse=True)
+def _state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of tests are no business of the consoles on this machine."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
 @pytest.fixture
 async def url(settings: Settings, refresher: Refresher) -> AsyncIterator[str]:
     """A service with an index and without any player."""
@@ -34,7 +39,6 @@ async def simulate(url: str, *arguments: str) -> RunReport:
         *("--rate", "100", "--duration", "2", *arguments),
         stdout=PIPE,
         stderr=PIPE,
-        env=os.environ | {"XDG_STATE_HOME": tempfile.gettempdir()},
     )
     async with asyncio.timeout(60):
         stdout, stderr = await process.communicate()
@@ -65,7 +69,10 @@ async def test_a_run_is_in_the_ledger_as_it_was_acknowledged(
     planned = [
         request.score for request in plan_requests(options) if request.kind is RequestKind.SUBMIT
     ]
-    submits = report.submits
+    submits, ledger = report.submits, report.ledger
+    assert ledger is not None
+    assert (ledger.sessions, ledger.distinct_keys) == (len(planned), len(planned))
+    assert (ledger.lost, ledger.counted_twice, ledger.unexpected) == (0, 0, 0)
     assert submits.sent == submits.acknowledged == submits.sessions == len(planned)
     assert await count_sessions(database, report) == (len(planned), sum(planned))
 

@@ -3,7 +3,6 @@ import os
 import pty
 import signal
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, Process
 from io import StringIO
 from pathlib import Path
@@ -26,20 +25,19 @@ from dashboard.simulation.reports import (
 )
 from tests.unit.simulation_peer import run_peer
 
-# Runs of tests are no business of the consoles on this machine.
-STATE = Path(tempfile.gettempdir()) / f"leaderboard-tests-{os.getpid()}"
-
 SHORT = ("--rate", "100", "--duration", "0.3", "--players", "10", "--seed", "5")
 LONG = ("--rate", "100", "--duration", "600", "--players", "10", "--seed", "5")
 
 
-async def start(*arguments: str, stderr: int = PIPE, state: Path | None = None) -> Process:
-    """Start the command; runs are found below `state`, by default nowhere."""
+@pytest.fixture(autouse=True)
+def _state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of tests are no business of the consoles on this machine."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+async def start(*arguments: str, stderr: int = PIPE) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dashboard.simulation", *arguments),
-        stdout=PIPE,
-        stderr=stderr,
-        env=os.environ | {"XDG_STATE_HOME": str(state or STATE)},
+        sys.executable, "-m", "dashboard.simulation", *arguments, stdout=PIPE, stderr=stderr
     )
 
 
@@ -69,6 +67,21 @@ async def test_json_is_one_document_and_nothing_else() -> None:
     assert report.mix == {"submit": 70, "top": 10, "rank": 20}
     assert report.total.succeeded == 30
     assert report.submits.sessions == len(peer.sessions)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (("--stages", "0-100x0.4,100x0.2"), "of 66.667 requests a second (0-100x0.4,100x0.2)"),
+        (("--users", "3", "--think", "0.01", "--duration", "0.3"), "3 users who think for 0.01 s"),
+    ],
+)
+async def test_stages_and_users_are_in_the_summary(load: tuple[str, ...], words: str) -> None:
+    async with run_peer() as peer:
+        status, stdout, stderr = await simulate(*load, "--players", "5", "--url", peer.url)
+    assert (status, stderr) == (0, "")
+    assert words in " ".join(stdout.split())
+    assert "0 lost, 0 counted twice" in stdout
 
 
 async def test_errors_are_shown_with_a_sample_and_fail_the_command() -> None:
