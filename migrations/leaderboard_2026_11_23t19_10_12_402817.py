@@ -5,8 +5,8 @@ VERSION = "1.38.0"
 DESCRIPTION = "what the standings must be, as a view"
 
 FORWARDS = """
--- Promise P1 as a query: at every moment the standings of the open seasons are these rows. A session
--- counts here once it has left the outbox, by the rule of fold_sessions.sql.
+-- Promise P1 as a query: at every moment the standings of the open seasons are these rows. A
+-- session counts here once it has left the outbox, by the rule of fold_sessions.sql.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
 -- it can hash the players. A condition on player_id reaches game_session_player_id_id.
