@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from service.boards.service import SeasonFinder
 from service.cache import connect_redis
 from service.database import Database
+from service.http.documentation import document_strictness
 from service.http.errors import EXCEPTION_HANDLERS
 from service.http.express import ExpressLane
 from service.http.measuring import measure_requests
@@ -97,6 +98,7 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.request_body_limit,
         state=State({"closing": closing}),
     )
+    document_strictness(app.openapi_schema)
     app.asgi_handler = ExpressLane(
         app.asgi_handler,
         ledger,

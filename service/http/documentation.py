@@ -4,8 +4,12 @@ from typing import Final
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPI
 
 from service.errors import FieldError
+
+# Bodies whose types forbid unknown fields.
+_STRICT_BODIES: Final = ("RegisterPlayer", "SubmitScore")
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,3 +31,9 @@ TOO_LARGE: Final = _answers(413, "The body is too large.")
 UNSUPPORTED: Final = _answers(415, "The body is not JSON by its Content-Type.")
 KEY_REUSED: Final = _answers(422, "The Idempotency-Key was used before with another body.")
 UNAVAILABLE: Final = _answers(503, "Try again after the seconds in `Retry-After`.")
+
+
+def document_strictness(document: OpenAPI) -> None:
+    """Say of every request body that it takes no other fields, which Litestar leaves out."""
+    for name in _STRICT_BODIES:
+        document.components.schemas[name].additional_properties = False

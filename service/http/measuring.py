@@ -20,21 +20,24 @@ def measure_requests(metrics: RequestMetrics) -> Middleware:
             if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
+            # The template, so that a million players are one route.
+            route_name = f"{scope['method']} {scope['path_template']}"
             started_at = time.perf_counter()
-            status = _NO_ANSWER
+            answered = False
 
-            async def note_status(message: Message) -> None:
-                nonlocal status
+            async def note_answer(message: Message) -> None:
+                nonlocal answered
+                # The beginning of the answer, because an event stream has no end of interest.
                 if message["type"] == "http.response.start":
-                    status = message["status"]
+                    answered = True
+                    metrics.record(route_name, message["status"], time.perf_counter() - started_at)
                 await send(message)
 
             try:
-                await app(scope, receive, note_status)
+                await app(scope, receive, note_answer)
             finally:
-                # The template, so that a million players are one route.
-                route_name = f"{scope['method']} {scope['path_template']}"
-                metrics.record(route_name, status, time.perf_counter() - started_at)
+                if not answered:
+                    metrics.record(route_name, _NO_ANSWER, time.perf_counter() - started_at)
 
         return measured
 

@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from service.database import Database
-from service.http.documentation import UNAVAILABLE
+from service.http.documentation import INVALID, UNAVAILABLE
 from service.ops import counting
 from service.ops.health import HealthCheck
 from service.ops.schemas import Liveness, Readiness, SessionCount, Status
@@ -42,7 +42,7 @@ async def read_status(status_reader: NamedDependency[StatusReader]) -> Status:
     return await status_reader.read()
 
 
-@get("/api/ops/sessions/count", responses=UNAVAILABLE)
+@get("/api/ops/sessions/count", responses=INVALID | UNAVAILABLE)
 async def count_sessions(
     after: Annotated[
         int,

@@ -2,18 +2,25 @@
 
 from typing import Annotated
 
-from litestar import Router, get, post
+from litestar import Response, Router, get, post, route
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from service.database import Database
-from service.http.documentation import CONFLICT, NOT_FOUND, UNAVAILABLE
+from service.http.documentation import (
+    CONFLICT,
+    INVALID,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAVAILABLE,
+    UNSUPPORTED,
+)
 from service.players import service
 from service.players.schemas import PlayerAnswer, RegisterPlayer
 from service.validation import MAX_ID, STORABLE_TEXT
 
 
-@post("/", responses=CONFLICT | UNAVAILABLE)
+@post("/", responses=INVALID | CONFLICT | TOO_LARGE | UNSUPPORTED | UNAVAILABLE)
 async def register_player(
     data: JSONBody[RegisterPlayer], database: NamedDependency[Database]
 ) -> PlayerAnswer:
@@ -21,7 +28,7 @@ async def register_player(
     return await service.register_player(database, data.username)
 
 
-@get("/", responses=NOT_FOUND | UNAVAILABLE)
+@get("/", responses=INVALID | NOT_FOUND | UNAVAILABLE)
 async def find_player_by_username(
     username: Annotated[str, QueryParameter(min_length=1, max_length=255, pattern=STORABLE_TEXT)],
     database: NamedDependency[Database],
@@ -30,7 +37,7 @@ async def find_player_by_username(
     return await service.find_player_by_username(database, username)
 
 
-@get("/{user_id:str}", responses=NOT_FOUND | UNAVAILABLE)
+@get("/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
 async def find_player(
     user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)], database: NamedDependency[Database]
 ) -> PlayerAnswer:
@@ -38,8 +45,14 @@ async def find_player(
     return await service.find_player(database, user_id)
 
 
+@route("/", http_method="OPTIONS", status_code=204, include_in_schema=False)
+async def list_methods() -> Response[None]:
+    """Name the methods of the shared path; Litestar by itself names those registered first only."""
+    return Response(None, headers={"Allow": "GET, OPTIONS, POST"})
+
+
 players_router = Router(
     "/api/players",
-    route_handlers=[register_player, find_player_by_username, find_player],
+    route_handlers=[list_methods, register_player, find_player_by_username, find_player],
     tags=["players"],
 )

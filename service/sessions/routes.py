@@ -22,7 +22,7 @@ from service.http.requests import StrictRequest
 from service.sessions.bulk import BULK_LIMIT, record_lines, split_array, split_lines
 from service.sessions.schemas import BulkAnswer, SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
-from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.validation import MAX_KEY_LENGTH, STORABLE_TEXT
 
 IdempotencyKey = Annotated[
     str | None,
@@ -52,17 +52,13 @@ class _BulkOperation(Operation):
     """Documents a body that the framework cannot see, because each line is read for itself."""
 
     def __post_init__(self) -> None:
+        # Of no particular type: a line that is wrong is answered, not the request refused.
         line = Schema(
-            type=OpenAPIType.OBJECT,
-            required=["user_id", "score"],
-            properties={
-                "user_id": Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID),
-                "score": Schema(type=OpenAPIType.INTEGER, minimum=MIN_SCORE, maximum=MAX_SCORE),
-                "game_mode": Schema(type=OpenAPIType.STRING, min_length=1, max_length=50),
-                "idempotency_key": Schema(
-                    type=OpenAPIType.STRING, min_length=1, max_length=MAX_KEY_LENGTH
-                ),
-            },
+            description=(
+                "The body of a single submit, with an optional `idempotency_key` of 1 to "
+                f"{MAX_KEY_LENGTH} characters."
+            ),
+            examples=[{"user_id": 1, "score": 1200, "idempotency_key": "match-77"}],
         )
         lines = Schema(type=OpenAPIType.ARRAY, items=line, max_items=BULK_LIMIT)
         self.request_body = RequestBody(
