@@ -19,7 +19,7 @@ from tests.benchmarks.load import name_generator
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.report import describe_machine, print_results, write_json
 from tests.benchmarks.results import Results
-from tests.benchmarks.stack import run_stack
+from tests.benchmarks.stack import run_stack, stop_on_termination
 from tests.benchmarks.standings_rows import NAMES as STANDINGS_NAMES
 from tests.benchmarks.standings_rows import measure_standings
 from tests.benchmarks.traffic_rows import measure_reads, measure_submits
@@ -73,6 +73,7 @@ def main(
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
+    stop_on_termination()
     results, facts = asyncio.run(_run(plan, only or ROWS, console))
     print_results(console, results, plan)
     if json_path:

@@ -16,7 +16,7 @@ from rich.table import Table
 from tests.benchmarks.freshness_row import run_open_loop
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.samples import WATCHED_TABLES, Sample, judge, take_sample
-from tests.benchmarks.stack import Stack, run_stack
+from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
 
 _WIDTH_OF_FILES = 150
 
@@ -172,6 +172,7 @@ def main(
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
+    stop_on_termination()
     is_flat = asyncio.run(
         _run(
             console,

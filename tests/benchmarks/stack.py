@@ -155,6 +155,11 @@ class Stack:
                 process.resume()
 
 
+def stop_on_termination() -> None:
+    """Have SIGTERM do what Ctrl-C does, which leaves nothing running and no data behind."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 @asynccontextmanager
 async def run_stack(processes: int) -> AsyncIterator[Stack]:
     """Run a stack inside the block; stop it and delete its data at the end."""
