@@ -1,0 +1,148 @@
+"""Re-rank: competition ranks, stored where they changed, when it is due."""
+
+import asyncio
+
+from redis.asyncio import Redis
+
+from service.database import Database
+from service.standings.ranks import READ_STANDING
+from service.standings.refresh import Refresher
+from service.standings.rerank import rerank, rerank_if_due
+from tests.factories import (
+    find_global_season,
+    make_players,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
+from tests.integration.index_checks import assert_index_follows
+
+
+async def fetch_ranks(database: Database, season_id: int) -> dict[int, int | None]:
+    rows = await database.fetch(
+        "SELECT player_id, rank FROM standing WHERE season_id = $1", season_id
+    )
+    return {row["player_id"]: row["rank"] for row in rows}
+
+
+async def test_rerank_gives_those_that_tie_one_rank(
+    refresher: Refresher, database: Database
+) -> None:
+    a, b, c, d, e = await make_players_with_scores(database, [5, 9, 5, -1, 0])
+    await refresher.refresh()
+    season_id = await find_global_season(database)
+    assert set((await fetch_ranks(database, season_id)).values()) == {None}
+    outcome = await rerank(database)
+    assert outcome.ranks == 5
+    assert await fetch_ranks(database, season_id) == {b: 1, a: 2, c: 2, e: 4, d: 5}
+
+
+async def test_rerank_ranks_every_open_season_by_its_own_order(
+    refresher: Refresher, database: Database
+) -> None:
+    golf = await make_season(database, "golf", direction="low")
+    closed = await make_season(database, "closed")
+    a, b, c = await make_players_with_scores(database, [3, 1, 3])
+    await refresher.refresh()
+    await database.fetch("UPDATE season SET closed_at = now() WHERE id = $1", closed)
+    await rerank(database)
+    assert await fetch_ranks(database, golf) == {b: 1, a: 2, c: 2}
+    assert await fetch_ranks(database, closed) == {a: None, b: None, c: None}
+
+
+async def test_rerank_writes_only_ranks_that_changed(
+    refresher: Refresher, database: Database
+) -> None:
+    a, b, c = await make_players_with_scores(database, [30, 20, 10])
+    await refresher.refresh()
+    await rerank(database)
+    before = await database.fetch("SELECT player_id, xmin, ranked_at FROM standing")
+    await rerank(database)
+    assert await database.fetch("SELECT player_id, xmin, ranked_at FROM standing") == before
+    await record_scores(database, (c, 15))
+    await refresher.refresh()
+    outcome = await rerank(database)
+    assert outcome.ranks == 2
+    season_id = await find_global_season(database)
+    assert await fetch_ranks(database, season_id) == {a: 1, c: 2, b: 3}
+
+
+async def test_rerank_is_due_once_standings_have_changed_and_some_time_has_passed(
+    refresher: Refresher, database: Database
+) -> None:
+    assert await rerank_if_due(database) is None
+    (user_id,) = await make_players_with_scores(database, [1])
+    await refresher.refresh()
+    first = await rerank_if_due(database)
+    assert first is not None
+    assert first.ranks == 1
+    await record_scores(database, (user_id, 1))
+    await refresher.refresh()
+    assert await rerank_if_due(database) is None
+    await database.fetch("UPDATE refresh_state SET reranked_at = reranked_at - interval '1 minute'")
+    assert await rerank_if_due(database) is not None
+    await database.fetch("UPDATE refresh_state SET reranked_at = reranked_at - interval '1 minute'")
+    assert await rerank_if_due(database) is None
+
+
+async def test_rerank_takes_no_more_than_a_twentieth_of_the_time(
+    refresher: Refresher, database: Database
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [1])
+    await refresher.refresh()
+    await rerank(database)
+    await record_scores(database, (user_id, 1))
+    await refresher.refresh()
+    # The last one took ten seconds and ended three minutes ago.
+    await database.fetch(
+        "UPDATE refresh_state SET rerank_ms = 10000, reranked_at = now() - interval '3 minutes'"
+    )
+    assert await rerank_if_due(database) is None
+    await database.fetch("UPDATE refresh_state SET reranked_at = now() - interval '4 minutes'")
+    assert await rerank_if_due(database) is not None
+
+
+async def test_rerank_and_refresh_at_once_lose_no_score(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    user_ids = await make_players(database, 30)
+    submitting = True
+
+    async def rerank_again_and_again() -> None:
+        while submitting:
+            await rerank(database)
+
+    reranking = asyncio.create_task(rerank_again_and_again())
+    for line in range(30):
+        await record_scores(database, *((user_id, user_id * line) for user_id in user_ids))
+        await refresher.refresh()
+    submitting = False
+    await reranking
+    await rerank(database)
+    rows = await database.fetch("SELECT player_id, score FROM standing")
+    assert {row["player_id"]: row["score"] for row in rows} == {
+        user_id: user_id * sum(range(30)) for user_id in user_ids
+    }
+    ranks = await fetch_ranks(database, await find_global_season(database))
+    assert [ranks[user_id] for user_id in reversed(user_ids)] == list(range(1, 31))
+    await assert_index_follows(redis, database)
+
+
+async def test_read_standing_counts_the_first_and_looks_up_the_others(
+    refresher: Refresher, database: Database
+) -> None:
+    user_ids = await make_players_with_scores(database, [50, 40, 30, 30, 20, 10])
+    await refresher.refresh()
+    await rerank(database)
+    season_id = await find_global_season(database)
+    # Stored ranks that are off by a hundred show which of the two an answer is.
+    await database.fetch("UPDATE standing SET rank = rank + 100")
+
+    async def read_rank(user_id: int) -> object:
+        row = await database.fetch_one(READ_STANDING, season_id, user_id, 3)
+        assert row is not None
+        return row["rank"]
+
+    assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 105, 106]
+    await database.fetch("UPDATE standing SET rank = NULL")
+    assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 5, 6]

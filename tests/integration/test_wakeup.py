@@ -1,0 +1,197 @@
+"""The wake-up: one message for many submits, none lost, whatever falls between whatever."""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import dramatiq
+import pytest
+from redis.asyncio import Redis
+
+from service.cache import DIRTY_KEY, connect_redis
+from service.database import Database
+from service.sessions.service import Ledger, Submission
+from service.settings import Settings
+from service.standings.refresh import Refresher
+from service.wakeup import (
+    DIRTY_FLAG_MS,
+    RefreshSignal,
+    connect_broker,
+    count_messages,
+    disconnect_broker,
+)
+from tests.factories import make_player, record_scores
+from tests.integration.up_process import clean_environment
+from tests.waiting import wait_until
+
+WAKE_UPS = 120
+
+# Well under the life of the flag, which would mend a lost wake-up at the next submit, and under the
+# minute of the sweep, which would mend any.
+SOON_SECONDS = DIRTY_FLAG_MS / 1000 - 2
+
+
+@pytest.fixture
+async def broker(settings: Settings) -> AsyncIterator[dramatiq.Broker]:
+    broker = connect_broker(settings.require_broker_url())
+    yield broker
+    disconnect_broker(broker)
+
+
+@pytest.fixture
+async def refresh_signal(redis: Redis, broker: dramatiq.Broker) -> AsyncIterator[RefreshSignal]:
+    refresh_signal = RefreshSignal(redis, broker)
+    yield refresh_signal
+    await refresh_signal.drain()
+
+
+def count_ready(broker: dramatiq.Broker) -> int:
+    ready, _, _ = count_messages(broker)
+    return ready
+
+
+async def raise_now(refresh_signal: RefreshSignal, times: int = 1) -> None:
+    for _ in range(times):
+        refresh_signal.raise_soon()
+    await refresh_signal.drain()
+
+
+async def test_many_submits_are_one_message(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker
+) -> None:
+    await raise_now(refresh_signal, 100)
+    await raise_now(refresh_signal)
+    assert count_ready(broker) == 1
+
+
+async def test_submit_after_the_flag_was_lowered_sends_a_message(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
+) -> None:
+    await raise_now(refresh_signal)
+    await redis.delete(DIRTY_KEY)
+    await raise_now(refresh_signal)
+    assert count_ready(broker) == 2
+
+
+async def test_submit_during_the_sending_of_a_message_is_not_forgotten(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
+) -> None:
+    refresh_signal.raise_soon()
+    await wait_until(lambda: redis.exists(DIRTY_KEY))
+    # A refresh came and went meanwhile.
+    await redis.delete(DIRTY_KEY)
+    await raise_now(refresh_signal)
+    assert count_ready(broker) == 2
+
+
+async def test_flag_of_a_crashed_worker_falls_by_itself(
+    refresh_signal: RefreshSignal, redis: Redis
+) -> None:
+    await raise_now(refresh_signal)
+    assert 0 < await redis.pttl(DIRTY_KEY) <= DIRTY_FLAG_MS
+
+
+async def test_refresh_lowers_the_flag_before_its_last_look(
+    refresher: Refresher, refresh_signal: RefreshSignal, redis: Redis
+) -> None:
+    await raise_now(refresh_signal)
+    await refresher.refresh()
+    assert not await redis.exists(DIRTY_KEY)
+
+
+async def test_submit_wakes_after_its_commit_and_not_for_nothing(
+    database: Database,
+    refresh_signal: RefreshSignal,
+    broker: dramatiq.Broker,
+    settings: Settings,
+) -> None:
+    user_id = await make_player(database)
+    ledger = Ledger(database, refresh_signal, settings)
+    await database.fetch("ALTER TABLE game_session ADD CHECK (score < 100)")
+    with pytest.raises(Exception, match="game_session_score_check"):
+        await ledger.record(Submission(user_id, 100, "solo", None))
+    await refresh_signal.drain()
+    assert count_ready(broker) == 0
+    await ledger.record(Submission(user_id, 99, "solo", None))
+    await refresh_signal.drain()
+    assert count_ready(broker) == 1
+
+
+async def test_redis_away_fails_no_submit(database: Database, settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
+    redis, broker = connect_redis(away), connect_broker(away.require_broker_url())
+    refresh_signal = RefreshSignal(redis, broker)
+    ledger = Ledger(database, refresh_signal, away)
+    user_id = await make_player(database)
+    assert await ledger.record(Submission(user_id, 1, "solo", None))
+    await refresh_signal.drain()
+    await redis.aclose()
+    disconnect_broker(broker)
+
+
+async def test_refresh_sees_sessions_that_come_in_while_it_lowers_the_flag(
+    refresher: Refresher, refresh_signal: RefreshSignal, database: Database, redis: Redis
+) -> None:
+    """Redis holds every write back, so that the flag's fall and rise race when it goes on."""
+    user_id = await make_player(database)
+    for turn in range(15):
+        await record_scores(database, (user_id, 1))
+        refreshing = asyncio.create_task(refresher.refresh())
+        await wait_until(lambda: is_folded(database))
+        await redis.client_pause(random.Random(turn).randint(5, 60), all=False)
+        await record_scores(database, (user_id, 1))
+        await raise_now(refresh_signal)
+        await refreshing
+        # Either that refresh saw it, or there is a flag and a message for the next one.
+        assert await is_folded(database) or await redis.exists(DIRTY_KEY)
+        await refresher.refresh()
+        assert await is_folded(database)
+
+
+async def is_folded(database: Database) -> bool:
+    return not await database.fetch("SELECT session_id FROM pending_session LIMIT 1")
+
+
+@contextmanager
+def run_worker(settings: Settings) -> Iterator[None]:
+    """Run a real worker, without a scheduler."""
+    ready, write_end = os.pipe()
+    environment = clean_environment() | {
+        "DATABASE_URL": settings.require_database_url(),
+        "REDIS_URL": settings.require_redis_url(),
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "workers", "--ready-fd", str(write_end)],
+        env=environment,
+        pass_fds=[write_end],
+    )
+    os.close(write_end)
+    try:
+        assert os.read(ready, 1) == b"\n"
+        yield
+    finally:
+        os.close(ready)
+        worker.terminate()
+        assert worker.wait(30) == 0
+
+
+async def test_no_wake_up_is_lost(
+    settings: Settings, database: Database, refresh_signal: RefreshSignal
+) -> None:
+    """Each submit comes as soon as the last one is folded: while the refresh is about to end."""
+    user_id = await make_player(database)
+    ledger = Ledger(database, refresh_signal, settings)
+    pauses = random.Random(1)
+    with run_worker(settings):
+        for _ in range(WAKE_UPS):
+            for _ in range(pauses.randint(0, 40)):
+                await database.fetch("SELECT 1")
+            await ledger.record(Submission(user_id, 1, "solo", None))
+            await wait_until(lambda: is_folded(database), seconds=SOON_SECONDS)
+    row = await database.fetch_one("SELECT score FROM standing")
+    assert row is not None
+    assert row["score"] == WAKE_UPS
