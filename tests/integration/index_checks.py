@@ -1,5 +1,7 @@
 """Compares what Redis holds with the standings that it follows."""
 
+from typing import Any
+
 import msgspec
 from redis.asyncio import Redis
 
@@ -13,7 +15,8 @@ from service.standings.top import select_top
 
 async def read_index(redis: Redis, season_id: int) -> dict[int, int]:
     """Return the sort_score of each player in a season's index."""
-    members = await redis.zrange(SeasonKeys.of(season_id).index, 0, -1, withscores=True)
+    # The client's types cannot tell that this answer comes in pairs.
+    members: Any = await redis.zrange(SeasonKeys.of(season_id).index, 0, -1, withscores=True)
     return {decode_member(member): int(score) for member, score in members}
 
 
