@@ -1,12 +1,8 @@
 """The wake-up: one message for many submits, none lost, whatever falls between whatever."""
 
 import asyncio
-import os
 import random
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import dramatiq
 import pytest
@@ -25,7 +21,7 @@ from service.wakeup import (
     disconnect_broker,
 )
 from tests.factories import make_player, record_scores
-from tests.integration.up_process import clean_environment
+from tests.integration.worker_process import run_worker
 from tests.waiting import wait_until
 
 WAKE_UPS = 120
@@ -154,29 +150,6 @@ async def test_refresh_sees_sessions_that_come_in_while_it_lowers_the_flag(
 
 async def is_folded(database: Database) -> bool:
     return not await database.fetch("SELECT session_id FROM pending_session LIMIT 1")
-
-
-@contextmanager
-def run_worker(settings: Settings) -> Iterator[None]:
-    """Run a real worker, without a scheduler."""
-    ready, write_end = os.pipe()
-    environment = clean_environment() | {
-        "DATABASE_URL": settings.require_database_url(),
-        "REDIS_URL": settings.require_redis_url(),
-    }
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "workers", "--ready-fd", str(write_end)],
-        env=environment,
-        pass_fds=[write_end],
-    )
-    os.close(write_end)
-    try:
-        assert os.read(ready, 1) == b"\n"
-        yield
-    finally:
-        os.close(ready)
-        worker.terminate()
-        assert worker.wait(30) == 0
 
 
 async def test_no_wake_up_is_lost(
