@@ -19,6 +19,7 @@ from service.embedded.logs import Log
 from service.settings import Settings, load_settings
 from service.standings.refresh import Refresher
 from service.supervisor.listening import bind_listener, find_url
+from tests.factories import record_scores
 from tests.integration.fire import make_environment
 from tests.integration.fire_board import (
     check_board,
@@ -142,14 +143,14 @@ async def test_worker_killed_between_commit_and_publish(
     gate: Gate,
     board: list[int],
 ) -> None:
-    await score_again(database, board)
+    await record_scores(database, *((user_id, 3) for user_id in board))
     gate.close_before_script("publish_standings")
     await worker.start()
     await gate.wait_until_reached()
     assert not await database.fetch("SELECT FROM pending_session")
     await worker.end()
-    # What comes next does not touch the players whose changes were never published.
-    await score_again(database, board[:1])
+    # What comes next touches one only of the standings whose changes were never published.
+    await record_scores(database, (board[0], 3))
     await refresher.refresh()
     await check_board(database, redis)
 
