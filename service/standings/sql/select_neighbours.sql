@@ -3,7 +3,7 @@
 -- $1 season, $2 player, $3 radius. No row for a player without a standing.
 --
 -- Index: standing_season_id_sort_score_player_id, from the player's place in both directions, and
--- from its start for the count.
+-- from its start for the count; player_pkey a row, by a scalar subquery, which cannot become a scan.
 WITH self AS (
     SELECT sort_score, player_id FROM standing WHERE season_id = $1 AND player_id = $2
 ),
@@ -30,7 +30,7 @@ listed AS (
 )
 SELECT
     listed.player_id,
-    player.username,
+    (SELECT player.username FROM player WHERE player.id = listed.player_id) AS username,
     listed.score,
     listed.sort_score,
     (
@@ -50,7 +50,6 @@ SELECT
     season.players,
     refresh_state.refreshed_at
 FROM listed
-JOIN player ON player.id = listed.player_id
 JOIN season ON season.id = $1
 CROSS JOIN refresh_state
 ORDER BY listed.sort_score, listed.player_id

@@ -3,10 +3,12 @@
 -- $1 season, $2 how many. The rank over the first rows alone is the true one, because nobody better
 -- is left out.
 --
--- Index: standing_season_id_sort_score_player_id, read from its start; then one player a row.
+-- Index: standing_season_id_sort_score_player_id, read from its start; then player_pkey a row, by a
+-- scalar subquery: where the planner does not know how many rows it gets, it would join by reading
+-- every player.
 SELECT
     best.player_id,
-    player.username,
+    (SELECT player.username FROM player WHERE player.id = best.player_id) AS username,
     best.score,
     rank() OVER (ORDER BY best.sort_score) AS rank
 FROM (
@@ -16,5 +18,4 @@ FROM (
     ORDER BY sort_score, player_id
     LIMIT $2
 ) AS best
-JOIN player ON player.id = best.player_id
 ORDER BY best.sort_score, best.player_id
