@@ -78,12 +78,18 @@ class Stack:
 
     async def wait_until_fresh(self, scores: dict[int, int]) -> None:
         """Wait until every read has these scores, and none is stale."""
+        await self._wait_for(scores, stale=False)
 
-        async def is_fresh() -> bool:
-            assert await self.read_scores() == (scores, {False})
+    async def wait_until_stale(self, scores: dict[int, int]) -> None:
+        """Wait until every read has these scores and says that they may lag."""
+        await self._wait_for(scores, stale=True)
+
+    async def _wait_for(self, scores: dict[int, int], *, stale: bool) -> None:
+        async def is_so() -> bool:
+            assert await self.read_scores() == (scores, {stale})
             return True
 
-        await wait_until(is_fresh, seconds=30)
+        await wait_until(is_so, seconds=30)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +107,9 @@ def own_valkey(server_directory: Path) -> Iterator[ValkeyServer]:
 @pytest.fixture
 async def stack(own_postgres: PostgresServer, own_valkey: ValkeyServer) -> AsyncIterator[Stack]:
     await migrate(own_postgres.url)
-    settings = load_settings(database_url=own_postgres.url, redis_url=own_valkey.url)
+    settings = load_settings(
+        database_url=own_postgres.url, redis_url=own_valkey.url, redis_timeout_seconds=0.3
+    )
     database = Database(settings, application_name="leaderboard tests")
     redis = connect_redis(settings)
     await database.open()
@@ -126,11 +134,9 @@ async def test_redis_stopped(stack: Stack) -> None:
     stack.valkey.stop()
     response = await stack.submit(third, 100)
     assert response.status_code == 200
-    scores, stale = await stack.read_scores()
-    assert (scores, stale) == ({first: 30, second: 20, third: 10}, {True})
+    await stack.wait_until_stale({first: 30, second: 20, third: 10})
     await stack.refresh()
-    scores, stale = await stack.read_scores()
-    assert (scores, stale) == ({third: 110, first: 30, second: 20}, {True})
+    await stack.wait_until_stale({third: 110, first: 30, second: 20})
     assert [entry["rank"] for entry in (await stack.read("top"))["leaderboard"]] == [1, 2, 3]
     stack.valkey.start()
     await stack.refresh()
@@ -244,8 +250,7 @@ async def test_service_that_starts_while_redis_is_away(stack: Stack) -> None:
     try:
         async with run_app(create_app(stack.settings)) as app, connect_client(app) as client:
             stack.client = client
-            scores, stale = await stack.read_scores()
-            assert (list(scores), stale) == (stack.user_ids, {True})
+            await stack.wait_until_stale(dict(zip(stack.user_ids, [30, 20, 10], strict=True)))
             assert (await stack.submit(stack.user_ids[0], 1)).status_code == 200
             stack.valkey.start()
             await stack.refresh()

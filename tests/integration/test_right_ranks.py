@@ -85,7 +85,7 @@ async def stack(
 
 
 @hypothesis_settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
