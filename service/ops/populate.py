@@ -28,7 +28,7 @@ from service.ops.servers import (
 )
 from service.settings import Settings
 from service.standings.index import LIST_OPEN_SEASONS, Index
-from service.standings.lock import hold_writer_lock
+from service.standings.lock import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh import NUMBER_REFRESH
 from service.standings.rerank import rerank
 
@@ -126,7 +126,11 @@ async def _empty_servers(servers: Servers, report: Report) -> None:
     facts = f"{rows['players']:,} players and {rows['sessions']:,} sessions"
     report.write(f"Deleting {facts}")
     with report.step("Deleted") as step:
-        async with hold_writer_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS):
+        # A re-rank under way would store its ranks for the next players with these ids.
+        async with (
+            hold_rerank_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS),
+            hold_writer_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS),
+        ):
             try:
                 async with servers.database.transaction() as connection:
                     await connection.execute("SET LOCAL lock_timeout = '10s'")
