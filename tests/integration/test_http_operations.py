@@ -7,9 +7,12 @@ import msgspec
 
 from service.database import Database
 from service.ops.schemas import Status
+from service.settings import Settings
 from service.standings.refresh import Refresher
 from service.standings.rerank import rerank
 from tests.factories import make_player, make_players_with_scores, record_scores
+from tests.integration.worker_process import run_worker
+from tests.waiting import wait_until
 
 
 async def read(client: httpx.AsyncClient, path: str) -> Any:
@@ -74,6 +77,29 @@ async def test_status_counts_requests_by_route(client: httpx.AsyncClient) -> Non
     } == {"rank/{user_id}": 3, "top": 3, "around/{user_id}": 1}
     assert all(route.server_errors == 0 for route in routes.values())
     assert all(route.max_ms > 0 for route in routes.values())
+
+
+async def test_worker_comes_and_goes(
+    client: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [5])
+
+    async def is_here() -> bool:
+        return (await read_status(client)).parts.worker.state == "ok"
+
+    async def is_folded() -> bool:
+        return (await read_status(client)).pending_sessions == 0
+
+    with run_worker(settings):
+        await wait_until(is_here)
+        await wait_until(is_folded)
+        assert (await read(client, "/health/ready"))["parts"]["worker"] == "ok"
+    assert not await is_here()
+    assert "ranks stand still" in (await read(client, "/health/ready"))["parts"]["worker"]
+    # Without it, submits and reads go on.
+    await record_scores(database, (user_id, 100))
+    assert (await read(client, f"/api/leaderboard/rank/{user_id}"))["total_score"] == 5
+    assert not await is_folded()
 
 
 async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
