@@ -1,6 +1,6 @@
 """Errors that carry their own HTTP status, code and advice.
 
-A domain error is raised where the rule lives and mapped to HTTP once, in `service.app`. Its
+A domain error is raised where the rule lives and mapped to HTTP once, in `service.http.errors`. Its
 message says what happened and what to do; it reaches the caller as it is.
 """
 

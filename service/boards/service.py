@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
+
 from service.database import Database, load_sql
 from service.errors import DatabaseUnavailable
 
@@ -35,7 +37,10 @@ class SeasonFinder:
 
         Raises `DatabaseUnavailable`, also for a database that has no schema yet.
         """
-        row = await self._database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
+        try:
+            row = await self._database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
+        except asyncpg.UndefinedTableError as error:
+            raise DatabaseUnavailable("the database has no schema yet") from error
         if row is None:
             raise DatabaseUnavailable("the board `global` has no open season")
         self._season = OpenSeason(season_id=row["season_id"], epoch=str(row["epoch"]))

@@ -78,7 +78,11 @@ async def read_present(redis: Redis, key: str, kind: type[Description]) -> list[
     gone = []
     with translate_redis_errors():
         for name, stored in (await redis.hgetall(key)).items():
-            sign = msgspec.json.decode(stored, type=Sign[kind])  # type: ignore[valid-type]
+            try:
+                sign = msgspec.json.decode(stored, type=Sign[kind])  # type: ignore[valid-type]
+            except msgspec.DecodeError:
+                # Another release's process describes itself otherwise.
+                continue
             if datetime.now(UTC) - sign.at <= _PRESENT_FOR:
                 present.append(sign.process)
             else:

@@ -29,6 +29,9 @@ SCAN_USERNAMES: Final = load_sql("standings", "scan_usernames")
 _STANDINGS_PER_LOAD: Final = 10_000
 _NAMES_PER_LOAD: Final = 20_000
 
+# A scan of a large board takes longer than any request may.
+_SCAN_SECONDS: Final = 600.0
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -94,13 +97,24 @@ class Index:
         """
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         with translate_redis_errors():
-            stored = await self._redis.mget(
-                [SeasonKeys.of(season["season_id"]).offset for season in seasons]
-            )
+            pipeline = self._redis.pipeline(transaction=False)
+            for season in seasons:
+                keys = SeasonKeys.of(season["season_id"])
+                pipeline.get(keys.offset)
+                pipeline.zcard(keys.index)
+                pipeline.exists(keys.top)
+            found = await pipeline.execute(raise_on_error=False)
+        # Index or top may be gone, or be of another kind, while the offset is as it should be: each
+        # key can be lost by itself. An error among the answers equals nothing.
         outdated = [
             int(season["season_id"])
-            for season, offset in zip(seasons, stored, strict=True)
-            if Offset.parse(offset) != Offset.of_season(season)
+            for season, offset, players, tops in zip(
+                seasons, found[::3], found[1::3], found[2::3], strict=True
+            )
+            if Offset.parse(None if isinstance(offset, Exception) else offset)
+            != Offset.of_season(season)
+            or players != season["players"]
+            or tops != 1
         ]
         for season_id in outdated:
             await self.rebuild(season_id)
@@ -119,7 +133,9 @@ class Index:
             )
             with translate_redis_errors():
                 await self._redis.unlink(keys.new_index)
-                async for row in connection.cursor(SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD):
+                async for row in connection.cursor(
+                    SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD, timeout=_SCAN_SECONDS
+                ):
                     await self._load(keys=[keys.new_index], args=[row["packed"]])
                 await self._swap(
                     keys=[keys.index, keys.offset, keys.top, keys.new_index],
@@ -134,7 +150,9 @@ class Index:
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         names: dict[int, str] = {}
-        async for row in connection.cursor(SCAN_USERNAMES, season_id, prefetch=5_000):
+        async for row in connection.cursor(
+            SCAN_USERNAMES, season_id, prefetch=5_000, timeout=_SCAN_SECONDS
+        ):
             names[row["player_id"]] = row["username"]
             if len(names) == _NAMES_PER_LOAD:
                 await self.add_names(season_id, names)

@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from service.batching import Batcher
 from service.boards.service import OpenSeason, SeasonFinder
@@ -152,7 +151,10 @@ class TopFeed:
         if stored is None or not self._advance(Offset.parse(offset), season):
             self._refresh_signal.raise_soon()
             raise CacheUnavailable("Redis holds no top of this database, or an older one")
-        return _decode_top(stored)
+        try:
+            return _decode_top(stored)
+        except msgspec.DecodeError as error:
+            raise CacheUnavailable("Redis holds a top that cannot be read") from error
 
     def _advance(self, offset: Offset | None, season: OpenSeason) -> bool:
         """Whether a top at this offset is our database's, and no older than what was seen before.
@@ -185,7 +187,7 @@ class TopFeed:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError, TimeoutError, ServiceError) as error:
+            except Exception as error:  # noqa: BLE001 - nobody else would start to listen again
                 if self._subscribed:
                     _log.warning("not hearing of refreshes until Redis is back: %s", error)
                     pause_seconds = _RECONNECT_SECONDS[0]

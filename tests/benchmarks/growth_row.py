@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from tests.benchmarks.context import Context
 from tests.benchmarks.load import LoadResult, run_load
 from tests.benchmarks.plan import HEADLINE_CONNECTIONS
-from tests.benchmarks.refreshes import time_refresh, warm_up_refresh
+from tests.benchmarks.refreshes import reach_steady_state, time_refresh
 from tests.benchmarks.requests import Target
 from tests.benchmarks.results import Budget, GrowthPoint, Row, Series
 from tests.benchmarks.stack import Stack, run_stack
@@ -34,7 +34,7 @@ async def measure_growth(context: Context) -> Row:
             await stack.wait_until_quiet()
             await running.enter_async_context(stack.paused_worker())
         for stack, target in boards.values():
-            await warm_up_refresh(stack.servers, target)
+            await reach_steady_state(stack.servers, target)
         for number in range(1, plan.rounds + 1):
             context.say(f"growth: round {number}")
             for players, (stack, target) in boards.items():

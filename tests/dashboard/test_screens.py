@@ -97,11 +97,6 @@ async def live_filtered(operator: Operator) -> None:
     await operator.type("ar")
 
 
-async def live_keys(operator: Operator) -> None:
-    await live(operator)
-    await operator.press("question_mark")
-
-
 async def player_idle(operator: Operator) -> None:
     await operator.pass_time()
     await operator.press("2")
@@ -232,7 +227,6 @@ SCENES: tuple[Scene, ...] = (
     live_error,
     live_paused,
     live_filtered,
-    live_keys,
     player_idle,
     player_searching,
     player_found,

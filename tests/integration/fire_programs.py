@@ -53,10 +53,10 @@ class Nursery:
             )
 
     def fork(
-        self, command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int]
+        self, module: str, environment: Mapping[str, str], descriptors: Sequence[int]
     ) -> psutil.Process:
-        """Run `python -m <command>`; the descriptors are those of `_become`."""
-        message = json.dumps([command, dict(environment)])
+        """Run `python -m <module>`; the descriptors are those of `_become`."""
+        message = json.dumps([module, dict(environment)])
         socket.send_fds(self._channel, [message.encode()], descriptors)
         return psutil.Process(int(self._channel.recv(_MESSAGE_BYTES)))
 
@@ -99,7 +99,7 @@ class ForkedProgram:
         try:
             with self._log.opened() as output:
                 self.process = self._nursery.fork(
-                    [self._module], self._environment, [output, child_end, *listening]
+                    self._module, self._environment, [output, child_end, *listening]
                 )
         finally:
             os.close(child_end)
@@ -161,15 +161,14 @@ def serve_forks(channel: socket.socket) -> None:
 
 
 def _become(
-    command: list[str], environment: dict[str, str], output: int, ready_fd: int, *listener: int
+    module: str, environment: dict[str, str], output: int, ready_fd: int, *listener: int
 ) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(environment)
     for stream in (1, 2):
         os.dup2(output, stream)
-    module, *arguments = command
-    sys.argv = [module, *arguments, "--ready-fd", str(ready_fd)]
+    sys.argv = [module, "--ready-fd", str(ready_fd)]
     for descriptor in listener:
         sys.argv += ["--fd", str(descriptor)]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -62,7 +62,8 @@ class Traffic:
         self._url = url
         self._user_ids = user_ids
         self._seed = seed
-        self._numbers = count(1)
+        self._scores = count(1)
+        self._clients = count(1)
         self._stopping = asyncio.Event()
 
     @asynccontextmanager
@@ -217,14 +218,14 @@ class Traffic:
         self.broken[type(error).__name__] += 1
 
     def _draw(self, chance: random.Random, *, keyed: bool) -> Attempt:
-        name = f"attempt {next(self._numbers)}"
+        name = f"attempt {next(self._scores)}"
         (score,) = chance.choices(_SCORES, _SCORE_WEIGHTS)
         attempt = Attempt(name, chance.choice(self._user_ids), score, name if keyed else None)
         self.attempts.append(attempt)
         return attempt
 
     def _make_chance(self) -> random.Random:
-        return random.Random(f"{self._seed} {next(self._numbers)}")
+        return random.Random(f"{self._seed} {next(self._clients)}")
 
 
 def describe_answer(response: httpx.Response) -> str:
