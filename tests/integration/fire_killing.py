@@ -211,6 +211,7 @@ async def test_killed_postgres_loses_nothing_and_is_waited_for(server_directory:
                 await traffic.wait_for_more(20)
                 await pause(scene.chance, 0.3)
                 await crash_backend(scene)
+            await traffic.wait_for_more(20)
         assert traffic.broken == {}
         await scene.check()
 

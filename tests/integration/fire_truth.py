@@ -11,6 +11,7 @@ import httpx
 from redis.asyncio import Redis
 
 from service.database import Database
+from service.errors import DatabaseUnavailable
 from service.standings.offset import Offset
 from service.standings.rerank import rerank
 from tests.waiting import wait_until
@@ -53,9 +54,12 @@ async def wait_until_drained(
     """Wait until everything is folded and the index has followed."""
 
     async def is_drained() -> bool:
-        if await database.fetch("SELECT FROM pending_session LIMIT 1"):
+        try:
+            if await database.fetch("SELECT FROM pending_session LIMIT 1"):
+                return False
+            season = await find_season(database)
+        except DatabaseUnavailable:
             return False
-        season = await find_season(database)
         offset = Offset.parse(await redis.get(f"leaderboard:{{{season['season_id']}}}:offset"))
         return offset == Offset.of_season(season)
 
