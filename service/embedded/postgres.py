@@ -125,7 +125,8 @@ class PostgresServer(EmbeddedServer):
         """Tell whether the postmaster that we launched says so in its pid file."""
         if self.process is None or self.process.poll() is not None:
             return False
-        with contextlib.suppress(OSError):
+        # For a moment the file is there and still empty.
+        with contextlib.suppress(OSError, IndexError):
             lines = (self.folder / "postmaster.pid").read_text().splitlines()
             return lines[0] == str(self.process.pid) and lines[-1].strip() == "ready"
         return False
