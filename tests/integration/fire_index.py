@@ -74,45 +74,51 @@ async def gated_refresher(
     await redis.aclose()
 
 
-@pytest.mark.usefixtures("board")
 async def test_index_flushed_before_a_rebuilt_one_is_swapped_in(
     database: Database,
     redis: Redis,
     refresher: Refresher,
+    settings: Settings,
     gated_refresher: Refresher,
     gate: Gate,
+    board: list[int],
 ) -> None:
-    await redis.flushall()
-    gate.close_before_script("swap_index")
-    rebuilding = asyncio.create_task(gated_refresher.refresh())
-    await gate.wait_until_reached()
-    await redis.flushall()
-    gate.open()
-    await rebuilding
-    await refresher.refresh()
-    await check_board(database, redis)
+    async with start_app(settings) as client:
+        await redis.flushall()
+        gate.close_before_script("swap_index")
+        rebuilding = asyncio.create_task(gated_refresher.refresh())
+        await gate.wait_until_reached()
+        await redis.flushall()
+        gate.open()
+        await rebuilding
+        await check_reads(client, await add_up(database), board, stale=True)
+        await refresher.refresh()
+        await check_board(database, redis)
 
 
-@pytest.mark.usefixtures("board")
 async def test_writer_that_lost_its_lock_during_a_rebuild(
     database: Database,
     redis: Redis,
     refresher: Refresher,
+    settings: Settings,
     gated_refresher: Refresher,
     gate: Gate,
+    board: list[int],
 ) -> None:
-    await redis.flushall()
-    gate.close_before_script("swap_index")
-    rebuilding = asyncio.create_task(gated_refresher.refresh())
-    await gate.wait_until_reached()
-    await terminate_lock_holder(database)
-    await redis.delete(MUTEX_KEY)
-    await refresher.refresh()
-    gate.open()
-    with suppress(ServiceError):
-        await rebuilding
-    await refresher.refresh()
-    await check_board(database, redis)
+    async with start_app(settings) as client:
+        await redis.flushall()
+        gate.close_before_script("swap_index")
+        rebuilding = asyncio.create_task(gated_refresher.refresh())
+        await gate.wait_until_reached()
+        await terminate_lock_holder(database)
+        await redis.delete(MUTEX_KEY)
+        await refresher.refresh()
+        gate.open()
+        with suppress(ServiceError):
+            await rebuilding
+        await check_reads(client, await add_up(database), board, stale=True)
+        await refresher.refresh()
+        await check_board(database, redis)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -7,6 +7,7 @@ gate in front of Valkey.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -200,14 +201,21 @@ async def test_failed_refresh_is_tried_again(
 async def test_starting_api_asks_for_what_a_killed_one_did_not(
     database: Database, redis: Redis, settings: Settings, worker: ForkedProgram, board: list[int]
 ) -> None:
+    await score_again(database, board)
     await worker.start()
-    await check_board(database, redis)
+    await wait_until_drained(database, redis)
+    await wait_until(partial(is_gone, redis, MUTEX_KEY))
     # One that is killed after it has raised the flag and before it sends the message.
     await redis.set(DIRTY_KEY, b"1")
     await score_again(database, board)
     async with start_app(settings):
         await wait_until_drained(database, redis, seconds=30)
     await check_standings(database, redis)
+
+
+async def is_gone(redis: Redis, key: str) -> bool:
+    """Tell whether Redis holds nothing under this key."""
+    return not await redis.exists(key)
 
 
 async def test_api_killed_between_commit_and_answer(
