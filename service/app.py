@@ -16,8 +16,12 @@ from service.database import Database
 from service.http.documentation import document_strictness
 from service.http.errors import EXCEPTION_HANDLERS
 from service.http.express import ExpressLane
+from service.http.gate import Gate
+from service.http.gate_documentation import document_keys
 from service.http.measuring import measure_requests
 from service.http.requests import StrictRequest
+from service.keys.keyring import Keyring
+from service.keys.limiting import KeyLimiter
 from service.lifecycle import Closing
 from service.ops.health import HealthCheck
 from service.ops.metrics import RequestMetrics
@@ -34,27 +38,31 @@ from service.standings.top import TopFeed
 from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     """Wire the service together; connects to nothing until it is started.
 
+    `may_be_open`: only this machine can reach it, so that it needs no keys before one was made.
     `app.state.closing` is for the server to set when it is told to stop: event streams end then.
     """
     database = Database(settings, application_name="leaderboard api")
     redis = connect_redis(settings)
     broker = connect_broker(settings.require_broker_url())
     refresh_signal = RefreshSignal(redis, broker)
-    season_finder = SeasonFinder(database)
+    season_finder = SeasonFinder(database, redis)
     ledger = Ledger(database, refresh_signal, settings)
     top_feed = TopFeed(redis, database, season_finder, refresh_signal)
     index_reader = IndexReader(redis, database, season_finder, refresh_signal)
     rank_reader = RankReader(database, index_reader, season_finder)
+    keyring = Keyring(settings)
     metrics = RequestMetrics()
-    status_reader = StatusReader(database, redis, broker, ledger, metrics)
+    status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
     closing = Closing()
 
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
         await database.open()
+        await keyring.start()
+        refresh_signal.raise_soon(anyway=True)
         top_feed.start()
         status_reader.presence.start()
         try:
@@ -67,6 +75,7 @@ def create_app(settings: Settings) -> Litestar:
             await top_feed.stop()
             await redis.aclose()
             disconnect_broker(broker)
+            await keyring.stop()
             await database.close()
 
     def provide(value: object) -> Provide:
@@ -99,12 +108,25 @@ def create_app(settings: Settings) -> Litestar:
         state=State({"closing": closing}),
     )
     document_strictness(app.openapi_schema)
-    app.asgi_handler = ExpressLane(
+    document_keys(app.openapi_schema)
+    express_lane = ExpressLane(
         app.asgi_handler,
         ledger,
         top_feed,
         rank_reader,
         metrics,
         body_limit=settings.request_body_limit,
+    )
+    app.asgi_handler = Gate(
+        express_lane,
+        keyring,
+        may_be_open=may_be_open,
+        public_reads=settings.public_reads,
+        request_limit=settings.request_limit,
+        key_limiter=(
+            KeyLimiter(redis, settings.require_redis_url(), settings.key_requests_per_minute)
+            if settings.key_requests_per_minute
+            else None
+        ),
     )
     return app

@@ -22,6 +22,17 @@ class QueueFull(ServiceError):
         super().__init__(f"{limit} requests are waiting already; send this one again in a second.")
 
 
+class Interrupted(ServiceError):
+    """The batch was given up, because the process ends."""
+
+    status = 503
+    code = "interrupted"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__("This process is stopping; send the same request again.")
+
+
 class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
@@ -29,7 +40,9 @@ class Batcher(Generic[Item, Answer]):
     `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in flight.
 
     `run` answers every item in order; an answer that is an exception is raised to that item's
-    caller alone. An exception raised by `run` itself is raised to every caller of the batch.
+    caller alone. An exception raised by `run` itself is raised to every caller of the batch. Where
+    it is a `ServiceError`, a server is away: then also to those who wait for the next batch, which
+    would find the same after the same time-out.
     """
 
     def __init__(
@@ -83,11 +96,17 @@ class Batcher(Generic[Item, Answer]):
         batch = [self._waiting.popleft() for _ in range(size)]
         try:
             answers = await self._run([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            _check_number(answers, batch)
+        except ServiceError as error:
+            _fail([*batch, *self._take_waiting()], error)
             return
+        except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
+            _fail(batch, error)
+            return
+        except BaseException:
+            # This task ends here, and nobody would come for those who wait.
+            _fail([*batch, *self._take_waiting()], Interrupted())
+            raise
         for (_, future), answer in zip(batch, answers, strict=True):
             # A caller that went away has cancelled its future.
             if future.done():
@@ -96,3 +115,19 @@ class Batcher(Generic[Item, Answer]):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    def _take_waiting(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
+
+def _check_number(answers: Sequence[object], items: Sequence[object]) -> None:
+    if len(answers) != len(items):
+        raise RuntimeError(f"{len(answers)} answers to {len(items)} items")
+
+
+def _fail(items: Sequence[tuple[object, asyncio.Future[Answer]]], error: Exception) -> None:
+    for _, future in items:
+        if not future.done():
+            future.set_exception(error)

@@ -8,6 +8,7 @@ significant first, so that players with equal scores sort by id; its score is th
 """
 
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.errors import CacheUnavailable
+from service.errors import CacheTimedOut, CacheUnavailable
 from service.settings import Settings
 
 DIRTY_KEY: Final = "leaderboard:dirty"
@@ -29,9 +32,12 @@ EVENTS_CHANNEL: Final = "leaderboard:events"
 SCHEDULER_KEY: Final = "leaderboard:scheduler"
 API_PROCESSES_KEY: Final = "leaderboard:processes:api"
 WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
+GLOBAL_SEASON_KEY: Final = "leaderboard:season:global"
 
 # Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
 NAMES_PER_BUCKET: Final = 64
+
+_REST_SECONDS: Final = 1.0
 
 _MEMBER: Final = struct.Struct(">Q")
 
@@ -84,8 +90,8 @@ def connect_redis(settings: Settings) -> Redis:
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         # One more try covers a connection that a restarted server left behind; waiting between
-        # tries would only delay the fallback.
-        retry=Retry(NoBackoff(), 1),
+        # tries, or once more for a server that is silent, would only delay the fallback.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         client_name="leaderboard",
     )
     return Redis.from_pool(pool)
@@ -102,5 +108,41 @@ def translate_redis_errors() -> Iterator[None]:
     """Raise `CacheUnavailable` for every error that means Redis is away or of no use."""
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisTimeoutError, TimeoutError) as error:
+        raise CacheTimedOut(f"{type(error).__name__}: {error}") from error
+    except (RedisError, OSError) as error:
         raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+class Breaker:
+    """Keeps off a Redis that did not answer in time, for a second after each time.
+
+    A server that hangs takes connections and questions, and costs everyone who asks the whole
+    time-out. After the second one asks, for all; the others keep off until that one was answered.
+    """
+
+    def __init__(self) -> None:
+        self._tripped = False
+        self._rests_until = 0.0
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Raise `CacheUnavailable` at once while Redis is to be left alone."""
+        if self._tripped:
+            if time.monotonic() < self._rests_until:
+                raise CacheUnavailable("Redis did not answer in time a moment ago")
+            self._rest()
+        try:
+            yield
+        except CacheTimedOut:
+            self._rest()
+            raise
+        except CacheUnavailable:
+            self._tripped = False
+            raise
+        else:
+            self._tripped = False
+
+    def _rest(self) -> None:
+        self._tripped = True
+        self._rests_until = time.monotonic() + _REST_SECONDS

@@ -8,14 +8,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from service.choosing import data_dir_option, find_settings
 from service.errors import DatabaseUnavailable, ServiceError, UsageError
-
-if TYPE_CHECKING:
-    from service.settings import Settings
+from service.keys.commands import keys
 
 _Command = Callable[..., Any]
 
@@ -82,18 +81,15 @@ def _listening_options(command: _Command) -> _Command:
             show_default=True,
             help="API processes that share the port.",
         ),
+        click.option(
+            "--insecure",
+            is_flag=True,
+            help="Serve other machines although no API key was ever made: anybody may write.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
     return command
-
-
-_data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Directory of database, sockets and logs.  "
-    "[default: LEADERBOARD_DATA_DIR, else .leaderboard]",
-)
 
 
 @click.group()
@@ -104,8 +100,23 @@ def leaderboard() -> None:
 
 @leaderboard.command()
 @_listening_options
-@_data_dir_option
-def up(host: str, port: int, processes: int, data_dir: Path | None) -> None:
+@data_dir_option
+@click.option("--web", is_flag=True, help="Serve the operator's console to browsers too.")
+@click.option(
+    "--web-port",
+    type=_whole_number(0, 65535),
+    metavar="N",
+    help="--web on another TCP port than 3000; 0 takes any free one.",
+)
+def up(
+    host: str,
+    port: int,
+    processes: int,
+    insecure: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+    web: bool,  # noqa: FBT001 - click passes it by name
+    web_port: int | None,
+) -> None:
     """Run everything on this machine.
 
     That is the database, the cache, the API, a worker and the scheduler. PostgreSQL and Valkey
@@ -115,12 +126,24 @@ def up(host: str, port: int, processes: int, data_dir: Path | None) -> None:
     from service.settings import load_settings
     from service.supervisor.up import run_up
 
-    run_up(load_settings(data_dir=data_dir), host=host, port=port, processes=processes)
+    run_up(
+        load_settings(data_dir=data_dir),
+        host=host,
+        port=port,
+        processes=processes,
+        insecure=insecure,
+        web_port=3000 if web and web_port is None else web_port,
+    )
 
 
 @leaderboard.command()
 @_listening_options
-def api(host: str, port: int, processes: int) -> None:
+def api(
+    host: str,
+    port: int,
+    processes: int,
+    insecure: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
     """Serve the HTTP API.
 
     DATABASE_URL and REDIS_URL name its servers.
@@ -128,7 +151,7 @@ def api(host: str, port: int, processes: int) -> None:
     from service.settings import load_settings
     from service.supervisor.api import run_api
 
-    run_api(load_settings(), host=host, port=port, processes=processes)
+    run_api(load_settings(), host=host, port=port, processes=processes, insecure=insecure)
 
 
 @leaderboard.command()
@@ -152,7 +175,7 @@ def scheduler() -> None:
 
 
 @leaderboard.command()
-@_data_dir_option
+@data_dir_option
 def migrate(data_dir: Path | None) -> None:
     """Bring the database's schema up to date."""
     import asyncpg
@@ -160,7 +183,7 @@ def migrate(data_dir: Path | None) -> None:
     from service.migrate import migrate as apply_migrations
     from service.supervisor.lines import describe_address
 
-    database_url = _find_settings(data_dir, with_cache=False).require_database_url()
+    database_url = find_settings(data_dir, with_cache=False).require_database_url()
     try:
         applied = asyncio.run(apply_migrations(database_url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -196,7 +219,7 @@ def migrate(data_dir: Path | None) -> None:
     help="The same seed makes the same players and scores.",
 )
 @click.option("--reset", is_flag=True, help="Delete all players and sessions first.")
-@_data_dir_option
+@data_dir_option
 def populate(
     players: int,
     sessions: int,
@@ -207,12 +230,12 @@ def populate(
     """Fill the database with players and sessions, ranked and warm."""
     from service.ops.populate import populate as fill_database
 
-    settings = _find_settings(data_dir)
+    settings = find_settings(data_dir)
     asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
 
 
 @leaderboard.command()
-@_data_dir_option
+@data_dir_option
 def audit(data_dir: Path | None) -> None:
     """Compare ledger, standings and index.
 
@@ -220,17 +243,20 @@ def audit(data_dir: Path | None) -> None:
     """
     from service.ops.audit import audit as compare
 
-    if not asyncio.run(compare(_find_settings(data_dir))):
+    if not asyncio.run(compare(find_settings(data_dir))):
         sys.exit(1)
 
 
 @leaderboard.command()
-@_data_dir_option
+@data_dir_option
 def rebuild(data_dir: Path | None) -> None:
     """Make standings and index again from the ledger."""
     from service.ops.rebuild import rebuild as make_again
 
-    asyncio.run(make_again(_find_settings(data_dir)))
+    asyncio.run(make_again(find_settings(data_dir)))
+
+
+leaderboard.add_command(keys)
 
 
 @leaderboard.command(context_settings=_PASS_ON, add_help_option=False)
@@ -250,36 +276,10 @@ def dashboard(arguments: tuple[str, ...]) -> None:
 def _become(module: str, *arguments: str) -> NoReturn:
     """Turn this process into another program of ours."""
     from service.settings import load_settings
-    from service.supervisor.programs import python_command
+    from service.supervisor.programs import hide_api_key, python_command
 
     load_settings()
-    os.execv(sys.executable, [*python_command(module), *arguments])  # noqa: S606
-
-
-def _find_settings(data_dir: Path | None, *, with_cache: bool = True) -> "Settings":
-    """Return settings that name a database and a cache: the environment's, else a running `up`'s.
-
-    Raises `UsageError` that says both ways when there is neither.
-    """
-    from service.settings import load_settings
-    from service.supervisor.instance import find_running
-
-    settings = load_settings(data_dir=data_dir)
-    if settings.database_url and (settings.redis_url or not with_cache):
-        return settings
-    instance = find_running(settings.data_dir)
-    if instance is None:
-        names = "DATABASE_URL and REDIS_URL" if with_cache else "DATABASE_URL"
-        raise UsageError(
-            f"no `leaderboard up` runs in {settings.data_dir.expanduser().resolve()}: start one, "
-            f"name its directory with --data-dir, or set {names}"
-        )
-    return load_settings(
-        data_dir=data_dir,
-        database_url=settings.database_url or instance.database_url,
-        redis_url=settings.redis_url or instance.redis_url,
-        broker_url=settings.broker_url or instance.broker_url,
-    )
+    os.execv(sys.executable, [*python_command(module), *hide_api_key(arguments)])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, SchemaMissing
 from service.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -36,6 +36,18 @@ _UNAVAILABLE: Final = (
 # InterfaceError says "connection is closed", but these subclasses of it say that we passed a wrong
 # argument: a bug, which must not be dressed up as an outage.
 _MISUSE: Final = (asyncpg.DataError, asyncpg.exceptions.ClientConfigurationError)
+
+
+# What our statements name and the database has not, before it was migrated.
+_NO_SCHEMA: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+)
+
+# How long a connection that goes back may take to cancel its last statement. A server that hangs
+# does not hear of that either, and who waits for the connection has waited long enough.
+_RELEASE_SECONDS: Final = 1.0
 
 
 def load_sql(noun: str, name: str) -> str:
@@ -88,13 +100,17 @@ class Database:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
-        """Lend a connection; raises `DatabaseUnavailable` when there is none to be had."""
+        """Lend a connection.
+
+        Raises `DatabaseUnavailable` when there is none to be had, and its case `SchemaMissing`.
+        """
         assert self._pool is not None, "Database.open() comes first"
         with translate_errors():
-            async with self._pool.acquire(
-                timeout=self._settings.database_timeout_seconds
-            ) as connection:
+            connection = await self._pool.acquire(timeout=self._settings.database_timeout_seconds)
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection, timeout=_RELEASE_SECONDS)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -132,9 +148,14 @@ async def _keep_session(_: Connection) -> None:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise `DatabaseUnavailable` for every driver error that means the database is away."""
+    """Raise `DatabaseUnavailable` for every driver error that means the database is away.
+
+    One without our tables is of as little use: `SchemaMissing`.
+    """
     try:
         yield
+    except _NO_SCHEMA as error:
+        raise SchemaMissing(str(error)) from error
     except _MISUSE:
         raise
     except _UNAVAILABLE as error:

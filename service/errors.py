@@ -12,12 +12,13 @@ class ServiceError(Exception):
     """A request or command that cannot be carried out, with the words to tell its sender.
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
-    set, becomes the `Retry-After` header.
+    set, becomes the `Retry-After` header, `challenge` becomes `WWW-Authenticate`.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
+    challenge: ClassVar[str | None] = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -58,12 +59,33 @@ class DatabaseUnavailable(ServiceError):
         self.reason = reason
 
 
+class SchemaMissing(DatabaseUnavailable):
+    """PostgreSQL answers, but the tables that we need are not there."""
+
+    code = "schema_missing"
+    retry_after_seconds = 5
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.message = (
+            "The database has no schema yet, or that of an earlier release: "
+            "run `leaderboard migrate`."
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.reason})"
+
+
 class CacheUnavailable(ServiceError):
     """Redis cannot be reached, or holds nothing usable for this read."""
 
     status = 503
     code = "cache_unavailable"
     retry_after_seconds = 1
+
+
+class CacheTimedOut(CacheUnavailable):
+    """Redis did not answer in time: another question would cost the same wait."""
 
 
 class UsageError(Exception):

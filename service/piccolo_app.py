@@ -5,6 +5,7 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig
 
 from service.boards.tables import Board, Season
+from service.keys.tables import ApiKey
 from service.players.tables import Player
 from service.sessions.tables import GameSession, PendingSession
 from service.standings.tables import RefreshState, Standing
@@ -12,6 +13,15 @@ from service.standings.tables import RefreshState, Standing
 APP_CONFIG = AppConfig(
     app_name="leaderboard",
     migrations_folder_path=Path(__file__).parent.parent / "migrations",
-    table_classes=[Player, Board, Season, GameSession, PendingSession, Standing, RefreshState],
+    table_classes=[
+        Player,
+        Board,
+        Season,
+        GameSession,
+        PendingSession,
+        Standing,
+        RefreshState,
+        ApiKey,
+    ],
     migration_dependencies=[],
 )

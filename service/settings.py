@@ -52,8 +52,12 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".leaderboard")
     """Where `leaderboard up` keeps its database, sockets and logs."""
 
-    database_pool_size: int = Field(default=8, ge=2, le=200)
-    """Most connections a process opens to PostgreSQL."""
+    database_pool_size: int = Field(default=8, ge=6, le=200)
+    """Most connections a process opens to PostgreSQL.
+
+    A worker's re-rank takes four at once (both locks and two statements) and a refresh beside it
+    two; with fewer than six these would wait for each other, holding locks.
+    """
 
     database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
     """Longest wait for a connection or for one statement of a request."""
@@ -81,6 +85,15 @@ class Settings(BaseSettings):
 
     request_body_limit: int = Field(default=64 * 1024, ge=1_024, le=100 * 1024 * 1024)
     """Largest request body in bytes; a larger one is answered with 413."""
+
+    request_limit: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Requests, event streams too, that a process has under way; past it the answer is 503."""
+
+    key_requests_per_minute: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Requests that each API key may send in a minute; past it the answer is 429. 0: no limit."""
+
+    public_reads: bool = True
+    """Whether tops, ranks and players are for everybody, or for holders of a key."""
 
     stream_heartbeat_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Pause between two comments on an otherwise silent event stream."""

@@ -11,10 +11,14 @@ import logging
 from typing import Final
 
 import dramatiq
+import redis as blocking_redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, xq_name
 from redis.asyncio import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from service.cache import DIRTY_KEY
 
@@ -24,12 +28,31 @@ STANDINGS_QUEUE: Final = "standings"
 # Long enough for a refresh to renew it, short enough that a flag left by a crash soon falls.
 DIRTY_FLAG_MS: Final = 5_000
 
+# Nothing that a broker asks of Redis blocks there.
+_BROKER_TIMEOUT_SECONDS: Final = 5.0
+
 _log = logging.getLogger(__name__)
 
 
 def connect_broker(url: str) -> dramatiq.Broker:
     """Return a broker for sending messages, with no middleware; connects when first used."""
-    return RedisBroker(url=url, middleware=[])  # type: ignore[no-untyped-call]
+    client = connect_broker_client(url)
+    return RedisBroker(client=client, middleware=[])  # type: ignore[no-untyped-call]
+
+
+def connect_broker_client(url: str) -> "blocking_redis.Redis":
+    """Return the client of a broker that gives up in time; connects when first used.
+
+    Dramatiq's own would wait without end for a Redis that is silent.
+    """
+    pool = blocking_redis.ConnectionPool.from_url(
+        url,
+        socket_timeout=_BROKER_TIMEOUT_SECONDS,
+        socket_connect_timeout=_BROKER_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        client_name="leaderboard-broker",
+    )
+    return blocking_redis.Redis(connection_pool=pool)
 
 
 def disconnect_broker(broker: dramatiq.Broker) -> None:
@@ -61,10 +84,14 @@ class RefreshSignal:
         self._raised_again = False
         self._failing = False
 
-    def raise_soon(self) -> None:
-        """Ask for a refresh in the background; calls while one is being sent become one more."""
+    def raise_soon(self, *, anyway: bool = False) -> None:
+        """Ask for a refresh in the background; calls while one is being sent become one more.
+
+        `anyway` asks also where the flag is up: a process that starts cannot know whether the one
+        that raised it was killed before it sent the message.
+        """
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send())
+            self._sender = asyncio.create_task(self._send(anyway=anyway))
         else:
             self._raised_again = True
 
@@ -73,11 +100,12 @@ class RefreshSignal:
         if self._sender is not None:
             await self._sender
 
-    async def _send(self) -> None:
+    async def _send(self, *, anyway: bool) -> None:
         while True:
             self._raised_again = False
             try:
-                await self._wake_refresh()
+                await self._wake_refresh(anyway=anyway)
+                anyway = False
                 self._failing = False
             except (RedisError, dramatiq.DramatiqError, OSError, TimeoutError) as error:
                 # Nothing is lost: the session is in the outbox, and the sweep will find it.
@@ -87,13 +115,16 @@ class RefreshSignal:
             if not self._raised_again:
                 return
 
-    async def _wake_refresh(self) -> None:
-        if await self._redis.set(DIRTY_KEY, b"1", nx=True, px=DIRTY_FLAG_MS):
-            message: dramatiq.Message[None] = dramatiq.Message(
-                queue_name=STANDINGS_QUEUE,
-                actor_name=REFRESH_ACTOR,
-                args=(),
-                kwargs={},
-                options={},
-            )
-            await asyncio.to_thread(self._broker.enqueue, message)
+    async def _wake_refresh(self, *, anyway: bool) -> None:
+        if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
+            await self._send_message()
+
+    async def _send_message(self) -> None:
+        message: dramatiq.Message[None] = dramatiq.Message(
+            queue_name=STANDINGS_QUEUE,
+            actor_name=REFRESH_ACTOR,
+            args=(),
+            kwargs={},
+            options={},
+        )
+        await asyncio.to_thread(self._broker.enqueue, message)

@@ -1,20 +1,30 @@
 """The Dramatiq worker: `python -m workers`."""
 
+import logging
 import os
 import signal
 import threading
+from typing import TYPE_CHECKING, Any
 
 import click
+from redis.exceptions import RedisError
 
 from service.cli import run_command
 from service.logs import configure_logging
 from service.settings import load_settings
+
+if TYPE_CHECKING:
+    import dramatiq
 
 # How long a worker waits before it looks for a broker that went away; Dramatiq reads it when it is
 # imported, and would wait three seconds.
 _RESTART_DELAY_MS = "500"
 
 _GRACE_MS = 30_000
+
+_BROKER_PAUSE_SECONDS = 0.5
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -38,12 +48,31 @@ def work(ready_fd: int | None) -> None:
     )
     worker.start()
     # Whatever the last worker left undone, and an index that Redis lost meanwhile.
-    standings.refresh.send()
+    _send_when_possible(standings.refresh, stop)
     if ready_fd is not None:
         os.write(ready_fd, b"\n")
         os.close(ready_fd)
     stop.wait()
     worker.stop(timeout=_GRACE_MS)
+
+
+def _send_when_possible(actor: "dramatiq.Actor[[], Any]", stop: threading.Event) -> None:
+    """Send an actor's message as soon as the broker takes it, or not before `stop`."""
+    import dramatiq  # noqa: PLC0415 - after its setting
+
+    waiting = False
+    while not stop.is_set():
+        try:
+            actor.send()
+        except (RedisError, OSError, dramatiq.DramatiqError) as error:
+            if not waiting:
+                _log.warning("waiting for the broker: %s", error)
+            waiting = True
+            stop.wait(_BROKER_PAUSE_SECONDS)
+        else:
+            if waiting:
+                _log.info("the broker is there")
+            return
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifi
 from periodiq import PeriodiqMiddleware
 
 from service.settings import load_settings
+from service.wakeup import connect_broker_client
 from workers.resources import ResourcesMiddleware
 
 # periodiq's messages are a minute apart; one that is older than this is not worth running.
@@ -21,7 +22,7 @@ settings: Final = load_settings()
 resources: Final = ResourcesMiddleware(settings)
 
 broker: Final = RedisBroker(  # type: ignore[no-untyped-call]
-    url=settings.require_broker_url(),
+    client=connect_broker_client(settings.require_broker_url()),
     middleware=[
         # Signals before an event run down this list, those after it run up: the loop is there
         # before what lives on it, and until after.

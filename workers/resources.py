@@ -8,6 +8,7 @@ from typing import Any
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
+from service.boards.service import SeasonFinder
 from service.cache import SCHEDULER_KEY, WORKER_PROCESSES_KEY, connect_redis
 from service.database import Database
 from service.ops.presence import Presence
@@ -36,6 +37,10 @@ class ResourcesMiddleware(Middleware):
     async def note_schedule(self) -> None:
         """Note that a message of the scheduler came through just now."""
         await self._redis.set(SCHEDULER_KEY, datetime.now(UTC).isoformat())
+
+    async def copy_season(self) -> None:
+        """Keep the season in Redis, for an API process that starts while PostgreSQL is away."""
+        await SeasonFinder(self.database, self._redis).find_again()
 
     async def _open(self) -> None:
         self._redis = connect_redis(self._settings)

@@ -1,12 +1,15 @@
 """Which season the leaderboard's endpoints show."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
+import msgspec
+from redis.asyncio import Redis
 
+from service.cache import GLOBAL_SEASON_KEY, Breaker, translate_redis_errors
 from service.database import Database, load_sql
-from service.errors import DatabaseUnavailable
+from service.errors import CacheUnavailable, DatabaseUnavailable
 
 FIND_OPEN_SEASON: Final = load_sql("boards", "find_open_season")
 
@@ -21,27 +24,60 @@ class OpenSeason:
     epoch: str
 
 
-class SeasonFinder:
-    """Finds the open season of the board `global`, and remembers it."""
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(OpenSeason).decode
 
-    def __init__(self, database: Database) -> None:
+
+class SeasonFinder:
+    """Finds the open season of the board `global`, and remembers it.
+
+    A copy lies in Redis, so that a process which starts while PostgreSQL is away can answer from
+    the index. It may be that of another database; so may the index, and their epochs are compared.
+    """
+
+    def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
+        self._redis = redis
         self._season: OpenSeason | None = None
+        self._heard_of_database = False
+        self._breaker = Breaker()
 
     async def find(self) -> OpenSeason:
-        """Return the open season; asks PostgreSQL the first time only."""
+        """Return the open season; asks the first time only. Raises as `find_again` does."""
         return self._season or await self.find_again()
 
     async def find_again(self) -> OpenSeason:
         """Ask PostgreSQL: the season or the whole database may be another one by now.
 
-        Raises `DatabaseUnavailable`, also for a database that has no schema yet.
+        While PostgreSQL has not been heard of since the start, Redis's copy is as good. Raises
+        `DatabaseUnavailable` where that does not help.
         """
         try:
-            row = await self._database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
-        except asyncpg.UndefinedTableError as error:
-            raise DatabaseUnavailable("the database has no schema yet") from error
+            season = await self.find_in_database()
+        except DatabaseUnavailable:
+            copy = None if self._heard_of_database else await self._read_copy()
+            if copy is None:
+                raise
+            self._season = copy
+            return copy
+        with suppress(CacheUnavailable), self._breaker.guard(), translate_redis_errors():
+            await self._redis.set(GLOBAL_SEASON_KEY, _encode(season))
+        return season
+
+    async def find_in_database(self) -> OpenSeason:
+        """Ask PostgreSQL, and nobody else whatever comes of it; raises `DatabaseUnavailable`."""
+        row = await self._database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
         if row is None:
             raise DatabaseUnavailable("the board `global` has no open season")
-        self._season = OpenSeason(season_id=row["season_id"], epoch=str(row["epoch"]))
-        return self._season
+        season = OpenSeason(season_id=row["season_id"], epoch=str(row["epoch"]))
+        self._season = season
+        self._heard_of_database = True
+        return season
+
+    async def _read_copy(self) -> OpenSeason | None:
+        try:
+            with self._breaker.guard(), translate_redis_errors():
+                stored = await self._redis.get(GLOBAL_SEASON_KEY)
+            return None if stored is None else _decode(stored)
+        except (CacheUnavailable, msgspec.DecodeError):
+            return None

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import quote
 
+import psutil
+
 from service.embedded.account import Account
 from service.embedded.errors import StartFailed
 from service.embedded.processes import StopPlan, spawn
@@ -32,11 +34,21 @@ _CREATE_DATABASE: Final = """
 # PG* variables of the caller's shell must not reach the server or its tools.
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
+
+def _choose_tuning() -> dict[str, str]:
+    """Return the parameters that depend on the machine.
+
+    The shared buffers are a quarter of the memory, as PostgreSQL's manual advises (20.4.1), up to
+    what a board of a million players turns over: with less, a fold writes pages out to make room.
+    """
+    megabytes = psutil.virtual_memory().total // 4 // 2**20
+    return {"shared_buffers": f"{max(128, min(megabytes, 1024))}MB"}
+
+
 # Written to postgresql.conf when the database is made, where an operator may change them. Full
 # page images stay uncompressed: this build has neither lz4 nor zstd, and pglz costs more than the
 # long checkpoint interval leaves to save.
 _TUNING: Final = {
-    "shared_buffers": "256MB",
     "max_connections": "100",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
@@ -173,7 +185,7 @@ class PostgresServer(EmbeddedServer):
             # PostgreSQL's own Unicode rules: the same on every machine, whatever its C library.
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--auth-local=trust", "--auth-host=reject"),
-            *(f"--set={name}={value}" for name, value in _TUNING.items()),
+            *(f"--set={name}={value}" for name, value in {**_TUNING, **_choose_tuning()}.items()),
         ]
         if self.settings.get("fsync") == "off":
             command.append("--no-sync")

@@ -4,6 +4,7 @@ import logging
 import re
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, Response
 from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
@@ -45,7 +46,16 @@ def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
     headers = {}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
+    if error.challenge is not None:
+        headers["www-authenticate"] = error.challenge
     return error.status, ErrorAnswer(error=error.message, code=error.code, fields=fields), headers
+
+
+def encode_error(error: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """Return status, body and headers of an error's answer, for what runs ahead of the routes."""
+    status, answer, headers = describe_error(error)
+    body = msgspec.json.encode(answer)
+    return status, body, [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def answer_error(_: AnyRequest, error: Exception) -> Response[ErrorAnswer]:

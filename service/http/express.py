@@ -14,14 +14,14 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from service.http.errors import describe_error
+from service.http.errors import encode_error
 from service.http.requests import decode_body
 from service.ops.metrics import RequestMetrics
 from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.standings.ranks import RankReader
 from service.standings.top import TOP_LIMIT, TopFeed
-from service.validation import MAX_ID
+from service.validation import MAX_ID, MAX_KEY_LENGTH
 
 _SUBMIT_PATH: Final = "/api/leaderboard/submit"
 _TOP_PATH: Final = "/api/leaderboard/top"
@@ -34,7 +34,6 @@ _RANK_ROUTE: Final = "GET /api/leaderboard/rank/{user_id}"
 
 _TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
 _LONGEST_ID: Final = len(str(MAX_ID)) - 1
-_LONGEST_KEY: Final = 255
 
 _JSON_HEADER: Final = (b"content-type", b"application/json")
 
@@ -115,7 +114,7 @@ class ExpressLane:
             elif name == b"content-type":
                 is_json = value == b"application/json"
             elif name == b"idempotency-key":
-                if key is not None or b"\0" in value or not 0 < len(value) <= _LONGEST_KEY:
+                if key is not None or b"\0" in value or not 0 < len(value) <= MAX_KEY_LENGTH:
                     return 0, None
                 key = value.decode("latin-1")
         return (length if is_json and length <= self._body_limit else 0), key
@@ -156,9 +155,8 @@ async def _send_answer(send: Send, answering: Awaitable[bytes]) -> int:
     try:
         body = await answering
     except Exception as error:  # noqa: BLE001 - the edge: every error is answered in one shape
-        status, answer, error_headers = describe_error(error)
-        body = _encode(answer)
-        headers += [(name.encode(), value.encode()) for name, value in error_headers.items()]
+        status, body, error_headers = encode_error(error)
+        headers += error_headers
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -24,7 +24,7 @@ from service.errors import CacheUnavailable
 from service.ops.findings import EXAMPLES, Finding, tell_finding
 from service.ops.progress import Report
 from service.ops.servers import LOCK_WAIT_SECONDS, Servers
-from service.standings.index import LIST_OPEN_SEASONS
+from service.standings.following import LIST_OPEN_SEASONS
 from service.standings.lock import hold_writer_lock
 from service.standings.offset import Offset
 from service.standings.schemas import Top

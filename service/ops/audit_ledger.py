@@ -9,7 +9,7 @@ from service.database import Connection, load_sql
 from service.ops.findings import EXAMPLES, Finding, tell_finding
 from service.ops.progress import Report
 from service.ops.servers import BULK_PLANS, STATEMENT_SECONDS
-from service.standings.index import LIST_OPEN_SEASONS
+from service.standings.following import LIST_OPEN_SEASONS
 
 COUNT_OUTBOX: Final = load_sql("ops", "count_outbox")
 COUNT_ROWS: Final = load_sql("ops", "count_rows")

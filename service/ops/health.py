@@ -44,7 +44,7 @@ class HealthCheck:
     async def _check_postgresql(self) -> str:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._season_finder.find_again()
+                await self._season_finder.find_in_database()
         except (DatabaseUnavailable, TimeoutError):
             return "away: submits are refused, reads come from memory and Redis"
         return "ok"

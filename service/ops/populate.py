@@ -27,7 +27,8 @@ from service.ops.servers import (
     open_servers,
 )
 from service.settings import Settings
-from service.standings.index import LIST_OPEN_SEASONS, Index
+from service.standings.following import LIST_OPEN_SEASONS
+from service.standings.index import Index
 from service.standings.lock import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh import NUMBER_REFRESH
 from service.standings.rerank import rerank

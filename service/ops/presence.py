@@ -31,6 +31,13 @@ class Sign(msgspec.Struct, Generic[Description], frozen=True):
     process: Description
 
 
+class _AnySign(msgspec.Struct, frozen=True):
+    """When a process gave its sign, whichever release it is of."""
+
+    at: datetime
+    process: msgspec.Raw
+
+
 class Presence(Generic[Description]):
     """Gives this process's sign of life, for as long as it is started.
 
@@ -59,14 +66,29 @@ class Presence(Generic[Description]):
             await self._redis.hdel(self._key, self._name)
 
     async def _give_signs(self) -> None:
+        is_away = False
         while True:
             sign = msgspec.json.encode(Sign(at=datetime.now(UTC), process=self._describe()))
             try:
                 with translate_redis_errors():
                     await self._redis.hset(self._key, self._name, sign)
             except CacheUnavailable as error:
-                _log.debug("no sign of life reaches Redis: %s", error)
+                if not is_away:
+                    _log.warning("Redis is away: %s", error)
+                is_away = True
+            else:
+                if is_away:
+                    _log.info("Redis is back")
+                is_away = False
             await asyncio.sleep(_INTERVAL_SECONDS)
+
+
+def _decode_sign(stored: bytes | str) -> _AnySign | None:
+    try:
+        sign = msgspec.json.decode(stored, type=_AnySign)
+    except msgspec.DecodeError:
+        return None
+    return sign if sign.at.tzinfo else None
 
 
 async def read_present(redis: Redis, key: str, kind: type[Description]) -> list[Description]:
@@ -78,13 +100,11 @@ async def read_present(redis: Redis, key: str, kind: type[Description]) -> list[
     gone = []
     with translate_redis_errors():
         for name, stored in (await redis.hgetall(key)).items():
-            try:
-                sign = msgspec.json.decode(stored, type=Sign[kind])  # type: ignore[valid-type]
-            except msgspec.DecodeError:
+            sign = _decode_sign(stored)
+            if sign is not None and datetime.now(UTC) - sign.at <= _PRESENT_FOR:
                 # Another release's process describes itself otherwise.
-                continue
-            if datetime.now(UTC) - sign.at <= _PRESENT_FOR:
-                present.append(sign.process)
+                with suppress(msgspec.DecodeError):
+                    present.append(msgspec.json.decode(sign.process, type=kind))
             else:
                 gone.append(name)
         if gone:

@@ -5,12 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
 from redis.asyncio import Redis
 
 from service.cache import connect_redis, translate_redis_errors
 from service.database import Database
-from service.errors import CacheUnavailable, UsageError
+from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings import Settings
 from service.wakeup import RefreshSignal, connect_broker
 
@@ -76,9 +75,9 @@ async def open_servers(settings: Settings, *, application_name: str) -> AsyncIte
     await database.open()
     try:
         yield Servers(database, redis, patient)
-    except asyncpg.UndefinedTableError as error:
+    except SchemaMissing as error:
         raise UsageError(
-            f"the schema is not up to date ({error}): run `leaderboard migrate`"
+            f"the schema is not up to date ({error.reason}): run `leaderboard migrate`"
         ) from error
     finally:
         await redis.aclose()

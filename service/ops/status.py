@@ -15,7 +15,7 @@ import psutil
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.boards.service import GLOBAL_BOARD
+from service.boards.service import GLOBAL_BOARD, SeasonFinder
 from service.cache import (
     API_PROCESSES_KEY,
     SCHEDULER_KEY,
@@ -85,12 +85,14 @@ class StatusReader:
         broker: dramatiq.Broker,
         ledger: Ledger,
         metrics: RequestMetrics,
+        season_finder: SeasonFinder,
     ) -> None:
         self._database = database
         self._redis = redis
         self._broker = broker
         self._ledger = ledger
         self._metrics = metrics
+        self._season_finder = season_finder
         self._process = psutil.Process()
         self._started_at = datetime.now(UTC)
         self._host = socket.gethostname()
@@ -168,16 +170,16 @@ class StatusReader:
             )
 
     async def _ask_redis(self, figures: _Figures | None) -> _RedisAnswer:
+        season_id = figures.season_id if figures else await self._find_season_id()
         started_at = time.perf_counter()
         with translate_redis_errors():
             await self._redis.ping()
             round_trip_ms = _ms_since(started_at)
             info = await self._redis.info()
             scheduled = cast("bytes | None", await self._redis.get(SCHEDULER_KEY))
-            keys = SeasonKeys.of(figures.season_id) if figures else None
-            stored = await self._redis.get(keys.offset) if keys else None
+            stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
         workers = await read_present(self._redis, WORKER_PROCESSES_KEY, schemas.WorkerProcess)
-        last_seen_at = datetime.fromisoformat(scheduled.decode()) if scheduled else None
+        last_seen_at = _parse_time(scheduled)
         on_time = last_seen_at and datetime.now(UTC) - last_seen_at <= _SCHEDULER_PATIENCE
         return _RedisAnswer(
             redis=schemas.RedisStatus(
@@ -194,6 +196,13 @@ class StatusReader:
             offset=Offset.parse(stored),
         )
 
+    async def _find_season_id(self) -> int | None:
+        """Return the season's id while PostgreSQL is away, from memory or Redis."""
+        try:
+            return (await self._season_finder.find()).season_id
+        except DatabaseUnavailable:
+            return None
+
     async def _read_queues(self) -> dict[str, schemas.QueueStatus]:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -201,6 +210,15 @@ class StatusReader:
         except (RedisError, OSError, TimeoutError):
             return {}
         return {STANDINGS_QUEUE: schemas.QueueStatus(ready=ready, delayed=delayed, dead=dead)}
+
+
+def _parse_time(stored: bytes | None) -> datetime | None:
+    """Return a time that Redis holds, or None for nothing and for what is none."""
+    try:
+        at = datetime.fromisoformat((stored or b"").decode())
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def _ms_since(started_at: float) -> float:
@@ -219,10 +237,13 @@ def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> sche
 
 
 def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.IndexStatus:
-    if figures is None or offset is None or offset.epoch != str(figures.epoch):
+    if figures is None:
+        # Nothing is refreshed while PostgreSQL is away: an index that is there goes on.
         return schemas.IndexStatus(
-            state="away", last_refresh=figures.last_refresh if figures else None
+            state="ok" if offset else "away", offset=offset.number if offset else None
         )
+    if offset is None or offset.epoch != str(figures.epoch):
+        return schemas.IndexStatus(state="away", last_refresh=figures.last_refresh)
     # Read a moment after the figures, so it may be ahead of them.
     behind = max(0, figures.last_refresh - offset.number)
     return schemas.IndexStatus(

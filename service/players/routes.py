@@ -16,7 +16,7 @@ from service.http.documentation import (
     UNSUPPORTED,
 )
 from service.players import service
-from service.players.schemas import PlayerAnswer, RegisterPlayer
+from service.players.schemas import PlayerAnswer, PlayerSessions, RegisterPlayer
 from service.validation import MAX_ID, STORABLE_TEXT
 
 
@@ -45,6 +45,19 @@ async def find_player(
     return await service.find_player(database, user_id)
 
 
+@get("/{user_id:str}/sessions", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+async def list_player_sessions(
+    user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
+    database: NamedDependency[Database],
+    before: Annotated[
+        int, QueryParameter(ge=1, le=MAX_ID, description="Only sessions with a smaller id.")
+    ] = MAX_ID,
+    limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many sessions.")] = 20,
+) -> PlayerSessions:
+    """List a player's sessions, newest first."""
+    return await service.list_player_sessions(database, user_id, before=before, limit=limit)
+
+
 @route("/", http_method="OPTIONS", status_code=204, include_in_schema=False)
 async def list_methods() -> Response[None]:
     """Name the methods of the shared path; Litestar by itself names those registered first only."""
@@ -53,6 +66,12 @@ async def list_methods() -> Response[None]:
 
 players_router = Router(
     "/api/players",
-    route_handlers=[list_methods, register_player, find_player_by_username, find_player],
+    route_handlers=[
+        list_methods,
+        register_player,
+        find_player_by_username,
+        find_player,
+        list_player_sessions,
+    ],
     tags=["players"],
 )

@@ -22,3 +22,22 @@ class PlayerAnswer(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     joined_at: datetime
+
+
+class PlayerSession(msgspec.Struct, frozen=True):
+    """One game session of a player, as the ledger has it."""
+
+    session_id: int
+    score: int
+    game_mode: str
+    submitted_at: datetime
+
+
+class PlayerSessions(msgspec.Struct, frozen=True):
+    """Some of a player's sessions, newest first.
+
+    `next_before` is the `before` that goes on from here; null where nothing older is left.
+    """
+
+    sessions: list[PlayerSession]
+    next_before: int | None

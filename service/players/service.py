@@ -4,11 +4,12 @@ from typing import Final
 
 from service.database import Database, load_sql
 from service.players.errors import PlayerNotFound, UsernameTaken
-from service.players.schemas import PlayerAnswer
+from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions
 
 REGISTER_PLAYER: Final = load_sql("players", "register_player")
 FIND_PLAYER: Final = load_sql("players", "find_player")
 FIND_PLAYER_BY_USERNAME: Final = load_sql("players", "find_player_by_username")
+LIST_PLAYER_SESSIONS: Final = load_sql("players", "list_player_sessions")
 
 
 async def register_player(database: Database, username: str) -> PlayerAnswer:
@@ -33,3 +34,17 @@ async def find_player_by_username(database: Database, username: str) -> PlayerAn
     if row is None:
         raise PlayerNotFound
     return PlayerAnswer(**row)
+
+
+async def list_player_sessions(
+    database: Database, user_id: int, *, before: int, limit: int
+) -> PlayerSessions:
+    """Return up to `limit` sessions older than session `before`; raises `PlayerNotFound`."""
+    # One more than asked for tells whether anything older is left.
+    rows = await database.fetch(LIST_PLAYER_SESSIONS, user_id, before, limit + 1)
+    if not rows:
+        await find_player(database, user_id)
+    sessions = [PlayerSession(**row) for row in rows[:limit]]
+    return PlayerSessions(
+        sessions=sessions, next_before=sessions[-1].session_id if len(rows) > limit else None
+    )

@@ -39,7 +39,8 @@ def split_lines(body: bytes) -> Sequence[bytes | msgspec.Raw]:
 async def record_lines(ledger: Ledger, lines: Sequence[bytes | msgspec.Raw]) -> list[BulkAnswer]:
     """Record every line that is valid; answer each, in their order.
 
-    Raises `TooManyLines` or `DatabaseUnavailable`; nothing is recorded then.
+    Raises `TooManyLines` or `QueueFull`, and nothing is recorded. After a `DatabaseUnavailable`
+    the commit may have come through all the same: lines with a key can be sent again.
     """
     if len(lines) > BULK_LIMIT:
         raise TooManyLines(len(lines))

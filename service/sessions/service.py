@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from service.batching import Batcher
-from service.database import Connection, Database, load_sql
-from service.errors import ServiceError
+from service.batching import Batcher, QueueFull
+from service.database import Database, load_sql
+from service.errors import DatabaseUnavailable, ServiceError
 from service.players.errors import PlayerNotFound
 from service.sessions.errors import IdempotencyKeyReused
 from service.settings import Settings
 from service.wakeup import RefreshSignal
 
+RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
 RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")
 FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
 
 _BULKS_AT_ONCE: Final = 2
+_BULKS_WAITING: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Ledger:
         )
         # A bulk load takes a connection for long; it leaves enough of them to the others.
         self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)
+        self._bulks = 0
 
     @property
     def waiting(self) -> int:
@@ -61,51 +64,74 @@ class Ledger:
     async def record_many(self, submissions: list[Submission]) -> Sequence[int | ServiceError]:
         """Return the session id of each submission, or why it counts nothing, in their order.
 
-        All of them are one commit, apart from what waits for the next one. Raises
+        All of them are one commit, apart from the single submits. Raises `QueueFull`, or
         `DatabaseUnavailable`; sending all again is safe for those that have a key.
         """
-        async with self._bulk_places:
-            return await self._record_batch(submissions)
+        if self._bulks >= _BULKS_AT_ONCE + _BULKS_WAITING:
+            raise QueueFull(_BULKS_WAITING)
+        self._bulks += 1
+        try:
+            async with self._bulk_places:
+                return await self._record_batch(submissions)
+        finally:
+            self._bulks -= 1
 
     async def drain(self) -> None:
         """Wait until every submission has been answered."""
         await self._batcher.drain()
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
-        async with self._database.connect() as connection:
-            rows = await connection.fetch(
-                RECORD_SESSIONS,
-                [submission.user_id for submission in batch],
-                [submission.score for submission in batch],
-                [submission.game_mode for submission in batch],
-                [submission.idempotency_key for submission in batch],
-            )
-            self._refresh_signal.raise_soon()
-            answers: list[int | ServiceError] = [
-                PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
-            ]
-            repeats = [
-                line
-                for line, row in enumerate(rows)
-                if row["session_id"] is not None and not row["recorded"]
-            ]
-            if repeats:
-                replies = await _replay(connection, [batch[line] for line in repeats])
-                for line, reply in zip(repeats, replies, strict=True):
-                    answers[line] = reply
+        if any(submission.idempotency_key is not None for submission in batch):
+            return await self._record_keyed(batch)
+        rows = await self._database.fetch(
+            RECORD_KEYLESS_SESSIONS,
+            [submission.user_id for submission in batch],
+            [submission.score for submission in batch],
+            [submission.game_mode for submission in batch],
+        )
+        self._refresh_signal.raise_soon()
+        return [
+            PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
+        ]
+
+    async def _record_keyed(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
+        """Record a batch in which some have keys."""
+        rows = await self._database.fetch(
+            RECORD_SESSIONS,
+            [submission.user_id for submission in batch],
+            [submission.score for submission in batch],
+            [submission.game_mode for submission in batch],
+            [submission.idempotency_key for submission in batch],
+        )
+        self._refresh_signal.raise_soon()
+        answers: list[int | ServiceError] = [
+            PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
+        ]
+        repeats = [
+            line
+            for line, row in enumerate(rows)
+            if row["session_id"] is not None and not row["recorded"]
+        ]
+        if repeats:
+            replies = await self._replay([batch[line] for line in repeats])
+            for line, reply in zip(repeats, replies, strict=True):
+                answers[line] = reply
         return answers
 
-
-async def _replay(connection: Connection, repeated: list[Submission]) -> list[int | ServiceError]:
-    """Answer submissions whose key was used before as the first time, or say that they differ."""
-    rows = await connection.fetch(
-        FIND_KEYED_SESSIONS,
-        [submission.user_id for submission in repeated],
-        [submission.idempotency_key for submission in repeated],
-    )
-    return [
-        row["session_id"]
-        if (row["score"], row["game_mode"]) == (submission.score, submission.game_mode)
-        else IdempotencyKeyReused()
-        for submission, row in zip(repeated, rows, strict=True)
-    ]
+    async def _replay(self, repeated: list[Submission]) -> Sequence[int | ServiceError]:
+        """Answer submissions whose key was used before as the first time, or say they differ."""
+        try:
+            rows = await self._database.fetch(
+                FIND_KEYED_SESSIONS,
+                [submission.user_id for submission in repeated],
+                [submission.idempotency_key for submission in repeated],
+            )
+        except DatabaseUnavailable as error:
+            # Their neighbours in the batch are committed, and get their answers.
+            return [error] * len(repeated)
+        return [
+            row["session_id"]
+            if (row["score"], row["game_mode"]) == (submission.score, submission.game_mode)
+            else IdempotencyKeyReused()
+            for submission, row in zip(repeated, rows, strict=True)
+        ]

@@ -3,9 +3,10 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
 from redis.asyncio import Redis
@@ -13,16 +14,16 @@ from redis.asyncio import Redis
 from service.cache import (
     EVENTS_CHANNEL,
     SeasonKeys,
-    encode_member,
     load_script,
     translate_redis_errors,
 )
 from service.database import Connection, Database, load_sql
+from service.errors import CacheUnavailable
+from service.standings.following import LIST_OPEN_SEASONS
 from service.standings.offset import Offset
 from service.standings.schemas import Published, Top
-from service.standings.top import select_top
+from service.standings.top import parse_top, select_top
 
-LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 SCAN_STANDINGS: Final = load_sql("standings", "scan_standings")
 SCAN_USERNAMES: Final = load_sql("standings", "scan_usernames")
 
@@ -37,14 +38,16 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class SeasonChange:
-    """What one refresh changed in one season, and which offset that moves its index between."""
+    """What one refresh changed in one season, and which offset that moves its index between.
+
+    `packed` are the changed standings, sixteen bytes each (scan_standings.sql).
+    """
 
     season_id: int
     previous: Offset
     offset: Offset
     top: Top
-    player_ids: Sequence[int]
-    sort_scores: Sequence[int]
+    packed: bytes
 
 
 class Index:
@@ -60,9 +63,6 @@ class Index:
     async def publish(self, change: SeasonChange) -> bool:
         """Add a refresh's changes; False where the index misses earlier ones and is as it was."""
         keys = SeasonKeys.of(change.season_id)
-        pairs: list[int | bytes] = []
-        for sort_score, player_id in zip(change.sort_scores, change.player_ids, strict=True):
-            pairs += (sort_score, encode_member(player_id))
         with translate_redis_errors():
             published = await self._publish(
                 keys=[keys.index, keys.offset, keys.top],
@@ -72,7 +72,7 @@ class Index:
                     _encode(change.top),
                     EVENTS_CHANNEL,
                     _encode(Published(change.season_id, str(change.offset), change.top)),
-                    *pairs,
+                    change.packed,
                 ],
             )
         return bool(published)
@@ -102,27 +102,35 @@ class Index:
                 keys = SeasonKeys.of(season["season_id"])
                 pipeline.get(keys.offset)
                 pipeline.zcard(keys.index)
-                pipeline.exists(keys.top)
+                pipeline.get(keys.top)
             found = await pipeline.execute(raise_on_error=False)
-        # Index or top may be gone, or be of another kind, while the offset is as it should be: each
-        # key can be lost by itself. An error among the answers equals nothing.
-        outdated = [
-            int(season["season_id"])
-            for season, offset, players, tops in zip(
-                seasons, found[::3], found[1::3], found[2::3], strict=True
-            )
-            if Offset.parse(None if isinstance(offset, Exception) else offset)
-            != Offset.of_season(season)
-            or players != season["players"]
-            or tops != 1
-        ]
+        # Each key can be lost or spoiled by itself. An error among the answers equals nothing.
+        outdated = []
+        for season, stored, players, stored_top in zip(
+            seasons, found[::3], found[1::3], found[2::3], strict=True
+        ):
+            expected = Offset.of_season(season)
+            offset = None if isinstance(stored, Exception) else Offset.parse(stored)
+            top = None if isinstance(stored_top, Exception) else parse_top(stored_top)
+            if (
+                offset != expected
+                or players != expected.players
+                or top is None
+                or top.players != expected.players
+            ):
+                outdated.append(int(season["season_id"]))
         for season_id in outdated:
             await self.rebuild(season_id)
         return outdated
 
     async def rebuild(self, season_id: int) -> None:
-        """Build a season's index from its standings beside the old one, then swap it in."""
+        """Build a season's index from its standings beside the old one, then swap it in.
+
+        Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
+        to by somebody else: who holds a lock no more may not undo the next one's work.
+        """
         keys = SeasonKeys.of(season_id)
+        new_index = f"{keys.new_index}:{uuid4().hex}"
         # One snapshot, so that offset, top and standings belong together.
         async with self._database.snapshot() as connection:
             seasons = await connection.fetch(LIST_OPEN_SEASONS)
@@ -132,20 +140,24 @@ class Index:
                 connection, season_id, players=season["players"], as_of=offset.as_of
             )
             with translate_redis_errors():
-                await self._redis.unlink(keys.new_index)
+                (found,) = await self._redis.mget(keys.offset)
                 async for row in connection.cursor(
                     SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD, timeout=_SCAN_SECONDS
                 ):
-                    await self._load(keys=[keys.new_index], args=[row["packed"]])
-                await self._swap(
-                    keys=[keys.index, keys.offset, keys.top, keys.new_index],
+                    await self._load(keys=[new_index], args=[row["packed"]])
+                swapped = await self._swap(
+                    keys=[keys.index, keys.offset, keys.top, new_index],
                     args=[
+                        found or b"",
+                        offset.players,
                         str(offset),
                         _encode(top),
                         EVENTS_CHANNEL,
                         _encode(Published(season_id, str(offset), top)),
                     ],
                 )
+            if not swapped:
+                raise CacheUnavailable("the rebuilt index was lost or overtaken")
             await self._reload_names(connection, season_id)
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:

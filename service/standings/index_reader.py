@@ -1,16 +1,18 @@
-"""Reads of the index, batched over the requests that wait together."""
+"""Reads of the index; those of ranks are batched over the requests that wait together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from redis.asyncio import Redis
 
 from service.batching import Batcher
 from service.boards.service import OpenSeason, SeasonFinder
 from service.cache import (
     NAMES_PER_BUCKET,
+    Breaker,
     SeasonKeys,
     decode_member,
     encode_member,
@@ -18,9 +20,9 @@ from service.cache import (
     translate_redis_errors,
 )
 from service.database import Database, load_sql
-from service.errors import CacheUnavailable, ServiceError
+from service.errors import ServiceError
+from service.standings.following import Following
 from service.standings.index import Index
-from service.standings.offset import Offset
 from service.wakeup import RefreshSignal
 
 FIND_USERNAMES: Final = load_sql("players", "find_usernames")
@@ -29,9 +31,8 @@ _RANKS_PER_BATCH: Final = 256
 _WAITING_LIMIT: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedRank:
-    """A player's place in the index."""
+class IndexedRank(msgspec.Struct, frozen=True, gc=False):
+    """A player's place in the index; one is made for every rank that is read."""
 
     username: str
     sort_score: int
@@ -60,8 +61,8 @@ class Neighbourhood:
 class IndexReader:
     """Reads the index of the open season of the global board.
 
-    Every read raises `CacheUnavailable` where Redis is away or what it holds is not ours, missing
-    or older than what this process has seen before; a refresh is asked for then, to mend it.
+    Every read raises `CacheUnavailable` where Redis is away, or where what it holds may not be
+    shown (`Following`).
     """
 
     def __init__(
@@ -74,11 +75,11 @@ class IndexReader:
         self._redis = redis
         self._database = database
         self._season_finder = season_finder
-        self._refresh_signal = refresh_signal
+        self._following = Following(database, season_finder, refresh_signal)
+        self._breaker = Breaker()
         self._index = Index(redis, database)
         self._read_ranks = load_script(redis, "standings", "read_ranks")
         self._read_neighbours = load_script(redis, "standings", "read_neighbours")
-        self._seen: Offset | None = None
         self._batcher: Batcher[int, IndexedRank | None] = Batcher(
             self._read_batch, batch_limit=_RANKS_PER_BATCH, queue_limit=_WAITING_LIMIT
         )
@@ -91,11 +92,11 @@ class IndexReader:
         """Return the players around one, or None for one who is not in the index."""
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
-        with translate_redis_errors():
+        with self._breaker.guard(), translate_redis_errors():
             stored, players, better, position, listed = await self._read_neighbours(
                 keys=[keys.index, keys.offset], args=[encode_member(user_id), radius]
             )
-        offset = await self._check(stored, season)
+        offset = await self._following.check(stored, players)
         if not listed:
             return None
         user_ids = [decode_member(member) for member in listed[::2]]
@@ -119,12 +120,12 @@ class IndexReader:
     async def _read_batch(self, user_ids: list[int]) -> Sequence[IndexedRank | ServiceError | None]:
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
-        with translate_redis_errors():
+        with self._breaker.guard(), translate_redis_errors():
             stored, players, *answers = await self._read_ranks(
                 keys=[keys.index, keys.offset, keys.names],
                 args=[b"".join(map(encode_member, user_ids)), NAMES_PER_BUCKET],
             )
-        offset = await self._check(stored, season)
+        offset = await self._following.check(stored, players)
         scores, betters, names = answers[::3], answers[1::3], answers[2::3]
         usernames = await self._complete_names(
             season,
@@ -146,23 +147,6 @@ class IndexReader:
             )
             for user_id, score, better in zip(user_ids, scores, betters, strict=True)
         ]
-
-    async def _check(self, stored: bytes, season: OpenSeason) -> Offset:
-        offset = Offset.parse(stored)
-        if offset is not None and offset.epoch != season.epoch:
-            # Another database, or this one was emptied and filled again.
-            season = await self._season_finder.find_again()
-        went_back = (
-            offset is not None
-            and self._seen is not None
-            and offset.epoch == self._seen.epoch
-            and offset.number < self._seen.number
-        )
-        if offset is None or offset.epoch != season.epoch or went_back:
-            self._refresh_signal.raise_soon()
-            raise CacheUnavailable("the index is missing or does not follow this database")
-        self._seen = offset
-        return offset
 
     async def _complete_names(
         self, season: OpenSeason, names: dict[int, bytes | None]

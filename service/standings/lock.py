@@ -57,7 +57,12 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
     transaction pooler.
     """
     async with database.transaction() as connection:
-        await connection.execute(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}")
+        # A time-out of 0 would be none at all. The holder's own work is done on other connections:
+        # a server that ends idle transactions would take its lock away in the middle.
+        await connection.execute(
+            f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))};"
+            "SET LOCAL idle_in_transaction_session_timeout = 0"
+        )
         try:
             await connection.execute(
                 f"SELECT pg_advisory_xact_lock({lock})", timeout=wait_seconds + 60

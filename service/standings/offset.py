@@ -10,12 +10,15 @@ import asyncpg
 class Offset:
     """Which database (`epoch`), which of its refreshes (`number`), and when that was (`as_of`).
 
-    In Redis it is the string "<epoch>:<number>@<as_of in Unix milliseconds>". Two offsets are equal
-    where epoch and number are.
+    `players` says how many the index holds then, so that one which lost some is known by its size.
+
+    In Redis it is the string "<epoch>:<number>/<players>@<as_of in Unix milliseconds>". Two offsets
+    are equal where all but the time is.
     """
 
     epoch: str
     number: int
+    players: int
     as_of: datetime = field(compare=False)
 
     @classmethod
@@ -27,6 +30,7 @@ class Offset:
         return cls(
             epoch=str(row["epoch"]),
             number=row["last_refresh"],
+            players=row["players"],
             as_of=row["refreshed_at"] or datetime.now(UTC),
         )
 
@@ -35,19 +39,20 @@ class Offset:
         """Return the offset that Redis holds, or None for no offset or none of ours."""
         text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
         position, _, milliseconds = text.partition("@")
-        epoch, _, number = position.partition(":")
-        if not (number.isdecimal() and milliseconds.isdecimal()):
+        epoch, _, counts = position.partition(":")
+        number, _, players = counts.partition("/")
+        if not all(count.isdecimal() for count in (number, players, milliseconds)):
             return None
         try:
             as_of = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-            return cls(epoch=epoch, number=int(number), as_of=as_of)
+            return cls(epoch=epoch, number=int(number), players=int(players), as_of=as_of)
         except (ValueError, OverflowError, OSError):
             return None
 
     @property
     def position(self) -> str:
         """The offset without its time."""
-        return f"{self.epoch}:{self.number}"
+        return f"{self.epoch}:{self.number}/{self.players}"
 
     def __str__(self) -> str:
         return f"{self.position}@{round(self.as_of.timestamp() * 1000)}"

@@ -1,12 +1,14 @@
 """A player's rank and neighbours: from the index, or without it from PostgreSQL."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
 from service.boards.service import SeasonFinder
 from service.database import Database, load_sql
-from service.errors import CacheUnavailable, DatabaseUnavailable
+from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.errors import StandingsUnavailable
 from service.standings.index_reader import IndexReader
@@ -19,6 +21,9 @@ SELECT_NEIGHBOURS: Final = load_sql("standings", "select_neighbours")
 # Without the index, ranks beyond this are the stored ones: counting further costs a read too much.
 _COUNTED_EXACTLY: Final = 20_000
 
+# Each takes a connection to Redis for itself, and a client has no more than a hundred.
+_NEIGHBOURHOODS_AT_ONCE: Final = 32
+
 
 class RankReader:
     """Answers where a player stands on the global board, where a higher score is better."""
@@ -29,6 +34,7 @@ class RankReader:
         self._database = database
         self._index_reader = index_reader
         self._season_finder = season_finder
+        self._neighbourhood_places = asyncio.Semaphore(_NEIGHBOURHOODS_AT_ONCE)
 
     async def read_rank(self, user_id: int) -> Rank:
         """Return a player's rank.
@@ -36,12 +42,18 @@ class RankReader:
         Sessions that no refresh has folded yet count only for a player who has no other: the total
         then comes from the ledger. Raises `PlayerNotFound` or `StandingsUnavailable`.
         """
+        # Where nothing is wrong no context is entered: that would cost as much as all the rest.
         try:
             indexed = await self._index_reader.read_rank(user_id)
+        except DatabaseUnavailable:
+            with _translate_outage():
+                raise
         except CacheUnavailable:
-            return await self._read_stale_rank(user_id)
+            with _translate_outage():
+                return await self._read_stale_rank(user_id)
         if indexed is None:
-            return await self._total_up(user_id, stale=False)
+            with _translate_outage():
+                return await self._total_up(user_id, stale=False)
         return Rank(
             user_id=user_id,
             username=indexed.username,
@@ -58,12 +70,14 @@ class RankReader:
         A player who does not stand yet is answered alone, or without a session not at all: the list
         is empty. Raises `PlayerNotFound` or `StandingsUnavailable`.
         """
-        try:
-            near = await self._index_reader.read_neighbours(user_id, radius)
-        except CacheUnavailable:
-            return await self._read_stale_around(user_id, radius)
-        if near is None:
-            return _list_alone(await self._total_up(user_id, stale=False))
+        with _translate_outage():
+            try:
+                async with self._neighbourhood_places:
+                    near = await self._index_reader.read_neighbours(user_id, radius)
+            except CacheUnavailable:
+                return await self._read_stale_around(user_id, radius)
+            if near is None:
+                return _list_alone(await self._total_up(user_id, stale=False))
         return Around(
             leaderboard=_rank_run(
                 near.user_ids, near.usernames, near.sort_scores, near.better, near.position
@@ -73,13 +87,10 @@ class RankReader:
         )
 
     async def _read_stale_rank(self, user_id: int) -> Rank:
-        try:
-            season = await self._season_finder.find_again()
-            row = await self._database.fetch_one(
-                READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
-            )
-        except DatabaseUnavailable as error:
-            raise StandingsUnavailable from error
+        season = await self._season_finder.find_in_database()
+        row = await self._database.fetch_one(
+            READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
+        )
         if row is None:
             return await self._total_up(user_id, stale=True)
         return Rank(
@@ -94,11 +105,8 @@ class RankReader:
         )
 
     async def _read_stale_around(self, user_id: int, radius: int) -> Around:
-        try:
-            season = await self._season_finder.find_again()
-            rows = await self._database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
-        except DatabaseUnavailable as error:
-            raise StandingsUnavailable from error
+        season = await self._season_finder.find_in_database()
+        rows = await self._database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
         if not rows:
             return _list_alone(await self._total_up(user_id, stale=True))
         first = rows[0]
@@ -117,11 +125,8 @@ class RankReader:
 
     async def _total_up(self, user_id: int, *, stale: bool) -> Rank:
         """Aggregate the ledger for a player without a standing."""
-        try:
-            season = await self._season_finder.find()
-            row = await self._database.fetch_one(COUNT_TOTAL, season.season_id, user_id)
-        except DatabaseUnavailable as error:
-            raise StandingsUnavailable from error
+        season = await self._season_finder.find()
+        row = await self._database.fetch_one(COUNT_TOTAL, season.season_id, user_id)
         if row is None:
             raise PlayerNotFound
         rank = row["rank"]
@@ -137,6 +142,17 @@ class RankReader:
             as_of=row["refreshed_at"] or datetime.now(UTC),
             stale=stale,
         )
+
+
+@contextmanager
+def _translate_outage() -> Iterator[None]:
+    """Say `StandingsUnavailable` where Redis has no answer and PostgreSQL, asked next, is away."""
+    try:
+        yield
+    except SchemaMissing:
+        raise
+    except DatabaseUnavailable as error:
+        raise StandingsUnavailable from error
 
 
 def _rank_run(

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 from redis.exceptions import RedisError
@@ -84,7 +85,6 @@ class Refresher:
             _log.warning("refreshing without Redis: %s", error)
         try:
             async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS):
-                await self._catch_up_index()
                 return await self._fold_until_idle(mutex)
         finally:
             with suppress(RedisError, OSError, TimeoutError):
@@ -106,6 +106,9 @@ class Refresher:
                 await self._keep_signals(mutex)
                 await asyncio.sleep(started_at + self._interval_seconds - time.monotonic())
             elif flag_lowered:
+                # Last, because a commit that outlived its worker may have come in only while the
+                # fold waited for its rows. A gap before that is found by the publication.
+                await self._catch_up_index()
                 return RefreshOutcome(sessions=sessions, more=False)
             else:
                 # Lowered before the last look: see service.wakeup.
@@ -114,55 +117,45 @@ class Refresher:
 
     async def _fold(self) -> Fold:
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(FOLD_SESSIONS, self._batch_limit)
-            assert row is not None
-            if not row["sessions"]:
+            rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)
+            sessions = rows[0]["sessions"]
+            if not sessions:
                 return Fold(sessions=0, changes=(), new_names={})
-            by_season: dict[int, _Changed] = defaultdict(_Changed)
-            for season_id, player_id, sort_score, is_new in zip(
-                row["season_ids"],
-                row["player_ids"],
-                row["sort_scores"],
-                row["are_new"],
-                strict=True,
-            ):
-                changed = by_season[season_id]
-                changed.player_ids.append(player_id)
-                changed.sort_scores.append(sort_score)
-                if is_new:
-                    changed.new_player_ids.append(player_id)
-            return await self._number(connection, row["sessions"], by_season)
+            changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
+            return await self._number(connection, sessions, changed)
 
     async def _number(
-        self, connection: Connection, sessions: int, by_season: "dict[int, _Changed]"
+        self, connection: Connection, sessions: int, changed: Mapping[int, asyncpg.Record]
     ) -> Fold:
         numbered = await connection.fetch(
             NUMBER_REFRESH,
-            list(by_season),
-            [len(changed.new_player_ids) for changed in by_season.values()],
+            list(changed),
+            [len(row["new_player_ids"]) for row in changed.values()],
             sessions,
         )
         changes = []
         new_names = {}
         for season in numbered:
             season_id = season["season_id"]
-            changed = by_season[season_id]
+            new_player_ids = changed[season_id]["new_player_ids"]
             as_of = season["refreshed_at"]
-            top = await select_top(connection, season_id, players=season["players"], as_of=as_of)
+            epoch, players = str(season["epoch"]), season["players"]
+            top = await select_top(connection, season_id, players=players, as_of=as_of)
             changes.append(
                 SeasonChange(
                     season_id=season_id,
-                    previous=Offset(str(season["epoch"]), season["previous_number"], as_of),
-                    offset=Offset(str(season["epoch"]), season["number"], as_of),
+                    previous=Offset(
+                        epoch, season["previous_number"], players - len(new_player_ids), as_of
+                    ),
+                    offset=Offset(epoch, season["number"], players, as_of),
                     top=top,
-                    player_ids=changed.player_ids,
-                    sort_scores=changed.sort_scores,
+                    packed=changed[season_id]["packed"],
                 )
             )
-            names = await connection.fetch(FIND_USERNAMES, changed.new_player_ids)
+            names = await connection.fetch(FIND_USERNAMES, new_player_ids)
             new_names[season_id] = {
                 player_id: name["username"]
-                for player_id, name in zip(changed.new_player_ids, names, strict=True)
+                for player_id, name in zip(new_player_ids, names, strict=True)
             }
         return Fold(sessions=sessions, changes=tuple(changes), new_names=new_names)
 
@@ -196,12 +189,3 @@ class Refresher:
     async def _lower_flag(self) -> None:
         with suppress(RedisError, OSError, TimeoutError):
             await self._redis.delete(DIRTY_KEY)
-
-
-@dataclass(slots=True)
-class _Changed:
-    """The standings of one season that a fold changed, and which of them are new."""
-
-    player_ids: list[int] = field(default_factory=list)
-    sort_scores: list[int] = field(default_factory=list)
-    new_player_ids: list[int] = field(default_factory=list)

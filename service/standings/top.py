@@ -8,30 +8,32 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from service.batching import Batcher
-from service.boards.service import OpenSeason, SeasonFinder
+from service.boards.service import SeasonFinder
 from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable
-from service.standings.offset import Offset
+from service.standings.following import LIST_OPEN_SEASONS, Following
 from service.standings.schemas import Entry, Published, Top
 from service.wakeup import RefreshSignal
 
 SELECT_TOP: Final = load_sql("standings", "select_top")
-LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 
 TOP_LIMIT: Final = 100
 
-# A silent subscription is asked this often whether it is still there.
-_PING_SECONDS: Final = 5.0
+# A silent subscription is asked this often whether it is still there, and this long waited for.
+_PING_SECONDS: Final = 1.0
+_PONG_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = (0.1, 2.0)
 
 _log = logging.getLogger(__name__)
@@ -58,6 +60,14 @@ async def select_top(
     return Top(leaderboard=entries, players=players, as_of=as_of)
 
 
+def parse_top(stored: bytes | str | None) -> Top | None:
+    """Return the top that Redis holds, or None for no top or none of ours."""
+    try:
+        return None if stored is None else _decode_top(stored)
+    except msgspec.DecodeError:
+        return None
+
+
 def cut_top(top: Top, limit: int) -> Top:
     """Return the first `limit` entries of a top."""
     return msgspec.structs.replace(top, leaderboard=top.leaderboard[:limit])
@@ -77,8 +87,8 @@ class TopFeed:
         self._database = database
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
+        self._following = Following(database, season_finder, refresh_signal)
         self._top: Top | None = None
-        self._seen: Offset | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False
         self._changed = asyncio.Event()
@@ -115,6 +125,9 @@ class TopFeed:
         while True:
             changed = self._changed
             top = self._top
+            if top is None:
+                with suppress(StandingsUnavailable):
+                    top = await self._reads.put(None)
             if top is not None:
                 cut = cut_top(top, limit)
                 if shown != (cut.leaderboard, cut.players):
@@ -148,26 +161,11 @@ class TopFeed:
         keys = SeasonKeys.of(season.season_id)
         with translate_redis_errors():
             stored, offset = await self._redis.mget(keys.top, keys.offset)
-        if stored is None or not self._advance(Offset.parse(offset), season):
-            self._refresh_signal.raise_soon()
-            raise CacheUnavailable("Redis holds no top of this database, or an older one")
-        try:
-            return _decode_top(stored)
-        except msgspec.DecodeError as error:
-            raise CacheUnavailable("Redis holds a top that cannot be read") from error
-
-    def _advance(self, offset: Offset | None, season: OpenSeason) -> bool:
-        """Whether a top at this offset is our database's, and no older than what was seen before.
-
-        Redis may hold another database's, or come back older than it went.
-        """
-        if offset is None or offset.epoch != season.epoch:
-            return False
-        seen = self._seen
-        if seen is not None and seen.epoch == offset.epoch and offset.number < seen.number:
-            return False
-        self._seen = offset
-        return True
+        top = parse_top(stored)
+        # No number of players belongs to a top that cannot be read.
+        await self._following.check(offset, -1 if top is None else top.players)
+        assert top is not None
+        return top
 
     async def _read_database(self) -> Top:
         season = await self._season_finder.find_again()
@@ -196,9 +194,9 @@ class TopFeed:
             pause_seconds = min(2 * pause_seconds, longest_pause_seconds)
 
     async def _listen(self) -> None:
-        season = await self._season_finder.find_again()
         async with self._redis.pubsub() as pubsub:
             await pubsub.subscribe(EVENTS_CHANNEL)
+            await _receive(pubsub, "subscribe")
             # Read after subscribing: what is published in between arrives as an event.
             self._keep(await self._read_redis())
             self._subscribed = True
@@ -208,11 +206,25 @@ class TopFeed:
                 message = await pubsub.get_message(timeout=_PING_SECONDS)
                 if message is None:
                     await pubsub.ping()
-                elif message["type"] == "message":
-                    event = _decode_event(message["data"])
-                    offset = Offset.parse(event.offset)
-                    if offset is not None and offset.epoch != season.epoch:
-                        # Ours may have been emptied and filled again.
-                        season = await self._season_finder.find_again()
-                    if event.season_id == season.season_id and self._advance(offset, season):
-                        self._keep(event.top)
+                    message = await _receive(pubsub, "message", "pong")
+                if message["type"] == "message":
+                    await self._hear(_decode_event(message["data"]))
+                elif message["type"] == "subscribe":
+                    # The client connected again by itself: events may have passed in between.
+                    raise ConnectionError("the subscription was interrupted")
+
+    async def _hear(self, event: Published) -> None:
+        season = await self._season_finder.find()
+        if event.season_id != season.season_id:
+            return
+        if await self._following.accept(event.offset, event.top.players):
+            self._keep(event.top)
+
+
+async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:
+    """Return the next message, which must be one of these; a server that hangs has none."""
+    message = await pubsub.get_message(timeout=_PONG_SECONDS)
+    if message is None or message["type"] not in kinds:
+        raise ConnectionError("the subscription is silent or was interrupted")
+    found: dict[str, Any] = message
+    return found

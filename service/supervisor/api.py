@@ -11,6 +11,7 @@ from typing import Final
 
 from service.embedded.logs import Log
 from service.settings import Settings
+from service.supervisor.guarding import guard_network
 from service.supervisor.lines import print_line, print_ready
 from service.supervisor.listening import bind_listener, find_url
 from service.supervisor.programs import Program
@@ -21,7 +22,12 @@ _STOP_SECONDS: Final = 15.0
 
 
 def make_api_programs(
-    listener: socket.socket, processes: int, environment: Mapping[str, str], logs: Path | None
+    listener: socket.socket,
+    processes: int,
+    environment: Mapping[str, str],
+    logs: Path | None,
+    *,
+    insecure: bool,
 ) -> list[Program]:
     """Return the API's processes, not started yet.
 
@@ -36,7 +42,7 @@ def make_api_programs(
             Program(
                 f"API{suffix}",
                 "service",
-                arguments=["--fd", str(descriptor)],
+                arguments=["--fd", str(descriptor), *(["--insecure"] if insecure else [])],
                 pass_fds=[descriptor],
                 environment=environment,
                 log=Log(logs / f"api{suffix.replace(' ', '-')}.log") if logs else None,
@@ -46,24 +52,28 @@ def make_api_programs(
     return programs
 
 
-def run_api(settings: Settings, *, host: str, port: int, processes: int) -> None:
+def run_api(settings: Settings, *, host: str, port: int, processes: int, insecure: bool) -> None:
     """Serve the API against given servers until a stop is asked for."""
     settings.require_database_url()
     settings.require_broker_url()
     with contextlib.closing(bind_listener(host, port)) as listener:
-        asyncio.run(_serve(listener, processes))
+        asyncio.run(_serve(settings, listener, processes, insecure=insecure))
 
 
-async def _serve(listener: socket.socket, processes: int) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, processes: int, *, insecure: bool
+) -> None:
     supervisor = Supervisor()
-    programs = make_api_programs(listener, processes, os.environ, logs=None)
+    programs = make_api_programs(listener, processes, os.environ, logs=None, insecure=insecure)
     started = time.monotonic()
 
     def announce(part: Part) -> None:
         print_ready(part.name, time.monotonic() - started, "")
 
     async def bring_up() -> None:
+        await guard_network(settings, listener, insecure=insecure)
         await supervisor.start(programs, announce)
+        supervisor.roll_on_request(programs)
         print_line(f"Ready: {find_url(listener)}")
 
     with supervisor.handling_signals():

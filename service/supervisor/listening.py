@@ -1,6 +1,7 @@
 """The API's listening socket, which outlives any one of the processes that answer on it."""
 
 import errno
+import ipaddress
 import socket
 from typing import Final
 
@@ -10,10 +11,10 @@ _BACKLOG: Final = 2048
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
-def bind_listener(host: str, port: int) -> socket.socket:
+def bind_listener(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """Return a socket that listens on `host` and `port`; port 0 takes any free one.
 
-    Raises `UsageError` that says what is in the way.
+    Raises `UsageError` that says what is in the way, and which `option` chooses another port.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -29,8 +30,14 @@ def bind_listener(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise UsageError(_explain(error, host, port)) from error
+        raise UsageError(_explain(error, host, port, option)) from error
     return listener
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Tell whether only this machine can reach a listener."""
+    host = str(listener.getsockname()[0])
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def find_url(listener: socket.socket) -> str:
@@ -40,11 +47,11 @@ def find_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _explain(error: OSError, host: str, port: int) -> str:
+def _explain(error: OSError, host: str, port: int, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken; stop the other program or choose --port"
+        return f"port {port} on {host} is taken; stop the other program or choose {option}"
     if error.errno == errno.EACCES:
-        return f"port {port} on {host} is reserved for root; choose a --port of 1024 or more"
+        return f"port {port} on {host} is reserved for root; choose a {option} of 1024 or more"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"--host {host} is not an address of this machine"
     return f"cannot listen on port {port} of {host}: {error.strerror}"

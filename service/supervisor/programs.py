@@ -15,6 +15,7 @@ from service.embedded.logs import Log
 from service.embedded.processes import StopPlan, end_group, spawn
 
 _READY_OPTION: Final = "--ready-fd"
+_API_KEY_OPTION: Final = "--api-key"
 
 
 class Program:
@@ -100,6 +101,21 @@ def python_command(module: str) -> list[str]:
     for ours.
     """
     return [sys.executable, "-P", "-m", module]
+
+
+def hide_api_key(arguments: Sequence[str]) -> list[str]:
+    """Move `--api-key` into the environment: everybody on a machine can read a command line."""
+    shown = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, separator, key = argument.partition("=")
+        if name != _API_KEY_OPTION:
+            shown.append(argument)
+        elif key := key if separator else next(rest, ""):
+            os.environ["LEADERBOARD_API_KEY"] = key
+        else:
+            shown.append(argument)
+    return shown
 
 
 def find_programs(directory: DataDirectory) -> list[psutil.Process]:

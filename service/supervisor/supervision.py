@@ -69,11 +69,14 @@ class Supervisor:
         self._stop_asked = asyncio.Event()
         self._stop_asked_at = 0.0
         self._hurry_asked = asyncio.Event()
+        self._rolling: Sequence[Part] = ()
+        self._roll: asyncio.Task[None] | None = None
 
     async def run(self, bring_up: Callable[[], Awaitable[None]]) -> None:
         """Bring everything up and return when a stop is asked for; raise what goes wrong before.
 
-        SIGINT, SIGTERM and SIGHUP ask for a stop, another one while stopping for haste.
+        SIGINT, SIGTERM and SIGHUP ask for a stop, another one while stopping for haste; SIGUSR1
+        asks for a rolling restart.
         """
         work = asyncio.ensure_future(bring_up())
         stop = asyncio.ensure_future(self._stop_asked.wait())
@@ -88,7 +91,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def handling_signals(self) -> Iterator[None]:
-        """Take the signals that ask for a stop and the one that tells of a child's end."""
+        """Take the signals that ask for something and the one that tells of a child's end."""
         loop = asyncio.get_running_loop()
         asked = [signal.SIGINT, signal.SIGTERM]
         # Under nohup a hang-up is to be ignored.
@@ -97,10 +100,11 @@ class Supervisor:
         for number in asked:
             loop.add_signal_handler(number, self._ask_to_stop)
         loop.add_signal_handler(signal.SIGCHLD, self._child_ended.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._ask_to_roll)
         try:
             yield
         finally:
-            for number in (*asked, signal.SIGCHLD):
+            for number in (*asked, signal.SIGCHLD, signal.SIGUSR1):
                 loop.remove_signal_handler(number)
 
     async def start(self, parts: Sequence[Part], announce: Callable[[Part], None]) -> None:
@@ -115,8 +119,13 @@ class Supervisor:
             first_starts.append(self._announce(part, ready, announce))
         await asyncio.gather(*first_starts)
 
+    def roll_on_request(self, parts: Sequence[Part]) -> None:
+        """From now on SIGUSR1 restarts these parts, which serve, one after the other."""
+        self._rolling = parts
+
     async def stop(self, parts: Sequence[Part]) -> None:
         """Stop parts side by side and wait for their end."""
+        await self._stop_rolling()
         await asyncio.gather(*(self._stop_part(part) for part in parts))
 
     async def wait_for_end(self, process: subprocess.Popen[bytes]) -> int:
@@ -134,6 +143,37 @@ class Supervisor:
         # A launcher that passes signals on makes one Ctrl-C arrive twice.
         elif now - self._stop_asked_at > _SAME_SIGNAL_SECONDS:
             self._hurry_asked.set()
+
+    def _ask_to_roll(self) -> None:
+        if not self._rolling:
+            print_line("Not everything serves yet: nothing is restarted")
+        elif self._roll is None or self._roll.done():
+            self._roll = asyncio.create_task(self._restart_in_turn(self._rolling))
+        else:
+            print_line("A rolling restart is under way")
+
+    async def _restart_in_turn(self, parts: Sequence[Part]) -> None:
+        """Restart each part once the one before serves again, so that the others answer."""
+        started = time.monotonic()
+        for number, part in enumerate(parts, start=1):
+            print_line(f"Restarting {part.name} ({number} of {len(parts)})")
+            await self._stop_part(part)
+            try:
+                await self.start([part], _announce_return)
+            except StartFailed as error:
+                # Those that still serve are left alone; this one is tried again for ever.
+                print_line(f"The rolling restart ends here: {error}")
+                served = asyncio.get_running_loop().create_future()
+                served.set_result(None)
+                self._keepers[part.name] = asyncio.create_task(self._keep_running(part, served))
+                return
+        print_line(f"Rolling restart done in {time.monotonic() - started:.1f} s")
+
+    async def _stop_rolling(self) -> None:
+        self._rolling = ()
+        if self._roll is not None:
+            self._roll.cancel()
+            await asyncio.gather(self._roll, return_exceptions=True)
 
     async def _announce(
         self, part: Part, ready: "asyncio.Future[None]", announce: Callable[[Part], None]
@@ -221,6 +261,10 @@ class Supervisor:
         for wait in (end, hurry):
             wait.cancel()
         await asyncio.gather(end, hurry, return_exceptions=True)
+
+
+def _announce_return(part: Part) -> None:
+    print_line(f"{part.name} serves again")
 
 
 def _name_log(part: Part) -> str:

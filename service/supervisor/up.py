@@ -15,6 +15,7 @@ from service.embedded.processes import StopPlan, spawn, stop_leftovers, stop_pro
 from service.embedded.server import EmbeddedServer
 from service.settings import Settings
 from service.supervisor.api import make_api_programs
+from service.supervisor.guarding import guard_network
 from service.supervisor.instance import hold_directory, publish_instance
 from service.supervisor.lines import describe_address, describe_path, print_line, print_ready
 from service.supervisor.listening import bind_listener, find_url
@@ -23,12 +24,21 @@ from service.supervisor.supervision import Part, Supervisor
 
 _SCHEDULER_STOP_SECONDS: Final = 5.0
 _WORKER_STOP_SECONDS: Final = 35.0
+_WEB_STOP_SECONDS: Final = 8.0
 _LEFTOVER_STOP_PLAN: Final[StopPlan] = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 _LOG_CHECK_SECONDS: Final = 60.0
 
 
-def run_up(settings: Settings, *, host: str, port: int, processes: int) -> None:
-    """Run everything until a stop is asked for.
+def run_up(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    processes: int,
+    insecure: bool,
+    web_port: int | None = None,
+) -> None:
+    """Run everything until a stop is asked for, with a console for browsers on `web_port`.
 
     Raises `UsageError` with one line where that is not possible; nothing is left running then.
     """
@@ -36,8 +46,15 @@ def run_up(settings: Settings, *, host: str, port: int, processes: int) -> None:
     with hold_directory(directory):
         directory.create_folders()
         _stop_leftover_programs(directory)
-        with contextlib.closing(bind_listener(host, port)) as listener:
-            asyncio.run(_Up(settings, directory, listener, processes).run())
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(bind_listener(host, port))
+            web_listener = None
+            if web_port is not None:
+                web_listener = stack.enter_context(
+                    bind_listener(host, web_port, option="--web-port")
+                )
+            up = _Up(settings, directory, listener, processes, web_listener, insecure=insecure)
+            asyncio.run(up.run())
 
 
 class _Up:
@@ -49,9 +66,15 @@ class _Up:
         directory: DataDirectory,
         listener: socket.socket,
         processes: int,
+        web_listener: socket.socket | None,
+        *,
+        insecure: bool,
     ) -> None:
+        self._settings = settings
+        self._insecure = insecure
         self._directory = directory
         self._listener = listener
+        self._web_listener = web_listener
         self._supervisor = Supervisor()
         self._postgres: EmbeddedServer | None = None
         self._valkey: EmbeddedServer | None = None
@@ -74,11 +97,14 @@ class _Up:
             "TZ": "UTC",
             "PYTHONUNBUFFERED": "1",
         }
-        self._api = make_api_programs(listener, processes, self._environment, directory.logs)
+        self._api = make_api_programs(
+            listener, processes, self._environment, directory.logs, insecure=insecure
+        )
         self._worker = self._make_program("Worker", "workers", _WORKER_STOP_SECONDS)
         self._scheduler = self._make_program(
             "Scheduler", "workers.scheduler", _SCHEDULER_STOP_SECONDS
         )
+        self._web = [self._make_web_program(web_listener)] if web_listener else []
 
     async def run(self) -> None:
         """Bring everything up, keep it up until a stop is asked for, and stop it."""
@@ -102,9 +128,14 @@ class _Up:
             broker_url=self._broker_url,
         )
         await self._migrate()
-        programs = [*self._api, self._worker, self._scheduler]
+        settings = self._settings.model_copy(update={"database_url": self._database_url})
+        await guard_network(settings, self._listener, insecure=self._insecure)
+        programs = [*self._api, self._worker, self._scheduler, *self._web]
         started = time.monotonic()
         await self._supervisor.start(programs, lambda part: _announce_program(part, started))
+        self._supervisor.roll_on_request(self._api)
+        if self._web_listener:
+            print_line(f"Console: {find_url(self._web_listener)}")
         print_line(f"Ready: {url}  (Ctrl-C stops everything)")
         await self._keep_logs_small(programs)
 
@@ -152,13 +183,28 @@ class _Up:
     async def _stop(self) -> None:
         # Once the API's processes have closed theirs too, connections are refused at once.
         self._listener.close()
-        await self._supervisor.stop(self._api)
+        if self._web_listener:
+            self._web_listener.close()
+        await self._supervisor.stop([*self._web, *self._api])
         await self._supervisor.stop([self._scheduler])
         await self._supervisor.stop([self._worker])
         for server in (self._valkey, self._postgres):
             if server:
                 await self._supervisor.stop([server])
         self._directory.remove_empty_socket_directory()
+
+    def _make_web_program(self, listener: socket.socket) -> Program:
+        """Return the console for browsers, a program like any other: it knows our URL only."""
+        descriptor = listener.fileno()
+        return Program(
+            "Console",
+            "dashboard",
+            arguments=["--web", "--fd", str(descriptor), "--url", find_url(self._listener)],
+            pass_fds=[descriptor],
+            environment=self._environment,
+            log=Log(self._directory.logs / "console.log"),
+            stop_seconds=_WEB_STOP_SECONDS,
+        )
 
     def _make_program(self, name: str, module: str, stop_seconds: float) -> Program:
         return Program(

@@ -191,7 +191,11 @@ class Traffic:
         lines = [attempt.describe() | {"idempotency_key": attempt.key} for attempt in attempts]
         answers = await self._send(client, "submit/bulk", json=lines)
         for attempt, answer in zip(attempts, answers or [], strict=answers is not None):
-            self._note_answer(attempt, answer)
+            # Committed, but the database went away before an earlier answer could be repeated.
+            if answer.get("code") == "database_unavailable":
+                self.refused += 1
+            else:
+                self._note_answer(attempt, answer)
 
     async def _send(self, client: httpx.AsyncClient, path: str, **request: Any) -> Any:
         """Post, and return the answer's body; None where it was refused or never came."""

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from service.cache import SeasonKeys, decode_member
 from service.database import Database
-from service.standings.index import LIST_OPEN_SEASONS
+from service.standings.following import LIST_OPEN_SEASONS
 from service.standings.offset import Offset
 from service.standings.schemas import Top
 from service.standings.top import select_top

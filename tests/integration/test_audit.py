@@ -134,7 +134,7 @@ async def drop_offset(redis: Redis, keys: SeasonKeys, _: int) -> None:
 async def set_offset_back(redis: Redis, keys: SeasonKeys, _: int) -> None:
     stored = await redis.get(keys.offset)
     assert isinstance(stored, bytes)
-    await redis.set(keys.offset, stored.replace(b":1@", b":0@"))
+    await redis.set(keys.offset, stored.replace(b":1/", b":0/"))
 
 
 async def set_wrong_score(redis: Redis, keys: SeasonKeys, user_id: int) -> None:

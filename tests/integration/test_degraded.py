@@ -1,27 +1,32 @@
 """P6: with a server away the service does less, says so, and is whole again by itself."""
 
 import asyncio
-import signal
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from redis.asyncio import Redis
 
 from service.app import create_app
-from service.cache import SeasonKeys, connect_redis
+from service.cache import GLOBAL_SEASON_KEY, SeasonKeys, connect_redis
 from service.database import Database
 from service.embedded import PostgresServer, ValkeyServer
+from service.embedded.server import EmbeddedServer
 from service.migrate import migrate
 from service.settings import Settings, load_settings
 from service.standings.refresh import Refresher
-from tests.conftest import THROW_AWAY
+from tests.conftest import THROW_AWAY, create_database, flush
 from tests.factories import find_global_season, make_players_with_scores
 from tests.integration.index_checks import assert_index_follows
+from tests.integration.up_process import clean_environment
 from tests.integration.worker_process import run_worker
 from tests.serving import connect_client, run_app
 from tests.waiting import wait_until
@@ -92,6 +97,33 @@ class Stack:
         await wait_until(is_so, seconds=30)
 
 
+@contextmanager
+def stopped(*servers: EmbeddedServer) -> Iterator[None]:
+    """Have servers away for the time of the block."""
+    for server in servers:
+        server.stop()
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.start()
+
+
+@contextmanager
+def hanging(server: EmbeddedServer) -> Iterator[None]:
+    """Have a server take connections and never answer for the time of the block."""
+    assert server.process is not None
+    process = psutil.Process(server.process.pid)
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.suspend()
+    try:
+        yield
+    finally:
+        for member in family:
+            member.resume()
+
+
 @pytest.fixture(scope="module")
 def own_postgres(server_directory: Path) -> Iterator[PostgresServer]:
     with PostgresServer(server_directory / "outages", settings=THROW_AWAY) as server:
@@ -131,14 +163,12 @@ async def stack(own_postgres: PostgresServer, own_valkey: ValkeyServer) -> Async
 
 async def test_redis_stopped(stack: Stack) -> None:
     first, second, third = stack.user_ids
-    stack.valkey.stop()
-    response = await stack.submit(third, 100)
-    assert response.status_code == 200
-    await stack.wait_until_stale({first: 30, second: 20, third: 10})
-    await stack.refresh()
-    await stack.wait_until_stale({third: 110, first: 30, second: 20})
-    assert [entry["rank"] for entry in (await stack.read("top"))["leaderboard"]] == [1, 2, 3]
-    stack.valkey.start()
+    with stopped(stack.valkey):
+        assert (await stack.submit(third, 100)).status_code == 200
+        await stack.wait_until_stale({first: 30, second: 20, third: 10})
+        await stack.refresh()
+        await stack.wait_until_stale({third: 110, first: 30, second: 20})
+        assert [entry["rank"] for entry in (await stack.read("top"))["leaderboard"]] == [1, 2, 3]
     await stack.refresh()
     await stack.wait_until_fresh({third: 110, first: 30, second: 20})
     await assert_index_follows(stack.redis, stack.database)
@@ -148,49 +178,36 @@ async def test_redis_back_without_its_data_is_warm_again_by_itself(stack: Stack)
     """Nobody refreshes by hand: a real worker hears of it from those that read."""
     first, second, third = stack.user_ids
     with run_worker(stack.settings):
-        stack.valkey.stop()
-        assert (await stack.submit(second, 1)).status_code == 200
-        (stack.valkey.folder / "dump.rdb").unlink(missing_ok=True)
-        stack.valkey.start()
+        with stopped(stack.valkey):
+            assert (await stack.submit(second, 1)).status_code == 200
+            (stack.valkey.folder / "dump.rdb").unlink(missing_ok=True)
         await stack.wait_until_fresh({first: 30, second: 21, third: 10})
         await assert_index_follows(stack.redis, stack.database)
 
 
 async def test_redis_hanging(stack: Stack) -> None:
     first, second, third = stack.user_ids
-    process = stack.valkey.process
-    assert process is not None
-    process.send_signal(signal.SIGSTOP)
-    try:
+    with hanging(stack.valkey):
         started = time.monotonic()
-        response = await stack.submit(third, 100)
-        assert response.status_code == 200
+        assert (await stack.submit(third, 100)).status_code == 200
         assert time.monotonic() - started < FEW_SECONDS
         scores, _ = await stack.read_scores()
         assert scores == {first: 30, second: 20, third: 10}
         assert (await stack.read(f"rank/{third}"))["stale"]
-    finally:
-        process.send_signal(signal.SIGCONT)
     await stack.refresh()
     await stack.wait_until_fresh({third: 110, first: 30, second: 20})
 
 
-async def test_many_reads_while_redis_hangs_wait_once(stack: Stack) -> None:
-    process = stack.valkey.process
-    assert process is not None
-    process.send_signal(signal.SIGSTOP)
-    try:
+async def test_many_reads_while_redis_hangs_wait_together(stack: Stack) -> None:
+    with hanging(stack.valkey):
         await asyncio.gather(*(stack.read(f"rank/{stack.user_ids[0]}") for _ in range(100)))
-    finally:
-        process.send_signal(signal.SIGCONT)
     await stack.refresh()
 
 
 async def test_postgres_stopped(stack: Stack) -> None:
     first, second, third = stack.user_ids
     scores = {first: 30, second: 20, third: 10}
-    stack.postgres.stop()
-    try:
+    with stopped(stack.postgres):
         assert await stack.read_scores() == (scores, {False})
         async with asyncio.timeout(FEW_SECONDS):
             response = await stack.submit(third, 100)
@@ -208,8 +225,6 @@ async def test_postgres_stopped(stack: Stack) -> None:
         assert (await stack.client.get("/health/live")).status_code == 200
         status = (await stack.client.get("/api/ops/status")).json()
         assert status["parts"]["postgresql"]["state"] == "away"
-    finally:
-        stack.postgres.start()
 
     async def submit_again() -> bool:
         return (await stack.submit(third, 100)).status_code == 200
@@ -221,9 +236,7 @@ async def test_postgres_stopped(stack: Stack) -> None:
 
 async def test_both_stopped(stack: Stack) -> None:
     await wait_until(stack.has_top_in_memory)
-    stack.valkey.stop()
-    stack.postgres.stop()
-    try:
+    with stopped(stack.postgres, stack.valkey):
 
         async def read_stale_top() -> dict[str, Any]:
             top = await stack.read("top")
@@ -238,38 +251,141 @@ async def test_both_stopped(stack: Stack) -> None:
         ready = await stack.client.get("/health/ready")
         assert ready.status_code == 503
         assert "postgresql and redis" in ready.json()["error"]
-    finally:
-        stack.postgres.start()
-        stack.valkey.start()
     await stack.refresh()
     await stack.wait_until_fresh(dict(zip(stack.user_ids, [30, 20, 10], strict=True)))
 
 
 async def test_service_that_starts_while_redis_is_away(stack: Stack) -> None:
-    stack.valkey.stop()
-    try:
-        async with run_app(create_app(stack.settings)) as app, connect_client(app) as client:
-            stack.client = client
+    async with AsyncExitStack() as exits:
+        with stopped(stack.valkey):
+            app = await exits.enter_async_context(run_app(create_app(stack.settings)))
+            stack.client = await exits.enter_async_context(connect_client(app))
             await stack.wait_until_stale(dict(zip(stack.user_ids, [30, 20, 10], strict=True)))
             assert (await stack.submit(stack.user_ids[0], 1)).status_code == 200
-            stack.valkey.start()
-            await stack.refresh()
-            await stack.wait_until_fresh(dict(zip(stack.user_ids, [31, 20, 10], strict=True)))
-    finally:
-        if stack.valkey.process is None:
-            stack.valkey.start()
+        await stack.refresh()
+        await stack.wait_until_fresh(dict(zip(stack.user_ids, [31, 20, 10], strict=True)))
+
+
+async def test_worker_that_starts_while_redis_is_away_waits_for_it(stack: Stack) -> None:
+    first, second, third = stack.user_ids
+    environment = clean_environment() | {
+        "DATABASE_URL": stack.settings.require_database_url(),
+        "REDIS_URL": stack.settings.require_redis_url(),
+    }
+    with stopped(stack.valkey):
+        worker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "workers"), env=environment, stderr=PIPE
+        )
+        assert worker.stderr is not None
+        log = ""
+        async with asyncio.timeout(30):
+            while "waiting for the broker" not in log:
+                line = await worker.stderr.readline()
+                assert line, f"it ended: {log}"
+                log += line.decode()
+        assert (await stack.submit(third, 100)).status_code == 200
+    await stack.wait_until_fresh({third: 110, first: 30, second: 20})
+    async with asyncio.timeout(30):
+        while "Redis is back" not in log:
+            line = await worker.stderr.readline()
+            assert line, f"it ended: {log}"
+            log += line.decode()
+    worker.terminate()
+    _, rest = await worker.communicate()
+    assert worker.returncode == 0
+    log += rest.decode()
+    assert log.count("Redis is away") == log.count("Redis is back") == 1
+    # One of each of the two queues, however often they tried.
+    assert log.count("Consumer encountered") <= 2
+    assert log.count("waiting for the broker") == log.count("the broker is there") == 1
+    assert "Traceback" not in log
 
 
 async def test_service_that_starts_while_postgres_is_away(stack: Stack) -> None:
-    stack.postgres.stop()
-    try:
-        async with run_app(create_app(stack.settings)) as app, connect_client(app) as client:
-            assert (await client.get("/health/live")).status_code == 200
-            refused = await client.get("/api/leaderboard/top")
-            assert (refused.status_code, refused.json()["code"]) == (503, "standings_unavailable")
-            stack.postgres.start()
-            stack.client = client
-            await stack.wait_until_fresh(dict(zip(stack.user_ids, [30, 20, 10], strict=True)))
-    finally:
-        if stack.postgres.process is None:
-            stack.postgres.start()
+    scores = dict(zip(stack.user_ids, [30, 20, 10], strict=True))
+    async with AsyncExitStack() as exits:
+        with stopped(stack.postgres):
+            app = await exits.enter_async_context(run_app(create_app(stack.settings)))
+            stack.client = await exits.enter_async_context(connect_client(app))
+            assert (await stack.client.get("/health/live")).status_code == 200
+            assert (await stack.client.get("/health/ready")).status_code == 503
+            assert await stack.read_scores() == (scores, {False})
+            # Whether that needs a key, only PostgreSQL knows.
+            status = await stack.client.get("/api/ops/status")
+            assert (status.status_code, status.json()["code"]) == (503, "database_unavailable")
+        await stack.wait_until_fresh(scores)
+
+
+async def test_service_that_starts_with_neither_season_nor_postgres(stack: Stack) -> None:
+    async with AsyncExitStack() as exits:
+        with stopped(stack.postgres):
+            await stack.redis.delete(GLOBAL_SEASON_KEY)
+            app = await exits.enter_async_context(run_app(create_app(stack.settings)))
+            stack.client = await exits.enter_async_context(connect_client(app))
+            for path in "top", f"rank/{stack.user_ids[0]}", f"around/{stack.user_ids[0]}":
+                refused = await stack.client.get(f"/api/leaderboard/{path}")
+                assert (refused.status_code, refused.json()["code"]) == (
+                    503,
+                    "standings_unavailable",
+                )
+                assert int(refused.headers["retry-after"]) >= 1
+        await stack.wait_until_fresh(dict(zip(stack.user_ids, [30, 20, 10], strict=True)))
+
+
+async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Stack) -> None:
+    hurried = stack.settings.model_copy(
+        update={"database_timeout_seconds": 1.0, "submit_batch_limit": 2}
+    )
+    async with run_app(create_app(hurried)) as app, connect_client(app) as stack.client:
+        assert (await stack.submit(stack.user_ids[0], 1)).status_code == 200
+        with hanging(stack.postgres):
+            async with asyncio.timeout(FEW_SECONDS):
+                refused = await asyncio.gather(
+                    *(stack.submit(stack.user_ids[0], 1) for _ in range(30))
+                )
+        assert {answer.status_code for answer in refused} == {503}
+        assert {answer.json()["code"] for answer in refused} == {"database_unavailable"}
+
+
+async def test_hanging_redis_costs_its_time_out_once_a_second(stack: Stack) -> None:
+    path = f"rank/{stack.user_ids[0]}"
+    with hanging(stack.valkey):
+        await stack.read(path)
+        started_at = time.monotonic()
+        for _ in range(10):
+            assert (await stack.read(path))["stale"]
+        # Each alone would wait 0.3 s.
+        assert time.monotonic() - started_at < 1.0
+
+    async def is_fresh() -> bool:
+        return "stale" not in await stack.read(path)
+
+    await wait_until(is_fresh)
+
+
+async def test_many_neighbourhoods_at_once_are_fresh(stack: Stack) -> None:
+    around = await asyncio.gather(*(stack.read(f"around/{stack.user_ids[0]}") for _ in range(300)))
+    assert {answer.get("stale", False) for answer in around} == {False}
+
+
+async def test_database_without_schema_is_said_so(
+    postgres: PostgresServer, valkey: ValkeyServer
+) -> None:
+    async with create_database(postgres, "template0") as database_url:
+        settings = load_settings(database_url=database_url, redis_url=flush(valkey))
+        async with run_app(create_app(settings)) as app, connect_client(app) as client:
+            score = {"user_id": 1, "score": 1}
+            answers = [
+                await client.post("/api/leaderboard/submit", json=score),
+                await client.post("/api/leaderboard/submit/bulk", json=[score]),
+                await client.post("/api/players", json={"username": "ada"}),
+                await client.get("/api/players/1"),
+                await client.get("/api/leaderboard/rank/1"),
+                await client.get("/api/leaderboard/around/1"),
+            ]
+            for answer in answers:
+                assert (answer.status_code, answer.json()["code"]) == (503, "schema_missing")
+                assert "run `leaderboard migrate`" in answer.json()["error"]
+                assert int(answer.headers["retry-after"]) >= 1
+            status = await client.get("/api/ops/status")
+            assert (status.status_code, status.json()["code"]) == (503, "schema_missing")

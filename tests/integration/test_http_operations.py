@@ -4,7 +4,9 @@ from typing import Any
 
 import httpx
 import msgspec
+from redis.asyncio import Redis
 
+from service.cache import SCHEDULER_KEY, WORKER_PROCESSES_KEY
 from service.database import Database
 from service.ops.schemas import Status
 from service.settings import Settings
@@ -58,6 +60,27 @@ async def test_status_of_a_service_at_rest(
     assert status.rerank is not None
     assert (status.rerank.number, status.rerank.ranks_changed) == (1, 2)
     assert (parts.index.offset, parts.index.last_refresh, parts.index.behind) == (1, 1, 0)
+
+
+async def test_junk_in_redis_is_no_error_of_the_status(
+    client: httpx.AsyncClient, redis: Redis
+) -> None:
+    for junk in "yesterday", "2026-01-01", b"\xff":
+        await redis.set(SCHEDULER_KEY, junk)
+        assert (await read_status(client)).parts.scheduler.state == "away"
+
+
+async def test_signs_of_the_dead_are_removed_of_whichever_release(
+    client: httpx.AsyncClient, redis: Redis
+) -> None:
+    signs: dict[Any, Any] = {
+        "older:1": '{"at": "2026-01-01T00:00:00Z", "process": {"name": "of another shape"}}',
+        "junk:1": "junk",
+        "zoneless:1": '{"at": "2026-01-01T00:00:00", "process": {}}',
+    }
+    await redis.hset(WORKER_PROCESSES_KEY, mapping=signs)
+    assert (await read_status(client)).parts.worker.state == "away"
+    assert await redis.hlen(WORKER_PROCESSES_KEY) == 0
 
 
 async def test_status_counts_what_waits(client: httpx.AsyncClient, database: Database) -> None:
@@ -117,6 +140,7 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("POST", "/api/players"),
         ("GET", "/api/players"),
         ("GET", "/api/players/{user_id}"),
+        ("GET", "/api/players/{user_id}/sessions"),
         ("GET", "/api/ops/status"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
@@ -125,7 +149,9 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
 
 async def test_schema_documents_every_error_of_submit(client: httpx.AsyncClient) -> None:
     submit = (await read(client, "/schema"))["paths"]["/api/leaderboard/submit"]["post"]
-    assert submit["responses"].keys() == {"200", "400", "404", "413", "415", "422", "503"}
+    assert submit["responses"].keys() == {
+        "200", "400", "401", "403", "404", "413", "415", "422", "429", "503"
+    }  # fmt: skip
     (header,) = submit["parameters"]
     assert (header["name"].lower(), header["in"], header["required"]) == (
         "idempotency-key",

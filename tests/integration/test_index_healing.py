@@ -1,5 +1,6 @@
 """Redis is a follower: whatever it lost, kept or holds of others, reads are right and it heals."""
 
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -204,7 +205,7 @@ async def test_redis_of_another_database_is_noticed_and_mended(
         await check_reads(client, database, stale=False)
 
 
-@pytest.mark.parametrize("offset", [b"", b"nonsense", b"\xff\xfe", b":0@0", b"x:1@1"])
+@pytest.mark.parametrize("offset", [b"", b"nonsense", b"\xff\xfe", b":0/0@0", b"x:1/3@1"])
 async def test_offset_that_is_none_of_ours_is_mended(
     client: httpx.AsyncClient,
     refresher: Refresher,
@@ -231,12 +232,13 @@ async def test_rebuild_given_up_halfway_leaves_the_old_index_and_no_trace(
     keys = SeasonKeys.of(season_id)
     before = await read_index(redis, season_id)
     # What a killed rebuild has loaded so far.
-    await redis.zadd(keys.new_index, {encode_member(99): -99})
+    abandoned = f"{keys.new_index}:1"
+    await redis.zadd(abandoned, {encode_member(99): -99})
     assert await read_index(redis, season_id) == before
     await redis.delete(keys.offset)
     await refresher.refresh()
     await assert_index_follows(redis, database)
-    assert not await redis.exists(keys.new_index)
+    assert await redis.keys(f"{keys.new_index}*") == [abandoned.encode()]
     assert await redis.ttl(keys.index) == -1
 
 
@@ -274,17 +276,20 @@ async def test_publish_refuses_a_gap(
     def make_change(epoch: str, previous: int) -> SeasonChange:
         return SeasonChange(
             season_id=season_id,
-            previous=Offset(epoch, previous, now),
-            offset=Offset(epoch, previous + 1, now),
+            previous=Offset(epoch, previous, 1, now),
+            offset=Offset(epoch, previous + 1, 1, now),
             top=Top(leaderboard=[], players=0, as_of=now),
-            player_ids=[user_id],
-            sort_scores=[-99],
+            packed=struct.pack(">qq", user_id, -99),
         )
 
     for epoch, previous in (offset.epoch, 2), (offset.epoch, 0), ("another", 1), ("", 1):
         assert not await index.publish(make_change(epoch, previous))
         assert await read_index(redis, season_id) == before
         assert await read_offset(redis, season_id) == offset
+    # An index that lost a player, as its size tells.
+    await redis.zrem(SeasonKeys.of(season_id).index, encode_member(user_id))
+    assert not await index.publish(make_change(offset.epoch, 1))
+    await redis.zadd(SeasonKeys.of(season_id).index, {encode_member(user_id): -5})
     assert await index.publish(make_change(offset.epoch, 1))
     assert await read_index(redis, season_id) == {user_id: -99}
     # The same once more, as after an answer that was lost.

@@ -15,6 +15,7 @@ from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.settings import Settings
 from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
 from tests.factories import make_player, make_players
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -169,6 +170,65 @@ async def test_full_queue_refuses_and_writes_nothing_for_it(
     )
     assert 5 <= len(recorded) < 30
     assert await fetch_ledger(database) == (recorded, recorded)
+
+
+async def test_unanswered_repeat_leaves_its_neighbours_their_answers(
+    database: Database, refresh_signal: RefreshSignal, settings: Settings
+) -> None:
+    hurried = settings.model_copy(update={"database_timeout_seconds": 2.0})
+    own = Database(hurried, application_name="leaderboard tests")
+    await own.open()
+    ledger = Ledger(own, refresh_signal, hurried)
+    user_id = await make_player(database)
+    await ledger.record(make_submission(user_id, key="k"))
+    async with database.transaction() as holder, database.connect() as locker:
+        # The batch waits for the player; behind it waits one who then keeps the ledger for itself,
+        # so that the question for the first answer waits in vain.
+        await holder.execute("SELECT FROM player FOR UPDATE")
+        recording = asyncio.gather(
+            ledger.record(make_submission(user_id, key="k")),
+            ledger.record(make_submission(user_id)),
+            return_exceptions=True,
+        )
+        await wait_until(lambda: count_waiting(database, "transactionid"))
+        transaction = locker.transaction()
+        await transaction.start()
+        locking = asyncio.create_task(locker.execute("LOCK TABLE game_session"))
+        await wait_until(lambda: count_waiting(database, "relation"))
+        await holder.execute("ROLLBACK; BEGIN")
+        await locking
+        repeat, neighbour = await recording
+        await transaction.rollback()
+    assert isinstance(repeat, DatabaseUnavailable)
+    assert isinstance(neighbour, int)
+    sessions, _ = await fetch_ledger(database)
+    assert sessions[1:] == [neighbour]
+    await own.close()
+
+
+async def count_waiting(database: Database, kind: str) -> int:
+    row = await database.fetch_one(
+        """
+        SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND locktype = $1 AND datname = current_database()
+        """,
+        kind,
+    )
+    return 0 if row is None else int(row["count"])
+
+
+async def test_too_many_bulks_at_once_are_refused(ledger: Ledger, database: Database) -> None:
+    user_id = await make_player(database)
+    outcomes = await asyncio.gather(
+        *(ledger.record_many([make_submission(user_id)]) for _ in range(30)),
+        return_exceptions=True,
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, QueueFull)]
+    assert len(refused) == 30 - 18
+    assert {error.retry_after_seconds for error in refused} == {1}
+    sessions, _ = await fetch_ledger(database)
+    assert len(sessions) == 18
+    assert await ledger.record_many([make_submission(user_id)])
 
 
 async def test_every_connection_commits_to_disk_before_it_answers(

@@ -69,6 +69,10 @@ CASES = [
         for size in (1, 20, 500)
     ),
     *(
+        Case("sessions", "record_keyless_sessions", make_batch(size)[:3], {"player_pkey"})
+        for size in (1, 20, 500)
+    ),
+    *(
         Case(
             "sessions",
             "find_keyed_sessions",
@@ -96,6 +100,16 @@ CASES = [
     *(
         Case("players", "find_usernames", (list(range(1, size + 1)),), {"player_pkey"})
         for size in (1, 256, 10_000)
+    ),
+    *(
+        Case(
+            "players",
+            "list_player_sessions",
+            (user_id, 2**63 - 1, limit),
+            {"game_session_player_id_id"},
+        )
+        for user_id in (1, 9_999)
+        for limit in (2, 101)
     ),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
     Case("players", "find_player_by_username", ("player 9999",), {"player_username_key"}),

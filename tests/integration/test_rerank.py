@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
 from redis.asyncio import Redis
 
 from service.database import Database
+from service.settings import Settings
+from service.standings.lock import WriterBusy, hold_rerank_lock
 from service.standings.ranks import READ_STANDING
 from service.standings.refresh import Refresher
 from service.standings.rerank import rerank, rerank_if_due
@@ -16,6 +19,7 @@ from tests.factories import (
     record_scores,
 )
 from tests.integration.index_checks import assert_index_follows
+from tests.waiting import wait_until
 
 
 async def fetch_ranks(database: Database, season_id: int) -> dict[int, int | None]:
@@ -83,6 +87,45 @@ async def test_rerank_is_due_once_standings_have_changed_and_some_time_has_passe
     assert await rerank_if_due(database) is not None
     await database.fetch("UPDATE refresh_state SET reranked_at = reranked_at - interval '1 minute'")
     assert await rerank_if_due(database) is None
+
+
+async def test_two_that_find_a_rerank_due_make_one(
+    refresher: Refresher, database: Database
+) -> None:
+    await make_players_with_scores(database, [1, 2])
+    await refresher.refresh()
+    async with hold_rerank_lock(database, wait_seconds=1):
+        both = [asyncio.create_task(rerank_if_due(database)) for _ in range(2)]
+
+        async def both_wait() -> bool:
+            row = await database.fetch_one(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            return row is not None and row["count"] == 2
+
+        await wait_until(both_wait)
+    outcomes = await asyncio.gather(*both)
+    assert sorted(outcome.ranks for outcome in outcomes if outcome is not None) == [2]
+
+
+async def test_lock_is_not_waited_for_without_end_and_outlives_idle_time_outs(
+    database: Database, settings: Settings
+) -> None:
+    row = await database.fetch_one("SELECT current_database() AS name")
+    assert row is not None
+    await database.fetch(
+        f"ALTER DATABASE {row['name']} SET idle_in_transaction_session_timeout = 100"
+    )
+    fresh = Database(settings, application_name="leaderboard tests")
+    await fresh.open()
+    async with hold_rerank_lock(fresh, wait_seconds=0):
+        await fresh.fetch("SELECT pg_sleep(0.5)")
+        async with asyncio.timeout(5):
+            with pytest.raises(WriterBusy):
+                async with hold_rerank_lock(fresh, wait_seconds=0):
+                    pytest.fail("two hold the lock")
+    await fresh.close()
 
 
 async def test_rerank_takes_no_more_than_a_twentieth_of_the_time(

@@ -21,7 +21,7 @@ StartUp = Callable[..., UpProcess]
 @pytest.fixture(scope="module")
 def running(server_directory: Path) -> Iterator[UpProcess]:
     """One instance for the tests that leave it as they found it."""
-    with closing(UpProcess(server_directory / "shared up")) as up:
+    with closing(UpProcess(server_directory / "shared up", None, "--web-port", "0")) as up:
         up.wait_until_ready()
         yield up
 
@@ -60,6 +60,18 @@ def test_up_serves_and_says_where(running: UpProcess) -> None:
     assert (instance.pid, instance.url) == (running.process.pid, url)
     for name in ("PostgreSQL 18", "Valkey 9", "Schema", "API", "Worker", "Scheduler"):
         running.wait_for_line(name)
+
+
+def test_up_serves_the_console_to_browsers(running: UpProcess) -> None:
+    url = running.wait_for_line("Console: http").split()[1]
+    page = httpx.get(url, timeout=10)
+    assert page.status_code == 200
+    assert "textual-terminal" in page.text
+    foreign = httpx.get(url, headers={"Origin": running.wait_until_ready()}, timeout=10)
+    assert foreign.status_code == 403
+    commands = [child.cmdline() for child in psutil.Process(running.process.pid).children()]
+    (console,) = [command for command in commands if "dashboard" in command]
+    assert console[console.index("--url") + 1] == running.wait_until_ready()
 
 
 def test_up_keeps_its_connections_to_itself(running: UpProcess) -> None:

@@ -20,10 +20,15 @@ STOP_SECONDS = 30.0
 class UpProcess:
     """A running `leaderboard up` in a process group of its own."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, environment: Mapping[str, str] | None = None, *options: str
+    ) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "up", "--port", "0", "--data-dir", data_dir],
+            [
+                *(sys.executable, "-m", "service.cli"),
+                *("up", "--port", "0", "--data-dir", str(data_dir), *options),
+            ],
             env=clean_environment() | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.batching import Batcher, QueueFull
+from service.batching import Batcher, Interrupted, QueueFull
 from service.errors import ServiceError
 
 
@@ -133,6 +133,47 @@ async def test_error_of_a_batch_reaches_all_its_callers_and_not_the_next_batch()
     answers = await asyncio.gather(*map(batcher.put, [1, 2, 3]), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["the disk is gone", "the disk is gone", "3"]
     assert await batcher.put(4) == 4
+
+
+async def test_outage_reaches_those_who_wait_too_and_not_those_who_come_later() -> None:
+    gate = asyncio.Event()
+    batches: list[list[int]] = []
+
+    async def run(items: list[int]) -> Sequence[int | ServiceError]:
+        batches.append(items)
+        if len(batches) == 1:
+            await gate.wait()
+            raise Refused("the server is away")
+        return items
+
+    batcher = Batcher(run, batch_limit=2, queue_limit=100)
+    tasks = await put_all(batcher, range(7))
+    gate.set()
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {str(answer) for answer in answers} == {"the server is away"}
+        assert await batcher.put(9) == 9
+    assert batches == [[0, 1], [9]]
+
+
+async def test_wrong_number_of_answers_is_an_error_for_everybody_in_the_batch() -> None:
+    async def run(items: list[int]) -> Sequence[int | ServiceError]:
+        return items[1:]
+
+    batcher = Batcher(run, batch_limit=2, queue_limit=100)
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*map(batcher.put, range(4)), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["1 answers to 2 items"] * 4
+
+
+async def test_batch_that_is_cancelled_leaves_nobody_waiting() -> None:
+    async def run(_: list[int]) -> Sequence[int | ServiceError]:
+        raise asyncio.CancelledError
+
+    batcher = Batcher(run, batch_limit=2, queue_limit=100)
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*map(batcher.put, range(5)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Interrupted}
 
 
 async def test_caller_that_goes_away_takes_nobody_along(runs: Runs) -> None:

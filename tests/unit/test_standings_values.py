@@ -33,20 +33,21 @@ def test_percentile_of_a_tie_counts_those_level_with_it() -> None:
 
 
 def test_offset_reads_back_what_it_writes() -> None:
-    offset = Offset(EPOCH, 17, MOMENT)
-    assert str(offset) == f"{EPOCH}:17@1795458600123"
+    offset = Offset(EPOCH, 17, 3, MOMENT)
+    assert str(offset) == f"{EPOCH}:17/3@1795458600123"
     parsed = Offset.parse(str(offset).encode())
     assert parsed == offset
     assert parsed is not None
     assert parsed.as_of == MOMENT
-    assert offset.position == f"{EPOCH}:17"
+    assert offset.position == f"{EPOCH}:17/3"
 
 
-def test_offsets_are_equal_where_epoch_and_number_are() -> None:
-    offset = Offset(EPOCH, 17, MOMENT)
-    assert offset == Offset(EPOCH, 17, MOMENT + timedelta(days=1))
-    assert offset != Offset(EPOCH, 18, MOMENT)
-    assert offset != Offset("another", 17, MOMENT)
+def test_offsets_are_equal_where_all_but_the_time_is() -> None:
+    offset = Offset(EPOCH, 17, 3, MOMENT)
+    assert offset == Offset(EPOCH, 17, 3, MOMENT + timedelta(days=1))
+    assert offset != Offset(EPOCH, 18, 3, MOMENT)
+    assert offset != Offset("another", 17, 3, MOMENT)
+    assert offset != Offset(EPOCH, 17, 2, MOMENT)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +59,15 @@ def test_offsets_are_equal_where_epoch_and_number_are() -> None:
         b"17",
         b":17",
         f"{EPOCH}:17",
-        f"{EPOCH}:@1795458600123",
-        f"{EPOCH}:-1@1795458600123",
-        f"{EPOCH}:x@1795458600123",
-        f"{EPOCH}:17@soon",
+        f"{EPOCH}:/3@1795458600123",
+        f"{EPOCH}:-1/3@1795458600123",
+        f"{EPOCH}:x/3@1795458600123",
+        f"{EPOCH}:17/3@soon",
+        f"{EPOCH}:17@1795458600123",
+        f"{EPOCH}:17/@1795458600123",
         b"\xff\xfe",
-        f"{EPOCH}:\u00b2@1795458600123",
-        f"{EPOCH}:17@99999999999999999999999",
+        f"{EPOCH}:\u00b2/3@1795458600123",
+        f"{EPOCH}:17/3@99999999999999999999999",
     ],
 )
 def test_offset_that_is_none_of_ours_is_none(stored: bytes | str | None) -> None:

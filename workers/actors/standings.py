@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 import dramatiq
+from dramatiq.errors import Retry
 from periodiq import cron
 
 from service.errors import ServiceError
@@ -24,11 +25,15 @@ _log = logging.getLogger(__name__)
     min_backoff=_SECOND_MS // 2,
     max_backoff=5 * _SECOND_MS,
     time_limit=10 * _MINUTE_MS,
-    throws=ServiceError,
 )
 async def refresh() -> None:
     """Fold what is pending and publish it."""
-    outcome = await resources.refresher.refresh()
+    try:
+        outcome = await resources.refresher.refresh()
+    except ServiceError as error:
+        _log.warning("refresh failed and is tried again: %s", error)
+        # Dramatiq does not try again what an actor `throws`, and logs a traceback for the rest.
+        raise Retry(str(error)) from error
     if outcome.more:
         refresh.send()
 
@@ -55,7 +60,8 @@ async def rerank() -> None:
     throws=ServiceError,
 )
 async def sweep() -> None:
-    """Catch lost wake-ups, restart missed re-ranks, and show that the scheduler is alive."""
+    """Catch lost wake-ups, ask for the re-rank, and show that the scheduler is alive."""
     refresh.send()
     rerank.send()
     await resources.note_schedule()
+    await resources.copy_season()

@@ -1,12 +1,13 @@
 -- Gives a rebuild its number, and every open season its count of players, from the standings.
 --
--- $1 how many sessions it took from the outbox. Answers the number. No index in Redis is at this
--- number, so each will be rebuilt.
+-- $1 how many sessions it took from the outbox. Answers the number. The epoch is a new one, so no
+-- index in Redis can be at this number and each will be rebuilt, even where this database was
+-- restored from a backup and Redis has followed it further under the same epoch.
 --
 -- Locks: the row of refresh_state, then the rows of the seasons, like number_refresh.sql.
 WITH numbered AS (
     UPDATE refresh_state
-    SET number = number + 1, refreshed_at = clock_timestamp(), refresh_sessions = $1
+    SET epoch = gen_random_uuid(), number = number + 1, refreshed_at = clock_timestamp(), refresh_sessions = $1
     RETURNING number
 ),
 counted AS (

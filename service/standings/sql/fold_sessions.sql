@@ -1,7 +1,8 @@
 -- Folds pending sessions into the standings of every open season that sums them up.
 --
--- $1 most sessions to fold. Answers one row: how many sessions were folded, and four arrays with
--- one element a changed standing: season id, player id, sort_score, whether it is new.
+-- $1 most sessions to fold. Answers one row a season that changed, or a single row with a null season
+-- where none did: how many sessions were folded in all; the season's changed standings, packed for
+-- the index as in scan_standings.sql; and the ids of the players whose standing is new.
 --
 -- Each claimed session leaves the outbox in this statement, so it is folded once or, when the
 -- transaction fails, not at all. Each claimed id is probed in the ledger by primary key; OFFSET 0
@@ -67,9 +68,14 @@ folded AS (
     RETURNING season_id, player_id, sort_score, xmax = 0 AS is_new
 )
 SELECT
-    (SELECT count(*) FROM claimed) AS sessions,
-    coalesce(array_agg(season_id), '{}') AS season_ids,
-    coalesce(array_agg(player_id), '{}') AS player_ids,
-    coalesce(array_agg(sort_score), '{}') AS sort_scores,
-    coalesce(array_agg(is_new), '{}') AS are_new
-FROM folded
+    claim.sessions,
+    change.*
+FROM (SELECT count(*) AS sessions FROM claimed) AS claim
+LEFT JOIN (
+    SELECT
+        season_id,
+        string_agg(int8send(player_id) || int8send(sort_score), ''::bytea) AS packed,
+        coalesce(array_agg(player_id) FILTER (WHERE is_new), '{}') AS new_player_ids
+    FROM folded
+    GROUP BY season_id
+) AS change ON true
