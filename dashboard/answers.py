@@ -51,6 +51,21 @@ class Player(msgspec.Struct, frozen=True):
     joined_at: datetime
 
 
+class Session(msgspec.Struct, frozen=True):
+    """One game session of a player."""
+
+    session_id: int
+    score: int
+    game_mode: str
+    submitted_at: datetime
+
+
+class Sessions(msgspec.Struct, frozen=True):
+    """A player's last sessions, newest first."""
+
+    sessions: tuple[Session, ...]
+
+
 class Process(msgspec.Struct, frozen=True):
     """One process of the API or of the worker; the console tells restarts by it."""
 

@@ -1,6 +1,13 @@
 """The command line of `leaderboard dashboard`."""
 
+# The web server's libraries are imported only when it is asked for: the terminal starts faster.
+# ruff: noqa: PLC0415
+
+import asyncio
+import os
+import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +19,7 @@ from dashboard.hand_submission import ServiceSubmitter
 from dashboard.keymap import UnusableKeymap, read_keymap
 from dashboard.run_desk import RunDesk
 from dashboard.run_source import LocalRuns
-from dashboard.simulation.cli import check_url
+from dashboard.simulation.cli import api_key_option, check_url
 
 _PROGRAM = "leaderboard dashboard"
 
@@ -25,26 +32,105 @@ _PROGRAM = "leaderboard dashboard"
     callback=check_url,
     help="The service.",
 )
+@api_key_option
 @click.option(
     "--keys",
     type=click.Path(path_type=Path),
     help='TOML file with other keys, such as "console.pause" = "p".',
 )
-def dashboard(*, url: str, keys: Path | None) -> int:
-    """Watch the board, the players and the system's health in the terminal.
+@click.option("--web", is_flag=True, help="Serve it to browsers instead of this terminal.")
+@click.option("--host", help="With --web: address to listen on.  [default: 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="With --web: TCP port to listen on; 0 takes any free one.  [default: 3000]",
+)
+@click.option(
+    "--allow-host",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="With --web: a name by which browsers reach it, besides localhost and addresses.",
+)
+@click.option(
+    "--allow-simulation", is_flag=True, help="With --web: let browsers start traffic and submit."
+)
+# A browser's own console, started by the web server.
+@click.option("--served", is_flag=True, hidden=True)
+# What a supervisor passes: the listening socket, and where to write once it serves.
+@click.option("--fd", type=int, hidden=True)
+@click.option("--ready-fd", type=int, hidden=True)
+def dashboard(
+    *,
+    url: str,
+    api_key: str | None,
+    keys: Path | None,
+    web: bool,
+    host: str | None,
+    port: int | None,
+    names: tuple[str, ...],
+    allow_simulation: bool,
+    served: bool,
+    fd: int | None,
+    ready_fd: int | None,
+) -> int:
+    """Watch the board, the players and the system's health.
 
     Press ? in the console for its keys.
     """
     keymap = read_keymap(keys, list_action_ids()) if keys else {}
-    # Textual reads from the one and writes to the other.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("the console needs a terminal for its input and output")
+    if web:
+        command = [sys.executable, "-P", "-m", "dashboard", "--served", "--url", url]
+        command += ["--keys", str(keys.resolve())] if keys else []
+        command += ["--allow-simulation"] if allow_simulation else []
+        listener = _find_listener(fd, host or "127.0.0.1", 3000 if port is None else port)
+        if api_key is not None:
+            # For the consoles of the browsers; an option would be there for everybody to read.
+            os.environ["LEADERBOARD_API_KEY"] = api_key
+        _serve(command, listener, [*names, host] if host else names, ready_fd)
+        return 0
+    if not served:
+        if host is not None or port is not None or names or allow_simulation:
+            raise click.UsageError(
+                "--host, --port, --allow-host and --allow-simulation go with --web"
+            )
+        # Textual reads from the one and writes to the other.
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise click.UsageError("the console needs a terminal for its input and output")
     clock = SystemClock()
-    desk = RunDesk(LocalRuns(url), ServiceSubmitter(url), clock)
-    console = Console(Gateway(url), clock, desk=desk)
+    read_only = served and not allow_simulation
+    runs, submitter = LocalRuns(url, api_key=api_key), ServiceSubmitter(url, api_key)
+    desk = RunDesk(runs, submitter, clock, read_only=read_only)
+    console = Console(Gateway(url, api_key=api_key), clock, desk=desk)
     console.set_keymap(keymap)
     console.run()
     return console.return_code or 0
+
+
+def _find_listener(descriptor: int | None, host: str, port: int) -> socket.socket:
+    if descriptor is not None:
+        return socket.socket(fileno=descriptor)
+    from dashboard.web.server import listen
+
+    try:
+        return listen(host, port)
+    except (OSError, UnicodeError) as error:
+        raise click.UsageError(f"cannot listen on port {port} of {host}: {error}") from error
+
+
+def _serve(
+    command: Sequence[str], listener: socket.socket, names: Sequence[str], ready_fd: int | None
+) -> None:
+    from dashboard.web.server import WebConsole, find_url, serve, tell_ready
+
+    def announce() -> None:
+        if ready_fd is not None:
+            tell_ready(ready_fd)
+        click.echo(f"Ready: {find_url(listener)}  (Ctrl-C stops it)")
+
+    with listener:
+        asyncio.run(serve(WebConsole(command, names=names), listener, announce))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 
-from dashboard.answers import Player, Rank, Status, Top
+from dashboard.answers import Player, Rank, Sessions, Status, Top
 from dashboard.event_stream import EventParser, StreamOverflow
 
 TOP_LIMIT: Final = 100
@@ -49,10 +49,19 @@ class _Problem(msgspec.Struct):
 class Gateway:
     """One service by its URL. Every method raises `GatewayError`, and nothing else."""
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        api_key: str | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self._client = httpx.AsyncClient(
-            base_url=self.url, timeout=_PATIENCE_SECONDS, transport=transport
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+            timeout=_PATIENCE_SECONDS,
+            transport=transport,
         )
 
     async def close(self) -> None:
@@ -83,6 +92,10 @@ class Gateway:
         """Return the player of exactly that name; one who is not there is `Refused` with 404."""
         query = httpx.QueryParams(username=username)
         return await self._read(f"/api/players?{query}", Player)
+
+    async def read_sessions(self, user_id: int, limit: int) -> Sessions:
+        """Return a player's last sessions."""
+        return await self._read(f"/api/players/{user_id}/sessions?limit={limit}", Sessions)
 
     async def follow_top(self) -> AsyncIterator[Top | None]:
         """Yield the top now and whenever it changes; None is a sign of life in between.

@@ -44,13 +44,13 @@ class Submitter(Protocol):
 class ServiceSubmitter:
     """Submits to the service at a URL."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self._target = Target(url, api_key)
 
     async def submit(self, score: HandScore, key: str) -> HandAnswer:
         """Submit a score under an Idempotency-Key; never raises."""
         request = PlannedRequest(0, 0.0, RequestKind.SUBMIT, 0, score.score, score.game_mode)
-        connection = Target(self._url).open_connection()
+        connection = self._target.open_connection()
         started = time.perf_counter()
         outcome: int | Failure | None
         try:

@@ -5,11 +5,12 @@ from collections import deque
 from enum import Enum, auto
 from typing import Final
 
-from dashboard.answers import Entry, Player, Rank, Top
+from dashboard.answers import Entry, Player, Rank, Session, Top
 from dashboard.board import Board
 from dashboard.gateway import Gateway, GatewayError, Refused
 
 RADIUS: Final = 5
+LAST_SESSIONS: Final = 20
 POLL_SECONDS: Final = 2.0
 
 _LOOKS: Final = 600
@@ -40,6 +41,7 @@ class Lookup:
         self.rank: Rank | None = None
         self.error: GatewayError | None = None
         self.neighbours = Board()
+        self.sessions: tuple[Session, ...] | None = None
         self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
         self.scores: deque[float | None] = deque(maxlen=_LOOKS)
         self._missing = False
@@ -60,8 +62,12 @@ class Lookup:
         self.player, self.error = player, None
         self._missing = player is None
 
-    def take_rank(self, rank: Rank, around: Top, at: float) -> None:
-        """Note where the player stands at `at` monotonic seconds."""
+    def take_rank(
+        self, rank: Rank, around: Top, sessions: tuple[Session, ...] | None, at: float
+    ) -> None:
+        """Note where the player stands at `at` monotonic seconds, and how the player got there."""
+        if sessions is not None:
+            self.sessions = sessions
         self.rank, self.error = rank, None
         self.neighbours.take(around.leaderboard, at)
         self.ranks.append(rank.rank)
@@ -100,9 +106,20 @@ async def find_player(gateway: Gateway, wanted: str) -> Player | None:
     return None
 
 
-async def read_place(gateway: Gateway, user_id: int) -> tuple[Rank, Top]:
-    """Return where a player stands, and among whom. Raises `GatewayError`."""
-    rank, around = await asyncio.gather(
-        gateway.read_rank(user_id), gateway.read_around(user_id, RADIUS)
+async def read_place(
+    gateway: Gateway, user_id: int
+) -> tuple[Rank, Top, tuple[Session, ...] | None]:
+    """Return where a player stands, among whom, and the last sessions. Raises `GatewayError`."""
+    return await asyncio.gather(
+        gateway.read_rank(user_id),
+        gateway.read_around(user_id, RADIUS),
+        _read_sessions(gateway, user_id),
     )
-    return rank, around
+
+
+async def _read_sessions(gateway: Gateway, user_id: int) -> tuple[Session, ...] | None:
+    # The ledger is in PostgreSQL alone: while that is away, ranks are still answered.
+    try:
+        return (await gateway.read_sessions(user_id, LAST_SESSIONS)).sessions
+    except Refused:
+        return None

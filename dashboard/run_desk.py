@@ -53,7 +53,9 @@ class RunDesk:
                 self.run = self.last
 
     def start(self, form: RunForm) -> None:
-        """Start a run; raises `ValueError` where the form is wrong."""
+        """Start a run, unless read-only; raises `ValueError` where the form is wrong."""
+        if self.read_only:
+            return
         arguments = form.list_arguments()
         self.problem = None
         try:

@@ -1,5 +1,6 @@
 """The runs on this machine, as the console finds, starts and commands them."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,9 @@ class RunSource(Protocol):
 class LocalRuns:
     """The runs of this user, each a process of its own that outlives the console."""
 
-    def __init__(self, url: str, runs: Path | None = None) -> None:
+    def __init__(self, url: str, runs: Path | None = None, *, api_key: str | None = None) -> None:
+        # Not an option of the child, because everybody on this machine can read those.
+        self._environment = {"LEADERBOARD_API_KEY": api_key} if api_key else {}
         self._url = url.rstrip("/")
         self._runs = runs or locate_runs()
         self._child: subprocess.Popen[bytes] | None = None
@@ -70,6 +73,7 @@ class LocalRuns:
         self._complaint = tempfile.TemporaryFile()  # noqa: SIM115  read when it has ended
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "dashboard.simulation", f"--url={self._url}", *arguments],
+            env={**os.environ, **self._environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._complaint,

@@ -19,6 +19,7 @@ from dashboard.simulation.errors import SimulationError
 from dashboard.simulation.exchange import Target
 from dashboard.simulation.plan import Mix, RunOptions
 from dashboard.simulation.presentation import describe_shortfall, list_alive, summarize_run
+from dashboard.simulation.run import RunLimits
 from dashboard.simulation.run_directory import list_runs, locate_runs
 from dashboard.simulation.scores import Scores
 from dashboard.simulation.stages import Stage, parse_stages
@@ -63,6 +64,24 @@ def check_stages(
         raise click.BadParameter(str(error)) from None
 
 
+def check_api_key(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Return a key that can be sent; the complaint does not repeat it."""
+    if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
+        raise click.BadParameter("not a key of `leaderboard keys create`")
+    return value
+
+
+api_key_option = click.option(
+    "--api-key",
+    metavar="KEY",
+    envvar="LEADERBOARD_API_KEY",
+    callback=check_api_key,
+    help="Key of `leaderboard keys create --role admin`.  [default: LEADERBOARD_API_KEY]",
+)
+
+
 @click.command()
 @click.option("--rate", type=float, help=f"Requests a second.  [default: {_DEFAULT_RATE:g}]")
 @click.option(
@@ -94,6 +113,7 @@ def check_stages(
     callback=check_url,
     help="The service.",
 )
+@api_key_option
 @click.option(
     "--players",
     type=int,
@@ -116,6 +136,14 @@ def check_stages(
     show_default=True,
     help="How the scores are spread.",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.01, 600),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for an answer; after the end, submits without one are sent again, and "
+    "the ledger is asked, for three times as long.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--list", "list_only", is_flag=True, help="List the runs that go on, start none.")
 def simulate(
@@ -126,10 +154,12 @@ def simulate(
     users: int | None,
     think: float | None,
     url: str,
+    api_key: str | None,
     players: int,
     seed: int | None,
     mix: Mix,
     scores: str,
+    timeout: float,
     as_json: bool,
     list_only: bool,
 ) -> int:
@@ -163,7 +193,9 @@ def simulate(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     screen = Console(stderr=True, quiet=as_json)
-    report = uvloop.run(conduct_run(options, Target(url), screen, locate_runs()))
+    limits = RunLimits.of_timeout(timeout)
+    target = Target(url, api_key)
+    report = uvloop.run(conduct_run(options, target, limits, screen, locate_runs()))
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:

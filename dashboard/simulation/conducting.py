@@ -23,7 +23,7 @@ from dashboard.simulation.plan import RunOptions
 from dashboard.simulation.players import find_players
 from dashboard.simulation.presentation import describe_progress
 from dashboard.simulation.reports import RunReport
-from dashboard.simulation.run import Run
+from dashboard.simulation.run import Run, RunLimits
 from dashboard.simulation.run_directory import Command, RunDirectory, RunSnapshot
 
 # Taking a snapshot keeps the event loop for some 2 ms, in which no request leaves.
@@ -38,7 +38,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def conduct_run(
-    options: RunOptions, target: Target, screen: Console, runs: Path
+    options: RunOptions, target: Target, limits: RunLimits, screen: Console, runs: Path
 ) -> RunReport:
     """Find the players, carry out the run and compare it with the ledger; return its report.
 
@@ -49,7 +49,7 @@ async def conduct_run(
     directory = _make_directory(runs, run_id, target.url, screen)
     snapshots = _Snapshots(directory)
     try:
-        return await _conduct(run_id, options, target, screen, snapshots)
+        return await _conduct(run_id, options, target, limits, screen, snapshots)
     except SimulationError as error:
         snapshots.end(problem=str(error))
         raise
@@ -86,14 +86,19 @@ class _Snapshots:
 
 
 async def _conduct(
-    run_id: str, options: RunOptions, target: Target, screen: Console, snapshots: _Snapshots
+    run_id: str,
+    options: RunOptions,
+    target: Target,
+    limits: RunLimits,
+    screen: Console,
+    snapshots: _Snapshots,
 ) -> RunReport:
     preparation = asyncio.create_task(_find_players(options, target, screen, snapshots))
     _on_interrupt(preparation.cancel)
     _on_command(snapshots, {Command.STOP: preparation.cancel})
     players = await preparation
     ledger_end = await find_ledger_end(target)
-    run = Run(options, target, players, run_id=run_id)
+    run = Run(options, target, players, limits, run_id)
     execution = asyncio.create_task(run.execute())
 
     def stop() -> None:
@@ -121,7 +126,7 @@ async def _conduct(
     # Cancelled or not, the run has its figures; any other end is a defect and shows itself.
     if not execution.cancelled():
         execution.result()
-    report = await compare_with_ledger(target, run.snapshot(), ledger_end)
+    report = await compare_with_ledger(target, run.snapshot(), ledger_end, limits.settling_seconds)
     snapshots.show(report)
     snapshots.end()
     return report

@@ -99,7 +99,7 @@ class Connection:
 
         Raises `httpx.TransportError`. Time limits are the caller's, by cancellation.
         """
-        headers = [(b"accept", b"application/json")]
+        headers = self._target.headers.copy()
         if body is not None:
             headers.append((b"content-type", b"application/json"))
         if key is not None:
@@ -114,10 +114,13 @@ class Connection:
 
 
 class Target:
-    """A service by its URL, to which connections are opened."""
+    """A service by its URL, and the key for it, to which connections are opened."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None = None) -> None:
         self.url = url
+        self.headers = [(b"accept", b"application/json")]
+        if api_key is not None:
+            self.headers.append((b"authorization", f"Bearer {api_key}".encode()))
         self._base = httpx.URL(url)
         self._path_prefix = self._base.raw_path.rstrip(b"/")
         self._locations: dict[str, httpx.URL] = {}

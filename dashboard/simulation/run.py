@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 import httpx
 
@@ -56,7 +57,16 @@ class RunLimits:
     """Longest wait for an answer, from the intended start."""
 
     settling_seconds: float = 30.0
-    """How long submits without an answer are sent again after the end of the plan."""
+    """How long submits without an answer are sent again after the end of the plan, and how long the
+    ledger is asked."""
+
+    @classmethod
+    def of_timeout(cls, seconds: float) -> Self:
+        """Return the usual bounds for a wait of `seconds` for an answer.
+
+        What is asked after the end is asked for three times as long.
+        """
+        return cls(timeout_seconds=seconds, settling_seconds=3 * seconds)
 
 
 _DEFAULT_LIMITS = RunLimits()

@@ -25,7 +25,12 @@ _NAME: Final = 40
 _PASSED_NAME: Final = 20
 _SHORTEST_NAME: Final = 8
 _SCORE: Final = 12
-_BESIDE_NAME: Final = 2 + 8 + 6 + _SCORE
+_RANK: Final = len("=1,000,000")
+_MOVEMENT: Final = len("▼999,999 ")
+_LEAST_WITH_MOVEMENT: Final = 42
+_SESSION_SCORE: Final = 11
+_MODE: Final = 20
+_BESIDE_NAME: Final = 2 + _RANK + 1 + _SCORE
 
 
 class PlayerPane(Vertical):
@@ -43,6 +48,7 @@ class PlayerPane(Vertical):
         & .way { height: 1fr; }
         & .neighbours { width: 1fr; height: 100%; }
         & .charts { width: 1fr; }
+        & .sessions { height: 1fr; }
     }
     """
 
@@ -57,8 +63,11 @@ class PlayerPane(Vertical):
         self._facts = Lines(classes="facts")
         self._neighbours = Panel("Neighbours")
         self._neighbours.add_class("neighbours")
+        self._sessions = Panel("Last sessions")
+        self._sessions.add_class("sessions")
         self._ranks = Chart("Rank while watched", write_count, inverted=True)
         self._scores = Chart("Score while watched", write_count)
+        self._scores.add_class("scores")
 
     def compose(self) -> ComposeResult:
         """Who, where in big digits, among whom, and how that changed."""
@@ -76,6 +85,7 @@ class PlayerPane(Vertical):
             with Vertical(classes="charts"):
                 yield self._ranks
                 yield self._scores
+                yield self._sessions
 
     def on_mount(self) -> None:
         """Label the digits."""
@@ -104,14 +114,14 @@ class PlayerPane(Vertical):
                     lookup.take_player(await find_player(self._gateway, lookup.wanted))
                 if lookup.player is None:
                     return
-                rank, around = await read_place(self._gateway, lookup.player.user_id)
+                rank, around, sessions = await read_place(self._gateway, lookup.player.user_id)
             except GatewayError as error:
                 lookup.take_error(error)
             else:
                 if self._picture.paused and lookup.rank is not None:
                     self._picture.held += 1
                 else:
-                    lookup.take_rank(rank, around, clock.monotonic())
+                    lookup.take_rank(rank, around, sessions, clock.monotonic())
             await clock.sleep(POLL_SECONDS)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -132,6 +142,7 @@ class PlayerPane(Vertical):
         self._neighbours.show(self._draw_neighbours(), dim=dim)
         self._ranks.show(list(lookup.ranks), dim=dim)
         self._scores.show(list(lookup.scores), dim=dim)
+        self._sessions.show(self._draw_sessions(), dim=dim)
 
     def _draw_head(self) -> ToneLine:
         lookup = self.lookup
@@ -173,8 +184,10 @@ class PlayerPane(Vertical):
             [(f"of {rank.players:,} players at {self._write_as_of()}", "muted")],
         ]
         above = lookup.find_next_above()
-        if above is None:
+        if rank.rank == 1:
             lines.append([("first of all", "good")])
+        elif above is None:
+            lines.append([("level with everybody shown above", "muted")])
         else:
             entry, points = above
             lines.append(
@@ -196,24 +209,46 @@ class PlayerPane(Vertical):
         board = self.lookup.neighbours
         at = self._picture.clock.monotonic()
         player = self.lookup.player
-        name_width = max(_SHORTEST_NAME, self._neighbours.content_size.width - _BESIDE_NAME)
+        width = self._neighbours.content_size.width
+        movement = _MOVEMENT if width >= _LEAST_WITH_MOVEMENT else 0
+        name_width = max(_SHORTEST_NAME, width - _BESIDE_NAME - movement)
         lines: list[ToneLine] = []
         for index in range(len(board)):
             line = board.read_line(index, at)
             own = player is not None and line.user_id == player.user_id
             rank = f"{'=' if line.tied else ''}{line.rank:,}"
             # Who was not among these neighbours before may have stood on the board all the time.
-            moved: Span = describe_movement(line) if line.climbed is not None else (" " * 6, "")
+            text, tone = describe_movement(line) if line.climbed is not None else ("", "")
+            moved: Span = (f"{text:<{_MOVEMENT}}" if movement else "", tone)
             lines.append(
                 [
                     ("» " if own else "  ", "accent"),
-                    (f"{rank:>7} ", "strong"),
+                    (f"{rank:>{_RANK}} ", "strong"),
                     moved,
                     (fit_name(line.username, name_width), "accent" if own else ""),
                     (f"{line.score:>{_SCORE},}", "strong" if own else ""),
                 ]
             )
         return lines or [[("nobody around", "muted")]]
+
+    def _draw_sessions(self) -> list[ToneLine]:
+        sessions = self.lookup.sessions
+        if sessions is None:
+            asked = self.lookup.rank is not None
+            return [[("! not to be had now", "warn") if asked else ("-", "muted")]]
+        now = self._picture.clock.now()
+        lines: list[ToneLine] = []
+        for session in sessions:
+            moment = session.submitted_at.astimezone(now.tzinfo)
+            when = f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%Y-%m-%d}"
+            lines.append(
+                [
+                    (f"{when:<10}", "muted"),
+                    (f"{session.score:>{_SESSION_SCORE},} ", "strong"),
+                    (fit_name(session.game_mode, _MODE).rstrip(), ""),
+                ]
+            )
+        return lines or [[("none yet", "muted")]]
 
 
 def _update(digits: Digits, value: str) -> None:

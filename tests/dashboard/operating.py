@@ -50,8 +50,11 @@ class Operator:
         Textual puts drawing off by a sixtieth of a second, of real time.
         """
         await self.settle()
-        before = ""
-        while (now := self.screen_text) != before:
+        before, unchanged = "", 0
+        # A new screen is laid out in several turns, and looks the same after some of them.
+        while unchanged < 3:
+            now = self.screen_text
+            unchanged = unchanged + 1 if now == before else 0
             before = now
             self.console.screen._on_timer_update()
             await self.settle()

@@ -49,6 +49,7 @@ class ServicePeer:
     server_errors: int = 0
     fail: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
     requests: list[str] = field(default_factory=list)
+    sessions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     streams: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
     silent: bool = False
 
@@ -95,6 +96,8 @@ class ServicePeer:
             for number, name, score in self.scores
         ]
         self.highest_session_id += 1
+        session = {"session_id": self.highest_session_id, "score": points, "game_mode": "solo"}
+        self.sessions.setdefault(user_id, []).insert(0, session | {"submitted_at": self._time()})
         self.publish()
 
     def describe_top(self, limit: int = 100) -> dict[str, Any]:
@@ -125,6 +128,9 @@ class ServicePeer:
                 return self._describe_rank(int(user_id))
             case ["leaderboard", "around", user_id]:
                 return self._describe_around(int(user_id), int(request.url.params["radius"]))
+            case ["players", user_id, "sessions"]:
+                last = self.sessions.get(int(user_id), [])[: int(request.url.params["limit"])]
+                return httpx.Response(200, json={"sessions": last, "next_before": None})
             case ["players", user_id]:
                 return self._describe_player(int(user_id))
             case ["players"]:

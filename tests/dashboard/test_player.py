@@ -1,3 +1,5 @@
+import httpx
+
 from dashboard.widgets.player_pane import PlayerPane
 from tests.dashboard.operating import Operator, watch_live
 
@@ -13,10 +15,10 @@ async def test_typing_is_debounced() -> None:
         await operator.press("2")
         for character in "donald":
             await operator.press(character)
-        asked = [path for path in operator.peer.requests if path.startswith("/api/players")]
+        asked = [path for path in operator.peer.requests if path.startswith("/api/players?")]
         assert asked == []
         await operator.pass_time(0.4)
-        asked = [path for path in operator.peer.requests if path.startswith("/api/players")]
+        asked = [path for path in operator.peer.requests if path.startswith("/api/players?")]
         assert asked == ["/api/players?username=donald"]
 
 
@@ -95,3 +97,57 @@ async def test_two_players_are_compared_and_parted() -> None:
         assert "ada is 4,400 points and 4 ranks ahead of donald" in operator.screen_text
         await operator.press("c")
         assert "ahead of" not in operator.screen_text
+
+
+async def test_last_sessions_are_listed_newest_first() -> None:
+    async with watch_live() as operator:
+        operator.peer.add_score(5, 1_250)
+        operator.peer.add_score(5, -70)
+        operator.peer.sessions[5][0]["game_mode"] = "[@click=app.quit]x\x1b[2J"
+        operator.peer.sessions[5][1]["submitted_at"] = "2026-10-01T12:00:00Z"
+        await look_up(operator, "donald")
+        lines = operator.screen_text.splitlines()
+        (newest,) = (line for line in lines if "-70" in line)
+        (oldest,) = (line for line in lines if "1,250" in line)
+        assert "12:00:00" in newest
+        assert "[@click=app.quit]x" in newest
+        assert "2026-10-01" in oldest
+        assert lines.index(newest) < lines.index(oldest)
+        await look_up_again(operator, "ada")
+        assert "none yet" in operator.screen_text
+
+
+async def test_ranks_are_shown_while_the_ledger_is_away() -> None:
+    async with watch_live() as operator:
+        operator.peer.refuse(503, "database_unavailable", "The database is away.", "/sessions")
+        await look_up(operator, "5")
+        assert "5,000 points" in operator.screen_text
+        assert "not to be had now" in operator.screen_text
+
+
+async def test_a_player_amid_ties_is_not_called_first() -> None:
+    async with watch_live() as operator:
+        operator.peer.scores = [(number, f"p{number}", 3_800) for number in range(1, 30)]
+        operator.peer.scores.append((40, "ahead", 1_000_000))
+        await look_up(operator, "20")
+        assert "level with everybody shown above" in operator.screen_text
+        assert "=2" in operator.screen_text
+
+
+async def test_scores_of_a_million_players_are_whole() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "5")
+
+        def stand_far_down(request: httpx.Request) -> httpx.Response | None:
+            if "/around/" not in request.url.path:
+                return None
+            line = {"user_id": 5, "username": "donald", "total_score": 3_800, "rank": 1_000_000}
+            tied = line | {"user_id": 6, "username": "alan"}
+            body = operator.peer.describe_top() | {"leaderboard": [line, tied]}
+            return httpx.Response(200, json=body)
+
+        operator.peer.fail = stand_far_down
+        await operator.pass_time(2.2)
+        (line,) = (line for line in operator.screen_text.splitlines() if "alan" in line)
+        assert "=1,000,000" in line
+        assert " 3,800 " in line

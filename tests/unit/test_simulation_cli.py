@@ -91,7 +91,9 @@ async def test_errors_are_shown_with_a_sample_and_fail_the_command() -> None:
             if call.method == "POST"
             else None
         )
-        status, stdout, stderr = await simulate(*SHORT, "--url", peer.url, "--mix", "submit=1")
+        status, stdout, stderr = await simulate(
+            *SHORT, "--url", peer.url, "--mix", "submit=1", "--timeout", "0.3"
+        )
     assert status == 1
     assert "overloaded" in stdout
     assert "503: [/x] Try again" in stdout
@@ -116,6 +118,7 @@ async def test_where_nothing_answers_one_line_says_what_to_do() -> None:
         (["--rate", "many"], "'many' is not a valid float"),
         (["--duration", "nan"], "a duration of nan s"),
         (["--players", "0"], "0 players"),
+        (["--timeout", "0"], "0 is not in the range"),
         (["--seed", "x"], "'x' is not a valid integer"),
         (["--mix", "walk=3"], "'walk=3' is not a weight"),
         (["--mix", "submit"], "'submit' is not a weight"),
@@ -180,9 +183,10 @@ async def test_a_second_interrupt_gives_up_what_is_in_flight() -> None:
         peer.gate.clear()
         await peer.stalled.wait()
         output = asyncio.create_task(process.communicate())
-        while not output.done():
+        while not any("/ops/sessions/count" in call.path for call in peer.received):
             process.send_signal(signal.SIGINT)
             await asyncio.wait({output}, timeout=0.2)
+        peer.gate.set()
         stdout, stderr = await output
     report = msgspec.json.decode(stdout, type=RunReport)
     assert process.returncode == 1

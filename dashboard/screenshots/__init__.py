@@ -1,0 +1,1 @@
+"""Pictures of each screen for the README, and the program that makes them."""

@@ -1,0 +1,108 @@
+"""Serves the console to browsers: a process of its own for each that looks."""
+
+import asyncio
+import os
+import shlex
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from textual_serve.server import Server
+
+from dashboard.web.guard import Guard, add_headers
+
+MOST_SESSIONS: Final = 32
+"""Each is a process of some 60 MB."""
+
+_FOLDER: Final = Path(__file__).parent
+_FILES: Final = {"/": "page.html", "/console.css": "console.css", "/console.js": "console.js"}
+_STOP_SECONDS: Final = 5.0
+
+
+class WebConsole(Server):
+    """textual-serve with a page of our own, whose assets are all here, and with a guard."""
+
+    def __init__(self, command: Sequence[str], *, names: Sequence[str] = ()) -> None:
+        # Without `exec` a shell would stand between us and the console.
+        super().__init__(f"exec {shlex.join(command)}", title="leaderboard")
+        self._guard = Guard(names)
+        self._sessions: set[asyncio.Task[object]] = set()
+
+    def make_app(self) -> web.Application:
+        """Return the application, not started yet."""
+        app = web.Application(middlewares=[self._guard.check])
+        app.on_response_prepare.append(add_headers)
+        app.on_shutdown.append(self.on_shutdown)
+        for path, name in _FILES.items():
+            app.router.add_get(path, _make_file_handler(_FOLDER / name))
+        app.router.add_get("/ws", self.handle_websocket)
+        app.router.add_get("/download/{key}", self.handle_download)
+        app.router.add_static("/static", self.statics_path)
+        return app
+
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """Run a console for as long as the browser looks at it."""
+        if len(self._sessions) >= MOST_SESSIONS:
+            raise web.HTTPServiceUnavailable(text="too many browsers look already\n")
+        session = asyncio.current_task()
+        if session is None:
+            raise web.HTTPServiceUnavailable
+        self._sessions.add(session)
+        try:
+            return await super().handle_websocket(request)
+        finally:
+            self._sessions.discard(session)
+
+    async def on_shutdown(self, app: web.Application) -> None:
+        """Close what browsers look at, which would go on for ever."""
+        sessions = set(self._sessions)
+        for session in sessions:
+            session.cancel()
+        if sessions:
+            await asyncio.wait(sessions, timeout=_STOP_SECONDS)
+
+
+async def serve(console: WebConsole, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(console.make_app(), access_log=None, shutdown_timeout=_STOP_SECONDS)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        on_ready()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; port 0 takes any free one. Raises `OSError`."""
+    family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server((host, port), family=family)
+
+
+def find_url(listener: socket.socket) -> str:
+    """Return a URL that a browser on this machine can open."""
+    host, port = listener.getsockname()[:2]
+    if host in {"127.0.0.1", "::1", "0.0.0.0", "::"}:  # noqa: S104
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def tell_ready(descriptor: int) -> None:
+    """Tell whoever started us that we serve."""
+    os.write(descriptor, b"\n")
+    os.close(descriptor)
+
+
+def _make_file_handler(path: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    return answer

@@ -1,0 +1,144 @@
+"""The console in a browser: a real web server, real websockets, no service behind it."""
+
+import asyncio
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+PATIENCE_SECONDS = 60
+NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass
+class WebServer:
+    process: Process
+    url: str
+    client: aiohttp.ClientSession
+
+    async def read_text(self, path: str, **headers: str) -> tuple[int, str]:
+        async with self.client.get(self.url + path, headers=headers) as response:
+            return response.status, await response.text()
+
+    def look(self, origin: str | None) -> Any:
+        return self.client.ws_connect(
+            f"{self.url}/ws?width=120&height=36", origin=origin, heartbeat=None
+        )
+
+
+async def wait_for_text(socket: aiohttp.ClientWebSocketResponse[Any], wanted: str) -> None:
+    """Read until the console has drawn the words, escape sequences left aside."""
+    drawn = b""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for message in socket:
+            drawn += message.data if isinstance(message.data, bytes) else b""
+            if wanted in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.decode(errors="replace")):
+                return
+    raise AssertionError(f"the console ended without {wanted!r}")
+
+
+@asynccontextmanager
+async def serve_console(*options: str) -> AsyncIterator[WebServer]:
+    command = ("-m", "dashboard", "--web", "--port", "0", "--url", NOWHERE, *options)
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE)
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS)
+        url = line.decode().split()[1]
+        async with aiohttp.ClientSession() as client:
+            yield WebServer(process, url, client)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
+
+
+async def test_the_page_names_no_outside_host() -> None:
+    async with serve_console() as server:
+        async with server.client.get(server.url) as response:
+            policy = response.headers["Content-Security-Policy"]
+            page = await response.text()
+        assert policy.startswith("default-src 'self';")
+        assets = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+        assert "/static/js/textual.js" in assets
+        own = [page]
+        for path in assets:
+            status, text = await server.read_text(path)
+            assert status == 200, path
+            if not path.startswith("/static/js"):
+                own.append(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+        for text in own:
+            assert re.findall(r"""["'(=\s]((?:https?:|wss?:)?//\w[^"')\s]*)""", text) == []
+        async with server.client.get(
+            server.url + "/static/fonts/RobotoMono-VariableFont_wght.ttf"
+        ) as font:
+            assert font.status == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "http://localhost:1", "null", "file://", "http://"]
+)
+async def test_a_foreign_origin_is_refused(origin: str) -> None:
+    async with serve_console() as server:
+        for path in ("/", "/ws", "/static/js/textual.js", "/download/x"):
+            assert await server.read_text(path, Origin=origin) == (403, "refused: foreign origin\n")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await server.look(origin)
+        assert refused.value.status == 403
+        assert psutil.Process(server.process.pid).children() == []
+
+
+async def test_an_unknown_host_is_refused_as_its_name_may_have_been_pointed_here() -> None:
+    async with serve_console("--allow-host", "Board.example") as server:
+        port = server.url.rpartition(":")[2]
+        for host, status in {
+            f"evil.example:{port}": 403,
+            "[": 403,
+            "": 403,
+            f"127.0.0.1:{port}": 200,
+            f"[::1]:{port}": 200,
+            "BOARD.example": 200,
+        }.items():
+            assert (await server.read_text("/", Host=host))[0] == status, host
+        same = {"Host": "board.example", "Origin": "https://board.example"}
+        assert (await server.read_text("/", **same))[0] == 200
+
+
+async def test_a_browser_watches_and_starts_nothing() -> None:
+    async with serve_console() as server, server.look(server.url) as socket:
+        await wait_for_text(socket, "nothing answers")
+        await socket.send_json(["stdin", "3"])
+        await wait_for_text(socket, "Simulate")
+        await socket.send_json(["stdin", "s"])
+        await wait_for_text(socket, "This console only looks.")
+
+
+async def test_a_browser_is_allowed_to_simulate() -> None:
+    async with serve_console("--allow-simulation") as server, server.look(None) as socket:
+        await wait_for_text(socket, "nothing answers")
+        (console,) = psutil.Process(server.process.pid).children()
+        assert "--allow-simulation" in console.cmdline()
+
+
+async def test_consoles_end_with_their_browsers_and_with_the_server() -> None:
+    async with serve_console() as server:
+        parent = psutil.Process(server.process.pid)
+        async with server.look(server.url) as first:
+            await wait_for_text(first, "nothing answers")
+            (gone,) = parent.children()
+        psutil.wait_procs([gone], PATIENCE_SECONDS)
+        assert not gone.is_running()
+        async with server.look(server.url) as second:
+            await wait_for_text(second, "nothing answers")
+            (left,) = parent.children()
+            server.process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(server.process.wait(), PATIENCE_SECONDS) == 0
+            assert not left.is_running()
