@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.http.gate import find_role
+from service.http.admission import find_role
 from service.keys.roles import Role
 
 
