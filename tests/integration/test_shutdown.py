@@ -49,7 +49,7 @@ def send(settings: Settings, actor_name: str) -> None:
 
 @pytest.mark.parametrize(
     ("actor_name", "needed"),
-    [("standings.refresh", "refresh_state"), ("standings.rerank", "rank_change")],
+    [("standings.refresh", "refresh_state"), ("standings.rerank", "rank_block")],
 )
 async def test_worker_finishes_what_it_has_begun(
     settings: Settings,
@@ -76,7 +76,7 @@ async def test_worker_finishes_what_it_has_begun(
             assert worker.poll() is None, "it did not wait for its actor"
         assert await asyncio.to_thread(worker.wait, STOP_SECONDS) == 0
     if actor_name == "standings.rerank":
-        ranks = await database.fetch("SELECT rank FROM standing ORDER BY player_id")
+        ranks = await database.fetch("SELECT rank FROM ranked_standing ORDER BY player_id")
         assert [row["rank"] for row in ranks] == [1, 2]
     else:
         assert (await database.fetch_one("SELECT FROM pending_session")) is None
