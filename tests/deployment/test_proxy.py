@@ -1,17 +1,16 @@
-"""The proxy of `compose.yml`: its own configuration in a real Caddy, before two API processes.
+"""The proxy of `compose.yml`: its own configuration in a real HAProxy, before two API processes.
 
-Needs `caddy`, as Debian has it. Docker's name server, which lists the containers that run, is
+Needs `haproxy`, as Debian has it. Docker's name server, which lists the containers that run, is
 played by one of ours.
 """
 
 import asyncio
 import socket
 import struct
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -30,46 +29,46 @@ _ANSWER_BITS = 0x8180
 _A_RECORD = 1
 
 
-def read_caddyfile() -> str:
-    text = read_compose(read_example())["configs"]["caddyfile"]["content"]
+def read_proxy_configuration() -> str:
+    text = read_compose(read_example())["configs"]["haproxy"]["content"]
     assert isinstance(text, str)
     return text
 
 
-class NameServer:
-    """Answers every name with the addresses of the containers that run, over TCP as Caddy asks."""
+class NameServer(asyncio.DatagramProtocol):
+    """Answers every name with the addresses of the containers that run."""
 
     def __init__(self) -> None:
         self.addresses = list(ADDRESSES)
         self.asked = 0
+        self._transport: Any = None
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                (length,) = struct.unpack("!H", await reader.readexactly(2))
-                answer = self._answer_one(await reader.readexactly(length))
-                writer.write(struct.pack("!H", len(answer)) + answer)
-        writer.close()
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
 
-    def _answer_one(self, question: bytes) -> bytes:
+    def datagram_received(self, data: bytes, addr: Any) -> None:
         self.asked += 1
-        # Its name ends with an empty label; type and class follow.
-        end = question.index(b"\0", 12) + 5
-        (kind,) = struct.unpack("!H", question[end - 4 : end - 2])
+        # One question: its name ends with an empty label, its type and class follow.
+        end = data.index(b"\0", 12) + 5
+        (kind,) = struct.unpack("!H", data[end - 4 : end - 2])
         found = self.addresses if kind == _A_RECORD else []
         answers = b"".join(
             struct.pack("!HHHIH", 0xC00C, _A_RECORD, 1, 0, 4) + IPv4Address(address).packed
             for address in found
         )
-        head = question[:2] + struct.pack("!HHHHH", _ANSWER_BITS, 1, len(found), 0, 0)
-        return head + question[12:end] + answers
+        head = data[:2] + struct.pack("!HHHHH", _ANSWER_BITS, 1, len(found), 0, 0)
+        self._transport.sendto(head + data[12:end] + answers, addr)
 
 
 @asynccontextmanager
 async def serve_names() -> AsyncIterator[tuple[NameServer, int]]:
-    names = NameServer()
-    async with await asyncio.start_server(names.answer, "127.0.0.1", 0) as server:
-        yield names, server.sockets[0].getsockname()[1]
+    transport, names = await asyncio.get_running_loop().create_datagram_endpoint(
+        NameServer, local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield names, transport.get_extra_info("sockname")[1]
+    finally:
+        transport.close()
 
 
 def find_ports() -> tuple[int, int]:
@@ -89,25 +88,13 @@ def run_api(address: str, port: int, settings: Settings, folder: Path) -> Any:
     return run(f"api-{address}", command, environment, folder)
 
 
-def run_caddy(text: str, folder: Path) -> Any:
+def run_proxy(text: str, folder: Path) -> Any:
     service = read_compose(read_example())["services"]["proxy"]
-    path = folder / "Caddyfile"
+    path = folder / "haproxy.cfg"
     path.write_text(text)
     target = service["configs"][0]["target"]
     command = [str(path) if word == target else word for word in service["command"]]
-    return run("caddy", command, {"HOME": str(folder)}, folder)
-
-
-def test_caddy_accepts_its_configuration(tmp_path: Path) -> None:
-    path = tmp_path / "Caddyfile"
-    path.write_text(read_caddyfile())
-    done = subprocess.run(
-        ["caddy", "validate", "--config", path, "--adapter", "caddyfile"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    return run("proxy", command, {}, folder)
 
 
 @pytest.mark.parametrize("name_server_knows", [True, False])
@@ -131,23 +118,24 @@ async def test_stopping_an_api_behind_the_proxy_fails_no_request(
         await wait_until(lambda: statuses.total() >= enough, seconds=60)
 
     async with serve_names() as (names, name_port):
-        text = read_caddyfile()
+        text = read_proxy_configuration()
         for word, exchanged in (
-            (":8000 {", f":{proxy_port} {{"),
-            ("api 8000 {", f"api {api_port} {{\n resolvers 127.0.0.1:{name_port}"),
+            ("bind :8000", f"bind :{proxy_port}"),
+            ("api:8000", f"api:{api_port}"),
+            ("127.0.0.11:53", f"127.0.0.1:{name_port}"),
         ):
             assert text.count(word) == 1
             text = text.replace(word, exchanged)
         with (
             run_api(ADDRESSES[0], api_port, settings, tmp_path) as first,
             run_api(ADDRESSES[1], api_port, settings, tmp_path) as second,
-            run_caddy(text, tmp_path) as caddy,
+            run_proxy(text, tmp_path),
         ):
             for api in (first, second):
                 await asyncio.to_thread(api.wait_for, "Ready:")
-            await asyncio.to_thread(caddy.wait_for, "serving initial configuration")
             url = f"http://127.0.0.1:{proxy_port}"
             async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+                await wait_until(lambda: serves(client), seconds=60)
                 traffic = [
                     asyncio.create_task(submit(client, user_id))
                     for user_id in user_ids
@@ -169,6 +157,13 @@ async def test_stopping_an_api_behind_the_proxy_fails_no_request(
     row = await database.fetch_one("SELECT count(*) FROM game_session")
     assert row is not None
     assert row["count"] == statuses[200]
+
+
+async def serves(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health/live")).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 async def stop(api: Running, names: NameServer | None) -> None:
