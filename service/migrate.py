@@ -42,7 +42,7 @@ async def _run_forwards(database_url: str) -> list[str]:
 
     from service import piccolo_conf  # noqa: PLC0415
 
-    # A migration that cannot get its table lock gives way to the traffic that queues behind it, well
+    # A migration that cannot get its table lock gives way to the traffic that queues behind it,
     # before requests run out of patience (LEADERBOARD_DATABASE_TIMEOUT_SECONDS); run it again then.
     engine = PostgresEngine(config={"dsn": database_url, "server_settings": {"lock_timeout": "3s"}})
     piccolo_conf.DB = engine
