@@ -7,6 +7,7 @@ import click
 import uvicorn
 
 from service.app import create_app
+from service.bounding import Bounds, allow_descriptors
 from service.cli import run_command
 from service.draining import DrainingProtocol, DrainingServer
 from service.logs import configure_logging
@@ -58,7 +59,10 @@ def serve(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    DrainingServer(config, closing=app.state.closing, ready_fd=ready_fd).run(sockets=[listener])
+    bounds = Bounds(settings.connection_limit, settings.request_arrival_seconds)
+    allow_descriptors(bounds.connections)
+    server = DrainingServer(config, closing=app.state.closing, bounds=bounds, ready_fd=ready_fd)
+    server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from service.boards.service import SeasonFinder
 from service.cache import connect_redis
 from service.database import Database
+from service.http.admission import Admission
 from service.http.documentation import document_strictness
 from service.http.errors import EXCEPTION_HANDLERS
 from service.http.express import ExpressLane
@@ -54,6 +55,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     index_reader = IndexReader(redis, database, season_finder, refresh_signal)
     rank_reader = RankReader(database, index_reader, season_finder)
     keyring = Keyring(settings)
+    admission = Admission(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     metrics = RequestMetrics()
     status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
     closing = Closing()
@@ -84,6 +86,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     app = Litestar(
         route_handlers=[sessions_router, standings_router, players_router, ops_router],
         dependencies={
+            "admission": provide(admission),
             "closing": provide(closing),
             "database": provide(database),
             "health_check": provide(HealthCheck(redis, season_finder)),
@@ -119,9 +122,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     )
     app.asgi_handler = Gate(
         express_lane,
-        keyring,
-        may_be_open=may_be_open,
-        public_reads=settings.public_reads,
+        admission,
         request_limit=settings.request_limit,
         key_limiter=(
             KeyLimiter(redis, settings.require_redis_url(), settings.key_requests_per_minute)

@@ -13,28 +13,27 @@ import time
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from service.bounding import BoundedProtocol, BoundedState, Bounds
 
 _IDLE_SECONDS: Final = 1.0
 """Longest wait for the request of a connection that has none under way."""
 _POLL_SECONDS: Final = 0.02
 
 
-class _DrainingState(ServerState):
+class _DrainingState(BoundedState):
     """What the connections of a server share."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, bounds: Bounds) -> None:
+        super().__init__(bounds)
         self.is_draining = False
 
 
-class DrainingProtocol(HttpToolsProtocol):
+class DrainingProtocol(BoundedProtocol):
     """One connection, which closes after the next answer once its server drains."""
 
     server_state: _DrainingState
-    # None before the first request, although uvicorn declares it otherwise.
-    cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _is_receiving = False
 
     def on_message_begin(self) -> None:
@@ -77,10 +76,15 @@ class DrainingServer(uvicorn.Server):
     server_state: _DrainingState
 
     def __init__(
-        self, config: uvicorn.Config, *, closing: asyncio.Event, ready_fd: int | None
+        self,
+        config: uvicorn.Config,
+        *,
+        closing: asyncio.Event,
+        bounds: Bounds,
+        ready_fd: int | None = None,
     ) -> None:
         super().__init__(config)
-        self.server_state = _DrainingState()
+        self.server_state = _DrainingState(bounds)
         self._closing = closing
         self._ready_fd = ready_fd
 

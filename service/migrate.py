@@ -42,11 +42,9 @@ async def _run_forwards(database_url: str) -> list[str]:
 
     from service import piccolo_conf  # noqa: PLC0415
 
-    # A migration that cannot get its table lock gives way to the traffic instead of queueing in
-    # front of it.
-    engine = PostgresEngine(
-        config={"dsn": database_url, "server_settings": {"lock_timeout": "10s"}}
-    )
+    # A migration that cannot get its table lock gives way to the traffic that queues behind it,
+    # before requests run out of patience (LEADERBOARD_DATABASE_TIMEOUT_SECONDS); run it again then.
+    engine = PostgresEngine(config={"dsn": database_url, "server_settings": {"lock_timeout": "3s"}})
     piccolo_conf.DB = engine
     Migration._meta.db = engine  # noqa: SLF001 - Piccolo offers no other way to bind a table
     # Without a pool Piccolo opens a connection for every statement.

@@ -89,6 +89,15 @@ class Settings(BaseSettings):
     request_limit: int = Field(default=5_000, ge=1, le=1_000_000)
     """Requests, event streams too, that a process has under way; past it the answer is 503."""
 
+    request_arrival_seconds: float = Field(default=30.0, ge=0.1, le=3_600)
+    """Longest time that a request takes to arrive, body included; past it the answer is 408.
+
+    A new connection that sends nothing is closed after it, too.
+    """
+
+    connection_limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Connections, idle ones too, that a process has open; past it the answer is 503."""
+
     key_requests_per_minute: int = Field(default=0, ge=0, le=1_000_000_000)
     """Requests that each API key may send in a minute; past it the answer is 429. 0: no limit."""
 

@@ -1,6 +1,7 @@
 """The scheduler: `python -m workers.scheduler`. Run exactly one."""
 
 import os
+import signal
 import sys
 import time
 
@@ -24,6 +25,8 @@ def schedule(ready_fd: int | None) -> None:
 
     import workers.actors.standings  # noqa: F401, PLC0415 - declares the periodic actors
 
+    # periodiq has a handler of its own, later: whoever knows that it runs may stop it already.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if ready_fd is not None:
         os.write(ready_fd, b"\n")
         os.close(ready_fd)

@@ -12,7 +12,7 @@ from litestar.openapi.spec import (
     SecurityScheme,
 )
 
-from service.http.gate import find_role
+from service.http.admission import find_role
 from service.keys.roles import Role
 
 _SCHEME: Final = "key"

@@ -47,6 +47,7 @@ class Keyring:
         self._version: tuple[Any, ...] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._is_behind = False
+        self._changed = asyncio.Event()
         self.problem: ServiceError | None = KeysUnknown()
         """Why the keys are not known at all; None once they were read."""
         self.is_empty = False
@@ -73,6 +74,10 @@ class Keyring:
         if found is None or not hmac.compare_digest(found.digest, digest):
             return None
         return found
+
+    async def wait_for_change(self) -> None:
+        """Wait until a key is made or revoked; callers ask again what holds then."""
+        await self._changed.wait()
 
     async def _follow(self) -> None:
         while True:
@@ -105,3 +110,6 @@ class Keyring:
         self._version = version
         self.is_empty = row["made"] == 0
         self.problem = None
+        # Whoever waits has the old one, whoever waits from now on a new one.
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,9 +1,10 @@
 """HTTP: the leaderboard's reads."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
@@ -11,7 +12,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from service.http.admission import Admission
 from service.http.documentation import INVALID, NOT_FOUND, UNAVAILABLE
+from service.http.requests import StrictRequest
 from service.lifecycle import Closing
 from service.settings import Settings
 from service.standings.ranks import RankReader
@@ -64,31 +67,40 @@ async def read_around(
     | INVALID,
 )
 async def stream_top(
+    request: StrictRequest,
+    admission: NamedDependency[Admission],
     top_feed: NamedDependency[TopFeed],
     closing: NamedDependency[Closing],
     settings: NamedDependency[Settings],
     limit: Limit = 10,
 ) -> ServerSentEvent:
-    """Send the top as server-sent events: now, and whenever it changes."""
-    return ServerSentEvent(_send_events(top_feed, closing, settings, limit))
+    """Send the top as server-sent events: now, and whenever it changes.
+
+    It ends when the service stops, and when the caller's key is revoked.
+    """
+    is_refused = partial(admission.wait_until_refused, request.scope)
+    return ServerSentEvent(_send_events(top_feed, settings, limit, closing.wait, is_refused))
 
 
 async def _send_events(
-    top_feed: TopFeed, closing: Closing, settings: Settings, limit: int
+    top_feed: TopFeed,
+    settings: Settings,
+    limit: int,
+    *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> AsyncIterator[ServerSentEventMessage]:
     tops = top_feed.watch(limit)
-    closed = asyncio.create_task(closing.wait())
+    ends = {asyncio.create_task(wait()) for wait in waits_for_end}
     following = asyncio.ensure_future(anext(tops))
     try:
         # Headers and a first comment go out at once, before there is any top to send.
         yield ServerSentEventMessage(data=None, comment="leaderboard")
         while True:
             done, _ = await asyncio.wait(
-                {following, closed},
+                {following, *ends},
                 timeout=settings.stream_heartbeat_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if closed in done:
+            if done & ends:
                 return
             if following in done:
                 yield ServerSentEventMessage(event="top", data=encode_top(following.result()))
@@ -96,7 +108,7 @@ async def _send_events(
             else:
                 yield ServerSentEventMessage(data=None, comment="still here")
     finally:
-        for task in (following, closed):
+        for task in (following, *ends):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

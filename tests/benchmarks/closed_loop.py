@@ -68,6 +68,7 @@ class ClosedLoop:
 @click.option("--connections", type=int, required=True)
 @click.option("--seconds", type=float, required=True)
 @click.option("--seed", type=int, required=True)
+@click.option("--api-key")
 def main(
     url: str,
     kind: Kind,
@@ -76,9 +77,10 @@ def main(
     connections: int,
     seconds: float,
     seed: int,
+    api_key: str | None,
 ) -> None:
     """Send load of one kind to a server and print what came of it as JSON."""
-    loop = ClosedLoop(Target(url, first_player, last_player), kind, seed)
+    loop = ClosedLoop(Target(url, first_player, last_player, api_key), kind, seed)
     elapsed = uvloop.run(loop.run(connections, seconds))
     click.echo(
         json.dumps(

@@ -110,6 +110,7 @@ def _wrk_command(target: Target, kind: Kind, connections: int, seconds: int) -> 
         # Without a script's request function, wrk asks for the path of the URL.
         f"{target.url}/api/leaderboard/top",
         *("--", kind, str(target.first_player), str(target.last_player), str(next(_seeds))),
+        *([target.api_key] if target.api_key else []),
     ]
 
 
@@ -119,4 +120,5 @@ def _own_command(target: Target, kind: Kind, connections: int, seconds: int) -> 
         *("--first-player", str(target.first_player), "--last-player", str(target.last_player)),
         *("--connections", str(connections), "--seconds", str(seconds)),
         *("--seed", str(next(_seeds))),
+        *(["--api-key", target.api_key] if target.api_key else []),
     ]

@@ -20,6 +20,7 @@ class Target:
     url: str
     first_player: int
     last_player: int
+    api_key: str | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -38,6 +39,8 @@ class RequestMaker:
     ) -> None:
         host, port = target.address
         self._host = f"Host: {host}:{port}\r\n"
+        if target.api_key is not None:
+            self._host += f"Authorization: Bearer {target.api_key}\r\n"
         self._target = target
         self._random = random.Random(seed)
         self._spared = spared

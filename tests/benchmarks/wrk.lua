@@ -1,11 +1,15 @@
 -- What wrk sends, and what it prints at the end.
 --
--- Arguments: kind (submit, top, rank), first player, last player, seed.
+-- Arguments: kind (submit, top, rank), first player, last player, seed, and for one who has an API
+-- key that.
 
 function init(arguments)
     local kind = arguments[1]
     local first, last = tonumber(arguments[2]), tonumber(arguments[3])
     local host = wrk.headers["Host"]
+    if arguments[5] then
+        host = host .. "\r\nAuthorization: Bearer " .. arguments[5]
+    end
     math.randomseed(tonumber(arguments[4]))
     if kind == "rank" then
         request = function()

@@ -16,12 +16,14 @@ from service.keys.service import list_keys, make_key, revoke_key
 from service.settings import Settings
 from service.standings.refresh import Refresher
 from tests.factories import make_player
+from tests.integration.event_stream import EventStream, open_stream
 from tests.serving import connect_client, run_app, serve_app
 from tests.waiting import wait_until
 
 TOP = "/api/leaderboard/top"
 SUBMIT = "/api/leaderboard/submit"
 STATUS = "/api/ops/status"
+STREAM = "/api/leaderboard/stream"
 
 
 def bear(key: str) -> dict[str, str]:
@@ -236,11 +238,41 @@ async def test_revoked_under_load_on_two_processes(settings: Settings, database:
     assert max(last_success.values()) - revoked_at < 1.0
 
 
+async def test_streams_end_with_their_key(settings: Settings, database: Database) -> None:
+    keys = await make_keys(database)
+    private = {"public_reads": False, "stream_heartbeat_seconds": 0.1}
+    async with serve_app(settings.model_copy(update=private)) as (_, client):
+        reading, submitting = [
+            client.stream("GET", STREAM, headers=bear(keys[role])) for role in ("read", "submit")
+        ]
+        async with reading as ended, submitting as lasting:
+            stream, other = EventStream(ended), EventStream(lasting)
+            assert await stream.read_block() == await other.read_block() == [": leaderboard"]
+            await revoke_key(database, "read")
+            revoked_at = time.monotonic()
+            while await stream.read_block() is not None:
+                pass
+            assert time.monotonic() - revoked_at < 1.0
+            assert await other.read_comment() == "still here"
+        assert (await client.get(STREAM, headers=bear(keys["read"]))).status_code == 401
+
+
+async def test_stream_of_nobody_ends_with_the_first_key(
+    settings: Settings, database: Database
+) -> None:
+    async with serve_app(settings.model_copy(update={"public_reads": False})) as (_, client):
+        async with open_stream(client) as stream:
+            assert await stream.read_block() is not None
+            await make_key(database, name="first", role=Role.READ)
+            while await stream.read_block() is not None:
+                pass
+        assert (await client.get(STREAM)).status_code == 401
+
+
 async def test_too_many_requests_under_way(settings: Settings) -> None:
     limited = settings.model_copy(update={"request_limit": 2, "stream_heartbeat_seconds": 0.1})
     async with serve_app(limited) as (_, client):
-        stream = "/api/leaderboard/stream"
-        async with client.stream("GET", stream), client.stream("GET", stream):
+        async with client.stream("GET", STREAM), client.stream("GET", STREAM):
             answer = await client.get(TOP)
             assert answer.status_code == 503
             assert answer.json()["code"] == "too_busy"

@@ -11,8 +11,8 @@ from tests.integration.up_process import STOP_SECONDS, clean_environment
 
 
 @contextmanager
-def run_worker(settings: Settings) -> Iterator[None]:
-    """Run a worker that serves the queues until the end of the block."""
+def run_worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a worker that serves the queues until the end of the block, or until it is stopped."""
     ready, write_end = os.pipe()
     environment = clean_environment() | {
         "DATABASE_URL": settings.require_database_url(),
@@ -26,7 +26,7 @@ def run_worker(settings: Settings) -> Iterator[None]:
     os.close(write_end)
     try:
         assert os.read(ready, 1) == b"\n"
-        yield
+        yield worker
     finally:
         os.close(ready)
         worker.terminate()

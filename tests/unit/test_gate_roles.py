@@ -1,14 +1,19 @@
 """Which role a request needs, by its method and path."""
 
 import pytest
+from litestar.routes import HTTPRoute
 
-from service.http.gate import find_role
+from service.app import create_app
+from service.http.admission import find_role
 from service.keys.roles import Role
+from service.settings import load_settings
 
 
 @pytest.mark.parametrize(
     ("method", "path", "role"),
     [
+        ("HEAD", "/api/leaderboard/top", Role.READ),
+        ("HEAD", "/api/ops/status", Role.ADMIN),
         ("GET", "/health/live", None),
         ("GET", "/health/ready", None),
         ("GET", "/schema", None),
@@ -33,3 +38,24 @@ from service.keys.roles import Role
 )
 def test_role(method: str, path: str, role: Role | None) -> None:
     assert find_role(method, path) is role
+
+
+def test_every_route_was_given_its_role() -> None:
+    app = create_app(load_settings(redis_url="redis://127.0.0.1:1", database_url="postgresql://a"))
+    found = {
+        (method, route.path): find_role(method, route.path)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods - {"OPTIONS"}
+    }
+    assert {key for key, role in found.items() if role is None} == {
+        ("GET", "/health/live"), ("GET", "/health/ready"),
+        ("GET", "/schema"), ("GET", "/schema/openapi.json"), ("GET", "/schema/{path:str}"),
+    }  # fmt: skip
+    assert {key for key, role in found.items() if role is Role.SUBMIT} == {
+        ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
+        ("POST", "/api/players"),
+    }  # fmt: skip
+    operating = {key for key in found if key[1].startswith("/api/ops")}
+    assert operating
+    assert {key for key, role in found.items() if role is Role.ADMIN} == operating

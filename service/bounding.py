@@ -1,0 +1,193 @@
+"""What a connection may cost: how many there are, how long and how large a request's head may be.
+
+Uvicorn bounds none of these with httptools. Without a bound a few clients that send a byte now and
+then, or a header without end, would take all memory and descriptors of a process.
+"""
+
+import asyncio
+import resource
+from typing import Any, Final, NamedTuple
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from service.errors import ServiceError
+from service.http.errors import encode_error
+
+_LARGEST_HEAD: Final = 64 * 1024
+_DESCRIPTORS_FOR_OTHERS: Final = 100
+"""Files, database and Redis, beside the connections of clients."""
+
+
+class Bounds(NamedTuple):
+    """What each connection keeps to."""
+
+    connections: int
+    arrival_seconds: float
+
+
+class BoundedState(ServerState):
+    """What the connections of a server share."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        super().__init__()
+        self.bounds = bounds
+
+
+class Malformed(ServiceError):
+    """What came is no HTTP."""
+
+    status = 400
+    code = "malformed_request"
+
+    def __init__(self) -> None:
+        super().__init__("This is not a request of HTTP/1.1.")
+
+
+class HeadTooLarge(ServiceError):
+    """The line and the headers of a request go on and on."""
+
+    status = 431
+    code = "head_too_large"
+
+    def __init__(self) -> None:
+        super().__init__(f"Line and headers of a request may have {_LARGEST_HEAD} bytes.")
+
+
+class ArrivedTooSlowly(ServiceError):
+    """A request was begun and not completed."""
+
+    status = 408
+    code = "request_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"A request has to arrive within {seconds:g} s, with its body.")
+
+
+class TooManyConnections(ServiceError):
+    """As many connections are open as this process takes."""
+
+    status = 503
+    code = "too_busy"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__("Too many connections are open here; connect again shortly.")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection, which is closed when it asks too much.
+
+    A request that comes whole, as nearly all do, costs no timer.
+    """
+
+    server_state: BoundedState
+    # None before the first request, although uvicorn declares it otherwise.
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]
+    _is_arriving = False
+    _has_body_moved = False
+    _head_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, or send it away."""
+        super().connection_made(transport)
+        if len(self.connections) > self.server_state.bounds.connections:
+            self._refuse(TooManyConnections())
+        else:
+            self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request, several, or what is none."""
+        if self.transport.is_closing():
+            return
+        self._has_body_moved = False
+        super().data_received(data)
+        if not self._is_arriving:
+            if self._deadline is not None:
+                self._stop_deadline()
+            return
+        # Between two parts of a body comes nothing but the size of the next one; after the last,
+        # trailers may.
+        self._head_bytes = 0 if self._has_body_moved else self._head_bytes + len(data)
+        if self._head_bytes > _LARGEST_HEAD:
+            self._refuse(HeadTooLarge())
+        elif self._deadline is None:
+            self._start_deadline()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._is_arriving = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_chunk_header(self) -> None:
+        """Begin a part of a body of unknown length."""
+        self._has_body_moved = True
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a part of the body."""
+        self._has_body_moved = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._is_arriving = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say in the one shape of errors that this is no HTTP."""
+        self._refuse(Malformed())
+
+    def _start_deadline(self) -> None:
+        seconds = self.server_state.bounds.arrival_seconds
+        self._deadline = self.loop.call_later(seconds, self._give_up)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self._is_arriving:
+            self._refuse(ArrivedTooSlowly(self.server_state.bounds.arrival_seconds))
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Close, with an answer where none is being sent already."""
+        if not self._is_answering():
+            self.transport.write(_encode_answer(error))
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle: Any = self.cycle
+        return bool(
+            self.pipeline or (cycle and cycle.response_started and not cycle.response_complete)
+        )
+
+
+def _encode_answer(error: ServiceError) -> bytes:
+    status, body, headers = encode_error(error)
+    headers += [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    lines = [b"HTTP/1.1 %d " % status, *(b"%s: %s" % header for header in headers)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def allow_descriptors(connections: int) -> None:
+    """Let this process have as many connections open, as far as the system lets us decide."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _DESCRIPTORS_FOR_OTHERS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
