@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from service.boards.service import SeasonFinder
+from service.broker import connect_broker, disconnect_broker
 from service.cache import connect_redis
 from service.database import Database
 from service.http.documentation import document_strictness
@@ -35,7 +36,7 @@ from service.standings.index_reader import IndexReader
 from service.standings.ranks import RankReader
 from service.standings.routes import standings_router
 from service.standings.top import TopFeed
-from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from service.wakeup import RefreshSignal
 
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:

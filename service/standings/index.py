@@ -3,11 +3,12 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 from redis.asyncio import Redis
 
@@ -141,8 +142,8 @@ class Index:
             )
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
-                async for row in connection.cursor(
-                    SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD, timeout=_SCAN_SECONDS
+                async for row in _scan(
+                    connection, SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD, prefetch=50
                 ):
                     await self._load(keys=[new_index], args=[row["packed"]])
                 swapped = await self._swap(
@@ -162,11 +163,19 @@ class Index:
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         names: dict[int, str] = {}
-        async for row in connection.cursor(
-            SCAN_USERNAMES, season_id, prefetch=5_000, timeout=_SCAN_SECONDS
-        ):
+        async for row in _scan(connection, SCAN_USERNAMES, season_id, prefetch=5_000):
             names[row["player_id"]] = row["username"]
             if len(names) == _NAMES_PER_LOAD:
                 await self.add_names(season_id, names)
                 names = {}
         await self.add_names(season_id, names)
+
+
+async def _scan(
+    connection: Connection, statement: str, *parameters: object, prefetch: int
+) -> AsyncIterator[asyncpg.Record]:
+    # asyncpg's own names begin at one in each process. Behind a pooler another process's cursor may
+    # have left its statement on the connection that this transaction was given.
+    prepared = await connection.prepare(statement, name=f"scan_{uuid4().hex}")
+    async for row in prepared.cursor(*parameters, prefetch=prefetch, timeout=_SCAN_SECONDS):
+        yield row

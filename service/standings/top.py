@@ -19,6 +19,7 @@ from redis.asyncio.client import PubSub
 from service.batching import Batcher
 from service.boards.service import SeasonFinder
 from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
+from service.cluster import is_cluster_client, open_subscription
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
@@ -194,7 +195,7 @@ class TopFeed:
             pause_seconds = min(2 * pause_seconds, longest_pause_seconds)
 
     async def _listen(self) -> None:
-        async with self._redis.pubsub() as pubsub:
+        async with await open_subscription(self._redis) as pubsub:
             await pubsub.subscribe(EVENTS_CHANNEL)
             await _receive(pubsub, "subscribe")
             # Read after subscribing: what is published in between arrives as an event.
@@ -207,6 +208,9 @@ class TopFeed:
                 if message is None:
                     await pubsub.ping()
                     message = await _receive(pubsub, "message", "pong")
+                    if is_cluster_client(self._redis):
+                        # The node answers, and may be cut off from the one that publishes.
+                        self._keep(await self._read_redis())
                 if message["type"] == "message":
                     await self._hear(_decode_event(message["data"]))
                 elif message["type"] == "subscribe":

@@ -21,13 +21,14 @@ from rich.table import Table
 
 from service.batching import Batcher
 from service.boards.service import SeasonFinder
+from service.broker import connect_broker, disconnect_broker
 from service.cache import SeasonKeys, encode_member
 from service.errors import ServiceError
 from service.ops.servers import Servers
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.standings.index_reader import IndexReader
 from service.standings.ranks import READ_STANDING, RankReader
-from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from service.wakeup import RefreshSignal
 from tests.benchmarks.processor_time import read_processor_seconds
 from tests.benchmarks.requests import MOST_SCORE
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination

@@ -1,0 +1,83 @@
+"""`BROKER_URL=amqp://…`: the main path with RabbitMQ between API, scheduler and workers.
+
+Needs Debian's `rabbitmq-server`. Redis stays the cache.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from service.broker import connect_broker, count_messages, disconnect_broker
+from service.embedded import PostgresServer
+from tests.deployment.main_path import walk_main_path
+from tests.deployment.parts import Part, create_database, find_ports
+from tests.integration.test_compose import run
+from tests.waiting import wait_until
+
+SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+
+@pytest.fixture
+def rabbitmq(tmp_path: Path) -> Iterator[tuple[Part, str]]:
+    """A RabbitMQ and its URL."""
+    port, epmd_port, node_port = find_ports(3)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "ERL_EPMD_PORT": str(epmd_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"leaderboard{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(node_port),
+        "RABBITMQ_MNESIA_BASE": str(tmp_path / "mnesia"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(tmp_path / "plugins"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_LOG_BASE": str(tmp_path),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
+    (tmp_path / "plugins").write_text("[].")
+    with ExitStack() as stack:
+        # Erlang would start one that nobody stops.
+        stack.enter_context(run("epmd", ["epmd", "-port", str(epmd_port)], environment, tmp_path))
+        part = Part(
+            "rabbitmq", [SERVER], tmp_path, ready="Server startup complete", environment=environment
+        )
+        stack.callback(part.kill)
+        part.start()
+        yield part, f"amqp://guest:guest@127.0.0.1:{port}"
+
+
+def test_main_path_with_rabbitmq(
+    rabbitmq: tuple[Part, str], postgres: PostgresServer, redis_url: str, tmp_path: Path
+) -> None:
+    part, url = rabbitmq
+    environment = {
+        "DATABASE_URL": create_database(postgres.url, "with_rabbitmq"),
+        "REDIS_URL": redis_url,
+        "BROKER_URL": url,
+    }
+    walk_main_path(environment, tmp_path, kill=part.kill, revive=part.start, must_accept=True)
+
+
+async def test_message_over_a_connection_that_was_closed_for_idleness_arrives(
+    rabbitmq: tuple[Part, str],
+) -> None:
+    """RabbitMQ ends a connection that sends no heartbeat, and its client does not look."""
+    import dramatiq  # noqa: PLC0415
+
+    part, url = rabbitmq
+    broker = connect_broker(f"{url}?heartbeat=1")
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name="standings", actor_name="nobody", args=(), kwargs={}, options={}
+    )
+    broker.enqueue(message)
+    assert part.running is not None
+    log = part.running.log
+    await wait_until(lambda: "missed heartbeats from client" in log.read_text())
+    broker.enqueue(message)
+    assert count_messages(broker) == (2, 0, 0)
+    disconnect_broker(broker)
