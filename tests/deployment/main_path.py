@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from tests.deployment.parts import Part
 from tests.integration.test_compose import Running, run
 from tests.integration.up_process import run_leaderboard
 
@@ -51,9 +52,6 @@ class Board:
             self._keys += 1
             body = {"user_id": user_id, "score": score}
             headers = {"Idempotency-Key": str(self._keys)}
-                {"user_id": user_id, "score": score},
-                {"Idempotency-Key": f"{self._keys}"},
-            )
             deadline = time.monotonic() + PATIENCE_SECONDS
             while True:
                 answer = self.client.post("/api/leaderboard/submit", json=body, headers=headers)
@@ -137,12 +135,10 @@ def walk_main_path(
     environment: Mapping[str, str],
     folder: Path,
     *,
-    kill: Callable[[], None],
-    revive: Callable[[], None],
+    choose: Callable[[], Part],
     must_accept: bool,
-    watch: Callable[[Board], None] = lambda _: None,
 ) -> None:
-    """Take the main path; `kill` and `revive` are done to the part while scores keep coming.
+    """Take the main path; the part that is chosen dies and comes back while scores keep coming.
 
     `must_accept`: without that part submits are taken all the same.
     """
@@ -155,15 +151,15 @@ def walk_main_path(
         board.wait_until_right()
         board.hear_of_a_score()
         board.wait_until_right()
-        watch(board)
-        kill()
+        part = choose()
+        part.kill()
         if must_accept:
             board.submit(60)
-            revive()
+            part.start()
         else:
             answer = board.client.post("/api/leaderboard/submit", json={"user_id": 1, "score": 1})
             assert answer.status_code == 503, answer.text
-            revive()
+            part.start()
         board.submit(60, may_fail=not must_accept)
         board.wait_until_right()
         status = board.wait_for(lambda: find_reranked(board), MINUTE_SECONDS)
