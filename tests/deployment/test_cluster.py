@@ -58,7 +58,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[tuple[list[Part], list[int]]]
 
 def is_whole(client: "blocking_redis.Redis") -> bool:
     info = client.cluster("INFO")
-    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(NODES)
+    return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(NODES))
 
 
 def test_main_path_with_a_cluster(
