@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
     """Longest wait for a connection or for one statement of a request."""
 
-    replica_lag_seconds: float = Field(default=5.0, gt=0, le=3_600)
+    replica_lag_seconds: float = Field(default=5.0, gt=0, le=600)
     """How far the replica may be behind; past it the primary is asked."""
 
     redis_timeout_seconds: float = Field(default=1.0, gt=0, le=60)

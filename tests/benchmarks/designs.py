@@ -25,6 +25,7 @@ from service.broker import connect_broker, disconnect_broker
 from service.cache import SeasonKeys, encode_member
 from service.errors import ServiceError
 from service.ops.servers import Servers
+from service.replica import LaggingReads
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.standings.index_reader import IndexReader
 from service.standings.ranks import READ_STANDING, RankReader
@@ -198,7 +199,9 @@ async def _run(plan: _Plan) -> None:
         designs = [
             *make_submit_designs(servers, Ledger(servers.database, signal, servers.settings)),
             *make_rank_designs(
-                servers, RankReader(servers.database, reader, seasons), season.season_id
+                servers,
+                RankReader(LaggingReads(servers.database, servers.settings), reader, seasons),
+                season.season_id,
             ),
         ]
         for _ in range(plan.rounds):

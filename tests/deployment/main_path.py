@@ -11,11 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-from tests.deployment.parts import Part
 from tests.integration.test_compose import Running, run
 from tests.integration.up_process import run_leaderboard
 
@@ -24,6 +23,16 @@ PATIENCE_SECONDS = 45.0
 MINUTE_SECONDS = 80.0
 POLL_SECONDS = 0.05
 PLAYERS = 30
+
+
+class Part(Protocol):
+    """What dies and comes back."""
+
+    def kill(self) -> None:
+        """End it, as a power cut does."""
+
+    def start(self) -> None:
+        """Start it again."""
 
 
 class Board:
