@@ -10,10 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from service.database import Database
 from service.embedded import PostgresServer
 from service.embedded.account import Account
+from service.errors import DatabaseUnavailable
+from service.settings import load_settings
 from tests.deployment.main_path import walk_main_path
 from tests.deployment.parts import Part, create_database, find_ports
+from tests.waiting import wait_until
 
 IGNORING = "ignore_startup_parameters = synchronous_commit,jit"
 
@@ -66,3 +70,30 @@ def test_main_path_over_pgbouncer(
     create_database(postgres.url, name)
     environment = {"DATABASE_URL": f"{url}/{name}", "REDIS_URL": redis_url}
     walk_main_path(environment, tmp_path, choose=lambda: part, must_accept=False)
+
+
+async def test_pooler_whose_commits_do_not_wait_for_the_disk_is_refused(
+    pgbouncer: tuple[Part, str], postgres: PostgresServer, request: pytest.FixtureRequest
+) -> None:
+    _, url = pgbouncer
+    name = f"hasty_{'ignoring' in request.node.name:d}"
+    create_database(postgres.url, name)
+    database = Database(
+        load_settings(database_url=f"{url}/{name}"), application_name="leaderboard tests"
+    )
+    await database.open()
+    assert await database.fetch("SELECT 1 AS one")
+    await database.fetch(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await database.close()
+    await database.open()
+
+    async def is_refused() -> bool:
+        # Connections that PgBouncer has kept are as they were.
+        try:
+            await database.fetch("SELECT pg_terminate_backend(pg_backend_pid())")
+        except DatabaseUnavailable as error:
+            return "synchronous_commit is off" in error.reason
+        return False
+
+    await wait_until(is_refused)
+    await database.close()
