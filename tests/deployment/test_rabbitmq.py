@@ -4,17 +4,21 @@ Needs Debian's `rabbitmq-server`. Redis stays the cache.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 
 from service.broker import connect_broker, count_messages, disconnect_broker
 from service.embedded import PostgresServer
-from tests.deployment.main_path import walk_main_path
+from tests.deployment.main_path import PATIENCE_SECONDS, walk_main_path
 from tests.deployment.parts import Part, create_database, find_ports
 from tests.integration.test_compose import run
+from tests.integration.up_process import UpProcess
 from tests.waiting import wait_until
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -81,3 +85,22 @@ async def test_message_over_a_connection_that_was_closed_for_idleness_arrives(
     broker.enqueue(message)
     assert count_messages(broker) == (2, 0, 0)
     disconnect_broker(broker)
+
+
+def test_up_uses_the_rabbitmq_that_is_named(rabbitmq: tuple[Part, str]) -> None:
+    part, url = rabbitmq
+    assert part.running is not None
+    with TemporaryDirectory(prefix="leaderboard-tests-") as folder:
+        up = UpProcess(Path(folder) / "up", {"BROKER_URL": url})
+        try:
+            with httpx.Client(base_url=up.wait_until_ready(), timeout=30) as client:
+                client.post("/api/players", json={"username": "ada"}).raise_for_status()
+                score = {"user_id": 1, "score": 42}
+                client.post("/api/leaderboard/submit", json=score).raise_for_status()
+                deadline = time.monotonic() + PATIENCE_SECONDS
+                while client.get("/api/leaderboard/rank/1").json()["percentile"] is None:
+                    assert time.monotonic() < deadline
+                assert client.get("/api/ops/status").json()["queues"]["standings"]["dead"] == 0
+        finally:
+            up.close()
+    assert "authenticated and granted access" in part.running.log.read_text()

@@ -11,15 +11,16 @@ from redis.asyncio import Redis
 from service.app import create_app
 from service.cache import connect_redis
 from service.database import Database
-from service.errors import UsageError
 from service.keys.limiting import KeyLimiter
 from service.ops.audit import audit
 from service.ops.populate import populate
 from service.settings import Settings, load_settings
 from service.standings.refresh import Refresher
+from service.supervisor.lines import describe_address
 from tests.cluster import make_cluster_url, run_cluster
 from tests.deployment.parts import Part
 from tests.factories import make_players_with_scores
+from tests.integration.up_process import run_leaderboard
 from tests.serving import connect_client, run_app
 from tests.waiting import wait_until
 
@@ -120,7 +121,27 @@ async def limit_a_key(settings: Settings) -> None:
         assert [await limiter.take("game") is None for _ in range(5)] == [True] * 3 + [False] * 2
 
 
-def test_cluster_needs_a_broker_beside_it() -> None:
-    settings = load_settings(redis_url="redis+cluster://one,two")
-    with pytest.raises(UsageError, match=r"BROKER_URL is not set, and Dramatiq cannot use"):
-        settings.require_broker_url()
+@pytest.mark.parametrize("program", ["up", "api", "worker", "scheduler"])
+def test_cluster_needs_a_broker_beside_it(program: str, tmp_path: Path) -> None:
+    ended = run_leaderboard(
+        program,
+        environment={
+            "DATABASE_URL": "postgresql://127.0.0.1:1/leaderboard",
+            "REDIS_URL": "redis+cluster://one,two",
+            "LEADERBOARD_DATA_DIR": str(tmp_path / "data"),
+        },
+    )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: BROKER_URL is not set, and Dramatiq cannot use the cluster")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis+cluster://user:secret@one:1,two:2", "one:1,two:2"),
+        ("rediss+cluster://one", "one:6379"),
+    ],
+)
+def test_address_of_a_cluster_is_told_without_its_password(url: str, address: str) -> None:
+    assert describe_address(url) == address
