@@ -71,9 +71,9 @@ def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
 def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "RabbitmqBroker":
     """Return a RabbitMQ broker, with a connection for each thread that uses it.
 
-    An idle connection is closed by RabbitMQ after a while without a heartbeat. What is written to
-    it then is lost without a word, unless every message is confirmed: so the next one finds out,
-    and goes over a new connection.
+    RabbitMQ closes an idle connection after a while without a heartbeat; the next message goes over
+    a new one. Every message is confirmed: without that, one for a queue that RabbitMQ has lost
+    would be dropped without a word.
     """
     # With Redis alone nobody has to load it.
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415

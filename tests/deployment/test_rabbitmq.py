@@ -10,10 +10,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import dramatiq
 import httpx
 import pytest
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.common import dq_name, xq_name
 
-from service.broker import connect_broker, count_messages, disconnect_broker
+from service.broker import (
+    BROKER_ERRORS,
+    STANDINGS_QUEUE,
+    connect_broker,
+    count_messages,
+    disconnect_broker,
+)
 from service.embedded import PostgresServer
 from tests.deployment.main_path import PATIENCE_SECONDS, walk_main_path
 from tests.deployment.parts import Part, create_database, find_ports
@@ -71,20 +80,42 @@ async def test_message_over_a_connection_that_was_closed_for_idleness_arrives(
     rabbitmq: tuple[Part, str],
 ) -> None:
     """RabbitMQ ends a connection that sends no heartbeat, and its client does not look."""
-    import dramatiq  # noqa: PLC0415
-
     part, url = rabbitmq
     broker = connect_broker(f"{url}?heartbeat=1")
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name="standings", actor_name="nobody", args=(), kwargs={}, options={}
-    )
-    broker.enqueue(message)
+    broker.enqueue(make_message())
     assert part.running is not None
     log = part.running.log
     await wait_until(lambda: "missed heartbeats from client" in log.read_text())
-    broker.enqueue(message)
+    broker.enqueue(make_message())
     assert count_messages(broker) == (2, 0, 0)
     disconnect_broker(broker)
+
+
+def test_message_for_a_queue_that_rabbitmq_has_lost_arrives(rabbitmq: tuple[Part, str]) -> None:
+    part, url = rabbitmq
+    broker, other = connect_broker(url), connect_broker(url)
+    broker.enqueue(make_message())
+    assert isinstance(other, RabbitmqBroker)
+    for name in (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE), xq_name(STANDINGS_QUEUE)):
+        other.channel.queue_delete(name)
+    broker.enqueue(make_message())
+    assert count_messages(broker) == (1, 0, 0)
+    part.kill()
+    with pytest.raises(BROKER_ERRORS):
+        broker.enqueue(make_message())
+    with pytest.raises(BROKER_ERRORS):
+        count_messages(broker)
+    part.start()
+    broker.enqueue(make_message())
+    assert count_messages(broker) == (2, 0, 0)
+    disconnect_broker(broker)
+    disconnect_broker(other)
+
+
+def make_message() -> "dramatiq.Message[None]":
+    return dramatiq.Message(
+        queue_name=STANDINGS_QUEUE, actor_name="nobody", args=(), kwargs={}, options={}
+    )
 
 
 def test_up_uses_the_rabbitmq_that_is_named(rabbitmq: tuple[Part, str]) -> None:
