@@ -47,7 +47,7 @@ NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
         ("BROKER_URL", "kafka://host", BROKER_SCHEMES),
         ("BROKER_URL", "redis+cluster://host", BROKER_SCHEMES),
         ("DATABASE_REPLICA_URL", "standby:5432", POSTGRES_SCHEMES),
-        ("LEADERBOARD_DATABASE_POOL_SIZE", "5", "greater than or equal to 6"),
+        ("LEADERBOARD_DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
         ("LEADERBOARD_DATABASE_POOL_SIZE", "201", "less than or equal to 200"),
         ("LEADERBOARD_SUBMIT_QUEUE_LIMIT", "many", NOT_A_NUMBER),
         ("LEADERBOARD_REDIS_TIMEOUT_SECONDS", "0", "greater than 0"),

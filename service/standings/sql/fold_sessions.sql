@@ -26,23 +26,26 @@ session AS MATERIALIZED (
         OFFSET 0
     ) AS entry
 ),
+open_season AS MATERIALIZED (
+    SELECT season.id, season.starts_at, season.ends_at, board.direction, board.game_mode
+    FROM season
+    JOIN board ON board.id = season.board_id
+    WHERE season.closed_at IS NULL AND board.operator = 'sum'
+),
 earned AS (
     SELECT
         season.id AS season_id,
         session.player_id,
-        board.direction,
+        season.direction,
         count(*) AS sessions,
         least(greatest(sum(session.score), -9007199254740992), 9007199254740992) AS score,
         max(session.submitted_at) AS reached_at
     FROM session
-    CROSS JOIN season
-    JOIN board ON board.id = season.board_id
-    WHERE season.closed_at IS NULL
-        AND session.submitted_at >= season.starts_at
+    CROSS JOIN open_season AS season
+    WHERE session.submitted_at >= season.starts_at
         AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
-        AND board.operator = 'sum'
-        AND (board.game_mode IS NULL OR board.game_mode = session.game_mode)
-    GROUP BY season.id, board.id, session.player_id
+        AND (season.game_mode IS NULL OR season.game_mode = session.game_mode)
+    GROUP BY season.id, season.direction, session.player_id
 ),
 folded AS (
     INSERT INTO standing AS old (season_id, player_id, score, sort_score, sessions, reached_at)
