@@ -23,6 +23,10 @@ def schedule(ready_fd: int | None) -> None:
     import periodiq  # noqa: PLC0415 - after its time zone
 
     import workers.actors.standings  # noqa: F401, PLC0415 - declares the periodic actors
+    from workers.sending import PatientScheduler  # noqa: PLC0415
+
+    # periodiq makes its scheduler by this name.
+    periodiq.Scheduler = PatientScheduler
 
     if ready_fd is not None:
         os.write(ready_fd, b"\n")
