@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from service.boards.service import SeasonFinder
+from service.broker import connect_broker, disconnect_broker
 from service.cache import connect_redis
 from service.database import Database
 from service.http.admission import Admission
@@ -29,6 +30,7 @@ from service.ops.metrics import RequestMetrics
 from service.ops.routes import ops_router
 from service.ops.status import StatusReader
 from service.players.routes import players_router
+from service.replica import LaggingReads
 from service.sessions.routes import sessions_router
 from service.sessions.service import Ledger
 from service.settings import Settings
@@ -36,7 +38,7 @@ from service.standings.index_reader import IndexReader
 from service.standings.ranks import RankReader
 from service.standings.routes import standings_router
 from service.standings.top import TopFeed
-from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from service.wakeup import RefreshSignal
 
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
@@ -51,9 +53,10 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     refresh_signal = RefreshSignal(redis, broker)
     season_finder = SeasonFinder(database, redis)
     ledger = Ledger(database, refresh_signal, settings)
-    top_feed = TopFeed(redis, database, season_finder, refresh_signal)
+    lagging_reads = LaggingReads(database, settings)
+    top_feed = TopFeed(redis, lagging_reads, season_finder, refresh_signal)
     index_reader = IndexReader(redis, database, season_finder, refresh_signal)
-    rank_reader = RankReader(database, index_reader, season_finder)
+    rank_reader = RankReader(lagging_reads, index_reader, season_finder)
     keyring = Keyring(settings)
     admission = Admission(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     metrics = RequestMetrics()
@@ -64,6 +67,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     async def run(_: Litestar) -> AsyncIterator[None]:
         await database.open()
         await keyring.start()
+        await lagging_reads.start()
         refresh_signal.raise_soon(anyway=True)
         top_feed.start()
         status_reader.presence.start()
@@ -77,6 +81,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             await top_feed.stop()
             await redis.aclose()
             disconnect_broker(broker)
+            await lagging_reads.stop()
             await keyring.stop()
             await database.close()
 
@@ -90,6 +95,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "closing": provide(closing),
             "database": provide(database),
             "health_check": provide(HealthCheck(redis, season_finder)),
+            "lagging_reads": provide(lagging_reads),
             "ledger": provide(ledger),
             "rank_reader": provide(rank_reader),
             "settings": provide(settings),

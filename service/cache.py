@@ -13,16 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final
+from typing import Final, cast
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from service.cluster import connect_cluster, is_cluster
 from service.errors import CacheTimedOut, CacheUnavailable
 from service.settings import Settings
 
@@ -36,6 +37,9 @@ GLOBAL_SEASON_KEY: Final = "leaderboard:season:global"
 
 # Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
 NAMES_PER_BUCKET: Final = 64
+
+REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a Redis that is away or of no use raises; a cluster's errors are not all `RedisError`s."""
 
 _REST_SECONDS: Final = 1.0
 
@@ -83,10 +87,13 @@ def decode_member(member: bytes) -> int:
 def connect_redis(settings: Settings) -> Redis:
     """Return a client that fails fast: a read has PostgreSQL to fall back to.
 
-    It connects when first used.
+    It connects when first used. That of a cluster has the same methods.
     """
+    url = settings.require_redis_url()
+    if is_cluster(url):
+        return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds))
     pool = ConnectionPool.from_url(
-        settings.require_redis_url(),
+        url,
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         # One more try covers a connection that a restarted server left behind; waiting between
@@ -110,7 +117,7 @@ def translate_redis_errors() -> Iterator[None]:
         yield
     except (RedisTimeoutError, TimeoutError) as error:
         raise CacheTimedOut(f"{type(error).__name__}: {error}") from error
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
 
 

@@ -8,12 +8,13 @@ corrupt `'{}'` and `$1`.
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.errors import DatabaseUnavailable, SchemaMissing
+from service.pooler import Connector
 from service.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -69,6 +70,7 @@ class Database:
 
     async def open(self) -> None:
         """Make the pool; does not connect yet."""
+        connect: Any = Connector().connect
         self._pool = await asyncpg.create_pool(
             self._settings.require_database_url(),
             min_size=0,
@@ -82,6 +84,7 @@ class Database:
                 "synchronous_commit": "on",
                 "jit": "off",
             },
+            connect=connect,
             reset=_keep_session,
         )
 

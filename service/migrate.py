@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.engine.finder import engine_finder
-from piccolo.engine.postgres import PostgresEngine
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from service.errors import UsageError
 
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
 _MIGRATION_LOCK = 0x6C656164_6D696772
 
 
+class _Transaction(PostgresTransaction):
+    """One that cannot get its table lock gives way to the traffic that queues behind it.
+
+    It does so before requests run out of patience (LEADERBOARD_DATABASE_TIMEOUT_SECONDS); the
+    migration is run again then.
+    """
+
+    async def begin(self) -> None:
+        await super().begin()  # type: ignore[no-untyped-call]
+        await self.connection.execute("SET LOCAL lock_timeout = '3s'")
+
+
+class _Engine(PostgresEngine):
+    """Piccolo's, with our transactions."""
+
+    def transaction(self, allow_nested: bool = True) -> PostgresTransaction:  # noqa: FBT001, FBT002
+        return _Transaction(engine=self, allow_nested=allow_nested)
+
+
 async def migrate(database_url: str) -> list[str]:
     """Apply every migration that the database has not seen; return their names, oldest first.
 
@@ -26,10 +45,13 @@ async def migrate(database_url: str) -> list[str]:
     wait and then find nothing left to do. Raises `UsageError` where a migration fails; the
     database then stands as the last complete migration left it.
     """
-    lock = await asyncpg.connect(database_url, timeout=30)
+    lock = await asyncpg.connect(database_url, timeout=30, statement_cache_size=0)
     try:
-        await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
-        return await _run_forwards(database_url)
+        # A transaction's lock: a pooler would keep a session's for ever.
+        async with lock.transaction():
+            await lock.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            await lock.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            return await _run_forwards(database_url)
     finally:
         await lock.close()
 
@@ -42,9 +64,8 @@ async def _run_forwards(database_url: str) -> list[str]:
 
     from service import piccolo_conf  # noqa: PLC0415
 
-    # A migration that cannot get its table lock gives way to the traffic that queues behind it,
-    # before requests run out of patience (LEADERBOARD_DATABASE_TIMEOUT_SECONDS); run it again then.
-    engine = PostgresEngine(config={"dsn": database_url, "server_settings": {"lock_timeout": "3s"}})
+    # Without a cache of statements, which a pooler would not keep.
+    engine = _Engine(config={"dsn": database_url, "statement_cache_size": 0})
     piccolo_conf.DB = engine
     Migration._meta.db = engine  # noqa: SLF001 - Piccolo offers no other way to bind a table
     # Without a pool Piccolo opens a connection for every statement.

@@ -11,7 +11,20 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.cluster import CLUSTER_SCHEMES, is_cluster, parse_cluster_url
 from service.errors import UsageError
+
+
+def _check_cluster(value: str | None) -> str | None:
+    if value is not None and urlsplit(value).scheme in CLUSTER_SCHEMES:
+        try:
+            parse_cluster_url(value)
+        except ValueError as error:
+            raise ValueError(
+                "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value] "
+                f"({error})"
+            ) from error
+    return value
 
 
 def _url_with_scheme(*schemes: str) -> AfterValidator:
@@ -28,7 +41,7 @@ def _url_with_scheme(*schemes: str) -> AfterValidator:
 class Settings(BaseSettings):
     """Settings with their defaults, from the environment.
 
-    The three URLs have no prefix because every tool around the service spells them this way; all
+    The four URLs have no prefix because every tool around the service spells them this way; all
     other names begin with `LEADERBOARD_`.
     """
 
@@ -39,15 +52,24 @@ class Settings(BaseSettings):
     )
     """PostgreSQL to use. Unset: the one that `leaderboard up` runs in the data directory."""
 
-    redis_url: Annotated[str | None, _url_with_scheme("redis", "rediss", "unix")] = Field(
-        default=None, validation_alias="REDIS_URL"
+    database_replica_url: Annotated[str | None, _url_with_scheme("postgresql", "postgres")] = Field(
+        default=None, validation_alias="DATABASE_REPLICA_URL"
     )
-    """Redis or Valkey for the index and the events. Unset: the one that `leaderboard up` runs."""
+    """A streaming standby of that PostgreSQL, for the reads that may lag. Unset: none."""
 
-    broker_url: Annotated[str | None, _url_with_scheme("redis", "rediss", "unix")] = Field(
-        default=None, validation_alias="BROKER_URL"
-    )
-    """Dramatiq's broker. Unset: the same as `REDIS_URL`."""
+    redis_url: Annotated[
+        str | None,
+        _url_with_scheme("redis", "rediss", "unix", *CLUSTER_SCHEMES),
+        AfterValidator(_check_cluster),
+    ] = Field(default=None, validation_alias="REDIS_URL")
+    """Redis or Valkey for the index and the events; of a cluster, any of its nodes with commas
+    between. Unset: the one that `leaderboard up` runs."""
+
+    broker_url: Annotated[
+        str | None, _url_with_scheme("redis", "rediss", "unix", "amqp", "amqps")
+    ] = Field(default=None, validation_alias="BROKER_URL")
+    """Dramatiq's broker, Redis or RabbitMQ. Unset: the same as `REDIS_URL`, unless that is a
+    cluster."""
 
     data_dir: Path = Path(".leaderboard")
     """Where `leaderboard up` keeps its database, sockets and logs."""
@@ -61,6 +83,9 @@ class Settings(BaseSettings):
 
     database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
     """Longest wait for a connection or for one statement of a request."""
+
+    replica_lag_seconds: float = Field(default=5.0, gt=0, le=600)
+    """How far the replica may be behind; past it the primary is asked."""
 
     redis_timeout_seconds: float = Field(default=1.0, gt=0, le=60)
     """Longest wait for an answer from Redis before a read falls back to PostgreSQL."""
@@ -129,8 +154,17 @@ class Settings(BaseSettings):
         return self.redis_url
 
     def require_broker_url(self) -> str:
-        """Return the broker's URL: `BROKER_URL`, else the cache's."""
-        return self.broker_url or self.require_redis_url()
+        """Return the broker's URL: `BROKER_URL`, else the cache's unless that is a cluster."""
+        if self.broker_url is not None:
+            return self.broker_url
+        url = self.require_redis_url()
+        if is_cluster(url):
+            raise UsageError(
+                "BROKER_URL is not set, and Dramatiq cannot use the cluster that REDIS_URL names: "
+                "name a RabbitMQ such as amqp://user:password@host, or a Redis such as "
+                "redis://host:6379/0."
+            )
+        return url
 
 
 def environment_name(field: str) -> str:

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import click
-from redis.exceptions import RedisError
 
 from service.cli import run_command
 from service.logs import configure_logging
@@ -58,13 +57,13 @@ def work(ready_fd: int | None) -> None:
 
 def _send_when_possible(actor: "dramatiq.Actor[[], Any]", stop: threading.Event) -> None:
     """Send an actor's message as soon as the broker takes it, or not before `stop`."""
-    import dramatiq  # noqa: PLC0415 - after its setting
+    from service.broker import BROKER_ERRORS  # noqa: PLC0415 - loads Dramatiq, after its setting
 
     waiting = False
     while not stop.is_set():
         try:
             actor.send()
-        except (RedisError, OSError, dramatiq.DramatiqError) as error:
+        except BROKER_ERRORS as error:
             if not waiting:
                 _log.warning("waiting for the broker: %s", error)
             waiting = True

@@ -7,12 +7,11 @@ same one.
 from typing import Final
 
 import dramatiq
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifications, TimeLimit
 from periodiq import PeriodiqMiddleware
 
+from service.broker import connect_broker
 from service.settings import load_settings
-from service.wakeup import connect_broker_client
 from workers.resources import ResourcesMiddleware
 
 # periodiq's messages are a minute apart; one that is older than this is not worth running.
@@ -21,8 +20,8 @@ _LATEST_CRON_SECONDS: Final = 30
 settings: Final = load_settings()
 resources: Final = ResourcesMiddleware(settings)
 
-broker: Final = RedisBroker(  # type: ignore[no-untyped-call]
-    client=connect_broker_client(settings.require_broker_url()),
+broker: Final = connect_broker(
+    settings.require_broker_url(),
     middleware=[
         # Signals before an event run down this list, those after it run up: the loop is there
         # before what lives on it, and until after.

@@ -24,6 +24,10 @@ def schedule(ready_fd: int | None) -> None:
     import periodiq  # noqa: PLC0415 - after its time zone
 
     import workers.actors.standings  # noqa: F401, PLC0415 - declares the periodic actors
+    from workers.sending import PatientScheduler  # noqa: PLC0415
+
+    # periodiq makes its scheduler by this name.
+    periodiq.Scheduler = PatientScheduler
 
     # periodiq has a handler of its own, later: whoever knows that it runs may stop it already.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

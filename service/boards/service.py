@@ -66,10 +66,7 @@ class SeasonFinder:
 
     async def find_in_database(self) -> OpenSeason:
         """Ask PostgreSQL, and nobody else whatever comes of it; raises `DatabaseUnavailable`."""
-        row = await self._database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
-        if row is None:
-            raise DatabaseUnavailable("the board `global` has no open season")
-        season = OpenSeason(season_id=row["season_id"], epoch=str(row["epoch"]))
+        season = await read_open_season(self._database)
         self._season = season
         self._heard_of_database = True
         return season
@@ -81,3 +78,11 @@ class SeasonFinder:
             return None if stored is None else _decode(stored)
         except (CacheUnavailable, msgspec.DecodeError):
             return None
+
+
+async def read_open_season(database: Database) -> OpenSeason:
+    """Return the open season as a database has it; raises `DatabaseUnavailable`."""
+    row = await database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
+    if row is None:
+        raise DatabaseUnavailable("the board `global` has no open season")
+    return OpenSeason(season_id=row["season_id"], epoch=str(row["epoch"]))

@@ -7,11 +7,12 @@ from typing import Final
 
 from redis.asyncio import Redis
 
+from service.broker import connect_broker
 from service.cache import connect_redis, translate_redis_errors
 from service.database import Database
 from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings import Settings
-from service.wakeup import RefreshSignal, connect_broker
+from service.wakeup import RefreshSignal
 
 # The settings' time-outs are meant for requests. A command reads a million rows at once, maybe on a
 # machine that is busy with other things.

@@ -13,9 +13,9 @@ import dramatiq
 import msgspec
 import psutil
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.broker import BROKER_ERRORS, STANDINGS_QUEUE, count_messages
 from service.cache import (
     API_PROCESSES_KEY,
     SCHEDULER_KEY,
@@ -35,7 +35,6 @@ from service.ops.metrics import (
 from service.ops.presence import Presence, read_present
 from service.sessions.service import Ledger
 from service.standings.offset import Offset
-from service.wakeup import STANDINGS_QUEUE, count_messages
 
 READ_FIGURES: Final = load_sql("ops", "read_figures")
 
@@ -207,7 +206,7 @@ class StatusReader:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 ready, delayed, dead = await asyncio.to_thread(count_messages, self._broker)
-        except (RedisError, OSError, TimeoutError):
+        except BROKER_ERRORS:
             return {}
         return {STANDINGS_QUEUE: schemas.QueueStatus(ready=ready, delayed=delayed, dead=dead)}
 

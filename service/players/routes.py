@@ -17,6 +17,7 @@ from service.http.documentation import (
 )
 from service.players import service
 from service.players.schemas import PlayerAnswer, PlayerSessions, RegisterPlayer
+from service.replica import LaggingReads
 from service.validation import MAX_ID, STORABLE_TEXT
 
 
@@ -31,31 +32,32 @@ async def register_player(
 @get("/", responses=INVALID | NOT_FOUND | UNAVAILABLE)
 async def find_player_by_username(
     username: Annotated[str, QueryParameter(min_length=1, max_length=255, pattern=STORABLE_TEXT)],
-    database: NamedDependency[Database],
+    lagging_reads: NamedDependency[LaggingReads],
 ) -> PlayerAnswer:
     """Look a player up by exact name."""
-    return await service.find_player_by_username(database, username)
+    return await service.find_player_by_username(lagging_reads, username)
 
 
 @get("/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
 async def find_player(
-    user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)], database: NamedDependency[Database]
+    user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
+    lagging_reads: NamedDependency[LaggingReads],
 ) -> PlayerAnswer:
     """Look a player up by id."""
-    return await service.find_player(database, user_id)
+    return await service.find_player(lagging_reads, user_id)
 
 
 @get("/{user_id:str}/sessions", responses=INVALID | NOT_FOUND | UNAVAILABLE)
 async def list_player_sessions(
     user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
-    database: NamedDependency[Database],
+    lagging_reads: NamedDependency[LaggingReads],
     before: Annotated[
         int, QueryParameter(ge=1, le=MAX_ID, description="Only sessions with a smaller id.")
     ] = MAX_ID,
     limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many sessions.")] = 20,
 ) -> PlayerSessions:
     """List a player's sessions, newest first."""
-    return await service.list_player_sessions(database, user_id, before=before, limit=limit)
+    return await service.list_player_sessions(lagging_reads, user_id, before=before, limit=limit)
 
 
 @route("/", http_method="OPTIONS", status_code=204, include_in_schema=False)

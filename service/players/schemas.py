@@ -33,11 +33,13 @@ class PlayerSession(msgspec.Struct, frozen=True):
     submitted_at: datetime
 
 
-class PlayerSessions(msgspec.Struct, frozen=True):
+class PlayerSessions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Some of a player's sessions, newest first.
 
-    `next_before` is the `before` that goes on from here; null where nothing older is left.
+    `next_before` is the `before` that goes on from here; null where nothing older is left. `stale`
+    where a replica answered, which may not have the newest yet.
     """
 
     sessions: list[PlayerSession]
     next_before: int | None
+    stale: bool = False

@@ -5,6 +5,7 @@ from typing import Final
 from service.database import Database, load_sql
 from service.players.errors import PlayerNotFound, UsernameTaken
 from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions
+from service.replica import LaggingReads
 
 REGISTER_PLAYER: Final = load_sql("players", "register_player")
 FIND_PLAYER: Final = load_sql("players", "find_player")
@@ -20,31 +21,41 @@ async def register_player(database: Database, username: str) -> PlayerAnswer:
     return PlayerAnswer(**row)
 
 
-async def find_player(database: Database, user_id: int) -> PlayerAnswer:
+async def find_player(reads: LaggingReads, user_id: int) -> PlayerAnswer:
     """Return a player by id; raises `PlayerNotFound`."""
-    row = await database.fetch_one(FIND_PLAYER, user_id)
+    row = await reads.read(lambda database: database.fetch_one(FIND_PLAYER, user_id))
     if row is None:
         raise PlayerNotFound
     return PlayerAnswer(**row)
 
 
-async def find_player_by_username(database: Database, username: str) -> PlayerAnswer:
+async def find_player_by_username(reads: LaggingReads, username: str) -> PlayerAnswer:
     """Return a player by exact name; raises `PlayerNotFound`."""
-    row = await database.fetch_one(FIND_PLAYER_BY_USERNAME, username)
+    row = await reads.read(lambda database: database.fetch_one(FIND_PLAYER_BY_USERNAME, username))
     if row is None:
         raise PlayerNotFound
     return PlayerAnswer(**row)
 
 
 async def list_player_sessions(
-    database: Database, user_id: int, *, before: int, limit: int
+    reads: LaggingReads, user_id: int, *, before: int, limit: int
 ) -> PlayerSessions:
     """Return up to `limit` sessions older than session `before`; raises `PlayerNotFound`."""
-    # One more than asked for tells whether anything older is left.
-    rows = await database.fetch(LIST_PLAYER_SESSIONS, user_id, before, limit + 1)
-    if not rows:
-        await find_player(database, user_id)
-    sessions = [PlayerSession(**row) for row in rows[:limit]]
-    return PlayerSessions(
-        sessions=sessions, next_before=sessions[-1].session_id if len(rows) > limit else None
-    )
+
+    async def ask(database: Database) -> PlayerSessions | None:
+        # One more than asked for tells whether anything older is left.
+        rows = await database.fetch(LIST_PLAYER_SESSIONS, user_id, before, limit + 1)
+        if not rows:
+            return None
+        sessions = [PlayerSession(**row) for row in rows[:limit]]
+        return PlayerSessions(
+            sessions=sessions,
+            next_before=sessions[-1].session_id if len(rows) > limit else None,
+            stale=database is not reads.primary,
+        )
+
+    found = await reads.read(ask)
+    if found is None:
+        await find_player(reads, user_id)
+        return PlayerSessions(sessions=[], next_before=None)
+    return found

@@ -193,7 +193,10 @@ async def _load_all(
     *parameters: object,
 ) -> None:
     """Hand a large answer to `load`, some rows at a time, and read the next ones meanwhile."""
-    cursor = await connection.cursor(statement, *parameters, timeout=_SCAN_SECONDS)
+    # asyncpg's own names begin at one in each process. Behind a pooler another process's cursor may
+    # have left its statement on the connection that this transaction was given.
+    prepared = await connection.prepare(statement, name=f"scan_{uuid4().hex}")
+    cursor = await prepared.cursor(*parameters, timeout=_SCAN_SECONDS)
     rows = await cursor.fetch(rows_per_load, timeout=_SCAN_SECONDS)
     while rows:
         # Both have ended before one's error is raised: the connection is not used twice at once.

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from service.boards.service import SeasonFinder
+import asyncpg
+
+from service.boards.service import OpenSeason, SeasonFinder, read_open_season
 from service.database import Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
+from service.replica import LaggingReads
 from service.standings.errors import StandingsUnavailable
 from service.standings.index_reader import IndexReader
 from service.standings.schemas import Around, Entry, Rank, compute_percentile
@@ -29,9 +32,13 @@ class RankReader:
     """Answers where a player stands on the global board, where a higher score is better."""
 
     def __init__(
-        self, database: Database, index_reader: IndexReader, season_finder: SeasonFinder
+        self,
+        lagging_reads: LaggingReads,
+        index_reader: IndexReader,
+        season_finder: SeasonFinder,
     ) -> None:
-        self._database = database
+        self._database = lagging_reads.primary
+        self._lagging_reads = lagging_reads
         self._index_reader = index_reader
         self._season_finder = season_finder
         self._neighbourhood_places = asyncio.Semaphore(_NEIGHBOURHOODS_AT_ONCE)
@@ -87,10 +94,13 @@ class RankReader:
         )
 
     async def _read_stale_rank(self, user_id: int) -> Rank:
-        season = await self._season_finder.find_in_database()
-        row = await self._database.fetch_one(
-            READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
-        )
+        async def ask(database: Database) -> asyncpg.Record | None:
+            season = await self._find_season(database)
+            return await database.fetch_one(
+                READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
+            )
+
+        row = await self._lagging_reads.read(ask)
         if row is None:
             return await self._total_up(user_id, stale=True)
         return Rank(
@@ -105,9 +115,13 @@ class RankReader:
         )
 
     async def _read_stale_around(self, user_id: int, radius: int) -> Around:
-        season = await self._season_finder.find_in_database()
-        rows = await self._database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
-        if not rows:
+        async def ask(database: Database) -> list[asyncpg.Record] | None:
+            season = await self._find_season(database)
+            rows = await database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
+            return rows or None
+
+        rows = await self._lagging_reads.read(ask)
+        if rows is None:
             return _list_alone(await self._total_up(user_id, stale=True))
         first = rows[0]
         return Around(
@@ -122,6 +136,11 @@ class RankReader:
             as_of=first["refreshed_at"],
             stale=True,
         )
+
+    async def _find_season(self, database: Database) -> OpenSeason:
+        if database is self._database:
+            return await self._season_finder.find_in_database()
+        return await read_open_season(database)
 
     async def _total_up(self, user_id: int, *, stale: bool) -> Rank:
         """Aggregate the ledger for a player without a standing."""

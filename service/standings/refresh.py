@@ -11,9 +11,8 @@ from typing import Final
 import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
-from redis.exceptions import RedisError
 
-from service.cache import DIRTY_KEY, MUTEX_KEY
+from service.cache import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable
 from service.settings import Settings
@@ -81,13 +80,13 @@ class Refresher:
         try:
             if not await mutex.acquire():
                 return RefreshOutcome(sessions=0, more=True)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_ERRORS as error:
             _log.warning("refreshing without Redis: %s", error)
         try:
             async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS):
                 return await self._fold_until_idle(mutex)
         finally:
-            with suppress(RedisError, OSError, TimeoutError):
+            with suppress(*REDIS_ERRORS):
                 await mutex.release()
 
     async def _fold_until_idle(self, mutex: Lock) -> RefreshOutcome:
@@ -182,10 +181,10 @@ class Refresher:
 
     async def _keep_signals(self, mutex: Lock) -> None:
         """Renew the mutex, and keep submits from sending messages while we are looking anyway."""
-        with suppress(RedisError, OSError, TimeoutError):
+        with suppress(*REDIS_ERRORS):
             await self._redis.set(DIRTY_KEY, b"1", px=DIRTY_FLAG_MS)
             await mutex.reacquire()
 
     async def _lower_flag(self) -> None:
-        with suppress(RedisError, OSError, TimeoutError):
+        with suppress(*REDIS_ERRORS):
             await self._redis.delete(DIRTY_KEY)

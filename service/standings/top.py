@@ -17,11 +17,13 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from service.batching import Batcher
-from service.boards.service import SeasonFinder
+from service.boards.service import SeasonFinder, read_open_season
 from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
+from service.cluster import is_cluster_client, open_subscription
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
+from service.replica import LaggingReads
 from service.standings.errors import StandingsUnavailable
 from service.standings.following import LIST_OPEN_SEASONS, Following
 from service.standings.schemas import Entry, Published, Top
@@ -79,15 +81,15 @@ class TopFeed:
     def __init__(
         self,
         redis: Redis,
-        database: Database,
+        lagging_reads: LaggingReads,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
     ) -> None:
         self._redis = redis
-        self._database = database
+        self._lagging_reads = lagging_reads
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
-        self._following = Following(database, season_finder, refresh_signal)
+        self._following = Following(lagging_reads.primary, season_finder, refresh_signal)
         self._top: Top | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False
@@ -168,17 +170,24 @@ class TopFeed:
         return top
 
     async def _read_database(self) -> Top:
-        season = await self._season_finder.find_again()
-        async with self._database.snapshot() as connection:
+        top = await self._lagging_reads.read(self._select_top)
+        assert top is not None
+        return msgspec.structs.replace(top, stale=True)
+
+    async def _select_top(self, database: Database) -> Top:
+        if database is self._lagging_reads.primary:
+            season = await self._season_finder.find_again()
+        else:
+            season = await read_open_season(database)
+        async with database.snapshot() as connection:
             seasons = await connection.fetch(LIST_OPEN_SEASONS)
             row = next(row for row in seasons if row["season_id"] == season.season_id)
-            top = await select_top(
+            return await select_top(
                 connection,
                 season.season_id,
                 players=row["players"],
                 as_of=row["refreshed_at"] or datetime.now(UTC),
             )
-        return msgspec.structs.replace(top, stale=True)
 
     async def _follow(self) -> None:
         pause_seconds, longest_pause_seconds = _RECONNECT_SECONDS
@@ -194,7 +203,7 @@ class TopFeed:
             pause_seconds = min(2 * pause_seconds, longest_pause_seconds)
 
     async def _listen(self) -> None:
-        async with self._redis.pubsub() as pubsub:
+        async with await open_subscription(self._redis) as pubsub:
             await pubsub.subscribe(EVENTS_CHANNEL)
             await _receive(pubsub, "subscribe")
             # Read after subscribing: what is published in between arrives as an event.
@@ -207,6 +216,9 @@ class TopFeed:
                 if message is None:
                     await pubsub.ping()
                     message = await _receive(pubsub, "message", "pong")
+                    if is_cluster_client(self._redis):
+                        # The node answers, and may be cut off from the one that publishes.
+                        self._keep(await self._read_redis())
                 if message["type"] == "message":
                     await self._hear(_decode_event(message["data"]))
                 elif message["type"] == "subscribe":

@@ -9,7 +9,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import click
 
-_DEFAULT_PORTS: Final = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379}
+_DEFAULT_PORTS: Final = {
+    "postgresql": 5432,
+    "postgres": 5432,
+    "redis": 6379,
+    "rediss": 6379,
+    "redis+cluster": 6379,
+    "rediss+cluster": 6379,
+}
 
 
 def print_line(line: str) -> None:
@@ -39,6 +46,8 @@ def describe_address(url: str) -> str:
     socket_folder = parse_qs(parts.query).get("host", [""])[0]
     if parts.scheme == "unix" or not (parts.hostname or socket_folder):
         return unquote(parts.path)
+    if "," in parts.netloc:
+        return parts.netloc.rpartition("@")[2]
     host = parts.hostname or socket_folder
     return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
 

@@ -86,7 +86,9 @@ class _Up:
             self._postgres.url if self._postgres else settings.require_database_url()
         )
         self._redis_url = self._valkey.url if self._valkey else settings.require_redis_url()
-        self._broker_url = settings.broker_url or self._redis_url
+        self._broker_url = settings.model_copy(
+            update={"redis_url": self._redis_url}
+        ).require_broker_url()
         self._environment = {
             **os.environ,
             "DATABASE_URL": self._database_url,

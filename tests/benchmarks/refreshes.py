@@ -4,10 +4,11 @@ import asyncio
 import random
 import time
 
+from service.broker import connect_broker, disconnect_broker
 from service.ops.servers import Servers
 from service.sessions.service import Ledger, Submission
 from service.standings.refresh import Refresher
-from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from service.wakeup import RefreshSignal
 from tests.benchmarks.requests import MOST_SCORE, Target
 
 _WARM_UP_SUBMITS = 10_000

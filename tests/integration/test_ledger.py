@@ -8,12 +8,13 @@ import pytest
 from redis.asyncio import Redis
 
 from service.batching import QueueFull
+from service.broker import connect_broker, disconnect_broker
 from service.database import Database
 from service.errors import DatabaseUnavailable
 from service.players.errors import PlayerNotFound
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.settings import Settings
-from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from service.wakeup import RefreshSignal
 from tests.factories import make_player, make_players
 from tests.waiting import wait_until
 

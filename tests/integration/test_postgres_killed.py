@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from service.broker import connect_broker, disconnect_broker
 from service.cache import connect_redis
 from service.database import Database
 from service.embedded import PostgresServer
@@ -17,7 +18,7 @@ from service.migrate import migrate
 from service.sessions.service import Ledger, Submission
 from service.settings import load_settings
 from service.standings.refresh import Refresher
-from service.wakeup import RefreshSignal, connect_broker, disconnect_broker
+from service.wakeup import RefreshSignal
 from tests.factories import make_player
 from tests.waiting import wait_until
 

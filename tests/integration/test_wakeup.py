@@ -8,18 +8,13 @@ import dramatiq
 import pytest
 from redis.asyncio import Redis
 
+from service.broker import connect_broker, count_messages, disconnect_broker
 from service.cache import DIRTY_KEY, connect_redis
 from service.database import Database
 from service.sessions.service import Ledger, Submission
 from service.settings import Settings
 from service.standings.refresh import Refresher
-from service.wakeup import (
-    DIRTY_FLAG_MS,
-    RefreshSignal,
-    connect_broker,
-    count_messages,
-    disconnect_broker,
-)
+from service.wakeup import DIRTY_FLAG_MS, RefreshSignal
 from tests.factories import make_player, record_scores
 from tests.integration.worker_process import run_worker
 from tests.waiting import wait_until

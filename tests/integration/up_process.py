@@ -110,7 +110,7 @@ class UpProcess:
 
 def clean_environment() -> dict[str, str]:
     """Return our environment without any setting of the service."""
-    names = ("DATABASE_URL", "REDIS_URL", "BROKER_URL")
+    names = ("DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL", "BROKER_URL")
     return {
         name: value
         for name, value in os.environ.items()

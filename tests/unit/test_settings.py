@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from service.cluster import parse_cluster_url
 from service.errors import UsageError
 from service.settings import Settings, environment_name, load_settings
 
 # Numbers need no entry: any number's neighbour is allowed.
 OTHER_VALUES = {
     "database_url": "postgresql://host/leaderboard",
+    "database_replica_url": "postgresql://standby/leaderboard",
     "redis_url": "redis://host",
     "broker_url": "redis://host",
     "data_dir": "elsewhere",
@@ -24,7 +26,9 @@ def test_no_variable_is_needed() -> None:
     assert settings.data_dir == Path(".leaderboard")
 
 
-REDIS_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://"
+BROKER_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, amqp://, amqps://"
+REDIS_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, redis+cluster://, rediss+cluster://"
+CLUSTER_FORM = "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value]"
 POSTGRES_SCHEMES = "a URL that starts with one of postgresql://, postgres://"
 NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
 
@@ -34,7 +38,15 @@ NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
     [
         ("DATABASE_URL", "mysql://host/leaderboard", POSTGRES_SCHEMES),
         ("REDIS_URL", "host:6379", REDIS_SCHEMES),
-        ("BROKER_URL", "amqp://host", REDIS_SCHEMES),
+        (
+            "REDIS_URL",
+            "redis+cluster://one,two/3",
+            f"{CLUSTER_FORM} (a cluster has no database but 0)",
+        ),
+        ("REDIS_URL", "redis+cluster://one,:6379", f"{CLUSTER_FORM} (a node has no host)"),
+        ("BROKER_URL", "kafka://host", BROKER_SCHEMES),
+        ("BROKER_URL", "redis+cluster://host", BROKER_SCHEMES),
+        ("DATABASE_REPLICA_URL", "standby:5432", POSTGRES_SCHEMES),
         ("LEADERBOARD_DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
         ("LEADERBOARD_DATABASE_POOL_SIZE", "201", "less than or equal to 200"),
         ("LEADERBOARD_SUBMIT_QUEUE_LIMIT", "many", NOT_A_NUMBER),
@@ -56,10 +68,32 @@ def test_every_setting_is_read_from_the_variable_that_errors_name(
     monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     name = environment_name(field)
-    assert name in {"DATABASE_URL", "REDIS_URL", "BROKER_URL"} or name.startswith("LEADERBOARD_")
+    urls = {"DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL", "BROKER_URL"}
+    assert name in urls or name.startswith("LEADERBOARD_")
     default = getattr(load_settings(), field)
     monkeypatch.setenv(name, OTHER_VALUES.get(field) or str(default + 1))
     assert getattr(load_settings(), field) != default
+
+
+@pytest.mark.parametrize(
+    "value", ["redis+cluster://one", "rediss+cluster://user:p%40ss@one:1,[::1]:2?protocol=3"]
+)
+def test_cluster_is_a_cache(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("REDIS_URL", value)
+    assert load_settings().redis_url == value
+
+
+def test_cluster_url_has_nodes_and_options() -> None:
+    nodes, options = parse_cluster_url(
+        "rediss+cluster://user:p%40ss@one:1,[::1]:2,three?ssl_ca_certs=/ca.pem"
+    )
+    assert nodes == [("one", 1), ("::1", 2), ("three", 6379)]
+    assert options == {
+        "username": "user",
+        "password": "p@ss",
+        "ssl": True,
+        "ssl_ca_certs": "/ca.pem",
+    }
 
 
 def test_override_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

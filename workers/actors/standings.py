@@ -7,9 +7,10 @@ import dramatiq
 from dramatiq.errors import Retry
 from periodiq import cron
 
+from service.broker import STANDINGS_QUEUE
 from service.errors import ServiceError
 from service.standings.rerank import rerank_if_due
-from service.wakeup import REFRESH_ACTOR, STANDINGS_QUEUE
+from service.wakeup import REFRESH_ACTOR
 from workers.broker import resources
 
 _SECOND_MS: Final = 1_000

@@ -1,0 +1,107 @@
+"""Dramatiq's broker: Redis or RabbitMQ, as `BROKER_URL` says."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import dramatiq
+import redis as blocking_redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import dq_name, xq_name
+from dramatiq.errors import ConnectionClosed
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+if TYPE_CHECKING:
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker
+
+STANDINGS_QUEUE: Final = "standings"
+
+BROKER_ERRORS: Final = (RedisError, dramatiq.DramatiqError, OSError, TimeoutError)
+"""What a broker that is away or of no use raises."""
+
+# Nothing that a broker is asked blocks there.
+_TIMEOUT_SECONDS: Final = 5.0
+
+
+def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> dramatiq.Broker:
+    """Return a broker that gives up in time; it connects when first used."""
+    if urlsplit(url).scheme in {"amqp", "amqps"}:
+        return _connect_rabbitmq(url, middleware)
+    # Dramatiq's own client would wait without end for a Redis that is silent.
+    pool = blocking_redis.ConnectionPool.from_url(
+        url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        client_name="leaderboard-broker",
+    )
+    return RedisBroker(  # type: ignore[no-untyped-call]
+        client=blocking_redis.Redis(connection_pool=pool), middleware=list(middleware)
+    )
+
+
+def disconnect_broker(broker: dramatiq.Broker) -> None:
+    """Close the broker's connections, which a Redis broker's own `close` leaves open."""
+    if isinstance(broker, RedisBroker):
+        broker.client.connection_pool.disconnect()
+    else:
+        broker.close()
+
+
+def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
+    """Return how many messages are ready, delayed and given up; blocks for a round trip.
+
+    Raises one of `BROKER_ERRORS`.
+    """
+    if not isinstance(broker, RedisBroker):
+        return _count_in_rabbitmq(broker)
+    names = (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE), xq_name(STANDINGS_QUEUE))
+    ready, delayed, dead = (f"{broker.namespace}:{name}" for name in names)
+    pipeline = broker.client.pipeline(transaction=False)
+    pipeline.llen(ready)
+    pipeline.llen(delayed)
+    pipeline.zcard(dead)
+    counts = pipeline.execute()
+    return counts[0], counts[1], counts[2]
+
+
+def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "RabbitmqBroker":
+    """Return a RabbitMQ broker, with a connection for each thread that uses it.
+
+    RabbitMQ closes an idle connection after a while without a heartbeat; the next message goes over
+    a new one. Every message is confirmed: without that, one for a queue that RabbitMQ has lost
+    would be dropped without a word.
+    """
+    # With Redis alone nobody has to load it.
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415
+
+    broker = RabbitmqBroker(url=url, middleware=list(middleware), confirm_delivery=True)
+    parameters: Any = broker.parameters
+    for one in parameters if isinstance(parameters, list) else [parameters]:
+        one.socket_timeout = min(one.socket_timeout, _TIMEOUT_SECONDS)
+        one.stack_timeout = min(one.stack_timeout, 2 * _TIMEOUT_SECONDS)
+        # Short of memory or disk, RabbitMQ takes no messages and says so.
+        if one.blocked_connection_timeout is None:
+            one.blocked_connection_timeout = _TIMEOUT_SECONDS
+    return broker
+
+
+def _count_in_rabbitmq(broker: dramatiq.Broker) -> tuple[int, int, int]:
+    import pika.exceptions  # noqa: PLC0415 - with Redis alone nobody has to load it
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415
+
+    assert isinstance(broker, RabbitmqBroker)
+    # The second try is for a connection that was closed because it was idle.
+    for last in (False, True):
+        try:
+            ready, delayed, dead = broker.get_queue_message_counts(STANDINGS_QUEUE)
+        except pika.exceptions.AMQPError as error:
+            del broker.connection
+            if last:
+                raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]
+        else:
+            return ready, delayed, dead
+    raise AssertionError

@@ -1,0 +1,25 @@
+"""The scheduler as a process."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_compose import run
+
+
+@pytest.mark.parametrize("broker", ["redis", "amqp"])
+def test_scheduler_outlives_a_broker_that_is_away(broker: str, tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql://127.0.0.1:1/leaderboard",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "BROKER_URL": f"{broker}://127.0.0.1:1",
+    }
+    command = [sys.executable, "-m", "service.cli", "scheduler"]
+    with run("scheduler", command, environment, tmp_path) as scheduler:
+        scheduler.wait_for("periodic actors")
+        # Its own alarm clock, a little early.
+        scheduler.process.send_signal(signal.SIGALRM)
+        scheduler.wait_for("the broker is away, the next minute tries again")
+        assert scheduler.process.poll() is None
