@@ -1,5 +1,7 @@
 """An HTTP server whose end costs no request: uvicorn's, with patience for what is on its way.
 
+It also refuses in our one shape of errors what never becomes a request.
+
 Uvicorn closes every connection without a request at once when it is told to stop, also one that
 was accepted a moment ago and one whose client is just sending. Processes that share a listening
 socket are stopped one by one while clients go on, so here such connections get a grace period in
@@ -13,12 +15,32 @@ import time
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
+
+from service.errors import InvalidRequest, ServiceError
+from service.http.errors import encode_error
 
 _IDLE_SECONDS: Final = 1.0
 """Longest wait for the request of a connection that has none under way."""
 _POLL_SECONDS: Final = 0.02
+
+_HEAD_LIMIT: Final = 256 * 1024
+"""Bytes of a request's first line and headers that may come in before they are complete."""
+
+
+class HeadTooLarge(ServiceError):
+    """A request whose headers do not end."""
+
+    status = 431
+    code = "headers_too_large"
+
+    def __init__(self) -> None:
+        super().__init__("The headers of this request are too large; send fewer or shorter ones.")
 
 
 class _DrainingState(ServerState):
@@ -36,6 +58,25 @@ class DrainingProtocol(HttpToolsProtocol):
     # None before the first request, although uvicorn declares it otherwise.
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _is_receiving = False
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; give up on headers without an end, which would fill the memory."""
+        super().data_received(data)
+        if not self._is_receiving:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _HEAD_LIMIT and not self.transport.is_closing():
+            self._refuse(HeadTooLarge())
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
+            # What comes first gets its answer, for which this one would be taken.
+            self.cycle.keep_alive = False
+            return
+        self._refuse(InvalidRequest("This is not an HTTP request that anybody can read."))
 
     def on_message_begin(self) -> None:
         """Count the request from its first byte on; uvicorn does so after the headers."""
@@ -60,6 +101,18 @@ class DrainingProtocol(HttpToolsProtocol):
         """Close if idle; what is half received still gets its answer."""
         if not self._is_receiving:
             super().shutdown()
+
+    def _refuse(self, error: ServiceError) -> None:
+        status, body, _ = encode_error(error)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
+        self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # Nothing may follow an answer that says `close`: the last of pipelined requests says it.
