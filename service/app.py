@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -16,7 +16,7 @@ from service.cache import connect_redis
 from service.database import Database
 from service.http.admission import Admission
 from service.http.documentation import document_strictness
-from service.http.errors import EXCEPTION_HANDLERS
+from service.http.errors import EXCEPTION_HANDLERS, refuse_unknown_schema
 from service.http.express import ExpressLane
 from service.http.gate import Gate
 from service.http.gate_documentation import document_keys
@@ -109,7 +109,12 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Leaderboard",
             version=version("leaderboard"),
-            path="/schema",
+            openapi_router=Router(
+                "/schema",
+                route_handlers=[],
+                include_in_schema=False,
+                after_request=refuse_unknown_schema,
+            ),
             render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         ),
         request_class=StrictRequest,

@@ -142,6 +142,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Say in the one shape of errors that this is no HTTP."""
+        if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
+            # What came first gets its answer, for which this one would be taken.
+            self.cycle.keep_alive = False
+            return
         self._refuse(Malformed())
 
     def _start_deadline(self) -> None:

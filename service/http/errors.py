@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response
 from litestar.enums import ParamType
-from litestar.exceptions import HTTPException, ValidationException
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.status_codes import HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ExceptionHandlersMap
 
 from service.errors import FieldError, InvalidRequest, ServiceError
@@ -93,6 +93,13 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[Err
     return Response(
         ErrorAnswer(error=advice, code=code), status_code=status, headers=error.headers or {}
     )
+
+
+def refuse_unknown_schema(response: Response[Any]) -> Response[Any]:
+    """Have an unknown address below `/schema` answered as any other; Litestar has a page for it."""
+    if response.status_code == HTTP_404_NOT_FOUND:
+        raise NotFoundException
+    return response
 
 
 EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {

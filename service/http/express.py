@@ -34,6 +34,8 @@ _RANK_ROUTE: Final = "GET /api/leaderboard/rank/{user_id}"
 
 _TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
 _LONGEST_ID: Final = len(str(MAX_ID)) - 1
+# Python refuses to read a number of thousands of digits, be they zeros.
+_LONGEST_LENGTH: Final = 19
 
 _JSON_HEADER: Final = (b"content-type", b"application/json")
 
@@ -110,7 +112,8 @@ class ExpressLane:
         is_json = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                length = int(value) if value.isdigit() else 0
+                readable = value.isdigit() and len(value) <= _LONGEST_LENGTH
+                length = int(value) if readable else 0
             elif name == b"content-type":
                 is_json = value == b"application/json"
             elif name == b"idempotency-key":

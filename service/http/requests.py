@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from service.errors import FieldError, InvalidRequest, ServiceError
 
@@ -30,6 +31,16 @@ class UnsupportedMediaType(ServiceError):
         )
 
 
+class ClientLeft(ServiceError):
+    """The connection ended before the body did: nobody is there to read this."""
+
+    status = 400
+    code = "body_incomplete"
+
+    def __init__(self) -> None:
+        super().__init__("The connection ended before the body was complete; send it again.")
+
+
 class StrictRequest(Request[Any, Any, Any]):
     """Decodes a JSON body in one step into the type of the route's `data`.
 
@@ -41,6 +52,13 @@ class StrictRequest(Request[Any, Any, Any]):
         media_type = self.content_type[0]
         if media_type and not (media_type == "application/json" or media_type.endswith("+json")):
             raise UnsupportedMediaType(media_type)
+
+    async def body(self) -> bytes:
+        """Return the body; raises `ClientLeft`, which Litestar takes for an error of the server."""
+        try:
+            return await super().body()
+        except InternalServerException as error:
+            raise ClientLeft from error
 
     async def json(self) -> Any:
         """Return the body as the route's type."""

@@ -32,6 +32,14 @@ class RouteFigures(msgspec.Struct):
     latencies: dict[int, int] = {}
     max_ms: float = 0.0
 
+    def compute_quantile_ms(self, quantile: float) -> float | None:
+        """Return the latency that this share of the requests did not exceed; None for none.
+
+        A bucket's middle can lie beyond the longest of all.
+        """
+        middle_ms = compute_quantile_ms(self.latencies, quantile)
+        return None if middle_ms is None else min(middle_ms, round(self.max_ms, 3))
+
     def add(self, other: "RouteFigures") -> None:
         """Add another process's figures to these."""
         self.count += other.count

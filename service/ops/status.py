@@ -29,7 +29,6 @@ from service.ops import schemas
 from service.ops.metrics import (
     WINDOW_SECONDS,
     RequestMetrics,
-    compute_quantile_ms,
     merge_figures,
 )
 from service.ops.presence import Presence, read_present
@@ -283,9 +282,9 @@ def _describe_routes(signs: list[schemas.ApiSign]) -> list[schemas.RouteStatus]:
             count=figures.count,
             server_errors=figures.server_errors,
             per_second=round(sum(figures.latencies.values()) / WINDOW_SECONDS, 2),
-            p50_ms=compute_quantile_ms(figures.latencies, 0.50),
-            p95_ms=compute_quantile_ms(figures.latencies, 0.95),
-            p99_ms=compute_quantile_ms(figures.latencies, 0.99),
+            p50_ms=figures.compute_quantile_ms(0.50),
+            p95_ms=figures.compute_quantile_ms(0.95),
+            p99_ms=figures.compute_quantile_ms(0.99),
             max_ms=round(figures.max_ms, 3),
         )
         for name, figures in sorted(merged.items())

@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, JSONBody
 
+from service.errors import FieldError, InvalidRequest
 from service.http.documentation import (
     INVALID,
     KEY_REUSED,
@@ -24,10 +25,12 @@ from service.sessions.schemas import BulkAnswer, SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.validation import MAX_KEY_LENGTH, STORABLE_TEXT
 
+_KEY_HEADER: Final = "Idempotency-Key"
+
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
-        name="Idempotency-Key",
+        name=_KEY_HEADER,
         min_length=1,
         max_length=MAX_KEY_LENGTH,
         pattern=STORABLE_TEXT,
@@ -78,9 +81,14 @@ class _BulkOperation(Operation):
 async def submit_score(
     data: JSONBody[SubmitScore],
     ledger: NamedDependency[Ledger],
+    request: StrictRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> SubmitAnswer:
     """Keep a score for ever. The answer comes when it is on disk."""
+    if len(request.headers.getall(_KEY_HEADER, [])) > 1:
+        raise InvalidRequest(
+            "The request is not valid.", FieldError(_KEY_HEADER, "Expected this header once")
+        )
     session_id = await ledger.record(
         Submission(data.user_id, data.score, data.game_mode, idempotency_key)
     )

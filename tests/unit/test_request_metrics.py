@@ -43,6 +43,16 @@ def test_quantiles_are_those_of_the_requests(latencies: list[float]) -> None:
     assert figures.max_ms == pytest.approx(latencies[-1])
 
 
+@given(latencies=st.lists(latencies_ms, min_size=1, max_size=20))
+def test_no_quantile_is_longer_than_the_longest_request(latencies: list[float]) -> None:
+    metrics = RequestMetrics()
+    record(metrics, "GET /", *latencies)
+    figures = metrics.read()["GET /"]
+    measured = figures.compute_quantile_ms(0.99)
+    assert measured is not None
+    assert measured <= round(figures.max_ms, 3)
+
+
 def test_quantile_of_no_request_is_none() -> None:
     assert compute_quantile_ms({}, 0.5) is None
 
