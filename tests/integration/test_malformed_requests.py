@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,7 +44,9 @@ class Connection:
 
     async def close(self) -> None:
         self._writer.close()
-        await self._writer.wait_closed()
+        # The other side may have had enough before all of it was read.
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def write_request(method: bytes, path: bytes, *headers: bytes, body: bytes = b""
 async def test_what_is_no_http_is_refused(connection: Connection, request_bytes: bytes) -> None:
     await connection.send(request_bytes)
     status, headers, answer = await connection.read_answer()
-    assert (status, answer["code"]) == (400, "invalid_request")
+    assert (status, answer["code"]) == (400, "malformed_request")
     assert answer.keys() == {"error", "code"}
     assert (headers["content-type"], headers["connection"]) == ("application/json", "close")
     assert await connection.is_over()
@@ -100,9 +103,10 @@ async def test_length_of_thousands_of_digits_is_refused(
 
 
 async def test_headers_without_an_end_are_refused(connection: Connection) -> None:
-    await connection.send(b"GET /health/live HTTP/1.1\r\nX-A: ", *[b"a" * 65_536] * 5)
+    # Not a byte more than makes it too large: what is left unread would reset the connection.
+    await connection.send(b"GET /health/live HTTP/1.1\r\nX-A: ".ljust(64 * 1024 + 1, b"a"))
     status, headers, answer = await connection.read_answer()
-    assert (status, answer["code"]) == (431, "headers_too_large")
+    assert (status, answer["code"]) == (431, "head_too_large")
     assert headers["content-type"] == "application/json"
 
 
