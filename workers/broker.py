@@ -11,6 +11,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifications, TimeLimit
 from periodiq import PeriodiqMiddleware
 
+from service.observability.launching import is_monitored
 from service.settings import load_settings
 from service.wakeup import connect_broker_client
 from workers.resources import ResourcesMiddleware
@@ -20,6 +21,12 @@ _LATEST_CRON_SECONDS: Final = 30
 
 settings: Final = load_settings()
 resources: Final = ResourcesMiddleware(settings)
+
+monitoring: Final[list[dramatiq.Middleware]] = []
+if is_monitored(settings):
+    from workers.monitoring import TraceActors
+
+    monitoring.append(TraceActors())
 
 broker: Final = RedisBroker(  # type: ignore[no-untyped-call]
     client=connect_broker_client(settings.require_broker_url()),
@@ -33,6 +40,7 @@ broker: Final = RedisBroker(  # type: ignore[no-untyped-call]
         CurrentMessage(),
         PeriodiqMiddleware(skip_delay=_LATEST_CRON_SECONDS),
         Retries(),
+        *monitoring,
     ],
 )
 dramatiq.set_broker(broker)

@@ -8,6 +8,7 @@ import click
 
 from service.cli import run_command
 from service.logs import configure_logging
+from service.observability.launching import ensure_agent
 from service.settings import load_settings
 
 
@@ -16,6 +17,7 @@ from service.settings import load_settings
 def schedule(ready_fd: int | None) -> None:
     """Send each periodic actor's message when it is due, by UTC."""
     settings = load_settings()
+    ensure_agent(settings, "workers.scheduler")
     configure_logging(settings)
     # periodiq reckons in local time.
     os.environ["TZ"] = "UTC"
