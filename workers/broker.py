@@ -26,7 +26,7 @@ monitoring: Final[list[dramatiq.Middleware]] = []
 if is_monitored(settings):
     from workers.monitoring import TraceActors
 
-    monitoring.append(TraceActors())
+    monitoring.append(TraceActors(resources))
 
 broker: Final = RedisBroker(  # type: ignore[no-untyped-call]
     client=connect_broker_client(settings.require_broker_url()),

@@ -121,6 +121,7 @@ def _run_in_trace(
         chosen = next((trace for trace in traces if trace.transaction.sampled), traces[0])
         with ContextOf(trace=chosen):
             chosen.add_custom_attribute("batch.size", len(batch))
+            agent.record_custom_metric(f"Custom/{chosen.name}/BatchSize", len(batch))
             # What the batch starts inherits it: the wake-up is sent after the answers.
             _origin.set(_describe_trace())
             return await run(items)
