@@ -73,17 +73,27 @@ class NamedTransactions:
             return
 
         async def send_named(message: Any) -> None:
-            if message["type"] != "http.response.start":
+            if message["type"] == "http.response.start":
+                template = scope.get("path_template", "(no route)")
+                transaction.set_transaction_name(f"{scope['method']} {template}", group="Route")
                 await send(message)
-                return
-            template = scope.get("path_template", "(no route)")
-            transaction.set_transaction_name(f"{scope['method']} {template}", group="Route")
-            await send(message)
-            for name, value in message.get("headers", ()):
-                if name.lower() == b"content-type" and value.startswith(_EVENT_STREAM):
+                if _begins_event_stream(message):
                     transaction.__exit__(None, None, None)
+                return
+            # The agent would end it in there with whatever exception is being handled: Litestar
+            # sends its answer to a wrong request while it handles one, which is no error of ours.
+            if not message.get("more_body", False):
+                transaction.__exit__(None, None, None)
+            await send(message)
 
         await self._inside(scope, receive, send_named)
+
+
+def _begins_event_stream(message: Any) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(_EVENT_STREAM)
+        for name, value in message.get("headers", ())
+    )
 
 
 class TraceMessages(Middleware):

@@ -117,8 +117,11 @@ def run_collector(folder: Path) -> Iterator[Collector]:
             (method,) = parse_qs(urlsplit(self.path).query)["method"]
             body = self.rfile.read(int(self.headers["Content-Length"]))
             encoding = self.headers.get("Content-Encoding", "identity")
-            unpack = {"gzip": gzip.decompress, "deflate": zlib.decompress}.get(encoding, bytes)
-            answer = collector.receive(method, unpack(body).decode())
+            if encoding == "gzip":
+                body = gzip.decompress(body)
+            elif encoding == "deflate":
+                body = zlib.decompress(body)
+            answer = collector.receive(method, body.decode())
             encoded = json.dumps({"return_value": answer}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(encoded)))

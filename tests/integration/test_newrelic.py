@@ -148,8 +148,12 @@ async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> No
                 assert found.status_code == 200
                 for path, status in (("/api/leaderboard/rank/999", 404), ("/nowhere", 404)):
                     assert (await client.get(path)).status_code == status
+                wrong = await client.post("/api/players", json={"username": USERNAME})
+                assert wrong.status_code == 409
+                async with client.stream("GET", "/api/leaderboard/stream") as stream:
+                    assert await anext(stream.aiter_lines())
                 refused = await client.get("/api/ops/status", headers=secret)
-            message = dramatiq.Message(
+            message: dramatiq.Message[None] = dramatiq.Message(
                 queue_name="standings", actor_name="standings.sweep", args=(), kwargs={}, options={}
             )
             broker = connect_broker(settings.require_redis_url())
@@ -163,9 +167,14 @@ async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> No
     check_refresh(collector)
     check_privacy(collector)
     names = {one["name"] for one in collector.list_events("analytic_event_data")}
-    assert "WebTransaction/Route/GET (no route)" in names
+    assert names >= {
+        "WebTransaction/Route/GET (no route)",
+        "WebTransaction/Route/POST /api/players",
+        "WebTransaction/Route/GET /api/leaderboard/stream",
+    }
     assert refused.status_code in {200, 401}
-    assert collector.list_events("error_event_data") == []
+    errors = collector.list_events("error_event_data")
+    assert errors == []
 
 
 async def test_failing_actor(settings: Settings, database: Database, tmp_path: Path) -> None:
