@@ -20,15 +20,22 @@ CREATE TABLE rank_block (
 -- Unpacked for each read; compression would cost more than it saves.
 ALTER TABLE rank_block ALTER COLUMN players SET STORAGE PLAIN, ALTER COLUMN ranks SET STORAGE MAIN;
 
-DROP TABLE rank_change;
-ALTER TABLE standing DROP COLUMN rank, DROP COLUMN ranked_at;
+-- Processes of the release before this one still use them; the next release drops them.
+COMMENT ON COLUMN standing.rank IS 'unused: see ranked_standing';
+COMMENT ON COLUMN standing.ranked_at IS 'unused: see rank_block';
+COMMENT ON TABLE rank_change IS 'unused: see rank_block';
 -- Room for a few new versions in each page; no more all rows get one at once.
 ALTER TABLE standing SET (fillfactor = 85);
 
 -- For reports: every standing with the rank that the last re-rank stored, null before its first.
 CREATE VIEW ranked_standing AS
 SELECT
-    standing.*,
+    season_id,
+    player_id,
+    score,
+    sort_score,
+    sessions,
+    reached_at,
     (
         SELECT ranks[array_position(players, (standing.player_id & 255)::smallint)]
         FROM rank_block
@@ -41,10 +48,9 @@ FROM standing;
 BACKWARDS = """
 DROP VIEW ranked_standing;
 ALTER TABLE standing SET (fillfactor = 48);
-ALTER TABLE standing ADD COLUMN rank bigint, ADD COLUMN ranked_at timestamptz;
-CREATE UNLOGGED TABLE rank_change (
-    season_id bigint NOT NULL, player_id bigint NOT NULL, rank bigint NOT NULL
-);
+COMMENT ON COLUMN standing.rank IS NULL;
+COMMENT ON COLUMN standing.ranked_at IS NULL;
+COMMENT ON TABLE rank_change IS NULL;
 UPDATE refresh_state SET rerank_number = 0;
 DROP TABLE rank_block;
 """

@@ -11,6 +11,7 @@ from service.bounding import Bounds, allow_descriptors
 from service.cli import run_command
 from service.draining import DrainingProtocol, DrainingServer
 from service.logs import configure_logging
+from service.observability.launching import ensure_agent
 from service.settings import load_settings
 from service.supervisor.guarding import guard_network
 from service.supervisor.listening import bind_listener, is_loopback
@@ -38,6 +39,7 @@ def serve(
 ) -> None:
     """Serve the API in this process."""
     settings = load_settings()
+    ensure_agent(settings, "service")
     configure_logging(settings)
     if fd is not None:
         listener = socket.socket(fileno=fd)

@@ -16,7 +16,7 @@ from service.cache import connect_redis
 from service.database import Database
 from service.http.admission import Admission
 from service.http.documentation import document_strictness
-from service.http.errors import EXCEPTION_HANDLERS, refuse_unknown_schema
+from service.http.errors import EXCEPTION_HANDLERS, failure_listeners, refuse_unknown_schema
 from service.http.express import ExpressLane
 from service.http.gate import Gate
 from service.http.gate_documentation import document_keys
@@ -25,6 +25,7 @@ from service.http.requests import StrictRequest
 from service.keys.keyring import Keyring
 from service.keys.limiting import KeyLimiter
 from service.lifecycle import Closing
+from service.observability.launching import is_monitored, load_agent
 from service.ops.health import HealthCheck
 from service.ops.metrics import RequestMetrics
 from service.ops.routes import ops_router
@@ -47,6 +48,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     `may_be_open`: only this machine can reach it, so that it needs no keys before one was made.
     `app.state.closing` is for the server to set when it is told to stop: event streams end then.
     """
+    agent = load_agent() if is_monitored(settings) else None
     database = Database(settings, application_name="leaderboard api")
     redis = connect_redis(settings)
     broker = connect_broker(settings.require_broker_url())
@@ -84,6 +86,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             await lagging_reads.stop()
             await keyring.stop()
             await database.close()
+            if agent:
+                await agent.stop()
 
     def provide(value: object) -> Provide:
         return Provide(lambda: value, use_cache=True, sync_to_thread=False)
@@ -141,4 +145,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             else None
         ),
     )
+    if agent:
+        app.asgi_handler = agent.NamedTransactions(app.asgi_handler)
+        failure_listeners[:] = [agent.note_failure]
+        broker.add_middleware(agent.TraceMessages())
     return app

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.cluster import CLUSTER_SCHEMES, is_cluster, parse_cluster_url
@@ -36,6 +36,10 @@ def _url_with_scheme(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+# Compose passes a variable on that is not set as an empty one.
+_EMPTY_IS_UNSET = BeforeValidator(lambda value: value or None)
 
 
 class Settings(BaseSettings):
@@ -134,6 +138,11 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important message that is logged."""
+
+    new_relic_license_key: Annotated[SecretStr | None, _EMPTY_IS_UNSET] = Field(
+        default=None, validation_alias="NEW_RELIC_LICENSE_KEY"
+    )
+    """Reports to New Relic. Unset: its agent is not loaded. Its other `NEW_RELIC_*` are its own."""
 
     def require_database_url(self) -> str:
         """Return the database's URL; without one, say how to name it."""

@@ -10,6 +10,7 @@ import click
 
 from service.cli import run_command
 from service.logs import configure_logging
+from service.observability.launching import ensure_agent
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 def work(ready_fd: int | None) -> None:
     """Run actors until SIGTERM or SIGINT, then finish those that are running."""
     settings = load_settings()
+    ensure_agent(settings, "workers")
     configure_logging(settings)
     os.environ.setdefault("dramatiq_restart_delay", _RESTART_DELAY_MS)
     import dramatiq  # noqa: PLC0415 - after its setting

@@ -11,6 +11,7 @@ from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifi
 from periodiq import PeriodiqMiddleware
 
 from service.broker import connect_broker
+from service.observability.launching import is_monitored
 from service.settings import load_settings
 from workers.resources import ResourcesMiddleware
 
@@ -19,6 +20,12 @@ _LATEST_CRON_SECONDS: Final = 30
 
 settings: Final = load_settings()
 resources: Final = ResourcesMiddleware(settings)
+
+monitoring: Final[list[dramatiq.Middleware]] = []
+if is_monitored(settings):
+    from workers.monitoring import TraceActors
+
+    monitoring.append(TraceActors(resources))
 
 broker: Final = connect_broker(
     settings.require_broker_url(),
@@ -32,6 +39,7 @@ broker: Final = connect_broker(
         CurrentMessage(),
         PeriodiqMiddleware(skip_delay=_LATEST_CRON_SECONDS),
         Retries(),
+        *monitoring,
     ],
 )
 dramatiq.set_broker(broker)

@@ -8,12 +8,20 @@ from typing import Any
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
-from service.boards.service import SeasonFinder
-from service.cache import SCHEDULER_KEY, WORKER_PROCESSES_KEY, connect_redis
+from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.cache import (
+    SCHEDULER_KEY,
+    WORKER_PROCESSES_KEY,
+    SeasonKeys,
+    connect_redis,
+    translate_redis_errors,
+)
 from service.database import Database
 from service.ops.presence import Presence
 from service.ops.schemas import WorkerProcess
+from service.ops.status import READ_FIGURES
 from service.settings import Settings
+from service.standings.offset import Offset
 from service.standings.refresh import Refresher
 
 
@@ -41,6 +49,19 @@ class ResourcesMiddleware(Middleware):
     async def copy_season(self) -> None:
         """Keep the season in Redis, for an API process that starts while PostgreSQL is away."""
         await SeasonFinder(self.database, self._redis).find_again()
+
+    async def read_backlog(self) -> tuple[int, int] | None:
+        """Return how many sessions are pending and how many refreshes the index is behind.
+
+        Nothing without an open season; an index that is missing is behind by all of them.
+        """
+        row = await self.database.fetch_one(READ_FIGURES, GLOBAL_BOARD)
+        if row is None:
+            return None
+        with translate_redis_errors():
+            offset = Offset.parse(await self._redis.get(SeasonKeys.of(row["season_id"]).offset))
+        followed = offset.number if offset and offset.epoch == str(row["epoch"]) else 0
+        return row["pending_sessions"], max(0, row["last_refresh"] - followed)
 
     async def _open(self) -> None:
         self._redis = connect_redis(self._settings)

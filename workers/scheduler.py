@@ -9,6 +9,7 @@ import click
 
 from service.cli import run_command
 from service.logs import configure_logging
+from service.observability.launching import ensure_agent
 from service.settings import load_settings
 
 
@@ -17,6 +18,7 @@ from service.settings import load_settings
 def schedule(ready_fd: int | None) -> None:
     """Send each periodic actor's message when it is due, by UTC."""
     settings = load_settings()
+    ensure_agent(settings, "workers.scheduler")
     configure_logging(settings)
     # periodiq reckons in local time.
     os.environ["TZ"] = "UTC"

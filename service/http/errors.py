@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,9 @@ _ADVICE: Final = {
 # Litestar names a missing parameter in its message only.
 _MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
+failure_listeners: Final[list[Callable[[Exception], None]]] = []
+"""Called with every error that is answered with 500 or more, in the request's own task."""
+
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -35,6 +39,9 @@ def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
     A domain error has its own words. Any other is a bug of ours and is told without its insides;
     the log has them.
     """
+    if not isinstance(error, ServiceError) or error.status >= HTTP_500_INTERNAL_SERVER_ERROR:
+        for listen in failure_listeners:
+            listen(error)
     if not isinstance(error, ServiceError):
         _log.error("unexpected error", exc_info=error)
         answer = ErrorAnswer(

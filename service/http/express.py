@@ -27,6 +27,8 @@ _SUBMIT_PATH: Final = "/api/leaderboard/submit"
 _TOP_PATH: Final = "/api/leaderboard/top"
 _RANK_PREFIX: Final = "/api/leaderboard/rank/"
 
+_RANK_TEMPLATE: Final = "/api/leaderboard/rank/{user_id}"
+
 # The names under which the routes are measured.
 _SUBMIT_ROUTE: Final = "POST /api/leaderboard/submit"
 _TOP_ROUTE: Final = "GET /api/leaderboard/top"
@@ -79,6 +81,7 @@ class ExpressLane:
             length, key = self._read_submit_headers(scope)
             if not length:
                 return False
+            scope["path_template"] = _SUBMIT_PATH
             started_at = time.perf_counter()
             body = await _read_body(receive)
             if body is not None:
@@ -91,6 +94,7 @@ class ExpressLane:
             limit = _TOP_LIMITS.get(scope["query_string"])
             if limit is None:
                 return False
+            scope["path_template"] = _TOP_PATH
             started_at = time.perf_counter()
             status = await _send_answer(send, self._top_feed.read_encoded(limit))
             self._metrics.record(_TOP_ROUTE, status, time.perf_counter() - started_at)
@@ -99,6 +103,7 @@ class ExpressLane:
             user_id = _parse_id(path[len(_RANK_PREFIX) :])
             if user_id is None:
                 return False
+            scope["path_template"] = _RANK_TEMPLATE
             started_at = time.perf_counter()
             status = await _send_answer(send, self._read_rank(user_id))
             self._metrics.record(_RANK_ROUTE, status, time.perf_counter() - started_at)

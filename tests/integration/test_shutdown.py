@@ -10,13 +10,12 @@ from contextlib import suppress
 import dramatiq
 import pytest
 
-from service.broker import connect_broker, disconnect_broker
+from service.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
 from service.database import Database
 from service.ops.audit import audit
 from service.settings import Settings
 from service.standings.refresh import Refresher
 from service.standings.rerank import rerank
-from service.wakeup import STANDINGS_QUEUE
 from tests.factories import make_players_with_scores, record_scores
 from tests.integration.up_process import STOP_SECONDS, clean_environment
 from tests.integration.worker_process import run_worker
