@@ -56,11 +56,11 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".leaderboard")
     """Where `leaderboard up` keeps its database, sockets and logs."""
 
-    database_pool_size: int = Field(default=8, ge=6, le=200)
+    database_pool_size: int = Field(default=8, ge=4, le=200)
     """Most connections a process opens to PostgreSQL.
 
-    A worker's re-rank takes four at once (both locks and two statements) and a refresh beside it
-    two; with fewer than six these would wait for each other, holding locks.
+    A worker's re-rank takes two at once (its lock and a statement) and a refresh beside it two;
+    with fewer than four these would wait for each other, holding locks.
     """
 
     database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)

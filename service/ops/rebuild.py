@@ -9,7 +9,7 @@ from service.ops.servers import BULK_PLANS, LOCK_WAIT_SECONDS, STATEMENT_SECONDS
 from service.settings import Settings
 from service.standings.index import Index
 from service.standings.lock import hold_rerank_lock, hold_writer_lock
-from service.standings.rerank import RECORD_RERANK
+from service.standings.rerank import store_ranks
 
 FIND_WRONG_STANDINGS: Final = load_sql("ops", "find_wrong_standings")
 MEND_STANDINGS: Final = load_sql("ops", "mend_standings")
@@ -36,6 +36,8 @@ async def rebuild(settings: Settings) -> None:
                 connection.transaction(isolation="repeatable_read"),
             ):
                 await _rebuild_standings(connection, report)
+            with report.step("Ranks") as step:
+                step.facts = f"{(await store_ranks(servers.database)).ranks:,} stored"
             with report.step("Index") as step:
                 try:
                     rebuilt = await Index(servers.redis, servers.database).rebuild_outdated()
@@ -59,7 +61,5 @@ async def _rebuild_standings(connection: Connection, report: Report) -> None:
         await connection.execute("SET LOCAL enable_nestloop = on")
         mended = await connection.fetchrow(MEND_STANDINGS, timeout=STATEMENT_SECONDS)
         assert mended is not None
-        number = await connection.fetchval(NUMBER_REBUILD, pending)
-        ranks = mended["standings"] + mended["ranks"]
-        await connection.execute(RECORD_RERANK, number, ranks, step.elapsed_seconds * 1000)
-        step.facts = f"{mended['standings']:,} mended, {mended['ranks']:,} more ranks stored"
+        await connection.execute(NUMBER_REBUILD, pending)
+        step.facts = f"{mended['standings']:,} mended"

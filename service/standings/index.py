@@ -3,16 +3,19 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 from redis.asyncio import Redis
 
 from service.cache import (
     EVENTS_CHANNEL,
+    NAMES_PER_BUCKET,
     SeasonKeys,
     load_script,
     translate_redis_errors,
@@ -28,7 +31,8 @@ SCAN_STANDINGS: Final = load_sql("standings", "scan_standings")
 SCAN_USERNAMES: Final = load_sql("standings", "scan_usernames")
 
 _STANDINGS_PER_LOAD: Final = 10_000
-_NAMES_PER_LOAD: Final = 20_000
+# One load keeps Redis busy for some ten milliseconds.
+_BUCKETS_PER_LOAD: Final = 250
 
 # A scan of a large board takes longer than any request may.
 _SCAN_SECONDS: Final = 600.0
@@ -58,6 +62,7 @@ class Index:
         self._database = database
         self._publish = load_script(redis, "standings", "publish_standings")
         self._load = load_script(redis, "standings", "load_index")
+        self._load_names = load_script(redis, "standings", "load_names")
         self._swap = load_script(redis, "standings", "swap_index")
 
     async def publish(self, change: SeasonChange) -> bool:
@@ -141,10 +146,14 @@ class Index:
             )
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
-                async for row in connection.cursor(
-                    SCAN_STANDINGS, season_id, _STANDINGS_PER_LOAD, timeout=_SCAN_SECONDS
-                ):
-                    await self._load(keys=[new_index], args=[row["packed"]])
+                await _load_all(
+                    connection,
+                    lambda rows: self._load(keys=[new_index], args=[rows[0]["packed"]]),
+                    1,
+                    SCAN_STANDINGS,
+                    season_id,
+                    _STANDINGS_PER_LOAD,
+                )
                 swapped = await self._swap(
                     keys=[keys.index, keys.offset, keys.top, new_index],
                     args=[
@@ -161,12 +170,38 @@ class Index:
             await self._reload_names(connection, season_id)
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
-        names: dict[int, str] = {}
-        async for row in connection.cursor(
-            SCAN_USERNAMES, season_id, prefetch=5_000, timeout=_SCAN_SECONDS
-        ):
-            names[row["player_id"]] = row["username"]
-            if len(names) == _NAMES_PER_LOAD:
-                await self.add_names(season_id, names)
-                names = {}
-        await self.add_names(season_id, names)
+        prefix = SeasonKeys.of(season_id).names
+        with translate_redis_errors():
+            await _load_all(
+                connection,
+                lambda rows: self._load_names(
+                    keys=[f"{prefix}{row['bucket']}" for row in rows],
+                    args=[row["packed"] for row in rows],
+                ),
+                _BUCKETS_PER_LOAD,
+                SCAN_USERNAMES,
+                season_id,
+                NAMES_PER_BUCKET,
+            )
+
+
+async def _load_all(
+    connection: Connection,
+    load: Callable[[list[asyncpg.Record]], Awaitable[object]],
+    rows_per_load: int,
+    statement: str,
+    *parameters: object,
+) -> None:
+    """Hand a large answer to `load`, some rows at a time, and read the next ones meanwhile."""
+    cursor = await connection.cursor(statement, *parameters, timeout=_SCAN_SECONDS)
+    rows = await cursor.fetch(rows_per_load, timeout=_SCAN_SECONDS)
+    while rows:
+        # Both have ended before one's error is raised: the connection is not used twice at once.
+        loaded, found = await asyncio.gather(
+            load(rows), cursor.fetch(rows_per_load, timeout=_SCAN_SECONDS), return_exceptions=True
+        )
+        if isinstance(loaded, BaseException):
+            raise loaded
+        if isinstance(found, BaseException):
+            raise found
+        rows = found

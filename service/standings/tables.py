@@ -20,8 +20,6 @@ class Standing(Table):
     )
     sessions = BigInt()
     reached_at = Timestamptz()
-    rank = BigInt(null=True, default=None)
-    ranked_at = Timestamptz(null=True, default=None)
 
 
 class RefreshState(Table):

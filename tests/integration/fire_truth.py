@@ -89,7 +89,7 @@ async def check_standings(database: Database, redis: Redis) -> Truth:
     assert await _read_index(redis, season["season_id"]) == truth.totals
     await rerank(database)
     ranks = await database.fetch(
-        "SELECT player_id, rank FROM standing WHERE season_id = $1", season["season_id"]
+        "SELECT player_id, rank FROM ranked_standing WHERE season_id = $1", season["season_id"]
     )
     assert {row["player_id"]: row["rank"] for row in ranks} == {
         place.user_id: place.rank for place in truth.places

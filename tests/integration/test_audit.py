@@ -90,7 +90,7 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
             "player 999: a standing of 40 points in 1 sessions, none by the ledger",
         ),
         (
-            "UPDATE standing SET rank = 5 WHERE player_id = $1",
+            "UPDATE rank_block SET ranks[array_position(players, $1::bigint::smallint)] = 5",
             "player {}: stored 5, must be 2",
         ),
         (

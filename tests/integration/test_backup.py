@@ -16,7 +16,7 @@ from service.standings.refresh import Refresher
 from tests.conftest import THROW_AWAY
 from tests.factories import make_players_with_scores, record_scores
 
-STANDINGS = "SELECT player_id, score, rank FROM standing ORDER BY player_id"
+STANDINGS = "SELECT player_id, score, rank FROM ranked_standing ORDER BY player_id"
 
 
 def run_tool(name: str, *arguments: str | Path) -> None:

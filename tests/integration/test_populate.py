@@ -86,7 +86,7 @@ async def test_populate_ends_ranked_and_warm(
     await populate(settings, players=300, sessions=3_000, seed=1, reset=False)
 
     assert await audit(settings)
-    rows = await database.fetch("SELECT * FROM standing JOIN player ON id = player_id")
+    rows = await database.fetch("SELECT * FROM ranked_standing JOIN player ON id = player_id")
     assert rows
     keys = SeasonKeys.of(await find_global_season(database))
     for row in rows:

@@ -35,8 +35,8 @@ SESSIONS = """
     FROM generate_series(1, 2 * $1::int) number
 """
 STANDINGS = """
-    INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at, rank)
-    SELECT 1, id, score, -score, 1, now(), 1
+    INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
+    SELECT 1, id, score, -score, 1, now()
     FROM player, LATERAL (
         SELECT CASE WHEN $1 AND id % 100 > 0 THEN 0 ELSE id % 5000 END AS score
     ) AS made

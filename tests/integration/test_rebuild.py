@@ -21,7 +21,9 @@ COLUMNS = "season_id, player_id, score, sort_score, sessions, reached_at, rank"
 
 
 async def read_standings(database: Database) -> list[tuple[object, ...]]:
-    rows = await database.fetch(f"SELECT {COLUMNS} FROM standing ORDER BY season_id, player_id")
+    rows = await database.fetch(
+        f"SELECT {COLUMNS} FROM ranked_standing ORDER BY season_id, player_id"
+    )
     return [tuple(row) for row in rows]
 
 
@@ -36,8 +38,8 @@ async def count_pending(database: Database) -> int:
         "DELETE FROM standing",
         "UPDATE standing SET score = -score, sort_score = -sort_score WHERE player_id % 3 = 0",
         "UPDATE standing SET sessions = sessions + 1, reached_at = now()",
-        "UPDATE standing SET rank = rank + 1",
-        "UPDATE standing SET rank = NULL, ranked_at = NULL WHERE player_id % 2 = 0",
+        "UPDATE rank_block SET ranks[1] = ranks[1] + 1",
+        "DELETE FROM rank_block",
         "UPDATE season SET players = players + 5",
         """
         INSERT INTO standing (season_id, player_id, score, sort_score, sessions)
@@ -91,14 +93,15 @@ async def test_rebuild_leaves_closed_seasons_alone(
     closed = await make_season(database, "closed")
     await make_players_with_scores(database, [1, 2, 3])
     await refresher.refresh()
+    await rebuild(settings)
     await database.fetch("UPDATE season SET closed_at = now() WHERE id = $1", closed)
-    await database.fetch("UPDATE standing SET rank = 77")
+    await database.fetch("UPDATE rank_block SET ranks = '{77, 77, 77}'")
 
     await rebuild(settings)
 
-    rows = await database.fetch("SELECT rank FROM standing WHERE season_id = $1", closed)
+    rows = await database.fetch("SELECT rank FROM ranked_standing WHERE season_id = $1", closed)
     assert [row["rank"] for row in rows] == [77, 77, 77]
-    rows = await database.fetch("SELECT rank FROM standing WHERE season_id <> $1", closed)
+    rows = await database.fetch("SELECT rank FROM ranked_standing WHERE season_id <> $1", closed)
     assert sorted(row["rank"] for row in rows) == [1, 2, 3]
 
 

@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 
 async def fetch_ranks(database: Database, season_id: int) -> dict[int, int | None]:
     rows = await database.fetch(
-        "SELECT player_id, rank FROM standing WHERE season_id = $1", season_id
+        "SELECT player_id, rank FROM ranked_standing WHERE season_id = $1", season_id
     )
     return {row["player_id"]: row["rank"] for row in rows}
 
@@ -54,21 +54,40 @@ async def test_rerank_ranks_every_open_season_by_its_own_order(
     assert await fetch_ranks(database, closed) == {a: None, b: None, c: None}
 
 
-async def test_rerank_writes_only_ranks_that_changed(
+async def test_rerank_writes_only_blocks_with_a_change(
     refresher: Refresher, database: Database
 ) -> None:
-    a, b, c = await make_players_with_scores(database, [30, 20, 10])
+    # The last three are of a block of their own.
+    user_ids = await make_players_with_scores(database, [1000 - n for n in range(258)])
+    assert [user_id >> 8 for user_id in user_ids[-4:]] == [0, 1, 1, 1]
+    b, c = user_ids[-2:]
+    await refresher.refresh()
+    assert (await rerank(database)).ranks == 258
+    read_blocks = "SELECT block, xmin, ranked_at FROM rank_block ORDER BY block"
+    before = await database.fetch(read_blocks)
+    assert (await rerank(database)).ranks == 0
+    assert await database.fetch(read_blocks) == before
+    await record_scores(database, (c, 1))
+    await refresher.refresh()
+    assert (await rerank(database)).ranks == 3
+    first, last = await database.fetch(read_blocks)
+    assert first == before[0]
+    assert last["xmin"] != before[1]["xmin"]
+    ranks = await fetch_ranks(database, await find_global_season(database))
+    assert (ranks[b], ranks[c]) == (257, 257)
+    assert [ranks[user_id] for user_id in user_ids[:-2]] == list(range(1, 257))
+
+
+async def test_rerank_forgets_blocks_in_which_nobody_stands(
+    refresher: Refresher, database: Database
+) -> None:
+    await make_players_with_scores(database, [1000 - n for n in range(258)])
     await refresher.refresh()
     await rerank(database)
-    before = await database.fetch("SELECT player_id, xmin, ranked_at FROM standing")
+    await database.fetch("DELETE FROM standing WHERE player_id < 256")
     await rerank(database)
-    assert await database.fetch("SELECT player_id, xmin, ranked_at FROM standing") == before
-    await record_scores(database, (c, 15))
-    await refresher.refresh()
-    outcome = await rerank(database)
-    assert outcome.ranks == 2
-    season_id = await find_global_season(database)
-    assert await fetch_ranks(database, season_id) == {a: 1, c: 2, b: 3}
+    blocks = await database.fetch("SELECT block, ranks FROM rank_block")
+    assert [tuple(row) for row in blocks] == [(1, [1, 2, 3])]
 
 
 async def test_rerank_is_due_once_standings_have_changed_and_some_time_has_passed(
@@ -179,7 +198,7 @@ async def test_read_standing_counts_the_first_and_looks_up_the_others(
     await rerank(database)
     season_id = await find_global_season(database)
     # Stored ranks that are off by a hundred show which of the two an answer is.
-    await database.fetch("UPDATE standing SET rank = rank + 100")
+    await database.fetch("UPDATE rank_block SET ranks = ARRAY(SELECT unnest(ranks) + 100)")
 
     async def read_rank(user_id: int) -> object:
         row = await database.fetch_one(READ_STANDING, season_id, user_id, 3)
@@ -187,5 +206,5 @@ async def test_read_standing_counts_the_first_and_looks_up_the_others(
         return row["rank"]
 
     assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 105, 106]
-    await database.fetch("UPDATE standing SET rank = NULL")
+    await database.fetch("DELETE FROM rank_block")
     assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 5, 6]

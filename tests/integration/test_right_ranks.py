@@ -143,7 +143,7 @@ async def check_top(stack: Stack, model: BoardModel) -> None:
 
 
 async def check_stored_ranks(stack: Stack, model: BoardModel) -> None:
-    rows = await stack.database.fetch("SELECT player_id, score, rank FROM standing")
+    rows = await stack.database.fetch("SELECT player_id, score, rank FROM ranked_standing")
     assert {row["player_id"]: (row["score"], row["rank"]) for row in rows} == {
         entry["user_id"]: (entry["total_score"], entry["rank"]) for entry in model.list_everybody()
     }

@@ -36,7 +36,7 @@ NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
         ("DATABASE_URL", "mysql://host/leaderboard", POSTGRES_SCHEMES),
         ("REDIS_URL", "host:6379", REDIS_SCHEMES),
         ("BROKER_URL", "amqp://host", REDIS_SCHEMES),
-        ("LEADERBOARD_DATABASE_POOL_SIZE", "5", "greater than or equal to 6"),
+        ("LEADERBOARD_DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
         ("LEADERBOARD_DATABASE_POOL_SIZE", "201", "less than or equal to 200"),
         ("LEADERBOARD_SUBMIT_QUEUE_LIMIT", "many", NOT_A_NUMBER),
         ("LEADERBOARD_REDIS_TIMEOUT_SECONDS", "0", "greater than 0"),

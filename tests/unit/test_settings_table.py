@@ -24,6 +24,6 @@ def test_table_gives_each_setting_one_row_with_its_meaning() -> None:
 
 def test_table_tells_default_and_bounds() -> None:
     table = make_settings_table()
-    assert "| `LEADERBOARD_DATABASE_POOL_SIZE` | `8` | 6 to 200 |" in table
+    assert "| `LEADERBOARD_DATABASE_POOL_SIZE` | `8` | 4 to 200 |" in table
     assert "| `LEADERBOARD_LOG_LEVEL` | `info` | `debug`, `info`, `warning`, `error` |" in table
     assert "| `LEADERBOARD_REDIS_TIMEOUT_SECONDS` | `1.0` | more than 0, at most 60 |" in table

@@ -1,8 +1,17 @@
--- The names of everybody who stands in a season, by id, so that neighbours share a bucket.
+-- The names of everybody who stands in a season, packed for load_names.lua: id and name, each with a
+-- zero byte after it.
 --
--- $1 season. Index: standing_pkey for the order; player by primary key.
-SELECT standing.player_id, player.username
+-- $1 season, $2 ids a bucket. One row a bucket, by its number.
+--
+-- Index: none; both tables are read as a whole.
+SELECT
+    player_id / $2::bigint AS bucket,
+    string_agg(
+        convert_to(player_id::text, 'UTF8') || '\x00'::bytea
+        || convert_to(username, 'UTF8') || '\x00'::bytea,
+        ''::bytea
+    ) AS packed
 FROM standing
 JOIN player ON player.id = standing.player_id
-WHERE standing.season_id = $1
-ORDER BY standing.player_id
+WHERE season_id = $1
+GROUP BY 1

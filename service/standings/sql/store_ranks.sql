@@ -1,12 +1,29 @@
--- Stores the ranks that a run of pages of rank_change holds.
+-- Stores the blocks of fresh_block (rank_standings.sql) that are not stored like that already, and
+-- removes those of the open seasons in which nobody stands any more.
 --
--- $1 and $2 the first page, and the one after the last. Index: standing_pkey, probed a row; the
--- caller turns other joins off, which would read every standing for each run. Locks: the standings
--- it writes, for as long as the run takes; the writer lock keeps folds from waiting in between.
-UPDATE standing
-SET rank = rank_change.rank, ranked_at = now()
-FROM rank_change
-WHERE rank_change.ctid >= format('(%s,0)', $1::bigint)::tid
-    AND rank_change.ctid < format('(%s,0)', $2::bigint)::tid
-    AND standing.season_id = rank_change.season_id
-    AND standing.player_id = rank_change.player_id
+-- Answers how many ranks the stored blocks hold.
+--
+-- Index: rank_block_pkey. Locks: the rows of rank_block, which only the holder of the re-rank lock
+-- writes.
+WITH emptied AS (
+    DELETE FROM rank_block
+    USING season
+    WHERE season.id = rank_block.season_id
+        AND season.closed_at IS NULL
+        AND NOT EXISTS (
+            SELECT FROM fresh_block
+            WHERE fresh_block.season_id = rank_block.season_id
+                AND fresh_block.block = rank_block.block
+        )
+),
+stored AS (
+    INSERT INTO rank_block AS old (season_id, block, players, ranks, ranked_at)
+    SELECT season_id, block, players, ranks, now() FROM fresh_block
+    ON CONFLICT (season_id, block) DO UPDATE SET
+        players = excluded.players,
+        ranks = excluded.ranks,
+        ranked_at = excluded.ranked_at
+    WHERE (old.players, old.ranks) IS DISTINCT FROM (excluded.players, excluded.ranks)
+    RETURNING cardinality(ranks) AS ranks
+)
+SELECT coalesce(sum(ranks), 0)::bigint AS ranks FROM stored

@@ -3,7 +3,7 @@
 --
 -- $1 season.
 INSERT INTO benchmark_standing (
-    season_id, player_id, score, sort_score, sessions, reached_at, rank, ranked_at
+    season_id, player_id, score, sort_score, sessions, reached_at, rank
 )
 SELECT
     $1,
@@ -12,7 +12,6 @@ SELECT
     -sum(score),
     count(*),
     max(submitted_at),
-    rank() OVER (ORDER BY sum(score) DESC),
-    now()
+    rank() OVER (ORDER BY sum(score) DESC)
 FROM game_session
 GROUP BY player_id
