@@ -17,6 +17,7 @@ OTHER_VALUES = {
     "data_dir": "elsewhere",
     "log_level": "error",
     "public_reads": "false",
+    "new_relic_license_key": "a" * 40,
 }
 
 
@@ -68,8 +69,14 @@ def test_every_setting_is_read_from_the_variable_that_errors_name(
     monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     name = environment_name(field)
-    urls = {"DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL", "BROKER_URL"}
-    assert name in urls or name.startswith("LEADERBOARD_")
+    others = {
+        "DATABASE_URL",
+        "DATABASE_REPLICA_URL",
+        "REDIS_URL",
+        "BROKER_URL",
+        "NEW_RELIC_LICENSE_KEY",
+    }
+    assert name in others or name.startswith("LEADERBOARD_")
     default = getattr(load_settings(), field)
     monkeypatch.setenv(name, OTHER_VALUES.get(field) or str(default + 1))
     assert getattr(load_settings(), field) != default
