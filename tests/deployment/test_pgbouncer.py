@@ -4,19 +4,24 @@ Needs Debian's `pgbouncer`, of any release.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import pytest
 
+from service.cache import connect_redis
 from service.database import Database
 from service.embedded import PostgresServer
 from service.embedded.account import Account
 from service.errors import DatabaseUnavailable
+from service.migrate import migrate
 from service.settings import load_settings
+from service.standings.index import Index
 from tests.deployment.main_path import walk_main_path
 from tests.deployment.parts import Part, create_database, find_ports
+from tests.factories import find_global_season
 from tests.waiting import wait_until
 
 IGNORING = "ignore_startup_parameters = synchronous_commit,jit"
@@ -70,6 +75,35 @@ def test_main_path_over_pgbouncer(
     create_database(postgres.url, name)
     environment = {"DATABASE_URL": f"{url}/{name}", "REDIS_URL": redis_url}
     walk_main_path(environment, tmp_path, choose=lambda: part, must_accept=False)
+
+
+async def test_rebuild_does_not_meet_what_another_process_left_on_the_connection(
+    pgbouncer: tuple[Part, str],
+    postgres: PostgresServer,
+    redis_url: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It reads by cursors, whose statements the pooler's connections keep."""
+    _, url = pgbouncer
+    name = f"by_turns_{'ignoring' in request.node.name:d}"
+    create_database(postgres.url, name)
+    settings = load_settings(database_url=f"{url}/{name}", redis_url=redis_url)
+    await migrate(settings.require_database_url())
+    other = await asyncpg.connect(settings.require_database_url(), statement_cache_size=0)
+    for _ in range(8):
+        # Each on the connection whose turn it is, until all have it.
+        with suppress(asyncpg.DuplicatePreparedStatementError):
+            await other.execute('PREPARE "__asyncpg_stmt_1__" AS SELECT 1')
+    await other.close()
+    # As in a process that has just begun.
+    monkeypatch.setattr("asyncpg.connection._uid", 0)
+    database = Database(settings, application_name="leaderboard tests")
+    await database.open()
+    redis = connect_redis(settings)
+    await Index(redis, database).rebuild(await find_global_season(database))
+    await redis.aclose()
+    await database.close()
 
 
 async def test_pooler_whose_commits_do_not_wait_for_the_disk_is_refused(

@@ -6,13 +6,14 @@ Needs Debian's `rabbitmq-server`. Redis stays the cache.
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dramatiq
 import httpx
 import pytest
+import redis as blocking_redis
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import dq_name, xq_name
 
@@ -24,7 +25,7 @@ from service.broker import (
     disconnect_broker,
 )
 from service.embedded import PostgresServer
-from tests.deployment.main_path import PATIENCE_SECONDS, walk_main_path
+from tests.deployment.main_path import PATIENCE_SECONDS, leaderboard, walk_main_path
 from tests.deployment.parts import Part, create_database, find_ports
 from tests.integration.test_compose import run
 from tests.integration.up_process import UpProcess
@@ -110,6 +111,24 @@ def test_message_for_a_queue_that_rabbitmq_has_lost_arrives(rabbitmq: tuple[Part
     assert count_messages(broker) == (2, 0, 0)
     disconnect_broker(broker)
     disconnect_broker(other)
+
+
+def test_worker_waits_for_a_rabbitmq_that_is_not_there_yet(
+    rabbitmq: tuple[Part, str], database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    part, url = rabbitmq
+    part.kill()
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "BROKER_URL": url}
+    with run("worker", leaderboard("worker"), environment, tmp_path) as worker:
+        worker.wait_for("waiting for the broker")
+        part.start()
+        worker.wait_for("the broker is there")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with closing(blocking_redis.Redis.from_url(redis_url)) as redis:
+            while not [*redis.scan_iter("leaderboard:{*}:offset")]:
+                assert time.monotonic() < deadline, worker.log.read_text()
+                worker.nap()
+        assert worker.stop() == 0
 
 
 def make_message() -> "dramatiq.Message[None]":

@@ -124,6 +124,13 @@ async def test_redis_away_fails_no_submit(database: Database, settings: Settings
     disconnect_broker(broker)
 
 
+async def test_message_that_could_not_be_sent_leaves_no_flag(redis: Redis) -> None:
+    broker = connect_broker("redis://127.0.0.1:1")
+    await raise_now(RefreshSignal(redis, broker))
+    assert not await redis.exists(DIRTY_KEY)
+    disconnect_broker(broker)
+
+
 async def test_refresh_sees_sessions_that_come_in_while_it_lowers_the_flag(
     refresher: Refresher, refresh_signal: RefreshSignal, database: Database, redis: Redis
 ) -> None:
