@@ -18,7 +18,7 @@ from service.cache import (
 )
 from service.database import Database
 from service.ops.presence import Presence
-from service.ops.schemas import WorkerProcess
+from service.ops.schemas import WorkerProcess, WorkerSign
 from service.ops.status import READ_FIGURES
 from service.settings import Settings
 from service.standings.offset import Offset
@@ -75,8 +75,9 @@ class ResourcesMiddleware(Middleware):
             started_at=datetime.now(UTC),
             threads=self._settings.worker_threads,
         )
+        sign = WorkerSign(process=process, figures=self.refresher.figures)
         self._presence = Presence(
-            self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: process
+            self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: sign
         )
         self._presence.start()
 

@@ -20,7 +20,7 @@ _SUBMITTING: Final = {
 }
 # Neither tells anything about players or scores.
 _ALWAYS_OPEN: Final = ("/health/", "/schema/")
-_OPERATING: Final = "/api/ops/"
+_OPERATING: Final = ("/api/ops/", "/metrics/")
 
 _LONGEST_KEY: Final = 200
 

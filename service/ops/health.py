@@ -9,7 +9,7 @@ from service.boards.service import SeasonFinder
 from service.cache import WORKER_PROCESSES_KEY
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.ops.presence import read_present
-from service.ops.schemas import Readiness, WorkerProcess
+from service.ops.schemas import Readiness, WorkerSign
 
 _PATIENCE_SECONDS: Final = 2.0
 
@@ -52,7 +52,7 @@ class HealthCheck:
     async def _check_redis(self) -> tuple[str, str]:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                workers = await read_present(self._redis, WORKER_PROCESSES_KEY, WorkerProcess)
+                workers = await read_present(self._redis, WORKER_PROCESSES_KEY, WorkerSign)
         except (CacheUnavailable, TimeoutError):
             return "away: reads come from PostgreSQL and may lag", "unknown while Redis is away"
         return "ok", "ok" if workers else "away: ranks stand still"

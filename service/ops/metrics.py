@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +11,8 @@ import msgspec
 
 # Eight buckets an octave from one microsecond: a quantile is at most 4.5 % off.
 _BUCKETS_PER_OCTAVE: Final = 8
+# From a quarter of a millisecond to half a minute.
+_OCTAVES: Final = range(8, 26)
 
 # Figures are about the last minute, forgotten in steps of five seconds.
 WINDOW_SECONDS: Final = 60
@@ -21,16 +23,27 @@ _SERVER_ERROR: Final = 500
 
 
 class RouteFigures(msgspec.Struct):
-    """Requests of one route: all since the start, and the latencies of the last minute.
+    """Requests of one route: all since the start by status, and the latencies of the last minute.
 
-    `latencies` counts requests by logarithmic bucket of their time, so that the figures of several
-    processes can be added up.
+    Latencies are counted by logarithmic bucket, so that the figures of several processes can be
+    added up. `all_latencies` and `seconds` are of all since the start.
     """
 
-    count: int = 0
-    server_errors: int = 0
+    statuses: dict[int, int] = {}
     latencies: dict[int, int] = {}
     max_ms: float = 0.0
+    all_latencies: dict[int, int] = {}
+    seconds: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many requests there were since the start."""
+        return sum(self.statuses.values())
+
+    @property
+    def server_errors(self) -> int:
+        """How many of them failed by our fault."""
+        return sum(count for status, count in self.statuses.items() if status >= _SERVER_ERROR)
 
     def compute_quantile_ms(self, quantile: float) -> float | None:
         """Return the latency that this share of the requests did not exceed; None for none.
@@ -42,8 +55,7 @@ class RouteFigures(msgspec.Struct):
 
     def add(self, other: "RouteFigures") -> None:
         """Add another process's figures to these."""
-        self.count += other.count
-        self.server_errors += other.server_errors
+        self.statuses = dict(Counter(self.statuses) + Counter(other.statuses))
         self.latencies = dict(Counter(self.latencies) + Counter(other.latencies))
         self.max_ms = max(self.max_ms, other.max_ms)
 
@@ -51,6 +63,18 @@ class RouteFigures(msgspec.Struct):
 def find_bucket(seconds: float) -> int:
     """Return the bucket of a latency."""
     return int(math.log2(seconds * 1e6 + 1) * _BUCKETS_PER_OCTAVE)
+
+
+def sum_octaves(latencies: Mapping[int, int]) -> list[tuple[float, int]]:
+    """Return bounds in seconds, an octave apart, with how many latencies lie below each."""
+    below = []
+    passed = 0
+    left = sorted(latencies.items(), reverse=True)
+    for octave in _OCTAVES:
+        while left and left[-1][0] < octave * _BUCKETS_PER_OCTAVE:
+            passed += left.pop()[1]
+        below.append(((2**octave - 1) / 1e6, passed))
+    return below
 
 
 def compute_quantile_ms(latencies: dict[int, int], quantile: float) -> float | None:
@@ -71,8 +95,10 @@ def compute_quantile_ms(latencies: dict[int, int], quantile: float) -> float | N
 
 @dataclass(slots=True)
 class _Route:
-    count: int = 0
-    server_errors: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: float = 0.0
+    # Those that have left the window.
+    past: Counter[int] = field(default_factory=Counter)
     # One counter and one maximum for each step of the window, the current one last.
     steps: deque[Counter[int]] = field(default_factory=lambda: deque(maxlen=_STEPS))
     maxima: deque[float] = field(default_factory=lambda: deque(maxlen=_STEPS))
@@ -94,28 +120,32 @@ class RequestMetrics:
         if not route.steps:
             route.steps.append(Counter())
             route.maxima.append(0.0)
-        route.count += 1
-        route.server_errors += status >= _SERVER_ERROR
+        route.statuses[status] += 1
+        route.seconds += seconds
         route.steps[-1][find_bucket(seconds)] += 1
         route.maxima[-1] = max(route.maxima[-1], seconds)
 
     def read(self) -> dict[str, RouteFigures]:
         """Return the figures of each route that was asked for since the start."""
         self._forget_old()
-        return {
-            name: RouteFigures(
-                count=route.count,
-                server_errors=route.server_errors,
-                latencies=dict(sum(route.steps, Counter())),
+        figures = {}
+        for name, route in self._routes.items():
+            latencies = sum(route.steps, Counter[int]())
+            figures[name] = RouteFigures(
+                statuses=dict(route.statuses),
+                latencies=dict(latencies),
                 max_ms=1000 * max(route.maxima, default=0.0),
+                all_latencies=dict(latencies + route.past),
+                seconds=route.seconds,
             )
-            for name, route in self._routes.items()
-        }
+        return figures
 
     def _forget_old(self) -> None:
         step = int(time.monotonic()) // _STEP_SECONDS
         for _ in range(min(step - self._step, _STEPS)):
             for route in self._routes.values():
+                if len(route.steps) == _STEPS:
+                    route.past.update(route.steps[0])
                 route.steps.append(Counter())
                 route.maxima.append(0.0)
         self._step = step

@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 
 from service.database import Database
 from service.http.documentation import INVALID, UNAVAILABLE
+from service.observability.prometheus import CONTENT_TYPE, expose
 from service.ops import counting
 from service.ops.health import HealthCheck
 from service.ops.schemas import Liveness, Readiness, SessionCount, Status
@@ -39,7 +40,13 @@ async def check_readiness(health_check: NamedDependency[HealthCheck]) -> Respons
 @get("/api/ops/status")
 async def read_status(status_reader: NamedDependency[StatusReader]) -> Status:
     """Return the state of every part, for the operator."""
-    return await status_reader.read()
+    return (await status_reader.read()).status
+
+
+@get("/metrics", media_type=CONTENT_TYPE)
+async def read_metrics(status_reader: NamedDependency[StatusReader]) -> Response[bytes]:
+    """Return the figures of all processes, whichever one is asked, for Prometheus."""
+    return Response(expose(await status_reader.read()), media_type=CONTENT_TYPE)
 
 
 @get("/api/ops/sessions/count", responses=INVALID | UNAVAILABLE)
@@ -72,6 +79,6 @@ async def count_sessions(
 
 ops_router = Router(
     "/",
-    route_handlers=[check_liveness, check_readiness, read_status, count_sessions],
+    route_handlers=[check_liveness, check_readiness, read_status, read_metrics, count_sessions],
     tags=["operations"],
 )

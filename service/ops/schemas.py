@@ -1,10 +1,12 @@
 """What the operations endpoints answer. Times are UTC, durations in ms unless named otherwise."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from service.observability.figures import ApiFigures, WorkerFigures
 from service.ops.metrics import RouteFigures
 
 State = Literal["ok", "behind", "away"]
@@ -38,10 +40,11 @@ class ApiProcess(msgspec.Struct, frozen=True):
 
 
 class ApiSign(msgspec.Struct, frozen=True):
-    """What an API process tells the others: itself, and the figures of each of its routes."""
+    """What an API process tells the others: itself, its figures, and those of its routes."""
 
     process: ApiProcess
     routes: dict[str, RouteFigures]
+    figures: ApiFigures
 
 
 class WorkerProcess(msgspec.Struct, frozen=True):
@@ -51,6 +54,13 @@ class WorkerProcess(msgspec.Struct, frozen=True):
     pid: int
     started_at: datetime
     threads: int
+
+
+class WorkerSign(msgspec.Struct, frozen=True):
+    """What a worker process tells the others: itself, and its figures."""
+
+    process: WorkerProcess
+    figures: WorkerFigures
 
 
 class ApiStatus(msgspec.Struct, frozen=True):
@@ -171,6 +181,15 @@ class Status(msgspec.Struct, frozen=True):
     rerank: RerankStatus | None
     queues: dict[str, QueueStatus]
     routes: list[RouteStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The status, and each process's own figures."""
+
+    status: Status
+    apis: list[ApiSign]
+    workers: list[WorkerSign]
 
 
 class SessionCount(msgspec.Struct, frozen=True):

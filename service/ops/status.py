@@ -68,7 +68,7 @@ class _Figures(msgspec.Struct, frozen=True):
 class _RedisAnswer(msgspec.Struct, frozen=True):
     redis: schemas.RedisStatus
     apis: list[schemas.ApiSign]
-    worker: schemas.WorkerStatus
+    workers: list[schemas.WorkerSign]
     scheduler: schemas.SchedulerStatus
     offset: Offset | None
 
@@ -98,7 +98,7 @@ class StatusReader:
             redis, API_PROCESSES_KEY, f"{self._host}:{os.getpid()}", self._describe_process
         )
 
-    async def read(self) -> schemas.Status:
+    async def read(self) -> schemas.Overview:
         """Return the state of everything; a part that does not answer in two seconds is away."""
         figures, round_trip_ms = await self._read_database()
         answer, queues = await asyncio.gather(self._read_redis(figures), self._read_queues())
@@ -109,7 +109,8 @@ class StatusReader:
             for sign in answer.apis
             if (sign.process.host, sign.process.pid) != (here.process.host, here.process.pid)
         ]
-        return schemas.Status(
+        workers = [sign.process for sign in answer.workers]
+        status = schemas.Status(
             version=version("leaderboard"),
             at=datetime.now(UTC),
             parts=schemas.Parts(
@@ -118,7 +119,7 @@ class StatusReader:
                 ),
                 postgresql=_describe_postgresql(figures, round_trip_ms),
                 redis=answer.redis,
-                worker=answer.worker,
+                worker=schemas.WorkerStatus(state="ok" if workers else "away", processes=workers),
                 scheduler=answer.scheduler,
                 index=_describe_index(figures, answer.offset),
             ),
@@ -130,6 +131,7 @@ class StatusReader:
             queues=queues,
             routes=_describe_routes([here, *others]),
         )
+        return schemas.Overview(status, [here, *others], answer.workers)
 
     def _describe_process(self) -> schemas.ApiSign:
         connections, idle = self._database.connections
@@ -142,7 +144,9 @@ class StatusReader:
             database_connections=connections,
             database_connections_idle=idle,
         )
-        return schemas.ApiSign(process=process, routes=self._metrics.read())
+        return schemas.ApiSign(
+            process=process, routes=self._metrics.read(), figures=self._ledger.figures
+        )
 
     async def _read_database(self) -> tuple[_Figures | None, float]:
         started_at = time.perf_counter()
@@ -162,7 +166,7 @@ class StatusReader:
             return _RedisAnswer(
                 redis=schemas.RedisStatus(state="away"),
                 apis=[],
-                worker=schemas.WorkerStatus(state="away", processes=[]),
+                workers=[],
                 scheduler=schemas.SchedulerStatus(state="away"),
                 offset=None,
             )
@@ -176,7 +180,6 @@ class StatusReader:
             info = await self._redis.info()
             scheduled = cast("bytes | None", await self._redis.get(SCHEDULER_KEY))
             stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
-        workers = await read_present(self._redis, WORKER_PROCESSES_KEY, schemas.WorkerProcess)
         last_seen_at = _parse_time(scheduled)
         on_time = last_seen_at and datetime.now(UTC) - last_seen_at <= _SCHEDULER_PATIENCE
         return _RedisAnswer(
@@ -187,7 +190,7 @@ class StatusReader:
                 memory_bytes=info["used_memory"],
             ),
             apis=await read_present(self._redis, API_PROCESSES_KEY, schemas.ApiSign),
-            worker=schemas.WorkerStatus(state="ok" if workers else "away", processes=workers),
+            workers=await read_present(self._redis, WORKER_PROCESSES_KEY, schemas.WorkerSign),
             scheduler=schemas.SchedulerStatus(
                 state="ok" if on_time else "away", last_seen_at=last_seen_at
             ),

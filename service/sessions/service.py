@@ -8,6 +8,7 @@ from typing import Final
 from service.batching import Batcher, QueueFull
 from service.database import Database, load_sql
 from service.errors import DatabaseUnavailable, ServiceError
+from service.observability.figures import ApiFigures
 from service.players.errors import PlayerNotFound
 from service.sessions.errors import IdempotencyKeyReused
 from service.settings import Settings
@@ -37,10 +38,11 @@ class Ledger:
     def __init__(
         self, database: Database, refresh_signal: RefreshSignal, settings: Settings
     ) -> None:
+        self.figures = ApiFigures()
         self._database = database
         self._refresh_signal = refresh_signal
         self._batcher: Batcher[Submission, int] = Batcher(
-            self._record_batch,
+            self._record_group,
             batch_limit=settings.submit_batch_limit,
             queue_limit=settings.submit_queue_limit,
         )
@@ -79,6 +81,12 @@ class Ledger:
     async def drain(self) -> None:
         """Wait until every submission has been answered."""
         await self._batcher.drain()
+
+    async def _record_group(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
+        """Record what waited together."""
+        answers = await self._record_batch(batch)
+        self.figures.batches.add(len(batch))
+        return answers
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         if any(submission.idempotency_key is not None for submission in batch):

@@ -31,6 +31,7 @@ SCAN_STANDINGS: Final = load_sql("standings", "scan_standings")
 SCAN_USERNAMES: Final = load_sql("standings", "scan_usernames")
 
 _STANDINGS_PER_LOAD: Final = 10_000
+_PACKED_BYTES: Final = 16
 # One load keeps Redis busy for some ten milliseconds.
 _BUCKETS_PER_LOAD: Final = 250
 
@@ -52,6 +53,11 @@ class SeasonChange:
     offset: Offset
     top: Top
     packed: bytes
+
+    @property
+    def standings(self) -> int:
+        """How many standings changed."""
+        return len(self.packed) // _PACKED_BYTES
 
 
 class Index:

@@ -15,7 +15,9 @@ from redis.asyncio.lock import Lock
 from service.cache import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable
+from service.observability.figures import WorkerFigures
 from service.settings import Settings
+from service.standings.freshness import Freshness
 from service.standings.index import Index, SeasonChange
 from service.standings.lock import hold_writer_lock
 from service.standings.offset import Offset
@@ -57,11 +59,18 @@ class Fold:
     changes: tuple[SeasonChange, ...]
     new_names: dict[int, dict[int, str]]
 
+    @property
+    def standings(self) -> int:
+        """How many standings it changed."""
+        return sum(change.standings for change in self.changes)
+
 
 class Refresher:
     """Brings standings and index up to date with the ledger."""
 
     def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
+        self.figures = WorkerFigures()
+        self._freshness = Freshness(self.figures)
         self._database = database
         self._redis = redis
         self._index = Index(redis, database)
@@ -116,12 +125,17 @@ class Refresher:
 
     async def _fold(self) -> Fold:
         async with self._database.transaction() as connection:
+            asked_at = time.monotonic()
             rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)
             sessions = rows[0]["sessions"]
             if not sessions:
                 return Fold(sessions=0, changes=(), new_names={})
             changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
-            return await self._number(connection, sessions, changed)
+            fold = await self._number(connection, sessions, changed)
+        self._freshness.await_showing(
+            asked_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
+        )
+        return fold
 
     async def _number(
         self, connection: Connection, sessions: int, changed: Mapping[int, asyncpg.Record]
@@ -167,15 +181,25 @@ class Refresher:
                 if not await self._index.publish(change):
                     _log.warning("the index of season %d is behind: rebuilding", change.season_id)
                     await self._index.rebuild(change.season_id)
+                    self.figures.indexes_rebuilt += 1
+            self._freshness.note_shown()
+            published = True
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
-        elapsed_ms = (time.monotonic() - started_at) * 1000
-        await self._database.fetch(RECORD_REFRESH_TIME, elapsed_ms)
+            self._freshness.put_off()
+            published = False
+        seconds = time.monotonic() - started_at
+        self.figures.note_refresh(
+            seconds, sessions=fold.sessions, standings=fold.standings, published=published
+        )
+        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
 
     async def _catch_up_index(self) -> None:
         try:
             for season_id in await self._index.rebuild_outdated():
                 _log.warning("the index of season %d was rebuilt", season_id)
+                self.figures.indexes_rebuilt += 1
+            self._freshness.note_shown()
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
 

@@ -1,9 +1,10 @@
 -- Folds pending sessions into the standings of every open season that sums them up.
 --
 -- $1 most sessions to fold. Answers one row a season that changed, or a single row with a null season
--- where none did: how many sessions were folded in all; the season's changed standings, packed for
--- the index as in scan_standings.sql, in its order, by which Redis finds their places in half the
--- time; and the ids of the players whose standing is new.
+-- where none did: how many sessions were folded in all, and how many of each age in ms when the
+-- statement began, as two arrays; the season's changed standings, packed for the index as in
+-- scan_standings.sql, in its order, by which Redis finds their places in half the time; and the ids
+-- of the players whose standing is new.
 --
 -- Each claimed session leaves the outbox in this statement, so it is folded once or, when the
 -- transaction fails, not at all. Each claimed id is probed in the ledger by primary key; OFFSET 0
@@ -73,8 +74,21 @@ folded AS (
 )
 SELECT
     claim.sessions,
+    age.*,
     change.*
 FROM (SELECT count(*) AS sessions FROM claimed) AS claim
+CROSS JOIN (
+    SELECT
+        array_agg(age_ms) AS ages_ms,
+        array_agg(sessions) AS sessions_of_age
+    FROM (
+        SELECT
+            ceil(1000 * extract(epoch FROM statement_timestamp() - submitted_at))::bigint AS age_ms,
+            count(*) AS sessions
+        FROM session
+        GROUP BY age_ms
+    ) AS counted
+) AS age
 LEFT JOIN (
     SELECT
         season_id,

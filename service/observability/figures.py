@@ -1,0 +1,94 @@
+"""What each process counts of its own work since its start, for every exporter alike.
+
+The work itself notes what it did, where it did it. The figures go to the other processes with the
+sign of life, so that whoever is asked can answer for all.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)
+"""For submits in a commit."""
+
+REFRESH_BOUNDS: Final = (
+    *(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""For seconds of a refresh."""
+
+RERANK_BOUNDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""For seconds of a re-rank."""
+
+FRESHNESS_BOUNDS: Final = (
+    *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0),
+)
+"""For seconds between a submit and its publication; the promise is 0.5."""
+
+
+class Distribution(msgspec.Struct):
+    """How many values lie up to each bound and above the one before, and what all add up to.
+
+    `counts` has one element more than `bounds`, for what is above them all. The bounds travel
+    along because processes of two releases can differ in them.
+    """
+
+    bounds: list[float]
+    counts: list[int]
+    total: float = 0.0
+
+    @classmethod
+    def over(cls, bounds: Sequence[float]) -> "Distribution":
+        """Return one without any value yet."""
+        return cls(bounds=list(bounds), counts=[0] * (len(bounds) + 1))
+
+    def add(self, value: float, times: int = 1) -> None:
+        """Take in a value, or the same value several times."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.total += value * times
+
+
+class ApiFigures(msgspec.Struct):
+    """What an API process has done since its start, besides what is counted by route."""
+
+    batches: Distribution = msgspec.field(default_factory=lambda: Distribution.over(BATCH_BOUNDS))
+    """Submits that were committed together."""
+
+
+class WorkerFigures(msgspec.Struct):
+    """What a worker process has done since its start."""
+
+    refreshes: Distribution = msgspec.field(
+        default_factory=lambda: Distribution.over(REFRESH_BOUNDS)
+    )
+    freshness: Distribution = msgspec.field(
+        default_factory=lambda: Distribution.over(FRESHNESS_BOUNDS)
+    )
+    reranks: Distribution = msgspec.field(default_factory=lambda: Distribution.over(RERANK_BOUNDS))
+    sessions_folded: int = 0
+    standings_changed: int = 0
+    refreshes_unpublished: int = 0
+    indexes_rebuilt: int = 0
+    ranks_stored: int = 0
+
+    def note_refresh(
+        self, seconds: float, *, sessions: int, standings: int, published: bool
+    ) -> None:
+        """Count a fold. `published`: the index followed, which it cannot while Redis is away."""
+        self.refreshes.add(seconds)
+        self.sessions_folded += sessions
+        self.standings_changed += standings
+        self.refreshes_unpublished += not published
+
+    def note_shown(self, ages: Iterable[tuple[float, int]]) -> None:
+        """Count sessions that became visible: by how many seconds after their submit."""
+        for age_seconds, sessions in ages:
+            self.freshness.add(age_seconds, sessions)
+
+    def note_rerank(self, seconds: float, ranks: int) -> None:
+        """Count a re-rank, and how many ranks it stored."""
+        self.reranks.add(seconds)
+        self.ranks_stored += ranks
