@@ -34,7 +34,7 @@ class TraceActors(TraceMessages):
     def before_worker_boot(self, broker: Broker, worker: Any) -> None:
         """Wrap the actors, of which none has run yet, and connect to New Relic."""
         wrap_function_wrapper("service.standings.refresh", "Refresher._publish", _measure_refresh)
-        wrap_function_wrapper("service.standings.rerank", "_rerank", _measure_rerank)
+        wrap_function_wrapper("service.standings.rerank", "store_ranks", _measure_rerank)
         agent.register_application()
         for actor in broker.actors.values():
             _trace_actor(actor, self._measure_backlog if actor.actor_name == _SWEEP else None)
