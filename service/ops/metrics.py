@@ -58,6 +58,8 @@ class RouteFigures(msgspec.Struct):
         self.statuses = dict(Counter(self.statuses) + Counter(other.statuses))
         self.latencies = dict(Counter(self.latencies) + Counter(other.latencies))
         self.max_ms = max(self.max_ms, other.max_ms)
+        self.all_latencies = dict(Counter(self.all_latencies) + Counter(other.all_latencies))
+        self.seconds += other.seconds
 
 
 def find_bucket(seconds: float) -> int:

@@ -14,6 +14,8 @@ from service.settings import load_settings
     [
         ("HEAD", "/api/leaderboard/top", Role.READ),
         ("HEAD", "/api/ops/status", Role.ADMIN),
+        ("GET", "/metrics", Role.ADMIN),
+        ("HEAD", "/metrics/", Role.ADMIN),
         ("GET", "/health/live", None),
         ("GET", "/health/ready", None),
         ("GET", "/schema", None),
@@ -56,6 +58,6 @@ def test_every_route_was_given_its_role() -> None:
         ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
         ("POST", "/api/players"),
     }  # fmt: skip
-    operating = {key for key in found if key[1].startswith("/api/ops")}
+    operating = {key for key in found if key[1].startswith(("/api/ops", "/metrics"))}
     assert operating
     assert {key for key, role in found.items() if role is Role.ADMIN} == operating
