@@ -35,6 +35,9 @@ class TraceActors(TraceMessages):
         """Wrap the actors, of which none has run yet, and connect to New Relic."""
         wrap_function_wrapper("service.standings.refresh", "Refresher._publish", _measure_refresh)
         wrap_function_wrapper("service.standings.rerank", "store_ranks", _measure_rerank)
+        wrap_function_wrapper(
+            "service.observability.figures", "WorkerFigures.note_shown", _measure_freshness
+        )
         agent.register_application()
         for actor in broker.actors.values():
             _trace_actor(actor, self._measure_backlog if actor.actor_name == _SWEEP else None)
@@ -114,3 +117,20 @@ async def _measure_rerank(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
     agent.record_custom_metric("Custom/Rerank/Seconds", outcome.elapsed_ms / 1000)
     agent.record_custom_metric("Custom/Rerank/Ranks", outcome.ranks)
     return outcome
+
+
+def _measure_freshness(wrapped: Any, _: Any, args: Any, __: Any) -> None:
+    """Record how long scores took from their submit to being visible, each once."""
+    ages: list[tuple[float, int]] = list(args[0])
+    wrapped(ages)
+    if ages:
+        agent.record_custom_metric(
+            "Custom/Freshness/Seconds",
+            {
+                "count": sum(sessions for _, sessions in ages),
+                "total": sum(age * sessions for age, sessions in ages),
+                "min": min(age for age, _ in ages),
+                "max": max(age for age, _ in ages),
+                "sum_of_squares": sum(age * age * sessions for age, sessions in ages),
+            },
+        )

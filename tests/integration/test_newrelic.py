@@ -112,6 +112,8 @@ def check_refresh(collector: Collector) -> None:
     assert metrics["Custom/Refresh/Sessions"][1] == 1
     assert metrics["Custom/Refresh/Standings"][1] == 1
     assert 0 < metrics["Custom/Refresh/Seconds"][1] < 30
+    assert metrics["Custom/Freshness/Seconds"][0] == 1
+    assert 0 < metrics["Custom/Freshness/Seconds"][1] < 30
     assert metrics["Custom/Backlog/PendingSessions"][0] > 0
     assert metrics["Custom/Backlog/OffsetLag"][0] > 0
 
