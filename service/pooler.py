@@ -47,7 +47,7 @@ class Connector:
         # Without a cache asyncpg prepares each statement in the round trip that runs it.
         options["statement_cache_size"] = 0
         connection = await asyncpg.connect(*arguments, server_settings=kept, **options)
-        row = await connection.fetchrow(_PROBE)
+        row = await _ask_first(connection, _PROBE)
         assert row is not None
         wanted = server_settings.get("synchronous_commit")
         if wanted == "on" and row["synchronous_commit"] == "off":
@@ -71,7 +71,7 @@ class Connector:
             return connection
         try:
             # One that was told to ignore them gives away that it is not the server which answers.
-            row = await connection.fetchrow("SELECT pg_backend_pid() AS pid")
+            row = await _ask_first(connection, "SELECT pg_backend_pid() AS pid")
         except asyncpg.PostgresError:
             row = None
         if row is not None and row["pid"] == connection.get_server_pid():
@@ -79,3 +79,14 @@ class Connector:
             return connection
         connection.terminate()
         return None
+
+
+async def _ask_first(
+    connection: "asyncpg.Connection[asyncpg.Record]", statement: str
+) -> asyncpg.Record | None:
+    """Run a new connection's first statement; one that cannot has no owner yet and is ended."""
+    try:
+        return await connection.fetchrow(statement)
+    except BaseException:
+        connection.terminate()
+        raise
