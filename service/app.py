@@ -20,6 +20,7 @@ from service.http.errors import EXCEPTION_HANDLERS, failure_listeners, refuse_un
 from service.http.express import ExpressLane
 from service.http.gate import Gate
 from service.http.gate_documentation import document_keys
+from service.http.identifying import RequestIds
 from service.http.measuring import measure_requests
 from service.http.requests import StrictRequest
 from service.keys.keyring import Keyring
@@ -145,6 +146,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             else None
         ),
     )
+    app.asgi_handler = RequestIds(app.asgi_handler, logging_requests=settings.access_log)
     if agent:
         app.asgi_handler = agent.NamedTransactions(app.asgi_handler)
         failure_listeners[:] = [agent.note_failure]

@@ -139,6 +139,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important message that is logged."""
 
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or an object a line for machines, as `compose.yml` has it."""
+
+    access_log: bool = False
+    """Whether each request gets a line in the log."""
+
     new_relic_license_key: Annotated[SecretStr | None, _EMPTY_IS_UNSET] = Field(
         default=None, validation_alias="NEW_RELIC_LICENSE_KEY"
     )

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from service.broker import BROKER_ERRORS, STANDINGS_QUEUE
 from service.cache import DIRTY_KEY, REDIS_ERRORS
+from service.request_ids import MESSAGE_OPTION, request_id
 
 REFRESH_ACTOR: Final = "standings.refresh"
 
@@ -75,11 +76,12 @@ class RefreshSignal:
                 raise
 
     async def _send_message(self) -> None:
+        woken_by = request_id.get()
         message: dramatiq.Message[None] = dramatiq.Message(
             queue_name=STANDINGS_QUEUE,
             actor_name=REFRESH_ACTOR,
             args=(),
             kwargs={},
-            options={},
+            options={} if woken_by is None else {MESSAGE_OPTION: woken_by},
         )
         await asyncio.to_thread(self._broker.enqueue, message)

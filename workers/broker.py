@@ -13,6 +13,7 @@ from periodiq import PeriodiqMiddleware
 from service.broker import connect_broker
 from service.observability.launching import is_monitored
 from service.settings import load_settings
+from workers.identifying import RequestIdsOfMessages
 from workers.resources import ResourcesMiddleware
 
 # periodiq's messages are a minute apart; one that is older than this is not worth running.
@@ -39,6 +40,7 @@ broker: Final = connect_broker(
         CurrentMessage(),
         PeriodiqMiddleware(skip_delay=_LATEST_CRON_SECONDS),
         Retries(),
+        RequestIdsOfMessages(),
         *monitoring,
     ],
 )

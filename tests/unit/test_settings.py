@@ -16,6 +16,8 @@ OTHER_VALUES = {
     "broker_url": "redis://host",
     "data_dir": "elsewhere",
     "log_level": "error",
+    "log_format": "json",
+    "access_log": "true",
     "public_reads": "false",
     "new_relic_license_key": "a" * 40,
 }

@@ -35,6 +35,7 @@ async def refresh() -> None:
         _log.warning("refresh failed and is tried again: %s", error)
         # Dramatiq does not try again what an actor `throws`, and logs a traceback for the rest.
         raise Retry(str(error)) from error
+    _log.debug("folded %d sessions", outcome.sessions)
     if outcome.more:
         refresh.send()
 
