@@ -214,6 +214,7 @@ def test_every_program_names_servers_that_compose_runs(services: dict[str, Any])
             assert environment.pop("LEADERBOARD_API_KEY") == ""
         assert environment.keys() <= known
         assert environment.pop("NEW_RELIC_LICENSE_KEY") == ""
+        assert environment.pop("LEADERBOARD_LOG_FORMAT") == "json"
         for value in environment.values():
             parts = urlsplit(value)
             assert parts.hostname in services
