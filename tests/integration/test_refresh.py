@@ -207,3 +207,16 @@ async def test_mutex_of_a_dead_worker_delays_a_refresh_but_does_not_stop_it(
     outcome = await refresher.refresh()
     assert outcome.sessions == 1
     await assert_index_follows(redis, database)
+
+
+async def test_refresh_passes_over_what_the_ledger_does_not_have(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [5])
+    await database.fetch("INSERT INTO pending_session VALUES (999999)")
+    assert (await refresher.refresh()).sessions == 2
+    await database.fetch("INSERT INTO pending_session VALUES (999999)")
+    assert (await refresher.refresh()).sessions == 1
+    rows = await database.fetch("SELECT player_id, score FROM standing")
+    assert [tuple(row) for row in rows] == [(user_id, 5)]
+    await assert_index_follows(redis, database)

@@ -79,8 +79,8 @@ SELECT
 FROM (SELECT count(*) AS sessions FROM claimed) AS claim
 CROSS JOIN (
     SELECT
-        array_agg(age_ms) AS ages_ms,
-        array_agg(sessions) AS sessions_of_age
+        coalesce(array_agg(age_ms), '{}') AS ages_ms,
+        coalesce(array_agg(sessions), '{}') AS sessions_of_age
     FROM (
         SELECT
             ceil(1000 * extract(epoch FROM statement_timestamp() - submitted_at))::bigint AS age_ms,
