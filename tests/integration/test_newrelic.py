@@ -134,13 +134,18 @@ async def wait_for_connections(collector: Collector, number: int) -> None:
 
 async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> None:
     with run_collector(tmp_path) as collector:
-        environment = make_environment(settings, collector.environment)
+        more = {**collector.environment, "LEADERBOARD_LOG_LEVEL": "debug"}
+        environment = make_environment(settings, more)
         with (
             run("api", command("api", "--port", "0"), environment, tmp_path) as api,
             run("worker", command("worker"), environment, tmp_path) as worker,
         ):
             url = await asyncio.to_thread(api.wait_for, "Ready:")
             await wait_for_connections(collector, 2)
+            # Worker and API have a look each when they start; the next one is for the submit alone.
+            await wait_until(
+                lambda: worker.log.read_text().count("folded 0 sessions") >= 2, seconds=30
+            )
             async with httpx.AsyncClient(base_url=url.split()[1], timeout=10) as client:
                 await submit(client)
                 secret = {"Authorization": f"Bearer {SECRET}"}
