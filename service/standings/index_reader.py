@@ -80,6 +80,7 @@ class IndexReader:
         self._index = Index(redis, database)
         self._read_ranks = load_script(redis, "standings", "read_ranks")
         self._read_neighbours = load_script(redis, "standings", "read_neighbours")
+        self._read_page = load_script(redis, "standings", "read_page")
         self._batcher: Batcher[int, IndexedRank | None] = Batcher(
             self._read_batch, batch_limit=_RANKS_PER_BATCH, queue_limit=_WAITING_LIMIT
         )
@@ -107,6 +108,28 @@ class IndexReader:
                 pipeline.hget(bucket, str(listed_id))
             names = dict(zip(user_ids, await pipeline.execute(), strict=True))
         usernames = await self._complete_names(season, names)
+        return Neighbourhood(
+            user_ids=user_ids,
+            usernames=[usernames[listed_id] for listed_id in user_ids],
+            sort_scores=[int(float(score)) for score in listed[1::2]],
+            better=better,
+            position=position,
+            players=players,
+            as_of=offset.as_of,
+        )
+
+    async def read_page(self, position: int, limit: int) -> Neighbourhood:
+        """Return up to `limit` players from a place on, which counts from 0."""
+        season = await self._season_finder.find()
+        keys = SeasonKeys.of(season.season_id)
+        with self._breaker.guard(), translate_redis_errors():
+            stored, players, better, listed, names = await self._read_page(
+                keys=[keys.index, keys.offset, keys.names],
+                args=[position, limit, NAMES_PER_BUCKET],
+            )
+        offset = await self._following.check(stored, players)
+        user_ids = [decode_member(member) for member in listed[::2]]
+        usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
         return Neighbourhood(
             user_ids=user_ids,
             usernames=[usernames[listed_id] for listed_id in user_ids],

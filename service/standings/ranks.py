@@ -20,9 +20,12 @@ from service.standings.schemas import Around, Entry, Rank, compute_percentile
 READ_STANDING: Final = load_sql("standings", "read_standing")
 COUNT_TOTAL: Final = load_sql("standings", "count_total")
 SELECT_NEIGHBOURS: Final = load_sql("standings", "select_neighbours")
+SELECT_PAGE: Final = load_sql("standings", "select_page")
 
 # Without the index, ranks beyond this are the stored ones: counting further costs a read too much.
 _COUNTED_EXACTLY: Final = 20_000
+
+PAGE_LIMIT: Final = 1_000
 
 # Each takes a connection to Redis for itself, and a client has no more than a hundred.
 _NEIGHBOURHOODS_AT_ONCE: Final = 32
@@ -93,6 +96,25 @@ class RankReader:
             as_of=near.as_of,
         )
 
+    async def read_page(self, position: int, limit: int) -> Around:
+        """Return up to `limit` players from a place on, which counts from 0.
+
+        Beyond the last player the list is empty. Raises `StandingsUnavailable`.
+        """
+        with _translate_outage():
+            try:
+                async with self._neighbourhood_places:
+                    page = await self._index_reader.read_page(position, limit)
+            except CacheUnavailable:
+                return await self._read_stale_page(position, limit)
+        return Around(
+            leaderboard=_rank_run(
+                page.user_ids, page.usernames, page.sort_scores, page.better, position
+            ),
+            players=page.players,
+            as_of=page.as_of,
+        )
+
     async def _read_stale_rank(self, user_id: int) -> Rank:
         async def ask(database: Database) -> asyncpg.Record | None:
             season = await self._find_season(database)
@@ -136,6 +158,29 @@ class RankReader:
             as_of=first["refreshed_at"],
             stale=True,
         )
+
+    async def _read_stale_page(self, position: int, limit: int) -> Around:
+        async def ask(database: Database) -> Around:
+            season = await self._find_season(database)
+            rows = await database.fetch(SELECT_PAGE, season.season_id, position, limit)
+            # Beyond the last player no row says how many there are, and a row before it does.
+            told = rows or await database.fetch(SELECT_PAGE, season.season_id, 0, 1)
+            return Around(
+                leaderboard=_rank_run(
+                    [row["player_id"] for row in rows],
+                    [row["username"] for row in rows],
+                    [row["sort_score"] for row in rows],
+                    told[0]["better_than_first"] if told else 0,
+                    position,
+                ),
+                players=told[0]["players"] if told else 0,
+                as_of=(told[0]["refreshed_at"] if told else None) or datetime.now(UTC),
+                stale=True,
+            )
+
+        page = await self._lagging_reads.read(ask)
+        assert page is not None
+        return page
 
     async def _find_season(self, database: Database) -> OpenSeason:
         if database is self._database:

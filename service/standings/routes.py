@@ -17,7 +17,7 @@ from service.http.documentation import INVALID, NOT_FOUND, UNAVAILABLE
 from service.http.requests import StrictRequest
 from service.lifecycle import Closing
 from service.settings import Settings
-from service.standings.ranks import RankReader
+from service.standings.ranks import PAGE_LIMIT, RankReader
 from service.standings.schemas import Around, Rank, Top
 from service.standings.top import TOP_LIMIT, TopFeed, encode_top
 from service.validation import MAX_ID
@@ -27,6 +27,10 @@ Limit = Annotated[int, QueryParameter(ge=1, le=TOP_LIMIT, description="How many 
 Radius = Annotated[
     int, QueryParameter(ge=1, le=50, description="How many neighbours on each side.")
 ]
+Offset = Annotated[
+    int, QueryParameter(ge=0, le=MAX_ID, description="How many players stand above the first one.")
+]
+PageLimit = Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT, description="How many entries.")]
 
 
 @get(
@@ -50,6 +54,14 @@ async def read_around(
 ) -> Around:
     """Return a player between the neighbours above and below."""
     return await rank_reader.read_around(user_id, radius)
+
+
+@get("/page", responses=INVALID | UNAVAILABLE)
+async def read_page(
+    rank_reader: NamedDependency[RankReader], offset: Offset = 0, limit: PageLimit = 100
+) -> Around:
+    """Return the players from a place on, anywhere on the board, in the order of `/top`."""
+    return await rank_reader.read_page(offset, limit)
 
 
 @get(
@@ -117,6 +129,6 @@ async def _send_events(
 
 standings_router = Router(
     "/api/leaderboard",
-    route_handlers=[read_top, read_rank, read_around, stream_top],
+    route_handlers=[read_top, read_rank, read_around, read_page, stream_top],
     tags=["leaderboard"],
 )

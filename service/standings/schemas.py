@@ -40,7 +40,7 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Around(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A player and the neighbours above and below, best first."""
+    """Consecutive entries, best first: a player between neighbours, or a page of the board."""
 
     leaderboard: list[Entry]
     players: int

@@ -302,6 +302,13 @@ async def test_wrong_limit_is_refused(client: httpx.AsyncClient, path: str, valu
     assert list_fields(answer) == [name]
 
 
+@pytest.mark.parametrize("query", ["offset=-1", "offset=1.5", "limit=0", "limit=1001", "limit="])
+async def test_wrong_page_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    response = await client.get(f"/api/leaderboard/page?{query}")
+    answer = check_error(response, 400, "invalid_request")
+    assert list_fields(answer) == [query.partition("=")[0]]
+
+
 async def test_radius_beyond_the_limit_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.get("/api/leaderboard/around/1?radius=51")
     assert list_fields(check_error(response, 400, "invalid_request")) == ["radius"]

@@ -382,6 +382,7 @@ async def test_database_without_schema_is_said_so(
                 await client.get("/api/players/1"),
                 await client.get("/api/leaderboard/rank/1"),
                 await client.get("/api/leaderboard/around/1"),
+                await client.get("/api/leaderboard/page"),
             ]
             for answer in answers:
                 assert (answer.status_code, answer.json()["code"]) == (503, "schema_missing")

@@ -136,6 +136,7 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("GET", "/api/leaderboard/top"),
         ("GET", "/api/leaderboard/rank/{user_id}"),
         ("GET", "/api/leaderboard/around/{user_id}"),
+        ("GET", "/api/leaderboard/page"),
         ("GET", "/api/leaderboard/stream"),
         ("POST", "/api/players"),
         ("GET", "/api/players"),

@@ -98,6 +98,10 @@ CASES = [
         for radius in (1, 50)
     ),
     *(
+        Case("standings", "select_page", (1, position, limit), {ORDER, "player_pkey"})
+        for position, limit in ((0, 1_000), (9_000, 100))
+    ),
+    *(
         Case("players", "find_usernames", (list(range(1, size + 1)),), {"player_pkey"})
         for size in (1, 256, 10_000)
     ),
@@ -158,7 +162,11 @@ async def test_statement_probes_its_indexes(
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize(
     ("name", "parameters", "rows"),
-    [("select_top", (1, 100), 100), ("select_neighbours", (1, 500, 50), 101)],
+    [
+        ("select_top", (1, 100), 100),
+        ("select_neighbours", (1, 500, 50), 101),
+        ("select_page", (1, 500, 100), 100),
+    ],
 )
 async def test_statement_reads_no_more_players_than_it_lists(
     filled_database: Database, name: str, parameters: tuple[object, ...], rows: int, mode: str

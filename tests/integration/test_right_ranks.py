@@ -31,6 +31,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOBODY_LISTENS = "redis://127.0.0.1:1"
 LIMITS = (1, 2, 3, 10, 100)
 RADII = (1, 2, 5, 50)
+PAGES = ((0, 1), (0, 1_000), (1, 3), (4, 2), (11, 5), (12, 5), (2**53 - 1, 7))
 
 EMPTY = """
     TRUNCATE player, game_session, pending_session, standing RESTART IDENTITY CASCADE;
@@ -115,6 +116,7 @@ async def test_every_read_agrees_with_the_model(
     for client, stale in (stack.client, False), (stack.degraded, True):
         await check_ranks(client, model, stale=stale)
         await check_neighbours(client, model, stale=stale)
+        await check_pages(client, model, stale=stale)
         await check_unfolded(client, model, user_ids, pending)
 
 
@@ -165,6 +167,15 @@ async def check_neighbours(client: httpx.AsyncClient, model: BoardModel, *, stal
                 "leaderboard": model.list_around(player, radius),
                 "players": len(model.totals),
             }
+
+
+async def check_pages(client: httpx.AsyncClient, model: BoardModel, *, stale: bool) -> None:
+    everybody = model.list_everybody()
+    for offset, limit in PAGES:
+        answer = await read(client, "page", offset=offset, limit=limit)
+        assert answer.pop("stale", False) is stale
+        expected = {"leaderboard": everybody[offset : offset + limit], "players": len(everybody)}
+        assert answer == expected
 
 
 async def check_unfolded(
