@@ -148,6 +148,20 @@ class Route(msgspec.Struct, frozen=True):
     max_ms: float
 
 
+class ShownSessions(msgspec.Struct, frozen=True):
+    """Sessions that became visible since the workers started, by the time that it took.
+
+    `counts` has one more than `bounds_ms`, for those that took longer than the last.
+    """
+
+    bounds_ms: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.bounds_ms or len(self.counts) != len(self.bounds_ms) + 1:
+            raise ValueError("counts do not fit the bounds")
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole system at one moment; None where a part is away."""
 
@@ -161,3 +175,4 @@ class Status(msgspec.Struct, frozen=True):
     rerank: Rerank | None
     queues: dict[str, Queue]
     routes: tuple[Route, ...]
+    freshness: ShownSessions | None = None

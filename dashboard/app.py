@@ -25,6 +25,8 @@ from dashboard.messages import (
     StatusRefused,
     Ticked,
     TopArrived,
+    TopRefused,
+    WindowWanted,
     WorkerFailed,
 )
 from dashboard.picture import Picture
@@ -132,7 +134,15 @@ class Console(App[None]):
 
     def on_top_arrived(self, event: TopArrived) -> None:
         """Keep the newest board for the next tick."""
-        self.picture.take_top(event.top)
+        self.picture.take_top(event.top, event.first)
+
+    def on_top_refused(self, event: TopRefused) -> None:
+        """Note that there is no board."""
+        self.picture.take_top_error(event.error)
+
+    def on_window_wanted(self, event: WindowWanted) -> None:
+        """Read the board from another place on."""
+        self._connection.look_at(event.first)
 
     def on_status_arrived(self, event: StatusArrived) -> None:
         """Keep the newest status for the next tick."""

@@ -43,11 +43,14 @@ class Line(NamedTuple):
 class Board:
     """Follows a list of consecutive entries, keyed by player; times are monotonic seconds.
 
+    `first` is the place of its first entry on the whole board, from 0.
+
     Every five seconds it keeps the places of all players. Movement is measured against the oldest
     of those, so that memory stays flat however many scores come in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
         self.entries: Sequence[Entry] = ()
         self._position: dict[int, int] = {}
         self._past: deque[tuple[float, dict[int, Place]]] = deque(
@@ -121,7 +124,10 @@ class Board:
         def distance(index: int) -> int:
             entry = self.entries[index]
             place = then.get(entry.user_id)
-            return abs(place.rank - entry.rank) if place else len(self.entries) - index
+            if place is None:
+                # Below the first players somebody new may have come from above or below.
+                return 0 if self.first else len(self.entries) - index
+            return abs(place.rank - entry.rank)
 
         moved = [index for index in range(len(self.entries)) if distance(index)]
         moved.sort(key=distance, reverse=True)

@@ -5,14 +5,29 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+import msgspec
 from textual.message import Message
 
+from dashboard.answers import Top
 from dashboard.clock import Clock
 from dashboard.gateway import Gateway, GatewayError, Unreachable
 from dashboard.link import BackOff, Connected, Connecting, Disconnected, Faulty
-from dashboard.messages import LinkChanged, StatusArrived, StatusRefused, TopArrived
+from dashboard.messages import (
+    LinkChanged,
+    StatusArrived,
+    StatusRefused,
+    TopArrived,
+    TopRefused,
+)
 
 STATUS_SECONDS: Final = 2.0
+
+BOARD_SECONDS: Final = 1.0
+"""Longest pause between two reads of the board: the stream tells only of its first hundred."""
+
+SHORTEST_BOARD_SECONDS: Final = 0.2
+_READS_A_PAUSE: Final = 4
+"""A slow service or a slow line is left alone for as many times as long as a read took."""
 
 
 class Connection:
@@ -26,10 +41,18 @@ class Connection:
         self._post = post
         self._back_off = BackOff(random)
         self._retry = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._first = 0
+        self._shown: tuple[int, Top] | None = None
 
     def retry_now(self) -> None:
         """Give up the pause before the next attempt."""
         self._retry.set()
+
+    def look_at(self, first: int) -> None:
+        """Read the board from another place on."""
+        self._first = first
+        self._moved.set()
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
@@ -45,6 +68,7 @@ class Connection:
         tasks = {
             asyncio.create_task(self._follow_top()),
             asyncio.create_task(self._poll_status()),
+            asyncio.create_task(self._follow_board()),
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -62,10 +86,43 @@ class Connection:
                 connected = True
                 self._back_off.reset()
                 self._post(LinkChanged(Connected()))
-                # What happened while nobody listened is fetched: the stream tells only what the
-                # service has in memory, and after a restart that may be nothing.
-                await self._fetch_top()
-            self._post(TopArrived(top))
+            if top is None:
+                self._post(TopArrived(None))
+            else:
+                self._moved.set()
+
+    async def _follow_board(self) -> None:
+        """Read the board when the stream says that it moved, and now and then.
+
+        It is read and not put together from what the stream tells of its first lines: so all lines
+        are of one moment, and what happened while nobody listened is in them.
+        """
+        while True:
+            self._moved.clear()
+            asked_at = self._clock.monotonic()
+            await self._read_board(self._first)
+            took = self._clock.monotonic() - asked_at
+            await self._clock.sleep(max(SHORTEST_BOARD_SECONDS, _READS_A_PAUSE * took))
+            await self._wait(self._moved, BOARD_SECONDS)
+
+    async def _read_board(self, first: int) -> None:
+        try:
+            top = await self._gateway.read_page(first)
+        except Unreachable:
+            raise
+        except GatewayError as error:
+            # Whatever is read next is shown again, even if it is what was shown before.
+            self._shown = None
+            self._post(TopRefused(error))
+            return
+        before, self._shown = self._shown, (first, top)
+        if before is not None and before == (
+            first,
+            msgspec.structs.replace(top, as_of=before[1].as_of),
+        ):
+            self._post(TopArrived(None))
+        else:
+            self._post(TopArrived(top, first))
 
     async def _poll_status(self) -> None:
         while True:
@@ -79,19 +136,7 @@ class Connection:
             else:
                 round_trip_ms = 1000 * (self._clock.monotonic() - asked_at)
                 self._post(StatusArrived(status, round_trip_ms))
-                if status.parts.redis.state != "ok":
-                    # The stream is silent without Redis; a read still goes to PostgreSQL.
-                    await self._fetch_top()
             await self._clock.sleep(STATUS_SECONDS)
-
-    async def _fetch_top(self) -> None:
-        try:
-            self._post(TopArrived(await self._gateway.read_top()))
-        except Unreachable:
-            raise
-        except GatewayError:
-            # Nothing to read yet or any more: the stream or the status say what is wrong.
-            return
 
     async def _pause(self, error: GatewayError) -> None:
         pause_seconds = self._back_off.next_pause_seconds()
@@ -101,9 +146,13 @@ class Connection:
         else:
             self._post(LinkChanged(Faulty(error.code, error.message, retry_at)))
         self._retry.clear()
+        await self._wait(self._retry, pause_seconds)
+
+    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for an event, but no longer than that."""
         waits = {
-            asyncio.ensure_future(self._clock.sleep(pause_seconds)),
-            asyncio.ensure_future(self._retry.wait()),
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(event.wait()),
         }
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -23,7 +23,8 @@ def write_count(count: float | None) -> str:
 
 def write_amount(count: float | None, noun: str) -> str:
     """Return a count with what is counted: 1 session, 1,240 sessions."""
-    return f"{write_count(count)} {noun}" + ("" if count == 1 else "s")
+    plural = "es" if noun.endswith("sh") else "s"
+    return f"{write_count(count)} {noun}" + ("" if count == 1 else plural)
 
 
 def write_change(change: int) -> str:

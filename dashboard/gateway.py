@@ -10,6 +10,7 @@ from dashboard.answers import Player, Rank, Sessions, Status, Top
 from dashboard.event_stream import EventParser, StreamOverflow
 
 TOP_LIMIT: Final = 100
+PAGE_LIMIT: Final = 1_000
 
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -68,9 +69,10 @@ class Gateway:
         """Close every connection."""
         await self._client.aclose()
 
-    async def read_top(self) -> Top:
-        """Return the first lines of the board, as many as the service gives at once."""
-        return await self._read(f"/api/leaderboard/top?limit={TOP_LIMIT}", Top)
+    async def read_page(self, first: int) -> Top:
+        """Return as many lines as the service gives at once, from a place on that counts from 0."""
+        path = f"/api/leaderboard/page?offset={first}&limit={PAGE_LIMIT}"
+        return await self._read(path, Top)
 
     async def read_status(self) -> Status:
         """Return the state of every part."""

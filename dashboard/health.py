@@ -131,7 +131,7 @@ class Health:
         self._add("rerank", status.rerank.duration_ms if status.rerank else None)
         self._add("queue", sum(queue.ready + queue.delayed for queue in status.queues.values()))
         self._add("submits", submits_per_second)
-        self._add("freshness", self.freshness.take(status, submits_per_second))
+        self._add("freshness", self.freshness.take(status))
         for route in status.routes:
             self._add(route.route, route.p99_ms)
             self._note_server_errors(route.route, route.server_errors, now)
@@ -205,7 +205,7 @@ def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
             words = [f"{count} process{'' if count == 1 else 'es'}"]
             if part.processes:
                 latest = max(process.started_at for process in part.processes)
-                words.append(f"up since {write_time(latest, zone)}")
+                words.append(f"up {write_age((now - latest).total_seconds())}")
             memory = sum(process.memory_bytes or 0 for process in part.processes)
             return [*words, write_bytes(memory)] if memory else words
         case "postgresql":

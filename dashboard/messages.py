@@ -17,11 +17,28 @@ class LinkChanged(Message):
 
 
 class TopArrived(Message):
-    """The service sent the first lines of the board; None: it only gave a sign of life."""
+    """The service sent lines of the board from a place on; None: it only gave a sign of life."""
 
-    def __init__(self, top: Top | None) -> None:
+    def __init__(self, top: Top | None, first: int = 0) -> None:
         super().__init__()
         self.top = top
+        self.first = first
+
+
+class TopRefused(Message):
+    """The service answers, but does not tell the board."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class WindowWanted(Message):
+    """The operator wants to see the board from another place on."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
 
 
 class StatusArrived(Message):

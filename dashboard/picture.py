@@ -7,7 +7,7 @@ from dashboard.board import Board
 from dashboard.clock import Clock
 from dashboard.condition import Condition, Kind
 from dashboard.event_log import Event, EventLog, Severity
-from dashboard.figures import write_age, write_time
+from dashboard.figures import write_age, write_amount, write_time
 from dashboard.gateway import GatewayError
 from dashboard.health import Health
 from dashboard.link import Connected, Connecting, Faulty, Link
@@ -41,7 +41,8 @@ class Picture:
         self.run_state = "no run"
         self.log = EventLog()
         self.health = Health(self.log)
-        self._newest_top: Top | None = None
+        self.top_error: GatewayError | None = None
+        self._newest_top: tuple[Top, int] | None = None
         self._newest_status: Status | None = None
         self._lag: str | None = None
         self._from_database = False
@@ -65,13 +66,18 @@ class Picture:
             self._last_link_text = text
             self.log.add(Event(self.clock.now(), "Console", severity, text))
 
-    def take_top(self, top: Top | None) -> None:
-        """Note the newest lines of the board; None only says that the service lives."""
+    def take_top(self, top: Top | None, first: int = 0) -> None:
+        """Note the newest lines of the board; None only says that nothing has changed."""
         if top is not None:
-            self._newest_top = top
+            self.top_error = None
+            self._newest_top = top, first
             self.held += self.paused
             self._from_database = top.stale
         self._confirm()
+
+    def take_top_error(self, error: GatewayError) -> None:
+        """Note that the service does not tell the board."""
+        self.top_error = error
 
     def take_status(self, status: Status, round_trip_ms: float) -> None:
         """Note the state of the parts."""
@@ -108,7 +114,10 @@ class Picture:
         at = self.clock.monotonic()
         self.board.pass_time(at)
         if self._newest_top is not None:
-            self.top, self._newest_top = self._newest_top, None
+            (self.top, first), self._newest_top = self._newest_top, None
+            if first != self.board.first:
+                # Other lines have another past.
+                self.board = Board(first)
             self.board.take(self.top.leaderboard, at)
 
     @property
@@ -126,8 +135,13 @@ class Picture:
         if self.paused:
             return Condition(
                 Kind.PAUSED,
-                f"Paused: {self.held:,} updates held back. Press space to go on.",
+                f"Paused: {write_amount(self.held, 'update')} held back. Press space to go on.",
             )
+        if self.top_error is not None:
+            error = self.top_error
+            kept = f" Shown {self.describe_age()}." if self.top else ""
+            sentence = f"{error.code}: {clean_name(error.message)} Asked again each second.{kept}"
+            return Condition(Kind.ERROR, sentence)
         if self.top is None:
             return Condition(Kind.LOADING, f"Waiting for the first board of {self.address}")
         lag = self.find_lag()
@@ -166,7 +180,7 @@ class Picture:
         return self._lag
 
     def _confirm(self) -> None:
-        if self.find_lag() is None:
+        if self.find_lag() is None and self.top_error is None:
             self._confirmed_at = self.clock.monotonic()
 
     def describe_age(self) -> str:

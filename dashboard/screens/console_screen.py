@@ -127,6 +127,12 @@ class ConsoleScreen(Screen[None]):
         return lines
 
     def _draw_status(self) -> ToneLine:
+        line = self._write_status(short=False)
+        if sum(len(text) for text, _ in line) > self.size.width:
+            line = self._write_status(short=True)
+        return line
+
+    def _write_status(self, *, short: bool) -> ToneLine:
         picture = self.picture
         link = picture.link
         if isinstance(link, Connected):
@@ -136,13 +142,15 @@ class ConsoleScreen(Screen[None]):
         else:
             state = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
         spans: list[Span] = [(" ", ""), state]
-        if self.size.width >= _WIDE:
+        if self.size.width >= _WIDE and not short:
             spans.append((f" {picture.address}", "muted"))
         if picture.paused:
-            spans.append((f" │ ‖ paused, {picture.held:,} held", "accent"))
-        spans.append((f" │ round trip {write_ms(picture.round_trip_ms)}", ""))
+            paused = "‖" if short else "‖ paused,"
+            spans.append((f" │ {paused} {picture.held:,} held", "accent"))
+        round_trip = "" if short else "round trip "
+        spans.append((f" │ {round_trip}{write_ms(picture.round_trip_ms)}", ""))
         age = picture.age_seconds
         spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
-        spans.append((f" │ board {BOARD_NAME}", ""))
+        spans.append((f" │ {BOARD_NAME}" if short else f" │ board {BOARD_NAME}", ""))
         spans.append((f" │ {clean_name(picture.run_state)}", ""))
         return spans

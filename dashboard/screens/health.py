@@ -10,7 +10,6 @@ from textual.containers import Grid, Horizontal, Vertical
 from dashboard.answers import Refresh, Rerank, Route, Status
 from dashboard.condition import Condition, Kind
 from dashboard.figures import write_age, write_amount, write_count, write_ms, write_rate, write_time
-from dashboard.freshness import MEASURED
 from dashboard.health import PART_RULES, judge_part
 from dashboard.names import clean_name, fit_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
@@ -26,7 +25,7 @@ _SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
 }
 _LONGEST_GRAPH: Final = 10
 _SHORTEST_GRAPH: Final = 4
-_BESIDE_GRAPH: Final = 31
+_BESIDE_GRAPH: Final = 30
 _ROUTE_GRAPH: Final = 8
 _ROUTE_NAME: Final = 18
 _WIDE_ROUTES: Final = 54
@@ -172,25 +171,28 @@ class HealthScreen(ConsoleScreen):
         p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
         rows = (
             ("submits", "submits", write_rate(submits[-1] if submits else None)),
+            ("freshness", "freshness", f"p50 {p50}, p99 {p99}"),
             ("pending", "pending", write_amount(status.pending_sessions, "session")),
-            ("behind", "index behind", f"{write_count(status.parts.index.behind)} refreshes"),
+            ("behind", "index", f"{write_amount(status.parts.index.behind, 'refresh')} behind"),
             ("queue", "queued", write_amount(queue[-1] if queue else None, "message")),
             ("refresh", "refresh", _write_run(status.refresh, status)),
             ("rerank", "re-rank", _write_run(status.rerank, status)),
-            ("freshness", "freshness", f"p50 {p50}, p99 {p99}"),
         )
         width = self.query_one("#flow", Panel).content_size.width
         graph = max(_SHORTEST_GRAPH, min(_LONGEST_GRAPH, width - _BESIDE_GRAPH))
         lines: list[ToneLine] = [
             [
                 draw_history(list(health.history.get(name, ())), graph),
-                (f" {title:<13}", "muted"),
+                (f" {title:<10}", "muted"),
                 (text, "strong"),
             ]
             for name, title, text in rows
         ]
-        note = (*MEASURED, write_amount(freshness.samples, "look") + " with traffic")
-        lines.extend([(words, "muted")] for words in note)
+        if status.freshness is None:
+            note = "freshness is not known while no worker is heard of"
+        else:
+            note = f"freshness: submit to visible, {write_amount(freshness.sessions, 'session')}"
+        lines.append([(note, "muted")])
         return lines
 
     def _draw_routes(self, status: Status) -> list[ToneLine]:

@@ -10,6 +10,9 @@ from textual.containers import Horizontal, Vertical
 from dashboard.board import Line
 from dashboard.condition import Condition
 from dashboard.figures import draw_sparkline, write_age, write_change, write_count, write_rate
+from dashboard.gateway import PAGE_LIMIT
+from dashboard.link import Connected
+from dashboard.messages import WindowWanted
 from dashboard.names import clean_name, fit_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.board_columns import describe_movement
@@ -32,6 +35,8 @@ class LiveScreen(ConsoleScreen):
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
 
+    _wanted_place: int | None = None
+
     def compose_body(self) -> ComposeResult:
         """The board and the side panel."""
         with Horizontal(id="live"):
@@ -47,7 +52,7 @@ class LiveScreen(ConsoleScreen):
         self.query_one("#legend", Panel).show(
             [
                 [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
-                [("NEW", "accent"), (" was not on the board", "")],
+                [("NEW", "accent"), (" was not in this list", "")],
                 [("●", "muted"), (" scored, kept the rank", "")],
             ]
         )
@@ -65,9 +70,11 @@ class LiveScreen(ConsoleScreen):
             return ""
         matches, lines = self._board_view.matches, len(picture.board)
         if lines and not matches:
-            return f"Nobody in the first {lines:,} matches; escape shows all, 2 looks up any player"
+            return f"Nobody of these {lines:,} matches; escape shows all, 2 looks up any player"
         window = picture.board.read_window_seconds(picture.clock.monotonic())
-        shown = f"first {lines:,}" if matches == lines else f"{matches:,} shown"
+        first = picture.board.first
+        shown = f"{first + 1:,} to {first + lines:,}" if first else f"first {lines:,}"
+        shown = shown if matches == lines else f"{matches:,} shown"
         return (
             f"{shown} of {picture.top.players:,} players, "
             f"{write_rate(self._read_submits())} submitted, moves over {write_age(window)}"
@@ -82,6 +89,8 @@ class LiveScreen(ConsoleScreen):
         picture = self.picture
         at = picture.clock.monotonic()
         self._board_view.show(picture.board, at, dim=condition.is_dim)
+        if self._wanted_place is not None and self._has_place(self._wanted_place):
+            self._go_to_place(self._wanted_place)
         self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
         movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
         self.query_one("#movers", Panel).show(
@@ -120,7 +129,50 @@ class LiveScreen(ConsoleScreen):
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
-        self.ask("rank", "Go to rank", hint=f"1 to {len(self.picture.board):,}")
+        self.ask("rank", "Go to rank", hint=f"1 to {self._count_players():,}")
+
+    def on_board_view_past_edge(self, event: BoardView.PastEdge) -> None:
+        """Go on beyond the lines that are here."""
+        board = self.picture.board
+        if event.step < 0:
+            place = 0 if event.all_the_way else board.first - 1
+        else:
+            place = self._count_players() - 1 if event.all_the_way else board.first + len(board)
+        if 0 <= place < self._count_players():
+            self._go_to_place(place)
+
+    def _count_players(self) -> int:
+        top = self.picture.top
+        return top.players if top else 0
+
+    def _has_place(self, place: int) -> bool:
+        board = self.picture.board
+        return board.first <= place < board.first + len(board)
+
+    def _go_to_place(self, place: int) -> None:
+        """Put the cursor on a place of the whole board, from 0, and fetch it if need be."""
+        if self._has_place(place):
+            self._wanted_place = None
+            self._board_view.go_to_line(place - self.picture.board.first)
+        elif self.picture.paused:
+            self.notify("Paused: press space, then go there.", markup=False)
+        elif not isinstance(self.picture.link, Connected):
+            self.notify("Only the lines that are here can be shown now.", markup=False)
+        else:
+            self._wanted_place = place
+            self.post_message(WindowWanted(max(0, place - PAGE_LIMIT // 2)))
+
+    def _go_to_rank(self, answer: str) -> None:
+        text = answer.strip().removeprefix("#").replace(",", "")
+        players = self._count_players()
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= players):
+            self.notify(f"Ranks go from 1 to {players:,}.", severity="warning", markup=False)
+            return
+        # The first with a rank has as many players before as are better.
+        place = int(text) - 1
+        self._board_view.filter("")
+        if not self._has_place(place) or not self._board_view.go_to_rank(int(text)):
+            self._go_to_place(place)
 
     def action_follow(self) -> None:
         """Follow the player under the cursor, or stop it."""
@@ -143,14 +195,7 @@ class LiveScreen(ConsoleScreen):
         """Go where the operator wants."""
         self._board_view.focus()
         if event.purpose == "rank":
-            rank = event.value.strip().replace(",", "")
-            if not rank.isdecimal() or not self._board_view.go_to_rank(int(rank)):
-                self.notify(
-                    f"Ranks on this board go from 1 to {len(self.picture.board):,}; "
-                    "press 2 to look up any player.",
-                    severity="warning",
-                    markup=False,
-                )
+            self._go_to_rank(event.value)
 
     def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
         """Go back to the board."""

@@ -25,6 +25,7 @@ _RATE: Final = 300
 _WARM_UP_SECONDS: Final = 25
 _SCREEN_SECONDS: Final = 6.0
 _PLAY_SECONDS: Final = 0.1
+_PLAYING: Final = 100
 _SHOWN: Final = 11
 """Where on the board the player of the player screen stands: in the midst of neighbours."""
 _FONTS_FROM_OUTSIDE: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -46,7 +47,7 @@ async def _draw(url: str, folder: Path) -> None:
     runs.start([f"--rate={_RATE}", "--duration=90", "--seed=1"])
     try:
         async with console.run_test(size=_SIZE) as pilot:
-            leaders = (await gateway.read_top()).leaderboard
+            leaders = (await gateway.read_page(0)).leaderboard[:_PLAYING]
             playing = asyncio.create_task(
                 _play([leader.user_id for leader in leaders], desk.submitter)
             )

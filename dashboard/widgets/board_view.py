@@ -59,6 +59,14 @@ class BoardView(ScrollView, Toned, can_focus=True):
             super().__init__()
             self.user_id = user_id
 
+    class PastEdge(Message):
+        """The operator wants to go on where the lines end: `step` up (-1) or down (1)."""
+
+        def __init__(self, step: int, *, all_the_way: bool) -> None:
+            super().__init__()
+            self.step = step
+            self.all_the_way = all_the_way
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.followed: int | None = None
@@ -113,6 +121,10 @@ class BoardView(ScrollView, Toned, can_focus=True):
                 return True
         return False
 
+    def go_to_line(self, row: int) -> None:
+        """Put the cursor on a line."""
+        self._select(row)
+
     def follow_selected(self) -> int | None:
         """Follow the player under the cursor, or nobody any more; return who is followed."""
         self._placed = True
@@ -123,15 +135,18 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def action_move(self, rows: int) -> None:
         """Move the cursor by lines."""
-        self._select(self._row + rows)
+        self._go(self._row + rows)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by screens."""
-        self._select(self._row + pages * max(1, self.size.height - _HEADER_LINES - 1))
+        self._go(self._row + pages * max(1, self.size.height - _HEADER_LINES - 1))
 
     def action_jump(self, row: int) -> None:
-        """Move the cursor to the first or last line."""
-        self._select(row % max(1, len(self._shown)))
+        """Move the cursor to the first or last line; from there to the first or last of all."""
+        row %= max(1, len(self._shown))
+        if row == self._row and self._placed and not self._wanted:
+            self.post_message(self.PastEdge(1 if row else -1, all_the_way=True))
+        self._select(row)
 
     def action_choose(self) -> None:
         """Look up the player under the cursor."""
@@ -243,6 +258,13 @@ class BoardView(ScrollView, Toned, can_focus=True):
         if index is None or not self._wanted:
             return index
         return self._shown.index(index) if index in self._shown else None
+
+    def _go(self, row: int) -> None:
+        last = len(self._shown) - 1
+        at_edge = (row < 0 and self._row == 0) or (row > last and self._row == last)
+        if at_edge and not self._wanted:
+            self.post_message(self.PastEdge(-1 if row < 0 else 1, all_the_way=False))
+        self._select(row)
 
     def _select(self, row: int) -> None:
         if not self._shown:

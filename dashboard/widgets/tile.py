@@ -41,7 +41,7 @@ class Tile(Lines):
         graph = draw_history(history, self.size.width)
         value: Span = (f"{rule.figure} unknown", "muted")
         if health.value is not None:
-            value = (f"{rule.write(health.value)} {rule.figure}", "strong")
+            value = (f"{rule.figure} {rule.write(health.value)}", "strong")
         figure: ToneLine = [(f"{mark} ", tone), value]
         self.show([figure, [graph], [(health.detail, "muted")]], dim=dim)
 

@@ -168,6 +168,16 @@ class RouteStatus(msgspec.Struct, frozen=True):
     max_ms: float
 
 
+class FreshnessStatus(msgspec.Struct, frozen=True):
+    """Sessions by the time from submit to visible, since the workers that are there started.
+
+    `counts` are those up to each of `bounds_ms` and above the one before, then those above all.
+    """
+
+    bounds_ms: list[float]
+    counts: list[int]
+
+
 class Status(msgspec.Struct, frozen=True):
     """Everything that the console's health screen shows; null where a part is away."""
 
@@ -181,6 +191,7 @@ class Status(msgspec.Struct, frozen=True):
     rerank: RerankStatus | None
     queues: dict[str, QueueStatus]
     routes: list[RouteStatus]
+    freshness: FreshnessStatus | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from subprocess import Popen
 from typing import Any
 
 import click
+import httpx
 import psutil
 
 from dashboard.app import Console
@@ -47,8 +48,11 @@ LAG_BUDGET_MS = 50.0
 CPU_BUDGET_PERCENT = 15.0
 
 
-def prepare_bodies() -> list[bytes]:
-    """Return the events of fifteen seconds, each a hundred scores further than the last."""
+def prepare_bodies() -> list[tuple[bytes, bytes]]:
+    """Return the events of fifteen seconds, each a hundred scores further than the last.
+
+    With each comes the page that is read when it was heard of.
+    """
     draws = random.Random(4)
     scores = {number: draws.randrange(100_000, 200_000) for number in range(1, PLAYERS + 1)}
     bodies = []
@@ -63,8 +67,10 @@ def prepare_bodies() -> list[bytes]:
             {"user_id": number, "username": name, "total_score": score, "rank": rank}
             for rank, (number, name, score) in enumerate(rows, 1)
         ]
-        top = {"leaderboard": entries, "players": PLAYERS, "as_of": "2026-11-23T12:00:00Z"}
-        bodies.append(f"event: top\ndata: {json.dumps(top)}\n\n".encode())
+        page = {"leaderboard": entries, "players": PLAYERS, "as_of": "2026-11-23T12:00:00Z"}
+        top = page | {"leaderboard": entries[:100]}
+        event = f"event: top\ndata: {json.dumps(top)}\n\n".encode()
+        bodies.append((event, json.dumps(page).encode()))
     return bodies
 
 
@@ -74,12 +80,19 @@ class BusyPeer(ServicePeer):
     def prepare(self) -> None:
         there = prepare_bodies()
         self._bodies = there + there[::-1]
+        self._page = there[0][1]
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/page"):
+            return httpx.Response(200, content=self._page)
+        return await super()._answer(request)
 
     async def _stream(self) -> AsyncIterator[bytes]:
         yield b": leaderboard\n\n"
         while True:
-            for body in self._bodies:
-                yield body
+            for event, page in self._bodies:
+                self._page = page
+                yield event
                 await asyncio.sleep(1 / TICKS_PER_SECOND)
 
 

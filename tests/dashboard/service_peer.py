@@ -18,13 +18,11 @@ NAMES = ("ada", "grace", "edsger", "barbara", "donald", "alan", "katherine", "li
 def list_entries(scores: list[tuple[int, str, int]]) -> list[dict[str, Any]]:
     """Rank (id, name, score) as the service does: competition ranking, ties by id."""
     ordered = sorted(scores, key=lambda row: (-row[2], row[0]))
+    better: dict[int, int] = {}
+    for place, (_, _, score) in enumerate(ordered):
+        better.setdefault(score, place)
     return [
-        {
-            "user_id": user_id,
-            "username": name,
-            "total_score": score,
-            "rank": 1 + sum(other > score for _, _, other in ordered),
-        }
+        {"user_id": user_id, "username": name, "total_score": score, "rank": 1 + better[score]}
         for user_id, name, score in ordered
     ]
 
@@ -52,6 +50,8 @@ class ServicePeer:
     sessions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     streams: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
     silent: bool = False
+    hanging: bool = False
+    shown_sessions: list[int] | None = field(default_factory=lambda: [0, 0, 0, 0])
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -118,16 +118,8 @@ class ServicePeer:
         if failure is not None:
             return failure
         match request.url.path.split("/")[2:]:
-            case ["leaderboard", "stream"]:
-                return httpx.Response(
-                    200, content=self._stream(), headers={"content-type": "text/event-stream"}
-                )
-            case ["leaderboard", "top"]:
-                return httpx.Response(200, json=self.describe_top())
-            case ["leaderboard", "rank", user_id]:
-                return self._describe_rank(int(user_id))
-            case ["leaderboard", "around", user_id]:
-                return self._describe_around(int(user_id), int(request.url.params["radius"]))
+            case ["leaderboard", *rest]:
+                return await self._answer_leaderboard(rest, request.url.params)
             case ["players", user_id, "sessions"]:
                 last = self.sessions.get(int(user_id), [])[: int(request.url.params["limit"])]
                 return httpx.Response(200, json={"sessions": last, "next_before": None})
@@ -140,7 +132,27 @@ class ServicePeer:
                 return self._describe_player(ids.get(wanted, 0))
             case ["ops", "status"]:
                 return httpx.Response(200, json=self.describe_status())
-        return httpx.Response(404, json={"error": "There is nothing here", "code": "not_found"})
+        return _refuse_path()
+
+    async def _answer_leaderboard(
+        self, path: list[str], parameters: httpx.QueryParams
+    ) -> httpx.Response:
+        match path:
+            case ["stream"]:
+                return httpx.Response(
+                    200, content=self._stream(), headers={"content-type": "text/event-stream"}
+                )
+            case ["page"]:
+                if self.hanging:
+                    await asyncio.Event().wait()
+                first, limit = int(parameters["offset"]), int(parameters["limit"])
+                page = list_entries(self.scores)[first : first + limit]
+                return httpx.Response(200, json=self.describe_top() | {"leaderboard": page})
+            case ["rank", user_id]:
+                return self._describe_rank(int(user_id))
+            case ["around", user_id]:
+                return self._describe_around(int(user_id), int(parameters["radius"]))
+        return _refuse_path()
 
     async def _stream(self) -> AsyncIterator[bytes]:
         stream: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -216,9 +228,15 @@ class ServicePeer:
             "players": {"standing": len(self.scores), "highest_user_id": 77},
             "refresh": run | {"sessions": 4},
             "rerank": run | {"ranks_changed": 2},
+            "freshness": self.shown_sessions
+            and {"bounds_ms": [100, 200, 500], "counts": self.shown_sessions},
             "queues": {"standings": {"ready": 1, "delayed": 0, "dead": 0}},
             "routes": [
                 {"route": "POST /api/leaderboard/submit"} | route,
                 {"route": "GET /api/leaderboard/rank/{user_id}"} | route | {"per_second": 5.0},
             ],
         }
+
+
+def _refuse_path() -> httpx.Response:
+    return httpx.Response(404, json={"error": "There is nothing here", "code": "not_found"})

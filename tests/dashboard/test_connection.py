@@ -22,6 +22,9 @@ def test_pauses_double_from_one_to_thirty_seconds_and_differ_by_chance() -> None
     assert pauses != [BackOff(Random(2)).next_pause_seconds() for _ in range(10)]
 
 
+PAGE = "/api/leaderboard/page?offset=0&limit=1000"
+
+
 async def test_a_lost_connection_keeps_the_data_counts_down_and_comes_back() -> None:
     async with watch_live() as operator:
         operator.peer.go_away()
@@ -52,8 +55,41 @@ async def test_what_a_silent_stream_does_not_tell_is_fetched() -> None:
     peer = ServicePeer(FrozenClock())
     peer.silent = True
     async with watch_live(peer) as operator:
-        assert operator.peer.requests.count("/api/leaderboard/top?limit=100") == 1
+        assert operator.peer.requests.count(PAGE) == 1
         assert "ada" in operator.screen_text
+
+
+async def test_a_board_that_is_refused_is_an_error_with_its_code_and_keeps_what_was_shown() -> None:
+    async with watch_live() as operator:
+        operator.peer.refuse(503, "standings_unavailable", "Nobody can tell.", "/page")
+        await operator.pass_time(3.0)
+        assert operator.notice.startswith(" ! error standings_unavailable: Nobody can tell.")
+        assert "Shown as of 12:00:0" in operator.notice
+        assert "ada" in operator.screen_text
+        operator.peer.come_back()
+        await operator.pass_time(1.4)
+        assert operator.notice.startswith(" ● live")
+
+
+async def test_what_the_stream_does_not_tell_is_read_each_second() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player {number}", 10_000 - number) for number in range(1, 201)]
+    async with watch_live(peer) as operator:
+        await operator.press("end")
+        peer.scores[-1] = (200, "player 200", 9_801)
+        await operator.pass_time(1.4)
+        assert "9,801" in operator.screen_text
+
+
+async def test_a_slow_service_is_not_asked_for_the_board_more_often_than_it_can() -> None:
+    peer = ServicePeer(FrozenClock())
+    async with watch_live(peer) as operator:
+        asked = peer.requests.count(PAGE)
+        for _ in range(20):
+            peer.add_score(5, 1)
+            await operator.pass_time(0.05)
+        # A second of twenty changes: one read for each fifth of it.
+        assert 4 <= peer.requests.count(PAGE) - asked <= 6
 
 
 async def test_without_redis_the_board_is_read_and_marked_stale() -> None:

@@ -37,12 +37,27 @@ async def test_freshness_is_what_it_says() -> None:
     async with watch_live() as operator:
         await operator.press("4")
         assert "p50 ·, p99 ·" in operator.read("#flow")
-        operator.peer.highest_session_id += 100
-        operator.peer.pending = 10
+        operator.peer.shown_sessions = [60, 30, 10, 0]
         await operator.pass_time(2.2)
-        # 10 pending at 50 a second are 200 ms, and the last refresh took 6.5 ms.
-        assert "p50 206 ms, p99 206 ms" in operator.read("#flow")
-        assert "age of the oldest pending score" in operator.read("#flow")
+        # 50 of the 60 sessions of the first 100 ms; 9 of the 10 between 200 and 500 ms.
+        assert "p50 83 ms, p99 470 ms" in operator.read("#flow")
+        assert "submit to visible, 100 sessions" in operator.read("#flow")
+
+
+async def test_freshness_begins_again_with_another_worker_and_without_one_is_not_known() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.shown_sessions = [60, 30, 10, 0]
+        await operator.pass_time(2.2)
+        operator.peer.shown_sessions = [0, 0, 0, 7]
+        await operator.pass_time(2.2)
+        assert "p50 ·, p99 ·" in operator.read("#flow")
+        operator.peer.shown_sessions = [0, 0, 0, 9]
+        await operator.pass_time(2.2)
+        assert "p50 500 ms, p99 500 ms" in operator.read("#flow")
+        operator.peer.shown_sessions = None
+        await operator.pass_time(2.2)
+        assert "not known while no worker is heard of" in operator.read("#flow")
 
 
 async def test_events_are_filtered() -> None:
@@ -63,4 +78,4 @@ async def test_another_database_gives_no_rate_rather_than_a_wrong_one() -> None:
         operator.peer.highest_session_id = 0
         await operator.pass_time(2.2)
         await operator.press("4")
-        assert "submits      ·" in operator.read("#flow")
+        assert "submits   ·" in operator.read("#flow")

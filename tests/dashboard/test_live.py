@@ -1,10 +1,8 @@
-from dashboard.answers import Entry, Top
 from dashboard.gateway import TOP_LIMIT
-from dashboard.messages import TopArrived
 from dashboard.widgets.board_view import BoardView
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import Operator, watch_live
-from tests.dashboard.service_peer import ServicePeer, list_entries
+from tests.dashboard.service_peer import ServicePeer
 
 
 def find_board(operator: Operator) -> BoardView:
@@ -85,7 +83,7 @@ async def test_go_to_rank_finds_it_or_says_the_range() -> None:
         # Nobody is third where two are second: the next worse rank is the answer.
         assert find_board(operator).selected == 4
         await operator.press("g", "9", "9", "enter")
-        assert operator.toasts[-1].startswith("Ranks on this board go from 1 to 9")
+        assert operator.toasts[-1].startswith("Ranks go from 1 to 9.")
         assert find_board(operator).selected == 4
 
 
@@ -162,30 +160,74 @@ async def test_a_filter_that_nobody_matches_says_what_to_do() -> None:
     async with watch_live() as operator:
         await operator.press("slash")
         await operator.type("zzz")
-        assert "Nobody in the first 9 matches; escape shows all" in operator.notice
+        assert "Nobody of these 9 matches; escape shows all" in operator.notice
+
+
+def fill(players: int) -> ServicePeer:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [
+        (number, f"player {number}", 99_999 - number) for number in range(1, players + 1)
+    ]
+    return peer
 
 
 async def test_a_thousand_rows_can_be_walked() -> None:
-    peer = ServicePeer(FrozenClock())
-    peer.scores = [(number, f"player {number}", 10_000 - number) for number in range(1, 1_001)]
-    peer.silent = True
-    async with watch_live(peer) as operator:
-        top = Top(
-            tuple(
-                Entry(row["user_id"], row["username"], row["total_score"], row["rank"])
-                for row in list_entries(peer.scores)
-            ),
-            players=1_000,
-            as_of=peer.clock.now(),
-        )
-        operator.console.post_message(TopArrived(top))
-        await operator.pass_time()
+    async with watch_live(fill(1_000)) as operator:
+        assert "first 1,000 of 1,000 players" in operator.notice
         await operator.press("end")
-        assert "1,000 NEW   player 1000" in operator.screen_text
+        assert "1,000       player 1000" in operator.screen_text
         await operator.press("pageup", "g", "5", "0", "0", "enter")
         assert find_board(operator).selected == 500
         await operator.press("home")
         assert find_board(operator).selected == 1
+
+
+async def test_go_to_rank_goes_anywhere_and_back() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("g")
+        await operator.type("4,711")
+        await operator.press("enter")
+        assert find_board(operator).selected == 4_711
+        assert "4,211 to 5,000 of 5,000 players" in operator.notice
+        await operator.press("g", "1", "enter")
+        assert find_board(operator).selected == 1
+        assert "first 1,000 of 5,000 players" in operator.notice
+
+
+async def test_the_board_goes_on_beyond_its_last_line_and_its_first() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("end", "down")
+        assert find_board(operator).selected == 1_001
+        await operator.press("end", "end")
+        assert find_board(operator).selected == 5_000
+        await operator.press("home", "up")
+        assert find_board(operator).selected == 4_499
+        await operator.press("home", "home")
+        assert find_board(operator).selected == 1
+
+
+async def test_a_rank_in_a_tie_longer_than_the_board_is_shown_with_its_true_rank() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [
+        (number, f"player {number}", 7 if number > 10 else 9) for number in range(1, 3_001)
+    ]
+    async with watch_live(peer) as operator:
+        await operator.press("g", "2", "0", "0", "0", "enter")
+        assert find_board(operator).selected == 2_000
+        assert "=11       player 2000" in operator.screen_text
+
+
+async def test_other_ranks_are_not_gone_to_while_paused_or_away_and_it_says_so() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("space", "g", "4", "0", "0", "0", "enter")
+        assert operator.toasts[-1] == "Paused: press space, then go there."
+        await operator.press("space")
+        operator.peer.go_away()
+        await operator.pass_time(1.0)
+        await operator.press("g", "4", "0", "0", "0", "enter")
+        assert operator.toasts[-1] == "Only the lines that are here can be shown now."
+        await operator.press("g", "9", "0", "0", "enter")
+        assert find_board(operator).selected == 900
 
 
 async def test_enter_looks_the_player_up() -> None:

@@ -22,11 +22,11 @@ SIZES = {"narrow": (80, 24), "wide": (120, 36)}
 
 
 def begin_without_answers(peer: ServicePeer) -> None:
-    """The stream says nothing yet, and everything else is refused."""
-    peer.silent = True
+    """The stream says nothing yet, the board does not come, and everything else is refused."""
+    peer.silent = peer.hanging = True
 
     def refuse(request: httpx.Request) -> httpx.Response | None:
-        if request.url.path.endswith("/stream"):
+        if request.url.path.endswith(("/stream", "/page")):
             return None
         return httpx.Response(503, json={"error": "Ask again.", "code": "starting"})
 
@@ -174,6 +174,10 @@ async def health(operator: Operator) -> None:
     await operator.press("4")
     for sessions in (40, 80, 20):
         operator.peer.highest_session_id += sessions
+        counts = operator.peer.shown_sessions or []
+        operator.peer.shown_sessions = [
+            count + more for count, more in zip(counts, (sessions, 5, 1, 0), strict=True)
+        ]
         await operator.pass_time(2.0)
     operator.peer.api_pid = 4_101
     await operator.pass_time(2.0)

@@ -110,14 +110,21 @@ async def test_worker_comes_and_goes(
     async def is_here() -> bool:
         return (await read_status(client)).parts.worker.state == "ok"
 
+    async def is_shown() -> bool:
+        freshness = (await read_status(client)).freshness
+        assert freshness is None or len(freshness.counts) == len(freshness.bounds_ms) + 1
+        return freshness is not None and sum(freshness.counts) == 1
+
     async def is_folded() -> bool:
         return (await read_status(client)).pending_sessions == 0
 
     with run_worker(settings):
         await wait_until(is_here)
         await wait_until(is_folded)
+        await wait_until(is_shown)
         assert (await read(client, "/health/ready"))["parts"]["worker"] == "ok"
     assert not await is_here()
+    assert (await read_status(client)).freshness is None
     assert "ranks stand still" in (await read(client, "/health/ready"))["parts"]["worker"]
     # Without it, submits and reads go on.
     await record_scores(database, (user_id, 100))
