@@ -69,9 +69,9 @@ class Gateway:
         """Close every connection."""
         await self._client.aclose()
 
-    async def read_page(self, first: int) -> Top:
-        """Return as many lines as the service gives at once, from a place on that counts from 0."""
-        path = f"/api/leaderboard/page?offset={first}&limit={PAGE_LIMIT}"
+    async def read_page(self, first: int, limit: int = PAGE_LIMIT) -> Top:
+        """Return lines from a place on that counts from 0."""
+        path = f"/api/leaderboard/page?offset={first}&limit={limit}"
         return await self._read(path, Top)
 
     async def read_status(self) -> Status:

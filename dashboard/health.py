@@ -76,13 +76,13 @@ PART_RULES: Final = (
     PartRule(
         "worker",
         "Worker",
-        "pending sessions",
+        "pending",
         10_000,
         write_count,
         lambda status, _: status.pending_sessions,
     ),
     # The scheduler sends something each minute; two missed ones are no accident.
-    PartRule("scheduler", "Scheduler", "last message", 130, write_age, _read_scheduler_age),
+    PartRule("scheduler", "Scheduler", "since message", 130, write_age, _read_scheduler_age),
     PartRule(
         "index",
         "Index",
@@ -173,7 +173,7 @@ class Health:
         severity: Severity = "bad" if verdict == "away" else "warn"
         text = "away"
         if verdict == "slow":
-            text = f"{rule.figure} {rule.write(health.value)}, over {rule.write(rule.limit)}"
+            text = f"{rule.write(health.value)} {rule.figure}, over {rule.write(rule.limit)}"
         elif verdict == "ok":
             severity, text = "info", "ok again"
         self._log.add(Event(now, rule.title, severity, text))

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from dashboard.answers import Entry, Player, Rank, Session, Top
 from dashboard.board import Board
@@ -16,6 +16,15 @@ POLL_SECONDS: Final = 2.0
 _LOOKS: Final = 600
 _LARGEST_ID: Final = 2**63 - 1
 _NOT_FOUND: Final = 404
+
+
+class Place(NamedTuple):
+    """Where a player stands, among whom, the nearest one who is better, and the last sessions."""
+
+    rank: Rank
+    around: Top
+    above: Entry | None
+    sessions: tuple[Session, ...] | None
 
 
 class Stage(Enum):
@@ -44,6 +53,7 @@ class Lookup:
         self.sessions: tuple[Session, ...] | None = None
         self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
         self.scores: deque[float | None] = deque(maxlen=_LOOKS)
+        self._above: Entry | None = None
         self._missing = False
 
     @property
@@ -62,14 +72,13 @@ class Lookup:
         self.player, self.error = player, None
         self._missing = player is None
 
-    def take_rank(
-        self, rank: Rank, around: Top, sessions: tuple[Session, ...] | None, at: float
-    ) -> None:
+    def take_place(self, place: Place, at: float) -> None:
         """Note where the player stands at `at` monotonic seconds, and how the player got there."""
-        if sessions is not None:
-            self.sessions = sessions
-        self.rank, self.error = rank, None
-        self.neighbours.take(around.leaderboard, at)
+        rank = place.rank
+        if place.sessions is not None:
+            self.sessions = place.sessions
+        self.rank, self.error, self._above = rank, None, place.above
+        self.neighbours.take(place.around.leaderboard, at)
         self.ranks.append(rank.rank)
         self.scores.append(rank.total_score)
 
@@ -81,9 +90,11 @@ class Lookup:
         """Return the nearest player with a better score, and the points to pass that player."""
         if self.rank is None or self.rank.rank is None:
             return None
-        score = self.rank.total_score
-        better = [entry for entry in self.neighbours.entries if entry.total_score > score]
-        return (better[-1], better[-1].total_score - score + 1) if better else None
+        score, above = self.rank.total_score, self._above
+        # Rank and neighbours are of two moments: in between the player may have passed that one.
+        if above is None or above.total_score <= score:
+            return None
+        return above, above.total_score - score + 1
 
 
 async def find_player(gateway: Gateway, wanted: str) -> Player | None:
@@ -106,15 +117,19 @@ async def find_player(gateway: Gateway, wanted: str) -> Player | None:
     return None
 
 
-async def read_place(
-    gateway: Gateway, user_id: int
-) -> tuple[Rank, Top, tuple[Session, ...] | None]:
-    """Return where a player stands, among whom, and the last sessions. Raises `GatewayError`."""
-    return await asyncio.gather(
+async def read_place(gateway: Gateway, user_id: int) -> Place:
+    """Return where a player stands. Raises `GatewayError`."""
+    rank, around, sessions = await asyncio.gather(
         gateway.read_rank(user_id),
         gateway.read_around(user_id, RADIUS),
         _read_sessions(gateway, user_id),
     )
+    own = next((entry for entry in around.leaderboard if entry.user_id == user_id), None)
+    better = [entry for entry in around.leaderboard if own and entry.rank < own.rank]
+    if own is not None and own.rank > 1 and not better:
+        # More tie than are neighbours: the nearest who is better stands just before all of them.
+        better = list((await gateway.read_page(own.rank - 2, 1)).leaderboard)
+    return Place(rank, around, better[-1] if better else None, sessions)
 
 
 async def _read_sessions(gateway: Gateway, user_id: int) -> tuple[Session, ...] | None:

@@ -95,4 +95,4 @@ class RunDesk:
         if report is None:
             return "run: finding players"
         position = report.elapsed_seconds - report.paused_seconds
-        return f"run {report.state} {position:.0f}/{report.duration_seconds:.0f} s"
+        return f"{report.state} {position:.0f}/{report.duration_seconds:.0f} s"

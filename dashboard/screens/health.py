@@ -25,7 +25,7 @@ _SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
 }
 _LONGEST_GRAPH: Final = 10
 _SHORTEST_GRAPH: Final = 4
-_BESIDE_GRAPH: Final = 30
+_BESIDE_GRAPH: Final = 33
 _ROUTE_GRAPH: Final = 8
 _ROUTE_NAME: Final = 18
 _WIDE_ROUTES: Final = 54
@@ -158,9 +158,8 @@ class HealthScreen(ConsoleScreen):
             time = f"{event.at:%H:%M:%S} "
             lines.append([(time, "muted"), (f"{mark} {event.part:<11}", tone), (event.text, "")])
         panel = self.query_one("#events", Panel)
-        panel.border_title = (
-            f"Events with “{clean_name(self._wanted)}”" if self._wanted else "Events"
-        )
+        title = f"Events with “{clean_name(self._wanted)}”" if self._wanted else "Events"
+        panel.set_title(title)
         nothing = "no event has these words" if self._wanted else "nothing has happened yet"
         panel.show(lines or [[(nothing, "muted")]])
 
@@ -171,9 +170,9 @@ class HealthScreen(ConsoleScreen):
         p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
         rows = (
             ("submits", "submits", write_rate(submits[-1] if submits else None)),
-            ("freshness", "freshness", f"p50 {p50}, p99 {p99}"),
+            ("freshness", "freshness", f"p50 {p50} p99 {p99}"),
             ("pending", "pending", write_amount(status.pending_sessions, "session")),
-            ("behind", "index", f"{write_amount(status.parts.index.behind, 'refresh')} behind"),
+            ("behind", "index", _write_behind(status.parts.index.behind)),
             ("queue", "queued", write_amount(queue[-1] if queue else None, "message")),
             ("refresh", "refresh", _write_run(status.refresh, status)),
             ("rerank", "re-rank", _write_run(status.rerank, status)),
@@ -211,6 +210,7 @@ class HealthScreen(ConsoleScreen):
 
     def _draw_route(self, route: Route, *, wide: bool) -> ToneLine:
         name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
+        name = name.replace("{user_id}", "{id}")
         line: list[Span] = [
             (fit_name(name, _ROUTE_NAME), ""),
             (f"{write_ms(route.p50_ms):>8}", ""),
@@ -227,6 +227,10 @@ class HealthScreen(ConsoleScreen):
             (f"{write_rate(route.per_second):>9}", ""),
             (f"{route.server_errors:>8,}", errors),
         ]
+
+
+def _write_behind(behind: int | None) -> str:
+    return "unknown" if behind is None else f"{write_amount(behind, 'refresh')} behind"
 
 
 def _write_run(run: Refresh | Rerank | None, status: Status) -> str:

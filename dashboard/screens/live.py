@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 
 from dashboard.board import Line
 from dashboard.condition import Condition
-from dashboard.figures import draw_sparkline, write_age, write_change, write_count, write_rate
+from dashboard.figures import draw_sparkline, write_age, write_amount, write_change, write_rate
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
 from dashboard.messages import WindowWanted
@@ -209,7 +209,7 @@ class LiveScreen(ConsoleScreen):
         return [
             [(write_rate(self._read_submits()), "strong"), (" submitted", "muted")],
             [(draw_sparkline(history, 28), "accent")],
-            [(write_count(pending), "strong"), (" sessions pending", "muted")],
+            [(write_amount(pending, "session"), "strong"), (" pending", "muted")],
         ]
 
 

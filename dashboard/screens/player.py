@@ -57,7 +57,8 @@ class PlayerScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Let the operator type at once."""
         self.query_one("#search-label", Lines).show([[(" Player ", "strong")]])
-        self._field.focus()
+        # At once: whoever is looked up right after this takes the focus away again.
+        self.set_focus(self._field)
         super().on_mount()
 
     def look_up(self, wanted: str) -> None:

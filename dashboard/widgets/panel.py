@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.content import Content
 
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import ToneLine
 
 
 class Panel(VerticalScroll, can_focus=True):
-    """Lines in a frame with a title; the title is the console's own words."""
+    """Lines in a frame with a title."""
 
     ALLOW_MAXIMIZE = True
 
@@ -38,6 +39,11 @@ class Panel(VerticalScroll, can_focus=True):
     def text(self) -> str:
         """What is shown."""
         return self._lines.text
+
+    def set_title(self, title: str) -> None:
+        """Give it another title, which may hold what somebody typed."""
+        # A title that is a string is read as markup.
+        self.border_title = Content(title)
 
     def show(self, lines: Sequence[ToneLine], *, dim: bool = False) -> None:
         """Show these lines; `dim` where they must not be taken for current ones."""

@@ -8,7 +8,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Digits
 from textual.worker import Worker, WorkerState
 
-from dashboard.figures import write_change, write_count, write_time
+from dashboard.figures import write_amount, write_change, write_count, write_time
 from dashboard.gateway import Gateway, GatewayError
 from dashboard.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
 from dashboard.messages import WorkerFailed
@@ -114,14 +114,14 @@ class PlayerPane(Vertical):
                     lookup.take_player(await find_player(self._gateway, lookup.wanted))
                 if lookup.player is None:
                     return
-                rank, around, sessions = await read_place(self._gateway, lookup.player.user_id)
+                place = await read_place(self._gateway, lookup.player.user_id)
             except GatewayError as error:
                 lookup.take_error(error)
             else:
                 if self._picture.paused and lookup.rank is not None:
                     self._picture.held += 1
                 else:
-                    lookup.take_rank(rank, around, sessions, clock.monotonic())
+                    lookup.take_place(place, clock.monotonic())
             await clock.sleep(POLL_SECONDS)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -181,29 +181,31 @@ class PlayerPane(Vertical):
             ]
         lines: list[ToneLine] = [
             [(f"{rank.total_score:,}", "strong"), (" points", "")],
-            [(f"of {rank.players:,} players at {self._write_as_of()}", "muted")],
+            [(self._write_players(rank.players), "muted")],
         ]
         above = lookup.find_next_above()
         if rank.rank == 1:
             lines.append([("first of all", "good")])
         elif above is None:
-            lines.append([("level with everybody shown above", "muted")])
+            lines.append([("passing the next one now", "muted")])
         else:
             entry, points = above
             lines.append(
                 [
-                    (f"{points:,} points to pass #{entry.rank:,}", "accent"),
+                    (f"{write_amount(points, 'point')} to pass #{entry.rank:,}", "accent"),
                     (f" {fit_name(entry.username, _PASSED_NAME).rstrip()}", ""),
                 ]
             )
         gained = int((lookup.scores[-1] or 0) - (lookup.scores[0] or 0))
-        gain = f"{write_change(gained)} points" if gained else "no points"
-        lines.append([(f"{gain} while watched", "muted")])
+        lines.append([(f"{write_change(gained) or '±0'} while watched", "muted")])
         return lines
 
-    def _write_as_of(self) -> str:
+    def _write_players(self, players: int) -> str:
         rank = self.lookup.rank
-        return write_time(rank.as_of if rank else None, self._picture.clock.now().tzinfo)
+        at = write_time(rank.as_of if rank else None, self._picture.clock.now().tzinfo)
+        full = f"of {players:,} players at {at}"
+        fits = len(full) <= self._facts.content_size.width
+        return full if fits else f"of {players:,} players"
 
     def _draw_neighbours(self) -> list[ToneLine]:
         board = self.lookup.neighbours

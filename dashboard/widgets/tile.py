@@ -39,11 +39,15 @@ class Tile(Lines):
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
         graph = draw_history(history, self.size.width)
-        value: Span = (f"{rule.figure} unknown", "muted")
+        value: Span = ("unknown", "muted")
         if health.value is not None:
-            value = (f"{rule.figure} {rule.write(health.value)}", "strong")
-        figure: ToneLine = [(f"{mark} ", tone), value]
-        self.show([figure, [graph], [(health.detail, "muted")]], dim=dim)
+            figure = rule.write(health.value)
+            full = f"{figure} {rule.figure}"
+            # Where the words do not fit, the limit below still says what is measured.
+            fits = len(f"{mark} {full}") <= self.content_size.width
+            value = (full if fits else figure, "strong")
+        headline: ToneLine = [(f"{mark} ", tone), value]
+        self.show([headline, [graph], [(health.detail, "muted")]], dim=dim)
 
 
 def draw_history(history: Sequence[Sample], width: int) -> Span:

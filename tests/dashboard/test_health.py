@@ -16,13 +16,13 @@ async def test_a_part_beyond_its_limit_is_over_then_ok_again() -> None:
         await operator.press("4")
         operator.peer.pending = 20_000
         await operator.pass_time(2.2)
-        assert operator.read("#tile-worker").startswith("▲ over 20,000 pending sessions")
+        assert operator.read("#tile-worker").startswith("▲ over 20,000 pending")
         operator.peer.pending = 10
         await operator.pass_time(2.2)
-        assert operator.read("#tile-worker").startswith("✓ ok 10 pending sessions")
+        assert operator.read("#tile-worker").startswith("✓ ok 10 pending")
         events = operator.read("#events").splitlines()
         assert "ok again" in events[0]
-        assert "pending sessions 20,000, over 10,000" in events[1]
+        assert "20,000 pending, over 10,000" in events[1]
 
 
 async def test_server_errors_are_events() -> None:
@@ -36,11 +36,11 @@ async def test_server_errors_are_events() -> None:
 async def test_freshness_is_what_it_says() -> None:
     async with watch_live() as operator:
         await operator.press("4")
-        assert "p50 ·, p99 ·" in operator.read("#flow")
+        assert "p50 · p99 ·" in operator.read("#flow")
         operator.peer.shown_sessions = [60, 30, 10, 0]
         await operator.pass_time(2.2)
         # 50 of the 60 sessions of the first 100 ms; 9 of the 10 between 200 and 500 ms.
-        assert "p50 83 ms, p99 470 ms" in operator.read("#flow")
+        assert "p50 83 ms p99 470 ms" in operator.read("#flow")
         assert "submit to visible, 100 sessions" in operator.read("#flow")
 
 
@@ -51,10 +51,10 @@ async def test_freshness_begins_again_with_another_worker_and_without_one_is_not
         await operator.pass_time(2.2)
         operator.peer.shown_sessions = [0, 0, 0, 7]
         await operator.pass_time(2.2)
-        assert "p50 ·, p99 ·" in operator.read("#flow")
+        assert "p50 · p99 ·" in operator.read("#flow")
         operator.peer.shown_sessions = [0, 0, 0, 9]
         await operator.pass_time(2.2)
-        assert "p50 500 ms, p99 500 ms" in operator.read("#flow")
+        assert "p50 500 ms p99 500 ms" in operator.read("#flow")
         operator.peer.shown_sessions = None
         await operator.pass_time(2.2)
         assert "not known while no worker is heard of" in operator.read("#flow")
@@ -71,6 +71,16 @@ async def test_events_are_filtered() -> None:
         assert operator.read("#events").splitlines() == ["12:00:02 ✕ Worker     away"]
         await operator.press("escape")
         assert "restarted" in operator.read("#events")
+
+
+async def test_what_is_typed_into_the_filter_is_no_markup() -> None:
+    for typed in ("[/x]", "[@click=app.quit]q[/]", "[bold", "\\"):
+        async with watch_live() as operator:
+            await operator.press("4", "slash")
+            await operator.type(typed)
+            assert f"Events with “{typed}”" in operator.screen_text
+            await operator.press("escape")
+            assert "Events with" not in operator.screen_text
 
 
 async def test_another_database_gives_no_rate_rather_than_a_wrong_one() -> None:

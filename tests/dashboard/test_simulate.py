@@ -151,7 +151,7 @@ async def test_starting_passes_the_form_on_and_shows_the_run() -> None:
         simulating.runs.show(make_report())
         await simulating.look()
         assert "41 of 90 s" in simulating.operator.read("#run")
-        assert "run running 41/90 s" in simulating.operator.read("#status")
+        assert "running 41/90 s" in simulating.operator.read("#status")
 
 
 async def test_a_closed_run_has_users_and_no_rate() -> None:
