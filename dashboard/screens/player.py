@@ -31,7 +31,7 @@ class PlayerScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="player.compare"),
-        Binding("escape", "leave", "Leave the field", show=False, id="player.leave"),
+        Binding("escape", "leave", "Leave the field", id="player.leave"),
     ]
 
     def __init__(self, picture: Picture, gateway: Gateway) -> None:
@@ -152,6 +152,10 @@ class PlayerScreen(ConsoleScreen):
             self.show()
         else:
             self.ask("compare", "Compare with", hint="a player's id or exact name")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to leave a field only to whoever is in one: the other keys write into it."""
+        return action != "leave" or isinstance(self.focused, Input)
 
     def action_leave(self) -> None:
         """Give the keys back to the screen."""

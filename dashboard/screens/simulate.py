@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.widgets import Input
 
 from dashboard.condition import Condition, Kind
 from dashboard.hand_submission import ServiceSubmitter
@@ -46,7 +47,7 @@ class SimulateScreen(ConsoleScreen):
         Binding("n", "new_run", "New run", id="simulate.new"),
         Binding("l", "last_run", "Last run", show=False, id="simulate.last"),
         Binding("h", "by_hand", "By hand", show=False, id="simulate.hand"),
-        Binding("escape", "leave", "Leave the field", show=False, id="simulate.leave"),
+        Binding("escape", "leave", "Leave the field", id="simulate.leave"),
     ]
 
     def __init__(self, picture: Picture, desk: RunDesk | None = None) -> None:
@@ -178,6 +179,10 @@ class SimulateScreen(ConsoleScreen):
         """Go to the fields for one score."""
         if not self.has_class("-watching"):
             self.query_one(HandRow).focus_first()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to leave a field only to whoever is in one: the other keys write into it."""
+        return action != "leave" or isinstance(self.focused, Input)
 
     def action_leave(self) -> None:
         """Give the keys back to the screen."""

@@ -39,7 +39,7 @@ class Tile(Lines):
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
         graph = draw_history(history, self.size.width)
-        value: Span = ("unknown", "muted")
+        value: Span = ("" if health.verdict == "away" else "unknown", "muted")
         if health.value is not None:
             figure = rule.write(health.value)
             full = f"{figure} {rule.figure}"

@@ -1,0 +1,75 @@
+"""The console in a real browser. Needs `chromium`, as Debian has it."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest_asyncio
+from aiohttp import web
+
+from service.database import Database
+from service.settings import Settings
+from service.standings.refresh import Refresher
+from tests.dashboard.test_web import WebServer, serve_console
+from tests.deployment.browsing import open_page
+from tests.factories import make_players_with_scores
+from tests.serving import serve_app
+
+OPEN_SOCKET = """
+    new Promise((resolve) => {
+        const socket = new WebSocket("%s/ws?width=80&height=24");
+        socket.onopen = () => resolve("open");
+        socket.onerror = () => resolve("refused");
+    })
+"""
+
+
+@pytest_asyncio.fixture
+async def server(
+    settings: Settings, database: Database, refresher: Refresher
+) -> AsyncIterator[WebServer]:
+    await make_players_with_scores(database, [7_654_321, 20, 10])
+    await refresher.refresh()
+    async with (
+        serve_app(settings) as (_, client),
+        serve_console("--url", str(client.base_url)) as console,
+    ):
+        yield console
+
+
+async def test_the_board_appears_and_keys_work(server: WebServer, tmp_path: Path) -> None:
+    async with open_page(server.url, tmp_path) as page:
+        await page.wait_for_text("7,654,321")
+        await page.press("2")
+        await page.wait_for_text("Type a player's id or exact name")
+        for key in "1\r":
+            await page.press(key)
+        await page.wait_for_text("first of all")
+        picture = await page.call("Page.captureScreenshot")
+        # A page on which nothing is painted is some 5 KB.
+        assert len(base64.b64decode(picture["data"])) > 20_000
+        hosts = {urlsplit(url).netloc for url in page.asked if not url.startswith("data:")}
+        assert hosts == {urlsplit(server.url).netloc}
+
+
+async def test_a_page_of_another_site_gets_no_console(server: WebServer, tmp_path: Path) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="<title>elsewhere</title>", content_type="text/html")
+
+    elsewhere = web.Application()
+    elsewhere.router.add_get("/", answer)
+    runner = web.AppRunner(elsewhere)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        url = server.url.replace("http", "ws", 1)
+        async with open_page(f"http://{host}:{port}/", tmp_path / "elsewhere") as page:
+            assert await page.evaluate(OPEN_SOCKET % url) == "refused"
+        async with open_page(server.url, tmp_path / "own") as page:
+            await page.wait_for_text("7,654,321")
+            assert await page.evaluate(OPEN_SOCKET % url) == "open"
+    finally:
+        await runner.cleanup()
