@@ -138,8 +138,9 @@ def _draw_verdicts(report: RunReport) -> list[ToneLine]:
     generator = report.generator
     late = f"{write_ms(generator.lag_p99_ms)} late at p99"
     if generator.limited:
-        mark = "▲ The generator, not the server, is the limit: "
-        lines.append([(mark, "warn"), (f"{late}. Lower the rate.", "")])
+        mark = "▲ The generator, not the server, is the limit"
+        advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
+        lines.append([(mark, "warn"), (advice, "")])
     elif report.state not in _ENDED:
         lines.append([(f"generator on time: {late}, {generator.cpu_share:.0%} of a core", "muted")])
     return lines

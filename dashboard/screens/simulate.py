@@ -55,6 +55,7 @@ class SimulateScreen(ConsoleScreen):
         self._desk = desk or RunDesk(
             LocalRuns(picture.url), ServiceSubmitter(picture.url), picture.clock
         )
+        self._went_on = False
 
     def compose_body(self) -> ComposeResult:
         """The form and the run; one of them is shown."""
@@ -91,12 +92,16 @@ class SimulateScreen(ConsoleScreen):
         desk = self._desk
         desk.look()
         self.picture.run_state = desk.describe()
+        if self._goes_on is not self._went_on:
+            self._went_on = self._goes_on
+            self.refresh_bindings()
         watching = desk.starting or desk.run is not None
         if watching is not self.has_class("-watching"):
             self.set_class(watching, "-watching")
             if watching:
                 # The fields are hidden now, and must not take the keys of the run.
                 self.set_focus(None)
+            self.refresh_bindings()
         self.query_one("#planning").disabled = desk.read_only
         if watching:
             self.query_one(RunView).show(desk.report)
@@ -181,8 +186,21 @@ class SimulateScreen(ConsoleScreen):
             self.query_one(HandRow).focus_first()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to leave a field only to whoever is in one: the other keys write into it."""
-        return action != "leave" or isinstance(self.focused, Input)
+        """Offer what can be done now; the keys of fields write into them."""
+        match action:
+            case "leave":
+                return isinstance(self.focused, Input)
+            case "tell":
+                return self._goes_on
+            case "start":
+                return not self._goes_on
+            case "new_run":
+                return self.has_class("-watching") and not self._goes_on
+        return True
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._desk.run is not None and self._desk.run.alive
 
     def action_leave(self) -> None:
         """Give the keys back to the screen."""

@@ -28,8 +28,8 @@ _LABELS: Final = {
     "seed": "Seed",
 }
 _HINTS: Final = {
-    "stages": "0-300x30,300x60: climb, then hold",
-    "seed": "empty: another one each time",
+    "stages": "0-300x30,300x60: a climb",
+    "seed": "empty: a new one",
 }
 _OPEN_ONLY: Final = ("rate", "stages")
 _CLOSED_ONLY: Final = ("users", "think")

@@ -33,6 +33,7 @@ class RunView(Vertical):
     }
     .-low RunView #run { height: 7; }
     .-low RunView #rates { display: none; }
+    .-low RunView #errors { height: 3; }
     .-high RunView #errors { height: 6; }
     """
 

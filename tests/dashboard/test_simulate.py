@@ -196,12 +196,16 @@ async def test_keys_command_the_run() -> None:
         assert not simulating.operator.console.picture.paused
 
 
-async def test_without_a_run_space_holds_the_console_still_and_commands_say_so() -> None:
+async def test_without_a_run_space_holds_the_console_still_and_no_command_is_offered() -> None:
     async with open_simulate() as simulating:
         await simulating.operator.press("space")
         assert simulating.operator.console.picture.paused
         await simulating.operator.press("x")
-        assert simulating.operator.toasts == ["No run goes on."]
+        assert simulating.runs.told == []
+        offered = simulating.operator.screen_text.splitlines()[-1]
+        assert "Start" in offered
+        assert "Stop" not in offered
+        assert "Faster" not in offered
 
 
 async def test_the_comparison_stays_until_a_new_run_is_wanted() -> None:
