@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from dashboard.actions import Action, list_actions
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
 from dashboard.event_log import Event
@@ -21,6 +21,7 @@ from dashboard.export import UnknownFormat, write_rows
 from dashboard.gateway import Gateway
 from dashboard.messages import (
     LinkChanged,
+    PlayerWanted,
     StatusArrived,
     StatusRefused,
     Ticked,
@@ -42,14 +43,6 @@ from dashboard.widgets.prompt import Prompt
 
 TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
-
-
-class Action(NamedTuple):
-    """Something that the operator can do on a screen, who does it, and by which keys."""
-
-    node: DOMNode
-    binding: Binding
-    keys: str
 
 
 class Console(App[None]):
@@ -143,6 +136,15 @@ class Console(App[None]):
     def on_window_wanted(self, event: WindowWanted) -> None:
         """Read the board from another place on."""
         self._connection.look_at(event.first)
+
+    def on_player_wanted(self, event: PlayerWanted) -> None:
+        """Read the board from where that player is."""
+        self.find_on_board(event.user_id)
+
+    @work(exclusive=True, group="follow", exit_on_error=False)
+    async def find_on_board(self, user_id: int) -> None:
+        """Move the lines to wherever a player stands now."""
+        await self._connection.look_for(user_id)
 
     def on_status_arrived(self, event: StatusArrived) -> None:
         """Keep the newest status for the next tick."""
@@ -262,18 +264,9 @@ class Console(App[None]):
                 screen.show()
 
     def _list_actions(self, screen: Screen[Any]) -> list[Action]:
-        """Return the console's own actions on a screen, with the keys they have now.
-
-        Textual's list of active bindings lacks those whose key the field in focus takes as text.
-        """
-        actions = []
-        for node in (*screen.query(BoardView), screen, self):
-            for binding in type(node).BINDINGS:
-                if isinstance(binding, Binding) and binding.id:
-                    keys = self._keymap.get(binding.id, binding.key).split(",")
-                    shown = [self.get_key_display(binding.with_key(key)) for key in keys]
-                    actions.append(Action(node, binding, " ".join(shown)))
-        return actions
+        """Return the console's own actions on a screen."""
+        nodes = (*screen.query(BoardView), screen, self)
+        return list_actions(nodes, self._keymap, self.get_key_display)
 
     def _write_export(self, name: str) -> None:
         screen = self.screen

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from dashboard.answers import Top
 from dashboard.clock import Clock
-from dashboard.gateway import Gateway, GatewayError, Unreachable
+from dashboard.gateway import PAGE_LIMIT, Gateway, GatewayError, Unreachable
 from dashboard.link import BackOff, Connected, Connecting, Disconnected, Faulty
 from dashboard.messages import (
     LinkChanged,
@@ -53,6 +53,16 @@ class Connection:
         """Read the board from another place on."""
         self._first = first
         self._moved.set()
+
+    async def look_for(self, user_id: int) -> None:
+        """Read the board from above a player on, if that player stands on it."""
+        try:
+            rank = (await self._gateway.read_rank(user_id)).rank
+        except GatewayError:
+            # The stream, the board or the status say what is wrong; whoever asks asks again.
+            return
+        if rank is not None:
+            self.look_at(max(0, rank - 1 - PAGE_LIMIT // 2))
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost."""

@@ -41,6 +41,14 @@ class WindowWanted(Message):
         self.first = first
 
 
+class PlayerWanted(Message):
+    """The operator follows a player who has left the lines that are shown."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__()
+        self.user_id = user_id
+
+
 class StatusArrived(Message):
     """The service told the state of its parts."""
 

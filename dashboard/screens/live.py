@@ -12,7 +12,7 @@ from dashboard.condition import Condition
 from dashboard.figures import draw_sparkline, write_age, write_amount, write_change, write_rate
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
-from dashboard.messages import WindowWanted
+from dashboard.messages import PlayerWanted, WindowWanted
 from dashboard.names import clean_name, fit_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.board_columns import describe_movement
@@ -22,6 +22,7 @@ from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import ToneLine
 
 _SIDE_LINES = 5
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 class LiveScreen(ConsoleScreen):
@@ -36,6 +37,7 @@ class LiveScreen(ConsoleScreen):
     ]
 
     _wanted_place: int | None = None
+    _look_again_at = 0.0
 
     def compose_body(self) -> ComposeResult:
         """The board and the side panel."""
@@ -91,6 +93,7 @@ class LiveScreen(ConsoleScreen):
         self._board_view.show(picture.board, at, dim=condition.is_dim)
         if self._wanted_place is not None and self._has_place(self._wanted_place):
             self._go_to_place(self._wanted_place)
+        self._keep_following(at)
         self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
         movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
         self.query_one("#movers", Panel).show(
@@ -141,6 +144,15 @@ class LiveScreen(ConsoleScreen):
         if 0 <= place < self._count_players():
             self._go_to_place(place)
 
+    def _keep_following(self, at: float) -> None:
+        """Go after a followed player who has left the lines that are here."""
+        followed = self._board_view.followed
+        if followed is None or self.picture.paused or not self.picture.board.entries:
+            return
+        if self.picture.board.find(followed) is None and at >= self._look_again_at:
+            self._look_again_at = at + _LOOK_AGAIN_SECONDS
+            self.post_message(PlayerWanted(followed))
+
     def _count_players(self) -> int:
         top = self.picture.top
         return top.players if top else 0
@@ -160,6 +172,7 @@ class LiveScreen(ConsoleScreen):
             self.notify("Only the lines that are here can be shown now.", markup=False)
         else:
             self._wanted_place = place
+            self._board_view.followed = None
             self.post_message(WindowWanted(max(0, place - PAGE_LIMIT // 2)))
 
     def _go_to_rank(self, answer: str) -> None:

@@ -217,6 +217,20 @@ async def test_a_rank_in_a_tie_longer_than_the_board_is_shown_with_its_true_rank
         assert "=11       player 2000" in operator.screen_text
 
 
+async def test_a_followed_player_is_followed_out_of_the_lines_that_are_here() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("down", "f")
+        operator.peer.add_score(2, -3_000)
+        await operator.pass_time(2.0)
+        assert find_board(operator).selected == find_board(operator).followed == 2
+        assert "» player 2 " in operator.screen_text
+        assert "2,501 to 3,500 of 5,000 players" in operator.notice
+        await operator.press("g", "1", "enter")
+        await operator.pass_time(3.0)
+        assert find_board(operator).followed is None
+        assert find_board(operator).selected == 1
+
+
 async def test_other_ranks_are_not_gone_to_while_paused_or_away_and_it_says_so() -> None:
     async with watch_live(fill(5_000)) as operator:
         await operator.press("space", "g", "4", "0", "0", "0", "enter")

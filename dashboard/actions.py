@@ -1,0 +1,32 @@
+"""What the operator can do on a screen, who does it, and by which keys."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+
+class Action(NamedTuple):
+    """Something that the operator can do, who does it, and by which keys."""
+
+    node: DOMNode
+    binding: Binding
+    keys: str
+
+
+def list_actions(
+    nodes: Iterable[DOMNode], keymap: Mapping[str, str], display: Callable[[Binding], str]
+) -> list[Action]:
+    """Return the console's own actions of these nodes, with the keys they have now.
+
+    Textual's list of active bindings lacks those whose key the field in focus takes as text.
+    """
+    actions = []
+    for node in nodes:
+        for binding in type(node).BINDINGS:
+            if isinstance(binding, Binding) and binding.id:
+                keys = keymap.get(binding.id, binding.key).split(",")
+                shown = [display(binding.with_key(key)) for key in keys]
+                actions.append(Action(node, binding, " ".join(shown)))
+    return actions
