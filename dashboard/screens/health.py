@@ -202,7 +202,7 @@ class HealthScreen(ConsoleScreen):
         wide = self.query_one("#routes", Panel).content_size.width >= _WIDE_ROUTES
         header = f"{'':{_ROUTE_NAME}}{'p50':>8}{'p99':>9}"
         if wide:
-            header = f"{'':{_ROUTE_GRAPH}} {header}{'rate':>9}{'errors':>8}"
+            header = f"{'':{_ROUTE_GRAPH}} {header}{'rate':>9}{'errors':>7} "
         busiest = sorted(routes, key=lambda route: route.per_second, reverse=True)
         lines: list[ToneLine] = [[(header, "muted")]]
         lines.extend(self._draw_route(route, wide=wide) for route in busiest)
@@ -225,7 +225,8 @@ class HealthScreen(ConsoleScreen):
             (" ", ""),
             *line,
             (f"{write_rate(route.per_second):>9}", ""),
-            (f"{route.server_errors:>8,}", errors),
+            # The last cell is for the scroll bar, where there is one.
+            (f"{route.server_errors:>7,} ", errors),
         ]
 
 

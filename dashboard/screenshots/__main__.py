@@ -24,6 +24,7 @@ _SIZE: Final = (120, 36)
 _RATE: Final = 300
 _WARM_UP_SECONDS: Final = 25
 _SCREEN_SECONDS: Final = 6.0
+_WATCH_SECONDS: Final = 45.0
 _PLAY_SECONDS: Final = 0.1
 _PLAYING: Final = 100
 _SHOWN: Final = 11
@@ -44,7 +45,7 @@ async def _draw(url: str, folder: Path) -> None:
     desk = RunDesk(runs, ServiceSubmitter(url), clock)
     gateway = Gateway(url)
     console = Console(gateway, clock, desk=desk)
-    runs.start([f"--rate={_RATE}", "--duration=90", "--seed=1"])
+    runs.start([f"--rate={_RATE}", "--duration=150", "--seed=1"])
     try:
         async with console.run_test(size=_SIZE) as pilot:
             leaders = (await gateway.read_page(0)).leaderboard[:_PLAYING]
@@ -54,7 +55,8 @@ async def _draw(url: str, folder: Path) -> None:
             await clock.sleep(_WARM_UP_SECONDS)
             _save(console, folder / "live.svg")
             console.look_up(leaders[_SHOWN].user_id)
-            await clock.sleep(2 * _SCREEN_SECONDS)
+            # Long enough for a history of rank and score.
+            await clock.sleep(_WATCH_SECONDS)
             _save(console, folder / "player.svg")
             for mode in ("simulate", "health"):
                 await console.switch_mode(mode)
