@@ -14,6 +14,7 @@ from service.settings import Settings
 from tests.factories import make_player
 from tests.integration.test_compose import run
 from tests.integration.up_process import clean_environment
+from tests.integration.worker_process import watch_for_quiet
 from tests.waiting import wait_until
 
 NAME = "zaphod-the-username"
@@ -68,8 +69,7 @@ async def test_logs_for_machines_follow_a_request_to_its_refresh(
     ):
         url = serving.wait_for("Ready: ").split()[1]
         log = tmp_path / "worker.log"
-        # Worker and API have a look each when they start; the next one is for the submit alone.
-        await wait_until(lambda: log.read_text().count("folded 0 sessions") >= 2, seconds=30)
+        await wait_until(watch_for_quiet(log), seconds=30)
         async with httpx.AsyncClient(base_url=url) as client:
             answer = await client.post(
                 "/api/leaderboard/submit",

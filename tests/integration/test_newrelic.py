@@ -16,6 +16,7 @@ from service.settings import Settings
 from tests.integration.collector import Collector, run_collector
 from tests.integration.test_compose import run
 from tests.integration.up_process import clean_environment
+from tests.integration.worker_process import watch_for_quiet
 from tests.waiting import wait_until
 
 USERNAME = "zaphod-the-username"
@@ -142,10 +143,7 @@ async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> No
         ):
             url = await asyncio.to_thread(api.wait_for, "Ready:")
             await wait_for_connections(collector, 2)
-            # Worker and API have a look each when they start; the next one is for the submit alone.
-            await wait_until(
-                lambda: worker.log.read_text().count("folded 0 sessions") >= 2, seconds=30
-            )
+            await wait_until(watch_for_quiet(worker.log), seconds=30)
             async with httpx.AsyncClient(base_url=url.split()[1], timeout=10) as client:
                 await submit(client)
                 secret = {"Authorization": f"Bearer {SECRET}"}

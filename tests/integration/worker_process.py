@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from service.settings import Settings
 from tests.integration.up_process import STOP_SECONDS, clean_environment
@@ -31,3 +33,24 @@ def run_worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
         os.close(ready)
         worker.terminate()
         assert worker.wait(STOP_SECONDS) == 0
+
+
+QUIET_SECONDS = 2.0
+
+
+def watch_for_quiet(log: Path) -> Callable[[], bool]:
+    """Return a condition: a worker, which logs at level `debug`, has had nothing to do for a while.
+
+    Worker and API have a look at the outbox each when they start, and readers ask for more until
+    there is an index. What is submitted after them wakes the worker by itself.
+    """
+    seen, since = 0, time.monotonic()
+
+    def is_quiet() -> bool:
+        nonlocal seen, since
+        looks = log.read_text().count("folded 0 sessions")
+        if looks != seen:
+            seen, since = looks, time.monotonic()
+        return looks >= 2 and time.monotonic() - since >= QUIET_SECONDS
+
+    return is_quiet
