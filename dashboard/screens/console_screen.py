@@ -108,6 +108,8 @@ class ConsoleScreen(Screen[None]):
 
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
         """Ask the operator; the answer comes as a message of the prompt."""
+        # A panel that has the screen to itself would cover the question.
+        self.minimize()
         self.query_one(Prompt).ask(purpose, question, value, hint)
 
     def _draw_tabs(self) -> ToneLine:

@@ -1,12 +1,13 @@
 """What the operations endpoints answer. Times are UTC, durations in ms unless named otherwise."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from service.observability.figures import ApiFigures, WorkerFigures
+from service.observability.figures import FRESHNESS_BOUNDS, ApiFigures, WorkerFigures
 from service.ops.metrics import RouteFigures
 
 State = Literal["ok", "behind", "away"]
@@ -176,6 +177,21 @@ class FreshnessStatus(msgspec.Struct, frozen=True):
 
     bounds_ms: list[float]
     counts: list[int]
+
+    @classmethod
+    def of(cls, workers: Iterable[WorkerSign]) -> "FreshnessStatus | None":
+        """Add up what the workers counted; those of another release may count otherwise."""
+        counted = [
+            worker.figures.freshness.counts
+            for worker in workers
+            if worker.figures.freshness.bounds == list(FRESHNESS_BOUNDS)
+        ]
+        if not counted:
+            return None
+        return cls(
+            bounds_ms=[1000 * bound for bound in FRESHNESS_BOUNDS],
+            counts=[sum(counts) for counts in zip(*counted, strict=True)],
+        )
 
 
 class Status(msgspec.Struct, frozen=True):

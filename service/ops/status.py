@@ -25,7 +25,6 @@ from service.cache import (
 )
 from service.database import Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable
-from service.observability.figures import FRESHNESS_BOUNDS
 from service.ops import schemas
 from service.ops.metrics import (
     WINDOW_SECONDS,
@@ -131,7 +130,7 @@ class StatusReader:
             rerank=_describe_rerank(figures) if figures else None,
             queues=queues,
             routes=_describe_routes([here, *others]),
-            freshness=_describe_freshness(answer.workers),
+            freshness=schemas.FreshnessStatus.of(answer.workers),
         )
         return schemas.Overview(status, [here, *others], answer.workers)
 
@@ -276,21 +275,6 @@ def _describe_rerank(figures: _Figures) -> schemas.RerankStatus:
         at=figures.reranked_at,
         duration_ms=figures.rerank_ms,
         ranks_changed=figures.rerank_rows,
-    )
-
-
-def _describe_freshness(workers: list[schemas.WorkerSign]) -> schemas.FreshnessStatus | None:
-    counted = [
-        worker.figures.freshness.counts
-        for worker in workers
-        # Those of another release cannot be added to these.
-        if worker.figures.freshness.bounds == list(FRESHNESS_BOUNDS)
-    ]
-    if not counted:
-        return None
-    return schemas.FreshnessStatus(
-        bounds_ms=[1000 * bound for bound in FRESHNESS_BOUNDS],
-        counts=[sum(counts) for counts in zip(*counted, strict=True)],
     )
 
 

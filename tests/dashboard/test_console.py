@@ -119,6 +119,13 @@ async def test_maximise_gives_the_board_the_screen_and_takes_it_back() -> None:
         assert "Movers" in operator.screen_text
 
 
+async def test_a_question_is_seen_also_where_a_panel_had_the_screen_to_itself() -> None:
+    async with watch_live() as operator:
+        await operator.press("m", "g")
+        assert "Go to rank" in operator.screen_text
+        assert "1 to 9" in operator.screen_text
+
+
 async def test_copy_takes_the_player_under_the_cursor() -> None:
     async with watch_live() as operator:
         await operator.press("down", "y")
