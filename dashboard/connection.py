@@ -42,6 +42,7 @@ class Connection:
         self._back_off = BackOff(random)
         self._retry = asyncio.Event()
         self._moved = asyncio.Event()
+        self._asked = asyncio.Event()
         self._first = 0
         self._shown: tuple[int, Top] | None = None
 
@@ -52,6 +53,7 @@ class Connection:
     def look_at(self, first: int) -> None:
         """Read the board from another place on."""
         self._first = first
+        self._asked.set()
         self._moved.set()
 
     async def look_for(self, user_id: int) -> None:
@@ -109,10 +111,12 @@ class Connection:
         """
         while True:
             self._moved.clear()
+            self._asked.clear()
             asked_at = self._clock.monotonic()
             await self._read_board(self._first)
             took = self._clock.monotonic() - asked_at
-            await self._clock.sleep(max(SHORTEST_BOARD_SECONDS, _READS_A_PAUSE * took))
+            # Only the operator cuts this pause short.
+            await self._wait(self._asked, max(SHORTEST_BOARD_SECONDS, _READS_A_PAUSE * took))
             await self._wait(self._moved, BOARD_SECONDS)
 
     async def _read_board(self, first: int) -> None:

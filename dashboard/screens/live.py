@@ -70,6 +70,8 @@ class LiveScreen(ConsoleScreen):
         picture = self.picture
         if picture.top is None:
             return ""
+        if self._wanted_place is not None:
+            return f"Fetching the players around place {self._wanted_place + 1:,}"
         matches, lines = self._board_view.matches, len(picture.board)
         if lines and not matches:
             return f"Nobody of these {lines:,} matches; escape shows all, 2 looks up any player"

@@ -51,6 +51,7 @@ class ServicePeer:
     streams: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
     silent: bool = False
     hanging: bool = False
+    page_seconds: float = 0.0
     shown_sessions: list[int] | None = field(default_factory=lambda: [0, 0, 0, 0])
 
     @property
@@ -145,6 +146,8 @@ class ServicePeer:
             case ["page"]:
                 if self.hanging:
                     await asyncio.Event().wait()
+                if self.page_seconds:
+                    await self.clock.sleep(self.page_seconds)
                 first, limit = int(parameters["offset"]), int(parameters["limit"])
                 page = list_entries(self.scores)[first : first + limit]
                 return httpx.Response(200, json=self.describe_top() | {"leaderboard": page})

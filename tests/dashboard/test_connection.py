@@ -92,6 +92,18 @@ async def test_a_slow_service_is_not_asked_for_the_board_more_often_than_it_can(
         assert 4 <= peer.requests.count(PAGE) - asked <= 6
 
 
+async def test_the_operator_does_not_wait_for_the_pause_after_a_slow_read() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player {number}", 99_999 - number) for number in range(1, 5_001)]
+    peer.page_seconds = 2.0
+    async with watch_live(peer) as operator:
+        await operator.pass_time(2.4)
+        await operator.press("g", "4", "0", "0", "0", "enter")
+        assert "Fetching the players around place 4,000" in operator.notice
+        await operator.pass_time(2.2)
+        assert "3,500 to 4,499 of 5,000 players" in operator.notice
+
+
 async def test_without_redis_the_board_is_read_and_marked_stale() -> None:
     async with watch_live() as operator:
         operator.peer.away = {"redis", "index", "worker", "scheduler"}
