@@ -141,11 +141,15 @@ async def test_flag_that_a_hanging_redis_raised_late_holds_up_no_message(
         own = settings.model_copy(update={"redis_url": valkey.url, "redis_timeout_seconds": 0.2})
         redis, broker = connect_redis(own), connect_broker(valkey.url)
         refresh_signal = RefreshSignal(redis, broker)
+
+        async def is_raised() -> bool:
+            return bool(await redis.exists(DIRTY_KEY))
+
         await redis.ping()
         with hanging(valkey):
             await raise_now(refresh_signal)
         # What it was asked for before lies in its socket: it answers that first.
-        assert await wait_until(lambda: redis.exists(DIRTY_KEY))
+        await wait_until(is_raised)
         assert count_ready(broker) == 0
         await raise_now(refresh_signal)
         assert count_ready(broker) == 1
