@@ -359,8 +359,9 @@ async def test_hanging_redis_costs_its_time_out_once_a_second(stack: Stack, kind
         assert await is_stale()
         return time.monotonic() - started_at >= stack.settings.redis_timeout_seconds
 
+    await wait_until(stack.has_top_in_memory)
     with hanging(stack.valkey):
-        # The top is answered from memory until the subscription has proved to be silent.
+        # The top is answered from memory until the subscription, asked, has not answered.
         await wait_until(is_stale)
         for _ in range(2):
             # This one asked, by a new connection from the second time on. Those after it do not.
