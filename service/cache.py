@@ -115,10 +115,22 @@ def translate_redis_errors() -> Iterator[None]:
     """Raise `CacheUnavailable` for every error that means Redis is away or of no use."""
     try:
         yield
-    except (RedisTimeoutError, TimeoutError) as error:
-        raise CacheTimedOut(f"{type(error).__name__}: {error}") from error
     except REDIS_ERRORS as error:
-        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+        kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
+        raise kind(f"{type(error).__name__}: {error}") from error
+
+
+def _is_time_out(error: BaseException | None) -> bool:
+    """Tell a silent server from one that is away.
+
+    One that is silent already when a new connection greets it is a `ConnectionError` to redis-py,
+    caused by a time-out.
+    """
+    while error is not None:
+        if isinstance(error, (RedisTimeoutError, TimeoutError)):
+            return True
+        error = error.__cause__
+    return False
 
 
 class Breaker:

@@ -55,7 +55,9 @@ class RefreshSignal:
         while True:
             self._raised_again = False
             try:
-                await self._wake_refresh(anyway=anyway)
+                # After a failure the flag tells nothing: a Redis that hung may have raised it once
+                # it went on, for a question that nobody waited for any more.
+                await self._wake_refresh(anyway=anyway or self._failing)
                 anyway = False
                 self._failing = False
             except (*REDIS_ERRORS, *BROKER_ERRORS) as error:

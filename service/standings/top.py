@@ -18,7 +18,7 @@ from redis.asyncio.client import PubSub
 
 from service.batching import Batcher
 from service.boards.service import SeasonFinder, read_open_season
-from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
+from service.cache import EVENTS_CHANNEL, Breaker, SeasonKeys, translate_redis_errors
 from service.cluster import is_cluster_client, open_subscription
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
@@ -90,6 +90,7 @@ class TopFeed:
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
         self._following = Following(lagging_reads.primary, season_finder, refresh_signal)
+        self._breaker = Breaker()
         self._top: Top | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False
@@ -161,7 +162,7 @@ class TopFeed:
     async def _read_redis(self) -> Top:
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
-        with translate_redis_errors():
+        with self._breaker.guard(), translate_redis_errors():
             stored, offset = await self._redis.mget(keys.top, keys.offset)
         top = parse_top(stored)
         # No number of players belongs to a top that cannot be read.

@@ -78,6 +78,13 @@ class Fire:
         await self.traffic.check_ledger(self.database)
         truth = await check_standings(self.database, self.redis)
         async with httpx.AsyncClient(base_url=self.url, timeout=60) as client:
+
+            async def is_fresh() -> bool:
+                response = await client.get(f"/api/leaderboard/rank/{self.user_ids[0]}")
+                return "stale" not in response.json()
+
+            # A process leaves a Valkey that hung alone for a moment longer (`cache.Breaker`).
+            await wait_until(is_fresh)
             await check_reads(client, truth, self.user_ids)
         assert await audit(self.deployment.settings)
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import dramatiq
 import pytest
@@ -11,11 +12,13 @@ from redis.asyncio import Redis
 from service.broker import connect_broker, count_messages, disconnect_broker
 from service.cache import DIRTY_KEY, connect_redis
 from service.database import Database
+from service.embedded import ValkeyServer
 from service.sessions.service import Ledger, Submission
 from service.settings import Settings
 from service.standings.refresh import Refresher
 from service.wakeup import DIRTY_FLAG_MS, RefreshSignal
 from tests.factories import make_player, record_scores
+from tests.integration.test_degraded import hanging
 from tests.integration.worker_process import run_worker
 from tests.waiting import wait_until
 
@@ -129,6 +132,29 @@ async def test_message_that_could_not_be_sent_leaves_no_flag(redis: Redis) -> No
     await raise_now(RefreshSignal(redis, broker))
     assert not await redis.exists(DIRTY_KEY)
     disconnect_broker(broker)
+
+
+async def test_flag_that_a_hanging_redis_raised_late_holds_up_no_message(
+    server_directory: Path, settings: Settings
+) -> None:
+    with ValkeyServer(server_directory / "hanging-wakeup") as valkey:
+        own = settings.model_copy(update={"redis_url": valkey.url, "redis_timeout_seconds": 0.2})
+        redis, broker = connect_redis(own), connect_broker(valkey.url)
+        refresh_signal = RefreshSignal(redis, broker)
+
+        async def is_raised() -> bool:
+            return bool(await redis.exists(DIRTY_KEY))
+
+        await redis.ping()
+        with hanging(valkey):
+            await raise_now(refresh_signal)
+        # What it was asked for before lies in its socket: it answers that first.
+        await wait_until(is_raised)
+        assert count_ready(broker) == 0
+        await raise_now(refresh_signal)
+        assert count_ready(broker) == 1
+        await redis.aclose()
+        disconnect_broker(broker)
 
 
 async def test_refresh_sees_sessions_that_come_in_while_it_lowers_the_flag(
