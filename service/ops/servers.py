@@ -17,7 +17,8 @@ from service.wakeup import RefreshSignal
 # The settings' time-outs are meant for requests. A command reads a million rows at once, maybe on a
 # machine that is busy with other things.
 _PATIENCE_SECONDS: Final = 60.0
-_CONNECTIONS: Final = 4
+# A rebuild holds two locks and works on three others.
+_CONNECTIONS: Final = 6
 
 STATEMENT_SECONDS: Final = 3_600.0
 """Longest wait for one statement over the whole ledger."""

@@ -4,6 +4,7 @@ A change is added only to an index that has all changes before it; any other ind
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -69,6 +70,7 @@ class Index:
         self._publish = load_script(redis, "standings", "publish_standings")
         self._load = load_script(redis, "standings", "load_index")
         self._load_names = load_script(redis, "standings", "load_names")
+        self._compare = load_script(redis, "standings", "compare_index")
         self._swap = load_script(redis, "standings", "swap_index")
 
     async def publish(self, change: SeasonChange) -> bool:
@@ -101,10 +103,44 @@ class Index:
                 pipeline.hset(bucket_key, mapping=bucket)
             await pipeline.execute()
 
-    async def rebuild_outdated(self) -> list[int]:
+    async def find_right(self) -> dict[int, bytes | str]:
+        """Compare the index of each open season with its standings, and mend the names beside it.
+
+        Returns, by the id of each season whose index holds just these standings, the offset it has,
+        which need not be theirs: `rebuild_outdated` has only that left to set.
+        """
+        seasons = await self._database.fetch(LIST_OPEN_SEASONS)
+        found = {
+            season["season_id"]: await self._compare_all(season["season_id"]) for season in seasons
+        }
+        return {season_id: offset for season_id, offset in found.items() if offset is not None}
+
+    async def _compare_all(self, season_id: int) -> bytes | str | None:
+        keys = SeasonKeys.of(season_id)
+        places = itertools.count(0, _STANDINGS_PER_LOAD)
+        async with self._database.snapshot() as connection:
+            with translate_redis_errors():
+                (offset,) = await self._redis.mget(keys.offset)
+                is_right = await _load_all(
+                    connection,
+                    lambda rows: self._compare(
+                        keys=[keys.index], args=[rows[0]["packed"], next(places)]
+                    ),
+                    1,
+                    SCAN_STANDINGS,
+                    season_id,
+                    _STANDINGS_PER_LOAD,
+                )
+            if not is_right:
+                return None
+            await self._reload_names(connection, season_id)
+        return offset or b""
+
+    async def rebuild_outdated(self, right: Mapping[int, bytes | str] | None = None) -> list[int]:
         """Rebuild the index of each open season that is not where its standings are.
 
-        Returns the ids of these seasons.
+        One that was found `right` only gets its offset, unless somebody else wrote since. Returns
+        the ids of the seasons whose index was made again.
         """
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         with translate_redis_errors():
@@ -130,9 +166,17 @@ class Index:
                 or top.players != expected.players
             ):
                 outdated.append(int(season["season_id"]))
+        rebuilt = []
         for season_id in outdated:
-            await self.rebuild(season_id)
-        return outdated
+            found_offset = (right or {}).get(season_id)
+            if found_offset is None or not await self._set_offset(season_id, found_offset):
+                await self.rebuild(season_id)
+                rebuilt.append(season_id)
+        return rebuilt
+
+    async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
+        async with self._database.snapshot() as connection:
+            return await self._swap_in(connection, season_id, SeasonKeys.of(season_id).index, found)
 
     async def rebuild(self, season_id: int) -> None:
         """Build a season's index from its standings beside the old one, then swap it in.
@@ -144,12 +188,6 @@ class Index:
         new_index = f"{keys.new_index}:{uuid4().hex}"
         # One snapshot, so that offset, top and standings belong together.
         async with self._database.snapshot() as connection:
-            seasons = await connection.fetch(LIST_OPEN_SEASONS)
-            season = next(row for row in seasons if row["season_id"] == season_id)
-            offset = Offset.of_season(season)
-            top = await select_top(
-                connection, season_id, players=season["players"], as_of=offset.as_of
-            )
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
                 await _load_all(
@@ -160,20 +198,31 @@ class Index:
                     season_id,
                     _STANDINGS_PER_LOAD,
                 )
-                swapped = await self._swap(
-                    keys=[keys.index, keys.offset, keys.top, new_index],
-                    args=[
-                        found or b"",
-                        offset.players,
-                        str(offset),
-                        _encode(top),
-                        EVENTS_CHANNEL,
-                        _encode(Published(season_id, str(offset), top)),
-                    ],
-                )
-            if not swapped:
+            if not await self._swap_in(connection, season_id, new_index, found or b""):
                 raise CacheUnavailable("the rebuilt index was lost or overtaken")
             await self._reload_names(connection, season_id)
+
+    async def _swap_in(
+        self, connection: Connection, season_id: int, new_index: str, found: bytes | str
+    ) -> bool:
+        keys = SeasonKeys.of(season_id)
+        seasons = await connection.fetch(LIST_OPEN_SEASONS)
+        season = next(row for row in seasons if row["season_id"] == season_id)
+        offset = Offset.of_season(season)
+        top = await select_top(connection, season_id, players=season["players"], as_of=offset.as_of)
+        with translate_redis_errors():
+            swapped = await self._swap(
+                keys=[keys.index, keys.offset, keys.top, new_index],
+                args=[
+                    found,
+                    offset.players,
+                    str(offset),
+                    _encode(top),
+                    EVENTS_CHANNEL,
+                    _encode(Published(season_id, str(offset), top)),
+                ],
+            )
+        return bool(swapped)
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         prefix = SeasonKeys.of(season_id).names
@@ -197,8 +246,11 @@ async def _load_all(
     rows_per_load: int,
     statement: str,
     *parameters: object,
-) -> None:
-    """Hand a large answer to `load`, some rows at a time, and read the next ones meanwhile."""
+) -> bool:
+    """Hand a large answer to `load`, some rows at a time, and read the next ones meanwhile.
+
+    Ends where `load` answers 0; returns whether it took all.
+    """
     # asyncpg's own names begin at one in each process. Behind a pooler another process's cursor may
     # have left its statement on the connection that this transaction was given.
     prepared = await connection.prepare(statement, name=f"scan_{uuid4().hex}")
@@ -213,4 +265,7 @@ async def _load_all(
             raise loaded
         if isinstance(found, BaseException):
             raise found
+        if not loaded:
+            return False
         rows = found
+    return True

@@ -41,8 +41,12 @@ _PLAN_FOR_STORING: Final = """
 
 @dataclass(frozen=True, slots=True)
 class RerankOutcome:
-    """How many ranks were stored, those of every block with a change, and how long that took."""
+    """How many ranks were stored, those of every block with a change, and how long that took.
 
+    `number` is the refresh whose standings they are.
+    """
+
+    number: int
     ranks: int
     elapsed_ms: float
 
@@ -53,7 +57,7 @@ async def rerank_if_due(database: Database) -> RerankOutcome | None:
         return None
     async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
         # Asked again: whoever had the lock until now may have done it.
-        return await store_ranks(database) if await _is_due(database) else None
+        return await _rerank(database) if await _is_due(database) else None
 
 
 async def rerank(database: Database) -> RerankOutcome:
@@ -62,11 +66,17 @@ async def rerank(database: Database) -> RerankOutcome:
     Raises `WriterBusy` or `DatabaseUnavailable`; the ranks are as they were then.
     """
     async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-        return await store_ranks(database)
+        return await _rerank(database)
+
+
+async def _rerank(database: Database) -> RerankOutcome:
+    outcome = await store_ranks(database)
+    await record_rerank(database, outcome)
+    return outcome
 
 
 async def store_ranks(database: Database) -> RerankOutcome:
-    """Re-rank; the caller holds the re-rank lock."""
+    """Store the ranks, and nothing about it yet; the caller holds the re-rank lock."""
     started_at = time.monotonic()
     async with database.snapshot(readonly=False) as connection:
         await connection.execute(_PLAN_FOR_RANKING)
@@ -75,8 +85,12 @@ async def store_ranks(database: Database) -> RerankOutcome:
         await connection.execute(_PLAN_FOR_STORING)
         ranks = await connection.fetchval(STORE_RANKS, timeout=_STATEMENT_SECONDS)
     elapsed_ms = (time.monotonic() - started_at) * 1000
-    await database.fetch(RECORD_RERANK, number, ranks, elapsed_ms)
-    return RerankOutcome(ranks=ranks, elapsed_ms=elapsed_ms)
+    return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)
+
+
+async def record_rerank(database: Database, outcome: RerankOutcome) -> None:
+    """Note which refresh the stored ranks show; the caller holds the re-rank lock."""
+    await database.fetch(RECORD_RERANK, outcome.number, outcome.ranks, outcome.elapsed_ms)
 
 
 async def _is_due(database: Database) -> bool:

@@ -10,7 +10,7 @@ from service.database import Database
 from service.errors import CacheUnavailable
 from service.ops.audit import audit
 from service.ops.progress import Report
-from service.ops.rebuild import _rebuild_standings, rebuild
+from service.ops.rebuild import _mend_standings, rebuild
 from service.settings import Settings
 from service.standings.lock import hold_writer_lock
 from service.standings.refresh import Refresher
@@ -150,7 +150,7 @@ async def test_rebuild_leaves_what_is_committed_meanwhile_to_the_next_refresh(
         # Its snapshot is taken here.
         assert await connection.fetchval("SELECT count(*) FROM pending_session") == 4
         await record_scores(database, (user_ids[0], 100), (user_ids[1], 200))
-        await _rebuild_standings(connection, Report())
+        await _mend_standings(connection, Report())
 
     assert await count_pending(database) == 2
     rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")

@@ -1,7 +1,8 @@
 -- Puts a rebuilt index in the place of the old one and sets its offset, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] top   KEYS[4] the rebuilt index; absent: nobody plays
--- ARGV[1] the offset found when the rebuild began, "" for none
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] top
+-- KEYS[4] the rebuilt index, absent where nobody plays; or the index itself, which was found right
+-- ARGV[1] the offset found before that, "" for none
 -- ARGV[2] how many players the rebuilt index must hold
 -- ARGV[3] its offset   ARGV[4] the encoded top   ARGV[5] channel of the events
 -- ARGV[6] the event to send there
@@ -12,15 +13,20 @@
 -- UNLINK frees the old index in the background; DEL of a million members would stall every reader.
 -- MGET because GET fails on a key of another kind, which SET then overwrites.
 local found = redis.call('MGET', KEYS[2])[1] or ''
+local is_new = KEYS[4] ~= KEYS[1]
 if found ~= ARGV[1] or redis.call('ZCARD', KEYS[4]) ~= tonumber(ARGV[2]) then
-    redis.call('UNLINK', KEYS[4])
+    if is_new then
+        redis.call('UNLINK', KEYS[4])
+    end
     return 0
 end
 
-redis.call('UNLINK', KEYS[1])
-if redis.call('EXISTS', KEYS[4]) == 1 then
-    redis.call('PERSIST', KEYS[4])
-    redis.call('RENAME', KEYS[4], KEYS[1])
+if is_new then
+    redis.call('UNLINK', KEYS[1])
+    if redis.call('EXISTS', KEYS[4]) == 1 then
+        redis.call('PERSIST', KEYS[4])
+        redis.call('RENAME', KEYS[4], KEYS[1])
+    end
 end
 redis.call('SET', KEYS[2], ARGV[3])
 redis.call('SET', KEYS[3], ARGV[4])

@@ -1,5 +1,5 @@
--- The names of everybody who stands in a season, packed for load_names.lua: id and name, each with a
--- zero byte after it.
+-- The names of everybody who stands in a season, packed for load_names.lua: id and name by id, each
+-- with a zero byte after it.
 --
 -- $1 season, $2 ids a bucket. One row a bucket, by its number.
 --
@@ -10,6 +10,7 @@ SELECT
         convert_to(player_id::text, 'UTF8') || '\x00'::bytea
         || convert_to(username, 'UTF8') || '\x00'::bytea,
         ''::bytea
+        ORDER BY player_id
     ) AS packed
 FROM standing
 JOIN player ON player.id = standing.player_id

@@ -1,0 +1,27 @@
+-- Compares a packed run of standings with the index, place by place.
+--
+-- KEYS[1] index   ARGV[1] standings of 16 bytes: player id, sort_score (scan_standings.sql)
+-- ARGV[2] the place of the first one, from 0
+--
+-- Answers 1, or 0 where the index holds something else there. This is a fifth of the work of filling
+-- an index.
+local CHUNK = 1000
+local packed, place = ARGV[1], tonumber(ARGV[2])
+for first = 1, #packed, 16 * CHUNK do
+    local count = math.min(CHUNK, (#packed - first + 1) / 16)
+    local found = redis.call('ZRANGE', KEYS[1], place, place + count - 1, 'WITHSCORES')
+    if #found ~= 2 * count then
+        return 0
+    end
+    for i = 1, count do
+        local at = first + 16 * (i - 1)
+        if
+            found[2 * i - 1] ~= packed:sub(at, at + 7)
+            or tonumber(found[2 * i]) ~= struct.unpack('>i8', packed, at + 8)
+        then
+            return 0
+        end
+    end
+    place = place + count
+end
+return 1
