@@ -1,5 +1,6 @@
 """`leaderboard rebuild` compares the index with the standings, and makes again what differs."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -14,24 +15,25 @@ from service.standings.index import Index
 from service.standings.refresh import Refresher
 from tests.factories import find_global_season, make_players_with_scores, record_scores
 from tests.integration.index_checks import assert_index_follows, read_index
+from tests.waiting import wait_until
 
 PLAYERS = 21_000
 
 Damage = Callable[[Redis, SeasonKeys, list[int]], Awaitable[object]]
 
 
-async def make_board(database: Database) -> list[int]:
-    """Fill three loads of ten chunks and more, with ties; return the players in their order."""
+async def make_board(database: Database, *, score: str) -> list[int]:
+    """Fill three loads of ten chunks and more; return the players in their order."""
     await database.fetch(
         f"INSERT INTO player (username) SELECT 'p' || n FROM generate_series(1, {PLAYERS}) n"
     )
     await database.fetch(
-        """
+        f"""
         INSERT INTO game_session (player_id, score, game_mode, submitted_at)
-        SELECT id, id % 1000 - 500, 'solo', now() FROM player
+        SELECT id, {score}, 'solo', now() FROM player
         """
     )
-    rows = await database.fetch("SELECT id FROM player ORDER BY 500 - id % 1000, id")
+    rows = await database.fetch(f"SELECT id FROM player ORDER BY {score} DESC, id")
     return [row["id"] for row in rows]
 
 
@@ -43,7 +45,7 @@ async def count_calls(redis: Redis, command: str) -> int:
 async def test_rebuild_leaves_a_right_index_and_its_names_as_they_are(
     database: Database, settings: Settings, redis: Redis
 ) -> None:
-    await make_board(database)
+    await make_board(database, score="id % 1000 - 500")
     await rebuild(settings)
     writes = [await count_calls(redis, command) for command in ("zadd", "hset", "rename")]
 
@@ -59,13 +61,13 @@ async def test_rebuild_leaves_a_right_index_and_its_names_as_they_are(
 async def test_rebuild_finds_one_wrong_score(
     database: Database, settings: Settings, redis: Redis, place: int
 ) -> None:
-    user_ids = await make_board(database)
+    user_ids = await make_board(database, score="500 - id")
     await rebuild(settings)
     season_id = await find_global_season(database)
     keys = SeasonKeys.of(season_id)
     right = await read_index(redis, season_id)
     member = encode_member(user_ids[place])
-    # Still in the same place, and as many.
+    # Everybody is still in the same place.
     await redis.zincrby(keys.index, 0.5, member)
 
     await rebuild(settings)
@@ -193,6 +195,29 @@ async def test_index_found_right_is_made_again_where_somebody_wrote_since(
 
     assert await index.rebuild_outdated(right) == [season_id]
     assert (await read_index(redis, season_id))[first] == -5
+
+
+async def test_index_found_right_is_made_again_where_the_ledger_says_otherwise(
+    database: Database, refresher: Refresher, settings: Settings, redis: Redis
+) -> None:
+    first, _ = await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
+    await record_scores(database, (first, 10))
+    compared = await count_calls(redis, "zrange")
+
+    async def has_compared() -> bool:
+        return await count_calls(redis, "zrange") > compared
+
+    async with database.transaction() as connection:
+        # The ledger is read only when the index was found equal to the standings.
+        await connection.execute("LOCK TABLE pending_session IN SHARE MODE")
+        rebuilding = asyncio.create_task(rebuild(settings))
+        await wait_until(has_compared)
+    await rebuilding
+
+    season_id = await find_global_season(database)
+    assert (await read_index(redis, season_id))[first] == -15
+    assert await audit(settings)
 
 
 async def test_rebuild_notes_that_the_ranks_are_its_own(
