@@ -57,22 +57,21 @@ async def test_rebuild_leaves_a_right_index_and_its_names_as_they_are(
     assert await audit(settings)
 
 
-@pytest.mark.parametrize("place", [0, 999, 1_000, 9_999, 10_000, 19_999, 20_000, PLAYERS - 1])
+@pytest.mark.parametrize("place", [0, 999, 10_000, PLAYERS - 1])
 async def test_rebuild_finds_one_wrong_score(
     database: Database, settings: Settings, redis: Redis, place: int
 ) -> None:
     user_ids = await make_board(database, score="500 - id")
     await rebuild(settings)
-    season_id = await find_global_season(database)
-    keys = SeasonKeys.of(season_id)
-    right = await read_index(redis, season_id)
+    keys = SeasonKeys.of(await find_global_season(database))
+    right = await redis.zrange(keys.index, 0, -1, withscores=True)
     member = encode_member(user_ids[place])
     # Everybody is still in the same place.
     await redis.zincrby(keys.index, 0.5, member)
 
     await rebuild(settings)
 
-    assert await read_index(redis, season_id) == right
+    assert await redis.zrange(keys.index, 0, -1, withscores=True) == right
     await assert_index_follows(redis, database)
 
 
