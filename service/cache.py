@@ -94,8 +94,8 @@ def connect_redis(settings: Settings) -> Redis:
     url = settings.require_redis_url()
     if is_cluster(url):
         return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds))
-    # One that is used up lets callers wait their turn. Redis-py's usual pool raises an error instead,
-    # which would pass for a Redis that is away.
+    # One that is used up lets callers wait their turn. Redis-py's usual pool raises an error, which
+    # would pass for a Redis that is away.
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
