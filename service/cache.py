@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final, cast
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
@@ -40,6 +40,8 @@ NAMES_PER_BUCKET: Final = 64
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a Redis that is away or of no use raises; a cluster's errors are not all `RedisError`s."""
+
+_CONNECTIONS: Final = 100
 
 _REST_SECONDS: Final = 1.0
 
@@ -92,8 +94,12 @@ def connect_redis(settings: Settings) -> Redis:
     url = settings.require_redis_url()
     if is_cluster(url):
         return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds))
-    pool = ConnectionPool.from_url(
+    # One that is used up lets callers wait their turn. Redis-py's usual pool raises an error, which
+    # would pass for a Redis that is away.
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=settings.redis_timeout_seconds,
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         # One more try covers a connection that a restarted server left behind; waiting between

@@ -37,13 +37,16 @@ class Gate:
             await self._inside(scope, receive, send)
             return
         verdict = self._judge(scope)
-        if isinstance(verdict, Key):
-            verdict = await self._key_limiter.take(verdict.name) if self._key_limiter else None
-        if verdict is not None:
+        if isinstance(verdict, ServiceError):
             await _refuse(send, verdict)
             return
         self._under_way += 1
         try:
+            if verdict is not None and self._key_limiter is not None:
+                refusal = await self._key_limiter.take(verdict.name)
+                if refusal is not None:
+                    await _refuse(send, refusal)
+                    return
             await self._inside(scope, receive, send)
         finally:
             self._under_way -= 1

@@ -8,15 +8,16 @@ from typing import Final
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import StorageError
 from redis.asyncio import Redis
 
-from service.cache import REDIS_ERRORS
+from service.cache import Breaker, translate_redis_errors
 from service.cluster import is_cluster
+from service.errors import CacheUnavailable
 from service.keys.errors import TooManyOfKey
 
-# A limit is not worth holding up requests for a Redis that hangs.
-_PATIENCE_SECONDS: Final = 0.2
+# A flood is counted a few at a time: each takes a connection to Redis for itself, which the reads
+# of ranks and tops would miss, and would wait for its answer until all of them were asked.
+_COUNTED_AT_ONCE: Final = 16
 
 
 class KeyLimiter:
@@ -28,15 +29,18 @@ class KeyLimiter:
     def __init__(self, redis: Redis, url: str, per_minute: int) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(_make_storage(redis, url))
         self._limit = RateLimitItemPerMinute(per_minute)
+        self._places = asyncio.Semaphore(_COUNTED_AT_ONCE)
+        self._breaker = Breaker()
 
     async def take(self, name: str) -> TooManyOfKey | None:
         """Count one request of a key; return why it is refused, if it is."""
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                if await self._limiter.hit(self._limit, name):
-                    return None
-                stats = await self._limiter.get_window_stats(self._limit, name)
-        except (StorageError, *REDIS_ERRORS):
+            async with self._places:
+                with self._breaker.guard(), translate_redis_errors():
+                    if await self._limiter.hit(self._limit, name):
+                        return None
+                    stats = await self._limiter.get_window_stats(self._limit, name)
+        except CacheUnavailable:
             return None
         return TooManyOfKey(self._limit.amount, max(1, math.ceil(stats.reset_time - time.time())))
 
@@ -46,7 +50,6 @@ def _make_storage(redis: Redis, url: str) -> RedisStorage:
     if is_cluster(url):
         storage = RedisClusterStorage(
             "async+redis+cluster://shared:6379",
-            wrap_exceptions=True,
             implementation="redispy",
             key_prefix="leaderboard:limit",
         )
@@ -56,7 +59,6 @@ def _make_storage(redis: Redis, url: str) -> RedisStorage:
         return storage
     return RedisStorage(
         "async+redis+unix:" + url.partition(":")[2] if url.startswith("unix:") else f"async+{url}",
-        wrap_exceptions=True,
         implementation="redispy",
         key_prefix="leaderboard:limit",
         connection_pool=redis.connection_pool,  # type: ignore[arg-type]

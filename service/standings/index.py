@@ -190,6 +190,13 @@ class Index:
         async with self._database.snapshot() as connection:
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
+            # What another database left, or ours before it was restored, may name other players by
+            # the same ids. Nobody reads that index, so names can come before the swap, and have to.
+            # Any other index lacks names at worst, and readers fetch them.
+            names_are_strange = found is not None and not _is_of_epoch(found, offset.epoch)
+            if names_are_strange:
+                await self._reload_names(connection, season_id)
+            with translate_redis_errors():
                 await _load_all(
                     connection,
                     lambda rows: self._load(keys=[new_index], args=[rows[0]["packed"]]),
@@ -200,7 +207,8 @@ class Index:
                 )
             if not await self._swap_in(connection, season_id, new_index, found or b""):
                 raise CacheUnavailable("the rebuilt index was lost or overtaken")
-            await self._reload_names(connection, season_id)
+            if not names_are_strange:
+                await self._reload_names(connection, season_id)
 
     async def _swap_in(
         self, connection: Connection, season_id: int, new_index: str, found: bytes | str
@@ -238,6 +246,11 @@ class Index:
                 season_id,
                 NAMES_PER_BUCKET,
             )
+
+
+def _is_of_epoch(stored: bytes | str, epoch: str) -> bool:
+    offset = Offset.parse(stored)
+    return offset is not None and offset.epoch == epoch
 
 
 async def _load_all(

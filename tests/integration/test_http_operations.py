@@ -1,5 +1,6 @@
 """Health, status and the schema: what an operator and a client generator read."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -35,6 +36,19 @@ async def test_live_and_ready(client: httpx.AsyncClient) -> None:
     assert ready["status"] == "ready"
     assert ready["parts"].keys() == {"postgresql", "redis", "worker"}
     assert (ready["parts"]["postgresql"], ready["parts"]["redis"]) == ("ok", "ok")
+
+
+async def test_many_who_ask_at_once_leave_the_ranks_their_redis(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [1])
+    await refresher.refresh()
+    answers = await asyncio.gather(
+        *(client.get("/health/ready") for _ in range(200)),
+        client.get(f"/api/leaderboard/rank/{user_id}"),
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert "stale" not in answers[-1].json()
 
 
 async def test_ready_tells_that_no_worker_is_there(client: httpx.AsyncClient) -> None:

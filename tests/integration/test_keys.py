@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from service.keys.roles import Role
 from service.keys.service import list_keys, make_key, revoke_key
 from service.settings import Settings
 from service.standings.refresh import Refresher
-from tests.factories import make_player
+from tests.factories import make_player, record_scores
 from tests.integration.event_stream import EventStream, open_stream
 from tests.serving import connect_client, run_app, serve_app
 from tests.waiting import wait_until
@@ -302,6 +303,25 @@ async def test_limit_of_each_key_over_two_processes(settings: Settings, database
             assert refused.json()["code"] == "rate_limited"
             assert 1 <= int(refused.headers["Retry-After"]) <= 60
             assert (await submit(client, other)).status_code == 400
+
+
+async def test_limit_of_a_key_in_a_flood(
+    settings: Settings, database: Database, refresher: Refresher
+) -> None:
+    user_id = await make_player(database)
+    await record_scores(database, (user_id, 1))
+    await refresher.refresh()
+    key = await make_key(database, name="game", role=Role.SUBMIT)
+    limited = settings.model_copy(update={"key_requests_per_minute": 100})
+    async with start(limited) as client:
+        submits = [client.post(SUBMIT, json={}, headers=bear(key)) for _ in range(300)]
+        reads = [client.get(f"/api/leaderboard/rank/{user_id}") for _ in range(10)]
+        answers = await asyncio.gather(*submits, *reads)
+    statuses = Counter(answer.status_code for answer in answers[:300])
+    # The window slides while they are counted.
+    assert 100 <= statuses[400] <= 110
+    assert statuses[429] == 300 - statuses[400]
+    assert not any("stale" in answer.json() for answer in answers[300:])
 
 
 async def test_no_limit_while_redis_is_away(settings: Settings, database: Database) -> None:
