@@ -176,7 +176,10 @@ class Index:
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:
-            return await self._swap_in(connection, season_id, SeasonKeys.of(season_id).index, found)
+            offset = await _read_offset(connection, season_id)
+            return await self._swap_in(
+                connection, season_id, SeasonKeys.of(season_id).index, found, offset
+            )
 
     async def rebuild(self, season_id: int) -> None:
         """Build a season's index from its standings beside the old one, then swap it in.
@@ -188,6 +191,7 @@ class Index:
         new_index = f"{keys.new_index}:{uuid4().hex}"
         # One snapshot, so that offset, top and standings belong together.
         async with self._database.snapshot() as connection:
+            offset = await _read_offset(connection, season_id)
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
             # What another database left, or ours before it was restored, may name other players by
@@ -205,19 +209,21 @@ class Index:
                     season_id,
                     _STANDINGS_PER_LOAD,
                 )
-            if not await self._swap_in(connection, season_id, new_index, found or b""):
+            if not await self._swap_in(connection, season_id, new_index, found or b"", offset):
                 raise CacheUnavailable("the rebuilt index was lost or overtaken")
             if not names_are_strange:
                 await self._reload_names(connection, season_id)
 
     async def _swap_in(
-        self, connection: Connection, season_id: int, new_index: str, found: bytes | str
+        self,
+        connection: Connection,
+        season_id: int,
+        new_index: str,
+        found: bytes | str,
+        offset: Offset,
     ) -> bool:
         keys = SeasonKeys.of(season_id)
-        seasons = await connection.fetch(LIST_OPEN_SEASONS)
-        season = next(row for row in seasons if row["season_id"] == season_id)
-        offset = Offset.of_season(season)
-        top = await select_top(connection, season_id, players=season["players"], as_of=offset.as_of)
+        top = await select_top(connection, season_id, players=offset.players, as_of=offset.as_of)
         with translate_redis_errors():
             swapped = await self._swap(
                 keys=[keys.index, keys.offset, keys.top, new_index],
@@ -246,6 +252,11 @@ class Index:
                 season_id,
                 NAMES_PER_BUCKET,
             )
+
+
+async def _read_offset(connection: Connection, season_id: int) -> Offset:
+    seasons = await connection.fetch(LIST_OPEN_SEASONS)
+    return Offset.of_season(next(row for row in seasons if row["season_id"] == season_id))
 
 
 def _is_of_epoch(stored: bytes | str, epoch: str) -> bool:
