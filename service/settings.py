@@ -4,42 +4,33 @@ The environment is read nowhere else. A wrong value stops the start with the set
 value and what is allowed.
 """
 
+import os
+import sys
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.cluster import CLUSTER_SCHEMES, is_cluster, parse_cluster_url
+from service.cluster import is_cluster
 from service.errors import UsageError
+from service.limits import describe_allowed
+from service.server_urls import (
+    check_broker_url,
+    check_postgres_url,
+    check_redis_url,
+    hide_password,
+)
 
+_PREFIX: Final = "LEADERBOARD_"
+# Who calls the API gives its key by this one; the service itself has no use for it.
+_NAMES_OF_TOOLS: Final = frozenset({"LEADERBOARD_API_KEY"})
 
-def _check_cluster(value: str | None) -> str | None:
-    if value is not None and urlsplit(value).scheme in CLUSTER_SCHEMES:
-        try:
-            parse_cluster_url(value)
-        except ValueError as error:
-            raise ValueError(
-                "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value] "
-                f"({error})"
-            ) from error
-    return value
-
-
-def _url_with_scheme(*schemes: str) -> AfterValidator:
-    allowed = ", ".join(f"{scheme}://" for scheme in schemes)
-
-    def check(value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in schemes:
-            raise ValueError(f"a URL that starts with one of {allowed}")
-        return value
-
-    return AfterValidator(check)
-
-
-# Compose passes a variable on that is not set as an empty one.
-_EMPTY_IS_UNSET = BeforeValidator(lambda value: value or None)
+PostgresUrl = Annotated[str, AfterValidator(check_postgres_url)]
+RedisUrl = Annotated[str, AfterValidator(check_redis_url)]
+BrokerUrl = Annotated[str, AfterValidator(check_broker_url)]
 
 
 class Settings(BaseSettings):
@@ -49,29 +40,24 @@ class Settings(BaseSettings):
     other names begin with `LEADERBOARD_`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LEADERBOARD_", extra="ignore", frozen=True)
-
-    database_url: Annotated[str | None, _url_with_scheme("postgresql", "postgres")] = Field(
-        default=None, validation_alias="DATABASE_URL"
+    # Compose passes a variable on that is not set as an empty one.
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
+
+    database_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_URL")
     """PostgreSQL to use. Unset: the one that `leaderboard up` runs in the data directory."""
 
-    database_replica_url: Annotated[str | None, _url_with_scheme("postgresql", "postgres")] = Field(
+    database_replica_url: PostgresUrl | None = Field(
         default=None, validation_alias="DATABASE_REPLICA_URL"
     )
     """A streaming standby of that PostgreSQL, for the reads that may lag. Unset: none."""
 
-    redis_url: Annotated[
-        str | None,
-        _url_with_scheme("redis", "rediss", "unix", *CLUSTER_SCHEMES),
-        AfterValidator(_check_cluster),
-    ] = Field(default=None, validation_alias="REDIS_URL")
+    redis_url: RedisUrl | None = Field(default=None, validation_alias="REDIS_URL")
     """Redis or Valkey for the index and the events; of a cluster, any of its nodes with commas
     between. Unset: the one that `leaderboard up` runs."""
 
-    broker_url: Annotated[
-        str | None, _url_with_scheme("redis", "rediss", "unix", "amqp", "amqps")
-    ] = Field(default=None, validation_alias="BROKER_URL")
+    broker_url: BrokerUrl | None = Field(default=None, validation_alias="BROKER_URL")
     """Dramatiq's broker, Redis or RabbitMQ. Unset: the same as `REDIS_URL`, unless that is a
     cluster."""
 
@@ -145,7 +131,7 @@ class Settings(BaseSettings):
     access_log: bool = False
     """Whether each request gets a line in the log."""
 
-    new_relic_license_key: Annotated[SecretStr | None, _EMPTY_IS_UNSET] = Field(
+    new_relic_license_key: SecretStr | None = Field(
         default=None, validation_alias="NEW_RELIC_LICENSE_KEY"
     )
     """Reports to New Relic. Unset: its agent is not loaded. Its other `NEW_RELIC_*` are its own."""
@@ -185,14 +171,16 @@ class Settings(BaseSettings):
 def environment_name(field: str) -> str:
     """Return the environment variable that sets `field`."""
     alias = Settings.model_fields[field].validation_alias
-    return alias if isinstance(alias, str) else f"LEADERBOARD_{field.upper()}"
+    return alias if isinstance(alias, str) else f"{_PREFIX}{field.upper()}"
 
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings from the environment; `overrides` are taken by field name.
 
-    Raises `UsageError` that names the variable, its value and what is allowed.
+    A variable with our prefix that is no setting gets a warning on standard error. Raises
+    `UsageError` that names the variable, its value and what is allowed.
     """
+    _warn_of_strangers()
     values = {name: value for name, value in overrides.items() if value is not None}
     try:
         settings = Settings()
@@ -201,9 +189,27 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageError(_explain(error)) from error
 
 
+@cache
+def _warn_of_strangers() -> None:
+    known = {environment_name(field) for field in Settings.model_fields}
+    words = [name.removeprefix(_PREFIX) for name in known]
+    for stranger in sorted(os.environ.keys() - known - _NAMES_OF_TOOLS):
+        if stranger.startswith(_PREFIX):
+            similar = get_close_matches(stranger.removeprefix(_PREFIX), words, n=1)
+            hint = f"; did you mean {_PREFIX}{similar[0]}?" if similar else ""
+            sys.stderr.write(f"warning: {stranger} is no setting and changes nothing{hint}\n")
+
+
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     location = str(first["loc"][0])
-    name = location if location.isupper() else environment_name(location)
-    allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{name}={first['input']!r} is not usable: it must be {allowed}"
+    (field,) = (
+        field for field in Settings.model_fields if location in {field, environment_name(field)}
+    )
+    info = Settings.model_fields[field]
+    allowed = describe_allowed(info.annotation, info.metadata) or first["msg"].removeprefix(
+        "Value error, "
+    )
+    value = first["input"]
+    shown = hide_password(value) if isinstance(value, str) else value
+    return f"{environment_name(field)}={shown!r} is not usable: it must be {allowed}"

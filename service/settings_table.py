@@ -7,10 +7,11 @@ import ast
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final
 
 from pydantic_core import PydanticUndefined
 
+from service.limits import describe_limits
 from service.settings import Settings, environment_name
 
 BEGIN: Final = "<!-- settings: written by `python -m service.settings_table README.md` -->\n"
@@ -25,7 +26,7 @@ def make_settings_table() -> str:
         cells = (
             f"`{environment_name(field)}`",
             _describe_default(info.get_default(call_default_factory=True)),
-            _describe_allowed(info.annotation, info.metadata),
+            describe_limits(info.annotation, info.metadata),
             meanings[field],
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -61,23 +62,6 @@ def _describe_default(default: Any) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     return f"`{default}`"
-
-
-def _describe_allowed(annotation: Any, metadata: list[Any]) -> str:
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(annotation))
-    if annotation is bool:
-        return "`true`, `false`"
-    bounds = {
-        name: getattr(one, name)
-        for one in metadata
-        for name in ("ge", "gt", "le", "lt")
-        if getattr(one, name, None) is not None
-    }
-    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    if bounds.keys() == {"ge", "le"}:
-        return f"{bounds['ge']:,} to {bounds['le']:,}"
-    return ", ".join(f"{words[name]} {bounds[name]:,}" for name in words if name in bounds)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Settings: from the environment; a wrong one says its name, its value and what is allowed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,8 @@ import pytest
 from service.cluster import parse_cluster_url
 from service.errors import UsageError
 from service.settings import Settings, environment_name, load_settings
+
+ROOT = Path(__file__).parent.parent.parent
 
 # Numbers need no entry: any number's neighbour is allowed.
 OTHER_VALUES = {
@@ -33,7 +38,10 @@ BROKER_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, am
 REDIS_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, redis+cluster://, rediss+cluster://"
 CLUSTER_FORM = "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value]"
 POSTGRES_SCHEMES = "a URL that starts with one of postgresql://, postgres://"
-NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
+POSTGRES_PORT = "a URL with a port from 1 to 65535"
+REDIS_FORM = "redis://[user:password@]host:port[/database][?option=value]"
+RABBITMQ_FORM = "amqp://[user:password@]host:port[/vhost][?option=value]"
+POOL_SIZE = "a whole number, 4 to 200"
 
 
 @pytest.mark.parametrize(
@@ -50,11 +58,41 @@ NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
         ("BROKER_URL", "kafka://host", BROKER_SCHEMES),
         ("BROKER_URL", "redis+cluster://host", BROKER_SCHEMES),
         ("DATABASE_REPLICA_URL", "standby:5432", POSTGRES_SCHEMES),
-        ("LEADERBOARD_DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
-        ("LEADERBOARD_DATABASE_POOL_SIZE", "201", "less than or equal to 200"),
-        ("LEADERBOARD_SUBMIT_QUEUE_LIMIT", "many", NOT_A_NUMBER),
-        ("LEADERBOARD_REDIS_TIMEOUT_SECONDS", "0", "greater than 0"),
-        ("LEADERBOARD_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("LEADERBOARD_DATABASE_POOL_SIZE", "3", POOL_SIZE),
+        ("LEADERBOARD_DATABASE_POOL_SIZE", "201", POOL_SIZE),
+        ("LEADERBOARD_SUBMIT_QUEUE_LIMIT", "many", "a whole number, 1 to 1,000,000"),
+        ("LEADERBOARD_REDIS_TIMEOUT_SECONDS", "0", "a number, more than 0, at most 60"),
+        ("LEADERBOARD_LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LEADERBOARD_PUBLIC_READS", "maybe", "one of true, false"),
+        ("DATABASE_URL", "postgresql://[::1/x", "a URL (Invalid IPv6 URL)"),
+        ("DATABASE_URL", "postgresql://host:many/x", f"{POSTGRES_PORT} ('many' is none)"),
+        ("DATABASE_URL", "postgresql://one:1,two:70000/x", f"{POSTGRES_PORT} ('70000' is none)"),
+        (
+            "DATABASE_REPLICA_URL",
+            "postgres:///x?host=/run&port=0",
+            f"{POSTGRES_PORT} ('0' is none)",
+        ),
+        (
+            "DATABASE_URL",
+            "postgresql://host/x?sslmode=on",
+            "a URL whose sslmode is one of disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+        ("REDIS_URL", "redis://host:99999", f"{REDIS_FORM} (Port out of range 0-65535)"),
+        (
+            "REDIS_URL",
+            "redis://host?colour=red",
+            "a URL with options that Redis's client knows ('colour' is none)",
+        ),
+        (
+            "BROKER_URL",
+            "unix:///run/valkey.sock?db=one",
+            f"{REDIS_FORM} (Invalid value for 'db' in connection URL.)",
+        ),
+        (
+            "BROKER_URL",
+            "amqp://host?colour=red",
+            f"{RABBITMQ_FORM} (Unknown URL parameter: 'colour')",
+        ),
     ],
 )
 def test_wrong_value_is_told_with_its_name_and_what_is_allowed(
@@ -64,6 +102,45 @@ def test_wrong_value_is_told_with_its_name_and_what_is_allowed(
     with pytest.raises(UsageError) as error:
         load_settings()
     assert str(error.value) == f"{name}={value!r} is not usable: it must be {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://ada:secret@host/x"),
+        ("DATABASE_URL", "postgresql://ada:se@cret@host:many/x"),
+        ("REDIS_URL", "redis://:secret@host:many"),
+        ("REDIS_URL", "ada:secret@host"),
+        ("BROKER_URL", "amqp://ada:secret@host:many"),
+    ],
+)
+def test_password_is_not_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=name) as error:
+        load_settings()
+    assert "secret" not in str(error.value)
+    assert "cret" not in str(error.value)
+    assert "host" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:secret@one:1,two:2/x?target_session_attrs=primary&sslmode=require",
+        "postgres://[::1]:5432/x",
+        "postgresql://postgres@/leaderboard?host=/run/postgresql&port=5432",
+    ],
+)
+def test_every_way_to_name_a_postgresql_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert load_settings().database_url == url
+
+
+@pytest.mark.parametrize("field", sorted(Settings.model_fields))
+def test_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    default = getattr(load_settings(), field)
+    monkeypatch.setenv(environment_name(field), "")
+    assert getattr(load_settings(), field) == default
 
 
 @pytest.mark.parametrize("field", sorted(Settings.model_fields))
@@ -103,6 +180,30 @@ def test_cluster_url_has_nodes_and_options() -> None:
         "ssl": True,
         "ssl_ca_certs": "/ca.pem",
     }
+
+
+def test_variable_that_is_no_setting_is_told() -> None:
+    known = {
+        "PATH": os.environ["PATH"],
+        "LEADERBOARD_API_KEY": "x",
+        "LEADERBOARD_LOG_LEVEL": "info",
+    }
+    strange = {"LEADERBOARD_PUBLIC_READ": "false", "LEADERBOARD_XYZZY": "1"}
+    command = [sys.executable, "-c", "from service.settings import load_settings as l; l(), l()"]
+    told = [
+        subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True
+        ).stderr.splitlines()
+        for environment in (known, known | strange)
+    ]
+    ends = "is no setting and changes nothing"
+    assert told == [
+        [],
+        [
+            f"warning: LEADERBOARD_PUBLIC_READ {ends}; did you mean LEADERBOARD_PUBLIC_READS?",
+            f"warning: LEADERBOARD_XYZZY {ends}",
+        ],
+    ]
 
 
 def test_override_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
