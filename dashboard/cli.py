@@ -122,12 +122,18 @@ def _find_listener(descriptor: int | None, host: str, port: int) -> socket.socke
 def _serve(
     command: Sequence[str], listener: socket.socket, names: Sequence[str], ready_fd: int | None
 ) -> None:
-    from dashboard.web.server import WebConsole, find_url, serve, tell_ready
+    from dashboard.web.server import WebConsole, find_url, is_loopback, serve, tell_ready
 
     def announce() -> None:
         if ready_fd is not None:
             tell_ready(ready_fd)
         click.echo(f"Ready: {find_url(listener)}  (Ctrl-C stops it)")
+        if not is_loopback(listener):
+            click.echo(
+                "There is no login: whoever reaches this port can look. Let only a proxy with one "
+                "reach it.",
+                err=True,
+            )
 
     with listener:
         asyncio.run(serve(WebConsole(command, names=names), listener, announce))

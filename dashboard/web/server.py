@@ -1,21 +1,27 @@
 """Serves the console to browsers: a process of its own for each that looks."""
 
 import asyncio
+import json
 import os
 import shlex
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
+from aiohttp import WSCloseCode, WSMsgType, web
+from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
 from dashboard.web.guard import Guard, add_headers
 
 MOST_SESSIONS: Final = 32
 """Each is a process of some 60 MB."""
+
+MOST_CELLS: Final = 1_000
+"""Widest and highest terminal: what is drawn grows with it."""
 
 _FOLDER: Final = Path(__file__).parent
 _FILES: Final = {"/": "page.html", "/console.css": "console.css", "/console.js": "console.js"}
@@ -45,6 +51,10 @@ class WebConsole(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """Run a console for as long as the browser looks at it."""
+        if not web.WebSocketResponse().can_prepare(request).ok:
+            raise web.HTTPBadRequest(text="this is the console's websocket; its page is at /\n")
+        if not all(_is_size(request.query.get(side, "1")) for side in ("width", "height")):
+            raise web.HTTPBadRequest(text=f"width and height go from 1 to {MOST_CELLS}\n")
         if len(self._sessions) >= MOST_SESSIONS:
             raise web.HTTPServiceUnavailable(text="too many browsers look already\n")
         session = asyncio.current_task()
@@ -55,6 +65,21 @@ class WebConsole(Server):
             return await super().handle_websocket(request)
         finally:
             self._sessions.discard(session)
+
+    async def _process_messages(
+        self, websocket: web.WebSocketResponse, app_service: AppService
+    ) -> None:
+        """Hand on what the browser says until it leaves, or says what no page of ours would."""
+        async for message in websocket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            try:
+                if await _hand_on(json.loads(message.data), websocket, app_service):
+                    continue
+            except (ValueError, RecursionError):
+                # No JSON, or text that is none.
+                pass
+            await websocket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"not understood")
 
     async def on_shutdown(self, app: web.Application) -> None:
         """Close what browsers look at, which would go on for ever."""
@@ -95,10 +120,41 @@ def find_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def is_loopback(listener: socket.socket) -> bool:
+    """Tell whether only this machine can reach it."""
+    return ip_address(listener.getsockname()[0]).is_loopback
+
+
 def tell_ready(descriptor: int) -> None:
     """Tell whoever started us that we serve."""
     os.write(descriptor, b"\n")
     os.close(descriptor)
+
+
+async def _hand_on(
+    envelope: object, websocket: web.WebSocketResponse, app_service: AppService
+) -> bool:
+    """Hand a browser's message on; False where it is none."""
+    match envelope:
+        case ["stdin", str(keys)]:
+            await app_service.send_bytes(keys.encode())
+        case ["resize", {"width": int(width), "height": int(height)}] if (
+            0 < width <= MOST_CELLS and 0 < height <= MOST_CELLS
+        ):
+            await app_service.set_terminal_size(width, height)
+        case ["ping", str() | int() | float() | None as number]:
+            await websocket.send_json(["pong", number])
+        case ["blur", *_]:
+            await app_service.blur()
+        case ["focus", *_]:
+            await app_service.focus()
+        case _:
+            return False
+    return True
+
+
+def _is_size(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10 and 0 < int(text) <= MOST_CELLS
 
 
 def _make_file_handler(path: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

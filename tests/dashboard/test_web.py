@@ -46,9 +46,11 @@ async def wait_for_text(socket: aiohttp.ClientWebSocketResponse[Any], wanted: st
 
 
 @asynccontextmanager
-async def serve_console(*options: str) -> AsyncIterator[WebServer]:
+async def serve_console(*options: str, stderr: int | None = None) -> AsyncIterator[WebServer]:
     command = ("-m", "dashboard", "--web", "--port", "0", "--url", NOWHERE, *options)
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=PIPE, stderr=stderr
+    )
     assert process.stdout is not None
     try:
         line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS)
@@ -110,6 +112,35 @@ async def test_an_unknown_host_is_refused_as_its_name_may_have_been_pointed_here
             assert (await server.read_text("/", Host=host))[0] == status, host
         same = {"Host": "board.example", "Origin": "https://board.example"}
         assert (await server.read_text("/", **same))[0] == 200
+
+
+async def test_what_no_page_of_ours_would_send_is_refused_without_a_trace() -> None:
+    messages = [
+        "nonsense",
+        '["stdin", 7]',
+        '["stdin", "\\ud800"]',
+        '["resize", {"width": 1000000000, "height": 24}]',
+        "[" * 100_000,
+    ]
+    sizes = ["0x1", "0x24", "120x1001", "-1x24", "9999999999x24", "ax24"]
+    async with serve_console(stderr=PIPE) as server:
+        assert await server.read_text("/ws") == (
+            400,
+            "this is the console's websocket; its page is at /\n",
+        )
+        for width, height in (size.split("x") for size in sizes):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await server.client.ws_connect(f"{server.url}/ws?width={width}&height={height}")
+            assert refused.value.status == 400
+        assert psutil.Process(server.process.pid).children() == []
+        for message in messages:
+            async with server.look(server.url) as socket, asyncio.timeout(PATIENCE_SECONDS):
+                await socket.send_str(message)
+                async for _ in socket:
+                    pass
+                assert socket.close_code == aiohttp.WSCloseCode.UNSUPPORTED_DATA, message
+        server.process.terminate()
+        assert await asyncio.wait_for(server.process.communicate(), PATIENCE_SECONDS) == (b"", b"")
 
 
 async def test_a_browser_watches_and_starts_nothing() -> None:
