@@ -107,6 +107,40 @@ async def test_complete_requests_stop_the_clock(connect: Any) -> None:
                 assert (await reader.readuntil(b"\r\n\r\n4")).startswith(b"HTTP/1.1 200")
 
 
+async def test_each_request_has_its_own_time(connect: Any) -> None:
+    whole = HEAD + b"Content-Length: 1\r\n\r\n1"
+    async with connect() as (reader, writer):
+        for part in (whole[:20], whole[20:] + whole[:20], whole[20:]):
+            writer.write(part)
+            await asyncio.sleep(0.2)
+        async with asyncio.timeout(15):
+            for _ in range(2):
+                assert (await reader.readuntil(b"\r\n\r\n1")).startswith(b"HTTP/1.1 200")
+
+
+async def test_empty_lines_keep_no_connection_open(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n0")
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+
+
+async def test_many_requests_at_once_are_no_head(connect: Any) -> None:
+    request = HEAD + b"X-Pad: " + b"x" * 50 + b"\r\nContent-Length: 0\r\n\r\n"
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        # Cut in the middle of the last one.
+        sent = request * 2_000
+        writer.write(sent[:-20])
+        for _ in range(1_999):
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        writer.write(sent[-20:])
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize(
     ("begun", "endless"),
     [
