@@ -176,8 +176,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle
+        # To a request that came whole nobody else may answer, also before its answer begins.
         return bool(
-            self.pipeline or (cycle and cycle.response_started and not cycle.response_complete)
+            self.pipeline
+            or (
+                cycle
+                and not cycle.response_complete
+                and (cycle.response_started or not cycle.more_body)
+            )
         )
 
 

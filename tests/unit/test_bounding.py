@@ -22,10 +22,10 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def count_body(_scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body."""
+async def count_body(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the length of the body; below `/never` not at all."""
     length, more = 0, True
-    while more:
+    while more or scope["path"] == "/never":
         message = await receive()
         if message["type"] == "http.disconnect":
             return
@@ -116,6 +116,12 @@ async def test_each_request_has_its_own_time(connect: Any) -> None:
         async with asyncio.timeout(15):
             for _ in range(2):
                 assert (await reader.readuntil(b"\r\n\r\n1")).startswith(b"HTTP/1.1 200")
+
+
+async def test_refusal_is_not_the_answer_of_the_request_before(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(b"GET /never HTTP/1.1\r\nHost: here\r\n\r\n" + HEAD)
+        assert await reader.read() == b""
 
 
 async def test_empty_lines_keep_no_connection_open(connect: Any) -> None:
