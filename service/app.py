@@ -20,9 +20,10 @@ from service.http.errors import EXCEPTION_HANDLERS, failure_listeners, refuse_un
 from service.http.express import ExpressLane
 from service.http.gate import Gate
 from service.http.gate_documentation import document_keys
+from service.http.heading import HeadRequests
 from service.http.identifying import RequestIds
 from service.http.measuring import measure_requests
-from service.http.requests import StrictRequest
+from service.http.requests import StrictRequest, check_parameters
 from service.keys.keyring import Keyring
 from service.keys.limiting import KeyLimiter
 from service.lifecycle import Closing
@@ -107,6 +108,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "status_reader": provide(status_reader),
             "top_feed": provide(top_feed),
         },
+        before_request=check_parameters,
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[run],
         logging_config=None,
@@ -137,7 +139,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         body_limit=settings.request_body_limit,
     )
     app.asgi_handler = Gate(
-        express_lane,
+        HeadRequests(express_lane),
         admission,
         request_limit=settings.request_limit,
         key_limiter=(

@@ -85,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # None before the first request, although uvicorn declares it otherwise.
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _is_arriving = False
-    _has_body_moved = False
+    _has_moved_on = False
     _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
 
@@ -106,18 +106,19 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take in a part of a request, several, or what is none."""
         if self.transport.is_closing():
             return
-        self._has_body_moved = False
+        self._has_moved_on = False
         super().data_received(data)
-        if not self._is_arriving:
-            if self._deadline is not None:
-                self._stop_deadline()
+        if self._is_arriving:
+            # Between two parts of a body comes nothing but the size of the next one; after the
+            # last, trailers may. Behind a request comes the beginning of the next one.
+            self._head_bytes = 0 if self._has_moved_on else self._head_bytes + len(data)
+            if self._head_bytes > _LARGEST_HEAD:
+                self._refuse(HeadTooLarge())
+                return
+        elif self.cycle and not self.cycle.response_complete:
             return
-        # Between two parts of a body comes nothing but the size of the next one; after the last,
-        # trailers may.
-        self._head_bytes = 0 if self._has_body_moved else self._head_bytes + len(data)
-        if self._head_bytes > _LARGEST_HEAD:
-            self._refuse(HeadTooLarge())
-        elif self._deadline is None:
+        # Also for empty lines, which may come ahead of a request and are none.
+        if self._deadline is None:
             self._start_deadline()
 
     def on_message_begin(self) -> None:
@@ -128,16 +129,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_chunk_header(self) -> None:
         """Begin a part of a body of unknown length."""
-        self._has_body_moved = True
+        self._has_moved_on = True
 
     def on_body(self, body: bytes) -> None:
         """Take in a part of the body."""
-        self._has_body_moved = True
+        self._has_moved_on = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
         self._is_arriving = False
+        self._has_moved_on = True
+        if self._deadline is not None:
+            self._stop_deadline()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -172,8 +176,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle
+        # To a request that came whole nobody else may answer, also before its answer begins.
         return bool(
-            self.pipeline or (cycle and cycle.response_started and not cycle.response_complete)
+            self.pipeline
+            or (
+                cycle
+                and not cycle.response_complete
+                and (cycle.response_started or not cycle.more_body)
+            )
         )
 
 

@@ -14,6 +14,7 @@ from litestar.types import ExceptionHandlersMap
 
 from service.errors import FieldError, InvalidRequest, ServiceError
 from service.http.documentation import ErrorAnswer
+from service.http.heading import allow_head
 from service.http.requests import locate_error
 
 _log = logging.getLogger(__name__)
@@ -97,9 +98,10 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[Err
     if status >= HTTP_500_INTERNAL_SERVER_ERROR:
         return answer_error(request, error)
     code, advice = _ADVICE.get(status, ("invalid_request", error.detail))
-    return Response(
-        ErrorAnswer(error=advice, code=code), status_code=status, headers=error.headers or {}
-    )
+    headers = dict(error.headers or {})
+    if "allow" in headers:
+        headers["allow"] = allow_head(headers["allow"])
+    return Response(ErrorAnswer(error=advice, code=code), status_code=status, headers=headers)
 
 
 def refuse_unknown_schema(response: Response[Any]) -> Response[Any]:

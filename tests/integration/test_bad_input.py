@@ -293,6 +293,7 @@ async def test_wrong_username_is_refused(
     "value",
     [
         *("0", "-1", "101", "1.5", "abc", "", "true", "null", "NaN", "1;2", "%00", "%ff", "٣"),
+        *("5.0", "5e0", "1.0000000000000000000001"),
         *("9223372036854775808", "-9223372036854775809", "9" * 5_000),
     ],
 )
@@ -302,7 +303,9 @@ async def test_wrong_limit_is_refused(client: httpx.AsyncClient, path: str, valu
     assert list_fields(answer) == [name]
 
 
-@pytest.mark.parametrize("query", ["offset=-1", "offset=1.5", "limit=0", "limit=1001", "limit="])
+@pytest.mark.parametrize(
+    "query", ["offset=-1", "offset=1.0", "limit=0", "limit=1001", "limit=", "limit=1&limit=1"]
+)
 async def test_wrong_page_is_refused(client: httpx.AsyncClient, query: str) -> None:
     response = await client.get(f"/api/leaderboard/page?{query}")
     answer = check_error(response, 400, "invalid_request")
@@ -323,6 +326,8 @@ async def test_radius_beyond_the_limit_is_refused(client: httpx.AsyncClient) -> 
         *(
             "0",
             "-1",
+            "1.0",
+            "1e0",
             "1.5",
             "abc",
             "null",

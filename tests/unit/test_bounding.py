@@ -22,10 +22,10 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def count_body(_scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body."""
+async def count_body(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the length of the body; below `/never` not at all."""
     length, more = 0, True
-    while more:
+    while more or scope["path"] == "/never":
         message = await receive()
         if message["type"] == "http.disconnect":
             return
@@ -105,6 +105,46 @@ async def test_complete_requests_stop_the_clock(connect: Any) -> None:
             writer.write(b"34")
             async with asyncio.timeout(15):
                 assert (await reader.readuntil(b"\r\n\r\n4")).startswith(b"HTTP/1.1 200")
+
+
+async def test_each_request_has_its_own_time(connect: Any) -> None:
+    whole = HEAD + b"Content-Length: 1\r\n\r\n1"
+    async with connect() as (reader, writer):
+        for part in (whole[:20], whole[20:] + whole[:20], whole[20:]):
+            writer.write(part)
+            await asyncio.sleep(0.2)
+        async with asyncio.timeout(15):
+            for _ in range(2):
+                assert (await reader.readuntil(b"\r\n\r\n1")).startswith(b"HTTP/1.1 200")
+
+
+async def test_refusal_is_not_the_answer_of_the_request_before(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(b"GET /never HTTP/1.1\r\nHost: here\r\n\r\n" + HEAD)
+        assert await reader.read() == b""
+
+
+async def test_empty_lines_keep_no_connection_open(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n0")
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+
+
+async def test_many_requests_at_once_are_no_head(connect: Any) -> None:
+    request = HEAD + b"X-Pad: " + b"x" * 50 + b"\r\nContent-Length: 0\r\n\r\n"
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        # Cut in the middle of the last one.
+        sent = request * 2_000
+        writer.write(sent[:-20])
+        for _ in range(1_999):
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        writer.write(sent[-20:])
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(
