@@ -17,6 +17,7 @@ from service.database import Database
 from service.http.admission import Admission
 from service.http.documentation import document_strictness
 from service.http.errors import EXCEPTION_HANDLERS, failure_listeners, refuse_unknown_schema
+from service.http.examples import document_examples
 from service.http.express import ExpressLane
 from service.http.gate import Gate
 from service.http.gate_documentation import document_keys
@@ -130,6 +131,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     )
     document_strictness(app.openapi_schema)
     document_keys(app.openapi_schema)
+    document_examples(app.openapi_schema)
     express_lane = ExpressLane(
         app.asgi_handler,
         ledger,

@@ -1,15 +1,18 @@
 """The OpenAPI document: what every route may answer besides its success."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPI
+from litestar.openapi.spec import OpenAPI, Operation
 
 from service.errors import FieldError
 
 # Bodies whose types forbid unknown fields.
 _STRICT_BODIES: Final = ("RegisterPlayer", "SubmitScore")
+
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,6 +34,16 @@ TOO_LARGE: Final = _answers(413, "The body is too large.")
 UNSUPPORTED: Final = _answers(415, "The body is not JSON by its Content-Type.")
 KEY_REUSED: Final = _answers(422, "The Idempotency-Key was used before with another body.")
 UNAVAILABLE: Final = _answers(503, "Try again after the seconds in `Retry-After`.")
+
+
+def list_operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
+    """Yield every operation with its path and its method."""
+    for path, item in (document.paths or {}).items():
+        for method in _METHODS:
+            operation = getattr(item, method)
+            if operation is not None:
+                assert isinstance(operation, Operation)
+                yield path, method.upper(), operation
 
 
 def document_strictness(document: OpenAPI) -> None:

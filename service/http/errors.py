@@ -9,20 +9,20 @@ import msgspec
 from litestar import Request, Response
 from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.status_codes import HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ExceptionHandlersMap
 
 from service.errors import FieldError, InvalidRequest, ServiceError
 from service.http.documentation import ErrorAnswer
 from service.http.heading import allow_head
-from service.http.requests import locate_error
+from service.http.requests import BodyTooLarge, locate_error
 
 _log = logging.getLogger(__name__)
 
 _ADVICE: Final = {
     404: ("not_found", "There is nothing at this address; GET /schema lists what there is."),
     405: ("method_not_allowed", "This address does not take this method; see `Allow`."),
-    413: ("body_too_large", "The body is too large."),
 }
 
 # Litestar names a missing parameter in its message only.
@@ -97,6 +97,10 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[Err
     status = error.status_code
     if status >= HTTP_500_INTERNAL_SERVER_ERROR:
         return answer_error(request, error)
+    if isinstance(error, RequestEntityTooLarge):
+        limit = request.route_handler.resolve_request_max_body_size()
+        assert limit is not None
+        return answer_error(request, BodyTooLarge(limit))
     code, advice = _ADVICE.get(status, ("invalid_request", error.detail))
     headers = dict(error.headers or {})
     if "allow" in headers:

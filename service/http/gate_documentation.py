@@ -7,17 +7,16 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     OpenAPIResponse,
     Operation,
-    PathItem,
     Reference,
     SecurityScheme,
 )
 
 from service.http.admission import find_role
+from service.http.documentation import list_operations
 from service.keys.roles import Role
 
 _SCHEME: Final = "key"
 _ERROR: Final = Reference(ref="#/components/schemas/ErrorAnswer")
-_METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
 def document_keys(document: OpenAPI) -> None:
@@ -32,18 +31,10 @@ def document_keys(document: OpenAPI) -> None:
             ),
         )
     }
-    for path, item in (document.paths or {}).items():
-        for method in _METHODS:
-            operation = _find_operation(item, method)
-            needed = find_role(method.upper(), path)
-            if operation is not None and needed is not None:
-                _document_role(operation, needed)
-
-
-def _find_operation(item: PathItem, method: str) -> Operation | None:
-    found = getattr(item, method)
-    assert found is None or isinstance(found, Operation)
-    return found
+    for path, method, operation in list_operations(document):
+        needed = find_role(method, path)
+        if needed is not None:
+            _document_role(operation, needed)
 
 
 def _document_role(operation: Operation, needed: Role) -> None:

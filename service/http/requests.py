@@ -19,15 +19,26 @@ Body = TypeVar("Body")
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body says that it is something other than JSON."""
+    """The body says that it is something other than what is taken there."""
 
     status = 415
     code = "unsupported_media_type"
 
-    def __init__(self, content_type: str) -> None:
+    def __init__(self, content_type: str, *others: str) -> None:
+        taken = " or ".join(["send JSON with `Content-Type: application/json`", *others])
+        super().__init__(f"The body is {content_type!r} by its Content-Type; {taken}.")
+
+
+class BodyTooLarge(ServiceError):
+    """The body has more bytes than are taken there."""
+
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The body is {content_type!r} by its Content-Type; "
-            "send JSON with `Content-Type: application/json`."
+            f"The body has more than {limit:,} bytes, the most that is taken here; "
+            "send less in one request."
         )
 
 
@@ -50,11 +61,14 @@ class StrictRequest(Request[Any, Any, Any]):
     Litestar's own way, decoding and then converting, would take "42" for 42.
     """
 
-    def require_json(self) -> None:
-        """Raise `UnsupportedMediaType` for a body that says it is something other than JSON."""
+    def require_json(self, *others: str) -> None:
+        """Raise `UnsupportedMediaType` for a body that says it is something other than JSON.
+
+        `others` are the words for what is taken besides.
+        """
         media_type = self.content_type[0]
         if media_type and not (media_type == "application/json" or media_type.endswith("+json")):
-            raise UnsupportedMediaType(media_type)
+            raise UnsupportedMediaType(media_type, *others)
 
     async def body(self) -> bytes:
         """Return the body; raises `ClientLeft`, which Litestar takes for an error of the server."""

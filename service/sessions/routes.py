@@ -7,7 +7,14 @@ import msgspec
 from litestar import MediaType, Response, Router, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    Example,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    RequestBody,
+    Schema,
+)
 from litestar.params import HeaderParameter, JSONBody
 
 from service.errors import FieldError, InvalidRequest
@@ -20,8 +27,15 @@ from service.http.documentation import (
     UNSUPPORTED,
 )
 from service.http.requests import StrictRequest
+from service.players.errors import PlayerNotFound
 from service.sessions.bulk import BULK_LIMIT, record_lines, split_array, split_lines
-from service.sessions.schemas import BulkAnswer, SubmitAnswer, SubmitScore
+from service.sessions.schemas import (
+    BulkAccepted,
+    BulkAnswer,
+    BulkRefused,
+    SubmitAnswer,
+    SubmitScore,
+)
 from service.sessions.service import Ledger, Submission
 from service.validation import MAX_KEY_LENGTH, STORABLE_TEXT
 
@@ -48,6 +62,20 @@ _NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "applicatio
 _BULK_BODY_LIMIT: Final = 10_000 * 400
 
 _encoder: Final = msgspec.json.Encoder()
+
+_UNKNOWN: Final = PlayerNotFound()
+_BULK_ANSWERS: Final = ResponseSpec(
+    list[BulkAnswer],
+    description="An answer a line, in their order.",
+    generate_examples=False,
+    examples=[
+        Example(
+            value=msgspec.to_builtins(
+                [BulkAccepted(1), BulkRefused(_UNKNOWN.message, _UNKNOWN.code)]
+            )
+        )
+    ],
+)
 
 
 @dataclass
@@ -100,18 +128,20 @@ async def submit_score(
     status_code=200,
     request_max_body_size=_BULK_BODY_LIMIT,
     operation_class=_BulkOperation,
-    responses=INVALID
-    | TOO_LARGE
-    | UNSUPPORTED
-    | UNAVAILABLE
-    | {200: ResponseSpec(list[BulkAnswer], description="An answer a line, in their order.")},
+    responses=INVALID | TOO_LARGE | UNSUPPORTED | UNAVAILABLE | {200: _BULK_ANSWERS},
 )
 async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger]) -> Response[bytes]:
     """Keep up to 10,000 scores, as a JSON array or as NDJSON, and answer each in kind."""
+    if _KEY_HEADER in request.headers:
+        # Left aside, it would let a retry count twice.
+        raise InvalidRequest(
+            "The request is not valid.",
+            FieldError(_KEY_HEADER, "Expected `idempotency_key` in each line, and not this header"),
+        )
     if request.content_type[0] in _NDJSON_TYPES:
         answers = await record_lines(ledger, split_lines(await request.body()))
         return Response(_encoder.encode_lines(answers), media_type=_NDJSON_TYPES[0])
-    request.require_json()
+    request.require_json(f"lines of it with `Content-Type: {_NDJSON_TYPES[0]}`")
     answers = await record_lines(ledger, split_array(await request.body()))
     return Response(_encoder.encode(answers), media_type=MediaType.JSON)
 

@@ -210,6 +210,7 @@ async def test_body_that_is_too_large_is_refused(
     response = await client.post(path, content=body % (b"x" * size), headers=JSON)
     answer = check_error(response, 413, "body_too_large")
     assert "fields" not in answer
+    assert "65,536 bytes" in answer["error"]
     await assert_nothing_is_written(database)
 
 

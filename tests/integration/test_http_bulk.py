@@ -132,3 +132,18 @@ async def test_body_that_is_no_list_is_refused_whole(client: httpx.AsyncClient) 
 
     answer = await client.post(PATH, content=b"1,2", headers={"Content-Type": "text/csv"})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_key_of_the_whole_request_is_refused(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    """A retry of lines without keys would count twice."""
+    (user_id,) = await make_players(database, 1)
+    response = await client.post(
+        PATH, json=[{"user_id": user_id, "score": 1}], headers={"Idempotency-Key": "match-1"}
+    )
+    assert response.status_code == 400
+    (field,) = response.json()["fields"]
+    assert field["field"] == "Idempotency-Key"
+    assert "`idempotency_key` in each line" in field["message"]
+    assert await count_sessions(database) == (0, 0)

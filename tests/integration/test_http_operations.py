@@ -1,6 +1,8 @@
 """Health, status and the schema: what an operator and a client generator read."""
 
 import asyncio
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -9,6 +11,7 @@ from redis.asyncio import Redis
 
 from service.cache import SCHEDULER_KEY, WORKER_PROCESSES_KEY
 from service.database import Database
+from service.http.examples import EXAMPLES
 from service.ops.schemas import Status
 from service.settings import Settings
 from service.standings.refresh import Refresher
@@ -180,3 +183,53 @@ async def test_schema_documents_every_error_of_submit(client: httpx.AsyncClient)
         "header",
         False,
     )
+
+
+def list_bodies(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every JSON body that the document describes, with a name for it."""
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            contents = {
+                status: answer.get("content", {})
+                for status, answer in operation["responses"].items()
+            }
+            contents["request"] = operation.get("requestBody", {}).get("content", {})
+            for part, content in contents.items():
+                if "application/json" in content:
+                    yield f"{method} {path} {part}", content["application/json"]
+
+
+async def test_schema_shows_an_example_of_every_body_and_error(client: httpx.AsyncClient) -> None:
+    schema = await read(client, "/schema")
+    names = {type(example).__name__: example for example in EXAMPLES}
+    without = []
+    for place, body in list_bodies(schema):
+        name = body["schema"].get("$ref", "").rpartition("/")[2]
+        if name == "ErrorAnswer":
+            for code, example in body["examples"].items():
+                assert example["value"]["code"] == code
+                assert len(example["value"]["error"]) > 10
+        elif name:
+            (shown,) = schema["components"]["schemas"][name].get("examples", [None])
+            if shown is None:
+                without.append(place)
+            else:
+                assert msgspec.convert(shown, type(names[name])) == names[name]
+        else:
+            assert "examples" in json.dumps(body), place
+    assert without == []
+    # Litestar's own examples are random letters.
+    assert "examples" not in schema["components"]["schemas"]["Entry"]["properties"]["username"]
+
+
+async def test_examples_are_what_is_answered(client: httpx.AsyncClient) -> None:
+    """The first lines of a game, as the examples tell it."""
+    shown = (await read(client, "/schema"))["components"]["schemas"]
+    (player,) = shown["RegisterPlayer"]["examples"]
+    assert (await client.post("/api/players", json=player)).status_code == 201
+    (score,) = shown["SubmitScore"]["examples"]
+    answer = await client.post("/api/leaderboard/submit", json=score)
+    assert answer.status_code == 200
+    assert answer.json().keys() == shown["SubmitAnswer"]["examples"][0].keys()
+    rank = await read(client, "/api/leaderboard/rank/1")
+    assert rank.keys() == shown["Rank"]["examples"][0].keys()
