@@ -4,6 +4,7 @@ The environment is read nowhere else. A wrong value stops the start with the set
 value and what is allowed.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -11,32 +12,27 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.cluster import CLUSTER_SCHEMES, is_cluster, parse_cluster_url
+from service.addresses import check_broker_url, check_database_url, check_redis_url
+from service.cluster import CLUSTER_SCHEMES, is_cluster
 from service.errors import UsageError
 
 
-def _check_cluster(value: str | None) -> str | None:
-    if value is not None and urlsplit(value).scheme in CLUSTER_SCHEMES:
-        try:
-            parse_cluster_url(value)
-        except ValueError as error:
-            raise ValueError(
-                "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value] "
-                f"({error})"
-            ) from error
-    return value
-
-
-def _url_with_scheme(*schemes: str) -> AfterValidator:
+def _url_with_scheme(*schemes: str, check: Callable[[str], None]) -> AfterValidator:
     allowed = ", ".join(f"{scheme}://" for scheme in schemes)
 
-    def check(value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in schemes:
-            raise ValueError(f"a URL that starts with one of {allowed}")
+    def check_url(value: str | None) -> str | None:
+        if value is not None:
+            if urlsplit(value).scheme not in schemes:
+                raise ValueError(f"a URL that starts with one of {allowed}")
+            check(value)
         return value
 
-    return AfterValidator(check)
+    return AfterValidator(check_url)
 
+
+_POSTGRESQL_URL = _url_with_scheme("postgresql", "postgres", check=check_database_url)
+_REDIS_URL = _url_with_scheme("redis", "rediss", "unix", *CLUSTER_SCHEMES, check=check_redis_url)
+_BROKER_URL = _url_with_scheme("redis", "rediss", "unix", "amqp", "amqps", check=check_broker_url)
 
 # Compose passes a variable on that is not set as an empty one.
 _EMPTY_IS_UNSET = BeforeValidator(lambda value: value or None)
@@ -51,27 +47,23 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LEADERBOARD_", extra="ignore", frozen=True)
 
-    database_url: Annotated[str | None, _url_with_scheme("postgresql", "postgres")] = Field(
+    database_url: Annotated[str | None, _POSTGRESQL_URL] = Field(
         default=None, validation_alias="DATABASE_URL"
     )
     """PostgreSQL to use. Unset: the one that `leaderboard up` runs in the data directory."""
 
-    database_replica_url: Annotated[str | None, _url_with_scheme("postgresql", "postgres")] = Field(
+    database_replica_url: Annotated[str | None, _POSTGRESQL_URL] = Field(
         default=None, validation_alias="DATABASE_REPLICA_URL"
     )
     """A streaming standby of that PostgreSQL, for the reads that may lag. Unset: none."""
 
-    redis_url: Annotated[
-        str | None,
-        _url_with_scheme("redis", "rediss", "unix", *CLUSTER_SCHEMES),
-        AfterValidator(_check_cluster),
-    ] = Field(default=None, validation_alias="REDIS_URL")
+    redis_url: Annotated[str | None, _REDIS_URL] = Field(default=None, validation_alias="REDIS_URL")
     """Redis or Valkey for the index and the events; of a cluster, any of its nodes with commas
     between. Unset: the one that `leaderboard up` runs."""
 
-    broker_url: Annotated[
-        str | None, _url_with_scheme("redis", "rediss", "unix", "amqp", "amqps")
-    ] = Field(default=None, validation_alias="BROKER_URL")
+    broker_url: Annotated[str | None, _BROKER_URL] = Field(
+        default=None, validation_alias="BROKER_URL"
+    )
     """Dramatiq's broker, Redis or RabbitMQ. Unset: the same as `REDIS_URL`, unless that is a
     cluster."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cluster import parse_cluster_url
+from service.cluster import connect_cluster, parse_cluster_url
 from service.errors import UsageError
 from service.settings import Settings, environment_name, load_settings
 
@@ -32,6 +32,11 @@ def test_no_variable_is_needed() -> None:
 BROKER_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, amqp://, amqps://"
 REDIS_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, redis+cluster://, rediss+cluster://"
 CLUSTER_FORM = "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value]"
+REDIS_FORM = "redis://[user:password@]host:port/number[?option=value]"
+RABBITMQ_FORM = "amqp://[user:password@]host:port/vhost[?option=value]"
+POSTGRES_FORM = "postgresql://[user:password@]host:port/database[?option=value]"
+UNKNOWN_OPTION = "an unexpected keyword argument 'colour'"
+SSL_MODES = "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"
 POSTGRES_SCHEMES = "a URL that starts with one of postgresql://, postgres://"
 NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
 
@@ -47,7 +52,36 @@ NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
             f"{CLUSTER_FORM} (a cluster has no database but 0)",
         ),
         ("REDIS_URL", "redis+cluster://one,:6379", f"{CLUSTER_FORM} (a node has no host)"),
+        (
+            "REDIS_URL",
+            "redis+cluster://one?colour=red",
+            f"{CLUSTER_FORM} (RedisCluster.__init__() got {UNKNOWN_OPTION})",
+        ),
+        ("REDIS_URL", "redis://host:99999", f"{REDIS_FORM} (Port out of range 0-65535)"),
+        (
+            "REDIS_URL",
+            "redis://host?db=one",
+            f"{REDIS_FORM} (Invalid value for 'db' in connection URL.)",
+        ),
+        (
+            "REDIS_URL",
+            "unix:///socket?colour=red",
+            f"{REDIS_FORM} (AbstractConnection.__init__() got {UNKNOWN_OPTION})",
+        ),
         ("BROKER_URL", "kafka://host", BROKER_SCHEMES),
+        ("BROKER_URL", "redis://host:99999", f"{REDIS_FORM} (Port out of range 0-65535)"),
+        ("BROKER_URL", "amqp://host:99999", f"{RABBITMQ_FORM} (Port out of range 0-65535)"),
+        (
+            "DATABASE_URL",
+            "postgresql://one:1,two:99999/name",
+            f"{POSTGRES_FORM} (Port out of range 0-65535)",
+        ),
+        (
+            "DATABASE_URL",
+            "postgresql:///name?port=99999",
+            f"{POSTGRES_FORM} (Port out of range 0-65535)",
+        ),
+        ("DATABASE_URL", "postgresql://host?sslmode=on", f"{POSTGRES_FORM} ({SSL_MODES})"),
         ("BROKER_URL", "redis+cluster://host", BROKER_SCHEMES),
         ("DATABASE_REPLICA_URL", "standby:5432", POSTGRES_SCHEMES),
         ("LEADERBOARD_DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
@@ -103,6 +137,11 @@ def test_cluster_url_has_nodes_and_options() -> None:
         "ssl": True,
         "ssl_ca_certs": "/ca.pem",
     }
+
+
+def test_options_of_a_cluster_url_win_over_ours() -> None:
+    client = connect_cluster("redis+cluster://one?socket_timeout=7", 1.0)
+    assert client.connection_kwargs["socket_timeout"] == 7
 
 
 def test_override_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
