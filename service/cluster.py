@@ -28,6 +28,11 @@ def is_cluster(url: str) -> bool:
 def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
     """Return a client of a cluster that fails fast; it connects when first used."""
     nodes, options = parse_cluster_url(url)
+    ours: dict[str, Any] = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "client_name": "leaderboard",
+    }
     return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
         # Found again under the names that they were given, when all their addresses changed.
@@ -36,10 +41,7 @@ def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
         require_full_coverage=False,
         # Only how many tries is taken from this; after each the nodes are looked up again.
         retry=Retry(NoBackoff(), 1),
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        client_name="leaderboard",
-        **options,
+        **(ours | options),
     )
 
 

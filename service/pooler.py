@@ -34,8 +34,23 @@ class Connector:
     ) -> Any:
         """Return a connection.
 
-        Raises `DatabaseUnavailable` where a pooler's connections do not commit to the disk.
+        Raises `DatabaseUnavailable` where there is none to be had, whatever the reason, or where a
+        pooler's connections do not commit to the disk.
         """
+        try:
+            return await self._connect(*arguments, server_settings=server_settings, **options)
+        except (
+            asyncpg.PostgresError,
+            asyncpg.exceptions.ClientConfigurationError,
+            ValueError,
+        ) as error:
+            # One of these may say that our URL is wrong: an option that the server does not know,
+            # a file that is not there. No request can be answered until somebody mends that.
+            raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+
+    async def _connect(
+        self, *arguments: Any, server_settings: dict[str, str], **options: Any
+    ) -> Any:
         if not self.is_pooled:
             connection = await self._connect_directly(
                 *arguments, server_settings=server_settings, **options
@@ -72,6 +87,9 @@ class Connector:
         try:
             # One that was told to ignore them gives away that it is not the server which answers.
             row = await _ask_first(connection, "SELECT pg_backend_pid() AS pid")
+        except (asyncpg.OperatorInterventionError, asyncpg.ConnectionDoesNotExistError):
+            # It is just going away, whatever it is: that tells nothing.
+            raise
         except asyncpg.PostgresError:
             row = None
         if row is not None and row["pid"] == connection.get_server_pid():

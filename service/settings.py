@@ -14,15 +14,15 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.cluster import is_cluster
-from service.errors import UsageError
-from service.limits import describe_allowed
-from service.server_urls import (
+from service.addresses import (
     check_broker_url,
     check_postgres_url,
     check_redis_url,
-    hide_password,
+    hide_login,
 )
+from service.cluster import is_cluster
+from service.errors import UsageError
+from service.limits import describe_allowed
 
 _PREFIX: Final = "LEADERBOARD_"
 # Who calls the API gives its key by this one; the service itself has no use for it.
@@ -211,5 +211,5 @@ def _explain(error: ValidationError) -> str:
         "Value error, "
     )
     value = first["input"]
-    shown = hide_password(value) if isinstance(value, str) else value
+    shown = hide_login(value) if isinstance(value, str) else value
     return f"{environment_name(field)}={shown!r} is not usable: it must be {allowed}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cluster import parse_cluster_url
+from service.cluster import connect_cluster, parse_cluster_url
 from service.errors import UsageError
 from service.settings import Settings, environment_name, load_settings
 
@@ -38,9 +38,11 @@ BROKER_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, am
 REDIS_SCHEMES = "a URL that starts with one of redis://, rediss://, unix://, redis+cluster://, rediss+cluster://"
 CLUSTER_FORM = "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value]"
 POSTGRES_SCHEMES = "a URL that starts with one of postgresql://, postgres://"
-POSTGRES_PORT = "a URL with a port from 1 to 65535"
-REDIS_FORM = "redis://[user:password@]host:port[/database][?option=value]"
-RABBITMQ_FORM = "amqp://[user:password@]host:port[/vhost][?option=value]"
+REDIS_FORM = "redis://[user:password@]host:port/number[?option=value]"
+RABBITMQ_FORM = "amqp://[user:password@]host:port/vhost[?option=value]"
+POSTGRES_FORM = "postgresql://[user:password@]host:port/database[?option=value]"
+NO_PORT = "(Port out of range 0-65535)"
+SSL_MODES = "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"
 POOL_SIZE = "a whole number, 4 to 200"
 
 
@@ -64,35 +66,25 @@ POOL_SIZE = "a whole number, 4 to 200"
         ("LEADERBOARD_REDIS_TIMEOUT_SECONDS", "0", "a number, more than 0, at most 60"),
         ("LEADERBOARD_LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("LEADERBOARD_PUBLIC_READS", "maybe", "one of true, false"),
-        ("DATABASE_URL", "postgresql://[::1/x", "a URL (Invalid IPv6 URL)"),
-        ("DATABASE_URL", "postgresql://host:many/x", f"{POSTGRES_PORT} ('many' is none)"),
-        ("DATABASE_URL", "postgresql://one:1,two:70000/x", f"{POSTGRES_PORT} ('70000' is none)"),
-        (
-            "DATABASE_REPLICA_URL",
-            "postgres:///x?host=/run&port=0",
-            f"{POSTGRES_PORT} ('0' is none)",
-        ),
+        ("DATABASE_URL", "postgresql://[::1/x", f"{POSTGRES_SCHEMES} (Invalid IPv6 URL)"),
         (
             "DATABASE_URL",
-            "postgresql://host/x?sslmode=on",
-            "a URL whose sslmode is one of disable, allow, prefer, require, verify-ca, verify-full",
+            "postgresql://host:many/x",
+            f"{POSTGRES_FORM} (Port could not be cast to integer value as 'many')",
         ),
-        ("REDIS_URL", "redis://host:99999", f"{REDIS_FORM} (Port out of range 0-65535)"),
-        (
-            "REDIS_URL",
-            "redis://host?colour=red",
-            "a URL with options that Redis's client knows ('colour' is none)",
-        ),
+        ("DATABASE_URL", "postgresql://one:1,two:70000/x", f"{POSTGRES_FORM} {NO_PORT}"),
+        ("DATABASE_REPLICA_URL", "postgres:///x?port=70000", f"{POSTGRES_FORM} {NO_PORT}"),
+        ("DATABASE_URL", "postgresql://host/x?sslmode=on", f"{POSTGRES_FORM} ({SSL_MODES})"),
+        ("REDIS_URL", "redis://host:99999", f"{REDIS_FORM} {NO_PORT}"),
+        ("REDIS_URL", "redis://host?a=b", f"{REDIS_FORM} (there is no option 'a')"),
+        ("REDIS_URL", "redis+cluster://one?a=b", f"{CLUSTER_FORM} (there is no option 'a')"),
         (
             "BROKER_URL",
             "unix:///run/valkey.sock?db=one",
             f"{REDIS_FORM} (Invalid value for 'db' in connection URL.)",
         ),
-        (
-            "BROKER_URL",
-            "amqp://host?colour=red",
-            f"{RABBITMQ_FORM} (Unknown URL parameter: 'colour')",
-        ),
+        ("BROKER_URL", "amqp://host:99999", f"{RABBITMQ_FORM} {NO_PORT}"),
+        ("BROKER_URL", "amqp://host?a=b", f"{RABBITMQ_FORM} (Unknown URL parameter: 'a')"),
     ],
 )
 def test_wrong_value_is_told_with_its_name_and_what_is_allowed(
@@ -180,6 +172,11 @@ def test_cluster_url_has_nodes_and_options() -> None:
         "ssl": True,
         "ssl_ca_certs": "/ca.pem",
     }
+
+
+def test_options_of_a_cluster_url_win_over_ours() -> None:
+    client = connect_cluster("redis+cluster://one?socket_timeout=7", 1.0)
+    assert client.connection_kwargs["socket_timeout"] == 7
 
 
 def test_variable_that_is_no_setting_is_told() -> None:

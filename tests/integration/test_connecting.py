@@ -1,0 +1,64 @@
+"""Connections to PostgreSQL that cannot be made, or end while they are made."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.database import Database
+from service.errors import DatabaseUnavailable
+from service.pooler import Connector
+from service.settings import Settings
+from tests.serving import connect_client, run_app
+
+_READY_FOR_A_STATEMENT = b"Z\0\0\0\5I"
+
+
+@asynccontextmanager
+async def stand_before(database: Database, url: str) -> AsyncIterator[str]:
+    """A server that is told to end each connection just when its first statement comes."""
+    address = urlsplit(url)
+    place = parse_qs(address.query)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = f"{place['host'][0]}/.s.PGSQL.{place['port'][0]}"
+        from_server, to_server = await asyncio.open_unix_connection(path)
+        to_server.write(await reader.read(65_536))
+        writer.write(await from_server.readuntil(_READY_FOR_A_STATEMENT))
+        await reader.read(1)
+        await database.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'doomed'"
+        )
+        writer.write(await from_server.read())
+        writer.close()
+        to_server.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"postgresql://postgres@127.0.0.1:{port}{address.path}?sslmode=disable"
+
+
+async def test_server_that_goes_away_is_no_pooler(database: Database, database_url: str) -> None:
+    connector = Connector()
+    async with stand_before(database, database_url) as url, asyncio.timeout(15):
+        with pytest.raises(DatabaseUnavailable) as error:
+            await connector.connect(url, server_settings={"application_name": "doomed"})
+    assert "administrator command" in error.value.reason
+    assert not connector.is_pooled
+
+
+async def test_option_that_the_server_does_not_know_is_no_error_of_ours(
+    settings: Settings,
+) -> None:
+    url = f"{settings.database_url}&colour=red"
+    app = create_app(settings.model_copy(update={"database_url": url}))
+    async with run_app(app), connect_client(app) as client:
+        answer: httpx.Response = await client.get("/api/players/1")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        body = {"user_id": 1, "score": 1}
+        assert (await client.post("/api/leaderboard/submit", json=body)).status_code == 503
