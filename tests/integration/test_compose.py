@@ -238,7 +238,11 @@ def test_ports_are_bound_to_this_machine_unless_asked(services: dict[str, Any]) 
     assert sorted(ports) == ["127.0.0.1:3000:3000", "127.0.0.1:8000:8000"]
     opened = read_compose({**read_example(), "BIND_ADDRESS": "10.0.0.1"})["services"]
     assert opened["proxy"]["ports"] == ["10.0.0.1:8000:8000"]
-    assert opened["dashboard"]["ports"] == ["10.0.0.1:3000:3000"]
+    # It asks nobody to log in.
+    assert opened["dashboard"]["ports"] == ["127.0.0.1:3000:3000"]
+    shown = read_compose({**read_example(), "DASHBOARD_BIND_ADDRESS": "10.0.0.2"})["services"]
+    assert shown["dashboard"]["ports"] == ["10.0.0.2:3000:3000"]
+    assert shown["proxy"]["ports"] == ["127.0.0.1:8000:8000"]
 
 
 def test_compose_serves_the_console(services: dict[str, Any], tmp_path: Path) -> None:
@@ -255,6 +259,11 @@ def test_compose_serves_the_console(services: dict[str, Any], tmp_path: Path) ->
 def test_compose_demands_a_password(missing: str) -> None:
     with pytest.raises(AssertionError, match=rf"{missing} is not set: copy .env.example to .env"):
         read_compose({**read_example(), missing: ""})
+
+
+def test_console_is_told_the_name_that_a_proxy_gives_it() -> None:
+    services = read_compose({**read_example(), "DASHBOARD_HOST_NAME": "board.example"})["services"]
+    assert "--allow-host=board.example" in make_command(services["dashboard"])
 
 
 async def test_postgres_takes_its_options(services: dict[str, Any], database_url: str) -> None:
