@@ -24,7 +24,7 @@ from dashboard.simulation.cli import api_key_option, check_url
 _PROGRAM = "leaderboard dashboard"
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--url",
     default="http://127.0.0.1:8000",

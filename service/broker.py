@@ -1,6 +1,6 @@
 """Dramatiq's broker: Redis or RabbitMQ, as `BROKER_URL` says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 if TYPE_CHECKING:
@@ -38,9 +39,24 @@ def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> 
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         client_name="leaderboard-broker",
     )
-    return RedisBroker(  # type: ignore[no-untyped-call]
+    return _RedisBroker(  # type: ignore[no-untyped-call]
         client=blocking_redis.Redis(connection_pool=pool), middleware=list(middleware)
     )
+
+
+class _RedisBroker(RedisBroker):
+    """Dramatiq's, for which a Redis that is silent is away too, and no bug with a traceback."""
+
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        do_dispatch: Callable[..., Any] = super()._dispatch(command)  # type: ignore[no-untyped-call]
+
+        def dispatch(queue_name: str, *arguments: object) -> Any:
+            try:
+                return do_dispatch(queue_name, *arguments)
+            except RedisTimeoutError as error:
+                raise RedisConnectionError(str(error)) from error
+
+        return dispatch
 
 
 def disconnect_broker(broker: dramatiq.Broker) -> None:

@@ -92,7 +92,7 @@ def _listening_options(command: _Command) -> _Command:
     return command
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="leaderboard", message="%(prog)s %(version)s")
 def leaderboard() -> None:
     """A self-hosted leaderboard: every score kept exactly once, ranks at memory speed."""
@@ -218,7 +218,11 @@ def migrate(data_dir: Path | None) -> None:
     show_default=True,
     help="The same seed makes the same players and scores.",
 )
-@click.option("--reset", is_flag=True, help="Delete all players and sessions first.")
+@click.option(
+    "--reset",
+    is_flag=True,
+    help="Delete all players and sessions first; at a terminal, after a question.",
+)
 @data_dir_option
 def populate(
     players: int,
@@ -227,10 +231,16 @@ def populate(
     reset: bool,  # noqa: FBT001 - click passes it by name
     data_dir: Path | None,
 ) -> None:
-    """Fill the database with players and sessions, ranked and warm."""
+    """Fill the database with players and sessions, ranked and warm.
+
+    They stay for ever, like all others: not for a board that counts.
+    """
     from service.ops.populate import populate as fill_database
 
     settings = find_settings(data_dir)
+    question = "Delete all players and all their scores?"
+    if reset and sys.stdin.isatty() and not click.confirm(question, err=True):
+        raise UsageError("nothing was deleted, and nothing filled")
     asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
 
 

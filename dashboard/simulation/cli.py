@@ -82,7 +82,7 @@ api_key_option = click.option(
 )
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rate", type=float, help=f"Requests a second.  [default: {_DEFAULT_RATE:g}]")
 @click.option(
     "--duration",
@@ -167,15 +167,19 @@ def simulate(
 
     Requests leave at times fixed in advance (Poisson arrivals, from the seed) and latency counts
     from those, so that a server that stalls cannot hide it. At the end the submits are compared
-    with what the ledger counted. The console (`leaderboard dashboard`) finds the run and can pause
-    it, change its rate and stop it.
+    with what the ledger counted, where they stay for ever: not for a board that counts. The console
+    (`leaderboard dashboard`) finds the run and can pause it, change its rate and stop it.
 
     Exit status 0: the whole run was carried out, every request succeeded, and the ledger has each
     submit once. Ctrl-C ends the run early; a second one gives up the requests in flight.
     """
     if list_only:
-        for line in list_alive(list_runs(locate_runs())):
-            click.echo(line)
+        runs = [run for run in list_runs(locate_runs()) if run.alive]
+        if as_json:
+            click.echo(msgspec.json.encode(runs))
+        else:
+            for line in list_alive(runs):
+                click.echo(line)
         return 0
     _check_model(rate=rate, duration=duration, stages=stages, users=users, think=think)
     try:

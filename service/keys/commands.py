@@ -88,7 +88,10 @@ def list_all(data_dir: Path | None) -> None:
 @click.argument("name")
 @data_dir_option
 def revoke(name: str, data_dir: Path | None) -> None:
-    """Make a key worthless for good; every process knows within a second."""
+    """Make a key worthless for good.
+
+    Every process knows within a second.
+    """
     from service.keys.service import revoke_key
 
     async def end() -> str:

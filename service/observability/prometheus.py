@@ -23,7 +23,8 @@ from service.observability.figures import Distribution
 from service.ops.metrics import RouteFigures, sum_octaves
 from service.ops.schemas import ApiProcess, Overview, Status, WorkerProcess
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+# Litestar adds the character set to every text.
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
 
 _STATES: Final = {"ok": 1.0, "behind": 0.5, "away": 0.0}
 

@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 import httpx
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
@@ -33,7 +34,7 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]
 async def scrape(client: httpx.AsyncClient) -> Samples:
     response = await client.get("/metrics")
     assert response.status_code == 200, response.text
-    assert response.headers["content-type"].startswith("text/plain; version=")
+    assert response.headers["content-type"] == CONTENT_TYPE_LATEST
     samples: Samples = {}
     for family in text_string_to_metric_families(response.text):
         assert family.documentation

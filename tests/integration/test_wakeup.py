@@ -2,14 +2,17 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import dramatiq
 import pytest
+from dramatiq.errors import ConnectionClosed
 from redis.asyncio import Redis
 
-from service.broker import connect_broker, count_messages, disconnect_broker
+import service.broker
+from service.broker import STANDINGS_QUEUE, connect_broker, count_messages, disconnect_broker
 from service.cache import DIRTY_KEY, connect_redis
 from service.database import Database
 from service.embedded import ValkeyServer
@@ -196,3 +199,14 @@ async def test_no_wake_up_is_lost(
     row = await database.fetch_one("SELECT score FROM standing")
     assert row is not None
     assert row["score"] == WAKE_UPS
+
+
+def test_worker_takes_a_silent_redis_for_one_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other error of the consumer is logged as a bug, with its traceback."""
+    monkeypatch.setattr(service.broker, "_TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broker = connect_broker(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        consumer = broker.consume(STANDINGS_QUEUE)
+        with pytest.raises(ConnectionClosed, match="Timeout"):
+            next(consumer)
+        disconnect_broker(broker)

@@ -1,6 +1,7 @@
 """A run as a process of its own: found by its trace, commanded, recognised when it is gone."""
 
 import asyncio
+import json
 import os
 import stat
 import sys
@@ -86,6 +87,10 @@ async def test_a_run_is_found_and_commanded_and_leaves_its_figures(tmp_path: Pat
         listing = await start(tmp_path, "--list")
         stdout, _ = await listing.communicate()
         assert stdout.decode().startswith(f"{run_id}  pid {process.pid}  {peer.url}  ")
+        listing = await start(tmp_path, "--list", "--json")
+        stdout, _ = await listing.communicate()
+        [listed] = json.loads(stdout)
+        assert (listed["identity"]["run_id"], listed["alive"]) == (run_id, True)
 
         send_command(runs, run_id, Command.FASTER)
         send_command(runs, run_id, Command.FASTER)
@@ -110,6 +115,8 @@ async def test_a_run_is_found_and_commanded_and_leaves_its_figures(tmp_path: Pat
             send_command(runs, run_id, Command.STOP)
         listing = await start(tmp_path, "--list")
         assert (await listing.communicate())[0] == b"no run goes on\n"
+        listing = await start(tmp_path, "--list", "--json")
+        assert json.loads((await listing.communicate())[0]) == []
 
 
 async def test_nobody_else_may_read_a_run(tmp_path: Path) -> None:
