@@ -5,11 +5,14 @@ from typing import Final
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
+from redis.exceptions import RedisError
 
 from service.request_ids import request_id
 from service.settings import Settings
 
 _COMPLAINTS_APART_SECONDS: Final = 60.0
+_COMPLAINT: Final = "Consumer encountered a connection error"
+_CONNECTION_ERRORS: Final = (RedisError, OSError)
 
 _TEXT: Final = logging.Formatter(
     "%(asctime)s %(levelname)s %(name)s: %(message)s%(for_request)s",
@@ -45,7 +48,10 @@ def _name_request(record: logging.LogRecord) -> bool:
 
 
 class _ConsumerFilter(logging.Filter):
-    """Lets a consumer of Dramatiq, which tries again twice a second, complain once a minute."""
+    """Lets a consumer of Dramatiq, which tries again twice a second, complain once a minute.
+
+    For a Redis that hangs, and not just is away, Dramatiq logs a traceback each time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,10 +61,14 @@ class _ConsumerFilter(logging.Filter):
         """Whether a record is to be logged."""
         if not record.name.startswith("dramatiq.worker.ConsumerThread"):
             return True
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, _CONNECTION_ERRORS):
+            record.msg, record.args = f"{_COMPLAINT}: %s", (error,)
+            record.exc_info = None
         text = str(record.msg)
         if text.startswith("Restarting consumer"):
             return False
-        if not text.startswith("Consumer encountered a connection error"):
+        if not text.startswith(_COMPLAINT):
             return True
         before = self._complained_at.get(record.name)
         if before is not None and record.created < before + _COMPLAINTS_APART_SECONDS:
