@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     request_arrival_seconds: float = Field(default=30.0, ge=0.1, le=3_600)
     """Longest time that a request takes to arrive, body included; past it the answer is 408.
 
-    A new connection that sends nothing is closed after it, too.
+    A connection that sends nothing at first, or takes nothing of its answer, is closed after it.
     """
 
     connection_limit: int = Field(default=10_000, ge=1, le=1_000_000)
