@@ -22,7 +22,11 @@ def _url_with_scheme(*schemes: str, check: Callable[[str], None]) -> AfterValida
 
     def check_url(value: str | None) -> str | None:
         if value is not None:
-            if urlsplit(value).scheme not in schemes:
+            try:
+                scheme = urlsplit(value).scheme
+            except ValueError as error:
+                raise ValueError(f"a URL that starts with one of {allowed} ({error})") from error
+            if scheme not in schemes:
                 raise ValueError(f"a URL that starts with one of {allowed}")
             check(value)
         return value

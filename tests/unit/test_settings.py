@@ -69,6 +69,7 @@ NOT_A_NUMBER = "a valid integer, unable to parse string as an integer"
             f"{REDIS_FORM} (AbstractConnection.__init__() got {UNKNOWN_OPTION})",
         ),
         ("BROKER_URL", "kafka://host", BROKER_SCHEMES),
+        ("BROKER_URL", "redis://[::1", f"{BROKER_SCHEMES} (Invalid IPv6 URL)"),
         ("BROKER_URL", "redis://host:99999", f"{REDIS_FORM} (Port out of range 0-65535)"),
         ("BROKER_URL", "amqp://host:99999", f"{RABBITMQ_FORM} (Port out of range 0-65535)"),
         (
