@@ -34,6 +34,7 @@ _STANDINGS_PER_LOAD: Final = 10_000
 _PACKED_BYTES: Final = 16
 # One load keeps Redis busy for some ten milliseconds.
 _BUCKETS_PER_LOAD: Final = 250
+_NAMES_PER_UNLINK: Final = 1_000
 
 # A scan of a large board takes longer than any request may.
 _SCAN_SECONDS: Final = 600.0
@@ -101,6 +102,19 @@ class Index:
                 pipeline.hset(bucket_key, mapping=bucket)
             await pipeline.execute()
 
+    async def drop_names(self, season_id: int) -> None:
+        """Drop the names beside the index: the ids are, or will be, those of others."""
+        pattern = f"{SeasonKeys.of(season_id).names}*"
+        with translate_redis_errors():
+            buckets: list[bytes] = []
+            async for bucket in self._redis.scan_iter(match=pattern, count=_NAMES_PER_UNLINK):
+                buckets.append(bucket)
+                if len(buckets) == _NAMES_PER_UNLINK:
+                    await self._redis.unlink(*buckets)
+                    buckets = []
+            if buckets:
+                await self._redis.unlink(*buckets)
+
     async def rebuild_outdated(self) -> list[int]:
         """Rebuild the index of each open season that is not where its standings are.
 
@@ -153,11 +167,9 @@ class Index:
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
             # What another database left, or ours before it was restored, may name other players by
-            # the same ids. Nobody reads that index, so names can come before the swap, and have to.
-            # Any other index lacks names at worst, and readers fetch them.
-            names_are_strange = found is not None and not _is_of_epoch(found, offset.epoch)
-            if names_are_strange:
-                await self._reload_names(connection, season_id)
+            # the same ids. Nobody reads that index; of ours the readers fetch the names they miss.
+            if found is not None and not _is_of_epoch(found, offset.epoch):
+                await self.drop_names(season_id)
             with translate_redis_errors():
                 await _load_all(
                     connection,
@@ -180,8 +192,7 @@ class Index:
                 )
             if not swapped:
                 raise CacheUnavailable("the rebuilt index was lost or overtaken")
-            if not names_are_strange:
-                await self._reload_names(connection, season_id)
+            await self._reload_names(connection, season_id)
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         prefix = SeasonKeys.of(season_id).names
