@@ -133,7 +133,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     document_keys(app.openapi_schema)
     document_examples(app.openapi_schema)
     express_lane = ExpressLane(
-        app.asgi_handler,
+        HeadRequests(app.asgi_handler),
         ledger,
         top_feed,
         rank_reader,
@@ -141,7 +141,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         body_limit=settings.request_body_limit,
     )
     app.asgi_handler = Gate(
-        HeadRequests(express_lane),
+        express_lane,
         admission,
         request_limit=settings.request_limit,
         key_limiter=(

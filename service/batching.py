@@ -3,12 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from service.errors import ServiceError
+from service.request_ids import request_id
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+# What was put, who waits for it, and the id of the request.
+_Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None]
 
 
 class QueueFull(ServiceError):
@@ -43,6 +47,9 @@ class Batcher(Generic[Item, Answer]):
     caller alone. An exception raised by `run` itself is raised to every caller of the batch. Where
     it is a `ServiceError`, a server is away: then also to those who wait for the next batch, which
     would find the same after the same time-out.
+
+    `run` runs under the id of the request that waited longest: a sender may go on for hours, long
+    after the one that started it was answered.
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class Batcher(Generic[Item, Answer]):
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
         self._concurrency = concurrency
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._senders: set[asyncio.Task[None]] = set()
 
     @property
@@ -70,7 +77,7 @@ class Batcher(Generic[Item, Answer]):
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, request_id.get()))
         if len(self._senders) < self._concurrency:
             self._senders.add(asyncio.create_task(self._send_until_empty()))
         return await future
@@ -94,8 +101,9 @@ class Batcher(Generic[Item, Answer]):
     async def _send_batch(self) -> None:
         size = min(len(self._waiting), self._batch_limit)
         batch = [self._waiting.popleft() for _ in range(size)]
+        request_id.set(batch[0][2])
         try:
-            answers = await self._run([item for item, _ in batch])
+            answers = await self._run([item for item, _, _ in batch])
             _check_number(answers, batch)
         except ServiceError as error:
             _fail([*batch, *self._take_waiting()], error)
@@ -107,7 +115,7 @@ class Batcher(Generic[Item, Answer]):
             # This task ends here, and nobody would come for those who wait.
             _fail([*batch, *self._take_waiting()], Interrupted())
             raise
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future, _), answer in zip(batch, answers, strict=True):
             # A caller that went away has cancelled its future.
             if future.done():
                 continue
@@ -116,7 +124,7 @@ class Batcher(Generic[Item, Answer]):
             else:
                 future.set_result(answer)
 
-    def _take_waiting(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+    def _take_waiting(self) -> "list[_Waiting[Item, Answer]]":
         taken = list(self._waiting)
         self._waiting.clear()
         return taken
@@ -127,7 +135,7 @@ def _check_number(answers: Sequence[object], items: Sequence[object]) -> None:
         raise RuntimeError(f"{len(answers)} answers to {len(items)} items")
 
 
-def _fail(items: Sequence[tuple[object, asyncio.Future[Answer]]], error: Exception) -> None:
-    for _, future in items:
+def _fail(items: "Sequence[_Waiting[Item, Answer]]", error: Exception) -> None:
+    for _, future, _ in items:
         if not future.done():
             future.set_exception(error)

@@ -1,7 +1,8 @@
 """What a connection may cost: how many there are, how long and how large a request's head may be.
 
 Uvicorn bounds none of these with httptools. Without a bound a few clients that send a byte now and
-then, or a header without end, would take all memory and descriptors of a process.
+then, or a header without end, would take all memory and descriptors of a process; and those that
+never read their answers would take all places for requests.
 """
 
 import asyncio
@@ -88,6 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _has_moved_on = False
     _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or send it away."""
@@ -100,7 +102,18 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_deadline()
+        self._stop_taking()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hold answers back until the client takes what there is, unless it takes nothing."""
+        super().pause_writing()
+        self._await_taking()
+
+    def resume_writing(self) -> None:
+        """Go on answering."""
+        self._stop_taking()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request, several, or what is none."""
@@ -160,6 +173,23 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _await_taking(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        seconds = self.server_state.bounds.arrival_seconds
+        self._taking = self.loop.call_later(seconds, self._check_taking, left)
+
+    def _check_taking(self, left_before: int) -> None:
+        if self.transport.get_write_buffer_size() < left_before:
+            self._await_taking()
+        else:
+            # To close would be to wait until all is taken.
+            self.transport.abort()
+
+    def _stop_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _give_up(self) -> None:
         self._deadline = None

@@ -15,7 +15,6 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from service.cache import SeasonKeys, translate_redis_errors
 from service.database import load_sql
 from service.errors import UsageError
 from service.ops.progress import Report
@@ -59,8 +58,6 @@ _LANES: Final = 2
 # Then whoever waits for the writer lock gets a turn: an index that is far behind is rebuilt as a
 # whole, which is dear, so not after every chunk.
 _SPELL_SECONDS: Final = 60.0
-
-_NAMES_PER_UNLINK: Final = 1_000
 
 
 # The first and the last place of some players, from 1.
@@ -139,25 +136,11 @@ async def _empty_servers(servers: Servers, report: Report) -> None:
             except asyncpg.LockNotAvailableError as error:
                 raise UsageError("the tables are in use: try --reset again") from error
             # Under the new epoch this is an empty index with an empty top for everyone to see.
-            await Index(servers.redis, servers.database).rebuild_outdated()
-            await _drop_names(servers)
+            index = Index(servers.redis, servers.database)
+            await index.rebuild_outdated()
+            for season in await servers.database.fetch(LIST_OPEN_SEASONS):
+                await index.drop_names(season["season_id"])
         step.facts = facts
-
-
-async def _drop_names(servers: Servers) -> None:
-    """Drop the names beside the index: the ids will be given to others."""
-    redis = servers.redis
-    for season in await servers.database.fetch(LIST_OPEN_SEASONS):
-        keys = SeasonKeys.of(season["season_id"])
-        with translate_redis_errors():
-            buckets: list[bytes] = []
-            async for bucket in redis.scan_iter(match=f"{keys.names}*", count=_NAMES_PER_UNLINK):
-                buckets.append(bucket)
-                if len(buckets) == _NAMES_PER_UNLINK:
-                    await redis.unlink(*buckets)
-                    buckets = []
-            if buckets:
-                await redis.unlink(*buckets)
 
 
 async def _reserve_player_ids(servers: Servers, players: int) -> int:

@@ -43,13 +43,14 @@ async def rebuild(settings: Settings) -> None:
 
 async def _rebuild_all(servers: Servers, report: Report) -> None:
     index = Index(servers.redis, servers.database)
+    epochs = await index.read_epochs()
     # Ranks and index are looked after while the ledger is read, which keeps one processor busy, on
     # the chance that the ledger agrees with the standings.
     try:
         async with asyncio.TaskGroup() as group:
             mending = group.create_task(_rebuild_standings(servers.database, report))
             ranking = group.create_task(store_ranks(servers.database))
-            comparing = group.create_task(_find_right(index))
+            comparing = group.create_task(_find_right(index, epochs))
     except BaseExceptionGroup as errors:
         # The first one; the others were cancelled for it.
         raise errors.exceptions[0] from None
@@ -71,9 +72,9 @@ async def _rebuild_all(servers: Servers, report: Report) -> None:
         step.facts = f"{len(made)} rebuilt, with names and top"
 
 
-async def _find_right(index: Index) -> dict[int, bytes | str]:
+async def _find_right(index: Index, epochs: dict[int, str]) -> dict[int, bytes | str]:
     try:
-        return await index.find_right()
+        return await index.find_right(epochs)
     except CacheUnavailable:
         # What that means is said when the index's turn comes.
         return {}

@@ -3,14 +3,12 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-import asyncpg
 import msgspec
 from redis.asyncio import Redis
 
@@ -24,6 +22,7 @@ from service.cache import (
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable
 from service.standings.following import LIST_OPEN_SEASONS
+from service.standings.handover import hand_over
 from service.standings.offset import Offset
 from service.standings.schemas import Published, Top
 from service.standings.top import parse_top, select_top
@@ -35,9 +34,7 @@ _STANDINGS_PER_LOAD: Final = 10_000
 _PACKED_BYTES: Final = 16
 # One load keeps Redis busy for some ten milliseconds.
 _BUCKETS_PER_LOAD: Final = 250
-
-# A scan of a large board takes longer than any request may.
-_SCAN_SECONDS: Final = 600.0
+_NAMES_PER_UNLINK: Final = 1_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -103,25 +100,43 @@ class Index:
                 pipeline.hset(bucket_key, mapping=bucket)
             await pipeline.execute()
 
-    async def find_right(self) -> dict[int, bytes | str]:
-        """Compare the index of each open season with its standings, and mend the names beside it.
+    async def drop_names(self, season_id: int) -> None:
+        """Drop the names beside the index: the ids are, or will be, those of others."""
+        pattern = f"{SeasonKeys.of(season_id).names}*"
+        with translate_redis_errors():
+            buckets: list[bytes] = []
+            async for bucket in self._redis.scan_iter(match=pattern, count=_NAMES_PER_UNLINK):
+                buckets.append(bucket)
+                if len(buckets) == _NAMES_PER_UNLINK:
+                    await self._redis.unlink(*buckets)
+                    buckets = []
+            if buckets:
+                await self._redis.unlink(*buckets)
 
-        Returns, by the id of each season whose index holds just these standings, the offset it has,
-        which need not be theirs: `rebuild_outdated` has only that left to set.
-        """
+    async def read_epochs(self) -> dict[int, str]:
+        """Return the epoch of each open season's standings, by its id."""
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
+        return {season["season_id"]: str(season["epoch"]) for season in seasons}
+
+    async def find_right(self, epochs: Mapping[int, str]) -> dict[int, bytes | str]:
+        """Compare the index of these seasons with the standings, and mend the names beside it.
+
+        Returns, by the id of each season whose index has this epoch and holds just these standings,
+        its offset: `rebuild_outdated` has only that left to set.
+        """
         found = {
-            season["season_id"]: await self._compare_all(season["season_id"]) for season in seasons
+            season_id: await self._compare_all(season_id, epoch)
+            for season_id, epoch in epochs.items()
         }
         return {season_id: offset for season_id, offset in found.items() if offset is not None}
 
-    async def _compare_all(self, season_id: int) -> bytes | str | None:
+    async def _compare_all(self, season_id: int, epoch: str) -> bytes | str | None:
         keys = SeasonKeys.of(season_id)
         places = itertools.count(0, _STANDINGS_PER_LOAD)
         async with self._database.snapshot() as connection:
             with translate_redis_errors():
                 (offset,) = await self._redis.mget(keys.offset)
-                is_right = await _load_all(
+                is_right = _is_of_epoch(offset, epoch) and await hand_over(
                     connection,
                     lambda rows: self._compare(
                         keys=[keys.index], args=[rows[0]["packed"], next(places)]
@@ -134,7 +149,7 @@ class Index:
             if not is_right:
                 return None
             await self._reload_names(connection, season_id)
-        return offset or b""
+        return offset
 
     async def rebuild_outdated(self, right: Mapping[int, bytes | str] | None = None) -> list[int]:
         """Rebuild the index of each open season that is not where its standings are.
@@ -195,13 +210,11 @@ class Index:
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
             # What another database left, or ours before it was restored, may name other players by
-            # the same ids. Nobody reads that index, so names can come before the swap, and have to.
-            # Any other index lacks names at worst, and readers fetch them.
-            names_are_strange = found is not None and not _is_of_epoch(found, offset.epoch)
-            if names_are_strange:
-                await self._reload_names(connection, season_id)
+            # the same ids. Nobody reads that index; of ours the readers fetch the names they miss.
+            if found is not None and not _is_of_epoch(found, offset.epoch):
+                await self.drop_names(season_id)
             with translate_redis_errors():
-                await _load_all(
+                await hand_over(
                     connection,
                     lambda rows: self._load(keys=[new_index], args=[rows[0]["packed"]]),
                     1,
@@ -211,8 +224,7 @@ class Index:
                 )
             if not await self._swap_in(connection, season_id, new_index, found or b"", offset):
                 raise CacheUnavailable("the rebuilt index was lost or overtaken")
-            if not names_are_strange:
-                await self._reload_names(connection, season_id)
+            await self._reload_names(connection, season_id)
 
     async def _swap_in(
         self,
@@ -241,7 +253,7 @@ class Index:
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         prefix = SeasonKeys.of(season_id).names
         with translate_redis_errors():
-            await _load_all(
+            await hand_over(
                 connection,
                 lambda rows: self._load_names(
                     keys=[f"{prefix}{row['bucket']}" for row in rows],
@@ -259,37 +271,6 @@ async def _read_offset(connection: Connection, season_id: int) -> Offset:
     return Offset.of_season(next(row for row in seasons if row["season_id"] == season_id))
 
 
-def _is_of_epoch(stored: bytes | str, epoch: str) -> bool:
+def _is_of_epoch(stored: bytes | str | None, epoch: str) -> bool:
     offset = Offset.parse(stored)
     return offset is not None and offset.epoch == epoch
-
-
-async def _load_all(
-    connection: Connection,
-    load: Callable[[list[asyncpg.Record]], Awaitable[object]],
-    rows_per_load: int,
-    statement: str,
-    *parameters: object,
-) -> bool:
-    """Hand a large answer to `load`, some rows at a time, and read the next ones meanwhile.
-
-    Ends where `load` answers 0; returns whether it took all.
-    """
-    # asyncpg's own names begin at one in each process. Behind a pooler another process's cursor may
-    # have left its statement on the connection that this transaction was given.
-    prepared = await connection.prepare(statement, name=f"scan_{uuid4().hex}")
-    cursor = await prepared.cursor(*parameters, timeout=_SCAN_SECONDS)
-    rows = await cursor.fetch(rows_per_load, timeout=_SCAN_SECONDS)
-    while rows:
-        # Both have ended before one's error is raised: the connection is not used twice at once.
-        loaded, found = await asyncio.gather(
-            load(rows), cursor.fetch(rows_per_load, timeout=_SCAN_SECONDS), return_exceptions=True
-        )
-        if isinstance(loaded, BaseException):
-            raise loaded
-        if isinstance(found, BaseException):
-            raise found
-        if not loaded:
-            return False
-        rows = found
-    return True

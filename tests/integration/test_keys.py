@@ -5,19 +5,24 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from service.app import create_app
+from service.cache import connect_redis
 from service.database import Database
+from service.embedded import ValkeyServer
+from service.keys.limiting import KeyLimiter
 from service.keys.roles import Role
 from service.keys.service import list_keys, make_key, revoke_key
 from service.settings import Settings
 from service.standings.refresh import Refresher
 from tests.factories import make_player, record_scores
 from tests.integration.event_stream import EventStream, open_stream
+from tests.integration.test_degraded import hanging
 from tests.serving import connect_client, run_app, serve_app
 from tests.waiting import wait_until
 
@@ -322,6 +327,22 @@ async def test_limit_of_a_key_in_a_flood(
     assert 100 <= statuses[400] <= 110
     assert statuses[429] == 300 - statuses[400]
     assert not any("stale" in answer.json() for answer in answers[300:])
+
+
+async def test_redis_that_hangs_holds_up_a_flood_once(tmp_path: Path, settings: Settings) -> None:
+    with ValkeyServer(tmp_path) as valkey:
+        own = settings.model_copy(update={"redis_url": valkey.url, "redis_timeout_seconds": 0.3})
+        redis = connect_redis(own)
+        limiter = KeyLimiter(redis, valkey.url, per_minute=1)
+        assert await limiter.take("game") is None
+        assert await limiter.take("game") is not None
+        with hanging(valkey):
+            started_at = time.monotonic()
+            refused = await asyncio.gather(*(limiter.take("game") for _ in range(200)))
+            # One after the other, or a few at once, they would wait for many time-outs.
+            assert time.monotonic() - started_at < 2
+            assert set(refused) == {None}
+        await redis.aclose()
 
 
 async def test_no_limit_while_redis_is_away(settings: Settings, database: Database) -> None:

@@ -181,7 +181,7 @@ async def test_index_found_right_is_made_again_where_somebody_wrote_since(
     await refresher.refresh()
     season_id = await find_global_season(database)
     index = Index(redis, database)
-    right = await index.find_right()
+    right = await index.find_right(await index.read_epochs())
     assert list(right) == [season_id]
 
     await record_scores(database, (first, 10))

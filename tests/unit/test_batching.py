@@ -7,6 +7,7 @@ import pytest
 
 from service.batching import Batcher, Interrupted, QueueFull
 from service.errors import ServiceError
+from service.request_ids import request_id
 
 
 class Refused(ServiceError):
@@ -204,3 +205,27 @@ async def test_drain_returns_when_everything_put_is_answered(runs: Runs) -> None
 async def test_drain_of_an_idle_batcher_returns_at_once(runs: Runs) -> None:
     async with asyncio.timeout(5):
         await make_batcher(runs).drain()
+
+
+async def test_batch_runs_under_the_id_of_the_request_that_waited_longest() -> None:
+    ids: list[str | None] = []
+    gate = asyncio.Event()
+
+    async def run(items: list[int]) -> Sequence[int]:
+        ids.append(request_id.get())
+        await gate.wait()
+        return items
+
+    batcher: Batcher[int, int] = Batcher(run, batch_limit=2, queue_limit=100)
+
+    async def put(name: str) -> int:
+        request_id.set(name)
+        return await batcher.put(0)
+
+    first = asyncio.create_task(put("first"))
+    await let_others_run()
+    others = [asyncio.create_task(put(name)) for name in ("second", "third", "fourth")]
+    await let_others_run()
+    gate.set()
+    await asyncio.gather(first, *others)
+    assert ids == ["first", "second", "fourth"]

@@ -16,6 +16,8 @@ from service.draining import DrainingProtocol, DrainingServer
 from tests.waiting import wait_until
 
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
+# More than the system keeps for a connection.
+LARGE = 64 * 1024 * 1024
 BOUNDS = Bounds(connections=3, arrival_seconds=0.3)
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -23,7 +25,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def count_body(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body; below `/never` not at all."""
+    """Answer with the length of the body; at `/never` not at all, at `/large` with much."""
     length, more = 0, True
     while more or scope["path"] == "/never":
         message = await receive()
@@ -31,7 +33,7 @@ async def count_body(scope: Any, receive: Any, send: Any) -> None:
             return
         length += len(message["body"])
         more = message["more_body"]
-    body = b"%d" % length
+    body = b"%d" % length if scope["path"] != "/large" else bytes(LARGE)
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -145,6 +147,22 @@ async def test_many_requests_at_once_are_no_head(connect: Any) -> None:
             assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
         writer.write(sent[-20:])
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+
+
+async def test_client_that_takes_nothing_of_its_answer(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
+        await asyncio.sleep(2 * BOUNDS.arrival_seconds)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(LARGE)
+
+
+async def test_client_that_takes_its_answer_slowly(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
+        for _ in range(4):
+            await asyncio.sleep(BOUNDS.arrival_seconds / 2)
+            await reader.readexactly(LARGE // 4)
 
 
 @pytest.mark.parametrize(
