@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from textual import events, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -16,6 +16,7 @@ from textual.worker import Worker, WorkerState
 from dashboard.actions import Action, list_actions
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
+from dashboard.eager_keys import EagerKeys
 from dashboard.event_log import Event
 from dashboard.export import UnknownFormat, write_rows
 from dashboard.gateway import Gateway
@@ -45,7 +46,7 @@ TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
 
 
-class Console(App[None]):
+class Console(EagerKeys):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"

@@ -50,7 +50,7 @@ class HandRow(Vertical):
 
     def focus_first(self) -> None:
         """Let the operator type."""
-        self.query_one("#hand-user", Input).focus()
+        self.screen.set_focus(self.query_one("#hand-user", Input))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Submit what is typed."""

@@ -195,3 +195,21 @@ async def test_a_worker_that_fails_is_said_and_the_console_goes_on() -> None:
         assert "follow failed: ZeroDivisionError: a defect" in operator.toasts[-1]
         await operator.press("1")
         assert "ada" in operator.screen_text
+
+
+async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> None:
+    async with watch_live() as operator:
+        await operator.press_together("slash", *"qa")
+        assert operator.console.is_running
+        assert "Nobody of these 9 matches" in operator.notice
+        await operator.press("escape")
+        await operator.press_together("g", "4", "enter")
+        await operator.press("y")
+        assert operator.console.clipboard.startswith("4\t4\tbarbara")
+        await operator.press_together("2", "4")
+        assert "… looking for 4" in operator.screen_text
+        await operator.press("enter")
+        await operator.press_together("c", "1", "enter")
+        assert "ada is 2,250 points and 3 ranks ahead of barbara" in operator.screen_text
+        await operator.press_together("3", "h", "4", "2", "enter")
+        assert "user and score are whole numbers" in operator.read("#hand-answer")
