@@ -286,7 +286,7 @@ class Run:
             kinds=recorder.report_kinds(elapsed_seconds, position_seconds),
             latency_buckets=recorder.list_latency_buckets(),
             errors=recorder.list_errors(),
-            seconds=recorder.list_seconds(),
+            seconds=recorder.list_seconds(elapsed_seconds),
             generator=recorder.report_generator(processor_seconds / max(elapsed_seconds, 0.001)),
             submits=recorder.report_submits(self._key_prefix),
         )

@@ -196,8 +196,7 @@ class PlayerPane(Vertical):
                     (f" {fit_name(entry.username, _PASSED_NAME).rstrip()}", ""),
                 ]
             )
-        gained = int((lookup.scores[-1] or 0) - (lookup.scores[0] or 0))
-        lines.append([(f"{write_change(gained) or '±0'} while watched", "muted")])
+        lines.append([(f"{write_change(lookup.gained) or '±0'} while watched", "muted")])
         return lines
 
     def _write_players(self, players: int) -> str:

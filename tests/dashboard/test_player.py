@@ -151,3 +151,27 @@ async def test_scores_of_a_million_players_are_whole() -> None:
         (line,) = (line for line in operator.screen_text.splitlines() if "alan" in line)
         assert "=1,000,000" in line
         assert " 3,800 " in line
+
+
+async def test_a_chart_has_the_scale_of_what_it_draws() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        pane = operator.console.screen.query_one("#first", PlayerPane)
+        pane.lookup.scores.extend([6_000.0] * 500)
+        operator.peer.add_score(5, 1_070)
+        await operator.pass_time(2.2)
+        chart = operator.screen_text.split("Score while watched")[1]
+        assert "6,070" in chart
+        assert "6,000" in chart
+        assert pane.lookup.scores[0] == 5_000
+        assert "5,000" not in chart
+
+
+async def test_what_was_gained_while_watched_outlives_the_chart() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        pane = operator.console.screen.query_one("#first", PlayerPane)
+        pane.lookup.scores.extend([6_000.0] * 600)
+        operator.peer.add_score(5, 1_070)
+        await operator.pass_time(2.2)
+        assert "+1,070 while watched" in operator.screen_text
