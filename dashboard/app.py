@@ -135,7 +135,8 @@ class Console(EagerKeys):
         self.picture.take_top_error(event.error)
 
     def on_window_wanted(self, event: WindowWanted) -> None:
-        """Read the board from another place on."""
+        """Read the board from another place on, whoever was looked for before."""
+        self.workers.cancel_group(self, "follow")
         self._connection.look_at(event.first)
 
     def on_player_wanted(self, event: PlayerWanted) -> None:

@@ -22,6 +22,11 @@ HISTORY_LOOKS: Final = 150
 
 Verdict = Literal["ok", "slow", "away"]
 
+_MOST_PROCESSES: Final = 256
+
+_Identity = tuple[str, int, datetime]
+"""A process: ids are used again, so that the time of its start belongs to them."""
+
 
 class Sample(NamedTuple):
     """A figure at one look; `restarted` where a process of its part was another than before."""
@@ -112,7 +117,7 @@ class Health:
         self.history: dict[str, deque[Sample]] = {}
         self._log = log
         self._verdicts: dict[str, Verdict] = {}
-        self._processes: dict[str, tuple[Process, ...]] = {}
+        self._processes: dict[str, dict[_Identity, None]] = {}
         self._server_errors: dict[str, int] = {}
 
     def take(
@@ -145,19 +150,13 @@ class Health:
         history.append(Sample(value, restarted))
 
     def _note_restarts(self, rule: PartRule, part: Part, now: datetime) -> bool:
-        before = self._processes.get(rule.name)
-        if not part.processes:
-            # Away, or not known while Redis is away: whoever comes next is compared with the last.
-            return False
-        self._processes[rule.name] = part.processes
-        if before is None:
-            return False
-        old = {(process.host, process.pid, process.started_at) for process in before}
-        new = [
-            process
-            for process in part.processes
-            if (process.host, process.pid, process.started_at) not in old
-        ]
+        known = self._processes.setdefault(rule.name, {})
+        # None is known before the first look, and none is listed while a part is away.
+        new = [process for process in part.processes if known and _identify(process) not in known]
+        # Kept though not listed: while Redis is away an API process tells only of itself.
+        known.update(dict.fromkeys(map(_identify, part.processes)))
+        for identity in list(known)[:-_MOST_PROCESSES]:
+            del known[identity]
         for process in new:
             started = write_time(process.started_at, now.tzinfo)
             text = f"restarted: process {process.pid} on {process.host}, started {started}"
@@ -184,6 +183,10 @@ class Health:
         if errors > before:
             text = f"{errors - before:,} server errors at {route}"
             self._log.add(Event(now, "API", "bad", text))
+
+
+def _identify(process: Process) -> _Identity:
+    return process.host, process.pid, process.started_at
 
 
 def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: datetime) -> PartHealth:

@@ -153,7 +153,7 @@ class Picture:
         lag = self.find_lag()
         if lag is not None:
             return Condition(Kind.STALE, f"{self.describe_age()}: {lag}")
-        if not self.top.leaderboard:
+        if not self.top.players:
             return Condition(
                 Kind.EMPTY,
                 "Nobody has played yet: press 3 to start traffic",

@@ -23,6 +23,7 @@ from dashboard.widgets.tones import ToneLine
 
 _SIDE_LINES = 5
 _LOOK_AGAIN_SECONDS = 1.0
+_LONGEST_RANK = 20
 
 
 class LiveScreen(ConsoleScreen):
@@ -93,8 +94,7 @@ class LiveScreen(ConsoleScreen):
         picture = self.picture
         at = picture.clock.monotonic()
         self._board_view.show(picture.board, at, dim=condition.is_dim)
-        if self._wanted_place is not None and self._has_place(self._wanted_place):
-            self._go_to_place(self._wanted_place)
+        self._arrive()
         self._keep_following(at)
         self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
         movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
@@ -146,6 +146,20 @@ class LiveScreen(ConsoleScreen):
         if 0 <= place < self._count_players():
             self._go_to_place(place)
 
+    def _arrive(self) -> None:
+        """Go to the place that was asked for once its lines are here."""
+        board, place = self.picture.board, self._wanted_place
+        if place is None:
+            if board.first and not board.entries:
+                # The board has become so short that it ends before these lines.
+                self.post_message(WindowWanted(0))
+        elif self._has_place(place):
+            self._go_to_place(place)
+        elif board.first == _find_window(place):
+            # It has become shorter since: the last one is nearest.
+            self._wanted_place = None
+            self._board_view.go_to_line(len(board) - 1)
+
     def _keep_following(self, at: float) -> None:
         """Go after a followed player who has left the lines that are here."""
         followed = self._board_view.followed
@@ -175,12 +189,14 @@ class LiveScreen(ConsoleScreen):
         else:
             self._wanted_place = place
             self._board_view.followed = None
-            self.post_message(WindowWanted(max(0, place - PAGE_LIMIT // 2)))
+            self.post_message(WindowWanted(_find_window(place)))
 
     def _go_to_rank(self, answer: str) -> None:
         text = answer.strip().removeprefix("#").replace(",", "")
         players = self._count_players()
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= players):
+        # Python does not read numbers of thousands of digits.
+        is_number = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_RANK
+        if not (is_number and 1 <= int(text) <= players):
             self.notify(f"Ranks go from 1 to {players:,}.", severity="warning", markup=False)
             return
         # The first with a rank has as many players before as are better.
@@ -226,6 +242,11 @@ class LiveScreen(ConsoleScreen):
             [(draw_sparkline(history, 28), "accent")],
             [(write_amount(pending, "session"), "strong"), (" pending", "muted")],
         ]
+
+
+def _find_window(place: int) -> int:
+    """Return the place from which on lines are read to have a place amid them."""
+    return max(0, place - PAGE_LIMIT // 2)
 
 
 def _draw_mover(line: Line) -> ToneLine:

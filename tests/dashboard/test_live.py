@@ -1,3 +1,5 @@
+from textual.widgets import Input
+
 from dashboard.gateway import TOP_LIMIT
 from dashboard.widgets.board_view import BoardView
 from tests.dashboard.frozen_clock import FrozenClock
@@ -84,6 +86,9 @@ async def test_go_to_rank_finds_it_or_says_the_range() -> None:
         assert find_board(operator).selected == 4
         await operator.press("g", "9", "9", "enter")
         assert operator.toasts[-1].startswith("Ranks go from 1 to 9.")
+        await operator.press("g")
+        operator.console.screen.query_one("Prompt Input", Input).value = "9" * 5_000
+        await operator.press("enter")
         assert find_board(operator).selected == 4
 
 
@@ -249,6 +254,42 @@ async def test_a_followed_player_is_followed_out_of_the_lines_that_are_here() ->
         await operator.pass_time(3.0)
         assert find_board(operator).followed is None
         assert find_board(operator).selected == 1
+
+
+async def test_a_look_for_a_followed_player_does_not_undo_a_later_wish() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.rank_seconds = 2.0
+        await operator.press("down", "f")
+        operator.peer.add_score(2, -3_000)
+        await operator.pass_time(0.6)
+        await operator.press("g", "4", "0", "0", "0", "enter")
+        await operator.pass_time(4.0)
+        assert "3,500 to 4,499 of 5,000 players" in operator.notice
+        assert find_board(operator).selected == 4_000
+
+
+async def test_a_board_that_became_shorter_shows_what_is_left() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("end", "end")
+        assert "4,500 to 5,000 of 5,000 players" in operator.notice
+        operator.peer.scores = operator.peer.scores[:3]
+        await operator.pass_time(2.0)
+        assert "first 3 of 3 players" in operator.notice
+        assert find_board(operator).selected == 1
+        operator.peer.scores = []
+        await operator.pass_time(2.0)
+        assert "Nobody has played yet" in operator.notice
+
+
+async def test_a_place_that_is_gone_when_its_lines_come_is_given_up_for_the_last() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.page_seconds = 1.0
+        await operator.press("g", "4", "0", "0", "0")
+        operator.peer.scores = operator.peer.scores[:3_900]
+        await operator.press("enter")
+        await operator.pass_time(6.0)
+        assert "3,500 to 3,900 of 3,900 players" in operator.notice
+        assert find_board(operator).selected == 3_900
 
 
 async def test_other_ranks_are_not_gone_to_while_paused_or_away_and_it_says_so() -> None:
