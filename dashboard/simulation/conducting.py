@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,7 +83,9 @@ class _Snapshots:
     def _write(self, snapshot: RunSnapshot) -> None:
         self._last = snapshot
         if self.directory is not None:
-            self.directory.write(snapshot)
+            # A full disk must not end the run.
+            with suppress(OSError):
+                self.directory.write(snapshot)
 
 
 async def _conduct(
