@@ -3,15 +3,18 @@
 import os
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from textual.widgets import Input
 
 from dashboard.hand_submission import HandAnswer, HandScore
 from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState
 from dashboard.simulation.run_directory import Command
+from dashboard.widgets.hand_row import HandRow
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.service_peer import ServicePeer
 from tests.dashboard.simulating import (
+    IDENTITY,
     Runs,
     Simulating,
     make_ended_report,
@@ -219,6 +222,55 @@ async def test_the_comparison_stays_until_a_new_run_is_wanted() -> None:
         assert "0 lost, 0 counted twice" in simulating.operator.notice
 
 
+async def test_a_run_that_others_start_is_taken_up_also_from_one_that_has_ended() -> None:
+    async with open_simulate() as simulating:
+        await simulate_ended(simulating)
+        ended = simulating.runs.found
+        assert ended is not None
+        simulating.runs.show(make_report(run_id="beef00"))
+        assert simulating.runs.found is not None
+        beef = msgspec.structs.replace(IDENTITY, run_id="beef00")
+        simulating.runs.found = msgspec.structs.replace(simulating.runs.found, identity=beef)
+        simulating.runs.kept = {"cafe00": ended}
+        await simulating.look()
+        assert "run beef00" in simulating.operator.read("#run")
+        assert "running 41/90 s" in simulating.operator.read("#status")
+        await simulating.operator.press("x")
+        assert simulating.runs.told == [Command.STOP]
+
+
+async def test_the_last_answers_of_a_run_are_not_beyond_its_end() -> None:
+    runs = Runs()
+    runs.show(make_report(state=RunState.DRAINING, elapsed_seconds=97.0))
+    async with open_simulate(runs) as simulating:
+        assert "draining 90/90 s" in simulating.operator.read("#status")
+
+
+async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> None:
+    async with open_simulate(read_only=True) as simulating:
+        operator = simulating.operator
+        await operator.press("h")
+        assert operator.toasts[-1] == "This console only looks."
+        await operator.click(HandRow, (12, 1))
+        await operator.press("tab", "tab", "tab")
+        await operator.type("55")
+        await operator.press("enter")
+        screen = operator.console.screen
+        for name in ("user", "score"):
+            screen.query_one(f"#hand-{name}", Input).value = "5"
+        await screen.query_one("#hand-user", Input).action_submit()
+        await operator.pass_time()
+        wanted = {"Start", "Faster", "Slower", "Pause", "Stop", "New run", "By hand"}
+        commands = operator.console.get_system_commands(screen)
+        chosen = [command for command in commands if command.title in wanted]
+        assert wanted == {command.title for command in chosen}
+        for command in chosen:
+            await command.callback()
+            await operator.pass_time()
+        assert simulating.hand.submitted == []
+        assert simulating.runs.started == simulating.runs.told == []
+
+
 async def test_a_read_only_console_watches_and_commands_nothing() -> None:
     runs = Runs()
     async with open_simulate(runs, read_only=True) as simulating:
@@ -261,6 +313,21 @@ async def test_a_score_without_an_answer_is_sent_again_under_the_same_key() -> N
         assert len(keys) == 4
         assert len(set(keys[:3])) == 1
         assert keys[3] != keys[0]
+
+
+async def test_a_score_waits_for_the_answer_of_the_one_before() -> None:
+    async with open_simulate() as simulating:
+        simulating.hand.answering.clear()
+        await submit(simulating, "5", "1")
+        simulating.operator.console.screen.query_one("#hand-score", Input).value = "2"
+        await simulating.operator.press("enter")
+        assert [score.score for score, _ in simulating.hand.submitted] == [1]
+        assert "asking" in simulating.operator.read("#hand-answer")
+        simulating.hand.answering.set()
+        await simulating.look()
+        assert "player 5, +1, solo: session 1001" in simulating.operator.read("#hand-answer")
+        await simulating.operator.press("enter")
+        assert [score.score for score, _ in simulating.hand.submitted] == [1, 2]
 
 
 @pytest.mark.parametrize(
