@@ -18,6 +18,9 @@ NOTHING: Final = "·"
 
 def write_count(count: float | None) -> str:
     """Return 1240 as 1,240."""
+    if isinstance(count, int):
+        # Not by way of a float, which is exact only up to 2^53.
+        return f"{count:,}"
     return NOTHING if count is None else f"{count:,.0f}"
 
 

@@ -207,7 +207,7 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
     course, is_open = options.course, options.users is None
     return {
         "model": "open" if is_open else "closed",
-        "rate": round(course.requests / course.duration_seconds, 3) if is_open else None,
+        "rate": _measure_rate(options) if is_open else None,
         "duration_seconds": course.duration_seconds,
         "players": options.players,
         "mix": {kind.value: getattr(options.mix, kind.value) for kind in RequestKind},
@@ -218,3 +218,9 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
         "seed": options.seed,
         "planned": options.requests if is_open else None,
     }
+
+
+def _measure_rate(options: RunOptions) -> float:
+    if not options.stages:
+        return options.rate
+    return round(options.course.requests / options.course.duration_seconds, 3)

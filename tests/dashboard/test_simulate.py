@@ -8,7 +8,13 @@ import pytest
 from textual.widgets import Input
 
 from dashboard.hand_submission import HandAnswer, HandScore
-from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState
+from dashboard.simulation.plan import RunOptions
+from dashboard.simulation.reports import (
+    GeneratorReport,
+    LedgerReport,
+    RunState,
+    describe_options,
+)
 from dashboard.simulation.run_directory import Command
 from dashboard.widgets.hand_row import HandRow
 from tests.dashboard.frozen_clock import FrozenClock
@@ -181,6 +187,14 @@ async def test_a_wrong_field_starts_nothing_and_says_what_is_allowed() -> None:
         await simulate_wrong(simulating)
         assert simulating.runs.started == []
         assert "'walk=3' is not a weight" in simulating.operator.toasts[0]
+
+
+async def test_a_run_of_a_request_in_an_hour_is_shown() -> None:
+    options = RunOptions(rate=0.0003, duration_seconds=3_600, players=1, seed=1)
+    runs = Runs()
+    runs.show(make_report(**describe_options(options)))
+    async with open_simulate(runs) as simulating:
+        assert "41 of 3600 s" in simulating.operator.read("#run")
 
 
 async def test_a_run_that_goes_on_is_taken_up_when_the_console_opens() -> None:
