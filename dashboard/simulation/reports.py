@@ -165,7 +165,8 @@ class RunReport(msgspec.Struct, frozen=True):
     `users`, `think_seconds` and `seed` are what was asked for; `planned` is what the rate makes in
     that time, and null for a closed run, as `rate` is. `pace` is by how much the operator
     multiplied the rate or the users, `target_rate` the rate at this moment, `active_users` the
-    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`.
+    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`;
+    `pauses` are from when to when each of those was.
     `total` sums up `kinds` (`submit`, `top`, `rank`). `ledger` is null before the end, and where
     `ledger_problem` says why it could not be read.
     """
@@ -200,6 +201,7 @@ class RunReport(msgspec.Struct, frozen=True):
     submits: SubmitReport
     ledger: LedgerReport | None = None
     ledger_problem: str | None = None
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def describe_options(options: RunOptions) -> dict[str, Any]:

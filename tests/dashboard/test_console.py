@@ -88,14 +88,18 @@ def test_every_binding_has_an_id() -> None:
     assert len(set(ids)) == len(ids)
 
 
+def is_palette_open(operator: Operator) -> bool:
+    return isinstance(operator.console.screen, CommandPalette)
+
+
 async def test_keys_can_be_mapped_to_others() -> None:
     async with watch_live() as operator:
         operator.console.set_keymap({"console.pause": "ctrl+s", "console.palette": "ctrl+k"})
         await operator.press("ctrl+k")
-        assert isinstance(operator.console.screen, CommandPalette)
+        assert is_palette_open(operator)
         await operator.press("escape")
         await operator.press("ctrl+p")
-        assert not isinstance(operator.console.screen, CommandPalette)
+        assert not is_palette_open(operator)
         await operator.press("ctrl+s")
         assert "‖ paused" in operator.notice
         await operator.press("question_mark")
