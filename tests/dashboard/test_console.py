@@ -215,6 +215,8 @@ async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> Non
         await operator.press_together("slash", *"qa")
         assert operator.console.is_running
         assert "Nobody of these 9 matches" in operator.notice
+        await operator.press_together("ctrl+u", *"gra")
+        assert "1 shown of 9 players" in operator.notice
         await operator.press("escape")
         await operator.press_together("g", "4", "enter")
         await operator.press("y")
