@@ -85,17 +85,23 @@ class Board:
         self.pass_time(at)
 
     def pass_time(self, at: float) -> None:
-        """Let the window move on, whether or not anything changes."""
+        """Let the window move on, whether or not anything changes.
+
+        Not to be called while nobody knows whether the entries still hold: after such a time the
+        window is as long as that was, until it has seen a minute again.
+        """
         if self._past and at - self._past[-1][0] >= _STEP_SECONDS:
             self._past.append((at, self._list_places()))
+        while len(self._past) > 1 and at - self._past[1][0] >= WINDOW_SECONDS:
+            self._past.popleft()
 
     def find(self, user_id: int) -> int | None:
         """Return the position of a player's line, from 0."""
         return self._position.get(user_id)
 
     def read_window_seconds(self, at: float) -> float:
-        """Return the time that movements are about: a minute, or less after the start."""
-        return min(at - self._past[0][0], WINDOW_SECONDS) if self._past else 0.0
+        """Return the time that movements are about: a minute or a little more, less at first."""
+        return at - self._past[0][0] if self._past else 0.0
 
     def read_line(self, index: int, at: float) -> Line:
         """Return the line at a position, as of `at`."""

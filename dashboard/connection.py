@@ -44,6 +44,7 @@ class Connection:
         self._moved = asyncio.Event()
         self._asked = asyncio.Event()
         self._first = 0
+        # None where whatever is read next is told, even if it is what was told before.
         self._shown: tuple[int, Top] | None = None
 
     def retry_now(self) -> None:
@@ -70,6 +71,7 @@ class Connection:
         """Connect, and connect again whenever the connection is lost."""
         while True:
             self._post(LinkChanged(Connecting()))
+            self._shown = None
             try:
                 await self._keep_in_touch()
             except GatewayError as error:
@@ -125,7 +127,6 @@ class Connection:
         except Unreachable:
             raise
         except GatewayError as error:
-            # Whatever is read next is shown again, even if it is what was shown before.
             self._shown = None
             self._post(TopRefused(error))
             return

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from dashboard.answers import Part, Process, Status
@@ -21,6 +21,14 @@ HISTORY_LOOKS: Final = 150
 """Looks at the status that are kept: five minutes of them."""
 
 Verdict = Literal["ok", "slow", "away"]
+
+_MOST_PROCESSES: Final = 256
+
+# Redis tells its age in whole seconds.
+_START_TOLERANCE: Final = timedelta(seconds=2)
+
+_Identity = tuple[str, int, datetime]
+"""A process: ids are used again, so that the time of its start belongs to them."""
 
 
 class Sample(NamedTuple):
@@ -112,7 +120,8 @@ class Health:
         self.history: dict[str, deque[Sample]] = {}
         self._log = log
         self._verdicts: dict[str, Verdict] = {}
-        self._processes: dict[str, tuple[Process, ...]] = {}
+        self._processes: dict[str, dict[_Identity, None]] = {}
+        self._started_at: dict[str, datetime] = {}
         self._server_errors: dict[str, int] = {}
 
     def take(
@@ -121,7 +130,7 @@ class Health:
         """Follow the status to its next state."""
         for rule in PART_RULES:
             part: Part = getattr(status.parts, rule.name)
-            restarted = self._note_restarts(rule, part, now)
+            restarted = self._note_restarts(rule, part, now) or self._note_start(rule, part, now)
             health = judge_part(rule, status, round_trip_ms, now)
             self._note_verdict(health, now)
             self._add(rule.name, health.value, restarted=restarted)
@@ -145,24 +154,29 @@ class Health:
         history.append(Sample(value, restarted))
 
     def _note_restarts(self, rule: PartRule, part: Part, now: datetime) -> bool:
-        before = self._processes.get(rule.name)
-        if not part.processes:
-            # Away, or not known while Redis is away: whoever comes next is compared with the last.
-            return False
-        self._processes[rule.name] = part.processes
-        if before is None:
-            return False
-        old = {(process.host, process.pid, process.started_at) for process in before}
-        new = [
-            process
-            for process in part.processes
-            if (process.host, process.pid, process.started_at) not in old
-        ]
+        known = self._processes.setdefault(rule.name, {})
+        # None is known before the first look, and none is listed while a part is away.
+        new = [process for process in part.processes if known and _identify(process) not in known]
+        # Kept though not listed: while Redis is away an API process tells only of itself.
+        known.update(dict.fromkeys(map(_identify, part.processes)))
+        for identity in list(known)[:-_MOST_PROCESSES]:
+            del known[identity]
         for process in new:
             started = write_time(process.started_at, now.tzinfo)
             text = f"restarted: process {process.pid} on {process.host}, started {started}"
             self._log.add(Event(now, rule.title, "warn", text))
         return bool(new)
+
+    def _note_start(self, rule: PartRule, part: Part, now: datetime) -> bool:
+        before, started_at = self._started_at.get(rule.name), part.started_at
+        if started_at is None:
+            return False
+        self._started_at[rule.name] = started_at
+        if before is None or started_at - before < _START_TOLERANCE:
+            return False
+        text = f"restarted: started {write_time(started_at, now.tzinfo)}"
+        self._log.add(Event(now, rule.title, "warn", text))
+        return True
 
     def _note_verdict(self, health: PartHealth, now: datetime) -> None:
         rule, verdict = health.rule, health.verdict
@@ -184,6 +198,10 @@ class Health:
         if errors > before:
             text = f"{errors - before:,} server errors at {route}"
             self._log.add(Event(now, "API", "bad", text))
+
+
+def _identify(process: Process) -> _Identity:
+    return process.host, process.pid, process.started_at
 
 
 def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: datetime) -> PartHealth:

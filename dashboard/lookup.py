@@ -53,6 +53,7 @@ class Lookup:
         self.sessions: tuple[Session, ...] | None = None
         self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
         self.scores: deque[float | None] = deque(maxlen=_LOOKS)
+        self._first_score: int | None = None
         self._above: Entry | None = None
         self._missing = False
 
@@ -79,8 +80,17 @@ class Lookup:
             self.sessions = place.sessions
         self.rank, self.error, self._above = rank, None, place.above
         self.neighbours.take(place.around.leaderboard, at)
+        if self._first_score is None:
+            self._first_score = rank.total_score
         self.ranks.append(rank.rank)
         self.scores.append(rank.total_score)
+
+    @property
+    def gained(self) -> int:
+        """Points gained since the watch began, which the charts may have forgotten."""
+        if self.rank is None or self._first_score is None:
+            return 0
+        return self.rank.total_score - self._first_score
 
     def take_error(self, error: GatewayError) -> None:
         """Note why there is nothing newer."""

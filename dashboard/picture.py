@@ -47,6 +47,7 @@ class Picture:
         self._lag: str | None = None
         self._from_database = False
         self._confirmed_at: float | None = None
+        self._board_holds = False
         self._last_link_text = ""
 
     def take_link(self, link: Link) -> None:
@@ -54,6 +55,8 @@ class Picture:
         self.link = link
         if isinstance(link, Connecting):
             return
+        if not isinstance(link, Connected):
+            self._board_holds = False
         severity: Severity = "bad"
         if isinstance(link, Connected):
             severity, text = "info", f"connected to {self.address}"
@@ -70,6 +73,7 @@ class Picture:
         """Note the newest lines of the board; None only says that nothing has changed."""
         if top is not None:
             self.top_error = None
+            self._board_holds = True
             self._newest_top = top, first
             self.held += self.paused
             self._from_database = top.stale
@@ -78,6 +82,7 @@ class Picture:
     def take_top_error(self, error: GatewayError) -> None:
         """Note that the service does not tell the board."""
         self.top_error = error
+        self._board_holds = False
 
     def take_status(self, status: Status, round_trip_ms: float) -> None:
         """Note the state of the parts."""
@@ -112,13 +117,14 @@ class Picture:
                 self.clock.now(),
             )
         at = self.clock.monotonic()
-        self.board.pass_time(at)
         if self._newest_top is not None:
             (self.top, first), self._newest_top = self._newest_top, None
             if first != self.board.first:
                 # Other lines have another past.
                 self.board = Board(first)
             self.board.take(self.top.leaderboard, at)
+        elif self._board_holds:
+            self.board.pass_time(at)
 
     @property
     def age_seconds(self) -> float | None:
@@ -147,7 +153,7 @@ class Picture:
         lag = self.find_lag()
         if lag is not None:
             return Condition(Kind.STALE, f"{self.describe_age()}: {lag}")
-        if not self.top.leaderboard:
+        if not self.top.players:
             return Condition(
                 Kind.EMPTY,
                 "Nobody has played yet: press 3 to start traffic",

@@ -23,6 +23,7 @@ from dashboard.widgets.tones import ToneLine
 
 _SIDE_LINES = 5
 _LOOK_AGAIN_SECONDS = 1.0
+_LONGEST_RANK = 20
 
 
 class LiveScreen(ConsoleScreen):
@@ -93,8 +94,7 @@ class LiveScreen(ConsoleScreen):
         picture = self.picture
         at = picture.clock.monotonic()
         self._board_view.show(picture.board, at, dim=condition.is_dim)
-        if self._wanted_place is not None and self._has_place(self._wanted_place):
-            self._go_to_place(self._wanted_place)
+        self._arrive()
         self._keep_following(at)
         self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
         movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
@@ -134,7 +134,11 @@ class LiveScreen(ConsoleScreen):
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
-        self.ask("rank", "Go to rank", hint=f"1 to {self._count_players():,}")
+        players = self._count_players()
+        if players:
+            self.ask("rank", "Go to rank", hint=f"1 to {players:,}")
+        else:
+            self.notify("Nobody has a rank yet.", markup=False)
 
     def on_board_view_past_edge(self, event: BoardView.PastEdge) -> None:
         """Go on beyond the lines that are here."""
@@ -145,6 +149,20 @@ class LiveScreen(ConsoleScreen):
             place = self._count_players() - 1 if event.all_the_way else board.first + len(board)
         if 0 <= place < self._count_players():
             self._go_to_place(place)
+
+    def _arrive(self) -> None:
+        """Go to the place that was asked for once its lines are here."""
+        board, place = self.picture.board, self._wanted_place
+        if place is None:
+            if board.first and not board.entries:
+                # The board has become so short that it ends before these lines.
+                self.post_message(WindowWanted(0))
+        elif self._has_place(place):
+            self._go_to_place(place)
+        elif board.first == _find_window(place):
+            # It has become shorter since: the last one is nearest.
+            self._wanted_place = None
+            self._board_view.go_to_line(len(board) - 1)
 
     def _keep_following(self, at: float) -> None:
         """Go after a followed player who has left the lines that are here."""
@@ -175,12 +193,14 @@ class LiveScreen(ConsoleScreen):
         else:
             self._wanted_place = place
             self._board_view.followed = None
-            self.post_message(WindowWanted(max(0, place - PAGE_LIMIT // 2)))
+            self.post_message(WindowWanted(_find_window(place)))
 
     def _go_to_rank(self, answer: str) -> None:
         text = answer.strip().removeprefix("#").replace(",", "")
         players = self._count_players()
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= players):
+        # Python does not read numbers of thousands of digits.
+        is_number = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_RANK
+        if not (is_number and 1 <= int(text) <= players):
             self.notify(f"Ranks go from 1 to {players:,}.", severity="warning", markup=False)
             return
         # The first with a rank has as many players before as are better.
@@ -228,8 +248,14 @@ class LiveScreen(ConsoleScreen):
         ]
 
 
+def _find_window(place: int) -> int:
+    """Return the place from which on lines are read to have a place amid them."""
+    return max(0, place - PAGE_LIMIT // 2)
+
+
 def _draw_mover(line: Line) -> ToneLine:
-    return [describe_movement(line), (fit_name(line.username, 16), ""), (f" {line.rank:>6,}", "")]
+    rank = f" {line.rank:>6,}"
+    return [describe_movement(line), (fit_name(line.username, 23 - len(rank)), ""), (rank, "")]
 
 
 def _draw_gainer(line: Line) -> ToneLine:

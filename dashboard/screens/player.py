@@ -142,7 +142,7 @@ class PlayerScreen(ConsoleScreen):
 
     def start_search(self) -> None:
         """Go to the field."""
-        self._field.focus()
+        self.set_focus(self._field)
         self._field.select_all()
 
     def action_compare(self) -> None:

@@ -180,8 +180,12 @@ class Recorder:
         ]
         return tuple(sorted(reports, key=lambda report: -report.count))
 
-    def list_seconds(self) -> tuple[SecondReport, ...]:
-        """Return what happened in each second of the run up to now."""
+    def list_seconds(self, at_seconds: float) -> tuple[SecondReport, ...]:
+        """Return what happened in each second of the run up to now, also in those without anything.
+
+        The last one is that which goes on.
+        """
+        self._turn_to_second(at_seconds)
         return (*self._past_seconds, self._report_second())
 
     def report_generator(self, cpu_share: float) -> GeneratorReport:

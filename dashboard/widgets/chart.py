@@ -88,7 +88,7 @@ class Chart(Toned):
         width, height = self.size
         if self._dots is None or self._dots[:2] != (width, height):
             lines = plot_braille(
-                self._values, max(1, width - _LABEL), height, inverted=self._inverted
+                self._values, self._count_columns(), height, inverted=self._inverted
             )
             self._dots = width, height, lines
         line: ToneLine = [
@@ -97,8 +97,13 @@ class Chart(Toned):
         ]
         return self.draw_line(line, width, dim=self._dimmed)
 
+    def _count_columns(self) -> int:
+        return max(1, self.size.width - _LABEL)
+
     def _label(self, y: int, height: int) -> str:
-        known = [value for value in self._values if value is not None]
+        # Of what is drawn: the scale knows nothing of values that have left the chart.
+        shown = self._values[-self._count_columns() * _DOT_COLUMNS :]
+        known = [value for value in shown if value is not None]
         if not known or y not in {0, height - 1}:
             return ""
         low, high = min(known), max(known)

@@ -93,8 +93,11 @@ class PlayerPane(Vertical):
         self.query_one(".percentile-label", Lines).show([[("Percentile", "muted")]])
 
     def look_up(self, wanted: str, *, typing: bool = False) -> None:
-        """Look for another player; while the operator is `typing`, wait for a pause in it."""
-        if wanted == self.lookup.wanted:
+        """Look for another player; while the operator is `typing`, wait for a pause in it.
+
+        Who is not found yet is looked for again if the operator says so.
+        """
+        if wanted == self.lookup.wanted and (typing or self.lookup.player is not None):
             return
         self.lookup = Lookup(wanted)
         if wanted:
@@ -196,8 +199,7 @@ class PlayerPane(Vertical):
                     (f" {fit_name(entry.username, _PASSED_NAME).rstrip()}", ""),
                 ]
             )
-        gained = int((lookup.scores[-1] or 0) - (lookup.scores[0] or 0))
-        lines.append([(f"{write_change(gained) or '±0'} while watched", "muted")])
+        lines.append([(f"{write_change(lookup.gained) or '±0'} while watched", "muted")])
         return lines
 
     def _write_players(self, players: int) -> str:

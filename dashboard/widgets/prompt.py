@@ -62,7 +62,8 @@ class Prompt(Horizontal):
         field.placeholder = hint
         field.cursor_position = len(value)
         self.add_class("-asking")
-        field.focus()
+        # At once: what is typed from now on is the answer.
+        self.screen.set_focus(field)
 
     def close(self) -> None:
         """Hide the question."""

@@ -95,7 +95,7 @@ class RunFormView(Horizontal):
 
     def focus_first(self) -> None:
         """Let the operator fill in."""
-        self._choices["model"].focus()
+        self.screen.set_focus(self._choices["model"])
 
     def on_choice_changed(self) -> None:
         """Show what the other choice makes."""

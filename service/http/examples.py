@@ -62,8 +62,8 @@ _STATUS: Final = ops.Status(
     at=_NOW,
     parts=ops.Parts(
         api=ops.ApiStatus("ok", [ops.ApiProcess("game-1", 4711, _THEN, 130_023_424, 0, 8, 7)]),
-        postgresql=ops.PostgresStatus("ok", "18.6", 0.7, 13),
-        redis=ops.RedisStatus("ok", "9.1.2", 0.6, 102_760_448),
+        postgresql=ops.PostgresStatus("ok", "18.6", 0.7, 13, _THEN),
+        redis=ops.RedisStatus("ok", "9.1.2", 0.6, 102_760_448, _THEN),
         worker=ops.WorkerStatus("ok", [ops.WorkerProcess("game-1", 4712, _THEN, 4)]),
         scheduler=ops.SchedulerStatus("ok", _NOW - timedelta(seconds=7)),
         index=ops.IndexStatus("ok", 3, 3, 0),

@@ -72,15 +72,24 @@ class Operator:
             await asyncio.sleep(0)
 
     async def press(self, *keys: str) -> None:
-        driver = self.console._driver
-        assert driver is not None
         for key in keys:
-            character = key if len(key) == 1 else _CHARACTERS.get(key)
-            event = events.Key(key, character)
-            event.set_sender(self.console)
-            driver.send_message(event)
+            self._send_key(key)
             await self.draw()
         await self.pass_time()
+
+    async def press_together(self, *keys: str) -> None:
+        """Press keys of which none has acted when the next arrives, as on a slow line."""
+        for key in keys:
+            self._send_key(key)
+        await self.pass_time()
+
+    def _send_key(self, key: str) -> None:
+        driver = self.console._driver
+        assert driver is not None
+        character = key if len(key) == 1 else _CHARACTERS.get(key)
+        event = events.Key(key, character)
+        event.set_sender(self.console)
+        driver.send_message(event)
 
     async def click(self, kind: type[Widget], offset: tuple[int, int], times: int = 1) -> None:
         await Pilot(self.console).click(kind, offset=offset, times=times)

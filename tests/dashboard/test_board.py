@@ -24,7 +24,20 @@ def test_movement_is_measured_over_the_window_and_forgotten_after_it() -> None:
         board.pass_time(float(second))
     assert board.read_line(0, at=79.0).climbed == 0
     assert board.read_line(0, at=79.0).gained == 0
-    assert board.read_window_seconds(79.0) == 60.0
+    assert 60.0 <= board.read_window_seconds(79.0) < 65.0
+
+
+def test_after_a_time_in_which_nobody_looked_the_window_is_as_long_as_that() -> None:
+    board = Board()
+    for second in range(0, 70, 5):
+        board.take(entries((1, 30), (2, 20)), at=float(second))
+    board.take(entries((2, 50), (1, 30)), at=665.0)
+    assert board.read_line(0, at=665.0).climbed == 1
+    assert board.read_window_seconds(665.0) == 600.0
+    for second in range(666, 726):
+        board.pass_time(float(second))
+    assert board.read_line(0, at=725.0).climbed == 0
+    assert 60.0 <= board.read_window_seconds(725.0) < 65.0
 
 
 def test_a_player_who_was_not_there_is_new_until_the_window_has_seen_him() -> None:

@@ -1,4 +1,10 @@
+import httpx
+import pytest
+from textual.widgets import Input
+
+from dashboard.board import Line
 from dashboard.gateway import TOP_LIMIT
+from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.board_view import BoardView
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import Operator, watch_live
@@ -84,6 +90,9 @@ async def test_go_to_rank_finds_it_or_says_the_range() -> None:
         assert find_board(operator).selected == 4
         await operator.press("g", "9", "9", "enter")
         assert operator.toasts[-1].startswith("Ranks go from 1 to 9.")
+        await operator.press("g")
+        operator.console.screen.query_one("Prompt Input", Input).value = "9" * 5_000
+        await operator.press("enter")
         assert find_board(operator).selected == 4
 
 
@@ -128,6 +137,26 @@ async def test_paused_holds_back_counts_and_shows_the_newest_afterwards() -> Non
         await operator.press("space")
         assert "1 ▲8    margaret" in operator.screen_text
         assert "59,965" in operator.screen_text
+
+
+async def test_moves_of_a_pause_or_without_connection_are_said_to_be_of_all_of_it() -> None:
+    async with watch_live() as operator:
+        await operator.pass_time(66.0)
+        assert "moves over 1 min" in operator.notice
+        operator.peer.go_away()
+        await operator.pass_time(400.0)
+        operator.peer.come_back()
+        operator.peer.add_score(9, 20_000)
+        await operator.pass_time(30.0)
+        assert "1 ▲8    margaret" in operator.screen_text
+        assert "moves over 7 min" in operator.notice
+        await operator.pass_time(70.0)
+        assert "▲8" not in operator.screen_text
+        assert "moves over 1 min" in operator.notice
+        await operator.press("space")
+        await operator.pass_time(300.0)
+        await operator.press("space")
+        assert "moves over 5 min" in operator.notice
 
 
 async def test_submits_a_second_come_from_the_ledger() -> None:
@@ -231,6 +260,50 @@ async def test_a_followed_player_is_followed_out_of_the_lines_that_are_here() ->
         assert find_board(operator).selected == 1
 
 
+async def test_on_an_empty_board_there_is_no_rank_to_go_to() -> None:
+    async with watch_live(fill(0)) as operator:
+        await operator.press("g", "1", "enter")
+        assert operator.toasts == ["Nobody has a rank yet."]
+        await operator.press("end", "down", "home", "f", "y")
+        assert operator.toasts[1:] == ["Nothing to copy yet."]
+
+
+async def test_a_look_for_a_followed_player_does_not_undo_a_later_wish() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.rank_seconds = 2.0
+        await operator.press("down", "f")
+        operator.peer.add_score(2, -3_000)
+        await operator.pass_time(0.6)
+        await operator.press("g", "4", "0", "0", "0", "enter")
+        await operator.pass_time(4.0)
+        assert "3,500 to 4,499 of 5,000 players" in operator.notice
+        assert find_board(operator).selected == 4_000
+
+
+async def test_a_board_that_became_shorter_shows_what_is_left() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("end", "end")
+        assert "4,500 to 5,000 of 5,000 players" in operator.notice
+        operator.peer.scores = operator.peer.scores[:3]
+        await operator.pass_time(2.0)
+        assert "first 3 of 3 players" in operator.notice
+        assert find_board(operator).selected == 1
+        operator.peer.scores = []
+        await operator.pass_time(2.0)
+        assert "Nobody has played yet" in operator.notice
+
+
+async def test_a_place_that_is_gone_when_its_lines_come_is_given_up_for_the_last() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.page_seconds = 1.0
+        await operator.press("g", "4", "0", "0", "0")
+        operator.peer.scores = operator.peer.scores[:3_900]
+        await operator.press("enter")
+        await operator.pass_time(6.0)
+        assert "3,500 to 3,900 of 3,900 players" in operator.notice
+        assert find_board(operator).selected == 3_900
+
+
 async def test_other_ranks_are_not_gone_to_while_paused_or_away_and_it_says_so() -> None:
     async with watch_live(fill(5_000)) as operator:
         await operator.press("space", "g", "4", "0", "0", "0", "enter")
@@ -249,3 +322,34 @@ async def test_enter_looks_the_player_up() -> None:
         await operator.press("down", "enter")
         await operator.pass_time()
         assert "grace  id 2" in operator.screen_text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_columns_of_a_million_players_stay_in_line(size: tuple[int, int]) -> None:
+    async with watch_live(size=size) as operator:
+
+        def stand_far_down(request: httpx.Request) -> httpx.Response | None:
+            if not request.url.path.endswith("/page"):
+                return None
+            body = operator.peer.describe_top()
+            for entry in body["leaderboard"]:
+                entry["rank"] = 1_000_000
+            return httpx.Response(200, json=body)
+
+        operator.peer.add_score(5, 100)
+        operator.peer.fail = stand_far_down
+        await operator.pass_time(2.0)
+        lines = operator.screen_text.splitlines()
+        line = next(line for line in lines if "donald  " in line and "5,100" in line)
+        assert line.lstrip().startswith("=1,000,000 ▼999k donald ")
+        end = lines[2].index("Scored") + len("Scored")
+        assert line[:end].endswith((" now", " 5 s"))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "text"),
+    [(7, "▲7    "), (999, "▲999  "), (1_000, "▲1.0k "), (9_999, "▲9.9k "), (957_633, "▲957k ")],
+)
+def test_a_movement_fits_its_column(ranks: int, text: str) -> None:
+    line = Line(1, "ada", 1, False, 5, ranks, 0, (), None, False)  # noqa: FBT003
+    assert describe_movement(line)[0] == text

@@ -22,6 +22,19 @@ async def test_typing_is_debounced() -> None:
         assert asked == ["/api/players?username=donald"]
 
 
+async def test_enter_looks_at_once_and_again_for_whom_was_not_found() -> None:
+    async with watch_live() as operator:
+        await operator.press("2", "7")
+        await operator.press_together("8", "enter")
+        assert "Not found: no player has the id or name 78" in operator.notice
+        operator.peer.unplayed[78] = "late"
+        await operator.press("slash", "enter")
+        assert "late  id 78" in operator.screen_text
+        asked = len(operator.peer.requests)
+        await operator.press("slash", "enter")
+        assert "/api/players/78" not in operator.peer.requests[asked:]
+
+
 async def test_points_to_pass_are_one_more_than_the_difference() -> None:
     async with watch_live() as operator:
         await look_up(operator, "5")
@@ -151,3 +164,27 @@ async def test_scores_of_a_million_players_are_whole() -> None:
         (line,) = (line for line in operator.screen_text.splitlines() if "alan" in line)
         assert "=1,000,000" in line
         assert " 3,800 " in line
+
+
+async def test_a_chart_has_the_scale_of_what_it_draws() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        pane = operator.console.screen.query_one("#first", PlayerPane)
+        pane.lookup.scores.extend([6_000.0] * 500)
+        operator.peer.add_score(5, 1_070)
+        await operator.pass_time(2.2)
+        chart = operator.screen_text.split("Score while watched")[1]
+        assert "6,070" in chart
+        assert "6,000" in chart
+        assert pane.lookup.scores[0] == 5_000
+        assert "5,000" not in chart
+
+
+async def test_what_was_gained_while_watched_outlives_the_chart() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        pane = operator.console.screen.query_one("#first", PlayerPane)
+        pane.lookup.scores.extend([6_000.0] * 600)
+        operator.peer.add_score(5, 1_070)
+        await operator.pass_time(2.2)
+        assert "+1,070 while watched" in operator.screen_text

@@ -79,11 +79,18 @@ def test_each_second_of_the_run_is_listed_even_a_silent_one() -> None:
     recorder.record_start(RequestKind.TOP, 0.5, 0.0)
     recorder.record_success(RequestKind.TOP, 2.5, 2.0, None)
     recorder.record_drop(RequestKind.TOP, 2.6)
-    assert recorder.list_seconds() == (
+    assert recorder.list_seconds(2.7) == (
         SecondReport(second=0, started=1, succeeded=0, failed=0, dropped=0),
         SecondReport(second=1, started=0, succeeded=0, failed=0, dropped=0),
         SecondReport(second=2, started=0, succeeded=1, failed=0, dropped=1),
     )
+
+
+def test_seconds_pass_while_nothing_happens_as_in_a_pause_or_a_stall() -> None:
+    recorder = Recorder()
+    recorder.record_success(RequestKind.TOP, 0.5, 0.1, None)
+    assert [second.succeeded for second in recorder.list_seconds(0.9)] == [1]
+    assert [second.succeeded for second in recorder.list_seconds(3.1)] == [1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
