@@ -42,6 +42,15 @@ class NotUnderstood(GatewayError):
     """Something answered, but not as a leaderboard does."""
 
 
+# The service tells those who write requests by hand; the operator does not.
+_HOW = "start the console with --api-key or LEADERBOARD_API_KEY, and a key of the role admin"
+_ABOUT_KEYS: Final = {
+    "key_required": f"the service wants an API key: {_HOW}",
+    "key_refused": f"the service does not know this API key: {_HOW}",
+    "role_insufficient": f"the API key's role is too low: {_HOW}",
+}
+
+
 class _Problem(msgspec.Struct):
     error: str
     code: str
@@ -151,7 +160,7 @@ def _refuse(status: int, body: bytes) -> GatewayError:
         problem = msgspec.json.decode(body, type=_Problem)
     except msgspec.DecodeError:
         return Refused(status, f"http_{status}", f"the answer was HTTP {status} without a reason")
-    return Refused(status, problem.code, problem.error)
+    return Refused(status, problem.code, _ABOUT_KEYS.get(problem.code, problem.error))
 
 
 def _describe_failure(error: httpx.RequestError) -> GatewayError:

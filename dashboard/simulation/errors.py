@@ -30,6 +30,18 @@ class UnexpectedAnswer(SimulationError):
         )
 
 
+class KeyNotEnough(SimulationError):
+    """The service refuses the run's API key, or that it has none."""
+
+    def __init__(self, url: str, *, is_known: bool) -> None:
+        finding = "the key's role is too low" if is_known else "it takes no such API key"
+        super().__init__(
+            f"{url} refuses the run: {finding}; name one of the role admin, which `leaderboard keys "
+            "create` makes, with --api-key or LEADERBOARD_API_KEY",
+            f"{finding}: start with --api-key or LEADERBOARD_API_KEY",
+        )
+
+
 class RunAway(SimulationError):
     """The run that a command was meant for does not go on any more."""
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from dashboard.simulation.errors import ServiceUnreachable, UnexpectedAnswer
+from dashboard.simulation.errors import KeyNotEnough, ServiceUnreachable, UnexpectedAnswer
 from dashboard.simulation.exchange import Answer, Connection, Target, describe_answer, shorten
 
 _TIMEOUT_SECONDS = 10.0
@@ -47,7 +47,10 @@ class Inquirer:
         return answer
 
     def decode(self, answer: Answer, status: int, call: str, shape: type[_Decoded]) -> _Decoded:
-        """Return what an answer of that status says."""
+        """Return what an answer of that status says; raises `KeyNotEnough` too."""
+        if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            is_known = answer.status == httpx.codes.FORBIDDEN
+            raise KeyNotEnough(self._target.url, is_known=is_known)
         if answer.status != status:
             raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
         try:

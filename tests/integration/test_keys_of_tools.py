@@ -99,6 +99,7 @@ async def test_simulate_without_a_key_says_what_it_needs(url: str) -> None:
     status, complaint = await simulate(url, None)
     assert status == 1
     assert "leaderboard keys create" in complaint
+    assert "--api-key or LEADERBOARD_API_KEY" in complaint
 
 
 async def test_simulate_with_what_is_no_key(url: str) -> None:
@@ -112,7 +113,7 @@ async def test_console_with_a_key_and_without(url: str, key: str, database: Data
     user_id = await make_player(database)
     keyless, gateway = Gateway(url), Gateway(url, api_key=key)
     try:
-        with pytest.raises(Refused, match="needs an API key") as refused:
+        with pytest.raises(Refused, match="wants an API key: .*--api-key") as refused:
             await keyless.read_status()
         assert refused.value.code == "key_required"
         assert (await gateway.read_status()).parts.redis.state == "ok"
