@@ -36,8 +36,8 @@ class KeyNotEnough(SimulationError):
     def __init__(self, url: str, *, is_known: bool) -> None:
         finding = "the key's role is too low" if is_known else "it takes no such API key"
         super().__init__(
-            f"{url} refuses the run: {finding}; name one of the role admin, which `leaderboard keys "
-            "create` makes, with --api-key or LEADERBOARD_API_KEY",
+            f"{url} refuses the run: {finding}; name one of the role admin, made by "
+            "`leaderboard keys create`, with --api-key or LEADERBOARD_API_KEY",
             f"{finding}: start with --api-key or LEADERBOARD_API_KEY",
         )
 

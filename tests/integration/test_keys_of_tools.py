@@ -113,7 +113,7 @@ async def test_console_with_a_key_and_without(url: str, key: str, database: Data
     user_id = await make_player(database)
     keyless, gateway = Gateway(url), Gateway(url, api_key=key)
     try:
-        with pytest.raises(Refused, match="wants an API key: .*--api-key") as refused:
+        with pytest.raises(Refused, match=r"wants an API key: .*--api-key") as refused:
             await keyless.read_status()
         assert refused.value.code == "key_required"
         assert (await gateway.read_status()).parts.redis.state == "ok"
