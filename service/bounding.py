@@ -88,6 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_arriving = False
     _has_moved_on = False
     _head_bytes = 0
+    _most_head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
 
@@ -120,6 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._has_moved_on = False
+        self._most_head_bytes = self._head_bytes + len(data)
         super().data_received(data)
         if self._is_arriving:
             # Between two parts of a body comes nothing but the size of the next one; after the
@@ -139,6 +141,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_arriving = True
         self._head_bytes = 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request, unless its head came whole and is too large."""
+        if self._is_head_too_large():
+            # Ends the parser's work, which has us asked what to say to that.
+            raise HeadTooLarge
+        super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
         """Begin a part of a body of unknown length."""
@@ -163,7 +172,13 @@ class BoundedProtocol(HttpToolsProtocol):
             # What came first gets its answer, for which this one would be taken.
             self.cycle.keep_alive = False
             return
-        self._refuse(Malformed())
+        self._refuse(HeadTooLarge() if self._is_head_too_large() else Malformed())
+
+    def _is_head_too_large(self) -> bool:
+        return self._most_head_bytes > _LARGEST_HEAD and (
+            len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            > _LARGEST_HEAD
+        )
 
     def _start_deadline(self) -> None:
         seconds = self.server_state.bounds.arrival_seconds

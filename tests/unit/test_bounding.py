@@ -137,6 +137,25 @@ async def test_empty_lines_keep_no_connection_open(connect: Any) -> None:
         assert await reader.read() == b""
 
 
+@pytest.mark.parametrize("size", [65_536, 100_000])
+@pytest.mark.parametrize("place", ["line", "header"])
+async def test_head_that_comes_at_once_has_no_more_bytes(
+    connect: Any, place: str, size: int
+) -> None:
+    pad = b"x" * size
+    head = b"GET /" + (pad if place == "line" else b"") + b" HTTP/1.1\r\nHost: here\r\n"
+    async with connect() as (reader, writer):
+        writer.write(head + (b"X-Pad: " + pad + b"\r\n" if place == "header" else b"") + b"\r\n")
+        assert await read_refusal(reader) == (431, "head_too_large")
+
+
+async def test_large_head_below_the_bound_is_taken(connect: Any) -> None:
+    async with connect() as (reader, writer), asyncio.timeout(15):
+        writer.write(HEAD + b"X-Pad: " + b"x" * 65_000 + b"\r\nContent-Length: 70000\r\n\r\n")
+        writer.write(b"x" * 70_000)
+        assert (await reader.readuntil(b"\r\n\r\n70000")).startswith(b"HTTP/1.1 200")
+
+
 async def test_many_requests_at_once_are_no_head(connect: Any) -> None:
     request = HEAD + b"X-Pad: " + b"x" * 50 + b"\r\nContent-Length: 0\r\n\r\n"
     async with connect() as (reader, writer), asyncio.timeout(15):
