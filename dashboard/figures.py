@@ -80,6 +80,11 @@ def write_time(moment: datetime | None, zone: tzinfo | None) -> str:
     return NOTHING if moment is None else f"{moment.astimezone(zone):%H:%M:%S}"
 
 
+def choose_text(room: int, *texts: str) -> str:
+    """Return the first of these texts that fits, fullest first; a number is never cut."""
+    return next((text for text in texts if len(text) <= room), texts[-1])
+
+
 def draw_sparkline(values: Sequence[float | None], width: int) -> str:
     """Return the last `width` values as blocks, lowest to highest; a gap is a space.
 

@@ -95,6 +95,11 @@ class ConsoleScreen(Screen[None]):
         """Return the sentence in place of the condition's while all is well."""
         return ""
 
+    @property
+    def notice_width(self) -> int:
+        """The room for the sentence beside the mark that all is well."""
+        return self.size.width - len(_write_mark(Kind.LIVE))
+
     def list_rows(self) -> Iterable[Row]:
         """Return what an export of this screen contains."""
         return ()
@@ -121,7 +126,7 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_notice(self, condition: Condition) -> list[ToneLine]:
         sentence = condition.sentence or self.describe_live()
-        mark = f" {condition.kind.value} {condition.kind.name.lower()} "
+        mark = _write_mark(condition.kind)
         first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
         lines: list[ToneLine] = [[(mark, _TONES[condition.kind]), (first, "")]]
         # Longer ones are rare, and all of them are trouble: they may move the screen down.
@@ -156,3 +161,7 @@ class ConsoleScreen(Screen[None]):
         spans.append((f" │ {BOARD_NAME}" if short else f" │ board {BOARD_NAME}", ""))
         spans.append((f" │ {clean_name(picture.run_state)}", ""))
         return spans
+
+
+def _write_mark(kind: Kind) -> str:
+    return f" {kind.value} {kind.name.lower()} "

@@ -4,17 +4,27 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.dom import DOMNode
+from textual.widgets import Input
 
 from dashboard.board import Line
 from dashboard.condition import Condition
-from dashboard.figures import draw_sparkline, write_age, write_amount, write_change, write_rate
+from dashboard.figures import (
+    choose_text,
+    draw_sparkline,
+    write_age,
+    write_amount,
+    write_change,
+    write_rate,
+)
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
 from dashboard.messages import PlayerWanted, WindowWanted
-from dashboard.names import clean_name, fit_name
+from dashboard.names import clean_name, fit_name, quote_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.whereabouts import Whereabouts, describe_whereabouts
 from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
@@ -24,6 +34,7 @@ from dashboard.widgets.tones import ToneLine
 _SIDE_LINES = 5
 _LOOK_AGAIN_SECONDS = 1.0
 _LONGEST_RANK = 20
+_SIDE_WIDTH = 29
 
 
 class LiveScreen(ConsoleScreen):
@@ -33,7 +44,7 @@ class LiveScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "go_to_rank", "Go to rank", id="live.go_to_rank"),
-        Binding("f", "follow", "Follow", show=False, id="live.follow"),
+        Binding("f", "follow", "Follow", id="live.follow"),
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
 
@@ -50,6 +61,16 @@ class LiveScreen(ConsoleScreen):
                 yield Panel("Most points", id="gainers")
                 yield Panel("Marks", id="legend")
 
+    @property
+    def _binding_chain(self) -> list[tuple[DOMNode, BindingsMap]]:
+        # The board's keys move the board also while a panel beside it has the focus, or nothing.
+        chain = super()._binding_chain
+        board = self._board_view
+        elsewhere = self.maximized is not None or isinstance(self.focused, Input)
+        if elsewhere or any(node is board for node, _ in chain):
+            return chain
+        return [(board, board.copy_bindings()), *chain]
+
     def on_mount(self) -> None:
         """Explain the marks."""
         self.query_one("#legend", Panel).show(
@@ -57,6 +78,7 @@ class LiveScreen(ConsoleScreen):
                 [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
                 [("NEW", "accent"), (" was not in this list", "")],
                 [("●", "muted"), (" scored, kept the rank", "")],
+                [("»", "accent"), (" followed (f) until you move", "")],
             ]
         )
         self._board_view.focus()
@@ -74,20 +96,39 @@ class LiveScreen(ConsoleScreen):
         if self._wanted_place is not None:
             return f"Fetching the players around place {self._wanted_place + 1:,}"
         matches, lines = self._board_view.matches, len(picture.board)
-        if lines and not matches:
-            return f"Nobody of these {lines:,} matches; escape shows all, 2 looks up any player"
+        place, players = self._board_view.place, picture.top.players
+        if self._board_view.wanted:
+            wanted = quote_name(self._board_view.wanted)
+            if lines and not matches:
+                return (
+                    f"Nobody of these {lines:,} matches {wanted}; "
+                    "escape shows all, 2 looks up any player"
+                )
+            return f"{matches:,} of the {lines:,} listed match {wanted}; escape shows all"
+        if place is None:
+            return ""
         window = picture.board.read_window_seconds(picture.clock.monotonic())
         first = picture.board.first
-        shown = f"{first + 1:,} to {first + lines:,}" if first else f"first {lines:,}"
-        shown = shown if matches == lines else f"{matches:,} shown"
-        return (
-            f"{shown} of {picture.top.players:,} players, "
-            f"{write_rate(self._read_submits())} submitted, moves over {write_age(window)}"
+        long, short = describe_whereabouts(Whereabouts(place, first + 1, first + lines, players))
+        submits = f"{write_rate(self._read_submits())} submitted"
+        moves = f"moves over {write_age(window)}"
+        return choose_text(
+            self.notice_width,
+            f"{long}, {submits}, {moves}",
+            f"{long}, {submits}",
+            f"{short}, {submits}",
+            short,
         )
 
     def _read_submits(self) -> float | None:
         submits = self.picture.health.read_values("submits")
         return submits[-1] if submits else None
+
+    def on_resize(self) -> None:
+        """Take the focus from a panel that has become too much for the screen."""
+        side = self.query_one("#side")
+        if self.focused is not None and side in self.focused.ancestors and not side.display:
+            self.set_focus(self._board_view)
 
     def show_body(self, condition: Condition) -> None:
         """Show the board as it is now."""
@@ -99,11 +140,11 @@ class LiveScreen(ConsoleScreen):
         self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
         movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
         self.query_one("#movers", Panel).show(
-            movers or [[("nobody has moved yet", "muted")]], dim=condition.is_dim
+            movers or self._draw_nobody("moved"), dim=condition.is_dim
         )
         gainers = [_draw_gainer(line) for line in picture.board.list_gainers(_SIDE_LINES, at)]
         self.query_one("#gainers", Panel).show(
-            gainers or [[("nobody has scored yet", "muted")]], dim=condition.is_dim
+            gainers or self._draw_nobody("scored"), dim=condition.is_dim
         )
 
     def list_rows(self) -> Iterable[Row]:
@@ -130,7 +171,9 @@ class LiveScreen(ConsoleScreen):
 
     def start_search(self) -> None:
         """Filter the board by name or id."""
-        self.ask("filter", "Filter", hint="part of a name or an id; escape shows all")
+        self.ask(
+            "filter", "Filter", hint="part of a name, in any case, or of an id; escape shows all"
+        )
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
@@ -234,6 +277,13 @@ class LiveScreen(ConsoleScreen):
             self._board_view.filter("")
         self._board_view.focus()
 
+    def _draw_nobody(self, what: str) -> list[ToneLine]:
+        lines = len(self.picture.board)
+        if lines == self._count_players():
+            return [[(f"nobody has {what} yet", "muted")]]
+        # The submits beside it are of all players.
+        return [[(f"none of these {lines:,} players", "muted")], [(f"has {what} yet", "muted")]]
+
     def _draw_traffic(self) -> list[ToneLine]:
         history = self.picture.health.read_values("submits")
         pending = self.picture.status.pending_sessions if self.picture.status else None
@@ -250,11 +300,11 @@ def _find_window(place: int) -> int:
 
 
 def _draw_mover(line: Line) -> ToneLine:
-    return [describe_movement(line), (fit_name(line.username, 16), ""), (f" {line.rank:>6,}", "")]
+    movement, rank = describe_movement(line), f" {line.rank:>6,}"
+    name_width = _SIDE_WIDTH - len(movement[0]) - len(rank)
+    return [movement, (fit_name(line.username, name_width), ""), (rank, "")]
 
 
 def _draw_gainer(line: Line) -> ToneLine:
-    return [
-        (fit_name(line.username, 16), ""),
-        (f" {write_change(line.gained or 0):>12}", "good"),
-    ]
+    gained = f" {write_change(line.gained or 0):>12}"
+    return [(fit_name(line.username, _SIDE_WIDTH - len(gained)), ""), (gained, "good")]

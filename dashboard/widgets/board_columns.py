@@ -3,17 +3,18 @@
 from typing import Final
 
 from dashboard.board import Line
-from dashboard.figures import NOTHING, draw_sparkline, write_change, write_count
-from dashboard.names import fit_name
+from dashboard.figures import draw_sparkline, write_change, write_count
+from dashboard.names import fit_name, quote_name
 from dashboard.widgets.tones import Span, ToneLine
 
-_RANK: Final = 8
+_RANK: Final = len("=970,000 ")
 _MOVE: Final = 6
 _SCORE: Final = 16
 _GAIN: Final = 12
 _TREND: Final = 10
 _SEEN: Final = 8
 _SHORTEST_NAME: Final = 16
+_LEAST_NAME: Final = 6
 _SEEN_STEP: Final = 5
 
 Columns = tuple[str, ...]
@@ -30,11 +31,13 @@ def choose_columns(width: int) -> Columns:
     return tuple(chosen)
 
 
-def draw_header(width: int) -> ToneLine:
-    """Return the names of the columns."""
+def draw_header(width: int, wanted: str = "") -> ToneLine:
+    """Return the names of the columns, and what players' names or ids are filtered by."""
     columns = choose_columns(width)
     text = "Rank".rjust(_RANK - 1) + " " + "Move".ljust(_MOVE)
-    text += "Player".ljust(_measure_name(width, columns)) + "Score".rjust(_SCORE)
+    name_width = _measure_name(width, columns)
+    player = f"Player {quote_name(wanted, name_width - 8)}" if wanted else "Player"
+    text += fit_name(player, name_width) + "Score".rjust(_SCORE)
     for name, title, size in (
         ("gain", "Gain", _GAIN),
         ("trend", "Trend", _TREND),
@@ -49,19 +52,21 @@ def draw_board_line(line: Line, width: int, *, followed: bool = False) -> ToneLi
     """Return a line of the board in `width` cells."""
     columns = choose_columns(width)
     rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(_RANK - 1) + " "
-    spans: list[Span] = [(rank, "strong"), describe_movement(line)]
-    name_width = _measure_name(width, columns)
-    name = fit_name(line.username, name_width - (2 if followed else 0) - 1) + " "
-    spans.append(("» " + name if followed else name, "accent" if followed else ""))
-    spans.append((write_count(line.score).rjust(_SCORE), "strong" if line.flashing else ""))
+    before: list[Span] = [(rank, "strong"), describe_movement(line)]
+    score = write_count(line.score).rjust(_SCORE)
+    after: list[Span] = [(score, "strong" if line.flashing else "")]
     if "gain" in columns:
-        gain = write_change(line.gained) if line.gained is not None else ""
-        spans.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
+        gain = f" {write_change(line.gained)}" if line.gained is not None else ""
+        after.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
     if "trend" in columns:
-        spans.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
+        after.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
     if "seen" in columns:
-        spans.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
-    return spans
+        after.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
+    # A figure too long for its column takes from the name: names may be cut, figures may not.
+    room = width - sum(len(text) for text, _ in (*before, *after))
+    mark = "» " if followed else ""
+    name = mark + fit_name(line.username, max(_LEAST_NAME, room - len(mark) - 1)) + " "
+    return [*before, (name, "accent" if followed else ""), *after]
 
 
 def describe_movement(line: Line) -> Span:
@@ -72,9 +77,9 @@ def describe_movement(line: Line) -> Span:
     if line.climbed is None:
         return "NEW".ljust(_MOVE), "accent"
     if line.climbed > 0:
-        return f"▲{line.climbed:<{_MOVE - 1},}", "good"
+        return f"▲{line.climbed:,} ".ljust(_MOVE), "good"
     if line.climbed < 0:
-        return f"▼{-line.climbed:<{_MOVE - 1},}", "bad"
+        return f"▼{-line.climbed:,} ".ljust(_MOVE), "bad"
     return ("●" if line.gained else "").ljust(_MOVE), "muted"
 
 
@@ -90,7 +95,7 @@ def coarsen(line: Line) -> Line:
 
 def _write_seen(seconds: float | None) -> str:
     if seconds is None:
-        return NOTHING
+        return ""
     if seconds < _SEEN_STEP:
         return "now"
     minute, hour = 60, 3600

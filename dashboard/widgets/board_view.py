@@ -4,7 +4,7 @@ from typing import ClassVar, Final
 
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -73,6 +73,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self.selected: int | None = None
         self._board = Board()
         self._at = 0.0
+        self.wanted = ""
         self._wanted = ""
         self._shown: list[int] = []
         self._drawn: dict[int, tuple[object, Strip]] = {}
@@ -97,7 +98,8 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def filter(self, wanted: str) -> None:
         """Show only players whose name or id contains `wanted`; they keep their ranks."""
-        self._wanted = wanted.strip().casefold()
+        self.wanted = wanted.strip()
+        self._wanted = self.wanted.casefold()
         self._choose_shown()
         self._forget_drawn()
         self._keep_cursor()
@@ -106,6 +108,17 @@ class BoardView(ScrollView, Toned, can_focus=True):
     def matches(self) -> int:
         """How many lines are shown."""
         return len(self._shown)
+
+    def copy_bindings(self) -> BindingsMap:
+        """Return the keys of the board as the keymap has them."""
+        bindings = self._bindings.copy()
+        bindings.apply_keymap(self.app._keymap)  # noqa: SLF001  there is no other way to it
+        return bindings
+
+    @property
+    def place(self) -> int | None:
+        """The place of the cursor on the whole board, from 1."""
+        return self._board.first + self._shown[self._row] + 1 if self._shown else None
 
     def read_selected(self) -> Line | None:
         """Return the line under the cursor."""
@@ -170,7 +183,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         """Draw one line of the window."""
         width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
-            return self.draw_line(draw_header(width), width)
+            return self.draw_line(draw_header(width, self.wanted), width)
         row = self.scroll_offset.y + y - _HEADER_LINES
         if row >= len(self._shown):
             return Strip.blank(width, self.visual_style.rich_style)
