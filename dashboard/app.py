@@ -197,7 +197,7 @@ class Console(EagerKeys):
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
         for action in self._list_actions(screen):
             run = partial(self.run_action, action.binding.action, action.node)
-            yield SystemCommand(action.binding.description, f"key {action.keys}", run)
+            yield SystemCommand(action.description, f"key {action.keys}", run)
 
     def action_search(self) -> None:
         """Search on the screen in front."""
@@ -250,7 +250,7 @@ class Console(EagerKeys):
             KeyHelp(
                 "Everywhere" if action.node is self else "Here",
                 action.keys,
-                action.binding.description,
+                action.description,
             )
             for action in self._list_actions(self.screen)
         ]

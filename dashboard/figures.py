@@ -12,6 +12,7 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _TEN: Final = 10
 _HUNDRED: Final = 100
 _KILO: Final = 1024
+_MOST_PLACES: Final = 10
 
 NOTHING: Final = "·"
 
@@ -78,6 +79,18 @@ def write_bytes(size: int | None) -> str:
 def write_time(moment: datetime | None, zone: tzinfo | None) -> str:
     """Return the time of day in the operator's zone."""
     return NOTHING if moment is None else f"{moment.astimezone(zone):%H:%M:%S}"
+
+
+def write_percentile(rank: int, players: int) -> str:
+    """Return the share of players, in percent, whom the player at a rank is level with or beats.
+
+    As the service computes it, with two places; more where only they tell it from the first's 100.
+    """
+    share = 100 * (players - rank + 1) / players
+    places = 2
+    while rank > 1 and places < _MOST_PLACES and float(f"{share:.{places}f}") >= _HUNDRED:
+        places += 1
+    return f"{share:.{places}f}"
 
 
 def choose_text(room: int, *texts: str) -> str:

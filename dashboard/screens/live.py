@@ -9,32 +9,27 @@ from textual.containers import Horizontal, Vertical
 from textual.dom import DOMNode
 from textual.widgets import Input
 
-from dashboard.board import Line
 from dashboard.condition import Condition
-from dashboard.figures import (
-    choose_text,
-    draw_sparkline,
-    write_age,
-    write_amount,
-    write_change,
-    write_rate,
-)
+from dashboard.figures import choose_text, write_age, write_rate
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
 from dashboard.messages import PlayerWanted, WindowWanted
-from dashboard.names import clean_name, fit_name, quote_name
+from dashboard.names import clean_name, quote_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.whereabouts import Whereabouts, describe_whereabouts
-from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.side_lines import (
+    MARKS,
+    draw_gainers,
+    draw_movers,
+    draw_traffic,
+    read_submits,
+)
 
-_SIDE_LINES = 5
 _LOOK_AGAIN_SECONDS = 1.0
 _LONGEST_RANK = 20
-_SIDE_WIDTH = 29
 
 
 class LiveScreen(ConsoleScreen):
@@ -43,7 +38,7 @@ class LiveScreen(ConsoleScreen):
     MODE = "live"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "go_to_rank", "Go to rank", id="live.go_to_rank"),
+        Binding("g", "go_to_rank", "Go to", tooltip="Go to rank", id="live.go_to_rank"),
         Binding("f", "follow", "Follow", id="live.follow"),
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
@@ -73,14 +68,7 @@ class LiveScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Explain the marks."""
-        self.query_one("#legend", Panel).show(
-            [
-                [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
-                [("NEW", "accent"), (" was not in this list", "")],
-                [("●", "muted"), (" scored, kept the rank", "")],
-                [("»", "accent"), (" followed (f) until you move", "")],
-            ]
-        )
+        self.query_one("#legend", Panel).show(MARKS)
         self._board_view.focus()
         super().on_mount()
 
@@ -110,7 +98,7 @@ class LiveScreen(ConsoleScreen):
         window = picture.board.read_window_seconds(picture.clock.monotonic())
         first = picture.board.first
         long, short = describe_whereabouts(Whereabouts(place, first + 1, first + lines, players))
-        submits = f"{write_rate(self._read_submits())} submitted"
+        submits = f"{write_rate(read_submits(picture))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(
             self.notice_width,
@@ -119,10 +107,6 @@ class LiveScreen(ConsoleScreen):
             f"{short}, {submits}",
             short,
         )
-
-    def _read_submits(self) -> float | None:
-        submits = self.picture.health.read_values("submits")
-        return submits[-1] if submits else None
 
     def on_resize(self) -> None:
         """Take the focus from a panel that has become too much for the screen."""
@@ -137,15 +121,13 @@ class LiveScreen(ConsoleScreen):
         self._board_view.show(picture.board, at, dim=condition.is_dim)
         self._arrive()
         self._keep_following(at)
-        self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
-        movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
-        self.query_one("#movers", Panel).show(
-            movers or self._draw_nobody("moved"), dim=condition.is_dim
-        )
-        gainers = [_draw_gainer(line) for line in picture.board.list_gainers(_SIDE_LINES, at)]
-        self.query_one("#gainers", Panel).show(
-            gainers or self._draw_nobody("scored"), dim=condition.is_dim
-        )
+        side = {
+            "traffic": draw_traffic(picture),
+            "movers": draw_movers(picture, at),
+            "gainers": draw_gainers(picture, at),
+        }
+        for name, lines in side.items():
+            self.query_one(f"#{name}", Panel).show(lines, dim=condition.is_dim)
 
     def list_rows(self) -> Iterable[Row]:
         """Return the whole board."""
@@ -277,34 +259,7 @@ class LiveScreen(ConsoleScreen):
             self._board_view.filter("")
         self._board_view.focus()
 
-    def _draw_nobody(self, what: str) -> list[ToneLine]:
-        lines = len(self.picture.board)
-        if lines == self._count_players():
-            return [[(f"nobody has {what} yet", "muted")]]
-        # The submits beside it are of all players.
-        return [[(f"none of these {lines:,} players", "muted")], [(f"has {what} yet", "muted")]]
-
-    def _draw_traffic(self) -> list[ToneLine]:
-        history = self.picture.health.read_values("submits")
-        pending = self.picture.status.pending_sessions if self.picture.status else None
-        return [
-            [(write_rate(self._read_submits()), "strong"), (" submitted", "muted")],
-            [(draw_sparkline(history, 28), "accent")],
-            [(write_amount(pending, "session"), "strong"), (" pending", "muted")],
-        ]
-
 
 def _find_window(place: int) -> int:
     """Return the place from which on lines are read to have a place amid them."""
     return max(0, place - PAGE_LIMIT // 2)
-
-
-def _draw_mover(line: Line) -> ToneLine:
-    movement, rank = describe_movement(line), f" {line.rank:>6,}"
-    name_width = _SIDE_WIDTH - len(movement[0]) - len(rank)
-    return [movement, (fit_name(line.username, name_width), ""), (rank, "")]
-
-
-def _draw_gainer(line: Line) -> ToneLine:
-    gained = f" {write_change(line.gained or 0):>12}"
-    return [(fit_name(line.username, _SIDE_WIDTH - len(gained)), ""), (gained, "good")]

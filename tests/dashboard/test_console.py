@@ -207,7 +207,7 @@ async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> Non
         await operator.press("y")
         assert operator.console.clipboard.startswith("4\t4\tbarbara")
         await operator.press_together("2", "4")
-        assert "… looking for 4" in operator.screen_text
+        assert "… looking for “4”" in operator.screen_text
         await operator.press("enter")
         await operator.press_together("c", "1", "enter")
         assert "ada is 2,250 points and 3 ranks ahead of barbara" in operator.screen_text
