@@ -119,7 +119,7 @@ class Console(EagerKeys):
         if self._desk is not None:
             # A run that goes on is known on every screen.
             self._desk.look()
-            self.picture.run_state = self._desk.describe()
+            self.picture.take_run(self._desk.run, self._desk.describe())
         self._show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
@@ -254,6 +254,8 @@ class Console(EagerKeys):
             )
             for action in self._list_actions(self.screen)
         ]
+        if isinstance(self.screen, ConsoleScreen):
+            keys += [KeyHelp("Words and marks here", *words) for words in self.screen.WORDS]
         self.push_screen(KeysScreen(keys))
 
     def action_retry(self) -> None:

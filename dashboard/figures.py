@@ -98,16 +98,21 @@ def choose_text(room: int, *texts: str) -> str:
     return next((text for text in texts if len(text) <= room), texts[-1])
 
 
-def draw_sparkline(values: Sequence[float | None], width: int) -> str:
+def draw_sparkline(
+    values: Sequence[float | None], width: int, *, limit: float | None = None
+) -> str:
     """Return the last `width` values as blocks, lowest to highest; a gap is a space.
 
-    Values that are all equal are drawn low: nothing happened.
+    With a `limit` they are drawn between nothing and that, so that what is well looks small.
+    Without one, values that are all equal are drawn low: nothing happened.
     """
     shown = values[-width:] if width else []
     known = [value for value in shown if value is not None]
     if not known:
         return " " * width
     low, high = min(known), max(known)
+    if limit is not None:
+        low, high = min(low, 0.0), max(high, limit)
     steps = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
     line = "".join(
         " " if value is None else _BLOCKS[round((value - low) * steps)] for value in shown

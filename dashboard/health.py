@@ -105,7 +105,7 @@ _AWAY: Final = {
     "redis": "the API gets no answer from it",
     "worker": "no process was heard of",
     "scheduler": "no message for two minutes",
-    "index": "no offset in Redis",
+    "index": "PostgreSQL answers until rebuilt",
 }
 
 
@@ -170,7 +170,7 @@ class Health:
         if before == verdict or (before is None and verdict == "ok"):
             return
         severity: Severity = "bad" if verdict == "away" else "warn"
-        text = "away"
+        text = f"away: {health.detail}"
         if verdict == "slow":
             text = f"{rule.write(health.value)} {rule.figure}, over {rule.write(rule.limit)}"
         elif verdict == "ok":

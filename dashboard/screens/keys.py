@@ -1,7 +1,8 @@
 """The keys of a screen, over it."""
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from textwrap import wrap
+from typing import ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,9 +11,12 @@ from textual.screen import ModalScreen
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
+_KEY: Final = len("refreshes behind")
+_DESCRIPTION: Final = 40
+
 
 class KeyHelp(NamedTuple):
-    """Where a key works, the key, and what it does."""
+    """Where a key works, the key, and what it does; or a word and what it means."""
 
     place: str
     key: str
@@ -39,7 +43,7 @@ class KeysScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One panel."""
-        yield Panel("Keys (escape closes)", id="keys")
+        yield Panel("Keys and words (escape closes)", id="keys")
 
     def on_mount(self) -> None:
         """Fill it."""
@@ -49,5 +53,7 @@ class KeysScreen(ModalScreen[None]):
             if where != place:
                 lines.append([(where, "accent")])
                 place = where
-            lines.append([(f"  {key:<14}", "strong"), (description, "")])
+            first, *rest = wrap(description, _DESCRIPTION)
+            lines.append([(f"  {key:<{_KEY}} ", "strong"), (first, "")])
+            lines.extend([(" " * (_KEY + 3) + more, "")] for more in rest)
         self.query_one(Panel).show(lines)

@@ -43,6 +43,17 @@ class LiveScreen(ConsoleScreen):
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
 
+    WORDS = (
+        ("▲ ▼", "ranks climbed or fallen in the time that the head line says"),
+        ("NEW", "was not among the lines listed at the start of that time"),
+        ("●", "scored and kept the rank"),
+        ("=", "shares its rank with others; places count on, ranks do not"),
+        ("»", "the player followed: the list goes where the player goes"),
+        ("Gain", "points won in the same time"),
+        ("Scored", "since when, empty where no score was seen to come in"),
+        ("pending", "scores in the ledger that are not in the ranks yet"),
+    )
+
     _wanted_place: int | None = None
     _look_again_at = 0.0
 

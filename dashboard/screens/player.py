@@ -36,6 +36,15 @@ class PlayerScreen(ConsoleScreen):
         Binding("escape", "leave", "Leave the field", id="player.leave"),
     ]
 
+    WORDS = (
+        ("»", "the player looked up, among the neighbours"),
+        ("=", "shares its rank with others"),
+        ("▲ ▼", "ranks climbed or fallen among these neighbours within a minute"),
+        ("percentile", "share of all players whom this one is level with or ahead of"),
+        ("while watched", "since this player was looked up here"),
+        ("board as of", "when the board last changed; it is asked for every 2 s"),
+    )
+
     def __init__(self, picture: Picture, gateway: Gateway) -> None:
         super().__init__(picture)
         self._field = Input(

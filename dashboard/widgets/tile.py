@@ -38,7 +38,7 @@ class Tile(Lines):
         """Show a part at the last look, and how it came there."""
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
-        graph = draw_history(history, self.size.width)
+        graph = draw_history(history, self.size.width, limit=rule.limit)
         value: Span = ("" if health.verdict == "away" else "unknown", "muted")
         if health.value is not None:
             figure = rule.write(health.value)
@@ -50,10 +50,10 @@ class Tile(Lines):
         self.show([headline, [graph], [(health.detail, "muted")]], dim=dim)
 
 
-def draw_history(history: Sequence[Sample], width: int) -> Span:
+def draw_history(history: Sequence[Sample], width: int, *, limit: float | None = None) -> Span:
     """Return the last samples as a sparkline in which ↻ stands for a restart."""
     shown = list(history)[-width:] if width else []
-    line = draw_sparkline([sample.value for sample in shown], len(shown))
+    line = draw_sparkline([sample.value for sample in shown], len(shown), limit=limit)
     marked = "".join(
         RESTART if sample.restarted else block for sample, block in zip(shown, line, strict=True)
     )
