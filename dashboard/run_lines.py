@@ -7,6 +7,7 @@ from dashboard.names import clean_name
 from dashboard.simulation.presentation import describe_comparison, describe_count
 from dashboard.simulation.reports import LatencySummary, RunReport, RunState
 from dashboard.simulation.stages import Course, Stage, parse_stages
+from dashboard.widgets.rate_chart import Answered
 from dashboard.widgets.tones import Span, Tone, ToneLine
 
 _BESIDE_BAR: Final = 24
@@ -74,6 +75,27 @@ def draw_run(report: RunReport, width: int) -> list[ToneLine]:
 def read_achieved(report: RunReport) -> float | None:
     """Return the requests answered in the last second that is complete."""
     return float(report.seconds[-2].succeeded) if len(report.seconds) > 1 else None
+
+
+def list_answered(report: RunReport) -> list[Answered]:
+    """Return what was answered in each second that is complete, by its place in the plan.
+
+    The second that goes on would look like a slump.
+    """
+    return [
+        Answered(
+            _find_position(report, second.second),
+            _find_position(report, second.second + 1),
+            second.succeeded,
+        )
+        for second in report.seconds[:-1]
+    ]
+
+
+def _find_position(report: RunReport, seconds: float) -> float:
+    """Return how far the plan was after some seconds, in which pauses do not count."""
+    paused = (min(seconds, end) - start for start, end in report.pauses if start < seconds)
+    return seconds - sum(paused)
 
 
 def draw_latencies(report: RunReport) -> list[ToneLine]:

@@ -165,7 +165,8 @@ class RunReport(msgspec.Struct, frozen=True):
     `users`, `think_seconds` and `seed` are what was asked for; `planned` is what the rate makes in
     that time, and null for a closed run, as `rate` is. `pace` is by how much the operator
     multiplied the rate or the users, `target_rate` the rate at this moment, `active_users` the
-    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`.
+    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`;
+    `pauses` are from when to when each of those was.
     `total` sums up `kinds` (`submit`, `top`, `rank`). `ledger` is null before the end, and where
     `ledger_problem` says why it could not be read.
     """
@@ -200,6 +201,7 @@ class RunReport(msgspec.Struct, frozen=True):
     submits: SubmitReport
     ledger: LedgerReport | None = None
     ledger_problem: str | None = None
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def describe_options(options: RunOptions) -> dict[str, Any]:
@@ -207,7 +209,7 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
     course, is_open = options.course, options.users is None
     return {
         "model": "open" if is_open else "closed",
-        "rate": round(course.requests / course.duration_seconds, 3) if is_open else None,
+        "rate": _measure_rate(options) if is_open else None,
         "duration_seconds": course.duration_seconds,
         "players": options.players,
         "mix": {kind.value: getattr(options.mix, kind.value) for kind in RequestKind},
@@ -218,3 +220,9 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
         "seed": options.seed,
         "planned": options.requests if is_open else None,
     }
+
+
+def _measure_rate(options: RunOptions) -> float:
+    if not options.stages:
+        return options.rate
+    return round(options.course.requests / options.course.duration_seconds, 3)

@@ -281,6 +281,7 @@ class Run:
             active_users=len(self._present) if options.users is not None else None,
             elapsed_seconds=round(elapsed_seconds, 3),
             paused_seconds=round(clock.paused_seconds, 3),
+            pauses=clock.pauses,
             in_flight=self._in_flight,
             total=recorder.report_total(elapsed_seconds, position_seconds),
             kinds=recorder.report_kinds(elapsed_seconds, position_seconds),

@@ -7,7 +7,7 @@ from dashboard.figures import draw_sparkline, write_change, write_count
 from dashboard.names import fit_name, quote_name
 from dashboard.widgets.tones import Span, ToneLine
 
-_RANK: Final = len("=970,000 ")
+_SHORTEST_RANK: Final = 8
 _MOVE: Final = 6
 _SCORE: Final = 16
 _GAIN: Final = 12
@@ -20,9 +20,14 @@ _SEEN_STEP: Final = 5
 Columns = tuple[str, ...]
 
 
-def choose_columns(width: int) -> Columns:
+def measure_rank(worst: int) -> int:
+    """Return the width of a column for ranks down to the worst one, also where those tie."""
+    return max(_SHORTEST_RANK, len(f"={worst:,}") + 1)
+
+
+def choose_columns(width: int, rank_width: int = _SHORTEST_RANK) -> Columns:
     """Return the optional columns that leave a name room enough, the most telling first."""
-    room = width - _RANK - _MOVE - _SHORTEST_NAME - _SCORE
+    room = width - rank_width - _MOVE - _SHORTEST_NAME - _SCORE
     chosen = []
     for name, size in (("gain", _GAIN), ("seen", _SEEN), ("trend", _TREND)):
         if size <= room:
@@ -31,11 +36,11 @@ def choose_columns(width: int) -> Columns:
     return tuple(chosen)
 
 
-def draw_header(width: int, wanted: str = "") -> ToneLine:
+def draw_header(width: int, rank_width: int = _SHORTEST_RANK, wanted: str = "") -> ToneLine:
     """Return the names of the columns, and what players' names or ids are filtered by."""
-    columns = choose_columns(width)
-    text = "Rank".rjust(_RANK - 1) + " " + "Move".ljust(_MOVE)
-    name_width = _measure_name(width, columns)
+    columns = choose_columns(width, rank_width)
+    text = "Rank".rjust(rank_width - 1) + " " + "Move".ljust(_MOVE)
+    name_width = _measure_name(width, rank_width, columns)
     player = f"Player {quote_name(wanted, name_width - 8)}" if wanted else "Player"
     text += fit_name(player, name_width) + "Score".rjust(_SCORE)
     for name, title, size in (
@@ -48,10 +53,12 @@ def draw_header(width: int, wanted: str = "") -> ToneLine:
     return [(text, "muted")]
 
 
-def draw_board_line(line: Line, width: int, *, followed: bool = False) -> ToneLine:
+def draw_board_line(
+    line: Line, width: int, rank_width: int = _SHORTEST_RANK, *, followed: bool = False
+) -> ToneLine:
     """Return a line of the board in `width` cells."""
-    columns = choose_columns(width)
-    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(_RANK - 1) + " "
+    columns = choose_columns(width, rank_width)
+    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(rank_width - 1) + " "
     before: list[Span] = [(rank, "strong"), describe_movement(line)]
     score = write_count(line.score).rjust(_SCORE)
     after: list[Span] = [(score, "strong" if line.flashing else "")]
@@ -77,9 +84,9 @@ def describe_movement(line: Line) -> Span:
     if line.climbed is None:
         return "NEW".ljust(_MOVE), "accent"
     if line.climbed > 0:
-        return f"▲{line.climbed:,} ".ljust(_MOVE), "good"
+        return f"▲{_write_ranks(line.climbed)}".ljust(_MOVE), "good"
     if line.climbed < 0:
-        return f"▼{-line.climbed:,} ".ljust(_MOVE), "bad"
+        return f"▼{_write_ranks(-line.climbed)}".ljust(_MOVE), "bad"
     return ("●" if line.gained else "").ljust(_MOVE), "muted"
 
 
@@ -93,6 +100,15 @@ def coarsen(line: Line) -> Line:
     return line._replace(seen_seconds=seen // step * step)
 
 
+def _write_ranks(ranks: int) -> str:
+    """Return a number of ranks in four cells: 999, 1.2k, 957k."""
+    thousand, ten_thousand = 1_000, 10_000
+    if ranks < thousand:
+        return f"{ranks}"
+    # Cut, not rounded: 9,999 is not 10.0k.
+    return f"{ranks // 100 / 10:.1f}k" if ranks < ten_thousand else f"{ranks // thousand}k"
+
+
 def _write_seen(seconds: float | None) -> str:
     if seconds is None:
         return ""
@@ -104,6 +120,6 @@ def _write_seen(seconds: float | None) -> str:
     return f"{seconds // minute:.0f} min" if seconds < hour else f"{seconds // hour:.0f} h"
 
 
-def _measure_name(width: int, columns: Columns) -> int:
+def _measure_name(width: int, rank_width: int, columns: Columns) -> int:
     sizes = {"gain": _GAIN, "trend": _TREND, "seen": _SEEN}
-    return width - _RANK - _MOVE - _SCORE - sum(sizes[name] for name in columns)
+    return width - rank_width - _MOVE - _SCORE - sum(sizes[name] for name in columns)

@@ -1,7 +1,7 @@
 """How the rate of a run should go, and how it went."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from textual.strip import Strip
 
@@ -21,6 +21,30 @@ def fill_column(value: float, highest: float, height: int) -> str:
     return "".join(_EIGHTHS[min(max(eighths - _STEPS * row, 0), _STEPS)] for row in range(height))
 
 
+class Answered(NamedTuple):
+    """Requests answered while a run went on from one place in its plan to another, in seconds."""
+
+    start: float
+    end: float
+    requests: int
+
+
+def spread_rates(answered: Sequence[Answered], duration: float, columns: int) -> list[float | None]:
+    """Return the rate in each of the columns of a plan, None where nothing is known of it."""
+    requests, seconds = [0.0] * columns, [0.0] * columns
+    width = duration / columns
+    for start, end, count in answered:
+        first = int(start / width)
+        for column in range(first, min(int(end / width) + 1, columns)):
+            share = min(end, (column + 1) * width) - max(start, column * width)
+            # In a second of a pause the plan does not go on, but answers still come.
+            requests[column] += count * (share / (end - start) if end > start else 1.0)
+            seconds[column] += share
+    return [
+        count / known if known > 0 else None for count, known in zip(requests, seconds, strict=True)
+    ]
+
+
 class RateChart(Toned):
     """Draws the target of each moment; once there are figures, those, and the target as a line."""
 
@@ -32,20 +56,22 @@ class RateChart(Toned):
         super().__init__(id=id)
         self._course: Course | None = None
         self._scale = 1.0
-        self._achieved: Mapping[int, float] | None = None
+        self._answered: Sequence[Answered] | None = None
+        self._rates: list[float | None] = []
 
     def show(
         self,
         course: Course | None,
-        achieved: Mapping[int, float] | None = None,
+        answered: Sequence[Answered] | None = None,
         scale: float = 1.0,
     ) -> None:
-        """Show a course times `scale`, and what was achieved in each second of it that passed.
+        """Show a course times `scale`, and what was answered in the part of it that passed.
 
         With a scale of 0 the course only says how long it is.
         """
-        if (course, achieved, scale) != (self._course, self._achieved, self._scale):
-            self._course, self._achieved, self._scale = course, achieved, scale
+        if (course, answered, scale) != (self._course, self._answered, self._scale):
+            self._course, self._answered, self._scale = course, answered, scale
+            self._rates = []
             self.refresh()
 
     @property
@@ -66,42 +92,28 @@ class RateChart(Toned):
             course.read_rate((column + 0.5) / columns * course.duration_seconds) * self._scale
             for column in range(columns)
         ]
-        known = list(self._achieved.values()) if self._achieved else []
-        highest = max([*targets, *known])
+        if self._answered is not None and len(self._rates) != columns:
+            self._rates = spread_rates(self._answered, course.duration_seconds, columns)
+        highest = max([*targets, *(rate for rate in self._rates if rate is not None)])
         label = f"{highest:,.0f}/s" if y == 0 else ""
         spans: list[Span] = [(f"{label:>{_LABEL - 1}} ", "muted")]
         for column, target in enumerate(targets):
-            spans.append(self._draw_cell(course, columns, column, target, highest, rows, y))
+            spans.append(self._draw_cell(column, target, highest, rows, y))
         return self.draw_line(spans, width)
 
-    def _draw_cell(
-        self,
-        course: Course,
-        columns: int,
-        column: int,
-        target: float,
-        highest: float,
-        rows: int,
-        y: int,
-    ) -> Span:
+    def _draw_cell(self, column: int, target: float, highest: float, rows: int, y: int) -> Span:
         row = rows - 1 - y
-        if self._achieved is None:
+        if self._answered is None:
             return fill_column(target, highest, rows)[row], "accent"
-        achieved = self._read_achieved(course, columns, column)
-        cell = fill_column(achieved or 0.0, highest, rows)[row]
+        rate = self._rates[column]
+        if rate is None and row == 0 and any(self._rates[column:]):
+            # It passed, but is not kept: that is not nothing.
+            return "?", "muted"
+        cell = fill_column(rate or 0.0, highest, rows)[row]
         target_row = min(int(target / highest * rows), rows - 1) if highest else 0
         if cell == " " and target and row == target_row:
             return "─", "muted"
         return cell, "good"
-
-    def _read_achieved(self, course: Course, columns: int, column: int) -> float | None:
-        assert self._achieved is not None
-        first = int(column / columns * course.duration_seconds)
-        last = max(first + 1, int((column + 1) / columns * course.duration_seconds))
-        known = [
-            self._achieved[second] for second in range(first, last) if second in self._achieved
-        ]
-        return sum(known) / len(known) if known else None
 
     def _draw_axis(self, course: Course, columns: int) -> list[Span]:
         duration = course.duration_seconds

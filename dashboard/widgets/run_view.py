@@ -9,6 +9,7 @@ from dashboard.run_lines import (
     draw_latencies,
     draw_run,
     find_course,
+    list_answered,
 )
 from dashboard.simulation.reports import RunReport
 from dashboard.widgets.panel import Panel
@@ -62,7 +63,5 @@ class RunView(Vertical):
         panels["latency"].show(draw_latencies(report))
         panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
         panels["errors"].show(draw_errors(report))
-        # The second that goes on is not complete, and would look like a slump.
-        achieved = {second.second: float(second.succeeded) for second in report.seconds[:-1]}
         scale = 0.0 if report.rate is None else report.pace
-        chart.show(find_course(report), achieved, scale)
+        chart.show(find_course(report), list_answered(report), scale)

@@ -5,7 +5,7 @@ from textual.pilot import Pilot
 
 from dashboard.board import Line
 from dashboard.whereabouts import Whereabouts, describe_whereabouts
-from dashboard.widgets.board_columns import draw_board_line
+from dashboard.widgets.board_columns import draw_board_line, measure_rank
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
 from tests.dashboard.operating import Operator, watch_live
@@ -104,9 +104,10 @@ def test_a_line_with_long_figures_leaves_all_of_them_whole(width: int) -> None:
         seen_seconds=7.0,
         flashing=False,
     )
-    text = "".join(text for text, _ in draw_board_line(line, width))
+    spans = draw_board_line(line, width, measure_rank(line.rank))
+    text = "".join(text for text, _ in spans)
     assert len(text) == width
-    for figure in ("=1,957,544 ", "▼123,456 ", " 12,345,678,901,234 ", "123,456,789,012", " 7 s"):
+    for figure in ("=1,957,544 ", "▼123k ", " 12,345,678,901,234 ", "123,456,789,012", " 7 s"):
         assert figure in text
 
 

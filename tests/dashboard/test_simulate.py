@@ -8,9 +8,17 @@ import pytest
 from textual.widgets import Input
 
 from dashboard.hand_submission import HandAnswer, HandScore
-from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState
+from dashboard.simulation.plan import RunOptions
+from dashboard.simulation.reports import (
+    GeneratorReport,
+    LedgerReport,
+    RunState,
+    SecondReport,
+    describe_options,
+)
 from dashboard.simulation.run_directory import Command
 from dashboard.widgets.hand_row import HandRow
+from dashboard.widgets.rate_chart import RateChart
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.service_peer import ServicePeer
 from tests.dashboard.simulating import (
@@ -183,6 +191,44 @@ async def test_a_wrong_field_starts_nothing_and_says_what_is_allowed() -> None:
         assert "'walk=3' is not a weight" in simulating.operator.toasts[0]
 
 
+def read_chart(simulating: Simulating) -> str:
+    return simulating.operator.console.screen.query_one("#rate-chart", RateChart).text
+
+
+async def test_a_pause_takes_no_room_in_the_chart_of_the_plan() -> None:
+    runs = Runs()
+    steady = [SecondReport(second, 300, 300, 0, 0) for second in range(42)]
+    paused = [SecondReport(second, 0, 0, 0, 0) for second in range(20, 50)]
+    later = [SecondReport(second, 300, 300, 0, 0) for second in range(50, 72)]
+    plan = {"stages": "300x90", "rate": 300.0}
+    runs.show(make_report(seconds=tuple(steady), **plan))
+    async with open_simulate(runs) as simulating:
+        without_pause = read_chart(simulating)
+        assert "█" * 20 in without_pause
+        seconds = (*steady[:20], *paused, *later)
+        pauses = {"paused_seconds": 30.0, "pauses": ((20.0, 50.0),), "elapsed_seconds": 71.2}
+        runs.show(make_report(seconds=seconds, **pauses, **plan))
+        await simulating.look()
+        assert read_chart(simulating) == without_pause
+
+
+async def test_seconds_that_are_not_kept_are_not_drawn_as_nothing() -> None:
+    runs = Runs()
+    seconds = tuple(SecondReport(second, 300, 300, 0, 0) for second in range(45, 61))
+    runs.show(make_report(seconds=seconds, stages="300x90", elapsed_seconds=60.2))
+    async with open_simulate(runs) as simulating:
+        lowest = read_chart(simulating).splitlines()[-2]
+        assert lowest.strip() == "?" * 25 + "█" * 9
+
+
+async def test_a_run_of_a_request_in_an_hour_is_shown() -> None:
+    options = RunOptions(rate=0.0003, duration_seconds=3_600, players=1, seed=1)
+    runs = Runs()
+    runs.show(make_report(**describe_options(options)))
+    async with open_simulate(runs) as simulating:
+        assert "41 of 3600 s" in simulating.operator.read("#run")
+
+
 async def test_a_run_that_goes_on_is_taken_up_when_the_console_opens() -> None:
     runs = Runs()
     runs.show(make_report())
@@ -268,7 +314,8 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
             await command.callback()
             await operator.pass_time()
         assert simulating.hand.submitted == []
-        assert simulating.runs.started == simulating.runs.told == []
+        assert simulating.runs.started == []
+        assert simulating.runs.told == []
 
 
 async def test_a_read_only_console_watches_and_commands_nothing() -> None:

@@ -38,6 +38,9 @@ async def test_a_paused_run_sends_nothing_and_then_its_whole_plan() -> None:
     assert report.state is RunState.FINISHED
     assert report.total.succeeded == 100
     assert report.paused_seconds >= 0.5
+    [(start, end)] = report.pauses
+    assert 0 <= start < end <= report.elapsed_seconds
+    assert end - start == pytest.approx(report.paused_seconds, abs=0.01)
     assert report.elapsed_seconds >= report.paused_seconds + 0.5
     # Waiting out a pause is no latency.
     assert report.total.latency is not None
