@@ -35,7 +35,7 @@ from dashboard.picture import Picture
 from dashboard.run_desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.health import HealthScreen
-from dashboard.screens.keys import KeyHelp, KeysScreen
+from dashboard.screens.keys import KeysScreen, list_help
 from dashboard.screens.live import LiveScreen
 from dashboard.screens.player import PlayerScreen
 from dashboard.screens.simulate import SimulateScreen
@@ -248,18 +248,10 @@ class Console(EagerKeys):
         )
 
     def action_keys(self) -> None:
-        """List the keys that work here."""
-        keys = [
-            KeyHelp(
-                "Everywhere" if action.node is self else "Here",
-                action.keys,
-                action.description,
-            )
-            for action in self._list_actions(self.screen)
-        ]
-        if isinstance(self.screen, ConsoleScreen):
-            keys += [KeyHelp("Words and marks here", *words) for words in self.screen.WORDS]
-        self.push_screen(KeysScreen(keys))
+        """List the keys that work here, and what the words here mean."""
+        screen = self.screen
+        words = screen.WORDS if isinstance(screen, ConsoleScreen) else ()
+        self.push_screen(KeysScreen(list_help(self._list_actions(screen), self, words)))
 
     def action_retry(self) -> None:
         """Try to connect now."""

@@ -1,13 +1,15 @@
 """The keys of a screen, over it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 
+from dashboard.actions import Action
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
@@ -21,6 +23,18 @@ class KeyHelp(NamedTuple):
     place: str
     key: str
     description: str
+
+
+def list_help(
+    actions: Iterable[Action], everywhere: DOMNode, words: Iterable[tuple[str, str]]
+) -> list[KeyHelp]:
+    """Return the keys of these actions, of which one node's work everywhere, and the words."""
+    return [
+        KeyHelp(
+            "Everywhere" if action.node is everywhere else "Here", action.keys, action.description
+        )
+        for action in actions
+    ] + [KeyHelp("Words and marks here", *word) for word in words]
 
 
 class KeysScreen(ModalScreen[None]):

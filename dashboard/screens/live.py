@@ -75,7 +75,9 @@ class LiveScreen(ConsoleScreen):
         elsewhere = self.maximized is not None or isinstance(self.focused, Input)
         if elsewhere or any(node is board for node, _ in chain):
             return chain
-        return [(board, board.copy_bindings()), *chain]
+        bindings = board._bindings.copy()  # noqa: SLF001  Textual has no other way to them
+        bindings.apply_keymap(self.app._keymap)  # noqa: SLF001
+        return [(board, bindings), *chain]
 
     def on_mount(self) -> None:
         """Explain the marks."""

@@ -13,7 +13,7 @@ _SCORE: Final = 16
 _GAIN: Final = 12
 _TREND: Final = 10
 _SEEN: Final = 8
-_SHORTEST_NAME: Final = 16
+_SHORTEST_NAME: Final = 20
 _LEAST_NAME: Final = 6
 _SEEN_STEP: Final = 5
 

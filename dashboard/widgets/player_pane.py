@@ -18,7 +18,7 @@ from dashboard.widgets.chart import Chart
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.player_lines import draw_facts, draw_neighbours
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import ToneLine, choose_line
 
 DEBOUNCE_SECONDS: Final = 0.3
 _NAME: Final = 40
@@ -170,11 +170,16 @@ class PlayerPane(Vertical):
                 if player is None:
                     return []
                 zone = self._picture.clock.now().tzinfo
-                joined = f"{player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
-                return [
-                    (fit_name(player.username, _NAME).rstrip(), "strong"),
-                    (f"  id {player.user_id}, joined {joined}", "muted"),
-                ]
+                joined = f", joined {player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
+                room = self._head.content_size.width or 2 * _NAME
+                own_id = f"  id {player.user_id}"
+                # A long name takes no room from the figures behind it.
+                name = fit_name(player.username, max(1, min(_NAME, room - len(own_id)))).rstrip()
+                return choose_line(
+                    room,
+                    [(name, "strong"), (own_id + joined, "muted")],
+                    [(name, "strong"), (own_id, "muted")],
+                )
 
     def _draw_sessions(self) -> list[ToneLine]:
         sessions = self.lookup.sessions

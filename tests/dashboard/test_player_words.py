@@ -125,6 +125,7 @@ async def test_figures_of_a_million_players_are_whole_side_by_side(size: tuple[i
             assert "#300,371 of 970,075" in shown
             assert "#300,370 of 970,075" in shown
             assert shown.count("percentile 69.04") == 2
+        assert shown.count("  id 5") == 1
         assert "…" not in shown.split("Neighbours")[0]
 
 
