@@ -33,6 +33,7 @@ class Panel(VerticalScroll, can_focus=True):
         self.border_title = title
         self._header = Lines(classes="header")
         self._lines = Lines()
+        self._hidden = ""
 
     def compose(self) -> ComposeResult:
         """The header, which stays while the lines scroll, and the lines."""
@@ -74,4 +75,7 @@ class Panel(VerticalScroll, can_focus=True):
         height = self.scrollable_content_region.height - self._header.display
         below = max(0, self._lines.count - height - above) if height > 0 else 0
         hidden = [f"▲ {above:,}"] * bool(above) + [f"▼ {below:,} more"] * bool(below)
-        self.border_subtitle = " ".join(hidden)
+        subtitle = " ".join(hidden)
+        # Textual draws the whole panel again for each title that it is given.
+        if subtitle != self._hidden:
+            self._hidden = self.border_subtitle = subtitle

@@ -160,7 +160,7 @@ class PlayerPane(Vertical):
             case Stage.SEARCHING:
                 return [(f"… looking for {wanted}", "muted")]
             case Stage.MISSING:
-                return [("? not found: ", "warn"), (f"no player has the id or name {wanted}", "")]
+                return [("? not found: ", "warn"), (wanted, "")]
             case Stage.FAILED:
                 error = lookup.error
                 text = f"{error.code}: {clean_name(error.message)}" if error else ""
