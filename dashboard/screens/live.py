@@ -14,7 +14,7 @@ from dashboard.figures import choose_text, write_age, write_rate
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
 from dashboard.messages import PlayerWanted, WindowWanted
-from dashboard.names import clean_name, quote_name
+from dashboard.names import clean_name, fit_name, quote_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.whereabouts import Whereabouts, describe_whereabouts
 from dashboard.widgets.board_view import BoardView
@@ -253,7 +253,7 @@ class LiveScreen(ConsoleScreen):
         line = self._board_view.read_selected()
         if line is not None:
             verb = "Following" if followed is not None else "No longer following"
-            self.notify(f"{verb} {clean_name(line.username)[:40]}", markup=False)
+            self.notify(f"{verb} {fit_name(line.username, 40).rstrip()}", markup=False)
 
     def action_clear(self) -> None:
         """Show all players again."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from dashboard.figures import draw_sparkline
-from dashboard.health import PartHealth, PartRule, Sample, Verdict
+from dashboard.figures import choose_text, draw_sparkline
+from dashboard.health import DETAIL_SEPARATOR, PartHealth, PartRule, Sample, Verdict
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Span, Tone, ToneLine
 
@@ -47,7 +47,11 @@ class Tile(Lines):
             fits = len(f"{mark} {full}") <= self.content_size.width
             value = (full if fits else figure, "strong")
         headline: ToneLine = [(f"{mark} ", tone), value]
-        self.show([headline, [graph], [(health.detail, "muted")]], dim=dim)
+        parts = health.detail.split(DETAIL_SEPARATOR)
+        # Whole parts go where there is no room: half a figure would be another one.
+        details = (DETAIL_SEPARATOR.join(parts[:kept]) for kept in range(len(parts), 0, -1))
+        detail = choose_text(self.content_size.width, *details)
+        self.show([headline, [graph], [(detail, "muted")]], dim=dim)
 
 
 def draw_history(history: Sequence[Sample], width: int, *, limit: float | None = None) -> Span:

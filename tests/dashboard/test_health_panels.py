@@ -94,6 +94,16 @@ async def test_names_of_routes_are_whole_where_there_is_room() -> None:
         assert "GET ops/sessions/count " in operator.screen_text
 
 
+async def test_details_of_tiles_lose_whole_parts_where_there_is_little_room() -> None:
+    async with watch_live(size=(80, 36)) as operator:
+        await show_health(operator)
+        tiles = operator.screen_text.split("Flow of scores")[0]
+        assert "│ 1 process · up 3 s     │" in tiles
+        assert "│ version 18.6            │" in tiles
+        assert "│ at refresh 12 · last 12 │" in tiles
+        assert "…" not in tiles
+
+
 async def test_a_graph_of_a_part_far_below_its_limit_looks_small() -> None:
     async with watch_live() as operator:
         await operator.press("4")
