@@ -16,6 +16,11 @@ class Action(NamedTuple):
     binding: Binding
     keys: str
 
+    @property
+    def description(self) -> str:
+        """What it does; the footer may have room for less."""
+        return self.binding.tooltip or self.binding.description
+
 
 def list_actions(
     nodes: Iterable[DOMNode], keymap: Mapping[str, str], display: Callable[[Binding], str]

@@ -35,7 +35,7 @@ from dashboard.picture import Picture
 from dashboard.run_desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.health import HealthScreen
-from dashboard.screens.keys import KeyHelp, KeysScreen
+from dashboard.screens.keys import KeysScreen, list_help
 from dashboard.screens.live import LiveScreen
 from dashboard.screens.player import PlayerScreen
 from dashboard.screens.simulate import SimulateScreen
@@ -122,7 +122,7 @@ class Console(EagerKeys):
         if self._desk is not None:
             # A run that goes on is known on every screen.
             self._desk.look()
-            self.picture.run_state = self._desk.describe()
+            self.picture.take_run(self._desk.run, self._desk.describe())
         self._show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
@@ -200,7 +200,7 @@ class Console(EagerKeys):
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
         for action in self._list_actions(screen):
             run = partial(self.run_action, action.binding.action, action.node)
-            yield SystemCommand(action.binding.description, f"key {action.keys}", run)
+            yield SystemCommand(action.description, f"key {action.keys}", run)
 
     def action_search(self) -> None:
         """Search on the screen in front."""
@@ -248,16 +248,10 @@ class Console(EagerKeys):
         )
 
     def action_keys(self) -> None:
-        """List the keys that work here."""
-        keys = [
-            KeyHelp(
-                "Everywhere" if action.node is self else "Here",
-                action.keys,
-                action.binding.description,
-            )
-            for action in self._list_actions(self.screen)
-        ]
-        self.push_screen(KeysScreen(keys))
+        """List the keys that work here, and what the words here mean."""
+        screen = self.screen
+        words = screen.WORDS if isinstance(screen, ConsoleScreen) else ()
+        self.push_screen(KeysScreen(list_help(self._list_actions(screen), self, words)))
 
     def action_retry(self) -> None:
         """Try to connect now."""

@@ -99,6 +99,15 @@ class Board:
         """Return the position of a player's line, from 0."""
         return self._position.get(user_id)
 
+    def search(self, wanted: str) -> list[int]:
+        """Return the positions of players whose name, in any case, or id contains `wanted`."""
+        wanted = wanted.casefold()
+        return [
+            index
+            for index, entry in enumerate(self.entries)
+            if wanted in entry.username.casefold() or wanted in str(entry.user_id)
+        ]
+
     def read_window_seconds(self, at: float) -> float:
         """Return the time that movements are about: a minute or a little more, less at first."""
         return at - self._past[0][0] if self._past else 0.0

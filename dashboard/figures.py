@@ -12,6 +12,7 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _TEN: Final = 10
 _HUNDRED: Final = 100
 _KILO: Final = 1024
+_MOST_PLACES: Final = 10
 
 NOTHING: Final = "·"
 
@@ -81,16 +82,38 @@ def write_time(moment: datetime | None, zone: tzinfo | None) -> str:
     return NOTHING if moment is None else f"{moment.astimezone(zone):%H:%M:%S}"
 
 
-def draw_sparkline(values: Sequence[float | None], width: int) -> str:
+def write_percentile(rank: int, players: int) -> str:
+    """Return the share of players, in percent, whom the player at a rank is level with or beats.
+
+    As the service computes it, with two places; more where only they tell it from the first's 100.
+    """
+    share = 100 * (players - rank + 1) / players
+    places = 2
+    while rank > 1 and places < _MOST_PLACES and float(f"{share:.{places}f}") >= _HUNDRED:
+        places += 1
+    return f"{share:.{places}f}"
+
+
+def choose_text(room: int, *texts: str) -> str:
+    """Return the first of these texts that fits, fullest first; a number is never cut."""
+    return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def draw_sparkline(
+    values: Sequence[float | None], width: int, *, limit: float | None = None
+) -> str:
     """Return the last `width` values as blocks, lowest to highest; a gap is a space.
 
-    Values that are all equal are drawn low: nothing happened.
+    With a `limit` they are drawn between nothing and that, so that what is well looks small.
+    Without one, values that are all equal are drawn low: nothing happened.
     """
     shown = values[-width:] if width else []
     known = [value for value in shown if value is not None]
     if not known:
         return " " * width
     low, high = min(known), max(known)
+    if limit is not None:
+        low, high = min(low, 0.0), max(high, limit)
     steps = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
     line = "".join(
         " " if value is None else _BLOCKS[round((value - low) * steps)] for value in shown

@@ -20,6 +20,8 @@ from dashboard.freshness import Freshness
 HISTORY_LOOKS: Final = 150
 """Looks at the status that are kept: five minutes of them."""
 
+DETAIL_SEPARATOR: Final = " · "
+
 Verdict = Literal["ok", "slow", "away"]
 
 _MOST_PROCESSES: Final = 256
@@ -108,7 +110,7 @@ _AWAY: Final = {
     "redis": "the API gets no answer from it",
     "worker": "no process was heard of",
     "scheduler": "no message for two minutes",
-    "index": "no offset in Redis",
+    "index": "PostgreSQL answers until rebuilt",
 }
 
 
@@ -185,7 +187,7 @@ class Health:
         if before == verdict or (before is None and verdict == "ok"):
             return
         severity: Severity = "bad" if verdict == "away" else "warn"
-        text = "away"
+        text = f"away: {health.detail}"
         if verdict == "slow":
             text = f"{rule.write(health.value)} {rule.figure}, over {rule.write(rule.limit)}"
         elif verdict == "ok":
@@ -212,7 +214,9 @@ def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: dateti
     if part.state == "away":
         verdict = "away"
         return PartHealth(rule, verdict, value, _AWAY[rule.name])
-    return PartHealth(rule, verdict, value, " · ".join(_describe_part(rule.name, part, now)))
+    return PartHealth(
+        rule, verdict, value, DETAIL_SEPARATOR.join(_describe_part(rule.name, part, now))
+    )
 
 
 def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
@@ -236,4 +240,7 @@ def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
         case "scheduler":
             return [f"seen {write_time(part.last_seen_at, zone)}"]
         case _:
-            return [f"at refresh {write_count(part.offset)} of {write_count(part.last_refresh)}"]
+            return [
+                f"at refresh {write_count(part.offset)}",
+                f"last {write_count(part.last_refresh)}",
+            ]

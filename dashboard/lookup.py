@@ -54,6 +54,7 @@ class Lookup:
         self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
         self.scores: deque[float | None] = deque(maxlen=_LOOKS)
         self._first_score: int | None = None
+        self._first_rank: int | None = None
         self._above: Entry | None = None
         self._missing = False
 
@@ -67,6 +68,12 @@ class Lookup:
         if self.error is not None:
             return Stage.FAILED
         return Stage.SEARCHING if self.wanted else Stage.IDLE
+
+    def is_about(self, wanted: str) -> bool:
+        """Whether this is how one asks for the player who is known here."""
+        player = self.player
+        number = wanted.strip().removeprefix("#").lstrip("0")
+        return player is not None and (wanted == player.username or number == str(player.user_id))
 
     def take_player(self, player: Player | None) -> None:
         """Note who it is; None: there is no such player."""
@@ -82,6 +89,8 @@ class Lookup:
         self.neighbours.take(place.around.leaderboard, at)
         if self._first_score is None:
             self._first_score = rank.total_score
+        if self._first_rank is None:
+            self._first_rank = rank.rank
         self.ranks.append(rank.rank)
         self.scores.append(rank.total_score)
 
@@ -91,6 +100,13 @@ class Lookup:
         if self.rank is None or self._first_score is None:
             return 0
         return self.rank.total_score - self._first_score
+
+    @property
+    def climbed(self) -> int:
+        """Ranks climbed since the watch began or the first rank came, negative for a fall."""
+        if self.rank is None or self.rank.rank is None or self._first_rank is None:
+            return 0
+        return self._first_rank - self.rank.rank
 
     def take_error(self, error: GatewayError) -> None:
         """Note why there is nothing newer."""

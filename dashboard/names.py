@@ -58,6 +58,11 @@ def _show_character(character: str, category: str) -> str:
     return " " if category == "Zs" else character
 
 
+def quote_name(name: str, width: int = 40) -> str:
+    """Return a clean name in quotes, in at most `width` cells and with an ellipsis where cut."""
+    return f"“{fit_name(name, width - 2).rstrip()}”"
+
+
 @lru_cache(maxsize=8192)
 def fit_name(name: str, width: int) -> str:
     """Return a clean name in exactly `width` cells: cut with an ellipsis, or padded."""

@@ -12,13 +12,15 @@ from dashboard.gateway import GatewayError
 from dashboard.health import Health
 from dashboard.link import Connected, Connecting, Faulty, Link
 from dashboard.names import clean_name
+from dashboard.run_events import RunEvents
+from dashboard.simulation.run_directory import FoundRun
 
 BOARD_NAME: Final = "global"
 
 _STALE_PARTS: Final = {
     "redis": "Redis is away and ranks may lag",
     "worker": "no worker runs, so ranks stand still",
-    "index": "the index is away and ranks may lag",
+    "index": "Redis lacks the index, so ranks come from PostgreSQL until it is rebuilt by itself",
 }
 
 
@@ -41,6 +43,7 @@ class Picture:
         self.run_state = "no run"
         self.log = EventLog()
         self.health = Health(self.log)
+        self._run_events = RunEvents(self.log)
         self.top_error: GatewayError | None = None
         self._newest_top: tuple[Top, int] | None = None
         self._newest_status: Status | None = None
@@ -96,6 +99,11 @@ class Picture:
     def take_status_error(self, error: GatewayError) -> None:
         """Note that the service does not tell the state of its parts."""
         self.status_error = error
+
+    def take_run(self, run: FoundRun | None, state: str) -> None:
+        """Note how the run stands that the operator looks at."""
+        self.run_state = state
+        self._run_events.note(run, self.clock.now())
 
     def toggle_pause(self) -> None:
         """Hold the figures still, or let them go on with the newest."""

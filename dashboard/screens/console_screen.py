@@ -15,7 +15,7 @@ from dashboard.names import clean_name
 from dashboard.picture import BOARD_NAME, Picture
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import Span, Tone, ToneLine
+from dashboard.widgets.tones import Span, Tone, ToneLine, choose_line
 
 MODES: Final = (
     ("live", "Live"),
@@ -45,6 +45,9 @@ class ConsoleScreen(Screen[None]):
     """A screen of the console. The app calls `show` with each tick while it is in front."""
 
     MODE: ClassVar[str]
+
+    WORDS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Words and marks of the screen, and what they mean: for the list of keys."""
 
     # Otherwise each screen and dialog that closes would put the operator back into a field.
     AUTO_FOCUS = ""
@@ -95,6 +98,11 @@ class ConsoleScreen(Screen[None]):
         """Return the sentence in place of the condition's while all is well."""
         return ""
 
+    @property
+    def notice_width(self) -> int:
+        """The room for the sentence beside the mark that all is well."""
+        return self.size.width - len(_write_mark(Kind.LIVE))
+
     def list_rows(self) -> Iterable[Row]:
         """Return what an export of this screen contains."""
         return ()
@@ -121,7 +129,7 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_notice(self, condition: Condition) -> list[ToneLine]:
         sentence = condition.sentence or self.describe_live()
-        mark = f" {condition.kind.value} {condition.kind.name.lower()} "
+        mark = _write_mark(condition.kind)
         first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
         lines: list[ToneLine] = [[(mark, _TONES[condition.kind]), (first, "")]]
         # Longer ones are rare, and all of them are trouble: they may move the screen down.
@@ -129,12 +137,13 @@ class ConsoleScreen(Screen[None]):
         return lines
 
     def _draw_status(self) -> ToneLine:
-        line = self._write_status(short=False)
-        if sum(len(text) for text, _ in line) > self.size.width:
-            line = self._write_status(short=True)
-        return line
+        # What there is no room for goes as a whole: a figure without its words says nothing.
+        return choose_line(
+            self.size.width, *(self._write_status(fullness) for fullness in (3, 2, 1, 0))
+        )
 
-    def _write_status(self, *, short: bool) -> ToneLine:
+    def _write_status(self, fullness: int) -> ToneLine:
+        """Return the status bar; 3 has everything, less fullness leaves more out."""
         picture = self.picture
         link = picture.link
         if isinstance(link, Connected):
@@ -144,15 +153,19 @@ class ConsoleScreen(Screen[None]):
         else:
             state = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
         spans: list[Span] = [(" ", ""), state]
-        if self.size.width >= _WIDE and not short:
+        if self.size.width >= _WIDE and fullness > 2:
             spans.append((f" {picture.address}", "muted"))
         if picture.paused:
-            paused = "‖" if short else "‖ paused,"
+            paused = "‖ paused," if fullness else "‖"
             spans.append((f" │ {paused} {picture.held:,} held", "accent"))
-        round_trip = "" if short else "round trip "
-        spans.append((f" │ {round_trip}{write_ms(picture.round_trip_ms)}", ""))
+        spans.append((f" │ round trip {write_ms(picture.round_trip_ms)}", ""))
         age = picture.age_seconds
         spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
-        spans.append((f" │ {BOARD_NAME}" if short else f" │ board {BOARD_NAME}", ""))
+        if fullness > 1:
+            spans.append((f" │ board {BOARD_NAME}", ""))
         spans.append((f" │ {clean_name(picture.run_state)}", ""))
         return spans
+
+
+def _write_mark(kind: Kind) -> str:
+    return f" {kind.value} {kind.name.lower()} "

@@ -7,16 +7,25 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal, Vertical
 
-from dashboard.answers import Refresh, Rerank, Route, Status
+from dashboard.answers import Refresh, Rerank, Status
 from dashboard.condition import Condition, Kind
-from dashboard.figures import write_age, write_amount, write_count, write_ms, write_rate, write_time
+from dashboard.figures import (
+    choose_text,
+    write_age,
+    write_amount,
+    write_count,
+    write_ms,
+    write_rate,
+    write_time,
+)
 from dashboard.health import PART_RULES, judge_part
-from dashboard.names import clean_name, fit_name
+from dashboard.names import clean_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.route_lines import draw_routes
 from dashboard.widgets.tile import Tile, draw_history, draw_waiting
-from dashboard.widgets.tones import Span, Tone, ToneLine
+from dashboard.widgets.tones import Tone, ToneLine
 
 _SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
     "info": ("·", "muted"),
@@ -26,9 +35,11 @@ _SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
 _LONGEST_GRAPH: Final = 10
 _SHORTEST_GRAPH: Final = 4
 _BESIDE_GRAPH: Final = 33
-_ROUTE_GRAPH: Final = 8
-_ROUTE_NAME: Final = 18
-_WIDE_ROUTES: Final = 54
+_LIMITS: Final = {
+    "pending": next(rule.limit for rule in PART_RULES if rule.name == "worker"),
+    "behind": next(rule.limit for rule in PART_RULES if rule.name == "index"),
+}
+_IN_TILES: Final = ("pending", "behind")
 
 
 class HealthScreen(ConsoleScreen):
@@ -37,8 +48,22 @@ class HealthScreen(ConsoleScreen):
     MODE = "health"
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", "Next panel", id="health.next"),
         Binding("escape", "clear", "Clear filter", show=False, id="health.clear"),
     ]
+
+    WORDS = (
+        ("pending", "scores in the ledger that are not in the standings yet"),
+        ("freshness", "time from a score's submit to its being in the ranks"),
+        ("refresh", "a worker adds pending scores to the standings and the index"),
+        ("index", "the ranks in Redis; away, PostgreSQL answers until it is rebuilt"),
+        ("refreshes behind", "refreshes that the index in Redis does not have yet"),
+        ("re-rank", "all ranks stored in PostgreSQL, once a minute, for when Redis is away"),
+        ("queued", "messages for the workers that are not done, of all queues"),
+        ("errors", "answers 500 and above since the API's start"),
+        ("limit", "above it a part is ▲ over; its graph is drawn from 0 to this limit"),
+        ("↻", "a process of this part was started anew"),
+    )
 
     _wanted = ""
 
@@ -50,8 +75,13 @@ class HealthScreen(ConsoleScreen):
                     yield Tile(rule)
             with Horizontal(id="figures"):
                 yield Panel("Flow of scores", id="flow")
-                yield Panel("Latency by route, last minute", id="routes")
+                yield Panel("Last minute by route, all errors", id="routes")
             yield Panel("Events", id="events")
+
+    def on_mount(self) -> None:
+        """Let the arrow keys walk the events at once."""
+        self.query_one("#events", Panel).focus()
+        super().on_mount()
 
     def judge(self) -> Condition:
         """Return in what condition the status is, which is asked for by itself."""
@@ -95,7 +125,9 @@ class HealthScreen(ConsoleScreen):
                 dim=dim,
             )
         self.query_one("#flow", Panel).show(self._draw_flow(status), dim=dim)
-        self.query_one("#routes", Panel).show(self._draw_routes(status), dim=dim)
+        routes = self.query_one("#routes", Panel)
+        header, lines = draw_routes(status.routes, health.history, routes.content_size.width)
+        routes.show(lines, header=header, dim=dim)
 
     def list_rows(self) -> Iterable[Row]:
         """Return the parts, the routes and the events."""
@@ -168,7 +200,7 @@ class HealthScreen(ConsoleScreen):
         submits, queue = health.read_values("submits"), health.read_values("queue")
         freshness = health.freshness
         p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
-        rows = (
+        rows: tuple[tuple[str, str, str], ...] = (
             ("submits", "submits", write_rate(submits[-1] if submits else None)),
             ("freshness", "freshness", f"p50 {p50} p99 {p99}"),
             ("pending", "pending", write_amount(status.pending_sessions, "session")),
@@ -177,57 +209,27 @@ class HealthScreen(ConsoleScreen):
             ("refresh", "refresh", _write_run(status.refresh, status)),
             ("rerank", "re-rank", _write_run(status.rerank, status)),
         )
-        width = self.query_one("#flow", Panel).content_size.width
+        width, height = self.query_one("#flow", Panel).content_size
+        if 0 < height <= len(rows):
+            # The tiles say these too.
+            rows = tuple(row for row in rows if row[0] not in _IN_TILES)
         graph = max(_SHORTEST_GRAPH, min(_LONGEST_GRAPH, width - _BESIDE_GRAPH))
         lines: list[ToneLine] = [
             [
-                draw_history(list(health.history.get(name, ())), graph),
+                draw_history(health.history.get(name, ()), graph, limit=_LIMITS.get(name)),
                 (f" {title:<10}", "muted"),
                 (text, "strong"),
             ]
             for name, title, text in rows
         ]
         if status.freshness is None:
-            note = "freshness is not known while no worker is heard of"
+            notes = ["freshness unknown: no worker is heard of", "freshness unknown: no worker"]
         else:
-            note = f"freshness: submit to visible, {write_amount(freshness.sessions, 'session')}"
+            visible = f"submit to visible, {write_amount(freshness.sessions, 'session')}"
+            notes = [f"freshness: {visible}", visible, "submit to visible"]
+        note = choose_text(width or len(notes[0]), *notes)
         lines.append([(note, "muted")])
         return lines
-
-    def _draw_routes(self, status: Status) -> list[ToneLine]:
-        # What the service times of a stream is how long somebody followed it.
-        routes = [route for route in status.routes if not route.route.endswith("/stream")]
-        if not routes:
-            return [[("nothing was asked yet", "muted")]]
-        wide = self.query_one("#routes", Panel).content_size.width >= _WIDE_ROUTES
-        header = f"{'':{_ROUTE_NAME}}{'p50':>8}{'p99':>9}"
-        if wide:
-            header = f"{'':{_ROUTE_GRAPH}} {header}{'rate':>9}{'errors':>7} "
-        busiest = sorted(routes, key=lambda route: route.per_second, reverse=True)
-        lines: list[ToneLine] = [[(header, "muted")]]
-        lines.extend(self._draw_route(route, wide=wide) for route in busiest)
-        return lines
-
-    def _draw_route(self, route: Route, *, wide: bool) -> ToneLine:
-        name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
-        name = name.replace("{user_id}", "{id}")
-        line: list[Span] = [
-            (fit_name(name, _ROUTE_NAME), ""),
-            (f"{write_ms(route.p50_ms):>8}", ""),
-            (f"{write_ms(route.p99_ms):>9}", "strong"),
-        ]
-        if not wide:
-            return line
-        history = list(self.picture.health.history.get(route.route, ()))
-        errors: Tone = "bad" if route.server_errors else "muted"
-        return [
-            draw_history(history, _ROUTE_GRAPH),
-            (" ", ""),
-            *line,
-            (f"{write_rate(route.per_second):>9}", ""),
-            # The last cell is for the scroll bar, where there is one.
-            (f"{route.server_errors:>7,} ", errors),
-        ]
 
 
 def _write_behind(behind: int | None) -> str:

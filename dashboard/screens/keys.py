@@ -1,22 +1,40 @@
 """The keys of a screen, over it."""
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 
+from dashboard.actions import Action
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
+_KEY: Final = len("refreshes behind")
+_DESCRIPTION: Final = 40
+
 
 class KeyHelp(NamedTuple):
-    """Where a key works, the key, and what it does."""
+    """Where a key works, the key, and what it does; or a word and what it means."""
 
     place: str
     key: str
     description: str
+
+
+def list_help(
+    actions: Iterable[Action], everywhere: DOMNode, words: Iterable[tuple[str, str]]
+) -> list[KeyHelp]:
+    """Return the keys of these actions, of which one node's work everywhere, and the words."""
+    return [
+        KeyHelp(
+            "Everywhere" if action.node is everywhere else "Here", action.keys, action.description
+        )
+        for action in actions
+    ] + [KeyHelp("Words and marks here", *word) for word in words]
 
 
 class KeysScreen(ModalScreen[None]):
@@ -39,7 +57,7 @@ class KeysScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One panel."""
-        yield Panel("Keys (escape closes)", id="keys")
+        yield Panel("Keys and words (escape closes)", id="keys")
 
     def on_mount(self) -> None:
         """Fill it."""
@@ -49,5 +67,7 @@ class KeysScreen(ModalScreen[None]):
             if where != place:
                 lines.append([(where, "accent")])
                 place = where
-            lines.append([(f"  {key:<14}", "strong"), (description, "")])
+            first, *rest = wrap(description, _DESCRIPTION)
+            lines.append([(f"  {key:<{_KEY}} ", "strong"), (first, "")])
+            lines.extend([(" " * (_KEY + 3) + more, "")] for more in rest)
         self.query_one(Panel).show(lines)

@@ -4,24 +4,30 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.dom import DOMNode
+from textual.widgets import Input
 
-from dashboard.board import Line
 from dashboard.condition import Condition
-from dashboard.figures import draw_sparkline, write_age, write_amount, write_change, write_rate
+from dashboard.figures import choose_text, write_age, write_rate
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
 from dashboard.messages import PlayerWanted, WindowWanted
-from dashboard.names import clean_name, fit_name
+from dashboard.names import clean_name, fit_name, quote_name
 from dashboard.screens.console_screen import ConsoleScreen, Row
-from dashboard.widgets.board_columns import describe_movement
+from dashboard.whereabouts import Whereabouts, describe_whereabouts
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.side_lines import (
+    MARKS,
+    draw_gainers,
+    draw_movers,
+    draw_traffic,
+    read_submits,
+)
 
-_SIDE_LINES = 5
 _LOOK_AGAIN_SECONDS = 1.0
 _LONGEST_RANK = 20
 
@@ -32,10 +38,21 @@ class LiveScreen(ConsoleScreen):
     MODE = "live"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "go_to_rank", "Go to rank", id="live.go_to_rank"),
-        Binding("f", "follow", "Follow", show=False, id="live.follow"),
+        Binding("g", "go_to_rank", "Go to", tooltip="Go to rank", id="live.go_to_rank"),
+        Binding("f", "follow", "Follow", id="live.follow"),
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
+
+    WORDS = (
+        ("▲ ▼", "ranks climbed or fallen in the time that the head line says"),
+        ("NEW", "was not among the lines listed at the start of that time"),
+        ("●", "scored and kept the rank"),
+        ("=", "shares its rank with others; places count on, ranks do not"),
+        ("»", "the player followed: the list goes where the player goes"),
+        ("Gain", "points won in the same time"),
+        ("Scored", "since when, empty where no score was seen to come in"),
+        ("pending", "scores in the ledger that are not in the ranks yet"),
+    )
 
     _wanted_place: int | None = None
     _look_again_at = 0.0
@@ -50,15 +67,21 @@ class LiveScreen(ConsoleScreen):
                 yield Panel("Most points", id="gainers")
                 yield Panel("Marks", id="legend")
 
+    @property
+    def _binding_chain(self) -> list[tuple[DOMNode, BindingsMap]]:
+        # The board's keys move the board also while a panel beside it has the focus, or nothing.
+        chain = super()._binding_chain
+        board = self._board_view
+        elsewhere = self.maximized is not None or isinstance(self.focused, Input)
+        if elsewhere or any(node is board for node, _ in chain):
+            return chain
+        bindings = board._bindings.copy()  # noqa: SLF001  Textual has no other way to them
+        bindings.apply_keymap(self.app._keymap)  # noqa: SLF001
+        return [(board, bindings), *chain]
+
     def on_mount(self) -> None:
         """Explain the marks."""
-        self.query_one("#legend", Panel).show(
-            [
-                [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
-                [("NEW", "accent"), (" was not in this list", "")],
-                [("●", "muted"), (" scored, kept the rank", "")],
-            ]
-        )
+        self.query_one("#legend", Panel).show(MARKS)
         self._board_view.focus()
         super().on_mount()
 
@@ -74,20 +97,35 @@ class LiveScreen(ConsoleScreen):
         if self._wanted_place is not None:
             return f"Fetching the players around place {self._wanted_place + 1:,}"
         matches, lines = self._board_view.matches, len(picture.board)
-        if lines and not matches:
-            return f"Nobody of these {lines:,} matches; escape shows all, 2 looks up any player"
+        place, players = self._board_view.place, picture.top.players
+        if self._board_view.wanted:
+            wanted = quote_name(self._board_view.wanted)
+            if lines and not matches:
+                return (
+                    f"Nobody of these {lines:,} matches {wanted}; "
+                    "escape shows all, 2 looks up any player"
+                )
+            return f"{matches:,} of the {lines:,} listed match {wanted}; escape shows all"
+        if place is None:
+            return ""
         window = picture.board.read_window_seconds(picture.clock.monotonic())
         first = picture.board.first
-        shown = f"{first + 1:,} to {first + lines:,}" if first else f"first {lines:,}"
-        shown = shown if matches == lines else f"{matches:,} shown"
-        return (
-            f"{shown} of {picture.top.players:,} players, "
-            f"{write_rate(self._read_submits())} submitted, moves over {write_age(window)}"
+        long, short = describe_whereabouts(Whereabouts(place, first + 1, first + lines, players))
+        submits = f"{write_rate(read_submits(picture))} submitted"
+        moves = f"moves over {write_age(window)}"
+        return choose_text(
+            self.notice_width,
+            f"{long}, {submits}, {moves}",
+            f"{long}, {submits}",
+            f"{short}, {submits}",
+            short,
         )
 
-    def _read_submits(self) -> float | None:
-        submits = self.picture.health.read_values("submits")
-        return submits[-1] if submits else None
+    def on_resize(self) -> None:
+        """Take the focus from a panel that has become too much for the screen."""
+        side = self.query_one("#side")
+        if self.focused is not None and side in self.focused.ancestors and not side.display:
+            self.set_focus(self._board_view)
 
     def show_body(self, condition: Condition) -> None:
         """Show the board as it is now."""
@@ -96,15 +134,13 @@ class LiveScreen(ConsoleScreen):
         self._board_view.show(picture.board, at, dim=condition.is_dim)
         self._arrive()
         self._keep_following(at)
-        self.query_one("#traffic", Panel).show(self._draw_traffic(), dim=condition.is_dim)
-        movers = [_draw_mover(line) for line in picture.board.list_movers(_SIDE_LINES, at)]
-        self.query_one("#movers", Panel).show(
-            movers or [[("nobody has moved yet", "muted")]], dim=condition.is_dim
-        )
-        gainers = [_draw_gainer(line) for line in picture.board.list_gainers(_SIDE_LINES, at)]
-        self.query_one("#gainers", Panel).show(
-            gainers or [[("nobody has scored yet", "muted")]], dim=condition.is_dim
-        )
+        side = {
+            "traffic": draw_traffic(picture),
+            "movers": draw_movers(picture, at),
+            "gainers": draw_gainers(picture, at),
+        }
+        for name, lines in side.items():
+            self.query_one(f"#{name}", Panel).show(lines, dim=condition.is_dim)
 
     def list_rows(self) -> Iterable[Row]:
         """Return the whole board."""
@@ -130,7 +166,9 @@ class LiveScreen(ConsoleScreen):
 
     def start_search(self) -> None:
         """Filter the board by name or id."""
-        self.ask("filter", "Filter", hint="part of a name or an id; escape shows all")
+        self.ask(
+            "filter", "Filter", hint="part of a name, in any case, or of an id; escape shows all"
+        )
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
@@ -215,7 +253,7 @@ class LiveScreen(ConsoleScreen):
         line = self._board_view.read_selected()
         if line is not None:
             verb = "Following" if followed is not None else "No longer following"
-            self.notify(f"{verb} {clean_name(line.username)[:40]}", markup=False)
+            self.notify(f"{verb} {fit_name(line.username, 40).rstrip()}", markup=False)
 
     def action_clear(self) -> None:
         """Show all players again."""
@@ -238,28 +276,7 @@ class LiveScreen(ConsoleScreen):
             self._board_view.filter("")
         self._board_view.focus()
 
-    def _draw_traffic(self) -> list[ToneLine]:
-        history = self.picture.health.read_values("submits")
-        pending = self.picture.status.pending_sessions if self.picture.status else None
-        return [
-            [(write_rate(self._read_submits()), "strong"), (" submitted", "muted")],
-            [(draw_sparkline(history, 28), "accent")],
-            [(write_amount(pending, "session"), "strong"), (" pending", "muted")],
-        ]
-
 
 def _find_window(place: int) -> int:
     """Return the place from which on lines are read to have a place amid them."""
     return max(0, place - PAGE_LIMIT // 2)
-
-
-def _draw_mover(line: Line) -> ToneLine:
-    rank = f" {line.rank:>6,}"
-    return [describe_movement(line), (fit_name(line.username, 23 - len(rank)), ""), (rank, "")]
-
-
-def _draw_gainer(line: Line) -> ToneLine:
-    return [
-        (fit_name(line.username, 16), ""),
-        (f" {write_change(line.gained or 0):>12}", "good"),
-    ]

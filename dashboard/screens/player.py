@@ -12,7 +12,7 @@ from dashboard.condition import Condition, Kind
 from dashboard.figures import write_count
 from dashboard.gateway import Gateway
 from dashboard.lookup import Stage
-from dashboard.names import clean_name, fit_name
+from dashboard.names import clean_name, fit_name, quote_name
 from dashboard.picture import Picture
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.widgets.lines import Lines
@@ -22,6 +22,7 @@ from dashboard.widgets.tones import ToneLine
 
 _LONGEST_NAME = 255
 _NAME = 24
+_EXACTLY = "Names must match exactly, capitals too."
 
 
 class PlayerScreen(ConsoleScreen):
@@ -31,18 +32,29 @@ class PlayerScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="player.compare"),
+        Binding("c", "part", "Stop comparing", id="player.part"),
         Binding("escape", "leave", "Leave the field", id="player.leave"),
     ]
+
+    WORDS = (
+        ("»", "the player looked up, among the neighbours"),
+        ("=", "shares its rank with others"),
+        ("▲ ▼", "ranks climbed or fallen among these neighbours within a minute"),
+        ("percentile", "share of all players whom this one is level with or ahead of"),
+        ("while watched", "since this player was looked up here"),
+        ("board as of", "when the board last changed; it is asked for every 2 s"),
+    )
 
     def __init__(self, picture: Picture, gateway: Gateway) -> None:
         super().__init__(picture)
         self._field = Input(
-            placeholder="a player's id or exact name, then enter",
+            placeholder="a player's id or exact name (capitals count), then enter",
             max_length=_LONGEST_NAME,
             compact=True,
         )
         self._first = PlayerPane(picture, gateway, id="first")
         self._second = PlayerPane(picture, gateway, id="second")
+        self._offered = (False, False)
 
     def compose_body(self) -> ComposeResult:
         """The field, the comparison and two panes, the second only while comparing."""
@@ -86,7 +98,7 @@ class PlayerScreen(ConsoleScreen):
         return self._judge_stage(lookup.stage, stale=lookup.rank is not None and lookup.rank.stale)
 
     def _judge_stage(self, stage: Stage, *, stale: bool) -> Condition:
-        wanted = clean_name(self._first.lookup.wanted)[:_NAME] if self._first.lookup.wanted else ""
+        wanted = quote_name(self._first.lookup.wanted) if self._first.lookup.wanted else ""
         match stage:
             case Stage.IDLE:
                 return Condition(
@@ -97,7 +109,7 @@ class PlayerScreen(ConsoleScreen):
             case Stage.MISSING:
                 return Condition(
                     Kind.EMPTY,
-                    f"Not found: no player has the id or name {wanted}. Names must match exactly.",
+                    f"Not found: no player has the id or name {wanted}. {_EXACTLY}",
                 )
             case _ if self.picture.find_lag() or stale:
                 lag = self.picture.find_lag() or "ranks may lag"
@@ -109,13 +121,20 @@ class PlayerScreen(ConsoleScreen):
 
     def describe_live(self) -> str:
         """Tell how to go on."""
-        return "asked every 2 s; c compares with another player, / looks up another"
+        also = "c stops comparing" if self._comparing else "c compares with another player"
+        return f"asked every 2 s; {also}, / looks up another"
 
     def show_body(self, condition: Condition) -> None:
         """Show the players."""
         self._first.show(dim=condition.is_dim)
-        comparing = bool(self._second.lookup.wanted)
-        self.set_class(comparing, "-comparing")
+        comparing = self._comparing
+        offered = comparing, self._may_compare
+        if offered != self._offered:
+            self._offered = offered
+            self.set_class(comparing, "-comparing")
+            self.refresh_bindings()
+            # The panes have another width then.
+            self.call_after_refresh(self.show)
         if comparing:
             self._second.show(dim=condition.is_dim)
             self.query_one("#comparison", Lines).show([self._draw_comparison()])
@@ -146,16 +165,32 @@ class PlayerScreen(ConsoleScreen):
         self._field.select_all()
 
     def action_compare(self) -> None:
-        """Ask for a second player, or stop comparing."""
-        if self._second.lookup.wanted:
-            self._second.look_up("")
-            self.show()
-        else:
-            self.ask("compare", "Compare with", hint="a player's id or exact name")
+        """Ask for a second player."""
+        self.ask("compare", "Compare with", hint="a player's id or exact name (capitals count)")
+
+    def action_part(self) -> None:
+        """Stop comparing."""
+        self._second.look_up("")
+        self.show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to leave a field only to whoever is in one: the other keys write into it."""
-        return action != "leave" or isinstance(self.focused, Input)
+        """Offer what can be done now; the keys of a field write into it."""
+        match action:
+            case "leave":
+                return isinstance(self.focused, Input)
+            case "compare":
+                return self._may_compare and not self._comparing
+            case "part":
+                return self._comparing
+        return True
+
+    @property
+    def _comparing(self) -> bool:
+        return bool(self._second.lookup.wanted)
+
+    @property
+    def _may_compare(self) -> bool:
+        return self._first.lookup.rank is not None
 
     def action_leave(self) -> None:
         """Give the keys back to the screen."""
@@ -173,17 +208,39 @@ class PlayerScreen(ConsoleScreen):
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         """Compare with the player named."""
         if event.purpose == "compare":
-            self._second.look_up(event.value)
+            if self._first.lookup.is_about(event.value):
+                self.notify("That is the player shown here: name another.", markup=False)
+            else:
+                self._second.look_up(event.value)
         self.set_focus(None)
 
     def on_prompt_cancelled(self) -> None:
         """Give the keys back to the screen."""
         self.set_focus(None)
 
+    def _describe_lack(self) -> str:
+        """Say what is missing for a comparison, of the second player first."""
+        for lookup in (self._second.lookup, self._first.lookup):
+            wanted = quote_name(lookup.wanted)
+            match lookup.stage:
+                case Stage.IDLE:
+                    return "No first player is chosen: / looks one up."
+                case Stage.SEARCHING:
+                    return f"Looking for {wanted}"
+                case Stage.MISSING:
+                    return f"No player has the id or name {wanted}. {_EXACTLY}"
+                case Stage.FAILED:
+                    return f"No answer about {wanted} yet: asked again every 2 s."
+                case Stage.UNPLAYED:
+                    return f"{wanted} has no sessions yet, and so no rank to compare."
+        return ""
+
     def _draw_comparison(self) -> ToneLine:
         first, second = self._first.lookup.rank, self._second.lookup.rank
         if not first or not second or first.rank is None or second.rank is None:
-            return [(" Two players with a rank each can be compared.", "muted")]
+            return [(" ", ""), (self._describe_lack(), "warn")]
+        if first.user_id == second.user_id:
+            return [(" Both are the same player: c, then c again to name another.", "warn")]
         if first.total_score == second.total_score:
             return [(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]
         ahead, behind = sorted((first, second), key=lambda rank: -rank.total_score)

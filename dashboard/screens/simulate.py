@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from dashboard.condition import Condition, Kind
+from dashboard.event_log import Event, Severity
 from dashboard.hand_submission import ServiceSubmitter
 from dashboard.names import clean_name
 from dashboard.picture import Picture
@@ -91,7 +92,7 @@ class SimulateScreen(ConsoleScreen):
         """Show the run, or the form."""
         desk = self._desk
         desk.look()
-        self.picture.run_state = desk.describe()
+        self.picture.take_run(desk.run, desk.describe())
         if self._goes_on is not self._went_on:
             self._went_on = self._goes_on
             self.refresh_bindings()
@@ -179,6 +180,11 @@ class SimulateScreen(ConsoleScreen):
         """Look at the last run again."""
         self._desk.show_last()
         self.show()
+
+    def on_hand_row_answered(self, event: HandRow.Answered) -> None:
+        """Note what came of a score by hand."""
+        severity: Severity = "info" if event.accepted else "bad"
+        self.picture.log.add(Event(self.picture.clock.now(), "By hand", severity, event.text))
 
     def action_by_hand(self) -> None:
         """Go to the fields for one score."""

@@ -3,8 +3,8 @@
 from typing import Final
 
 from dashboard.board import Line
-from dashboard.figures import NOTHING, draw_sparkline, write_change, write_count
-from dashboard.names import fit_name
+from dashboard.figures import draw_sparkline, write_change, write_count
+from dashboard.names import fit_name, quote_name
 from dashboard.widgets.tones import Span, ToneLine
 
 _SHORTEST_RANK: Final = 8
@@ -13,7 +13,8 @@ _SCORE: Final = 16
 _GAIN: Final = 12
 _TREND: Final = 10
 _SEEN: Final = 8
-_SHORTEST_NAME: Final = 16
+_SHORTEST_NAME: Final = 20
+_LEAST_NAME: Final = 6
 _SEEN_STEP: Final = 5
 
 Columns = tuple[str, ...]
@@ -35,11 +36,13 @@ def choose_columns(width: int, rank_width: int = _SHORTEST_RANK) -> Columns:
     return tuple(chosen)
 
 
-def draw_header(width: int, rank_width: int = _SHORTEST_RANK) -> ToneLine:
-    """Return the names of the columns."""
+def draw_header(width: int, rank_width: int = _SHORTEST_RANK, wanted: str = "") -> ToneLine:
+    """Return the names of the columns, and what players' names or ids are filtered by."""
     columns = choose_columns(width, rank_width)
     text = "Rank".rjust(rank_width - 1) + " " + "Move".ljust(_MOVE)
-    text += "Player".ljust(_measure_name(width, rank_width, columns)) + "Score".rjust(_SCORE)
+    name_width = _measure_name(width, rank_width, columns)
+    player = f"Player {quote_name(wanted, name_width - 8)}" if wanted else "Player"
+    text += fit_name(player, name_width) + "Score".rjust(_SCORE)
     for name, title, size in (
         ("gain", "Gain", _GAIN),
         ("trend", "Trend", _TREND),
@@ -56,19 +59,21 @@ def draw_board_line(
     """Return a line of the board in `width` cells."""
     columns = choose_columns(width, rank_width)
     rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(rank_width - 1) + " "
-    spans: list[Span] = [(rank, "strong"), describe_movement(line)]
-    name_width = _measure_name(width, rank_width, columns)
-    name = fit_name(line.username, name_width - (2 if followed else 0) - 1) + " "
-    spans.append(("» " + name if followed else name, "accent" if followed else ""))
-    spans.append((write_count(line.score).rjust(_SCORE), "strong" if line.flashing else ""))
+    before: list[Span] = [(rank, "strong"), describe_movement(line)]
+    score = write_count(line.score).rjust(_SCORE)
+    after: list[Span] = [(score, "strong" if line.flashing else "")]
     if "gain" in columns:
-        gain = write_change(line.gained) if line.gained is not None else ""
-        spans.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
+        gain = f" {write_change(line.gained)}" if line.gained is not None else ""
+        after.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
     if "trend" in columns:
-        spans.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
+        after.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
     if "seen" in columns:
-        spans.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
-    return spans
+        after.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
+    # A figure too long for its column takes from the name: names may be cut, figures may not.
+    room = width - sum(len(text) for text, _ in (*before, *after))
+    mark = "» " if followed else ""
+    name = mark + fit_name(line.username, max(_LEAST_NAME, room - len(mark) - 1)) + " "
+    return [*before, (name, "accent" if followed else ""), *after]
 
 
 def describe_movement(line: Line) -> Span:
@@ -106,7 +111,7 @@ def _write_ranks(ranks: int) -> str:
 
 def _write_seen(seconds: float | None) -> str:
     if seconds is None:
-        return NOTHING
+        return ""
     if seconds < _SEEN_STEP:
         return "now"
     minute, hour = 60, 3600

@@ -78,7 +78,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self.selected: int | None = None
         self._board = Board()
         self._at = 0.0
-        self._wanted = ""
+        self.wanted = ""
         self._shown: list[int] = []
         self._drawn: dict[int, tuple[object, Strip]] = {}
         self._seen: dict[int, Line] = {}
@@ -104,7 +104,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def filter(self, wanted: str) -> None:
         """Show only players whose name or id contains `wanted`; they keep their ranks."""
-        self._wanted = wanted.strip().casefold()
+        self.wanted = wanted.strip()
         self._choose_shown()
         self._forget_drawn()
         self._keep_cursor()
@@ -113,6 +113,11 @@ class BoardView(ScrollView, Toned, can_focus=True):
     def matches(self) -> int:
         """How many lines are shown."""
         return len(self._shown)
+
+    @property
+    def place(self) -> int | None:
+        """The place of the cursor on the whole board, from 1."""
+        return self._board.first + self._shown[self._row] + 1 if self._shown else None
 
     def read_selected(self) -> Line | None:
         """Return the line under the cursor."""
@@ -151,7 +156,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
     def action_jump(self, row: int) -> None:
         """Move the cursor to the first or last line; from there to the first or last of all."""
         row %= max(1, len(self._shown))
-        if row == self._row and self._placed and not self._wanted:
+        if row == self._row and self._placed and not self.wanted:
             self.post_message(self.PastEdge(1 if row else -1, all_the_way=True))
         self._select(row)
 
@@ -177,7 +182,8 @@ class BoardView(ScrollView, Toned, can_focus=True):
         """Draw one line of the window."""
         width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
-            return self.draw_line(draw_header(width, self._rank_width), width)
+            header = draw_header(width, self._rank_width, self.wanted)
+            return self.draw_line(header, width)
         row = self.scroll_offset.y + y - _HEADER_LINES
         if row >= len(self._shown):
             return Strip.blank(width, self.visual_style.rich_style)
@@ -220,12 +226,8 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def _choose_shown(self) -> None:
         entries = self._board.entries
-        if self._wanted:
-            self._shown = [
-                index
-                for index, entry in enumerate(entries)
-                if self._wanted in entry.username.casefold() or self._wanted in str(entry.user_id)
-            ]
+        if self.wanted:
+            self._shown = self._board.search(self.wanted)
         elif len(self._shown) != len(entries) or self._shown[-1:] != [len(entries) - 1]:
             self._shown = list(range(len(entries)))
         size = Size(0, len(self._shown) + _HEADER_LINES)
@@ -262,14 +264,14 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def _find_row(self, user_id: int | None) -> int | None:
         index = None if user_id is None else self._board.find(user_id)
-        if index is None or not self._wanted:
+        if index is None or not self.wanted:
             return index
         return self._shown.index(index) if index in self._shown else None
 
     def _go(self, row: int) -> None:
         last = len(self._shown) - 1
         at_edge = (row < 0 and self._row == 0) or (row > last and self._row == last)
-        if at_edge and not self._wanted:
+        if at_edge and not self.wanted:
             self.post_message(self.PastEdge(-1 if row < 0 else 1, all_the_way=False))
         self._select(row)
 

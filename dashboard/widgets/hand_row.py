@@ -3,6 +3,7 @@
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
@@ -29,6 +30,14 @@ class HandRow(Vertical):
         & #hand-answer { height: 1; padding: 0 1; }
     }
     """
+
+    class Answered(Message):
+        """The service said something to a score, or nobody knows what became of it."""
+
+        def __init__(self, text: str, *, accepted: bool) -> None:
+            super().__init__()
+            self.text = text
+            self.accepted = accepted
 
     def __init__(self, submitter: Submitter, *, read_only: bool = False) -> None:
         super().__init__(id="hand")
@@ -92,6 +101,7 @@ class HandRow(Vertical):
 
     def _show_answer(self, score: HandScore, answer: HandAnswer) -> None:
         what = f"player {score.user_id}, {score.score:+,}, {score.game_mode}: {answer.text}"
+        self.post_message(self.Answered(clean_name(what), accepted=answer.accepted))
         if answer.accepted:
             self._say("✓ ", what, "good")
         elif answer.known:

@@ -21,6 +21,11 @@ class Lines(Toned):
         self._dimmed = False
 
     @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self._lines)
+
+    @property
     def text(self) -> str:
         """What is shown, without its tones."""
         return "\n".join("".join(text for text, _ in line) for line in self._lines)

@@ -23,28 +23,59 @@ class Panel(VerticalScroll, can_focus=True):
         padding: 0 1;
         scrollbar-size-vertical: 1;
         &:focus { border: round $accent; }
+        border-subtitle-color: $text-muted;
+        & > .header { dock: top; display: none; }
     }
     """
 
     def __init__(self, title: str, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.border_title = title
+        self._header = Lines(classes="header")
         self._lines = Lines()
+        self._hidden = ""
 
     def compose(self) -> ComposeResult:
-        """The lines."""
+        """The header, which stays while the lines scroll, and the lines."""
+        yield self._header
         yield self._lines
 
     @property
     def text(self) -> str:
         """What is shown."""
-        return self._lines.text
+        header = f"{self._header.text}\n" if self._header.display else ""
+        return header + self._lines.text
 
     def set_title(self, title: str) -> None:
         """Give it another title, which may hold what somebody typed."""
         # A title that is a string is read as markup.
         self.border_title = Content(title)
 
-    def show(self, lines: Sequence[ToneLine], *, dim: bool = False) -> None:
+    def show(
+        self, lines: Sequence[ToneLine], *, header: ToneLine | None = None, dim: bool = False
+    ) -> None:
         """Show these lines; `dim` where they must not be taken for current ones."""
+        self._header.display = header is not None
+        if header is not None:
+            self._header.show([header], dim=dim)
         self._lines.show(lines, dim=dim)
+        self._count_hidden()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Count again what is out of sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self._count_hidden()
+
+    def on_resize(self) -> None:
+        """Count again what is out of sight."""
+        self._count_hidden()
+
+    def _count_hidden(self) -> None:
+        above = round(self.scroll_offset.y)
+        height = self.scrollable_content_region.height - self._header.display
+        below = max(0, self._lines.count - height - above) if height > 0 else 0
+        hidden = [f"▲ {above:,}"] * bool(above) + [f"▼ {below:,} more"] * bool(below)
+        subtitle = " ".join(hidden)
+        # Textual draws the whole panel again for each title that it is given.
+        if subtitle != self._hidden:
+            self._hidden = self.border_subtitle = subtitle

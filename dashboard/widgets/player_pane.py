@@ -8,29 +8,22 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Digits
 from textual.worker import Worker, WorkerState
 
-from dashboard.figures import write_amount, write_change, write_count, write_time
+from dashboard.figures import write_count, write_percentile
 from dashboard.gateway import Gateway, GatewayError
 from dashboard.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
 from dashboard.messages import WorkerFailed
-from dashboard.names import clean_name, fit_name
+from dashboard.names import clean_name, fit_name, quote_name
 from dashboard.picture import Picture
-from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.chart import Chart
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import Span, ToneLine
+from dashboard.widgets.player_lines import draw_facts, draw_neighbours
+from dashboard.widgets.tones import ToneLine, choose_line
 
 DEBOUNCE_SECONDS: Final = 0.3
 _NAME: Final = 40
-_PASSED_NAME: Final = 20
-_SHORTEST_NAME: Final = 8
-_SCORE: Final = 12
-_RANK: Final = len("=1,000,000")
-_MOVEMENT: Final = len("▼999,999 ")
-_LEAST_WITH_MOVEMENT: Final = 42
 _SESSION_SCORE: Final = 11
 _MODE: Final = 20
-_BESIDE_NAME: Final = 2 + _RANK + 1 + _SCORE
 
 
 class PlayerPane(Vertical):
@@ -44,6 +37,7 @@ class PlayerPane(Vertical):
         & .big Vertical { width: auto; min-width: 14; height: 4; padding: 0 1; }
         & .big Lines { width: 12; }
         & .big .facts { width: 1fr; height: 4; padding: 0 1; }
+        & .facts-below { display: none; padding: 0 1; }
         & Digits { width: auto; height: 3; }
         & .way { height: 1fr; }
         & .neighbours { width: 1fr; height: 100%; }
@@ -60,8 +54,10 @@ class PlayerPane(Vertical):
         self._head = Lines(classes="head")
         self._rank = Digits("")
         self._percentile = Digits("")
+        self._digits = Horizontal(classes="big")
         self._facts = Lines(classes="facts")
-        self._neighbours = Panel("Neighbours")
+        self._facts_below = Lines(classes="facts-below")
+        self._neighbours = Panel("Neighbours (» this player, = tie)")
         self._neighbours.add_class("neighbours")
         self._sessions = Panel("Last sessions")
         self._sessions.add_class("sessions")
@@ -72,7 +68,7 @@ class PlayerPane(Vertical):
     def compose(self) -> ComposeResult:
         """Who, where in big digits, among whom, and how that changed."""
         yield self._head
-        with Horizontal(classes="big"):
+        with self._digits:
             with Vertical():
                 yield Lines(classes="rank-label")
                 yield self._rank
@@ -80,6 +76,7 @@ class PlayerPane(Vertical):
                 yield Lines(classes="percentile-label")
                 yield self._percentile
             yield self._facts
+        yield self._facts_below
         with Horizontal(classes="way"):
             yield self._neighbours
             with Vertical(classes="charts"):
@@ -139,24 +136,31 @@ class PlayerPane(Vertical):
         rank = lookup.rank
         placed = rank is not None and rank.rank is not None
         _update(self._rank, f"{rank.rank:,}" if rank and placed else "-")
-        percentile = rank.percentile if rank else None
-        _update(self._percentile, "-" if percentile is None else f"{percentile:.2f}")
-        self._facts.show(self._draw_facts(), dim=dim)
-        self._neighbours.show(self._draw_neighbours(), dim=dim)
+        percentile = write_percentile(rank.rank, rank.players) if rank and rank.rank else "-"
+        _update(self._percentile, percentile)
+        now, at = self._picture.clock.now(), self._picture.clock.monotonic()
+        for facts in (self._facts, self._facts_below):
+            room = facts.content_size.width
+            with_rank = not self._digits.display
+            facts.show(draw_facts(lookup, room, now, with_rank=with_rank), dim=dim)
+        own_id = lookup.player.user_id if lookup.player else None
+        width = self._neighbours.content_size.width
+        neighbours = draw_neighbours(lookup.neighbours, own_id, width, at)
+        self._neighbours.show(neighbours, dim=dim)
         self._ranks.show(list(lookup.ranks), dim=dim)
         self._scores.show(list(lookup.scores), dim=dim)
         self._sessions.show(self._draw_sessions(), dim=dim)
 
     def _draw_head(self) -> ToneLine:
         lookup = self.lookup
-        wanted = clean_name(lookup.wanted)[:_NAME] if lookup.wanted else ""
+        wanted = quote_name(lookup.wanted, _NAME) if lookup.wanted else ""
         match lookup.stage:
             case Stage.IDLE:
                 return [("No player chosen yet", "muted")]
             case Stage.SEARCHING:
                 return [(f"… looking for {wanted}", "muted")]
             case Stage.MISSING:
-                return [("? not found: ", "warn"), (f"no player has the id or name {wanted}", "")]
+                return [("? not found: ", "warn"), (wanted, "")]
             case Stage.FAILED:
                 error = lookup.error
                 text = f"{error.code}: {clean_name(error.message)}" if error else ""
@@ -166,74 +170,16 @@ class PlayerPane(Vertical):
                 if player is None:
                     return []
                 zone = self._picture.clock.now().tzinfo
-                joined = f"{player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
-                return [
-                    (fit_name(player.username, _NAME).rstrip(), "strong"),
-                    (f"  id {player.user_id}, joined {joined}", "muted"),
-                ]
-
-    def _draw_facts(self) -> list[ToneLine]:
-        lookup, rank = self.lookup, self.lookup.rank
-        if rank is None:
-            return []
-        if rank.rank is None:
-            return [
-                [("○ No sessions yet", "accent")],
-                [("A rank comes with the first score.", "")],
-                [(f"{write_count(rank.players)} players stand on the board", "muted")],
-            ]
-        lines: list[ToneLine] = [
-            [(f"{rank.total_score:,}", "strong"), (" points", "")],
-            [(self._write_players(rank.players), "muted")],
-        ]
-        above = lookup.find_next_above()
-        if rank.rank == 1:
-            lines.append([("first of all", "good")])
-        elif above is None:
-            lines.append([("passing the next one now", "muted")])
-        else:
-            entry, points = above
-            lines.append(
-                [
-                    (f"{write_amount(points, 'point')} to pass #{entry.rank:,}", "accent"),
-                    (f" {fit_name(entry.username, _PASSED_NAME).rstrip()}", ""),
-                ]
-            )
-        lines.append([(f"{write_change(lookup.gained) or '±0'} while watched", "muted")])
-        return lines
-
-    def _write_players(self, players: int) -> str:
-        rank = self.lookup.rank
-        at = write_time(rank.as_of if rank else None, self._picture.clock.now().tzinfo)
-        full = f"of {players:,} players at {at}"
-        fits = len(full) <= self._facts.content_size.width
-        return full if fits else f"of {players:,} players"
-
-    def _draw_neighbours(self) -> list[ToneLine]:
-        board = self.lookup.neighbours
-        at = self._picture.clock.monotonic()
-        player = self.lookup.player
-        width = self._neighbours.content_size.width
-        movement = _MOVEMENT if width >= _LEAST_WITH_MOVEMENT else 0
-        name_width = max(_SHORTEST_NAME, width - _BESIDE_NAME - movement)
-        lines: list[ToneLine] = []
-        for index in range(len(board)):
-            line = board.read_line(index, at)
-            own = player is not None and line.user_id == player.user_id
-            rank = f"{'=' if line.tied else ''}{line.rank:,}"
-            # Who was not among these neighbours before may have stood on the board all the time.
-            text, tone = describe_movement(line) if line.climbed is not None else ("", "")
-            moved: Span = (f"{text:<{_MOVEMENT}}" if movement else "", tone)
-            lines.append(
-                [
-                    ("» " if own else "  ", "accent"),
-                    (f"{rank:>{_RANK}} ", "strong"),
-                    moved,
-                    (fit_name(line.username, name_width), "accent" if own else ""),
-                    (f"{line.score:>{_SCORE},}", "strong" if own else ""),
-                ]
-            )
-        return lines or [[("nobody around", "muted")]]
+                joined = f", joined {player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
+                room = self._head.content_size.width or 2 * _NAME
+                own_id = f"  id {player.user_id}"
+                # A long name takes no room from the figures behind it.
+                name = fit_name(player.username, max(1, min(_NAME, room - len(own_id)))).rstrip()
+                return choose_line(
+                    room,
+                    [(name, "strong"), (own_id + joined, "muted")],
+                    [(name, "strong"), (own_id, "muted")],
+                )
 
     def _draw_sessions(self) -> list[ToneLine]:
         sessions = self.lookup.sessions

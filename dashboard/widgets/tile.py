@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from dashboard.figures import draw_sparkline
-from dashboard.health import PartHealth, PartRule, Sample, Verdict
+from dashboard.figures import choose_text, draw_sparkline
+from dashboard.health import DETAIL_SEPARATOR, PartHealth, PartRule, Sample, Verdict
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Span, Tone, ToneLine
 
@@ -38,7 +38,7 @@ class Tile(Lines):
         """Show a part at the last look, and how it came there."""
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
-        graph = draw_history(history, self.size.width)
+        graph = draw_history(history, self.size.width, limit=rule.limit)
         value: Span = ("" if health.verdict == "away" else "unknown", "muted")
         if health.value is not None:
             figure = rule.write(health.value)
@@ -47,13 +47,17 @@ class Tile(Lines):
             fits = len(f"{mark} {full}") <= self.content_size.width
             value = (full if fits else figure, "strong")
         headline: ToneLine = [(f"{mark} ", tone), value]
-        self.show([headline, [graph], [(health.detail, "muted")]], dim=dim)
+        parts = health.detail.split(DETAIL_SEPARATOR)
+        # Whole parts go where there is no room: half a figure would be another one.
+        details = (DETAIL_SEPARATOR.join(parts[:kept]) for kept in range(len(parts), 0, -1))
+        detail = choose_text(self.content_size.width, *details)
+        self.show([headline, [graph], [(detail, "muted")]], dim=dim)
 
 
-def draw_history(history: Sequence[Sample], width: int) -> Span:
+def draw_history(history: Sequence[Sample], width: int, *, limit: float | None = None) -> Span:
     """Return the last samples as a sparkline in which ↻ stands for a restart."""
     shown = list(history)[-width:] if width else []
-    line = draw_sparkline([sample.value for sample in shown], len(shown))
+    line = draw_sparkline([sample.value for sample in shown], len(shown), limit=limit)
     marked = "".join(
         RESTART if sample.restarted else block for sample, block in zip(shown, line, strict=True)
     )

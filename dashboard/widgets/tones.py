@@ -17,6 +17,14 @@ _DIM: Final = Style(dim=True)
 _ELLIPSIS: Final = "…"
 
 
+def choose_line(room: int, *lines: ToneLine) -> ToneLine:
+    """Return the first of these lines that fits, fullest first; a number is never cut."""
+    for line in lines:
+        if sum(cell_len(text) for text, _ in line) <= room:
+            return line
+    return lines[-1]
+
+
 class Toned(Widget):
     """A widget that draws lines of toned text; what is in the text is never markup."""
 

@@ -216,15 +216,30 @@ async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> Non
         assert operator.console.is_running
         assert "Nobody of these 9 matches" in operator.notice
         await operator.press_together("ctrl+u", *"gra")
-        assert "1 shown of 9 players" in operator.notice
+        assert "1 of the 9 listed match “gra”" in operator.notice
         await operator.press("escape")
         await operator.press_together("g", "4", "enter")
         await operator.press("y")
         assert operator.console.clipboard.startswith("4\t4\tbarbara")
         await operator.press_together("2", "4")
-        assert "… looking for 4" in operator.screen_text
+        assert "… looking for “4”" in operator.screen_text
         await operator.press("enter")
         await operator.press_together("c", "1", "enter")
         assert "ada is 2,250 points and 3 ranks ahead of barbara" in operator.screen_text
         await operator.press_together("3", "h", "4", "2", "enter")
         assert "user and score are whole numbers" in operator.read("#hand-answer")
+
+
+async def test_figures_of_the_status_bar_keep_their_words_where_there_is_little_room() -> None:
+    async with watch_live(size=(80, 24)) as operator:
+        assert (
+            "│ round trip 0.0 ms │ data 0.2 s old │ board global │ no run" in operator.screen_text
+        )
+        operator.console.picture.run_state = "running 1000/3600 s"
+        await operator.press("space")
+        for _ in range(3):
+            operator.peer.add_score(9, 1)
+            await operator.pass_time(0.4)
+        assert operator.read("#status") == (
+            " ● connected │ ‖ 3 held │ round trip 0.0 ms │ data 0.4 s old │ running 1000/3600 s"
+        )

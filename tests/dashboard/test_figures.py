@@ -62,3 +62,9 @@ def test_draw_sparkline_is_as_wide_as_asked_and_leaves_gaps() -> None:
     assert draw_sparkline([3, 3, 3], 3) == "▁▁▁"
     assert draw_sparkline(list(range(100)), 8) == "▁▂▃▄▅▆▇█"
     assert draw_sparkline([], 4) == "    "
+
+
+def test_draw_sparkline_against_a_limit_shows_what_is_well_small() -> None:
+    assert draw_sparkline([0.7, 2.1, None, 1.2], 4, limit=20) == "▁▂ ▁"
+    assert draw_sparkline([0, 10, 20], 3, limit=20) == "▁▅█"
+    assert draw_sparkline([20, 40], 2, limit=20) == "▅█"

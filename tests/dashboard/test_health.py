@@ -92,7 +92,7 @@ async def test_freshness_begins_again_with_another_worker_and_without_one_is_not
         assert "p50 500 ms p99 500 ms" in operator.read("#flow")
         operator.peer.shown_sessions = None
         await operator.pass_time(2.2)
-        assert "not known while no worker is heard of" in operator.read("#flow")
+        assert "freshness unknown: no worker is heard of" in operator.read("#flow")
 
 
 async def test_events_are_filtered() -> None:
@@ -103,7 +103,9 @@ async def test_events_are_filtered() -> None:
         await operator.pass_time(2.2)
         await operator.press("slash")
         await operator.type("worker")
-        assert operator.read("#events").splitlines() == ["12:00:02 ✕ Worker     away"]
+        assert operator.read("#events").splitlines() == [
+            "12:00:02 ✕ Worker     away: no process was heard of"
+        ]
         await operator.press("escape")
         assert "restarted" in operator.read("#events")
 

@@ -72,13 +72,13 @@ async def test_filter_keeps_true_ranks_and_escape_shows_all() -> None:
     async with watch_live() as operator:
         await operator.press("slash")
         await operator.type("ar")
-        assert "2 shown of 9 players" in operator.notice
+        assert "2 of the 9 listed match “ar”" in operator.notice
         shown = operator.screen_text
         assert "4       barbara" in shown
         assert "9       margaret" in shown
         assert "edsger  " not in shown.split("Movers")[0]
         await operator.press("escape")
-        assert "first 9 of 9 players" in operator.notice
+        assert "place 1 of 9 players, all listed" in operator.notice
 
 
 async def test_go_to_rank_finds_it_or_says_the_range() -> None:
@@ -189,7 +189,7 @@ async def test_a_filter_that_nobody_matches_says_what_to_do() -> None:
     async with watch_live() as operator:
         await operator.press("slash")
         await operator.type("zzz")
-        assert "Nobody of these 9 matches; escape shows all" in operator.notice
+        assert "Nobody of these 9 matches “zzz”; escape shows all" in operator.notice
 
 
 def fill(players: int) -> ServicePeer:
@@ -202,7 +202,7 @@ def fill(players: int) -> ServicePeer:
 
 async def test_a_thousand_rows_can_be_walked() -> None:
     async with watch_live(fill(1_000)) as operator:
-        assert "first 1,000 of 1,000 players" in operator.notice
+        assert "1,000 players, all listed" in operator.notice
         await operator.press("end")
         assert "1,000       player 1000" in operator.screen_text
         await operator.press("pageup", "g", "5", "0", "0", "enter")
@@ -217,10 +217,10 @@ async def test_go_to_rank_goes_anywhere_and_back() -> None:
         await operator.type("4,711")
         await operator.press("enter")
         assert find_board(operator).selected == 4_711
-        assert "4,211 to 5,000 of 5,000 players" in operator.notice
+        assert "4,211 to 5,000 listed" in operator.notice
         await operator.press("g", "1", "enter")
         assert find_board(operator).selected == 1
-        assert "first 1,000 of 5,000 players" in operator.notice
+        assert "place 1 of 5,000 players, 1 to 1,000 listed" in operator.notice
 
 
 async def test_the_board_goes_on_beyond_its_last_line_and_its_first() -> None:
@@ -253,7 +253,7 @@ async def test_a_followed_player_is_followed_out_of_the_lines_that_are_here() ->
         await operator.pass_time(2.0)
         assert find_board(operator).selected == find_board(operator).followed == 2
         assert "» player 2 " in operator.screen_text
-        assert "2,501 to 3,500 of 5,000 players" in operator.notice
+        assert "2,501 to 3,500 listed" in operator.notice
         await operator.press("g", "1", "enter")
         await operator.pass_time(3.0)
         assert find_board(operator).followed is None
@@ -276,17 +276,17 @@ async def test_a_look_for_a_followed_player_does_not_undo_a_later_wish() -> None
         await operator.pass_time(0.6)
         await operator.press("g", "4", "0", "0", "0", "enter")
         await operator.pass_time(4.0)
-        assert "3,500 to 4,499 of 5,000 players" in operator.notice
+        assert "3,500 to 4,499 listed" in operator.notice
         assert find_board(operator).selected == 4_000
 
 
 async def test_a_board_that_became_shorter_shows_what_is_left() -> None:
     async with watch_live(fill(5_000)) as operator:
         await operator.press("end", "end")
-        assert "4,500 to 5,000 of 5,000 players" in operator.notice
+        assert "4,500 to 5,000 listed" in operator.notice
         operator.peer.scores = operator.peer.scores[:3]
         await operator.pass_time(2.0)
-        assert "first 3 of 3 players" in operator.notice
+        assert "of 3 players, all listed" in operator.notice
         assert find_board(operator).selected == 1
         operator.peer.scores = []
         await operator.pass_time(2.0)
@@ -300,7 +300,7 @@ async def test_a_place_that_is_gone_when_its_lines_come_is_given_up_for_the_last
         operator.peer.scores = operator.peer.scores[:3_900]
         await operator.press("enter")
         await operator.pass_time(6.0)
-        assert "3,500 to 3,900 of 3,900 players" in operator.notice
+        assert "3,500 to 3,900 listed" in operator.notice
         assert find_board(operator).selected == 3_900
 
 

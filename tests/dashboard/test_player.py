@@ -26,7 +26,7 @@ async def test_enter_looks_at_once_and_again_for_whom_was_not_found() -> None:
     async with watch_live() as operator:
         await operator.press("2", "7")
         await operator.press_together("8", "enter")
-        assert "Not found: no player has the id or name 78" in operator.notice
+        assert "Not found: no player has the id or name “78”" in operator.notice
         operator.peer.unplayed[78] = "late"
         await operator.press("slash", "enter")
         assert "late  id 78" in operator.screen_text
@@ -59,7 +59,7 @@ async def test_a_tie_is_passed_like_one_player() -> None:
 async def test_not_found_no_sessions_and_an_error_are_three_things() -> None:
     async with watch_live() as operator:
         await look_up(operator, "4711")
-        assert "Not found: no player has the id or name 4711" in operator.notice
+        assert "Not found: no player has the id or name “4711”" in operator.notice
         await look_up_again(operator, "newcomer")
         assert "No sessions yet" in operator.notice
         assert "A rank comes with the first score." in operator.screen_text
@@ -88,7 +88,7 @@ async def test_history_grows_while_watched_also_behind_another_screen() -> None:
         pane = operator.console.screen.query_one("#first", PlayerPane)
         assert (pane.lookup.scores[0], pane.lookup.scores[-1]) == (5_000, 8_000)
         assert (pane.lookup.ranks[0], pane.lookup.ranks[-1]) == (5, 4)
-        assert "+3,000 while watched" in operator.screen_text
+        assert "+3,000 points, ▲1 rank while watched" in operator.screen_text
 
 
 async def test_a_failing_read_keeps_what_was_known() -> None:
@@ -187,4 +187,4 @@ async def test_what_was_gained_while_watched_outlives_the_chart() -> None:
         pane.lookup.scores.extend([6_000.0] * 600)
         operator.peer.add_score(5, 1_070)
         await operator.pass_time(2.2)
-        assert "+1,070 while watched" in operator.screen_text
+        assert "+1,070 points, ±0 ranks while watched" in operator.screen_text

@@ -1,0 +1,140 @@
+"""Live: where one is, which keys move the board, and what the panels beside it are about."""
+
+import pytest
+from textual.pilot import Pilot
+
+from dashboard.board import Line
+from dashboard.whereabouts import Whereabouts, describe_whereabouts
+from dashboard.widgets.board_columns import draw_board_line, measure_rank
+from dashboard.widgets.board_view import BoardView
+from dashboard.widgets.panel import Panel
+from tests.dashboard.operating import Operator, watch_live
+from tests.dashboard.test_live import fill, find_board
+
+
+async def focus_a_panel(operator: Operator) -> None:
+    await operator.press("tab")
+    assert isinstance(operator.console.focused, Panel)
+
+
+async def test_the_board_moves_also_while_a_panel_beside_it_has_the_focus() -> None:
+    async with watch_live(fill(100)) as operator:
+        await focus_a_panel(operator)
+        assert "⏎ Look up" in operator.screen_text
+        await operator.press("down", "j")
+        assert find_board(operator).selected == 3
+        await operator.press("end")
+        assert find_board(operator).selected == 100
+        await operator.press("home", "pagedown", "home", "2", "f1", "down")
+        assert find_board(operator).selected == 2
+        await operator.press("enter")
+        await operator.pass_time()
+        assert "player 2  id 2" in operator.screen_text
+
+
+async def test_the_keys_of_the_board_are_those_of_the_keymap_wherever_the_focus_is() -> None:
+    async with watch_live() as operator:
+        operator.console.set_keymap({"board.down": "w"})
+        await focus_a_panel(operator)
+        await operator.press("w")
+        assert find_board(operator).selected == 2
+
+
+async def test_a_maximised_panel_keeps_the_keys_for_itself() -> None:
+    async with watch_live() as operator:
+        await focus_a_panel(operator)
+        await operator.press("m", "down")
+        assert find_board(operator).selected == 1
+
+
+async def test_the_focus_does_not_rest_on_a_panel_that_is_hidden() -> None:
+    async with watch_live() as operator:
+        await focus_a_panel(operator)
+        await Pilot(operator.console).resize_terminal(80, 24)
+        await operator.pass_time()
+        assert operator.console.focused is find_board(operator)
+        await operator.press("down")
+        assert find_board(operator).selected == 2
+
+
+async def test_panels_say_that_they_are_about_the_lines_listed() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.highest_session_id += 280
+        await operator.pass_time(2.0)
+        assert "140/s submitted" in operator.read("#traffic")
+        assert operator.read("#movers") == "none of these 1,000 players\nhas moved yet"
+        assert operator.read("#gainers") == "none of these 1,000 players\nhas scored yet"
+
+
+async def test_the_place_is_said_and_at_an_edge_how_to_go_on() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("down")
+        assert "place 2 of 5,000 players, 1 to 1,000 listed" in operator.notice
+        await operator.press("end")
+        assert "place 1,000 of 5,000, the last that is listed: down goes on" in operator.notice
+        await operator.press("down")
+        assert "place 1,001 of 5,000 players, 501 to 1,500 listed" in operator.notice
+        await operator.press("home")
+        assert "place 501 of 5,000, the first that is listed: up goes on" in operator.notice
+        await operator.press("end", "end")
+        assert "place 5,000 of 5,000 players, 4,500 to 5,000 listed" in operator.notice
+
+
+def test_places_of_a_million_players_fit_into_80_columns() -> None:
+    for place, first, last in (
+        (969_900, 969_534, 970_034),
+        (969_534, 969_534, 970_034),
+        (969_000, 968_001, 969_000),
+    ):
+        _, short = describe_whereabouts(Whereabouts(place, first, last, 970_034))
+        assert len(short) <= 80 - len(" ● live ")
+
+
+@pytest.mark.parametrize("width", [84, 85])
+def test_a_line_with_long_figures_leaves_all_of_them_whole(width: int) -> None:
+    line = Line(
+        user_id=1,
+        username="SilverYak964437",
+        rank=1_957_544,
+        tied=True,
+        score=12_345_678_901_234,
+        climbed=-123_456,
+        gained=-123_456_789_012,
+        trend=(1, 2),
+        seen_seconds=7.0,
+        flashing=False,
+    )
+    spans = draw_board_line(line, width, measure_rank(line.rank))
+    text = "".join(text for text, _ in spans)
+    assert len(text) == width
+    for figure in ("=1,957,544 ", "▼123k ", " 12,345,678,901,234 ", "123,456,789,012", " 7 s"):
+        assert figure in text
+
+
+async def test_a_line_that_has_not_scored_says_nothing_in_the_column_scored() -> None:
+    async with watch_live() as operator:
+        operator.peer.add_score(9, 5)
+        await operator.pass_time()
+        board: BoardView = find_board(operator)
+        assert board.render_line(1).text.rstrip().endswith("▁")
+        assert board.render_line(9).text.rstrip().endswith("now")
+
+
+async def test_the_filter_stays_in_sight_after_enter_also_when_data_is_stale() -> None:
+    async with watch_live() as operator:
+        await operator.press("slash")
+        await operator.type("Ar")
+        await operator.press("enter")
+        assert "2 of the 9 listed match “Ar”; escape shows all" in operator.notice
+        assert "Player “Ar”" in operator.screen_text
+        operator.peer.away = {"worker"}
+        await operator.pass_time(4.0)
+        assert "Player “Ar”" in operator.screen_text
+        await operator.press("escape")
+        assert "“Ar”" not in operator.screen_text
+
+
+async def test_following_is_in_the_footer_and_its_mark_is_explained() -> None:
+    async with watch_live() as operator:
+        assert "f Follow" in operator.screen_text
+        assert "» followed (f) until you move" in operator.read("#legend")
