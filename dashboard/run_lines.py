@@ -16,7 +16,7 @@ _SHARE: Final = 7
 _BOUNDS_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 
-_ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
+ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
 
 _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.RUNNING: ("▶ running", "good"),
@@ -127,7 +127,7 @@ def draw_errors(report: RunReport) -> list[ToneLine]:
 
 def _draw_verdicts(report: RunReport) -> list[ToneLine]:
     lines: list[ToneLine] = []
-    if report.state in _ENDED:
+    if report.state in ENDED:
         lines.append(
             [
                 _judge_ledger(report),
@@ -141,7 +141,7 @@ def _draw_verdicts(report: RunReport) -> list[ToneLine]:
         mark = "▲ The generator, not the server, is the limit"
         advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
         lines.append([(mark, "warn"), (advice, "")])
-    elif report.state not in _ENDED:
+    elif report.state not in ENDED:
         lines.append([(f"generator on time: {late}, {generator.cpu_share:.0%} of a core", "muted")])
     return lines
 

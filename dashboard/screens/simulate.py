@@ -116,6 +116,7 @@ class SimulateScreen(ConsoleScreen):
                 "succeeded": second.succeeded,
                 "failed": second.failed,
                 "dropped": second.dropped,
+                "target": second.target,
             }
 
     def describe_selection(self) -> str | None:

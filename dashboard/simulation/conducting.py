@@ -29,8 +29,8 @@ from dashboard.simulation.run_directory import Command, RunDirectory, RunSnapsho
 # Taking a snapshot keeps the event loop for some 2 ms, in which no request leaves.
 _REFRESH_SECONDS = 0.5
 
-# A run of a day has 86,400 of them; who watches looks at the last minutes.
-_SHOWN_SECONDS = 300
+# A run of a day has 86,400 of them; who watches looks at the last hour.
+_SHOWN_SECONDS = 3_600
 
 _PLAYERS_BETWEEN_SNAPSHOTS = 100
 

@@ -2,7 +2,7 @@
 
 `RunReport` is also the JSON document of `leaderboard simulate --json`: an object with the fields
 below under their names, tuples as arrays, absent values as null. Times within a run count in
-seconds from its start, latencies are in milliseconds.
+seconds from its start, pauses included unless it says so; latencies are in milliseconds.
 
 What a latency is: the time from a request's *intended* start to the end of its answer, so that a
 server that stalls cannot hide behind requests that were not sent. Answers of any status have one.
@@ -95,13 +95,18 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class SecondReport(msgspec.Struct, frozen=True):
-    """What started and ended within one second of the run."""
+    """What started and ended within one second of the run, whose pauses are left out.
+
+    `target` is how many should have started at the rate that the operator wanted then; null for a
+    closed run.
+    """
 
     second: int
     started: int
     succeeded: int
     failed: int
     dropped: int
+    target: float | None = None
 
 
 class GeneratorReport(msgspec.Struct, frozen=True):

@@ -33,19 +33,23 @@ class RateChart(Toned):
         self._course: Course | None = None
         self._scale = 1.0
         self._achieved: Mapping[int, float] | None = None
+        self._wanted: Mapping[int, float] = {}
 
     def show(
         self,
         course: Course | None,
         achieved: Mapping[int, float] | None = None,
         scale: float = 1.0,
+        wanted: Mapping[int, float] | None = None,
     ) -> None:
         """Show a course times `scale`, and what was achieved in each second of it that passed.
 
-        With a scale of 0 the course only says how long it is.
+        Where the operator changed the rate, `wanted` has what it was in those seconds. With a scale
+        of 0 the course only says how long it is.
         """
-        if (course, achieved, scale) != (self._course, self._achieved, self._scale):
-            self._course, self._achieved, self._scale = course, achieved, scale
+        shown = course, achieved, scale, wanted or {}
+        if shown != (self._course, self._achieved, self._scale, self._wanted):
+            self._course, self._achieved, self._scale, self._wanted = shown
             self.refresh()
 
     @property
@@ -62,10 +66,7 @@ class RateChart(Toned):
             return self.draw_line([], width)
         if y == rows:
             return self.draw_line(self._draw_axis(course, columns), width)
-        targets = [
-            course.read_rate((column + 0.5) / columns * course.duration_seconds) * self._scale
-            for column in range(columns)
-        ]
+        targets = [self._read_target(course, columns, column) for column in range(columns)]
         known = list(self._achieved.values()) if self._achieved else []
         highest = max([*targets, *known])
         label = f"{highest:,.0f}/s" if y == 0 else ""
@@ -87,21 +88,18 @@ class RateChart(Toned):
         row = rows - 1 - y
         if self._achieved is None:
             return fill_column(target, highest, rows)[row], "accent"
-        achieved = self._read_achieved(course, columns, column)
+        achieved = _average(self._achieved, course, columns, column)
         cell = fill_column(achieved or 0.0, highest, rows)[row]
         target_row = min(int(target / highest * rows), rows - 1) if highest else 0
         if cell == " " and target and row == target_row:
             return "─", "muted"
         return cell, "good"
 
-    def _read_achieved(self, course: Course, columns: int, column: int) -> float | None:
-        assert self._achieved is not None
-        first = int(column / columns * course.duration_seconds)
-        last = max(first + 1, int((column + 1) / columns * course.duration_seconds))
-        known = [
-            self._achieved[second] for second in range(first, last) if second in self._achieved
-        ]
-        return sum(known) / len(known) if known else None
+    def _read_target(self, course: Course, columns: int, column: int) -> float:
+        wanted = _average(self._wanted, course, columns, column)
+        if wanted is not None:
+            return wanted
+        return course.read_rate((column + 0.5) / columns * course.duration_seconds) * self._scale
 
     def _draw_axis(self, course: Course, columns: int) -> list[Span]:
         duration = course.duration_seconds
@@ -109,3 +107,13 @@ class RateChart(Toned):
         line = "".join("┬" if column in marks else "─" for column in range(columns))
         end = f" {duration:g} s"
         return [(f"{'0 s':>{_LABEL - 1}} ", "muted"), (line[: -len(end)] + end, "muted")]
+
+
+def _average(
+    values: Mapping[int, float], course: Course, columns: int, column: int
+) -> float | None:
+    """Return the mean of what is known of the seconds that a column stands for."""
+    first = int(column / columns * course.duration_seconds)
+    last = max(first + 1, int((column + 1) / columns * course.duration_seconds))
+    known = [values[second] for second in range(first, last) if second in values]
+    return sum(known) / len(known) if known else None

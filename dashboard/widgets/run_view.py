@@ -1,9 +1,12 @@
 """A run that goes on, or that has ended: progress, rates, latencies, errors."""
 
+from typing import Final
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from dashboard.run_lines import (
+    ENDED,
     draw_errors,
     draw_histogram,
     draw_latencies,
@@ -13,6 +16,9 @@ from dashboard.run_lines import (
 from dashboard.simulation.reports import RunReport
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.rate_chart import RateChart
+
+_RATES: Final = "Answered a second"
+_TARGET: Final = ", and the target ─"
 
 
 class RunView(Vertical):
@@ -43,7 +49,7 @@ class RunView(Vertical):
         yield Panel("Latency from the intended start", id="latency")
         with Horizontal(id="run-middle"):
             with Vertical(id="rates") as box:
-                box.border_title = "Answered a second, and the target ─"
+                box.border_title = _RATES
                 yield RateChart(id="rate-chart")
             yield Panel("Latencies of the run", id="histogram")
         yield Panel("Errors", id="errors")
@@ -63,6 +69,11 @@ class RunView(Vertical):
         panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
         panels["errors"].show(draw_errors(report))
         # The second that goes on is not complete, and would look like a slump.
-        achieved = {second.second: float(second.succeeded) for second in report.seconds[:-1]}
-        scale = 0.0 if report.rate is None else report.pace
-        chart.show(find_course(report), achieved, scale)
+        passed = report.seconds if report.state in ENDED else report.seconds[:-1]
+        achieved = {second.second: float(second.succeeded) for second in passed}
+        wanted = {
+            second.second: second.target for second in passed if second.target is not None
+        }
+        has_target = report.rate is not None
+        self.query_one("#rates").border_title = _RATES + (_TARGET if has_target else "")
+        chart.show(find_course(report), achieved, report.pace if has_target else 0.0, wanted)

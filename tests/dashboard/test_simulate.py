@@ -7,8 +7,9 @@ import pytest
 from textual.widgets import Input
 
 from dashboard.hand_submission import HandAnswer, HandScore
-from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState
+from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState, SecondReport
 from dashboard.simulation.run_directory import Command
+from dashboard.widgets.rate_chart import RateChart
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.service_peer import ServicePeer
 from tests.dashboard.simulating import (
@@ -230,6 +231,26 @@ async def test_a_read_only_console_watches_and_commands_nothing() -> None:
         await simulating.operator.press("x", "plus", "space")
         assert runs.told == []
         assert "run cafe00" in simulating.operator.read("#run")
+
+
+async def test_the_chart_keeps_the_target_that_each_second_had() -> None:
+    seconds = tuple(
+        SecondReport(second, 0, 0, 0, 0, target=150.0 if second < 10 else 300.0)
+        for second in range(21)
+    )
+    faster = make_report(
+        stages="", rate=150.0, duration_seconds=40.0, pace=1.0, target_rate=150.0, seconds=seconds
+    )
+    async with open_simulate() as simulating:
+        simulating.runs.show(faster)
+        await simulating.look()
+        chart = simulating.operator.console.screen.query_one("#rate-chart", RateChart)
+        rows = [row[8:] for row in chart.text.splitlines()[:-1]]
+    width = len(rows[0])
+    high, low = (row for row in rows if "─" in row)
+    assert high.strip() == "─" * (width // 4)
+    assert high.index("─") == pytest.approx(width / 4, abs=1)
+    assert low.count("─") == width - width // 4
 
 
 async def submit(simulating: Simulating, user: str, score: str, mode: str = "") -> None:

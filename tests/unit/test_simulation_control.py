@@ -39,6 +39,8 @@ async def test_a_paused_run_sends_nothing_and_then_its_whole_plan() -> None:
     assert report.total.succeeded == 100
     assert report.paused_seconds >= 0.5
     assert report.elapsed_seconds >= report.paused_seconds + 0.5
+    # The seconds are those of the plan, none of the pause.
+    assert report.seconds[-1].second <= report.elapsed_seconds - report.paused_seconds
     # Waiting out a pause is no latency.
     assert report.total.latency is not None
     assert report.total.latency.p50_ms < 500
@@ -66,6 +68,7 @@ async def test_a_tenth_faster_sends_a_tenth_more_in_the_same_time() -> None:
     assert (report.pace, report.target_rate) == (1.1, 220)
     assert (report.total.succeeded, slow_report.total.succeeded) == (110, 80)
     assert slow_report.pace == 0.8
+    assert (report.seconds[0].target, slow_report.seconds[0].target) == (220, 160)
 
 
 async def test_the_pace_has_bounds() -> None:
