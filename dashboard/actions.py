@@ -1,10 +1,12 @@
 """What the operator can do on a screen, who does it, and by which keys."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from textual.binding import Binding
 from textual.dom import DOMNode
+
+PALETTE_ID: Final = "console.palette"
 
 
 class Action(NamedTuple):

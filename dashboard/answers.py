@@ -5,8 +5,12 @@ out, fields it does not know are ignored: an older or newer service still makes 
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time of day without a zone is not understood: nobody could say how old it is."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -26,7 +30,7 @@ class Top(msgspec.Struct, frozen=True):
 
     leaderboard: tuple[Entry, ...]
     players: int
-    as_of: datetime
+    as_of: Moment
     stale: bool = False
 
 
@@ -39,7 +43,7 @@ class Rank(msgspec.Struct, frozen=True):
     rank: int | None
     players: int
     percentile: float | None
-    as_of: datetime
+    as_of: Moment
     stale: bool = False
 
 
@@ -48,7 +52,7 @@ class Player(msgspec.Struct, frozen=True):
 
     user_id: int
     username: str
-    joined_at: datetime
+    joined_at: Moment
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -57,7 +61,7 @@ class Session(msgspec.Struct, frozen=True):
     session_id: int
     score: int
     game_mode: str
-    submitted_at: datetime
+    submitted_at: Moment
 
 
 class Sessions(msgspec.Struct, frozen=True):
@@ -71,7 +75,7 @@ class Process(msgspec.Struct, frozen=True):
 
     host: str
     pid: int
-    started_at: datetime
+    started_at: Moment
     memory_bytes: int | None = None
     submits_waiting: int = 0
 
@@ -85,7 +89,7 @@ class Part(msgspec.Struct, frozen=True):
     connections: int | None = None
     memory_bytes: int | None = None
     processes: tuple[Process, ...] = ()
-    last_seen_at: datetime | None = None
+    last_seen_at: Moment | None = None
     offset: int | None = None
     last_refresh: int | None = None
     behind: int | None = None
@@ -106,7 +110,7 @@ class Refresh(msgspec.Struct, frozen=True):
     """The last refresh that folded anything."""
 
     number: int
-    at: datetime | None
+    at: Moment | None
     duration_ms: float | None
     sessions: int | None
 
@@ -115,7 +119,7 @@ class Rerank(msgspec.Struct, frozen=True):
     """The last time that the ranks were stored."""
 
     number: int
-    at: datetime | None
+    at: Moment | None
     duration_ms: float | None
     ranks_changed: int | None
 
@@ -166,7 +170,7 @@ class Status(msgspec.Struct, frozen=True):
     """The whole system at one moment; None where a part is away."""
 
     version: str
-    at: datetime
+    at: Moment
     parts: Parts
     pending_sessions: int | None
     highest_session_id: int | None

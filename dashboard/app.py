@@ -13,12 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from dashboard.actions import Action, list_actions
+from dashboard.actions import PALETTE_ID, Action, list_actions
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
 from dashboard.eager_keys import EagerKeys
 from dashboard.event_log import Event
-from dashboard.export import UnknownFormat, write_rows
+from dashboard.export import UnknownFormat, drop_outside_fonts, write_rows
 from dashboard.gateway import Gateway
 from dashboard.messages import (
     LinkChanged,
@@ -40,6 +40,7 @@ from dashboard.screens.live import LiveScreen
 from dashboard.screens.player import PlayerScreen
 from dashboard.screens.simulate import SimulateScreen
 from dashboard.widgets.board_view import BoardView
+from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 
 TICK_SECONDS = 0.2
@@ -69,6 +70,8 @@ class Console(EagerKeys):
         Binding("S", "picture", "Screenshot", show=False, id="console.screenshot"),
         Binding("r", "retry", "Retry now", show=False, id="console.retry"),
         Binding("question_mark", "keys", "Keys", id="console.keys"),
+        # Textual's own has no id; the name is how the footer shows it.
+        Binding("ctrl+p", "command_palette", "palette", show=False, priority=True, id=PALETTE_ID),
         Binding("q", "quit", "Quit", id="console.quit"),
     ]
 
@@ -236,7 +239,7 @@ class Console(EagerKeys):
     def action_picture(self) -> None:
         """Save the screen as an SVG file."""
         self.deliver_text(
-            io.StringIO(self.export_screenshot()),
+            io.StringIO(drop_outside_fonts(self.export_screenshot())),
             save_directory=Path.cwd(),
             save_filename=f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg",
             open_method="browser",
@@ -290,6 +293,6 @@ class Console(EagerKeys):
 def list_action_ids() -> list[str]:
     """Return the ids by which the keys of actions can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    owners = (Console, BoardView, Prompt, *screens)
+    owners = (Console, BoardView, Choice, Prompt, *screens)
     bindings = (binding for owner in owners for binding in owner.BINDINGS)
     return [binding.id for binding in bindings if isinstance(binding, Binding) and binding.id]

@@ -27,17 +27,18 @@ class EventParser:
         self._rest = b""
         self._name = ""
         self._data: list[bytes] = []
+        self._size = 0
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Return the events that `chunk` completes. Raises `StreamOverflow`."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > _MOST_BYTES:
-            raise StreamOverflow
         events = []
         for line in lines:
             event = self._take_line(line.removesuffix(b"\r"))
             if event is not None:
                 events.append(event)
+        if self._size + len(self._rest) > _MOST_BYTES:
+            raise StreamOverflow
         return events
 
     def _take_line(self, line: bytes) -> ServerEvent | None:
@@ -48,11 +49,12 @@ class EventParser:
             value = value.removeprefix(b" ")
             if field == b"data":
                 self._data.append(value)
+                self._size += len(value) + 1
             elif field == b"event":
                 self._name = value.decode(errors="replace")
             return None
         if not self._data:
             return None
         event = ServerEvent(self._name or "message", b"\n".join(self._data))
-        self._name, self._data = "", []
+        self._name, self._data, self._size = "", [], 0
         return event

@@ -1,8 +1,9 @@
-"""Figures as a file for other programs."""
+"""Figures and pictures as files for other programs."""
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Final
@@ -11,6 +12,8 @@ FORMATS: Final = (".csv", ".json")
 
 # A spreadsheet takes a text that begins so for a formula, and runs it.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+_OUTSIDE_FONTS: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 class UnknownFormat(Exception):
@@ -29,6 +32,11 @@ def write_rows(rows: Iterable[Mapping[str, object]], file_name: str) -> str:
             return _write_csv(list(rows))
         case _:
             raise UnknownFormat
+
+
+def drop_outside_fonts(picture: str) -> str:
+    """Return a screenshot whose viewer does not ask another site for its letters."""
+    return _OUTSIDE_FONTS.sub("", picture)
 
 
 def _write_csv(rows: list[Mapping[str, object]]) -> str:

@@ -18,7 +18,8 @@ NOTHING: Final = "·"
 
 def write_count(count: float | None) -> str:
     """Return 1240 as 1,240."""
-    return NOTHING if count is None else f"{count:,.0f}"
+    # Not formatted as a float, which is exact only up to 2^53.
+    return NOTHING if count is None else f"{round(count):,}"
 
 
 def write_amount(count: float | None, noun: str) -> str:

@@ -121,7 +121,7 @@ class Gateway:
                             yield _decode(event.data, Top)
                         elif not event.name:
                             yield None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _describe_failure(error) from error
         except StreamOverflow as error:
             raise NotUnderstood("unexpected_answer", "the stream does not look like one") from error
@@ -130,7 +130,7 @@ class Gateway:
     async def _read(self, path: str, shape: type[_Shape]) -> _Shape:
         try:
             response = await self._client.get(path)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _describe_failure(error) from error
         if response.status_code != httpx.codes.OK:
             raise _refuse(response.status_code, response.content)
@@ -154,7 +154,9 @@ def _refuse(status: int, body: bytes) -> GatewayError:
     return Refused(status, problem.code, problem.error)
 
 
-def _describe_failure(error: httpx.TransportError) -> Unreachable:
+def _describe_failure(error: httpx.RequestError) -> GatewayError:
+    if not isinstance(error, httpx.TransportError):
+        return NotUnderstood("unexpected_answer", "the answer is not in the encoding that it names")
     if isinstance(error, httpx.ConnectError):
         return Unreachable("connection_refused", "nothing answers")
     if isinstance(error, httpx.TimeoutException):

@@ -40,14 +40,16 @@ class RunDesk:
         if self._looked_at is not None and now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
-        if self.run is not None:
-            self.run = self._source.read(self.run.identity.run_id) or self.run
-        elif self.starting:
+        if self.starting:
             self.run = self._source.find_started()
             if self.run is None:
                 self.problem = self._source.read_failure()
             self.starting = self.run is None and self.problem is None
-        else:
+            return
+        if self.run is not None:
+            self.run = self._source.read(self.run.identity.run_id) or self.run
+        if self.run is None or not self.run.alive:
+            # Also while one that has ended is looked at: what goes on is to be seen and stopped.
             self.last = self._source.find_last()
             if self.last is not None and self.last.alive:
                 self.run = self.last
@@ -94,5 +96,6 @@ class RunDesk:
         report = self.report
         if report is None:
             return "run: finding players"
-        position = report.elapsed_seconds - report.paused_seconds
+        # The last answers come after the end.
+        position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
         return f"{report.state} {position:.0f}/{report.duration_seconds:.0f} s"

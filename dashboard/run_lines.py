@@ -7,6 +7,7 @@ from dashboard.names import clean_name
 from dashboard.simulation.presentation import describe_comparison, describe_count
 from dashboard.simulation.reports import LatencySummary, RunReport, RunState
 from dashboard.simulation.stages import Course, Stage, parse_stages
+from dashboard.widgets.rate_chart import Answered
 from dashboard.widgets.tones import Span, Tone, ToneLine
 
 _BESIDE_BAR: Final = 24
@@ -16,7 +17,7 @@ _SHARE: Final = 7
 _BOUNDS_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 
-ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
+_ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
 
 _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.RUNNING: ("▶ running", "good"),
@@ -76,6 +77,28 @@ def read_achieved(report: RunReport) -> float | None:
     return float(report.seconds[-2].succeeded) if len(report.seconds) > 1 else None
 
 
+def list_answered(report: RunReport) -> list[Answered]:
+    """Return what was answered in each second that is complete, by its place in the plan.
+
+    The second that goes on would look like a slump.
+    """
+    return [
+        Answered(
+            _find_position(report, second.second),
+            _find_position(report, second.second + 1),
+            second.succeeded,
+            second.pace,
+        )
+        for second in report.seconds[:-1]
+    ]
+
+
+def _find_position(report: RunReport, seconds: float) -> float:
+    """Return how far the plan was after some seconds, in which pauses do not count."""
+    paused = (min(seconds, end) - start for start, end in report.pauses if start < seconds)
+    return seconds - sum(paused)
+
+
 def draw_latencies(report: RunReport) -> list[ToneLine]:
     """Return the percentiles of the last seconds and of the run, from the intended start."""
     names = ("p50", "p90", "p95", "p99", "p99.9", "max")
@@ -127,7 +150,7 @@ def draw_errors(report: RunReport) -> list[ToneLine]:
 
 def _draw_verdicts(report: RunReport) -> list[ToneLine]:
     lines: list[ToneLine] = []
-    if report.state in ENDED:
+    if report.state in _ENDED:
         lines.append(
             [
                 _judge_ledger(report),
@@ -141,7 +164,7 @@ def _draw_verdicts(report: RunReport) -> list[ToneLine]:
         mark = "▲ The generator, not the server, is the limit"
         advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
         lines.append([(mark, "warn"), (advice, "")])
-    elif report.state not in ENDED:
+    elif report.state not in _ENDED:
         lines.append([(f"generator on time: {late}, {generator.cpu_share:.0%} of a core", "muted")])
     return lines
 

@@ -88,12 +88,15 @@ class LocalRuns:
         return next((run for run in runs if run.identity.pid == self._child.pid), None)
 
     def read_failure(self) -> str | None:
-        """Return why the run that was started last ended without a trace, if it did."""
-        if self._child is None or self._complaint is None or not self._child.poll():
+        """Return why the run that was started last ended without a trace, if it did; once."""
+        if self._child is None or self._complaint is None or self._child.poll() is None:
             return None
-        self._complaint.seek(0)
-        lines = self._complaint.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"it ended with status {self._child.returncode}"
+        with self._complaint as complaint:
+            complaint.seek(0)
+            lines = complaint.read().decode(errors="replace").strip().splitlines()
+        self._complaint = None
+        ended = f"it ended with status {self._child.returncode} and left no trace"
+        return lines[-1] if lines else ended
 
     def tell(self, run_id: str, command: Command) -> None:
         """Tell a run what to do; raises `RunAway` where it does not go on."""

@@ -250,7 +250,8 @@ def _find_window(place: int) -> int:
 
 
 def _draw_mover(line: Line) -> ToneLine:
-    return [describe_movement(line), (fit_name(line.username, 16), ""), (f" {line.rank:>6,}", "")]
+    rank = f" {line.rank:>6,}"
+    return [describe_movement(line), (fit_name(line.username, 23 - len(rank)), ""), (rank, "")]
 
 
 def _draw_gainer(line: Line) -> ToneLine:

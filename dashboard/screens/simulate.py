@@ -62,7 +62,7 @@ class SimulateScreen(ConsoleScreen):
         with Vertical(id="simulation"):
             with Vertical(id="planning"):
                 yield RunFormView()
-                yield HandRow(self._desk.submitter)
+                yield HandRow(self._desk.submitter, read_only=self._desk.read_only)
             yield RunView()
 
     def judge(self) -> Condition:
@@ -116,7 +116,7 @@ class SimulateScreen(ConsoleScreen):
                 "succeeded": second.succeeded,
                 "failed": second.failed,
                 "dropped": second.dropped,
-                "target": second.target,
+                "pace": second.pace,
             }
 
     def describe_selection(self) -> str | None:
@@ -183,7 +183,9 @@ class SimulateScreen(ConsoleScreen):
 
     def action_by_hand(self) -> None:
         """Go to the fields for one score."""
-        if not self.has_class("-watching"):
+        if self._desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+        elif not self.has_class("-watching"):
             self.query_one(HandRow).focus_first()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -1,7 +1,6 @@
 """Draws each screen while traffic is sent: `python -m dashboard.screenshots --url …`."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ import click
 
 from dashboard.app import Console
 from dashboard.clock import SystemClock
+from dashboard.export import drop_outside_fonts
 from dashboard.gateway import Gateway
 from dashboard.hand_submission import HandScore, ServiceSubmitter, Submitter
 from dashboard.run_desk import RunDesk
@@ -29,7 +29,6 @@ _PLAY_SECONDS: Final = 0.1
 _PLAYING: Final = 100
 _SHOWN: Final = 11
 """Where on the board the player of the player screen stands: in the midst of neighbours."""
-_FONTS_FROM_OUTSIDE: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 @click.command()
@@ -80,9 +79,7 @@ async def _play(user_ids: Sequence[int], submitter: Submitter) -> None:
 
 
 def _save(console: Console, path: Path) -> None:
-    # Whoever looks at the picture should not have to ask another site for its letters.
-    picture = _FONTS_FROM_OUTSIDE.sub("", console.export_screenshot())
-    path.write_text(picture)
+    path.write_text(drop_outside_fonts(console.export_screenshot()))
     click.echo(path)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,8 +30,8 @@ from dashboard.simulation.run_directory import Command, RunDirectory, RunSnapsho
 # Taking a snapshot keeps the event loop for some 2 ms, in which no request leaves.
 _REFRESH_SECONDS = 0.5
 
-# A run of a day has 86,400 of them; who watches looks at the last hour.
-_SHOWN_SECONDS = 3_600
+# A run of a day has 86,400 of them, which take 10 ms to write and 50 ms to read; an hour takes one.
+_SHOWN_SECONDS = 3600
 
 _PLAYERS_BETWEEN_SNAPSHOTS = 100
 
@@ -82,7 +83,9 @@ class _Snapshots:
     def _write(self, snapshot: RunSnapshot) -> None:
         self._last = snapshot
         if self.directory is not None:
-            self.directory.write(snapshot)
+            # A full disk must not end the run.
+            with suppress(OSError):
+                self.directory.write(snapshot)
 
 
 async def _conduct(

@@ -17,6 +17,7 @@ class RunClock:
     def __init__(self) -> None:
         self._zero = 0.0
         self._past_pauses_seconds = 0.0
+        self._past_pauses: list[tuple[float, float]] = []
         self._paused_at: float | None = None
         self._going = asyncio.Event()
         self._going.set()
@@ -49,6 +50,16 @@ class RunClock:
         return self._past_pauses_seconds + this_pause
 
     @property
+    def pauses(self) -> tuple[tuple[float, float], ...]:
+        """From when to when the run was paused, up to now, in seconds since its start."""
+        pauses = list(self._past_pauses)
+        if self._paused_at is not None:
+            pauses.append((self._paused_at, time.perf_counter()))
+        return tuple(
+            (round(start - self._zero, 3), round(end - self._zero, 3)) for start, end in pauses
+        )
+
+    @property
     def position_seconds(self) -> float:
         """How far the plan is carried out: the time without the pauses."""
         return max(self.elapsed_seconds - self.paused_seconds, 0.0)
@@ -67,7 +78,9 @@ class RunClock:
     def resume(self) -> None:
         """Let the plan go on where it stood."""
         if self._paused_at is not None:
-            self._past_pauses_seconds += time.perf_counter() - self._paused_at
+            now = time.perf_counter()
+            self._past_pauses_seconds += now - self._paused_at
+            self._past_pauses.append((self._paused_at, now))
             self._paused_at = None
             self._going.set()
 

@@ -1,7 +1,6 @@
 """The running counts of a run, and the frozen figures made of them."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dashboard.simulation.exchange import Failure
@@ -76,23 +75,14 @@ class _ErrorRecord:
 
 
 class Recorder:
-    """Counts what happens in a run; all times are seconds since its start.
+    """Counts what happens in a run; all times are seconds since its start."""
 
-    `read_paused` tells how many of them the run was paused up to now, and `read_target` how many
-    requests a second are wanted at a moment of the run without its pauses.
-    """
-
-    def __init__(
-        self,
-        read_paused: Callable[[], float] = lambda: 0.0,
-        read_target: Callable[[float], float | None] = lambda _: None,
-    ) -> None:
-        self._read_paused = read_paused
-        self._read_target = read_target
+    def __init__(self) -> None:
         self._kinds = {kind: _KindRecord() for kind in RequestKind}
         self._errors: dict[tuple[RequestKind, str], _ErrorRecord] = {}
         self._lag = LatencyHistogram()
         self._past_seconds: list[SecondReport] = []
+        self._pace = 1.0
         self._second = 0
         self._this_second = _Counts()
         self._unknown_submits = 0
@@ -104,14 +94,14 @@ class Recorder:
 
     def record_start(self, kind: RequestKind, at_seconds: float, lag_seconds: float) -> None:
         """Count a request that the generator turned to."""
-        self.complete_seconds(at_seconds)
+        self._turn_to_second(at_seconds)
         self._kinds[kind].counts.started += 1
         self._this_second.started += 1
         self._lag.record(lag_seconds)
 
     def record_drop(self, kind: RequestKind, at_seconds: float) -> None:
         """Count a request that was due, but was not started for want of room."""
-        self.complete_seconds(at_seconds)
+        self._turn_to_second(at_seconds)
         self._kinds[kind].counts.dropped += 1
         self._this_second.dropped += 1
 
@@ -123,7 +113,7 @@ class Recorder:
         session_id: int | None,
     ) -> None:
         """Count a request that was answered as it should be; a submit with its session."""
-        self.complete_seconds(at_seconds)
+        self._turn_to_second(at_seconds)
         self._kinds[kind].counts.succeeded += 1
         self._this_second.succeeded += 1
         self._record_latency(kind, at_seconds, latency_seconds)
@@ -138,7 +128,7 @@ class Recorder:
         failure: Failure,
     ) -> None:
         """Count a request that failed."""
-        self.complete_seconds(at_seconds)
+        self._turn_to_second(at_seconds)
         self._kinds[kind].counts.failed += 1
         self._this_second.failed += 1
         if failure.has_latency:
@@ -150,6 +140,11 @@ class Recorder:
         )
         error.count += 1
         error.last_seconds = at_seconds
+
+    def change_pace(self, at_seconds: float, pace: float) -> None:
+        """Note by how much the operator multiplies the rate or the users from now on."""
+        self._turn_to_second(at_seconds)
+        self._pace = pace
 
     def record_settlement(self, session_id: int | None) -> None:
         """Count an unknown submit that was sent again and is known now; None: it was refused."""
@@ -191,20 +186,12 @@ class Recorder:
         ]
         return tuple(sorted(reports, key=lambda report: -report.count))
 
-    def complete_seconds(self, at_seconds: float) -> None:
-        """Close the seconds that have passed, with the target that they had."""
-        second = int(at_seconds - self._read_paused())
-        while self._second < second:
-            self._past_seconds.append(self._report_second())
-            self._second += 1
-            self._this_second = _Counts()
-
     def list_seconds(self, at_seconds: float) -> tuple[SecondReport, ...]:
         """Return what happened in each second of the run up to now, also in those without anything.
 
-        Pauses have no seconds. The last one is that which goes on.
+        The last one is that which goes on.
         """
-        self.complete_seconds(at_seconds)
+        self._turn_to_second(at_seconds)
         return (*self._past_seconds, self._report_second())
 
     def report_generator(self, cpu_share: float) -> GeneratorReport:
@@ -253,6 +240,12 @@ class Recorder:
             latencies.merge(record.latencies)
         return latencies
 
+    def _turn_to_second(self, at_seconds: float) -> None:
+        while self._second < int(at_seconds):
+            self._past_seconds.append(self._report_second())
+            self._second += 1
+            self._this_second = _Counts()
+
     def _report_second(self) -> SecondReport:
         counts = self._this_second
         return SecondReport(
@@ -261,8 +254,7 @@ class Recorder:
             counts.succeeded,
             counts.failed,
             counts.dropped,
-            # That of its middle stands for a second in which it climbs.
-            self._read_target(self._second + 0.5),
+            self._pace,
         )
 
 

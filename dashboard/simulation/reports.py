@@ -2,7 +2,7 @@
 
 `RunReport` is also the JSON document of `leaderboard simulate --json`: an object with the fields
 below under their names, tuples as arrays, absent values as null. Times within a run count in
-seconds from its start, pauses included unless it says so; latencies are in milliseconds.
+seconds from its start, latencies are in milliseconds.
 
 What a latency is: the time from a request's *intended* start to the end of its answer, so that a
 server that stalls cannot hide behind requests that were not sent. Answers of any status have one.
@@ -95,18 +95,14 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class SecondReport(msgspec.Struct, frozen=True):
-    """What started and ended within one second of the run, whose pauses are left out.
-
-    `target` is how many should have started at the rate that the operator wanted then; null for a
-    closed run.
-    """
+    """What started and ended within one second of the run, and the pace at its end."""
 
     second: int
     started: int
     succeeded: int
     failed: int
     dropped: int
-    target: float | None = None
+    pace: float = 1.0
 
 
 class GeneratorReport(msgspec.Struct, frozen=True):
@@ -170,7 +166,8 @@ class RunReport(msgspec.Struct, frozen=True):
     `users`, `think_seconds` and `seed` are what was asked for; `planned` is what the rate makes in
     that time, and null for a closed run, as `rate` is. `pace` is by how much the operator
     multiplied the rate or the users, `target_rate` the rate at this moment, `active_users` the
-    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`.
+    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`;
+    `pauses` are from when to when each of those was.
     `total` sums up `kinds` (`submit`, `top`, `rank`). `ledger` is null before the end, and where
     `ledger_problem` says why it could not be read.
     """
@@ -205,6 +202,7 @@ class RunReport(msgspec.Struct, frozen=True):
     submits: SubmitReport
     ledger: LedgerReport | None = None
     ledger_problem: str | None = None
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def describe_options(options: RunOptions) -> dict[str, Any]:
@@ -212,7 +210,7 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
     course, is_open = options.course, options.users is None
     return {
         "model": "open" if is_open else "closed",
-        "rate": round(course.requests / course.duration_seconds, 3) if is_open else None,
+        "rate": _measure_rate(options) if is_open else None,
         "duration_seconds": course.duration_seconds,
         "players": options.players,
         "mix": {kind.value: getattr(options.mix, kind.value) for kind in RequestKind},
@@ -223,3 +221,9 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
         "seed": options.seed,
         "planned": options.requests if is_open else None,
     }
+
+
+def _measure_rate(options: RunOptions) -> float:
+    if not options.stages:
+        return options.rate
+    return round(options.course.requests / options.course.duration_seconds, 3)

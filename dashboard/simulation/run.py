@@ -92,7 +92,7 @@ class Run:
         self._limits = limits
         self._run_id = run_id or secrets.token_hex(6)
         self._key_prefix = f"sim-{self._run_id}-"
-        self._recorder = Recorder(lambda: self._clock.paused_seconds, self._read_target)
+        self._recorder = Recorder()
         self._state = RunState.RUNNING
         self._pace_tenths = _TENTHS
         self._arrivals = Arrivals(options)
@@ -155,9 +155,10 @@ class Run:
 
     def change_pace(self, tenths: int) -> None:
         """Raise rate or users by tenths of what was planned; a negative number lowers them."""
-        self._recorder.complete_seconds(self._clock.elapsed_seconds)
         before = self._pace_tenths
         self._pace_tenths = min(max(before + tenths, _LOWEST_PACE), _HIGHEST_PACE)
+        pace = self._pace_tenths / _TENTHS
+        self._recorder.change_pace(self._clock.elapsed_seconds, pace)
         self._arrivals.scale(self._pace_tenths / before)
         self._call_users()
 
@@ -264,28 +265,25 @@ class Run:
                 self._limits.settling_seconds,
             )
 
-    def _read_target(self, position_seconds: float) -> float | None:
-        """Return the rate that is wanted at a moment of the plan, None in the closed model."""
-        if self._options.users is not None:
-            return None
-        rate = self._options.course.read_rate(position_seconds)
-        return round(rate * self._pace_tenths / _TENTHS, 3)
-
     def _make_report(self) -> RunReport:
         clock, options, recorder = self._clock, self._options, self._recorder
         processor_seconds = time.process_time() - self._processor_zero
         elapsed_seconds, position_seconds = clock.elapsed_seconds, clock.position_seconds
+        pace = self._pace_tenths / _TENTHS
         return RunReport(
             run_id=self._run_id,
             url=self._target.url,
             state=self._state,
             started_at=self._started_at.isoformat(timespec="milliseconds"),
             **describe_options(options),
-            pace=self._pace_tenths / _TENTHS,
-            target_rate=self._read_target(position_seconds),
+            pace=pace,
+            target_rate=round(options.course.read_rate(position_seconds) * pace, 3)
+            if options.users is None
+            else None,
             active_users=len(self._present) if options.users is not None else None,
             elapsed_seconds=round(elapsed_seconds, 3),
             paused_seconds=round(clock.paused_seconds, 3),
+            pauses=clock.pauses,
             in_flight=self._in_flight,
             total=recorder.report_total(elapsed_seconds, position_seconds),
             kinds=recorder.report_kinds(elapsed_seconds, position_seconds),

@@ -10,7 +10,6 @@ A run has a directory of its own below the user's state directory, which nobody 
 """
 
 import asyncio
-import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -128,7 +127,12 @@ class RunDirectory:
 
 def list_runs(runs: Path) -> list[FoundRun]:
     """Return the runs below a directory, the latest first; what is not readable is passed over."""
-    found = [_read_run(path) for path in runs.iterdir()] if runs.is_dir() else []
+    try:
+        paths = list(runs.iterdir())
+    except OSError:
+        # Not there yet, or another user's, as after a run that was started as root.
+        return []
+    found = [_read_run(path) for path in paths]
     return sorted(
         (run for run in found if run is not None), key=lambda run: run.identity.started_at
     )[::-1]
@@ -140,19 +144,15 @@ def read_run(runs: Path, run_id: str) -> FoundRun | None:
 
 
 def send_command(runs: Path, run_id: str, command: Command) -> None:
-    """Tell a run what to do; raises `RunAway` where nobody listens."""
+    """Tell a run what to do; raises `RunAway` where nobody listens or the pipe is not to be had."""
     try:
         pipe = os.open(runs / run_id / _COMMANDS, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(pipe, f"{command}\n".encode())
+        finally:
+            os.close(pipe)
     except OSError as error:
-        if error.errno in {errno.ENXIO, errno.ENOENT}:
-            raise RunAway(run_id) from error
-        raise
-    try:
-        os.write(pipe, f"{command}\n".encode())
-    except BlockingIOError as error:
         raise RunAway(run_id) from error
-    finally:
-        os.close(pipe)
 
 
 def _read_run(path: Path) -> FoundRun | None:

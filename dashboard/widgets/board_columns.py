@@ -7,7 +7,7 @@ from dashboard.figures import NOTHING, draw_sparkline, write_change, write_count
 from dashboard.names import fit_name
 from dashboard.widgets.tones import Span, ToneLine
 
-_RANK: Final = 8
+_SHORTEST_RANK: Final = 8
 _MOVE: Final = 6
 _SCORE: Final = 16
 _GAIN: Final = 12
@@ -19,9 +19,14 @@ _SEEN_STEP: Final = 5
 Columns = tuple[str, ...]
 
 
-def choose_columns(width: int) -> Columns:
+def measure_rank(worst: int) -> int:
+    """Return the width of a column for ranks down to the worst one, also where those tie."""
+    return max(_SHORTEST_RANK, len(f"={worst:,}") + 1)
+
+
+def choose_columns(width: int, rank_width: int = _SHORTEST_RANK) -> Columns:
     """Return the optional columns that leave a name room enough, the most telling first."""
-    room = width - _RANK - _MOVE - _SHORTEST_NAME - _SCORE
+    room = width - rank_width - _MOVE - _SHORTEST_NAME - _SCORE
     chosen = []
     for name, size in (("gain", _GAIN), ("seen", _SEEN), ("trend", _TREND)):
         if size <= room:
@@ -30,11 +35,11 @@ def choose_columns(width: int) -> Columns:
     return tuple(chosen)
 
 
-def draw_header(width: int) -> ToneLine:
+def draw_header(width: int, rank_width: int = _SHORTEST_RANK) -> ToneLine:
     """Return the names of the columns."""
-    columns = choose_columns(width)
-    text = "Rank".rjust(_RANK - 1) + " " + "Move".ljust(_MOVE)
-    text += "Player".ljust(_measure_name(width, columns)) + "Score".rjust(_SCORE)
+    columns = choose_columns(width, rank_width)
+    text = "Rank".rjust(rank_width - 1) + " " + "Move".ljust(_MOVE)
+    text += "Player".ljust(_measure_name(width, rank_width, columns)) + "Score".rjust(_SCORE)
     for name, title, size in (
         ("gain", "Gain", _GAIN),
         ("trend", "Trend", _TREND),
@@ -45,12 +50,14 @@ def draw_header(width: int) -> ToneLine:
     return [(text, "muted")]
 
 
-def draw_board_line(line: Line, width: int, *, followed: bool = False) -> ToneLine:
+def draw_board_line(
+    line: Line, width: int, rank_width: int = _SHORTEST_RANK, *, followed: bool = False
+) -> ToneLine:
     """Return a line of the board in `width` cells."""
-    columns = choose_columns(width)
-    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(_RANK - 1) + " "
+    columns = choose_columns(width, rank_width)
+    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(rank_width - 1) + " "
     spans: list[Span] = [(rank, "strong"), describe_movement(line)]
-    name_width = _measure_name(width, columns)
+    name_width = _measure_name(width, rank_width, columns)
     name = fit_name(line.username, name_width - (2 if followed else 0) - 1) + " "
     spans.append(("» " + name if followed else name, "accent" if followed else ""))
     spans.append((write_count(line.score).rjust(_SCORE), "strong" if line.flashing else ""))
@@ -72,9 +79,9 @@ def describe_movement(line: Line) -> Span:
     if line.climbed is None:
         return "NEW".ljust(_MOVE), "accent"
     if line.climbed > 0:
-        return f"▲{line.climbed:<{_MOVE - 1},}", "good"
+        return f"▲{_write_ranks(line.climbed)}".ljust(_MOVE), "good"
     if line.climbed < 0:
-        return f"▼{-line.climbed:<{_MOVE - 1},}", "bad"
+        return f"▼{_write_ranks(-line.climbed)}".ljust(_MOVE), "bad"
     return ("●" if line.gained else "").ljust(_MOVE), "muted"
 
 
@@ -88,6 +95,15 @@ def coarsen(line: Line) -> Line:
     return line._replace(seen_seconds=seen // step * step)
 
 
+def _write_ranks(ranks: int) -> str:
+    """Return a number of ranks in four cells: 999, 1.2k, 957k."""
+    thousand, ten_thousand = 1_000, 10_000
+    if ranks < thousand:
+        return f"{ranks}"
+    # Cut, not rounded: 9,999 is not 10.0k.
+    return f"{ranks // 100 / 10:.1f}k" if ranks < ten_thousand else f"{ranks // thousand}k"
+
+
 def _write_seen(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
@@ -99,6 +115,6 @@ def _write_seen(seconds: float | None) -> str:
     return f"{seconds // minute:.0f} min" if seconds < hour else f"{seconds // hour:.0f} h"
 
 
-def _measure_name(width: int, columns: Columns) -> int:
+def _measure_name(width: int, rank_width: int, columns: Columns) -> int:
     sizes = {"gain": _GAIN, "trend": _TREND, "seen": _SEEN}
-    return width - _RANK - _MOVE - _SCORE - sum(sizes[name] for name in columns)
+    return width - rank_width - _MOVE - _SCORE - sum(sizes[name] for name in columns)

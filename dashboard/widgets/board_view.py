@@ -11,7 +11,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dashboard.board import Board, Line
-from dashboard.widgets.board_columns import coarsen, draw_board_line, draw_header
+from dashboard.widgets.board_columns import (
+    coarsen,
+    draw_board_line,
+    draw_header,
+    measure_rank,
+)
 from dashboard.widgets.tones import Toned
 
 _HEADER_LINES: Final = 1
@@ -80,12 +85,14 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._row = 0
         self._placed = False
         self._dimmed = False
+        self._rank_width = 0
 
     def show(self, board: Board, at: float, *, dim: bool = False) -> None:
         """Show a board as of `at` monotonic seconds, and draw what looks different."""
         self._board, self._at = board, at
-        if dim is not self._dimmed:
-            self._dimmed = dim
+        rank_width = measure_rank(board.entries[-1].rank if board.entries else 0)
+        if dim is not self._dimmed or rank_width != self._rank_width:
+            self._dimmed, self._rank_width = dim, rank_width
             self._forget_drawn()
         self._choose_shown()
         self._keep_cursor()
@@ -170,7 +177,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         """Draw one line of the window."""
         width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
-            return self.draw_line(draw_header(width), width)
+            return self.draw_line(draw_header(width, self._rank_width), width)
         row = self.scroll_offset.y + y - _HEADER_LINES
         if row >= len(self._shown):
             return Strip.blank(width, self.visual_style.rich_style)
@@ -185,7 +192,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
             drawn = (
                 key,
                 self.draw_line(
-                    draw_board_line(line, width, followed=followed),
+                    draw_board_line(line, width, self._rank_width, followed=followed),
                     width,
                     over=self._find_highlight(line, under_cursor=under_cursor),
                     dim=self._dimmed,

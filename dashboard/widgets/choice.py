@@ -18,8 +18,8 @@ class Choice(Toned, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", "Before", show=False),
-        Binding("right,enter", "turn(1)", "Next", show=False),
+        Binding("left", "turn(-1)", "Choose the one before", show=False, id="choice.before"),
+        Binding("right,enter", "turn(1)", "Choose the next", show=False, id="choice.next"),
     ]
 
     class Changed(Message):

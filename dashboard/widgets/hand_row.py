@@ -4,8 +4,10 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
+from textual.worker import Worker, WorkerState
 
 from dashboard.hand_submission import HandAnswer, HandKeys, HandScore, Submitter, parse_score
+from dashboard.messages import WorkerFailed
 from dashboard.names import clean_name
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Tone
@@ -28,11 +30,13 @@ class HandRow(Vertical):
     }
     """
 
-    def __init__(self, submitter: Submitter) -> None:
+    def __init__(self, submitter: Submitter, *, read_only: bool = False) -> None:
         super().__init__(id="hand")
         self.border_title = "One score by hand"
         self._submitter = submitter
         self._keys = HandKeys()
+        self._read_only = read_only
+        self._is_asking = False
 
     def compose(self) -> ComposeResult:
         """The fields and the answer."""
@@ -55,6 +59,9 @@ class HandRow(Vertical):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Submit what is typed."""
         event.stop()
+        # What becomes of the last one is to be known before there is another.
+        if self._read_only or self._is_asking:
+            return
         user, score, mode = (
             self.query_one(f"#hand-{name}", Input).value for name in ("user", "score", "mode")
         )
@@ -63,15 +70,25 @@ class HandRow(Vertical):
         except ValueError as error:
             self._say("✕ ", str(error), "bad")
         else:
-            self._say("… ", "asking", "muted")
+            self._say("… ", "asking; the next one can follow its answer", "muted")
+            self._is_asking = True
             self._submit(wanted)
 
-    @work(exclusive=True, exit_on_error=False)
+    @work(exit_on_error=False)
     async def _submit(self, score: HandScore) -> None:
-        answer = await self._submitter.submit(score, self._keys.choose(score))
+        try:
+            answer = await self._submitter.submit(score, self._keys.choose(score))
+        finally:
+            self._is_asking = False
         if answer.known:
             self._keys.settle()
         self._show_answer(score, answer)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Tell the console of a failed worker: Textual tells only the widget that started it."""
+        if event.state is WorkerState.ERROR:
+            self._say("▲ ", "what became of it is unknown. Enter sends it again.", "warn")
+            self.post_message(WorkerFailed(event.worker))
 
     def _show_answer(self, score: HandScore, answer: HandAnswer) -> None:
         what = f"player {score.user_id}, {score.score:+,}, {score.game_mode}: {answer.text}"

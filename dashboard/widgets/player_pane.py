@@ -93,8 +93,11 @@ class PlayerPane(Vertical):
         self.query_one(".percentile-label", Lines).show([[("Percentile", "muted")]])
 
     def look_up(self, wanted: str, *, typing: bool = False) -> None:
-        """Look for another player; while the operator is `typing`, wait for a pause in it."""
-        if wanted == self.lookup.wanted:
+        """Look for another player; while the operator is `typing`, wait for a pause in it.
+
+        Who is not found yet is looked for again if the operator says so.
+        """
+        if wanted == self.lookup.wanted and (typing or self.lookup.player is not None):
             return
         self.lookup = Lookup(wanted)
         if wanted:

@@ -1,7 +1,7 @@
 """How the rate of a run should go, and how it went."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from textual.strip import Strip
 
@@ -21,6 +21,34 @@ def fill_column(value: float, highest: float, height: int) -> str:
     return "".join(_EIGHTHS[min(max(eighths - _STEPS * row, 0), _STEPS)] for row in range(height))
 
 
+class Answered(NamedTuple):
+    """Requests answered while a run went on from one place in its plan to another, in seconds.
+
+    `pace` is by how much the operator had multiplied the planned rate then.
+    """
+
+    start: float
+    end: float
+    requests: float
+    pace: float = 1.0
+
+
+def spread_rates(answered: Sequence[Answered], duration: float, columns: int) -> list[float | None]:
+    """Return the rate in each of the columns of a plan, None where nothing is known of it."""
+    requests, seconds = [0.0] * columns, [0.0] * columns
+    width = duration / columns
+    for start, end, count, _ in answered:
+        first = int(start / width)
+        for column in range(first, min(int(end / width) + 1, columns)):
+            share = min(end, (column + 1) * width) - max(start, column * width)
+            # In a second of a pause the plan does not go on, but answers still come.
+            requests[column] += count * (share / (end - start) if end > start else 1.0)
+            seconds[column] += share
+    return [
+        count / known if known > 0 else None for count, known in zip(requests, seconds, strict=True)
+    ]
+
+
 class RateChart(Toned):
     """Draws the target of each moment; once there are figures, those, and the target as a line."""
 
@@ -32,24 +60,24 @@ class RateChart(Toned):
         super().__init__(id=id)
         self._course: Course | None = None
         self._scale = 1.0
-        self._achieved: Mapping[int, float] | None = None
-        self._wanted: Mapping[int, float] = {}
+        self._answered: Sequence[Answered] | None = None
+        self._rates: list[float | None] = []
+        self._paces: list[float | None] = []
 
     def show(
         self,
         course: Course | None,
-        achieved: Mapping[int, float] | None = None,
+        answered: Sequence[Answered] | None = None,
         scale: float = 1.0,
-        wanted: Mapping[int, float] | None = None,
     ) -> None:
-        """Show a course times `scale`, and what was achieved in each second of it that passed.
+        """Show a course times `scale`, and what was answered in the part of it that passed.
 
-        Where the operator changed the rate, `wanted` has what it was in those seconds. With a scale
-        of 0 the course only says how long it is.
+        There the course is drawn at the pace that it had. With a scale of 0 it only says how long
+        it is.
         """
-        shown = course, achieved, scale, wanted or {}
-        if shown != (self._course, self._achieved, self._scale, self._wanted):
-            self._course, self._achieved, self._scale, self._wanted = shown
+        if (course, answered, scale) != (self._course, self._answered, self._scale):
+            self._course, self._answered, self._scale = course, answered, scale
+            self._rates, self._paces = [], []
             self.refresh()
 
     @property
@@ -66,40 +94,39 @@ class RateChart(Toned):
             return self.draw_line([], width)
         if y == rows:
             return self.draw_line(self._draw_axis(course, columns), width)
-        targets = [self._read_target(course, columns, column) for column in range(columns)]
-        known = list(self._achieved.values()) if self._achieved else []
-        highest = max([*targets, *known])
+        if self._answered is not None and len(self._rates) != columns:
+            self._rates = spread_rates(self._answered, course.duration_seconds, columns)
+            paces = [
+                part._replace(requests=part.pace * (part.end - part.start))
+                for part in self._answered
+            ]
+            self._paces = spread_rates(paces, course.duration_seconds, columns)
+        targets = [self._read_target(course, column, columns) for column in range(columns)]
+        highest = max([*targets, *(rate for rate in self._rates if rate is not None)])
         label = f"{highest:,.0f}/s" if y == 0 else ""
         spans: list[Span] = [(f"{label:>{_LABEL - 1}} ", "muted")]
         for column, target in enumerate(targets):
-            spans.append(self._draw_cell(course, columns, column, target, highest, rows, y))
+            spans.append(self._draw_cell(column, target, highest, rows, y))
         return self.draw_line(spans, width)
 
-    def _draw_cell(
-        self,
-        course: Course,
-        columns: int,
-        column: int,
-        target: float,
-        highest: float,
-        rows: int,
-        y: int,
-    ) -> Span:
+    def _read_target(self, course: Course, column: int, columns: int) -> float:
+        pace = self._paces[column] if self._paces else None
+        rate = course.read_rate((column + 0.5) / columns * course.duration_seconds)
+        return rate * (self._scale if pace is None or not self._scale else pace)
+
+    def _draw_cell(self, column: int, target: float, highest: float, rows: int, y: int) -> Span:
         row = rows - 1 - y
-        if self._achieved is None:
+        if self._answered is None:
             return fill_column(target, highest, rows)[row], "accent"
-        achieved = _average(self._achieved, course, columns, column)
-        cell = fill_column(achieved or 0.0, highest, rows)[row]
+        rate = self._rates[column]
+        if rate is None and row == 0 and any(self._rates[column:]):
+            # It passed, but is not kept: that is not nothing.
+            return "?", "muted"
+        cell = fill_column(rate or 0.0, highest, rows)[row]
         target_row = min(int(target / highest * rows), rows - 1) if highest else 0
         if cell == " " and target and row == target_row:
             return "─", "muted"
         return cell, "good"
-
-    def _read_target(self, course: Course, columns: int, column: int) -> float:
-        wanted = _average(self._wanted, course, columns, column)
-        if wanted is not None:
-            return wanted
-        return course.read_rate((column + 0.5) / columns * course.duration_seconds) * self._scale
 
     def _draw_axis(self, course: Course, columns: int) -> list[Span]:
         duration = course.duration_seconds
@@ -107,13 +134,3 @@ class RateChart(Toned):
         line = "".join("┬" if column in marks else "─" for column in range(columns))
         end = f" {duration:g} s"
         return [(f"{'0 s':>{_LABEL - 1}} ", "muted"), (line[: -len(end)] + end, "muted")]
-
-
-def _average(
-    values: Mapping[int, float], course: Course, columns: int, column: int
-) -> float | None:
-    """Return the mean of what is known of the seconds that a column stands for."""
-    first = int(column / columns * course.duration_seconds)
-    last = max(first + 1, int((column + 1) / columns * course.duration_seconds))
-    known = [values[second] for second in range(first, last) if second in values]
-    return sum(known) / len(known) if known else None

@@ -6,12 +6,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from dashboard.run_lines import (
-    ENDED,
     draw_errors,
     draw_histogram,
     draw_latencies,
     draw_run,
     find_course,
+    list_answered,
 )
 from dashboard.simulation.reports import RunReport
 from dashboard.widgets.panel import Panel
@@ -68,12 +68,7 @@ class RunView(Vertical):
         panels["latency"].show(draw_latencies(report))
         panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
         panels["errors"].show(draw_errors(report))
-        # The second that goes on is not complete, and would look like a slump.
-        passed = report.seconds if report.state in ENDED else report.seconds[:-1]
-        achieved = {second.second: float(second.succeeded) for second in passed}
-        wanted = {
-            second.second: second.target for second in passed if second.target is not None
-        }
         has_target = report.rate is not None
         self.query_one("#rates").border_title = _RATES + (_TARGET if has_target else "")
-        chart.show(find_course(report), achieved, report.pace if has_target else 0.0, wanted)
+        scale = report.pace if has_target else 0.0
+        chart.show(find_course(report), list_answered(report), scale)

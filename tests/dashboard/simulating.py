@@ -1,5 +1,6 @@
 """A console whose runs are made up by the test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ class Runs:
     """Implements `RunSource`; the test says what is found."""
 
     found: FoundRun | None = None
+    kept: dict[str, FoundRun] = field(default_factory=dict)
     started: list[list[str]] = field(default_factory=list)
     told: list[Command] = field(default_factory=list)
     failure: str | None = None
@@ -124,7 +126,7 @@ class Runs:
         return self.found
 
     def read(self, run_id: str) -> FoundRun | None:
-        return self.found
+        return self.kept.get(run_id, self.found)
 
     def start(self, arguments: Sequence[str]) -> None:
         self.started.append(list(arguments))
@@ -143,15 +145,23 @@ class Runs:
         self.told.append(command)
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Hand:
     """Implements `Submitter`; answers as the test says, and keeps what it was given."""
 
     answer: HandAnswer = ACCEPTED
     submitted: list[tuple[HandScore, str]] = field(default_factory=list)
+    answering: asyncio.Event = field(default_factory=_set_event)
 
     async def submit(self, score: HandScore, key: str) -> HandAnswer:
         self.submitted.append((score, key))
+        await self.answering.wait()
         return self.answer
 
 

@@ -131,6 +131,9 @@ async def test_what_is_not_a_leaderboard_is_an_error_and_not_a_crash() -> None:
         assert "! error unexpected_answer: this is not a leaderboard's stream" in operator.notice
 
 
+PLAYER = {"user_id": 1, "username": "ada"}
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -138,6 +141,7 @@ async def test_what_is_not_a_leaderboard_is_an_error_and_not_a_crash() -> None:
         (httpx.Response(502, text="Bad Gateway"), Refused),
         (httpx.Response(200, text="hello"), NotUnderstood),
         (httpx.Response(200, json={"user_id": "x"}), NotUnderstood),
+        (httpx.Response(200, json=PLAYER | {"joined_at": "2026-11-23T12:00:00"}), NotUnderstood),
     ],
 )
 async def test_gateway_raises_its_own_errors_only(
@@ -162,5 +166,19 @@ async def test_gateway_calls_every_failed_connection_unreachable(
     with pytest.raises(Unreachable):
         await gateway.read_status()
     with pytest.raises(Unreachable):
+        await anext(gateway.follow_top())
+    await gateway.close()
+
+
+async def test_an_answer_in_an_encoding_that_it_is_not_in_is_not_understood() -> None:
+    class Garbled(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            headers = {"content-encoding": "gzip", "content-type": "text/event-stream"}
+            return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"no gzip"))
+
+    gateway = Gateway(URL, Garbled())
+    with pytest.raises(NotUnderstood):
+        await gateway.read_status()
+    with pytest.raises(NotUnderstood):
         await anext(gateway.follow_top())
     await gateway.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from textual import events
 from textual.binding import Binding
+from textual.command import CommandPalette
 
 from dashboard.app import Console, list_action_ids
 from dashboard.export import UnknownFormat, write_rows
@@ -16,6 +17,7 @@ from dashboard.screens.live import LiveScreen
 from dashboard.screens.player import PlayerScreen
 from dashboard.screens.simulate import SimulateScreen
 from dashboard.widgets.board_view import BoardView
+from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import Operator, watch_live
@@ -83,15 +85,24 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
 
 def test_every_binding_has_an_id() -> None:
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    owners = (Console, BoardView, Prompt, *screens)
+    owners = (Console, BoardView, Choice, Prompt, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
     assert ids == list_action_ids()
     assert len(set(ids)) == len(ids)
 
 
+def is_palette_open(operator: Operator) -> bool:
+    return isinstance(operator.console.screen, CommandPalette)
+
+
 async def test_keys_can_be_mapped_to_others() -> None:
     async with watch_live() as operator:
-        operator.console.set_keymap({"console.pause": "ctrl+s"})
+        operator.console.set_keymap({"console.pause": "ctrl+s", "console.palette": "ctrl+k"})
+        await operator.press("ctrl+k")
+        assert is_palette_open(operator)
+        await operator.press("escape")
+        await operator.press("ctrl+p")
+        assert not is_palette_open(operator)
         await operator.press("ctrl+s")
         assert "‖ paused" in operator.notice
         await operator.press("question_mark")
@@ -181,6 +192,8 @@ async def test_screenshot_is_an_svg_file(tmp_path: Path, monkeypatch: pytest.Mon
         await operator.press("S")
         await wait_until(lambda: any(str(path) in toast for toast in operator.toasts))
     assert path.read_text().startswith("<svg")
+    assert "font-family" in path.read_text()
+    assert 'url("http' not in path.read_text()
 
 
 async def test_a_worker_that_fails_is_said_and_the_console_goes_on() -> None:
@@ -205,6 +218,8 @@ async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> Non
         await operator.press_together("slash", *"qa")
         assert operator.console.is_running
         assert "Nobody of these 9 matches" in operator.notice
+        await operator.press_together("ctrl+u", *"gra")
+        assert "1 shown of 9 players" in operator.notice
         await operator.press("escape")
         await operator.press_together("g", "4", "enter")
         await operator.press("y")

@@ -29,3 +29,10 @@ def test_a_line_without_end_is_not_a_stream() -> None:
     parser = EventParser()
     with pytest.raises(StreamOverflow):
         parser.feed(b"x" * (16 * 1024 * 1024 + 1))
+
+
+def test_an_event_without_end_is_not_a_stream() -> None:
+    parser = EventParser()
+    line = b"data: " + b"x" * 10_000 + b"\n"
+    with pytest.raises(StreamOverflow):
+        parser.feed(line * 1_700)

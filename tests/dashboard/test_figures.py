@@ -6,6 +6,7 @@ from dashboard.figures import (
     write_amount,
     write_bytes,
     write_change,
+    write_count,
     write_ms,
     write_rate,
 )
@@ -44,6 +45,11 @@ def test_write_numbers_with_their_units() -> None:
         "1,240 sessions",
         "· sessions",
     ]
+
+
+def test_the_largest_total_is_written_to_the_last_point() -> None:
+    assert write_count(2**63 - 1) == "9,223,372,036,854,775,807"
+    assert [write_count(value) for value in (1_240, 12.6, None)] == ["1,240", "13", "·"]
 
 
 @pytest.mark.parametrize(("change", "text"), [(1_240, "+1,240"), (-5, "\u22125"), (0, "")])

@@ -1,6 +1,10 @@
+import httpx
+import pytest
 from textual.widgets import Input
 
+from dashboard.board import Line
 from dashboard.gateway import TOP_LIMIT
+from dashboard.widgets.board_columns import describe_movement
 from dashboard.widgets.board_view import BoardView
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import Operator, watch_live
@@ -310,3 +314,34 @@ async def test_enter_looks_the_player_up() -> None:
         await operator.press("down", "enter")
         await operator.pass_time()
         assert "grace  id 2" in operator.screen_text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_columns_of_a_million_players_stay_in_line(size: tuple[int, int]) -> None:
+    async with watch_live(size=size) as operator:
+
+        def stand_far_down(request: httpx.Request) -> httpx.Response | None:
+            if not request.url.path.endswith("/page"):
+                return None
+            body = operator.peer.describe_top()
+            for entry in body["leaderboard"]:
+                entry["rank"] = 1_000_000
+            return httpx.Response(200, json=body)
+
+        operator.peer.add_score(5, 100)
+        operator.peer.fail = stand_far_down
+        await operator.pass_time(2.0)
+        lines = operator.screen_text.splitlines()
+        line = next(line for line in lines if "donald  " in line and "5,100" in line)
+        assert line.lstrip().startswith("=1,000,000 ▼999k donald ")
+        end = lines[2].index("Scored") + len("Scored")
+        assert line[:end].endswith((" now", " 5 s"))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "text"),
+    [(7, "▲7    "), (999, "▲999  "), (1_000, "▲1.0k "), (9_999, "▲9.9k "), (957_633, "▲957k ")],
+)
+def test_a_movement_fits_its_column(ranks: int, text: str) -> None:
+    line = Line(1, "ada", 1, False, 5, ranks, 0, (), None, False)  # noqa: FBT003
+    assert describe_movement(line)[0] == text

@@ -22,6 +22,19 @@ async def test_typing_is_debounced() -> None:
         assert asked == ["/api/players?username=donald"]
 
 
+async def test_enter_looks_at_once_and_again_for_whom_was_not_found() -> None:
+    async with watch_live() as operator:
+        await operator.press("2", "7")
+        await operator.press_together("8", "enter")
+        assert "Not found: no player has the id or name 78" in operator.notice
+        operator.peer.unplayed[78] = "late"
+        await operator.press("slash", "enter")
+        assert "late  id 78" in operator.screen_text
+        asked = len(operator.peer.requests)
+        await operator.press("slash", "enter")
+        assert "/api/players/78" not in operator.peer.requests[asked:]
+
+
 async def test_points_to_pass_are_one_more_than_the_difference() -> None:
     async with watch_live() as operator:
         await look_up(operator, "5")

@@ -3,16 +3,26 @@
 import os
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from textual.widgets import Input
 
 from dashboard.hand_submission import HandAnswer, HandScore
-from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState, SecondReport
+from dashboard.simulation.plan import RunOptions
+from dashboard.simulation.reports import (
+    GeneratorReport,
+    LedgerReport,
+    RunState,
+    SecondReport,
+    describe_options,
+)
 from dashboard.simulation.run_directory import Command
+from dashboard.widgets.hand_row import HandRow
 from dashboard.widgets.rate_chart import RateChart
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.service_peer import ServicePeer
 from tests.dashboard.simulating import (
+    IDENTITY,
     Runs,
     Simulating,
     make_ended_report,
@@ -181,6 +191,44 @@ async def test_a_wrong_field_starts_nothing_and_says_what_is_allowed() -> None:
         assert "'walk=3' is not a weight" in simulating.operator.toasts[0]
 
 
+def read_chart(simulating: Simulating) -> str:
+    return simulating.operator.console.screen.query_one("#rate-chart", RateChart).text
+
+
+async def test_a_pause_takes_no_room_in_the_chart_of_the_plan() -> None:
+    runs = Runs()
+    steady = [SecondReport(second, 300, 300, 0, 0) for second in range(42)]
+    paused = [SecondReport(second, 0, 0, 0, 0) for second in range(20, 50)]
+    later = [SecondReport(second, 300, 300, 0, 0) for second in range(50, 72)]
+    plan = {"stages": "300x90", "rate": 300.0}
+    runs.show(make_report(seconds=tuple(steady), **plan))
+    async with open_simulate(runs) as simulating:
+        without_pause = read_chart(simulating)
+        assert "█" * 20 in without_pause
+        seconds = (*steady[:20], *paused, *later)
+        pauses = {"paused_seconds": 30.0, "pauses": ((20.0, 50.0),), "elapsed_seconds": 71.2}
+        runs.show(make_report(seconds=seconds, **pauses, **plan))
+        await simulating.look()
+        assert read_chart(simulating) == without_pause
+
+
+async def test_seconds_that_are_not_kept_are_not_drawn_as_nothing() -> None:
+    runs = Runs()
+    seconds = tuple(SecondReport(second, 300, 300, 0, 0) for second in range(45, 61))
+    runs.show(make_report(seconds=seconds, stages="300x90", elapsed_seconds=60.2))
+    async with open_simulate(runs) as simulating:
+        lowest = read_chart(simulating).splitlines()[-2]
+        assert lowest.strip() == "?" * 25 + "█" * 9
+
+
+async def test_a_run_of_a_request_in_an_hour_is_shown() -> None:
+    options = RunOptions(rate=0.0003, duration_seconds=3_600, players=1, seed=1)
+    runs = Runs()
+    runs.show(make_report(**describe_options(options)))
+    async with open_simulate(runs) as simulating:
+        assert "41 of 3600 s" in simulating.operator.read("#run")
+
+
 async def test_a_run_that_goes_on_is_taken_up_when_the_console_opens() -> None:
     runs = Runs()
     runs.show(make_report())
@@ -220,6 +268,56 @@ async def test_the_comparison_stays_until_a_new_run_is_wanted() -> None:
         assert "0 lost, 0 counted twice" in simulating.operator.notice
 
 
+async def test_a_run_that_others_start_is_taken_up_also_from_one_that_has_ended() -> None:
+    async with open_simulate() as simulating:
+        await simulate_ended(simulating)
+        ended = simulating.runs.found
+        assert ended is not None
+        simulating.runs.show(make_report(run_id="beef00"))
+        assert simulating.runs.found is not None
+        beef = msgspec.structs.replace(IDENTITY, run_id="beef00")
+        simulating.runs.found = msgspec.structs.replace(simulating.runs.found, identity=beef)
+        simulating.runs.kept = {"cafe00": ended}
+        await simulating.look()
+        assert "run beef00" in simulating.operator.read("#run")
+        assert "running 41/90 s" in simulating.operator.read("#status")
+        await simulating.operator.press("x")
+        assert simulating.runs.told == [Command.STOP]
+
+
+async def test_the_last_answers_of_a_run_are_not_beyond_its_end() -> None:
+    runs = Runs()
+    runs.show(make_report(state=RunState.DRAINING, elapsed_seconds=97.0))
+    async with open_simulate(runs) as simulating:
+        assert "draining 90/90 s" in simulating.operator.read("#status")
+
+
+async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> None:
+    async with open_simulate(read_only=True) as simulating:
+        operator = simulating.operator
+        await operator.press("h")
+        assert operator.toasts[-1] == "This console only looks."
+        await operator.click(HandRow, (12, 1))
+        await operator.press("tab", "tab", "tab")
+        await operator.type("55")
+        await operator.press("enter")
+        screen = operator.console.screen
+        for name in ("user", "score"):
+            screen.query_one(f"#hand-{name}", Input).value = "5"
+        await screen.query_one("#hand-user", Input).action_submit()
+        await operator.pass_time()
+        wanted = {"Start", "Faster", "Slower", "Pause", "Stop", "New run", "By hand"}
+        commands = operator.console.get_system_commands(screen)
+        chosen = [command for command in commands if command.title in wanted]
+        assert wanted == {command.title for command in chosen}
+        for command in chosen:
+            await command.callback()
+            await operator.pass_time()
+        assert simulating.hand.submitted == []
+        assert simulating.runs.started == []
+        assert simulating.runs.told == []
+
+
 async def test_a_read_only_console_watches_and_commands_nothing() -> None:
     runs = Runs()
     async with open_simulate(runs, read_only=True) as simulating:
@@ -235,22 +333,19 @@ async def test_a_read_only_console_watches_and_commands_nothing() -> None:
 
 async def test_the_chart_keeps_the_target_that_each_second_had() -> None:
     seconds = tuple(
-        SecondReport(second, 0, 0, 0, 0, target=150.0 if second < 10 else 300.0)
-        for second in range(21)
+        SecondReport(second, 0, 0, 0, 0, pace=1.0 if second < 10 else 2.0) for second in range(21)
     )
-    faster = make_report(
-        stages="", rate=150.0, duration_seconds=40.0, pace=1.0, target_rate=150.0, seconds=seconds
-    )
+    plan = {"stages": "", "rate": 150.0, "duration_seconds": 40.0}
     async with open_simulate() as simulating:
-        simulating.runs.show(faster)
+        simulating.runs.show(make_report(pace=1.0, seconds=seconds, **plan))
         await simulating.look()
-        chart = simulating.operator.console.screen.query_one("#rate-chart", RateChart)
-        rows = [row[8:] for row in chart.text.splitlines()[:-1]]
+        rows = [row[8:] for row in read_chart(simulating).splitlines()[:-1]]
     width = len(rows[0])
-    high, low = (row for row in rows if "─" in row)
-    assert high.strip() == "─" * (width // 4)
+    # A column in which the pace changed has its mean, on a row between.
+    high, *_, low = (row for row in rows if "─" in row)
+    assert high.count("─") == pytest.approx(width / 4, abs=1)
     assert high.index("─") == pytest.approx(width / 4, abs=1)
-    assert low.count("─") == width - width // 4
+    assert low.count("─") == pytest.approx(width * 3 / 4, abs=1)
 
 
 async def submit(simulating: Simulating, user: str, score: str, mode: str = "") -> None:
@@ -282,6 +377,21 @@ async def test_a_score_without_an_answer_is_sent_again_under_the_same_key() -> N
         assert len(keys) == 4
         assert len(set(keys[:3])) == 1
         assert keys[3] != keys[0]
+
+
+async def test_a_score_waits_for_the_answer_of_the_one_before() -> None:
+    async with open_simulate() as simulating:
+        simulating.hand.answering.clear()
+        await submit(simulating, "5", "1")
+        simulating.operator.console.screen.query_one("#hand-score", Input).value = "2"
+        await simulating.operator.press("enter")
+        assert [score.score for score, _ in simulating.hand.submitted] == [1]
+        assert "asking" in simulating.operator.read("#hand-answer")
+        simulating.hand.answering.set()
+        await simulating.look()
+        assert "player 5, +1, solo: session 1001" in simulating.operator.read("#hand-answer")
+        await simulating.operator.press("enter")
+        assert [score.score for score, _ in simulating.hand.submitted] == [1, 2]
 
 
 @pytest.mark.parametrize(

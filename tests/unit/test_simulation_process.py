@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import stat
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -153,6 +154,54 @@ async def test_without_a_place_for_its_trace_a_run_goes_on(tmp_path: Path) -> No
         stdout, _ = await process.communicate()
     assert process.returncode == 0
     assert "0 lost, 0 counted twice" in stdout.decode()
+
+
+async def test_the_console_says_what_became_of_a_run_that_left_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaderboard").write_text("in the way")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with run_peer() as peer:
+        runs = LocalRuns(peer.url)
+        runs.start(["--players=5", "--rate=50", "--duration=0.2"])
+        assert runs.read_failure() is None
+        failure = await wait_until(runs.read_failure, seconds=60)
+    assert runs.find_started() is None
+    assert failure
+
+
+async def test_a_run_goes_on_when_its_trace_is_lost(tmp_path: Path) -> None:
+    async with run_peer() as peer, run_long(peer, tmp_path) as process:
+        found = await wait_for_report(locate(tmp_path))
+        shutil.rmtree(locate(tmp_path))
+        sent = len(peer.traffic)
+        await wait_until(lambda: len(peer.traffic) > sent + 50)
+        assert process.returncode is None
+        with pytest.raises(RunAway):
+            send_command(locate(tmp_path), found.identity.run_id, Command.STOP)
+
+
+@contextmanager
+def act_as_somebody_else() -> Iterator[None]:
+    """Leave root, whom no permission stops, for as long as the block lasts."""
+    own = os.geteuid()
+    os.seteuid(own or 65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+def test_runs_of_another_user_are_none_of_ours(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    RunDirectory.make(runs, "theirs", "http://x", "2026-01-01T00:00:00+00:00")
+    assert len(list_runs(runs)) == 1
+    runs.chmod(0)
+    with act_as_somebody_else():
+        assert list_runs(runs) == []
+        with pytest.raises(RunAway):
+            send_command(runs, "theirs", Command.STOP)
+    runs.chmod(0o700)
 
 
 def test_another_process_with_the_same_id_is_not_the_run(tmp_path: Path) -> None:

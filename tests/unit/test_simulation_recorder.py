@@ -86,19 +86,11 @@ def test_each_second_of_the_run_is_listed_even_a_silent_one() -> None:
     )
 
 
-def test_a_pause_has_no_seconds_and_each_second_keeps_the_target_it_had() -> None:
-    paused, rate = 0.0, 100.0
-    recorder = Recorder(lambda: paused, lambda seconds: rate * seconds)
-    recorder.record_success(RequestKind.TOP, 0.5, 0.1, None)
-    recorder.complete_seconds(1.2)
-    paused, rate = 60.0, 200.0
-    recorder.record_success(RequestKind.TOP, 61.3, 0.1, None)
-    recorder.record_success(RequestKind.TOP, 62.0, 0.1, None)
-    assert recorder.list_seconds(62.1) == (
-        SecondReport(second=0, started=0, succeeded=1, failed=0, dropped=0, target=50.0),
-        SecondReport(second=1, started=0, succeeded=1, failed=0, dropped=0, target=300.0),
-        SecondReport(second=2, started=0, succeeded=1, failed=0, dropped=0, target=500.0),
-    )
+def test_each_second_keeps_the_pace_it_had() -> None:
+    recorder = Recorder()
+    recorder.record_start(RequestKind.TOP, 0.5, 0.0)
+    recorder.change_pace(1.2, 1.5)
+    assert [second.pace for second in recorder.list_seconds(2.1)] == [1.0, 1.5, 1.5]
 
 
 def test_seconds_pass_while_nothing_happens_as_in_a_pause_or_a_stall() -> None:
