@@ -102,7 +102,8 @@ class RateChart(Toned):
             ]
             self._paces = spread_rates(paces, course.duration_seconds, columns)
         targets = [self._read_target(course, column, columns) for column in range(columns)]
-        highest = max([*targets, *(rate for rate in self._rates if rate is not None)])
+        planned = 0.0 if self._answered else course.highest_rate * self._scale
+        highest = max([planned, *targets, *(rate for rate in self._rates if rate is not None)])
         label = f"{highest:,.0f}/s" if y == 0 else ""
         spans: list[Span] = [(f"{label:>{_LABEL - 1}} ", "muted")]
         for column, target in enumerate(targets):
