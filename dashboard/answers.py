@@ -89,6 +89,7 @@ class Part(msgspec.Struct, frozen=True):
     connections: int | None = None
     memory_bytes: int | None = None
     processes: tuple[Process, ...] = ()
+    started_at: Moment | None = None
     last_seen_at: Moment | None = None
     offset: int | None = None
     last_refresh: int | None = None

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from dashboard.answers import Part, Process, Status
@@ -23,6 +23,9 @@ HISTORY_LOOKS: Final = 150
 Verdict = Literal["ok", "slow", "away"]
 
 _MOST_PROCESSES: Final = 256
+
+# Redis tells its age in whole seconds.
+_START_TOLERANCE: Final = timedelta(seconds=2)
 
 _Identity = tuple[str, int, datetime]
 """A process: ids are used again, so that the time of its start belongs to them."""
@@ -118,6 +121,7 @@ class Health:
         self._log = log
         self._verdicts: dict[str, Verdict] = {}
         self._processes: dict[str, dict[_Identity, None]] = {}
+        self._started_at: dict[str, datetime] = {}
         self._server_errors: dict[str, int] = {}
 
     def take(
@@ -126,7 +130,7 @@ class Health:
         """Follow the status to its next state."""
         for rule in PART_RULES:
             part: Part = getattr(status.parts, rule.name)
-            restarted = self._note_restarts(rule, part, now)
+            restarted = self._note_restarts(rule, part, now) or self._note_start(rule, part, now)
             health = judge_part(rule, status, round_trip_ms, now)
             self._note_verdict(health, now)
             self._add(rule.name, health.value, restarted=restarted)
@@ -162,6 +166,17 @@ class Health:
             text = f"restarted: process {process.pid} on {process.host}, started {started}"
             self._log.add(Event(now, rule.title, "warn", text))
         return bool(new)
+
+    def _note_start(self, rule: PartRule, part: Part, now: datetime) -> bool:
+        before, started_at = self._started_at.get(rule.name), part.started_at
+        if started_at is None:
+            return False
+        self._started_at[rule.name] = started_at
+        if before is None or started_at - before < _START_TOLERANCE:
+            return False
+        text = f"restarted: started {write_time(started_at, now.tzinfo)}"
+        self._log.add(Event(now, rule.title, "warn", text))
+        return True
 
     def _note_verdict(self, health: PartHealth, now: datetime) -> None:
         rule, verdict = health.rule, health.verdict

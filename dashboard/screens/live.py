@@ -134,7 +134,11 @@ class LiveScreen(ConsoleScreen):
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
-        self.ask("rank", "Go to rank", hint=f"1 to {self._count_players():,}")
+        players = self._count_players()
+        if players:
+            self.ask("rank", "Go to rank", hint=f"1 to {players:,}")
+        else:
+            self.notify("Nobody has a rank yet.", markup=False)
 
     def on_board_view_past_edge(self, event: BoardView.PastEdge) -> None:
         """Go on beyond the lines that are here."""

@@ -196,7 +196,7 @@ class SimulateScreen(ConsoleScreen):
             case "tell":
                 return self._goes_on
             case "start":
-                return not self._goes_on
+                return not self.has_class("-watching")
             case "new_run":
                 return self.has_class("-watching") and not self._goes_on
         return True

@@ -78,15 +78,17 @@ class PostgresStatus(msgspec.Struct, frozen=True):
     version: str | None = None
     round_trip_ms: float | None = None
     connections: int | None = None
+    started_at: datetime | None = None
 
 
 class RedisStatus(msgspec.Struct, frozen=True):
-    """Redis or Valkey as this process reaches it."""
+    """Redis or Valkey as this process reaches it. `started_at` is within a second of the truth."""
 
     state: State
     version: str | None = None
     round_trip_ms: float | None = None
     memory_bytes: int | None = None
+    started_at: datetime | None = None
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):

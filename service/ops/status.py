@@ -47,6 +47,7 @@ class _Figures(msgspec.Struct, frozen=True):
     """What PostgreSQL knows: read_figures.sql."""
 
     version: str
+    started_at: datetime
     connections: int
     pending_sessions: int
     highest_session_id: int
@@ -189,6 +190,7 @@ class StatusReader:
                 version=info.get("valkey_version") or info["redis_version"],
                 round_trip_ms=round_trip_ms,
                 memory_bytes=info["used_memory"],
+                started_at=datetime.now(UTC) - timedelta(seconds=info["uptime_in_seconds"]),
             ),
             apis=await read_present(self._redis, API_PROCESSES_KEY, schemas.ApiSign),
             workers=await read_present(self._redis, WORKER_PROCESSES_KEY, schemas.WorkerSign),
@@ -235,6 +237,7 @@ def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> sche
         version=figures.version,
         round_trip_ms=round_trip_ms,
         connections=figures.connections,
+        started_at=figures.started_at,
     )
 
 

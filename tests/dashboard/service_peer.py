@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -46,6 +47,7 @@ class ServicePeer:
     api_pid: int = 4_100
     more_api_pids: list[int] = field(default_factory=list)
     server_errors: int = 0
+    store_started_at: datetime = START
     fail: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
     requests: list[str] = field(default_factory=list)
     sessions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -219,6 +221,7 @@ class ServicePeer:
             for pid in (self.api_pid, *self.more_api_pids)
         ]
         worker = process | {"pid": 4_200, "threads": 4}
+        store = {"started_at": self.store_started_at.isoformat()}
         run = {"number": 12, "at": self._time(), "duration_ms": 6.5}
         route = {"count": 900, "server_errors": self.server_errors, "per_second": 15.0}
         route |= {"p50_ms": 4.2, "p95_ms": 9.0, "p99_ms": 12.5, "max_ms": 30.0}
@@ -227,8 +230,12 @@ class ServicePeer:
             "at": self._time(),
             "parts": {
                 "api": part("api", processes=apis),
-                "postgresql": part("postgresql", version="18.6", round_trip_ms=2.5, connections=5),
-                "redis": part("redis", version="9.1.2", round_trip_ms=0.7, memory_bytes=1_700_000),
+                "postgresql": part(
+                    "postgresql", version="18.6", round_trip_ms=2.5, connections=5, **store
+                ),
+                "redis": part(
+                    "redis", version="9.1.2", round_trip_ms=0.7, memory_bytes=1_700_000, **store
+                ),
                 "worker": part("worker", processes=[worker]),
                 "scheduler": part("scheduler", last_seen_at=START.isoformat()),
                 "index": part("index", offset=12, last_refresh=12, behind=0),

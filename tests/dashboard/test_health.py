@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import watch_live
 from tests.dashboard.service_peer import ServicePeer
@@ -11,6 +13,20 @@ async def test_a_restart_is_an_event_and_a_mark() -> None:
         assert "restarted: process 4999 on box" in operator.read("#events")
         assert "↻" in operator.read("#tile-api")
         assert "↻" not in operator.read("#tile-worker")
+
+
+async def test_a_restart_of_a_store_is_an_event_and_a_mark() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        # Redis tells how old it is in whole seconds.
+        operator.peer.store_started_at += timedelta(seconds=1)
+        await operator.pass_time(2.2)
+        assert "restarted" not in operator.read("#events")
+        operator.peer.store_started_at += timedelta(seconds=20)
+        await operator.pass_time(2.2)
+        for title, tile in (("PostgreSQL", "#tile-postgresql"), ("Redis", "#tile-redis")):
+            assert f"{title:<11}restarted: started 12:00:21" in operator.read("#events")
+            assert "↻" in operator.read(tile)
 
 
 async def test_a_process_that_was_only_not_listed_has_not_restarted() -> None:

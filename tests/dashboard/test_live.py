@@ -260,6 +260,14 @@ async def test_a_followed_player_is_followed_out_of_the_lines_that_are_here() ->
         assert find_board(operator).selected == 1
 
 
+async def test_on_an_empty_board_there_is_no_rank_to_go_to() -> None:
+    async with watch_live(fill(0)) as operator:
+        await operator.press("g", "1", "enter")
+        assert operator.toasts == ["Nobody has a rank yet."]
+        await operator.press("end", "down", "home", "f", "y")
+        assert operator.toasts[1:] == ["Nothing to copy yet."]
+
+
 async def test_a_look_for_a_followed_player_does_not_undo_a_later_wish() -> None:
     async with watch_live(fill(5_000)) as operator:
         operator.peer.rank_seconds = 2.0

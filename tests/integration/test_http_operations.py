@@ -1,5 +1,6 @@
 """Health, status and the schema: what an operator and a client generator read."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -60,6 +61,19 @@ async def test_status_of_a_service_at_rest(
     assert status.rerank is not None
     assert (status.rerank.number, status.rerank.ranks_changed) == (1, 2)
     assert (parts.index.offset, parts.index.last_refresh, parts.index.behind) == (1, 1, 0)
+
+
+async def test_status_tells_since_when_the_stores_run(
+    client: httpx.AsyncClient, database: Database, redis: Redis
+) -> None:
+    parts = (await read_status(client)).parts
+    row = await database.fetch_one("SELECT pg_postmaster_start_time() AS started_at")
+    assert row is not None
+    assert parts.postgresql.started_at == row["started_at"]
+    uptime = timedelta(seconds=(await redis.info())["uptime_in_seconds"])
+    assert parts.redis.started_at is not None
+    off = datetime.now(UTC) - uptime - parts.redis.started_at
+    assert abs(off) < timedelta(seconds=2)
 
 
 async def test_junk_in_redis_is_no_error_of_the_status(

@@ -5,6 +5,7 @@
 -- player_pkey and game_session_pkey.
 SELECT
     current_setting('server_version') AS version,
+    pg_postmaster_start_time() AS started_at,
     (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections,
     (SELECT count(*) FROM (SELECT FROM pending_session LIMIT 1000000) AS pending) AS pending_sessions,
     (SELECT coalesce(max(id), 0) FROM game_session) AS highest_session_id,
