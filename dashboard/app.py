@@ -20,6 +20,7 @@ from dashboard.eager_keys import EagerKeys
 from dashboard.event_log import Event
 from dashboard.export import UnknownFormat, drop_outside_fonts, write_rows
 from dashboard.gateway import Gateway
+from dashboard.link import Connected
 from dashboard.messages import (
     LinkChanged,
     PlayerWanted,
@@ -43,6 +44,8 @@ from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 
+TOAST_SECONDS = 3.0
+
 TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
 
@@ -51,6 +54,7 @@ class Console(EagerKeys):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
+    NOTIFICATION_TIMEOUT = TOAST_SECONDS
     # Absolute, because a relative one is looked for beside the module of a subclass.
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
     # Mypy takes the unions that Textual declares these with for instance variables.
@@ -63,7 +67,7 @@ class Console(EagerKeys):
         Binding("3,f3", "switch_mode('simulate')", "Simulate", show=False, id="mode.simulate"),
         Binding("4,f4", "switch_mode('health')", "Health", show=False, id="mode.health"),
         Binding("slash", "search", "Search", id="console.search"),
-        Binding("space", "pause", "Pause", id="console.pause"),
+        Binding("space,p", "pause", "Pause", id="console.pause"),
         Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
         Binding("y", "copy", "Copy", show=False, id="console.copy"),
         Binding("e", "export", "Export", show=False, id="console.export"),
@@ -202,6 +206,17 @@ class Console(EagerKeys):
             run = partial(self.run_action, action.binding.action, action.node)
             yield SystemCommand(action.binding.description, f"key {action.keys}", run)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what the screen in front has a use for."""
+        screen = self.screen if self.screen_stack else None
+        return not isinstance(screen, ConsoleScreen) or screen.applies(action)
+
+    async def action_switch_mode(self, mode: str) -> None:
+        """Go to a screen, and leave behind what was said on the last one."""
+        if mode != self.current_mode:
+            self.clear_notifications()
+        await super().action_switch_mode(mode)
+
     def action_search(self) -> None:
         """Search on the screen in front."""
         if isinstance(self.screen, ConsoleScreen):
@@ -210,6 +225,7 @@ class Console(EagerKeys):
     def action_pause(self) -> None:
         """Hold the figures still, or let them go on."""
         self.picture.toggle_pause()
+        self.screen.refresh_bindings()
         self._show()
 
     def action_maximize(self) -> None:
@@ -260,8 +276,10 @@ class Console(EagerKeys):
         self.push_screen(KeysScreen(keys))
 
     def action_retry(self) -> None:
-        """Try to connect now."""
+        """Try to connect now, or while connected ask for the board at once."""
         self._connection.retry_now()
+        connected = isinstance(self.picture.link, Connected)
+        self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
 
     def _show(self) -> None:
         for screen in self.screen_stack:
@@ -271,7 +289,14 @@ class Console(EagerKeys):
     def _list_actions(self, screen: Screen[Any]) -> list[Action]:
         """Return the console's own actions on a screen."""
         nodes = (*screen.query(BoardView), screen, self)
-        return list_actions(nodes, self._keymap, self.get_key_display)
+        actions = list_actions(nodes, self._keymap, self.get_key_display)
+        if not isinstance(screen, ConsoleScreen):
+            return actions
+        return [
+            action._replace(binding=screen.adapt_binding(action.binding))
+            for action in actions
+            if screen.applies(action.binding.action.partition("(")[0])
+        ]
 
     def _write_export(self, name: str) -> None:
         screen = self.screen

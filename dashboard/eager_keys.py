@@ -8,7 +8,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-_LONGEST_WAIT_SECONDS: Final = 0.5
+_LONGEST_WAIT_SECONDS: Final = 2.0
 """For what a key has set off: whatever hangs, the keys behind it act after so long."""
 
 _QUIET_ROUNDS: Final = 2

@@ -89,10 +89,6 @@ class RunFormView(Horizontal):
         """Break what is wrong into lines anew."""
         self._show_course()
 
-    def focus_first(self) -> None:
-        """Let the operator fill in."""
-        self.screen.set_focus(self._choices["model"])
-
     def on_choice_changed(self) -> None:
         """Show what the other choice makes."""
         self._show_course()
