@@ -1,13 +1,12 @@
 """The console: wires connection, picture and screens together, and holds the keys they share."""
 
-import io
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from textual import events, work
+from textual import work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -16,9 +15,9 @@ from textual.worker import Worker, WorkerState
 from dashboard.actions import PALETTE_ID, Action, list_actions
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
+from dashboard.deliveries import Deliveries
 from dashboard.eager_keys import EagerKeys
 from dashboard.event_log import Event
-from dashboard.export import UnknownFormat, drop_outside_fonts, write_rows
 from dashboard.gateway import Gateway
 from dashboard.link import Connected
 from dashboard.messages import (
@@ -50,7 +49,7 @@ TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
 
 
-class Console(EagerKeys):
+class Console(EagerKeys, Deliveries):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
@@ -187,17 +186,9 @@ class Console(EagerKeys):
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         """Write the file that the operator named."""
-        if event.purpose == "export":
-            self._write_export(event.value.strip())
-
-    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
-        """Say where a file is."""
-        where = "handed to the browser" if event.path is None else f"written to {event.path}"
-        self.notify(f"{event.name} {where}", markup=False)
-
-    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
-        """Say why there is no file."""
-        self.notify(f"{event.name} not written: {event.exception}", severity="error", markup=False)
+        name, screen = event.value.strip(), self.screen
+        if event.purpose == "export" and name and isinstance(screen, ConsoleScreen):
+            self.deliver_rows(screen.list_rows(), name)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return every action of the screen and of the console, and the themes."""
@@ -254,14 +245,7 @@ class Console(EagerKeys):
 
     def action_picture(self) -> None:
         """Save the screen as an SVG file."""
-        self.deliver_text(
-            io.StringIO(drop_outside_fonts(self.export_screenshot())),
-            save_directory=Path.cwd(),
-            save_filename=f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg",
-            open_method="browser",
-            mime_type="image/svg+xml",
-            name="Screenshot",
-        )
+        self.deliver_picture(f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg")
 
     def action_keys(self) -> None:
         """List the keys that work here."""
@@ -297,22 +281,6 @@ class Console(EagerKeys):
             for action in actions
             if screen.applies(action.binding.action.partition("(")[0])
         ]
-
-    def _write_export(self, name: str) -> None:
-        screen = self.screen
-        if not isinstance(screen, ConsoleScreen) or not name:
-            return
-        try:
-            text = write_rows(screen.list_rows(), name)
-        except UnknownFormat:
-            self.notify(
-                "Not exported: end the name in .csv or .json.", severity="warning", markup=False
-            )
-            return
-        path = Path.cwd() / name
-        self.deliver_text(
-            io.StringIO(text), save_directory=path.parent, save_filename=path.name, name="Export"
-        )
 
 
 def list_action_ids() -> list[str]:

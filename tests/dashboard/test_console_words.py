@@ -3,10 +3,17 @@
 from dashboard.simulation.reports import RunState
 from tests.dashboard.operating import Operator, watch_live
 from tests.dashboard.simulating import Runs, make_ended_report, make_report, open_simulate
+from tests.waiting import wait_until
 
 
 def read_footer(operator: Operator) -> str:
     return operator.screen_text.splitlines()[-1]
+
+
+async def footer_has(operator: Operator, words: str) -> bool:
+    """Return whether the footer shows that; for 50 ms of real time a new screen draws nothing."""
+    await operator.draw()
+    return words in read_footer(operator)
 
 
 async def read_help(operator: Operator) -> str:
@@ -23,7 +30,7 @@ async def test_what_is_paused_is_offered_to_be_resumed_on_every_screen() -> None
         assert "space Resume" in read_footer(operator)
         assert "Resume" in await read_help(operator)
         await operator.press("4")
-        assert "space Resume" in read_footer(operator)
+        await wait_until(lambda: footer_has(operator, "space Resume"))
         assert "‖ figures: 0 held" in operator.read("#status")
         await operator.press("p")
         assert "space Pause" in read_footer(operator)
@@ -77,7 +84,7 @@ async def test_only_keys_that_do_something_are_offered_on_simulate() -> None:
         await operator.press("n")
         assert "Last run" in await read_help(operator)
         await operator.press("1")
-        assert "/ Search" in read_footer(operator)
+        await wait_until(lambda: footer_has(operator, "/ Search"))
 
 
 async def test_retry_says_what_it_did() -> None:
