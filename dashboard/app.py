@@ -1,13 +1,12 @@
 """The console: wires connection, picture and screens together, and holds the keys they share."""
 
-import io
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from textual import events, work
+from textual import work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -16,10 +15,11 @@ from textual.worker import Worker, WorkerState
 from dashboard.actions import PALETTE_ID, Action, list_actions
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
+from dashboard.deliveries import Deliveries
 from dashboard.eager_keys import EagerKeys
 from dashboard.event_log import Event
-from dashboard.export import UnknownFormat, drop_outside_fonts, write_rows
 from dashboard.gateway import Gateway
+from dashboard.link import Connected
 from dashboard.messages import (
     LinkChanged,
     PlayerWanted,
@@ -43,14 +43,17 @@ from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 
+TOAST_SECONDS = 3.0
+
 TICK_SECONDS = 0.2
 """Pause between two looks of the screen; a flash lasts three of them."""
 
 
-class Console(EagerKeys):
+class Console(EagerKeys, Deliveries):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
+    NOTIFICATION_TIMEOUT = TOAST_SECONDS
     # Absolute, because a relative one is looked for beside the module of a subclass.
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
     # Mypy takes the unions that Textual declares these with for instance variables.
@@ -63,7 +66,7 @@ class Console(EagerKeys):
         Binding("3,f3", "switch_mode('simulate')", "Simulate", show=False, id="mode.simulate"),
         Binding("4,f4", "switch_mode('health')", "Health", show=False, id="mode.health"),
         Binding("slash", "search", "Search", id="console.search"),
-        Binding("space", "pause", "Pause", id="console.pause"),
+        Binding("space,p", "pause", "Pause", id="console.pause"),
         Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
         Binding("y", "copy", "Copy", show=False, id="console.copy"),
         Binding("e", "export", "Export", show=False, id="console.export"),
@@ -183,17 +186,9 @@ class Console(EagerKeys):
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         """Write the file that the operator named."""
-        if event.purpose == "export":
-            self._write_export(event.value.strip())
-
-    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
-        """Say where a file is."""
-        where = "handed to the browser" if event.path is None else f"written to {event.path}"
-        self.notify(f"{event.name} {where}", markup=False)
-
-    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
-        """Say why there is no file."""
-        self.notify(f"{event.name} not written: {event.exception}", severity="error", markup=False)
+        name, screen = event.value.strip(), self.screen
+        if event.purpose == "export" and name and isinstance(screen, ConsoleScreen):
+            self.deliver_rows(screen.list_rows(), name)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return every action of the screen and of the console, and the themes."""
@@ -201,6 +196,17 @@ class Console(EagerKeys):
         for action in self._list_actions(screen):
             run = partial(self.run_action, action.binding.action, action.node)
             yield SystemCommand(action.description, f"key {action.keys}", run)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what the screen in front has a use for."""
+        screen = self.screen if self.screen_stack else None
+        return not isinstance(screen, ConsoleScreen) or screen.applies(action)
+
+    async def action_switch_mode(self, mode: str) -> None:
+        """Go to a screen, and leave behind what was said on the last one."""
+        if mode != self.current_mode:
+            self.clear_notifications()
+        await super().action_switch_mode(mode)
 
     def action_search(self) -> None:
         """Search on the screen in front."""
@@ -210,6 +216,7 @@ class Console(EagerKeys):
     def action_pause(self) -> None:
         """Hold the figures still, or let them go on."""
         self.picture.toggle_pause()
+        self.screen.refresh_bindings()
         self._show()
 
     def action_maximize(self) -> None:
@@ -238,14 +245,7 @@ class Console(EagerKeys):
 
     def action_picture(self) -> None:
         """Save the screen as an SVG file."""
-        self.deliver_text(
-            io.StringIO(drop_outside_fonts(self.export_screenshot())),
-            save_directory=Path.cwd(),
-            save_filename=f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg",
-            open_method="browser",
-            mime_type="image/svg+xml",
-            name="Screenshot",
-        )
+        self.deliver_picture(f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg")
 
     def action_keys(self) -> None:
         """List the keys that work here, and what the words here mean."""
@@ -254,8 +254,10 @@ class Console(EagerKeys):
         self.push_screen(KeysScreen(list_help(self._list_actions(screen), self, words)))
 
     def action_retry(self) -> None:
-        """Try to connect now."""
+        """Try to connect now, or while connected ask for the board at once."""
         self._connection.retry_now()
+        connected = isinstance(self.picture.link, Connected)
+        self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
 
     def _show(self) -> None:
         for screen in self.screen_stack:
@@ -265,23 +267,14 @@ class Console(EagerKeys):
     def _list_actions(self, screen: Screen[Any]) -> list[Action]:
         """Return the console's own actions on a screen."""
         nodes = (*screen.query(BoardView), screen, self)
-        return list_actions(nodes, self._keymap, self.get_key_display)
-
-    def _write_export(self, name: str) -> None:
-        screen = self.screen
-        if not isinstance(screen, ConsoleScreen) or not name:
-            return
-        try:
-            text = write_rows(screen.list_rows(), name)
-        except UnknownFormat:
-            self.notify(
-                "Not exported: end the name in .csv or .json.", severity="warning", markup=False
-            )
-            return
-        path = Path.cwd() / name
-        self.deliver_text(
-            io.StringIO(text), save_directory=path.parent, save_filename=path.name, name="Export"
-        )
+        actions = list_actions(nodes, self._keymap, self.get_key_display)
+        if not isinstance(screen, ConsoleScreen):
+            return actions
+        return [
+            action._replace(binding=screen.adapt_binding(action.binding))
+            for action in actions
+            if screen.applies(action.binding.action.partition("(")[0])
+        ]
 
 
 def list_action_ids() -> list[str]:

@@ -48,8 +48,10 @@ class Connection:
         self._shown: tuple[int, Top] | None = None
 
     def retry_now(self) -> None:
-        """Give up the pause before the next attempt."""
+        """Give up the pause before the next attempt, or the one before the board is read again."""
         self._retry.set()
+        self._asked.set()
+        self._moved.set()
 
     def look_at(self, first: int) -> None:
         """Read the board from another place on."""

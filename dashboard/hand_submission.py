@@ -14,7 +14,7 @@ from dashboard.simulation.scores import LARGEST_SCORE
 
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_ID = 2**53 - 1
-_LONGEST_MODE = 50
+LONGEST_MODE = 50
 
 
 class HandScore(NamedTuple):
@@ -93,14 +93,14 @@ class HandKeys:
 def parse_score(user: str, score: str, game_mode: str) -> HandScore:
     """Return a score from what was typed; raises `ValueError` that says what is allowed."""
     try:
-        user_id, points = int(user), int(score)
+        user_id, points = int(user.replace(",", "")), int(score.replace(",", ""))
     except ValueError:
         raise ValueError("user and score are whole numbers, such as 4711 and 42") from None
     if not 1 <= user_id <= _LARGEST_ID:
-        raise ValueError(f"a user id is from 1 to {_LARGEST_ID}")
+        raise ValueError(f"a user id is from 1 to {_LARGEST_ID:,}")
     if not -LARGEST_SCORE - 1 <= points <= LARGEST_SCORE:
-        raise ValueError(f"a score is from {-LARGEST_SCORE - 1} to {LARGEST_SCORE}")
+        raise ValueError(f"a score is from {-LARGEST_SCORE - 1:,} to {LARGEST_SCORE:,}")
     mode = game_mode.strip() or "solo"
-    if len(mode) > _LONGEST_MODE:
-        raise ValueError(f"a mode has at most {_LONGEST_MODE} characters")
+    if len(mode) > LONGEST_MODE:
+        raise ValueError(f"a mode has at most {LONGEST_MODE} characters")
     return HandScore(user_id, points, mode)

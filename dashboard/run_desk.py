@@ -98,4 +98,4 @@ class RunDesk:
             return "run: finding players"
         # The last answers come after the end.
         position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
-        return f"{report.state} {position:.0f}/{report.duration_seconds:.0f} s"
+        return f"run: {report.state} {position:.0f}/{report.duration_seconds:.0f} s"

@@ -42,7 +42,9 @@ def draw_run(report: RunReport, width: int) -> list[ToneLine]:
     position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
     state, tone = _STATES[report.state]
     total = report.total
-    load: list[Span] = [("achieved ", "muted"), (write_rate(read_achieved(report)), "strong")]
+    is_paused = report.state is RunState.PAUSED
+    achieved = "‖ paused" if is_paused else write_rate(read_achieved(report))
+    load: list[Span] = [("achieved ", "muted"), (achieved, "accent" if is_paused else "strong")]
     if report.target_rate is None:
         users = f"{report.active_users}, {report.users} planned"
         load += [("   users ", "muted"), (users, "strong")]
@@ -50,7 +52,7 @@ def draw_run(report: RunReport, width: int) -> list[ToneLine]:
         load += [("   target ", "muted"), (write_rate(report.target_rate), "strong")]
         load += [("   over the run ", "muted"), (write_rate(total.answered_per_second), "strong")]
     if report.pace != 1:
-        load.append((f"   pace {report.pace:.0%}", "accent"))
+        load.append((f"   {report.pace:.0%} of the plan", "accent"))
     return [
         [
             *_draw_progress(report, position, max(10, width - _BESIDE_BAR)),
@@ -87,6 +89,7 @@ def list_answered(report: RunReport) -> list[Answered]:
             _find_position(report, second.second),
             _find_position(report, second.second + 1),
             second.succeeded,
+            second.pace,
         )
         for second in report.seconds[:-1]
     ]
@@ -104,8 +107,8 @@ def draw_latencies(report: RunReport) -> list[ToneLine]:
     header = f"{'':9}" + "".join(f"{name:>9}" for name in names)
     return [
         [(header, "muted")],
-        _draw_percentiles("10 s", report.total.recent_latency, recent=True),
-        _draw_percentiles("run", report.total.latency, recent=False),
+        _draw_percentiles("10 s", report.total.recent_latency),
+        _draw_percentiles("run", report.total.latency),
     ]
 
 
@@ -158,13 +161,16 @@ def _draw_verdicts(report: RunReport) -> list[ToneLine]:
             ]
         )
     generator = report.generator
-    late = f"{write_ms(generator.lag_p99_ms)} late at p99"
     if generator.limited:
         mark = "▲ The generator, not the server, is the limit"
         advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
         lines.append([(mark, "warn"), (advice, "")])
     elif report.state not in _ENDED:
-        lines.append([(f"generator on time: {late}, {generator.cpu_share:.0%} of a core", "muted")])
+        late = write_ms(generator.lag_p99_ms)
+        busy = f"{generator.cpu_share:.0%} of a core"
+        lines.append(
+            [(f"load generator keeps up: 99% left at most {late} late, {busy} used", "muted")]
+        )
     return lines
 
 
@@ -185,16 +191,16 @@ def _draw_progress(report: RunReport, position: float, width: int) -> list[Span]
     return [("".join(cells[:done]), "accent"), ("".join(cells[done:]), "muted")]
 
 
-def _draw_percentiles(title: str, summary: LatencySummary | None, *, recent: bool) -> ToneLine:
+def _draw_percentiles(title: str, summary: LatencySummary | None) -> ToneLine:
     values: tuple[float | None, ...] = (None,) * 6
     if summary is not None:
         values = (
             summary.p50_ms,
-            None if recent else summary.p90_ms,
+            summary.p90_ms,
             summary.p95_ms,
             summary.p99_ms,
-            None if recent else summary.p999_ms,
-            None if recent else summary.max_ms,
+            summary.p999_ms,
+            summary.max_ms,
         )
     line: list[Span] = [(f"{title:<9}", "muted")]
     line.extend((f"{write_ms(value):>9}", "strong") for value in values)

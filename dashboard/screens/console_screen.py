@@ -1,10 +1,12 @@
 """What all screens have: tabs, the condition of the figures, a prompt and the status bar."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -49,6 +51,12 @@ class ConsoleScreen(Screen[None]):
     WORDS: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Words and marks of the screen, and what they mean: for the list of keys."""
 
+    SEARCHES: ClassVar[bool] = True
+    """Whether there is something to search for on it."""
+
+    # What the figures are worth is to be seen also beside a panel that has the screen to itself.
+    ALLOW_IN_MAXIMIZED_VIEW = "#notice, #status, Footer"
+
     # Otherwise each screen and dialog that closes would put the operator back into a field.
     AUTO_FOCUS = ""
 
@@ -77,6 +85,33 @@ class ConsoleScreen(Screen[None]):
         """Catch up with what was not shown while another screen was in front."""
         if self.is_mounted:
             self.show()
+
+    def watch_maximized(self) -> None:
+        """Say how to go back from a panel that has the screen to itself, whoever gave it that."""
+        if self.is_mounted:
+            self.refresh_bindings()
+            self.show()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The bindings that do something now, under the names of what that is."""
+        return {
+            key: active._replace(binding=self.adapt_binding(active.binding))
+            for key, active in super().active_bindings.items()
+            if self.applies(active.binding.action)
+        }
+
+    def adapt_binding(self, binding: Binding) -> Binding:
+        """Return a binding as it is called now: what was paused can only be resumed."""
+        if binding.action == "pause" and self.picture.paused:
+            return replace(binding, description="Resume")
+        if binding.action == "maximize" and self.maximized is not None:
+            return replace(binding, description="All panels", show=True)
+        return binding
+
+    def applies(self, action: str) -> bool:
+        """Return whether there is anything that an action could do now."""
+        return action != "search" or self.SEARCHES
 
     def show(self) -> None:
         """Show what the console knows now."""
@@ -129,6 +164,8 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_notice(self, condition: Condition) -> list[ToneLine]:
         sentence = condition.sentence or self.describe_live()
+        if self.maximized is not None:
+            sentence = f"m or escape: back to all panels. {sentence}"
         mark = _write_mark(condition.kind)
         first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
         lines: list[ToneLine] = [[(mark, _TONES[condition.kind]), (first, "")]]
@@ -156,7 +193,7 @@ class ConsoleScreen(Screen[None]):
         if self.size.width >= _WIDE and fullness > 2:
             spans.append((f" {picture.address}", "muted"))
         if picture.paused:
-            paused = "‖ paused," if fullness else "‖"
+            paused = "‖ figures:" if fullness else "‖"
             spans.append((f" │ {paused} {picture.held:,} held", "accent"))
         spans.append((f" │ round trip {write_ms(picture.round_trip_ms)}", ""))
         age = picture.age_seconds

@@ -1,6 +1,7 @@
 """Simulate: traffic under the operator's hand."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -28,6 +29,7 @@ class SimulateScreen(ConsoleScreen):
     """The form of a new run, or the run that goes on; a run that is found is taken up."""
 
     MODE = "simulate"
+    SEARCHES = False
 
     DEFAULT_CSS = """
     SimulateScreen {
@@ -43,7 +45,7 @@ class SimulateScreen(ConsoleScreen):
         Binding("s", "start", "Start", id="simulate.start"),
         Binding("plus,equals_sign", "tell('faster')", "Faster", id="simulate.faster"),
         Binding("minus", "tell('slower')", "Slower", id="simulate.slower"),
-        Binding("space", "pause_run", "Pause", id="simulate.pause"),
+        Binding("space", "pause_run", "Pause run", id="simulate.pause"),
         Binding("x", "tell('stop')", "Stop", id="simulate.stop"),
         Binding("n", "new_run", "New run", id="simulate.new"),
         Binding("l", "last_run", "Last run", show=False, id="simulate.last"),
@@ -56,7 +58,7 @@ class SimulateScreen(ConsoleScreen):
         self._desk = desk or RunDesk(
             LocalRuns(picture.url), ServiceSubmitter(picture.url), picture.clock
         )
-        self._went_on = False
+        self._offered: tuple[object, ...] = ()
 
     def compose_body(self) -> ComposeResult:
         """The form and the run; one of them is shown."""
@@ -67,7 +69,15 @@ class SimulateScreen(ConsoleScreen):
             yield RunView()
 
     def judge(self) -> Condition:
-        """Return in what condition the run is."""
+        """Return in what condition the run is, and that the other figures are held if they are."""
+        condition = self._judge_desk()
+        if not self.picture.paused:
+            return condition
+        key = "p" if self._goes_on else "space"
+        held = f"Other screens' figures are held: {key} lets them go on."
+        return replace(condition, sentence=f"{condition.sentence} {held}")
+
+    def _judge_desk(self) -> Condition:
         desk = self._desk
         if desk.starting:
             return Condition(Kind.LOADING, "The run is being started")
@@ -93,16 +103,16 @@ class SimulateScreen(ConsoleScreen):
         desk = self._desk
         desk.look()
         self.picture.take_run(desk.run, desk.describe())
-        if self._goes_on is not self._went_on:
-            self._went_on = self._goes_on
-            self.refresh_bindings()
         watching = desk.starting or desk.run is not None
+        offered = self._goes_on, self._run_paused, watching, desk.last is None
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
         if watching is not self.has_class("-watching"):
             self.set_class(watching, "-watching")
             if watching:
                 # The fields are hidden now, and must not take the keys of the run.
                 self.set_focus(None)
-            self.refresh_bindings()
         self.query_one("#planning").disabled = desk.read_only
         if watching:
             self.query_one(RunView).show(desk.report)
@@ -117,6 +127,7 @@ class SimulateScreen(ConsoleScreen):
                 "succeeded": second.succeeded,
                 "failed": second.failed,
                 "dropped": second.dropped,
+                "pace": second.pace,
             }
 
     def describe_selection(self) -> str | None:
@@ -129,11 +140,6 @@ class SimulateScreen(ConsoleScreen):
             f"{report.run_id}\t{report.state}\t{report.total.answered_per_second}/s\t"
             f"p50 {latency.p50_ms} ms\tp99 {latency.p99_ms} ms\t{describe_comparison(report)}"
         )
-
-    def start_search(self) -> None:
-        """Go to the form."""
-        if not self.has_class("-watching"):
-            self.query_one(RunFormView).focus_first()
 
     def on_run_form_view_submitted(self) -> None:
         """Start the run of the form."""
@@ -153,6 +159,8 @@ class SimulateScreen(ConsoleScreen):
             desk.start(self.query_one(RunFormView).form)
         except ValueError as error:
             self.notify(f"Not started: {error}", severity="warning", markup=False)
+        else:
+            self.app.clear_notifications()
         self.show()
 
     def action_tell(self, command: str) -> None:
@@ -195,16 +203,39 @@ class SimulateScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done now; the keys of fields write into them."""
+        if action == "leave":
+            return isinstance(self.focused, Input)
+        return self.applies(action)
+
+    def applies(self, action: str) -> bool:
+        """Offer what can be done with the run, or with the form, that is shown."""
+        watching = self.has_class("-watching")
         match action:
-            case "leave":
-                return isinstance(self.focused, Input)
             case "tell":
                 return self._goes_on
-            case "start":
-                return not self.has_class("-watching")
+            case "start" | "by_hand":
+                return not watching
             case "new_run":
-                return self.has_class("-watching") and not self._goes_on
-        return True
+                return watching and not self._goes_on
+            case "last_run":
+                return not watching and self._desk.last is not None
+        return super().applies(action)
+
+    def adapt_binding(self, binding: Binding) -> Binding:
+        """Tell the run's pause from that of the figures."""
+        if binding.action == "pause_run" and self._goes_on:
+            return replace(binding, description="Resume run") if self._run_paused else binding
+        if binding.action in {"pause_run", "pause"}:
+            word = "Resume figures" if self.picture.paused else "Pause figures"
+            # One of them is enough, and while a run goes on only space stands for the run.
+            shown = binding.action == "pause_run" or (self._goes_on and self.picture.paused)
+            return replace(binding, description=word, show=shown)
+        return super().adapt_binding(binding)
+
+    @property
+    def _run_paused(self) -> bool:
+        report = self._desk.report
+        return report is not None and report.state is RunState.PAUSED
 
     @property
     def _goes_on(self) -> bool:

@@ -16,7 +16,7 @@ from random import Random
 from typing import NamedTuple, Self
 
 from dashboard.simulation.scores import Scores, draw_score
-from dashboard.simulation.stages import HIGHEST_RATE, Course, Stage
+from dashboard.simulation.stages import HIGHEST_RATE, Course, Stage, write_number
 
 GAME_MODES = ("solo", "duo", "squad")
 
@@ -70,13 +70,21 @@ class Mix:
         return cls(**weights)
 
 
+class WrongOption(ValueError):
+    """An option is not what is allowed; the message says what is."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What a run should do: requests a second, for how long, on behalf of how many players.
 
     With `stages` those say how the rate goes, and `rate` and `duration_seconds` are not looked at.
     With `users` the model is closed: so many users, who think for `think_seconds` on average, send
-    for the duration, and `rate` is not looked at. Raises `ValueError` that names the option, its
+    for the duration, and `rate` is not looked at. Raises `WrongOption` that names the option, its
     value and what is allowed.
     """
 
@@ -92,17 +100,26 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if self.users is None and not self.stages and not 0 < self.rate <= HIGHEST_RATE:
-            raise ValueError(f"a rate of {self.rate:g} is not above 0 and at most {HIGHEST_RATE}")
+            raise WrongOption(
+                "rate",
+                f"a rate of {write_number(self.rate)} is not above 0 and at most {HIGHEST_RATE:,}",
+            )
         if self.users is not None and not 0 < self.users <= MOST_USERS:
-            raise ValueError(f"{self.users} users are not from 1 to {MOST_USERS}")
+            raise WrongOption("users", f"{self.users:,} users are not from 1 to {MOST_USERS:,}")
         if not 0 <= self.think_seconds <= _LONGEST_THINK_SECONDS:
-            raise ValueError(
-                f"a think time of {self.think_seconds:g} s is not from 0 to "
-                f"{_LONGEST_THINK_SECONDS} s"
+            raise WrongOption(
+                "think",
+                f"a think time of {write_number(self.think_seconds)} s is not from 0 to "
+                f"{_LONGEST_THINK_SECONDS:,} s",
             )
         if not 0 < self.players <= _MOST_PLAYERS:
-            raise ValueError(f"{self.players} players are not from 1 to {_MOST_PLAYERS}")
-        _ = self.course
+            raise WrongOption(
+                "players", f"{self.players:,} players are not from 1 to {_MOST_PLAYERS:,}"
+            )
+        try:
+            _ = self.course
+        except ValueError as error:
+            raise WrongOption("stages" if self.stages else "duration", str(error)) from None
 
     @cached_property
     def course(self) -> Course:

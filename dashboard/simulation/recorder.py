@@ -82,6 +82,7 @@ class Recorder:
         self._errors: dict[tuple[RequestKind, str], _ErrorRecord] = {}
         self._lag = LatencyHistogram()
         self._past_seconds: list[SecondReport] = []
+        self._pace = 1.0
         self._second = 0
         self._this_second = _Counts()
         self._unknown_submits = 0
@@ -139,6 +140,11 @@ class Recorder:
         )
         error.count += 1
         error.last_seconds = at_seconds
+
+    def change_pace(self, at_seconds: float, pace: float) -> None:
+        """Note by how much the operator multiplies the rate or the users from now on."""
+        self._turn_to_second(at_seconds)
+        self._pace = pace
 
     def record_settlement(self, session_id: int | None) -> None:
         """Count an unknown submit that was sent again and is known now; None: it was refused."""
@@ -243,7 +249,12 @@ class Recorder:
     def _report_second(self) -> SecondReport:
         counts = self._this_second
         return SecondReport(
-            self._second, counts.started, counts.succeeded, counts.failed, counts.dropped
+            self._second,
+            counts.started,
+            counts.succeeded,
+            counts.failed,
+            counts.dropped,
+            self._pace,
         )
 
 

@@ -95,13 +95,14 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class SecondReport(msgspec.Struct, frozen=True):
-    """What started and ended within one second of the run."""
+    """What started and ended within one second of the run, and the pace at its end."""
 
     second: int
     started: int
     succeeded: int
     failed: int
     dropped: int
+    pace: float = 1.0
 
 
 class GeneratorReport(msgspec.Struct, frozen=True):

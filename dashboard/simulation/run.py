@@ -157,6 +157,8 @@ class Run:
         """Raise rate or users by tenths of what was planned; a negative number lowers them."""
         before = self._pace_tenths
         self._pace_tenths = min(max(before + tenths, _LOWEST_PACE), _HIGHEST_PACE)
+        pace = self._pace_tenths / _TENTHS
+        self._recorder.change_pace(self._clock.elapsed_seconds, pace)
         self._arrivals.scale(self._pace_tenths / before)
         self._call_users()
 

@@ -7,6 +7,15 @@ HIGHEST_RATE = 100_000
 LONGEST_SECONDS = 7 * 24 * 3600
 
 
+def write_number(number: float) -> str:
+    """Return 1000000000.0 as 1,000,000,000, and no more decimals than there are."""
+    # Beyond these, digits would only fill the line.
+    if abs(number) >= 1e15 or 0 < abs(number) < 1e-6:
+        return f"{number:g}"
+    text = f"{number:,.6f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Some seconds in which the rate goes evenly from `start_rate` to `end_rate` a second.
@@ -22,11 +31,13 @@ class Stage:
         # Written so that NaN, which compares with nothing, is refused too.
         for rate in (self.start_rate, self.end_rate):
             if not 0 <= rate <= HIGHEST_RATE:
-                raise ValueError(f"a rate of {rate:g} is not from 0 to {HIGHEST_RATE}")
+                raise ValueError(
+                    f"a rate of {write_number(rate)} is not from 0 to {HIGHEST_RATE:,}"
+                )
         if not 0 < self.duration_seconds <= LONGEST_SECONDS:
             raise ValueError(
-                f"a duration of {self.duration_seconds:g} s is not above 0 "
-                f"and at most {LONGEST_SECONDS} (a week)"
+                f"a duration of {write_number(self.duration_seconds)} s is not above 0 "
+                f"and at most {LONGEST_SECONDS:,} (a week)"
             )
 
     @property
@@ -65,13 +76,19 @@ class Course:
             raise ValueError("the stages need a rate above 0 somewhere")
         if self.duration_seconds > LONGEST_SECONDS:
             raise ValueError(
-                f"stages of {self.duration_seconds:g} s are longer than {LONGEST_SECONDS} (a week)"
+                f"stages of {write_number(self.duration_seconds)} s are longer than "
+                f"{LONGEST_SECONDS:,} (a week)"
             )
 
     @property
     def duration_seconds(self) -> float:
         """Length of all stages together."""
         return sum(stage.duration_seconds for stage in self.stages)
+
+    @property
+    def highest_rate(self) -> float:
+        """The highest rate that is wanted at any moment."""
+        return max(max(stage.start_rate, stage.end_rate) for stage in self.stages)
 
     @property
     def requests(self) -> float:

@@ -7,13 +7,29 @@ from textual.message import Message
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from dashboard.hand_submission import HandAnswer, HandKeys, HandScore, Submitter, parse_score
+from dashboard.hand_submission import (
+    LONGEST_MODE,
+    HandAnswer,
+    HandKeys,
+    HandScore,
+    Submitter,
+    parse_score,
+)
 from dashboard.messages import WorkerFailed
 from dashboard.names import clean_name
+from dashboard.simulation.scores import LARGEST_SCORE
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import Tone
+from dashboard.widgets.tones import Tone, ToneLine
 
-_HINT = "enter submits one score and shows the answer"
+_HINTS = {"user": "a player's id", "score": "a whole number", "mode": "empty means solo"}
+_WARNING: ToneLine = [
+    ("▲ ", "warn"),
+    ("Enter writes it to the live board for ever: nothing takes it back.", ""),
+]
+_ALLOWED: ToneLine = [
+    (f"Score {-LARGEST_SCORE - 1:,} to {LARGEST_SCORE:,}; ", "muted"),
+    (f"mode any text up to {LONGEST_MODE} characters.", "muted"),
+]
 
 
 class HandRow(Vertical):
@@ -21,12 +37,13 @@ class HandRow(Vertical):
 
     DEFAULT_CSS = """
     HandRow {
-        height: 4;
+        height: 6;
         border: round $primary 60%;
         border-title-color: $text-accent;
         & Horizontal { height: 1; }
         & .label { width: 8; height: 1; padding: 0 1; }
         & Input { width: 1fr; }
+        & #hand-hint { height: 2; padding: 0 1; }
         & #hand-answer { height: 1; padding: 0 1; }
     }
     """
@@ -46,24 +63,32 @@ class HandRow(Vertical):
         self._keys = HandKeys()
         self._read_only = read_only
         self._is_asking = False
+        self._complains = False
 
     def compose(self) -> ComposeResult:
         """The fields and the answer."""
         with Horizontal():
-            for name, hint in (("user", "id"), ("score", "points"), ("mode", "solo")):
+            for name, hint in _HINTS.items():
                 yield Lines(id=f"hand-label-{name}", classes="label")
                 yield Input(placeholder=hint, compact=True, id=f"hand-{name}")
+        yield Lines(id="hand-hint")
         yield Lines(id="hand-answer")
 
     def on_mount(self) -> None:
         """Write the labels."""
-        for name in ("user", "score", "mode"):
+        for name in _HINTS:
             self.query_one(f"#hand-label-{name}", Lines).show([[(name.capitalize(), "muted")]])
-        self._say("", _HINT, "muted")
+        self.query_one("#hand-hint", Lines).show([_WARNING, _ALLOWED])
 
     def focus_first(self) -> None:
         """Let the operator type."""
         self.screen.set_focus(self.query_one("#hand-user", Input))
+
+    def on_descendant_blur(self) -> None:
+        """Forget what was wrong once the operator is elsewhere; what is known or unknown stays."""
+        if self._complains and not self.has_focus_within:
+            self._complains = False
+            self.query_one("#hand-answer", Lines).show([])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Submit what is typed."""
@@ -71,9 +96,7 @@ class HandRow(Vertical):
         # What becomes of the last one is to be known before there is another.
         if self._read_only or self._is_asking:
             return
-        user, score, mode = (
-            self.query_one(f"#hand-{name}", Input).value for name in ("user", "score", "mode")
-        )
+        user, score, mode = (self.query_one(f"#hand-{name}", Input).value for name in _HINTS)
         try:
             wanted = parse_score(user, score, mode)
         except ValueError as error:
@@ -110,4 +133,5 @@ class HandRow(Vertical):
             self._say("▲ ", f"{what}. Enter sends it again under the same key.", "warn")
 
     def _say(self, mark: str, text: str, tone: Tone) -> None:
+        self._complains = tone == "bad"
         self.query_one("#hand-answer", Lines).show([[(mark, tone), (clean_name(text), "")]])

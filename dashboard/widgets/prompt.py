@@ -87,4 +87,6 @@ class Prompt(Horizontal):
         event.stop()
         purpose = self._purpose
         self.close()
+        # What was said of the answer before is over.
+        self.app.clear_notifications()
         self.post_message(self.Answered(purpose, event.value))

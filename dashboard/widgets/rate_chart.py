@@ -22,18 +22,22 @@ def fill_column(value: float, highest: float, height: int) -> str:
 
 
 class Answered(NamedTuple):
-    """Requests answered while a run went on from one place in its plan to another, in seconds."""
+    """Requests answered while a run went on from one place in its plan to another, in seconds.
+
+    `pace` is by how much the operator had multiplied the planned rate then.
+    """
 
     start: float
     end: float
-    requests: int
+    requests: float
+    pace: float = 1.0
 
 
 def spread_rates(answered: Sequence[Answered], duration: float, columns: int) -> list[float | None]:
     """Return the rate in each of the columns of a plan, None where nothing is known of it."""
     requests, seconds = [0.0] * columns, [0.0] * columns
     width = duration / columns
-    for start, end, count in answered:
+    for start, end, count, _ in answered:
         first = int(start / width)
         for column in range(first, min(int(end / width) + 1, columns)):
             share = min(end, (column + 1) * width) - max(start, column * width)
@@ -58,6 +62,7 @@ class RateChart(Toned):
         self._scale = 1.0
         self._answered: Sequence[Answered] | None = None
         self._rates: list[float | None] = []
+        self._paces: list[float | None] = []
 
     def show(
         self,
@@ -67,11 +72,12 @@ class RateChart(Toned):
     ) -> None:
         """Show a course times `scale`, and what was answered in the part of it that passed.
 
-        With a scale of 0 the course only says how long it is.
+        There the course is drawn at the pace that it had. With a scale of 0 it only says how long
+        it is.
         """
         if (course, answered, scale) != (self._course, self._answered, self._scale):
             self._course, self._answered, self._scale = course, answered, scale
-            self._rates = []
+            self._rates, self._paces = [], []
             self.refresh()
 
     @property
@@ -88,18 +94,26 @@ class RateChart(Toned):
             return self.draw_line([], width)
         if y == rows:
             return self.draw_line(self._draw_axis(course, columns), width)
-        targets = [
-            course.read_rate((column + 0.5) / columns * course.duration_seconds) * self._scale
-            for column in range(columns)
-        ]
         if self._answered is not None and len(self._rates) != columns:
             self._rates = spread_rates(self._answered, course.duration_seconds, columns)
-        highest = max([*targets, *(rate for rate in self._rates if rate is not None)])
+            paces = [
+                part._replace(requests=part.pace * (part.end - part.start))
+                for part in self._answered
+            ]
+            self._paces = spread_rates(paces, course.duration_seconds, columns)
+        targets = [self._read_target(course, column, columns) for column in range(columns)]
+        planned = 0.0 if self._answered else course.highest_rate * self._scale
+        highest = max([planned, *targets, *(rate for rate in self._rates if rate is not None)])
         label = f"{highest:,.0f}/s" if y == 0 else ""
         spans: list[Span] = [(f"{label:>{_LABEL - 1}} ", "muted")]
         for column, target in enumerate(targets):
             spans.append(self._draw_cell(column, target, highest, rows, y))
         return self.draw_line(spans, width)
+
+    def _read_target(self, course: Course, column: int, columns: int) -> float:
+        pace = self._paces[column] if self._paces else None
+        rate = course.read_rate((column + 0.5) / columns * course.duration_seconds)
+        return rate * (self._scale if pace is None or not self._scale else pace)
 
     def _draw_cell(self, column: int, target: float, highest: float, rows: int, y: int) -> Span:
         row = rows - 1 - y

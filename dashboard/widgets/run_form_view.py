@@ -1,6 +1,7 @@
 """The fields of a run that is about to be started, and its course as they say."""
 
 from dataclasses import fields
+from textwrap import wrap
 from typing import Final
 
 from textual.app import ComposeResult
@@ -8,29 +9,19 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from dashboard.run_form import CLOSED, OPEN, RunForm
+from dashboard.figures import write_amount
+from dashboard.run_form import CLOSED, FIELD_NAMES, OPEN, RunForm, WrongField
 from dashboard.simulation.scores import Scores
 from dashboard.widgets.choice import Choice
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.rate_chart import RateChart
 from dashboard.widgets.tones import ToneLine
 
-_LABELS: Final = {
-    "model": "Model",
-    "rate": "Rate a second",
-    "users": "Users",
-    "think": "Think seconds",
-    "duration": "Seconds",
-    "stages": "or stages",
-    "mix": "Mix",
-    "scores": "Scores",
-    "players": "Players",
-    "seed": "Seed",
-}
 _HINTS: Final = {
-    "stages": "0-300x30,300x60: a climb",
-    "seed": "empty: a new one",
+    "stages": "such as 0-300x30,300x60",
+    "seed": "empty means a new one",
 }
+_NARROWEST: Final = 20
 _OPEN_ONLY: Final = ("rate", "stages")
 _CLOSED_ONLY: Final = ("users", "think")
 
@@ -47,9 +38,11 @@ class RunFormView(Horizontal):
         & .fields { width: 58; border: round $primary 60%; border-title-color: $text-accent; }
         & .course { width: 1fr; border: round $primary 60%; border-title-color: $text-accent; }
         & .field { height: 1; }
-        & .label { width: 16; height: 1; padding: 0 1; }
+        & .label { width: 17; height: 1; padding: 0 1; }
         & Input { width: 1fr; }
         & .course Lines { height: 2; }
+        &.-wrong .course Lines { height: 1fr; }
+        &.-wrong RateChart { display: none; }
     }
     .-narrow RunFormView .fields { width: 44; }
     """
@@ -78,7 +71,8 @@ class RunFormView(Horizontal):
         names = {field.name for field in fields(RunForm)}
         with Vertical(classes="fields") as box:
             box.border_title = "New run"
-            for name in (name for name in _LABELS if name in names):
+            box.border_subtitle = "s starts it; in a field, enter"
+            for name in (name for name in FIELD_NAMES if name in names):
                 with Horizontal(classes="field", id=f"row-{name}"):
                     yield Lines(id=f"label-{name}", classes="label")
                     yield self._choices.get(name) or self._make_input(name, defaults)
@@ -89,13 +83,11 @@ class RunFormView(Horizontal):
 
     def on_mount(self) -> None:
         """Write the labels and draw the course of what is offered."""
-        for name, label in _LABELS.items():
-            self.query_one(f"#label-{name}", Lines).show([[(label, "muted")]])
         self._show_course()
 
-    def focus_first(self) -> None:
-        """Let the operator fill in."""
-        self.screen.set_focus(self._choices["model"])
+    def on_resize(self) -> None:
+        """Break what is wrong into lines anew."""
+        self._show_course()
 
     def on_choice_changed(self) -> None:
         """Show what the other choice makes."""
@@ -130,15 +122,17 @@ class RunFormView(Horizontal):
         chart, text = self.query_one(RateChart), self.query_one("#course-text", Lines)
         try:
             options = self.form.read_options()
-        except ValueError as error:
+        except WrongField as error:
             chart.show(None)
-            text.show([[("✕ ", "bad"), (str(error), "")]])
+            text.show(_wrap_problem(str(error), self.query_one(".course").content_size.width))
+            self._mark(error.field)
             return
+        self._mark(None)
         lines: list[ToneLine]
         if options.users is None:
             chart.show(options.course)
             stages = len(options.stages)
-            parts = f" in {stages} stages" if stages else ""
+            parts = f" in {write_amount(stages, 'stage')}" if stages else ""
             seconds = f"{options.course.duration_seconds:g} s"
             lines = [[(f"{options.requests:,} requests in {seconds}{parts}", "strong")]]
         else:
@@ -148,3 +142,17 @@ class RunFormView(Horizontal):
                 [(f"each waits for the answer, then thinks {options.think_seconds:g} s", "muted")],
             ]
         text.show(lines)
+
+    def _mark(self, wrong: str | None) -> None:
+        """Mark the field that is wrong, if one is."""
+        self.set_class(wrong is not None, "-wrong")
+        for name, label in FIELD_NAMES.items():
+            line: ToneLine = [("✕ ", "bad"), (label, "")] if name == wrong else [(label, "muted")]
+            self.query_one(f"#label-{name}", Lines).show([line])
+
+
+def _wrap_problem(problem: str, width: int) -> list[ToneLine]:
+    lines = wrap(problem, max(width - 2, _NARROWEST))
+    return [
+        [("✕ " if number == 0 else "  ", "bad"), (line, "")] for number, line in enumerate(lines)
+    ]

@@ -1,5 +1,7 @@
 """A run that goes on, or that has ended: progress, rates, latencies, errors."""
 
+from typing import Final
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
@@ -14,6 +16,9 @@ from dashboard.run_lines import (
 from dashboard.simulation.reports import RunReport
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.rate_chart import RateChart
+
+_RATES: Final = "Answered a second"
+_TARGET: Final = ", and the target ─"
 
 
 class RunView(Vertical):
@@ -44,7 +49,7 @@ class RunView(Vertical):
         yield Panel("Latency from the intended start", id="latency")
         with Horizontal(id="run-middle"):
             with Vertical(id="rates") as box:
-                box.border_title = "Answered a second, and the target ─"
+                box.border_title = _RATES
                 yield RateChart(id="rate-chart")
             yield Panel("Latencies of the run", id="histogram")
         yield Panel("Errors", id="errors")
@@ -63,5 +68,7 @@ class RunView(Vertical):
         panels["latency"].show(draw_latencies(report))
         panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
         panels["errors"].show(draw_errors(report))
-        scale = 0.0 if report.rate is None else report.pace
+        has_target = report.rate is not None
+        self.query_one("#rates").border_title = _RATES + (_TARGET if has_target else "")
+        scale = report.pace if has_target else 0.0
         chart.show(find_course(report), list_answered(report), scale)

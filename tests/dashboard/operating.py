@@ -8,6 +8,7 @@ from random import Random
 from textual import events
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.gateway import Gateway
@@ -73,21 +74,23 @@ class Operator:
 
     async def press(self, *keys: str) -> None:
         for key in keys:
-            self._send_key(key)
+            self.send_key(key)
             await self.draw()
         await self.pass_time()
 
     async def press_together(self, *keys: str) -> None:
         """Press keys of which none has acted when the next arrives, as on a slow line."""
         for key in keys:
-            self._send_key(key)
+            self.send_key(key)
         await self.pass_time()
 
-    def _send_key(self, key: str) -> None:
+    def send_key(self, key: str) -> None:
+        self.send(events.Key(key, key if len(key) == 1 else _CHARACTERS.get(key)))
+
+    def send(self, event: events.Event) -> None:
+        """Let the terminal send something."""
         driver = self.console._driver
         assert driver is not None
-        character = key if len(key) == 1 else _CHARACTERS.get(key)
-        event = events.Key(key, character)
         event.set_sender(self.console)
         driver.send_message(event)
 
@@ -112,6 +115,9 @@ class Operator:
         widget = self.console.screen.query_one(selector, Widget)
         assert isinstance(widget, Lines | Panel)
         return widget.text
+
+    def read_field(self, selector: str) -> str:
+        return self.console.screen.query_one(selector, Input).value
 
     @property
     def toasts(self) -> list[str]:

@@ -44,7 +44,7 @@ async def simulate_stages(simulating: Simulating) -> None:
 
 
 async def simulate_closed(simulating: Simulating) -> None:
-    await simulating.operator.press("slash", "right")
+    await simulating.operator.press("tab", "right")
 
 
 async def simulate_wrong(simulating: Simulating) -> None:
@@ -306,13 +306,15 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
             screen.query_one(f"#hand-{name}", Input).value = "5"
         await screen.query_one("#hand-user", Input).action_submit()
         await operator.pass_time()
-        wanted = {"Start", "Faster", "Slower", "Pause", "Stop", "New run", "By hand"}
+        wanted = {"Start", "Pause figures", "By hand"}
         commands = operator.console.get_system_commands(screen)
         chosen = [command for command in commands if command.title in wanted]
         assert wanted == {command.title for command in chosen}
         for command in chosen:
             await command.callback()
             await operator.pass_time()
+        for told in Command:
+            await operator.console.run_action(f"tell('{told}')", screen)
         assert simulating.hand.submitted == []
         assert simulating.runs.started == []
         assert simulating.runs.told == []
@@ -329,6 +331,23 @@ async def test_a_read_only_console_watches_and_commands_nothing() -> None:
         await simulating.operator.press("x", "plus", "space")
         assert runs.told == []
         assert "run cafe00" in simulating.operator.read("#run")
+
+
+async def test_the_chart_keeps_the_target_that_each_second_had() -> None:
+    seconds = tuple(
+        SecondReport(second, 0, 0, 0, 0, pace=1.0 if second < 10 else 2.0) for second in range(21)
+    )
+    plan = {"stages": "", "rate": 150.0, "duration_seconds": 40.0}
+    async with open_simulate() as simulating:
+        simulating.runs.show(make_report(pace=1.0, seconds=seconds, **plan))
+        await simulating.look()
+        rows = [row[8:] for row in read_chart(simulating).splitlines()[:-1]]
+    width = len(rows[0])
+    # A column in which the pace changed has its mean, on a row between.
+    high, *_, low = (row for row in rows if "─" in row)
+    assert high.count("─") == pytest.approx(width / 4, abs=1)
+    assert high.index("─") == pytest.approx(width / 4, abs=1)
+    assert low.count("─") == pytest.approx(width * 3 / 4, abs=1)
 
 
 async def submit(simulating: Simulating, user: str, score: str, mode: str = "") -> None:
@@ -383,7 +402,7 @@ async def test_a_score_waits_for_the_answer_of_the_one_before() -> None:
         ("ada", "1", "", "whole numbers"),
         ("5", "", "", "whole numbers"),
         ("0", "1", "", "a user id is from 1"),
-        ("5", "2147483648", "", "a score is from -2147483648"),
+        ("5", "2147483648", "", "a score is from -2,147,483,648"),
         ("5", "1", "m" * 51, "at most 50 characters"),
     ],
 )

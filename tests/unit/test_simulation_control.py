@@ -69,6 +69,7 @@ async def test_a_tenth_faster_sends_a_tenth_more_in_the_same_time() -> None:
     assert (report.pace, report.target_rate) == (1.1, 220)
     assert (report.total.succeeded, slow_report.total.succeeded) == (110, 80)
     assert slow_report.pace == 0.8
+    assert (report.seconds[0].pace, slow_report.seconds[0].pace) == (1.1, 0.8)
 
 
 async def test_the_pace_has_bounds() -> None:

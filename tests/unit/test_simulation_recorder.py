@@ -86,6 +86,13 @@ def test_each_second_of_the_run_is_listed_even_a_silent_one() -> None:
     )
 
 
+def test_each_second_keeps_the_pace_it_had() -> None:
+    recorder = Recorder()
+    recorder.record_start(RequestKind.TOP, 0.5, 0.0)
+    recorder.change_pace(1.2, 1.5)
+    assert [second.pace for second in recorder.list_seconds(2.1)] == [1.0, 1.5, 1.5]
+
+
 def test_seconds_pass_while_nothing_happens_as_in_a_pause_or_a_stall() -> None:
     recorder = Recorder()
     recorder.record_success(RequestKind.TOP, 0.5, 0.1, None)
