@@ -101,7 +101,7 @@ async def test_the_operator_does_not_wait_for_the_pause_after_a_slow_read() -> N
         await operator.press("g", "4", "0", "0", "0", "enter")
         assert "Fetching the players around place 4,000" in operator.notice
         await operator.pass_time(2.2)
-        assert "3,500 to 4,499 of 5,000 players" in operator.notice
+        assert "3,500 to 4,499 listed" in operator.notice
 
 
 async def test_without_redis_the_board_is_read_and_marked_stale() -> None:
