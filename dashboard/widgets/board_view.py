@@ -54,7 +54,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         Binding("pagedown", "page(1)", "Page down", show=False, id="board.page_down"),
         Binding("home", "jump(0)", "First", show=False, id="board.first"),
         Binding("end", "jump(-1)", "Last", show=False, id="board.last"),
-        Binding("enter", "choose", "Look up", id="board.choose"),
+        Binding("enter", "choose", "Open", id="board.choose"),
     ]
 
     class Chosen(Message):
