@@ -313,8 +313,8 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
         for command in chosen:
             await command.callback()
             await operator.pass_time()
-        for told in Command:
-            await operator.console.run_action(f"tell('{told}')", screen)
+        for order in Command:
+            await operator.console.run_action(f"tell('{order}')", screen)
         assert simulating.hand.submitted == []
         assert simulating.runs.started == []
         assert simulating.runs.told == []

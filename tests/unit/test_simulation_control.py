@@ -41,7 +41,8 @@ async def test_a_paused_run_sends_nothing_and_then_its_whole_plan() -> None:
     [(start, end)] = report.pauses
     assert 0 <= start < end <= report.elapsed_seconds
     assert end - start == pytest.approx(report.paused_seconds, abs=0.01)
-    assert report.elapsed_seconds >= report.paused_seconds + 0.5
+    # The last moment may come half a millisecond early, and both figures are rounded to one.
+    assert report.elapsed_seconds >= report.paused_seconds + 0.5 - 0.002
     # Waiting out a pause is no latency.
     assert report.total.latency is not None
     assert report.total.latency.p50_ms < 500
