@@ -20,7 +20,7 @@ async def focus_a_panel(operator: Operator) -> None:
 async def test_the_board_moves_also_while_a_panel_beside_it_has_the_focus() -> None:
     async with watch_live(fill(100)) as operator:
         await focus_a_panel(operator)
-        assert "⏎ Look up" in operator.screen_text
+        assert "⏎ Open" in operator.screen_text
         await operator.press("down", "j")
         assert find_board(operator).selected == 3
         await operator.press("end")
