@@ -33,6 +33,8 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     # It logs every actor that a middleware declares.
     logging.getLogger("dramatiq.broker").setLevel(logging.WARNING)
+    # It logs each step of a connection, and of one that fails a stack; who called it is told too.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 def _name_request(record: logging.LogRecord) -> bool:

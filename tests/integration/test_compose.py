@@ -87,14 +87,14 @@ class Running:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait_for(self, word: str) -> str:
-        """Return the first line that holds the word."""
+    def wait_for(self, word: str, *, times: int = 1) -> str:
+        """Return the line that is the first, or second and so on, to hold the word."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             over = self.process.poll() is not None or time.monotonic() > deadline
-            for line in self.log.read_text().splitlines():
-                if word in line:
-                    return line
+            lines = [line for line in self.log.read_text().splitlines() if word in line]
+            if len(lines) >= times:
+                return lines[times - 1]
             assert not over, self.log.read_text()
             self.nap()
 
