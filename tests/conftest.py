@@ -1,8 +1,8 @@
 """Real PostgreSQL and Valkey for every test, with nothing running and nothing set beforehand.
 
-Both servers run once for the whole suite. A test that needs a database gets a fresh one, copied
-from a template that was migrated once; Valkey is emptied for each. Tests that stop a server start
-one of their own.
+The whole suite runs in several processes at once; each has both servers, once for all its tests.
+A test that needs a database gets a fresh one, copied from a template that was migrated once;
+Valkey is emptied for each. Tests that stop a server start one of their own.
 """
 
 import os
@@ -34,7 +34,16 @@ from tests.serving import connect_client, run_app
 # A database that lives for seconds needs no disk.
 THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
+_MOST_PROCESSES = 4
+
 _numbers = count(1)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite among processes; what is named runs in this one, at once."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return min(os.cpu_count() or 1, _MOST_PROCESSES)
 
 
 def pytest_configure() -> None:
