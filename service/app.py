@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from service.boards.service import SeasonFinder
+from service.breaker import Breaker
 from service.broker import connect_broker, disconnect_broker
 from service.cache import connect_redis
 from service.database import Database
@@ -54,13 +55,14 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     agent = load_agent() if is_monitored(settings) else None
     database = Database(settings, application_name="leaderboard api")
     redis = connect_redis(settings)
+    breaker = Breaker(redis)
     broker = connect_broker(settings.require_broker_url())
     refresh_signal = RefreshSignal(redis, broker)
-    season_finder = SeasonFinder(database, redis)
+    season_finder = SeasonFinder(database, redis, breaker)
     ledger = Ledger(database, refresh_signal, settings)
     lagging_reads = LaggingReads(database, settings)
-    top_feed = TopFeed(redis, lagging_reads, season_finder, refresh_signal)
-    index_reader = IndexReader(redis, database, season_finder, refresh_signal)
+    top_feed = TopFeed(redis, breaker, lagging_reads, season_finder, refresh_signal)
+    index_reader = IndexReader(redis, breaker, database, season_finder, refresh_signal)
     rank_reader = RankReader(lagging_reads, index_reader, season_finder)
     keyring = Keyring(settings)
     admission = Admission(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
@@ -84,6 +86,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             await status_reader.presence.stop()
             await refresh_signal.drain()
             await top_feed.stop()
+            await breaker.stop()
             await redis.aclose()
             disconnect_broker(broker)
             await lagging_reads.stop()
@@ -145,7 +148,9 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         admission,
         request_limit=settings.request_limit,
         key_limiter=(
-            KeyLimiter(redis, settings.require_redis_url(), settings.key_requests_per_minute)
+            KeyLimiter(
+                redis, breaker, settings.require_redis_url(), settings.key_requests_per_minute
+            )
             if settings.key_requests_per_minute
             else None
         ),

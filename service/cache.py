@@ -8,7 +8,6 @@ significant first, so that players with equal scores sort by id; its score is th
 """
 
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +41,6 @@ REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a Redis that is away or of no use raises; a cluster's errors are not all `RedisError`s."""
 
 _CONNECTIONS: Final = 100
-
-_REST_SECONDS: Final = 1.0
 
 _MEMBER: Final = struct.Struct(">Q")
 
@@ -137,37 +134,3 @@ def _is_time_out(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-class Breaker:
-    """Keeps off a Redis that did not answer in time, for a second after each time.
-
-    A server that hangs takes connections and questions, and costs everyone who asks the whole
-    time-out. After the second one asks, for all; the others keep off until that one was answered.
-    """
-
-    def __init__(self) -> None:
-        self._tripped = False
-        self._rests_until = 0.0
-
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """Raise `CacheUnavailable` at once while Redis is to be left alone."""
-        if self._tripped:
-            if time.monotonic() < self._rests_until:
-                raise CacheUnavailable("Redis did not answer in time a moment ago")
-            self._rest()
-        try:
-            yield
-        except CacheTimedOut:
-            self._rest()
-            raise
-        except CacheUnavailable:
-            self._tripped = False
-            raise
-        else:
-            self._tripped = False
-
-    def _rest(self) -> None:
-        self._tripped = True
-        self._rests_until = time.monotonic() + _REST_SECONDS

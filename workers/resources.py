@@ -9,6 +9,7 @@ from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
 from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.breaker import Breaker
 from service.cache import (
     SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
@@ -48,7 +49,7 @@ class ResourcesMiddleware(Middleware):
 
     async def copy_season(self) -> None:
         """Keep the season in Redis, for an API process that starts while PostgreSQL is away."""
-        await SeasonFinder(self.database, self._redis).find_again()
+        await SeasonFinder(self.database, self._redis, self._breaker).find_again()
 
     async def read_backlog(self) -> tuple[int, int] | None:
         """Return how many sessions are pending and how many refreshes the index is behind.
@@ -65,6 +66,7 @@ class ResourcesMiddleware(Middleware):
 
     async def _open(self) -> None:
         self._redis = connect_redis(self._settings)
+        self._breaker = Breaker(self._redis)
         self.database = Database(self._settings, application_name="leaderboard worker")
         await self.database.open()
         self.refresher = Refresher(self.database, self._redis, self._settings)
@@ -83,6 +85,7 @@ class ResourcesMiddleware(Middleware):
 
     async def _close(self) -> None:
         await self._presence.stop()
+        await self._breaker.stop()
         await self._redis.aclose()
         await self.database.close()
 

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
-from service.cache import GLOBAL_SEASON_KEY, Breaker, translate_redis_errors
+from service.breaker import Breaker
+from service.cache import GLOBAL_SEASON_KEY, translate_redis_errors
 from service.database import Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable
 
@@ -35,12 +36,12 @@ class SeasonFinder:
     the index. It may be that of another database; so may the index, and their epochs are compared.
     """
 
-    def __init__(self, database: Database, redis: Redis) -> None:
+    def __init__(self, database: Database, redis: Redis, breaker: Breaker) -> None:
         self._database = database
         self._redis = redis
+        self._breaker = breaker
         self._season: OpenSeason | None = None
         self._heard_of_database = False
-        self._breaker = Breaker()
 
     async def find(self) -> OpenSeason:
         """Return the open season; asks the first time only. Raises as `find_again` does."""

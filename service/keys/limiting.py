@@ -10,7 +10,8 @@ from limits.aio.storage import RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 
-from service.cache import Breaker, translate_redis_errors
+from service.breaker import Breaker
+from service.cache import translate_redis_errors
 from service.cluster import is_cluster
 from service.errors import CacheUnavailable
 from service.keys.errors import TooManyOfKey
@@ -26,11 +27,11 @@ class KeyLimiter:
     While Redis is away nothing is counted and nothing refused.
     """
 
-    def __init__(self, redis: Redis, url: str, per_minute: int) -> None:
+    def __init__(self, redis: Redis, breaker: Breaker, url: str, per_minute: int) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(_make_storage(redis, url))
         self._limit = RateLimitItemPerMinute(per_minute)
         self._places = asyncio.Semaphore(_COUNTED_AT_ONCE)
-        self._breaker = Breaker()
+        self._breaker = breaker
 
     async def take(self, name: str) -> TooManyOfKey | None:
         """Count one request of a key; return why it is refused, if it is."""

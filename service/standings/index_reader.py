@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from service.batching import Batcher
 from service.boards.service import OpenSeason, SeasonFinder
+from service.breaker import Breaker
 from service.cache import (
     NAMES_PER_BUCKET,
-    Breaker,
     SeasonKeys,
     decode_member,
     encode_member,
@@ -68,15 +68,16 @@ class IndexReader:
     def __init__(
         self,
         redis: Redis,
+        breaker: Breaker,
         database: Database,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
     ) -> None:
         self._redis = redis
+        self._breaker = breaker
         self._database = database
         self._season_finder = season_finder
         self._following = Following(database, season_finder, refresh_signal)
-        self._breaker = Breaker()
         self._index = Index(redis, database)
         self._read_ranks = load_script(redis, "standings", "read_ranks")
         self._read_neighbours = load_script(redis, "standings", "read_neighbours")

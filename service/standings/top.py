@@ -18,7 +18,8 @@ from redis.asyncio.client import PubSub
 
 from service.batching import Batcher
 from service.boards.service import SeasonFinder, read_open_season
-from service.cache import EVENTS_CHANNEL, Breaker, SeasonKeys, translate_redis_errors
+from service.breaker import Breaker
+from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
 from service.cluster import is_cluster_client, open_subscription
 from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
@@ -81,16 +82,17 @@ class TopFeed:
     def __init__(
         self,
         redis: Redis,
+        breaker: Breaker,
         lagging_reads: LaggingReads,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
     ) -> None:
         self._redis = redis
+        self._breaker = breaker
         self._lagging_reads = lagging_reads
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
         self._following = Following(lagging_reads.primary, season_finder, refresh_signal)
-        self._breaker = Breaker()
         self._top: Top | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False

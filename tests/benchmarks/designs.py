@@ -21,6 +21,7 @@ from rich.table import Table
 
 from service.batching import Batcher
 from service.boards.service import SeasonFinder
+from service.breaker import Breaker
 from service.broker import connect_broker, disconnect_broker
 from service.cache import SeasonKeys, encode_member
 from service.errors import ServiceError
@@ -193,8 +194,9 @@ async def _run(plan: _Plan) -> None:
         players = [row["player_id"] for row in standings]
         broker = connect_broker(servers.settings.require_broker_url())
         signal = RefreshSignal(servers.redis, broker)
-        seasons = SeasonFinder(servers.database, servers.redis)
-        reader = IndexReader(servers.redis, servers.database, seasons, signal)
+        breaker = Breaker(servers.redis)
+        seasons = SeasonFinder(servers.database, servers.redis, breaker)
+        reader = IndexReader(servers.redis, breaker, servers.database, seasons, signal)
         season = await seasons.find()
         designs = [
             *make_submit_designs(servers, Ledger(servers.database, signal, servers.settings)),

@@ -9,6 +9,7 @@ import redis as blocking_redis
 from redis.asyncio import Redis
 
 from service.app import create_app
+from service.breaker import Breaker
 from service.cache import connect_redis
 from service.database import Database
 from service.keys.limiting import KeyLimiter
@@ -117,7 +118,7 @@ def find_owner(parts: list[Part], ports: list[int]) -> Part:
 
 async def limit_a_key(settings: Settings) -> None:
     async with connect(settings) as redis:
-        limiter = KeyLimiter(redis, settings.require_redis_url(), 3)
+        limiter = KeyLimiter(redis, Breaker(redis), settings.require_redis_url(), 3)
         assert [await limiter.take("game") is None for _ in range(5)] == [True] * 3 + [False] * 2
 
 

@@ -348,7 +348,10 @@ async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Sta
 
 
 @pytest.mark.parametrize("kind", ["rank", "top"])
-async def test_hanging_redis_costs_its_time_out_once_a_second(stack: Stack, kind: str) -> None:
+async def test_hanging_redis_costs_its_time_out_once(
+    stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.breaker._REST_SECONDS", 0.1)
     path = "top" if kind == "top" else f"rank/{stack.user_ids[0]}"
 
     async def is_stale() -> bool:
@@ -363,10 +366,12 @@ async def test_hanging_redis_costs_its_time_out_once_a_second(stack: Stack, kind
     with hanging(stack.valkey):
         # The top is answered from memory until the subscription, asked, has not answered.
         await wait_until(is_stale)
-        for _ in range(2):
-            # This one asked, by a new connection from the second time on. Those after it do not.
-            await wait_until(is_slow)
-            assert sum([await is_slow() for _ in range(10)]) < 3
+        # Redis is asked again a few times meanwhile; one read may be slow by itself.
+        deadline = time.monotonic() + 4
+        slow_reads = 0
+        while time.monotonic() < deadline:
+            slow_reads += await is_slow()
+        assert slow_reads < 2
 
     async def is_fresh() -> bool:
         return "stale" not in await stack.read(path)

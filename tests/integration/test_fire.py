@@ -83,7 +83,7 @@ class Fire:
                 response = await client.get(f"/api/leaderboard/rank/{self.user_ids[0]}")
                 return "stale" not in response.json()
 
-            # A process leaves a Valkey that hung alone for a moment longer (`cache.Breaker`).
+            # A process leaves a Valkey that hung alone for a moment longer (`Breaker`).
             await wait_until(is_fresh)
             await check_reads(client, truth, self.user_ids)
         assert await audit(self.deployment.settings)

@@ -1,0 +1,61 @@
+"""Keeping off a Redis that takes connections and questions, and answers none."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from redis.asyncio import Redis
+
+from service.cache import translate_redis_errors
+from service.errors import CacheTimedOut, CacheUnavailable
+from service.lifecycle import stop_task
+
+_REST_SECONDS: Final = 1.0
+
+
+class Breaker:
+    """Keeps everybody off a Redis that did not answer in time, until it answers again.
+
+    Such a server costs everyone who asks the whole time-out. So once it did, nobody's request asks
+    any more: it is asked in the background, a second after each time that it did not answer. One
+    that is away altogether says so at once and need not be spared.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._asking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Raise `CacheUnavailable` at once while Redis is to be left alone."""
+        if self._asking is not None:
+            raise CacheUnavailable("Redis did not answer in time a moment ago")
+        try:
+            yield
+        except CacheTimedOut:
+            if self._asking is None:
+                self._asking = asyncio.create_task(self._ask_until_answered())
+            raise
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            await stop_task(self._asking)
+
+    async def _ask_until_answered(self) -> None:
+        answered = False
+        while not answered:
+            await asyncio.sleep(_REST_SECONDS)
+            answered = await self._is_answered()
+        self._asking = None
+
+    async def _is_answered(self) -> bool:
+        try:
+            with translate_redis_errors():
+                await self._redis.ping()
+        except CacheTimedOut:
+            return False
+        except CacheUnavailable:
+            return True
+        return True
