@@ -92,6 +92,7 @@ class Console(EagerKeys, Deliveries):
         self._random = random or Random()  # noqa: S311  spreads attempts, guards nothing
         self.picture = Picture(self._clock, gateway.url)
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
+        self._looked_for: int | None = None
         self.add_mode("live", partial(LiveScreen, self.picture))
         self.add_mode("player", partial(PlayerScreen, self.picture, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.picture, desk))
@@ -146,13 +147,20 @@ class Console(EagerKeys, Deliveries):
         self._connection.look_at(event.first)
 
     def on_player_wanted(self, event: PlayerWanted) -> None:
-        """Read the board from where that player is."""
-        self.find_on_board(event.user_id)
+        """Read the board from where that player is, unless that is under way."""
+        # The screen asks each second; on a slow line no answer would ever be waited for.
+        if event.user_id != self._looked_for:
+            self.find_on_board(event.user_id)
 
     @work(exclusive=True, group="follow", exit_on_error=False)
     async def find_on_board(self, user_id: int) -> None:
         """Move the lines to wherever a player stands now."""
-        await self._connection.look_for(user_id)
+        self._looked_for = user_id
+        try:
+            await self._connection.look_for(user_id)
+        finally:
+            if self._looked_for == user_id:
+                self._looked_for = None
 
     def on_status_arrived(self, event: StatusArrived) -> None:
         """Keep the newest status for the next tick."""

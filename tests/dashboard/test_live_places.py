@@ -138,3 +138,13 @@ async def test_following_is_in_the_footer_and_its_mark_is_explained() -> None:
     async with watch_live() as operator:
         assert "f Follow" in operator.screen_text
         assert "» followed (f) until you move" in operator.read("#legend")
+
+
+async def test_a_followed_player_is_found_also_where_each_answer_takes_its_time() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.rank_seconds = 1.5
+        await operator.press("down", "f")
+        operator.peer.add_score(2, -3_000)
+        await operator.pass_time(6.0)
+        assert find_board(operator).selected == find_board(operator).followed == 2
+        assert "2,501 to 3,500 listed" in operator.notice
