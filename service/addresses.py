@@ -36,6 +36,8 @@ _POSTGRES_CHOICES: Final = {
 }
 
 _LOGIN: Final = re.compile(r"(?<=//).*@|^[^/]*@")
+_PASSWORD_OPTION: Final = re.compile(r"(?<=password=)[^&]*")
+_SPECIAL: Final = "in user and password, / ? # [ ] are written %2F %3F %23 %5B %5D"
 
 
 def check_postgres_url(url: str) -> str:
@@ -48,7 +50,7 @@ def check_postgres_url(url: str) -> str:
     options = parse_qs(parts.query)
     with_ports = [f"//{place}" for place in parts.netloc.rpartition("@")[2].split(",")]
     with_ports += [f"//host:{port}" for port in ",".join(options.get("port", [])).split(",")]
-    _try(_POSTGRES_FORM, lambda: [urlsplit(place).port for place in with_ports])
+    _try(url, _POSTGRES_FORM, lambda: [urlsplit(place).port for place in with_ports])
     for name, choices in _POSTGRES_CHOICES.items():
         for choice in options.get(name, []):
             if choice not in choices:
@@ -60,10 +62,10 @@ def check_redis_url(url: str) -> str:
     """Check a URL of a Redis or Valkey, or of a cluster of them."""
     _check_scheme(url, (*_REDIS_SCHEMES, *CLUSTER_SCHEMES))
     if is_cluster(url):
-        _try(_CLUSTER_FORM, lambda: connect_cluster(url, timeout_seconds=1.0))
+        _try(url, _CLUSTER_FORM, lambda: connect_cluster(url, timeout_seconds=1.0))
     else:
         pool: Any = BlockingConnectionPool
-        _try(_REDIS_FORM, lambda: pool.from_url(url).make_connection())
+        _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
     return url
 
 
@@ -74,16 +76,16 @@ def check_broker_url(url: str) -> str:
         # With Redis alone nobody has to load it.
         from pika import URLParameters  # noqa: PLC0415
 
-        _try(_RABBITMQ_FORM, lambda: URLParameters(url))
+        _try(url, _RABBITMQ_FORM, lambda: URLParameters(url))
     else:
         pool: Any = ConnectionPool
-        _try(_REDIS_FORM, lambda: pool.from_url(url).make_connection())
+        _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
     return url
 
 
 def hide_login(url: str) -> str:
     """Return a URL without its user and password, however wrong the rest of it is."""
-    return _LOGIN.sub("…@", url)
+    return _PASSWORD_OPTION.sub("…", _LOGIN.sub("…@", url))
 
 
 def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
@@ -91,12 +93,12 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
     try:
         scheme = urlsplit(url).scheme
     except ValueError as error:
-        raise ValueError(f"{allowed} ({error})") from error
+        raise ValueError(f"{allowed} ({_find_reason(url, error)})") from error
     if scheme not in schemes:
         raise ValueError(allowed)
 
 
-def _try(form: str, make: Callable[[], Any]) -> None:
+def _try(url: str, form: str, make: Callable[[], Any]) -> None:
     try:
         make()
     except TypeError as error:
@@ -104,4 +106,13 @@ def _try(form: str, make: Callable[[], Any]) -> None:
         option = str(error).rpartition(" ")[2]
         raise ValueError(f"{form} (there is no option {option})") from error
     except (ValueError, RedisError) as error:
-        raise ValueError(f"{form} ({error})") from error
+        raise ValueError(f"{form} ({_find_reason(url, error)})") from error
+
+
+def _find_reason(url: str, error: Exception) -> str:
+    """Return an error's words, which quote the URL: of one whose login was cut, the password."""
+    try:
+        is_cut = "@" in url and "@" not in urlsplit(url).netloc
+    except ValueError:
+        is_cut = "@" in url
+    return _SPECIAL if is_cut else str(error)

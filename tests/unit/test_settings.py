@@ -104,6 +104,13 @@ def test_wrong_value_is_told_with_its_name_and_what_is_allowed(
         ("REDIS_URL", "redis://:secret@host:many"),
         ("REDIS_URL", "ada:secret@host"),
         ("BROKER_URL", "amqp://ada:secret@host:many"),
+        ("DATABASE_URL", "postgresql://ada:secret/x@host/x"),
+        ("DATABASE_URL", "postgresql://ada:[secret@host/x"),
+        ("DATABASE_URL", "postgresql://ada:secret\u2100@host/x"),
+        ("DATABASE_URL", "postgresql://host/x?password=secret&sslmode=on"),
+        ("REDIS_URL", "redis://:secret#x@host"),
+        ("REDIS_URL", "redis+cluster://:secret?x@host"),
+        ("BROKER_URL", "amqp://ada:secret/x@host"),
     ],
 )
 def test_password_is_not_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -113,6 +120,14 @@ def test_password_is_not_told(monkeypatch: pytest.MonkeyPatch, name: str, value:
     assert "secret" not in str(error.value)
     assert "cret" not in str(error.value)
     assert "host" in str(error.value)
+
+
+def test_password_that_cuts_the_url_is_to_be_written_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:se/cret@host/x")
+    with pytest.raises(UsageError, match=r"in user and password, / .* are written %2F"):
+        load_settings()
 
 
 @pytest.mark.parametrize(
