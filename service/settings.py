@@ -192,11 +192,11 @@ def load_settings(**overrides: Any) -> Settings:
 @cache
 def _warn_of_strangers() -> None:
     known = {environment_name(field) for field in Settings.model_fields}
-    words = [name.removeprefix(_PREFIX) for name in known]
+    by_words = {name.removeprefix(_PREFIX): name for name in known}
     for stranger in sorted(os.environ.keys() - known - _NAMES_OF_TOOLS):
         if stranger.startswith(_PREFIX):
-            similar = get_close_matches(stranger.removeprefix(_PREFIX), words, n=1)
-            hint = f"; did you mean {_PREFIX}{similar[0]}?" if similar else ""
+            similar = get_close_matches(stranger.removeprefix(_PREFIX), by_words, n=1)
+            hint = f"; did you mean {by_words[similar[0]]}?" if similar else ""
             sys.stderr.write(f"warning: {stranger} is no setting and changes nothing{hint}\n")
 
 

@@ -200,7 +200,12 @@ def test_variable_that_is_no_setting_is_told() -> None:
         "LEADERBOARD_API_KEY": "x",
         "LEADERBOARD_LOG_LEVEL": "info",
     }
-    strange = {"LEADERBOARD_PUBLIC_READ": "false", "LEADERBOARD_XYZZY": "1"}
+    strange = {
+        "LEADERBOARD_PUBLIC_READ": "false",
+        # The URLs have no prefix.
+        "LEADERBOARD_REDIS_URL": "redis://host",
+        "LEADERBOARD_XYZZY": "1",
+    }
     command = [sys.executable, "-c", "from service.settings import load_settings as l; l(), l()"]
     told = [
         subprocess.run(
@@ -213,6 +218,7 @@ def test_variable_that_is_no_setting_is_told() -> None:
         [],
         [
             f"warning: LEADERBOARD_PUBLIC_READ {ends}; did you mean LEADERBOARD_PUBLIC_READS?",
+            f"warning: LEADERBOARD_REDIS_URL {ends}; did you mean REDIS_URL?",
             f"warning: LEADERBOARD_XYZZY {ends}",
         ],
     ]
