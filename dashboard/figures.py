@@ -1,5 +1,6 @@
 """Numbers as an operator reads them: grouped, short, and always with their unit."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Final
@@ -14,6 +15,8 @@ _HUNDRED: Final = 100
 _KILO: Final = 1024
 _MOST_PLACES: Final = 10
 
+_GROUPED: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*")
+
 NOTHING: Final = "·"
 
 
@@ -21,6 +24,14 @@ def write_count(count: float | None) -> str:
     """Return 1240 as 1,240."""
     # Not formatted as a float, which is exact only up to 2^53.
     return NOTHING if count is None else f"{round(count):,}"
+
+
+def drop_grouping(text: str) -> str:
+    """Return 1,240 as 1240.
+
+    A comma that groups no thousands stays: 1,5 is no number here, and must not become 15.
+    """
+    return text.replace(",", "") if _GROUPED.fullmatch(text) else text
 
 
 def write_amount(count: float | None, noun: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import httpx
 
-from dashboard.figures import write_ms
+from dashboard.figures import drop_grouping, write_ms
 from dashboard.simulation.exchange import Failure, Target, judge_answer, send_request
 from dashboard.simulation.plan import PlannedRequest, RequestKind
 from dashboard.simulation.scores import LARGEST_SCORE
@@ -93,7 +93,7 @@ class HandKeys:
 def parse_score(user: str, score: str, game_mode: str) -> HandScore:
     """Return a score from what was typed; raises `ValueError` that says what is allowed."""
     try:
-        user_id, points = int(user.replace(",", "")), int(score.replace(",", ""))
+        user_id, points = int(drop_grouping(user)), int(drop_grouping(score))
     except ValueError:
         raise ValueError("user and score are whole numbers, such as 4711 and 42") from None
     if not 1 <= user_id <= _LARGEST_ID:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from dashboard.figures import drop_grouping
 from dashboard.simulation.plan import Mix, RunOptions, WrongOption
 from dashboard.simulation.scores import Scores
 from dashboard.simulation.stages import parse_stages
@@ -92,7 +93,7 @@ class RunForm:
         if self.seed.strip():
             load["seed"] = self.seed
         for name in set(load) - _LISTS:
-            load[name] = load[name].replace(",", "")
+            load[name] = drop_grouping(load[name])
         return [f"--{name}={text.strip()}" for name, text in load.items()]
 
 
@@ -107,14 +108,14 @@ def _read(field: str, text: str, parse: Callable[[str], Value]) -> Value:
 
 def _parse_number(text: str) -> float:
     try:
-        return float(text.replace(",", ""))
+        return float(drop_grouping(text))
     except ValueError:
         raise ValueError(f"{text!r} is not a number") from None
 
 
 def _parse_whole_number(text: str) -> int:
     try:
-        return int(text.replace(",", ""))
+        return int(drop_grouping(text))
     except ValueError:
         raise ValueError(f"{text!r} is not a whole number") from None
 

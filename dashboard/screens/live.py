@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 from textual.widgets import Input
 
 from dashboard.condition import Condition
-from dashboard.figures import choose_text, write_age, write_rate
+from dashboard.figures import choose_text, drop_grouping, write_age, write_rate
 from dashboard.gateway import PAGE_LIMIT
 from dashboard.link import Connected
 from dashboard.messages import PlayerWanted, WindowWanted
@@ -234,7 +234,7 @@ class LiveScreen(ConsoleScreen):
             self.post_message(WindowWanted(_find_window(place)))
 
     def _go_to_rank(self, answer: str) -> None:
-        text = answer.strip().removeprefix("#").replace(",", "")
+        text = drop_grouping(answer.strip().removeprefix("#"))
         players = self._count_players()
         # Python does not read numbers of thousands of digits.
         is_number = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_RANK

@@ -2,6 +2,7 @@ import pytest
 
 from dashboard.figures import (
     draw_sparkline,
+    drop_grouping,
     write_age,
     write_amount,
     write_bytes,
@@ -50,6 +51,14 @@ def test_write_numbers_with_their_units() -> None:
 def test_the_largest_total_is_written_to_the_last_point() -> None:
     assert write_count(2**63 - 1) == "9,223,372,036,854,775,807"
     assert [write_count(value) for value in (1_240, 12.6, None)] == ["1,240", "13", "·"]
+
+
+def test_only_commas_between_thousands_are_taken_out_of_a_number() -> None:
+    assert [drop_grouping(text) for text in ("1,240", " -1,234,567 ", "10,000.5", "42")] == [
+        *("1240", " -1234567 ", "10000.5", "42")
+    ]
+    for text in ("1,5", "0,125", "12,40", "1,2345", "1234,567", ",", "1,,000"):
+        assert drop_grouping(text) == text
 
 
 @pytest.mark.parametrize(("change", "text"), [(1_240, "+1,240"), (-5, "\u22125"), (0, "")])

@@ -401,6 +401,7 @@ async def test_a_score_waits_for_the_answer_of_the_one_before() -> None:
     [
         ("ada", "1", "", "whole numbers"),
         ("5", "", "", "whole numbers"),
+        ("5", "1,5", "", "whole numbers"),
         ("0", "1", "", "a user id is from 1"),
         ("5", "2147483648", "", "a score is from -2,147,483,648"),
         ("5", "1", "m" * 51, "at most 50 characters"),

@@ -27,6 +27,7 @@ def join(simulating: Simulating, selector: str) -> str:
         ("stages", "0-300", "or stages", "(from 0 to 300 in 60 s)"),
         ("mix", "walk=3", "Mix", "of one of submit, top, rank"),
         ("players", "", "Players", "Players: this field is empty"),
+        ("rate", "2,5", "Rate a second", "Rate a second: '2,5' is not a number"),
         ("seed", "1.5", "Seed", "Seed: '1.5' is not a whole number"),
     ],
 )
