@@ -116,6 +116,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_taking()
         super().resume_writing()
 
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or await the end of a connection that was closed with it."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._await_taking()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection after its last request."""
+        super().timeout_keep_alive_handler()
+        self._await_taking()
+
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request, several, or what is none."""
         if self.transport.is_closing():
@@ -190,9 +201,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _await_taking(self) -> None:
+        self._stop_taking()
         left = self.transport.get_write_buffer_size()
-        seconds = self.server_state.bounds.arrival_seconds
-        self._taking = self.loop.call_later(seconds, self._check_taking, left)
+        if left:
+            seconds = self.server_state.bounds.arrival_seconds
+            self._taking = self.loop.call_later(seconds, self._check_taking, left)
 
     def _check_taking(self, left_before: int) -> None:
         if self.transport.get_write_buffer_size() < left_before:
@@ -211,13 +224,18 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_arriving:
             self._refuse(ArrivedTooSlowly(self.server_state.bounds.arrival_seconds))
         else:
-            self.transport.close()
+            self._close()
 
     def _refuse(self, error: ServiceError) -> None:
         """Close, with an answer where none is being sent already."""
         if not self._is_answering():
             self.transport.write(_encode_answer(error))
+        self._close()
+
+    def _close(self) -> None:
+        """Close once the client has taken what there is, unless it takes nothing."""
         self.transport.close()
+        self._await_taking()
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle

@@ -231,6 +231,27 @@ async def test_client_that_takes_nothing_of_its_answer(server: Server) -> None:
             await reader.readexactly(LARGE)
 
 
+async def test_client_that_leaves_the_end_of_its_answers(server: Server) -> None:
+    async with server.connect() as (_, writer):
+        connection = await server.wait_until_taken()
+        for transport, buffer in (
+            (connection.transport, socket.SO_SNDBUF),
+            (writer.transport, socket.SO_RCVBUF),
+        ):
+            # The system keeps little for them.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, buffer, 4096)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+        def is_left() -> bool:
+            writer.write((HEAD + b"Content-Length: 0\r\n\r\n") * 20)
+            return connection.transport.get_write_buffer_size() > 0
+
+        await wait_until(is_left)
+        await wait_until(connection.is_idle)
+        assert not connection.flow.write_paused
+        await server.let_time_pass_until_closed()
+
+
 async def test_client_that_takes_its_answer_slowly(server: Server) -> None:
     async with server.connect() as (reader, writer):
         writer.write(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
