@@ -29,9 +29,9 @@ class RunClock:
         self._zero = time.perf_counter() + _LEAD_SECONDS
 
     def end(self) -> None:
-        """Let the run have ended."""
+        """Let the run have ended, unless it has: what is cleared up later is no part of it."""
         self.resume()
-        self._ended_at = time.perf_counter()
+        self._ended_at = self._ended_at or time.perf_counter()
 
     @property
     def zero(self) -> float:
