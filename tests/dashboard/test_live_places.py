@@ -148,3 +148,20 @@ async def test_a_followed_player_is_found_also_where_each_answer_takes_its_time(
         await operator.pass_time(6.0)
         assert find_board(operator).selected == find_board(operator).followed == 2
         assert "2,501 to 3,500 listed" in operator.notice
+
+
+async def test_a_service_that_is_away_is_not_asked_for_a_followed_player() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.refuse(503, "overloaded", "Later.", "/rank/")
+        await operator.press("down", "f")
+        operator.peer.add_score(2, -3_000)
+        await operator.pass_time(2.0)
+        assert "/api/leaderboard/rank/2" in operator.peer.requests
+        operator.peer.go_away()
+        await operator.pass_time(1.0)
+        asked = len(operator.peer.requests)
+        await operator.pass_time(20.0)
+        assert "/api/leaderboard/rank/2" not in operator.peer.requests[asked:]
+        operator.peer.come_back()
+        await operator.pass_time(32.0)
+        assert find_board(operator).selected == 2
