@@ -73,7 +73,12 @@ class Lookup:
         """Whether this is how one asks for the player who is known here."""
         player = self.player
         number = wanted.strip().removeprefix("#").lstrip("0")
-        return player is not None and (wanted == player.username or number == str(player.user_id))
+        if player is None:
+            return False
+        # A name of digits may also be the id of somebody else, who comes first.
+        return number == str(player.user_id) or (
+            wanted == player.username and not number.isdecimal()
+        )
 
     def take_player(self, player: Player | None) -> None:
         """Note who it is; None: there is no such player."""

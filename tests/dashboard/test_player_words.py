@@ -43,6 +43,17 @@ async def test_a_player_is_not_compared_with_the_same(wanted: str) -> None:
         assert "c Compare " in operator.screen_text
 
 
+async def test_a_player_whose_name_is_a_number_can_be_compared_with_that_one() -> None:
+    async with watch_live() as operator:
+        operator.peer.scores = [
+            (number, "2" if number == 5 else name, score)
+            for number, name, score in operator.peer.scores
+        ]
+        await look_up(operator, "5")
+        await compare(operator, "2")
+        assert "grace is " in operator.read("#comparison")
+
+
 async def test_a_comparison_says_what_it_lacks() -> None:
     async with watch_live() as operator:
         await look_up(operator, "donald")
