@@ -44,11 +44,14 @@ class Breaker:
             await stop_task(self._asking)
 
     async def _ask_until_answered(self) -> None:
-        answered = False
-        while not answered:
-            await asyncio.sleep(_REST_SECONDS)
-            answered = await self._is_answered()
-        self._asking = None
+        try:
+            answered = False
+            while not answered:
+                await asyncio.sleep(_REST_SECONDS)
+                answered = await self._is_answered()
+        finally:
+            # Whatever ends this: without it nobody would ever ask again.
+            self._asking = None
 
     async def _is_answered(self) -> bool:
         try:
