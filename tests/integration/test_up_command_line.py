@@ -1,5 +1,6 @@
 """The command line's manners: one line on stderr and exit status 1 for a mistake, fast help."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,20 @@ def test_command_without_any_servers_says_both_ways(command: str, tmp_path: Path
     assert answer.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["up", "migrate", "populate", "simulate", "dashboard"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("up", "api", "worker", "scheduler", "migrate", "populate"),
+        *("audit", "rebuild", "simulate", "dashboard"),
+    ],
+)
 def test_help_explains_every_option(command: str) -> None:
     answer = run_leaderboard(command, "--help")
     assert answer.returncode == 0
     assert run_leaderboard(command, "-h").stdout == answer.stdout
     assert f"Usage: leaderboard {command}" in answer.stdout
+    _, *options = re.split(r"\n  (?=-)", answer.stdout)
+    assert options
+    for option in options:
+        name, _, meaning = re.sub(r"\s{2,}", "\n", option).partition("\n")
+        assert len(meaning.split()) > 1, name
