@@ -37,10 +37,12 @@ _GRACE: Final = Entry(user_id=2, username="grace", total_score=1_500, rank=1)
 _ADA: Final = Entry(user_id=1, username="ada", total_score=1_200, rank=2)
 _LINUS: Final = Entry(user_id=3, username="linus", total_score=1_200, rank=2)
 _BOARD: Final = [_GRACE, _ADA, _LINUS]
-_WRONG_SCORE: Final = FieldError("score", "Expected `int`, got `str`")
+_REFUSED: Final = InvalidRequest(
+    "The body is not valid.", FieldError("score", "Expected `int`, got `str`")
+)
 
 _ERRORS: Final[tuple[ServiceError, ...]] = (
-    InvalidRequest("The body is not valid.", _WRONG_SCORE),
+    _REFUSED,
     KeyRequired(),
     KeyRefused(),
     RoleInsufficient("read", "submit"),
@@ -54,8 +56,6 @@ _ERRORS: Final[tuple[ServiceError, ...]] = (
     QueueFull(10_000),
     StandingsUnavailable(),
 )
-
-_REFUSED: Final = InvalidRequest("The body is not valid.", _WRONG_SCORE)
 
 _STATUS: Final = ops.Status(
     version="0.1.0",
