@@ -26,6 +26,9 @@ BOARD_SECONDS: Final = 1.0
 """Longest pause between two reads of the board: the stream tells only of its first hundred."""
 
 SHORTEST_BOARD_SECONDS: Final = 0.2
+_LINES_ABOVE: Final = PAGE_LIMIT // 2
+"""Lines that are read above a player who is looked for; as many are below."""
+
 _READS_A_PAUSE: Final = 4
 """A slow service or a slow line is left alone for as many times as long as a read took."""
 
@@ -62,12 +65,39 @@ class Connection:
     async def look_for(self, user_id: int) -> None:
         """Read the board from above a player on, if that player stands on it."""
         try:
-            rank = (await self._gateway.read_rank(user_id)).rank
+            place = await self._find_place(user_id)
         except GatewayError:
             # The stream, the board or the status say what is wrong; whoever asks asks again.
             return
-        if rank is not None:
-            self.look_at(max(0, rank - 1 - PAGE_LIMIT // 2))
+        if place is not None:
+            self.look_at(max(0, place - _LINES_ABOVE))
+
+    async def _find_place(self, user_id: int) -> int | None:
+        """Return a place, from 0, that is not far above a player; None for one without a rank.
+
+        That is the first of the player's rank. In a tie longer than what is read at once, where
+        players are listed by id, it is looked for by halving.
+        """
+        rank = await self._gateway.read_rank(user_id)
+        if rank.rank is None:
+            return None
+
+        async def is_below(place: int) -> bool:
+            entries = (await self._gateway.read_page(place, 1)).leaderboard
+            return any((entry.rank, entry.user_id) < (rank.rank, user_id) for entry in entries)
+
+        first = rank.rank - 1
+        last_read = first + _LINES_ABOVE - 1
+        if not await is_below(last_read):
+            return first
+        low, high = last_read + 1, rank.players
+        while high - low >= _LINES_ABOVE:
+            middle = (low + high) // 2
+            if await is_below(middle):
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost."""

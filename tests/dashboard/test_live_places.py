@@ -165,3 +165,26 @@ async def test_a_service_that_is_away_is_not_asked_for_a_followed_player() -> No
         operator.peer.come_back()
         await operator.pass_time(32.0)
         assert find_board(operator).selected == 2
+
+
+async def test_a_followed_player_is_found_in_a_tie_longer_than_the_lines() -> None:
+    peer = fill(5_000)
+
+    def tie_from(place: int) -> None:
+        peer.scores = [
+            (number, name, 9_000 - min(number, place)) for number, name, _ in peer.scores
+        ]
+
+    tie_from(500)
+    peer.scores[4_899] = (4_900, "player 4900", 10_000)
+    async with watch_live(peer) as operator:
+        await operator.press("down", "up", "f")
+        tie_from(500)
+        peer.publish()
+        await operator.pass_time(4.0)
+        board = find_board(operator)
+        assert board.selected == board.followed == 4_900
+        assert "=500 " in operator.screen_text
+        asked = peer.requests.count("/api/leaderboard/rank/4900")
+        await operator.pass_time(4.0)
+        assert peer.requests.count("/api/leaderboard/rank/4900") == asked
