@@ -65,6 +65,11 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     index_reader = IndexReader(redis, breaker, database, season_finder, refresh_signal)
     rank_reader = RankReader(lagging_reads, index_reader, season_finder)
     keyring = Keyring(settings)
+    key_limiter = (
+        KeyLimiter(redis, settings.require_redis_url(), settings.key_requests_per_minute)
+        if settings.key_requests_per_minute
+        else None
+    )
     admission = Admission(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     metrics = RequestMetrics()
     status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
@@ -87,6 +92,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             await refresh_signal.drain()
             await top_feed.stop()
             await breaker.stop()
+            if key_limiter is not None:
+                await key_limiter.stop()
             await redis.aclose()
             disconnect_broker(broker)
             await lagging_reads.stop()
@@ -147,13 +154,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         express_lane,
         admission,
         request_limit=settings.request_limit,
-        key_limiter=(
-            KeyLimiter(
-                redis, breaker, settings.require_redis_url(), settings.key_requests_per_minute
-            )
-            if settings.key_requests_per_minute
-            else None
-        ),
+        key_limiter=key_limiter,
     )
     app.asgi_handler = RequestIds(app.asgi_handler, logging_requests=settings.access_log)
     if agent:

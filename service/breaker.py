@@ -8,6 +8,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from service.cache import translate_redis_errors
+from service.cluster import ping
 from service.errors import CacheTimedOut, CacheUnavailable
 from service.lifecycle import stop_task
 
@@ -56,7 +57,7 @@ class Breaker:
     async def _is_answered(self) -> bool:
         try:
             with translate_redis_errors():
-                await self._redis.ping()
+                await ping(self._redis)
         except CacheTimedOut:
             return False
         except CacheUnavailable:

@@ -85,3 +85,12 @@ async def open_subscription(redis: Redis) -> PubSub:
         await client.initialize()
         return client.pubsub(node=client.get_random_node())
     return redis.pubsub()
+
+
+async def ping(redis: Redis) -> None:
+    """Wait for an answer, of a cluster from each node that keys are read from."""
+    client: object = redis
+    if isinstance(client, RedisCluster):
+        await client.execute_command("PING", target_nodes=RedisCluster.PRIMARIES)
+    else:
+        await redis.ping()

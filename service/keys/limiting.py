@@ -27,11 +27,16 @@ class KeyLimiter:
     While Redis is away nothing is counted and nothing refused.
     """
 
-    def __init__(self, redis: Redis, breaker: Breaker, url: str, per_minute: int) -> None:
+    def __init__(self, redis: Redis, url: str, per_minute: int) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(_make_storage(redis, url))
         self._limit = RateLimitItemPerMinute(per_minute)
         self._places = asyncio.Semaphore(_COUNTED_AT_ONCE)
-        self._breaker = breaker
+        # Its own: in a cluster the counters may lie on a node that no rank is read from.
+        self._breaker = Breaker(redis)
+
+    async def stop(self) -> None:
+        """Count no more."""
+        await self._breaker.stop()
 
     async def take(self, name: str) -> TooManyOfKey | None:
         """Count one request of a key; return why it is refused, if it is."""

@@ -3,7 +3,8 @@
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -62,6 +63,17 @@ class Part:
             one.send_signal(signal.SIGKILL)
         self.running.process.wait(10)
         self.running = None
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have it take connections and never answer for the time of the block."""
+        assert self.running is not None
+        process = psutil.Process(self.running.process.pid)
+        process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
 
 
 def create_database(url: str, name: str) -> str:

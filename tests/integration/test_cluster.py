@@ -1,7 +1,7 @@
 """A Redis Cluster as the cache: everything that asks for more than one key finds it in one slot."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,10 @@ import redis as blocking_redis
 from redis.asyncio import Redis
 
 from service.app import create_app
-from service.breaker import Breaker
-from service.cache import connect_redis
+from service.cache import connect_redis, translate_redis_errors
+from service.cluster import ping
 from service.database import Database
+from service.errors import CacheTimedOut, CacheUnavailable
 from service.keys.limiting import KeyLimiter
 from service.ops.audit import audit
 from service.ops.populate import populate
@@ -44,8 +45,25 @@ async def test_cluster_serves_as_cache(
         for seed in (1, 2):
             await populate(settings, players=500, sessions=2_000, seed=seed, reset=True)
             assert await audit(settings), capsys.readouterr().out
+        await find_hanging_nodes(settings, parts)
         await serve_from(settings, parts, ports)
         await limit_a_key(settings)
+
+
+async def find_hanging_nodes(settings: Settings, parts: list[Part]) -> None:
+    async with connect(settings.model_copy(update={"redis_timeout_seconds": 0.2})) as redis:
+        await ping(redis)
+        for part in parts:
+            with part.hanging(), pytest.raises(CacheTimedOut), translate_redis_errors():
+                await ping(redis)
+        await wait_until(lambda: answers(redis))
+
+
+async def answers(redis: Redis) -> bool:
+    with suppress(CacheUnavailable), translate_redis_errors():
+        await ping(redis)
+        return True
+    return False
 
 
 async def serve_from(settings: Settings, parts: list[Part], ports: list[int]) -> None:
@@ -118,7 +136,7 @@ def find_owner(parts: list[Part], ports: list[int]) -> Part:
 
 async def limit_a_key(settings: Settings) -> None:
     async with connect(settings) as redis:
-        limiter = KeyLimiter(redis, Breaker(redis), settings.require_redis_url(), 3)
+        limiter = KeyLimiter(redis, settings.require_redis_url(), 3)
         assert [await limiter.take("game") is None for _ in range(5)] == [True] * 3 + [False] * 2
 
 

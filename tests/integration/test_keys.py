@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.breaker import Breaker
 from service.cache import connect_redis
 from service.database import Database
 from service.embedded import ValkeyServer
@@ -334,8 +333,7 @@ async def test_redis_that_hangs_holds_up_a_flood_once(tmp_path: Path, settings: 
     with ValkeyServer(tmp_path) as valkey:
         own = settings.model_copy(update={"redis_url": valkey.url, "redis_timeout_seconds": 0.3})
         redis = connect_redis(own)
-        breaker = Breaker(redis)
-        limiter = KeyLimiter(redis, breaker, valkey.url, per_minute=1)
+        limiter = KeyLimiter(redis, valkey.url, per_minute=1)
         assert await limiter.take("game") is None
         assert await limiter.take("game") is not None
         with hanging(valkey):
@@ -344,7 +342,7 @@ async def test_redis_that_hangs_holds_up_a_flood_once(tmp_path: Path, settings: 
             # One after the other, or a few at once, they would wait for many time-outs.
             assert time.monotonic() - started_at < 2
             assert set(refused) == {None}
-        await breaker.stop()
+        await limiter.stop()
         await redis.aclose()
 
 
