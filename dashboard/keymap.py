@@ -1,7 +1,7 @@
-"""Other keys for the console's actions, from a file."""
+"""Other keys for the console's actions, from a file, and their names in what the console says."""
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 
@@ -25,7 +25,29 @@ def read_keymap(path: Path, known: Collection[str]) -> dict[str, str]:
         if name not in known:
             ids = ", ".join(sorted(known))
             raise UnusableKeymap(f"{path}: no action is called {name!r}; there are {ids}")
-        if not isinstance(keys, str) or not keys:
+        if not isinstance(keys, str) or not all(key.strip() for key in keys.split(",")):
             raise UnusableKeymap(f'{path}: {name} needs keys such as "p" or "p,ctrl+s"')
         keymap[name] = keys
     return keymap
+
+
+class KeyNames:
+    """How sentences name the keys in effect, by the ids of their actions: `keys["live.follow"]`."""
+
+    def __init__(self, defaults: Mapping[str, str], name_key: Callable[[str], str]) -> None:
+        self._defaults = defaults
+        self._name_key = name_key
+        self._changed: Mapping[str, str] = {}
+
+    def change(self, keymap: Mapping[str, str]) -> None:
+        """Name the keys of this keymap from now on, and the defaults of what it leaves out."""
+        self._changed = keymap
+
+    def __getitem__(self, action_id: str) -> str:
+        """Return the first key of an action: one is enough to say how something is done."""
+        return self.list_names(action_id)[0]
+
+    def list_names(self, action_id: str) -> list[str]:
+        """Return all keys of an action."""
+        keys = self._changed.get(action_id, self._defaults[action_id])
+        return [self._name_key(key) for key in keys.split(",")]

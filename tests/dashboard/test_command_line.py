@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.app import list_action_ids
+from dashboard.app import list_default_keys
 from dashboard.keymap import UnusableKeymap, read_keymap
 
 
@@ -40,7 +40,7 @@ def test_help_names_the_options() -> None:
 def test_read_keymap(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     path.write_text('"console.pause" = "p"\n"live.follow" = "f,ctrl+f"\n')
-    assert read_keymap(path, list_action_ids()) == {
+    assert read_keymap(path, list_default_keys()) == {
         "console.pause": "p",
         "live.follow": "f,ctrl+f",
     }
@@ -51,6 +51,7 @@ def test_read_keymap(tmp_path: Path) -> None:
     [
         ('"console.puase" = "p"', "no action is called 'console.puase'"),
         ('"console.pause" = 3', "console.pause needs keys"),
+        ('"console.pause" = "p,"', "console.pause needs keys"),
         ("console.pause =", "is not TOML"),
     ],
 )
@@ -58,4 +59,4 @@ def test_read_keymap_says_what_is_wrong(content: str, reason: str, tmp_path: Pat
     path = tmp_path / "keys.toml"
     path.write_text(content)
     with pytest.raises(UnusableKeymap, match=reason):
-        read_keymap(path, list_action_ids())
+        read_keymap(path, list_default_keys())

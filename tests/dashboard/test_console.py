@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding
 from textual.command import CommandPalette
 
-from dashboard.app import Console, list_action_ids
+from dashboard.app import Console, list_default_keys
 from dashboard.export import UnknownFormat, write_rows
 from dashboard.gateway import Gateway
 from dashboard.screens.health import HealthScreen
@@ -87,7 +87,7 @@ def test_every_binding_has_an_id() -> None:
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
     owners = (Console, BoardView, Choice, Prompt, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
-    assert ids == list_action_ids()
+    assert ids == list(list_default_keys())
     assert len(set(ids)) == len(ids)
 
 
