@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.gateway import Gateway
+from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.dashboard.frozen_clock import FrozenClock
@@ -150,3 +151,7 @@ async def watch_live(
     async with open_console(peer, size, keymap=keymap) as operator:
         await operator.pass_time()
         yield operator
+
+
+def find_board(operator: Operator) -> BoardView:
+    return operator.console.screen.query_one(BoardView)

@@ -13,6 +13,7 @@ from dashboard.keymap import KeyNames
 from dashboard.screens.simulate import SimulateScreen
 from dashboard.simulation.reports import RunState
 from tests.dashboard.operating import Operator, watch_live
+from tests.dashboard.service_peer import fill
 from tests.dashboard.simulating import (
     Runs,
     Simulating,
@@ -20,7 +21,6 @@ from tests.dashboard.simulating import (
     make_report,
     open_simulate,
 )
-from tests.dashboard.test_live import fill
 
 DEFAULTS = list_default_keys()
 OTHERS = {action_id: f"f{number}" for number, action_id in enumerate(DEFAULTS, start=21)}

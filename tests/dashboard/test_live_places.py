@@ -11,8 +11,8 @@ from dashboard.whereabouts import Whereabouts, describe_whereabouts
 from dashboard.widgets.board_columns import draw_board_line, measure_rank
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
-from tests.dashboard.operating import Operator, watch_live
-from tests.dashboard.test_live import fill, find_board
+from tests.dashboard.operating import Operator, find_board, watch_live
+from tests.dashboard.service_peer import fill
 
 
 async def focus_a_panel(operator: Operator) -> None:
