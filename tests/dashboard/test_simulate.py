@@ -6,17 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from textual.widgets import Input
 
-from dashboard.simulation.reports import (
-    GeneratorReport,
-    LedgerReport,
-    RunState,
-)
-from tests.dashboard.simulating import (
-    Simulating,
-    make_ended_report,
-    make_report,
-    open_simulate,
-)
+from dashboard.simulation.reports import GeneratorReport, LedgerReport, RunState
+from tests.dashboard.simulating import Simulating, make_ended_report, make_report, open_simulate
 from tests.dashboard.test_screens import SIZES, SNAPSHOTS
 
 Scene = Callable[[Simulating], Awaitable[None]]

@@ -6,10 +6,7 @@ from textual.widgets import Input
 from dashboard.hand_submission import HandAnswer, HandScore
 from dashboard.simulation.run_directory import Command
 from dashboard.widgets.hand_row import HandRow
-from tests.dashboard.simulating import (
-    Simulating,
-    open_simulate,
-)
+from tests.dashboard.simulating import Simulating, open_simulate
 
 
 async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> None:

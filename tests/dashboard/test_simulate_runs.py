@@ -5,22 +5,12 @@ import pytest
 from textual.widgets import Input
 
 from dashboard.simulation.plan import RunOptions
-from dashboard.simulation.reports import (
-    RunState,
-    SecondReport,
-    describe_options,
-)
+from dashboard.simulation.reports import RunState, SecondReport, describe_options
 from dashboard.simulation.run_directory import Command
 from dashboard.widgets.rate_chart import RateChart
 from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.service_peer import ServicePeer
-from tests.dashboard.simulating import (
-    IDENTITY,
-    Runs,
-    Simulating,
-    make_report,
-    open_simulate,
-)
+from tests.dashboard.simulating import IDENTITY, Runs, Simulating, make_report, open_simulate
 from tests.dashboard.test_simulate import (
     simulate_closed,
     simulate_ended,
