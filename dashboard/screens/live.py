@@ -207,10 +207,12 @@ class LiveScreen(ConsoleScreen):
 
     def _keep_following(self, at: float) -> None:
         """Go after a followed player who has left the lines that are here."""
-        followed = self._board_view.followed
-        if followed is None or self.picture.paused or not self.picture.board.entries:
+        followed, picture = self._board_view.followed, self.picture
+        # A service that is away is asked again when its pause is over, and not each second.
+        is_watched = isinstance(picture.link, Connected) and not picture.paused
+        if followed is None or not is_watched or not picture.board.entries:
             return
-        if self.picture.board.find(followed) is None and at >= self._look_again_at:
+        if picture.board.find(followed) is None and at >= self._look_again_at:
             self._look_again_at = at + _LOOK_AGAIN_SECONDS
             self.post_message(PlayerWanted(followed))
 
