@@ -166,6 +166,23 @@ async def test_scores_of_a_million_players_are_whole() -> None:
         assert " 3,800 " in line
 
 
+async def test_blanks_around_a_name_count_only_where_there_is_such_a_name() -> None:
+    async with watch_live() as operator:
+        operator.peer.scores.append((10, " grace", 7))
+        await look_up(operator, " donald ")
+        assert "donald  id 5" in operator.screen_text
+        await operator.press("slash", "ctrl+u")
+        await operator.type(" grace")
+        await operator.press("enter")
+        assert "grace  id 10" in operator.screen_text
+        await operator.press("slash", "ctrl+u")
+        await operator.type("  ")
+        await operator.press("enter")
+        assert "no player has the id or name “(blank)”" in operator.notice
+        asked = [path for path in operator.peer.requests if path.startswith("/api/players?")]
+        assert asked[-1] == "/api/players?username=++"
+
+
 async def watch_donald_gain(operator: Operator, looks: int) -> PlayerPane:
     """Let him gain 1,070 points after so many looks at 6,000, which began at 5,000."""
     await look_up(operator, "donald")
