@@ -42,7 +42,7 @@ def list_actions(
 
 def name_key(key: str) -> str:
     """Return a key as people write it: `slash` as /, and no signs for keys that have a word."""
-    if key == "minus":
+    if key in {"minus", "-"}:
         # In a sentence a hyphen does not look like a key.
         return "\N{MINUS SIGN}"
     *modifiers, last = key.split("+")

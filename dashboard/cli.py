@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from dashboard.actions import name_key
 from dashboard.app import Console, list_default_keys
 from dashboard.clock import SystemClock
 from dashboard.gateway import Gateway
@@ -79,7 +80,7 @@ def dashboard(
 
     Press ? in the console for its keys.
     """
-    keymap = read_keymap(keys, list_default_keys()) if keys else {}
+    keymap = read_keymap(keys, list_default_keys(), name_key) if keys else {}
     if web:
         command = [sys.executable, "-P", "-m", "dashboard", "--served", "--url", url]
         command += ["--keys", str(keys.resolve())] if keys else []

@@ -254,6 +254,7 @@ async def test_a_bracket_as_a_key_is_not_read_as_markup() -> None:
         ("slash", "/"),
         ("question_mark", "?"),
         ("minus", "\N{MINUS SIGN}"),
+        ("-", "\N{MINUS SIGN}"),
         ("plus", "+"),
         ("space", "space"),
         ("escape", "escape"),
