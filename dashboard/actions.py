@@ -40,6 +40,16 @@ def list_actions(
     return actions
 
 
+def read_default_keys(owners: Iterable[type[DOMNode]]) -> dict[str, str]:
+    """Return the keys that actions have until they are changed, by the ids of the actions."""
+    bindings = (binding for owner in owners for binding in owner.BINDINGS)
+    return {
+        binding.id: binding.key
+        for binding in bindings
+        if isinstance(binding, Binding) and binding.id
+    }
+
+
 def name_key(key: str) -> str:
     """Return a key as people write it: `slash` as /, and no signs for keys that have a word."""
     if key in {"minus", "-"}:

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from dashboard.actions import PALETTE_ID, Action, list_actions, name_key
+from dashboard.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
 from dashboard.deliveries import Deliveries
@@ -228,12 +228,8 @@ class Console(EagerKeys, Deliveries):
 
     def action_maximize(self) -> None:
         """Give the widget in focus the whole screen, or take it back."""
-        screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif screen.focused is None or not screen.maximize(screen.focused, container=False):
-            key = screen.next_panel_key if isinstance(screen, ConsoleScreen) else "tab"
-            self.notify(f"Press {key} to choose a panel first.", markup=False)
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.toggle_maximized()
 
     def action_copy(self) -> None:
         """Copy what is selected on the screen in front."""
@@ -289,10 +285,4 @@ class Console(EagerKeys, Deliveries):
 def list_default_keys() -> dict[str, str]:
     """Return the keys of all actions by the ids by which they can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    owners = (Console, BoardView, Choice, Prompt, *screens)
-    bindings = (binding for owner in owners for binding in owner.BINDINGS)
-    return {
-        binding.id: binding.key
-        for binding in bindings
-        if isinstance(binding, Binding) and binding.id
-    }
+    return read_default_keys((Console, BoardView, Choice, Prompt, *screens))

@@ -160,6 +160,13 @@ class ConsoleScreen(Screen[None]):
     def start_search(self) -> None:
         """Let the operator search on this screen."""
 
+    def toggle_maximized(self) -> None:
+        """Give the widget in focus the whole screen, or take it back."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is None or not self.maximize(self.focused, container=False):
+            self.notify(f"Press {self.next_panel_key} to choose a panel first.", markup=False)
+
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
         """Ask the operator; the answer comes as a message of the prompt."""
         # A panel that has the screen to itself would cover the question.
