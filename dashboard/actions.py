@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.keys import KEY_DISPLAY_ALIASES, format_key
 
 PALETTE_ID: Final = "console.palette"
 
@@ -37,3 +38,22 @@ def list_actions(
                 shown = [display(binding.with_key(key)) for key in keys]
                 actions.append(Action(node, binding, " ".join(shown)))
     return actions
+
+
+def read_default_keys(owners: Iterable[type[DOMNode]]) -> dict[str, str]:
+    """Return the keys that actions have until they are changed, by the ids of the actions."""
+    bindings = (binding for owner in owners for binding in owner.BINDINGS)
+    return {
+        binding.id: binding.key
+        for binding in bindings
+        if isinstance(binding, Binding) and binding.id
+    }
+
+
+def name_key(key: str) -> str:
+    """Return a key as people write it: `slash` as /, and no signs for keys that have a word."""
+    if key in {"minus", "-"}:
+        # In a sentence a hyphen does not look like a key.
+        return "\N{MINUS SIGN}"
+    *modifiers, last = key.split("+")
+    return "+".join([*modifiers, last if last in KEY_DISPLAY_ALIASES else format_key(last)])

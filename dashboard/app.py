@@ -1,6 +1,6 @@
 """The console: wires connection, picture and screens together, and holds the keys they share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -12,13 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from dashboard.actions import PALETTE_ID, Action, list_actions
+from dashboard.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
 from dashboard.clock import Clock, SystemClock
 from dashboard.connection import Connection
 from dashboard.deliveries import Deliveries
 from dashboard.eager_keys import EagerKeys
 from dashboard.event_log import Event
 from dashboard.gateway import Gateway
+from dashboard.keymap import KeyNames
 from dashboard.link import Connected
 from dashboard.messages import (
     LinkChanged,
@@ -90,13 +91,19 @@ class Console(EagerKeys, Deliveries):
         self._desk = desk
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  spreads attempts, guards nothing
-        self.picture = Picture(self._clock, gateway.url)
+        self._key_names = KeyNames(list_default_keys(), name_key)
+        self.picture = Picture(self._clock, gateway.url, self._key_names)
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self._looked_for: int | None = None
         self.add_mode("live", partial(LiveScreen, self.picture))
         self.add_mode("player", partial(PlayerScreen, self.picture, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.picture, desk))
         self.add_mode("health", partial(HealthScreen, self.picture))
+
+    def set_keymap(self, keymap: Mapping[str, str]) -> None:
+        """Let other keys act, and be named wherever a key is."""
+        super().set_keymap(dict(keymap))
+        self._key_names.change(self._keymap)
 
     def on_mount(self) -> None:
         """Start watching."""
@@ -229,11 +236,8 @@ class Console(EagerKeys, Deliveries):
 
     def action_maximize(self) -> None:
         """Give the widget in focus the whole screen, or take it back."""
-        screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif screen.focused is None or not screen.maximize(screen.focused, container=False):
-            self.notify("Press tab to choose a panel first.", markup=False)
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.toggle_maximized()
 
     def action_copy(self) -> None:
         """Copy what is selected on the screen in front."""
@@ -259,7 +263,8 @@ class Console(EagerKeys, Deliveries):
         """List the keys that work here, and what the words here mean."""
         screen = self.screen
         words = screen.WORDS if isinstance(screen, ConsoleScreen) else ()
-        self.push_screen(KeysScreen(list_help(self._list_actions(screen), self, words)))
+        listed = list_help(self._list_actions(screen), self, words)
+        self.push_screen(KeysScreen(listed, self._key_names))
 
     def action_retry(self) -> None:
         """Try to connect now, or while connected ask for the board at once."""
@@ -285,9 +290,7 @@ class Console(EagerKeys, Deliveries):
         ]
 
 
-def list_action_ids() -> list[str]:
-    """Return the ids by which the keys of actions can be changed."""
+def list_default_keys() -> dict[str, str]:
+    """Return the keys of all actions by the ids by which they can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    owners = (Console, BoardView, Choice, Prompt, *screens)
-    bindings = (binding for owner in owners for binding in owner.BINDINGS)
-    return [binding.id for binding in bindings if isinstance(binding, Binding) and binding.id]
+    return read_default_keys((Console, BoardView, Choice, Prompt, *screens))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from dashboard.app import Console, list_action_ids
+from dashboard.actions import name_key
+from dashboard.app import Console, list_default_keys
 from dashboard.clock import SystemClock
 from dashboard.gateway import Gateway
 from dashboard.hand_submission import ServiceSubmitter
@@ -79,7 +80,7 @@ def dashboard(
 
     Press ? in the console for its keys.
     """
-    keymap = read_keymap(keys, list_action_ids()) if keys else {}
+    keymap = read_keymap(keys, list_default_keys(), name_key) if keys else {}
     if web:
         command = [sys.executable, "-P", "-m", "dashboard", "--served", "--url", url]
         command += ["--keys", str(keys.resolve())] if keys else []

@@ -1,7 +1,7 @@
-"""Other keys for the console's actions, from a file."""
+"""Other keys for the console's actions, from a file, and their names in what the console says."""
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -9,10 +9,13 @@ class UnusableKeymap(Exception):
     """The file of keys cannot be used; the message says which line of it, or why."""
 
 
-def read_keymap(path: Path, known: Collection[str]) -> dict[str, str]:
+def read_keymap(
+    path: Path, defaults: Mapping[str, str], name_key: Callable[[str], str]
+) -> dict[str, str]:
     """Return keys by the id of their action, as in `"console.pause" = "p,ctrl+s"`.
 
-    Raises `UnusableKeymap` for a file that cannot be read and for an id that no action has.
+    Raises `UnusableKeymap` for a file that cannot be read, for an id that no action has, and for a
+    key that would take another action its own.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -22,10 +25,57 @@ def read_keymap(path: Path, known: Collection[str]) -> dict[str, str]:
         raise UnusableKeymap(f"{path} is not TOML: {error}") from error
     keymap: dict[str, str] = {}
     for name, keys in content.items():
-        if name not in known:
-            ids = ", ".join(sorted(known))
+        if name not in defaults:
+            ids = ", ".join(sorted(defaults))
             raise UnusableKeymap(f"{path}: no action is called {name!r}; there are {ids}")
-        if not isinstance(keys, str) or not keys:
+        if not isinstance(keys, str) or not all(key.strip() for key in keys.split(",")):
             raise UnusableKeymap(f'{path}: {name} needs keys such as "p" or "p,ctrl+s"')
         keymap[name] = keys
+    names = KeyNames(defaults, name_key)
+    names.change(keymap)
+    for name in keymap:
+        taken = names.find_rival(name)
+        if taken is not None:
+            raise UnusableKeymap(f"{path}: {name} and {taken} would have the same key")
     return keymap
+
+
+class KeyNames:
+    """How sentences name the keys in effect, by the ids of their actions: `keys["live.follow"]`."""
+
+    def __init__(self, defaults: Mapping[str, str], name_key: Callable[[str], str]) -> None:
+        self._defaults = defaults
+        self._name_key = name_key
+        self._changed: Mapping[str, str] = {}
+
+    def change(self, keymap: Mapping[str, str]) -> None:
+        """Name the keys of this keymap from now on, and the defaults of what it leaves out."""
+        self._changed = keymap
+
+    def __getitem__(self, action_id: str) -> str:
+        """Return the first key of an action: one is enough to say how something is done."""
+        return self.list_names(action_id)[0]
+
+    def list_names(self, action_id: str) -> list[str]:
+        """Return all keys of an action."""
+        keys = self._changed.get(action_id, self._defaults[action_id])
+        return [self._name_key(key.strip()) for key in keys.split(",")]
+
+    def find_rival(self, action_id: str) -> str | None:
+        """Return an action of the same place that has one of its keys, of which one would not act.
+
+        Not one that shares its default: those two are never offered together.
+        """
+        own = set(self.list_names(action_id))
+        for other, keys in self._defaults.items():
+            is_near = other != action_id and _find_place(other) == _find_place(action_id)
+            shares = keys == self._defaults[action_id]
+            if is_near and not shares and own & set(self.list_names(other)):
+                return other
+        return None
+
+
+def _find_place(action_id: str) -> str:
+    """Return where an action is offered; other screens work from everywhere, as the console's."""
+    place = action_id.partition(".")[0]
+    return "console" if place == "mode" else place

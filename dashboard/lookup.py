@@ -131,6 +131,8 @@ class Lookup:
 async def find_player(gateway: Gateway, wanted: str) -> Player | None:
     """Return the player of that id, else of exactly that name; None if there is neither.
 
+    The blanks around a name count only where there is a name with them.
+
     Raises `GatewayError` for everything but a player who is not there.
     """
     number = wanted.strip().removeprefix("#")
@@ -140,11 +142,13 @@ async def find_player(gateway: Gateway, wanted: str) -> Player | None:
         except Refused as error:
             if error.status != _NOT_FOUND:
                 raise
-    try:
-        return await gateway.find_player_by_name(wanted)
-    except Refused as error:
-        if error.status != _NOT_FOUND:
-            raise
+    # A name may begin or end with blanks, but those around one that was pasted are seldom its own.
+    for name in dict.fromkeys((wanted, wanted.strip() or wanted)):
+        try:
+            return await gateway.find_player_by_name(name)
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
     return None
 
 

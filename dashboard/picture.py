@@ -10,6 +10,7 @@ from dashboard.event_log import Event, EventLog, Severity
 from dashboard.figures import write_age, write_amount, write_time
 from dashboard.gateway import GatewayError
 from dashboard.health import Health
+from dashboard.keymap import KeyNames
 from dashboard.link import Connected, Connecting, Faulty, Link
 from dashboard.names import clean_name
 from dashboard.run_events import RunEvents
@@ -27,9 +28,10 @@ _STALE_PARTS: Final = {
 class Picture:
     """Takes what arrives and keeps the newest; while paused it holds that back and counts it."""
 
-    def __init__(self, clock: Clock, url: str) -> None:
+    def __init__(self, clock: Clock, url: str, keys: KeyNames) -> None:
         self.clock = clock
         self.url = url
+        self.keys = keys
         self.address = url.partition("://")[2]
         self.link: Link = Connecting()
         self.board = Board()
@@ -147,10 +149,9 @@ class Picture:
         if trouble is not None:
             return trouble
         if self.paused:
-            return Condition(
-                Kind.PAUSED,
-                f"Paused: {write_amount(self.held, 'update')} held back. Press space to go on.",
-            )
+            held = f"{write_amount(self.held, 'update')} held back"
+            key = self.keys["console.pause"]
+            return Condition(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
         if self.top_error is not None:
             error = self.top_error
             kept = f" Shown {self.describe_age()}." if self.top else ""
@@ -162,10 +163,8 @@ class Picture:
         if lag is not None:
             return Condition(Kind.STALE, f"{self.describe_age()}: {lag}")
         if not self.top.players:
-            return Condition(
-                Kind.EMPTY,
-                "Nobody has played yet: press 3 to start traffic",
-            )
+            key = self.keys["mode.simulate"]
+            return Condition(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
         return Condition(Kind.LIVE, "")
 
     def judge_link(self, *, has_data: bool) -> Condition | None:
@@ -179,7 +178,7 @@ class Picture:
                 return Condition(Kind.DISCONNECTED, sentence)
             return Condition(Kind.LOADING, f"Connecting to {self.address}")
         seconds = max(0, round(link.retry_at - self.clock.monotonic()))
-        retry = f"next try in {seconds} s (r: now)"
+        retry = f"next try in {seconds} s ({self.keys['console.retry']}: now)"
         kept = f"; shown {self.describe_age()}" if has_data else ""
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")

@@ -6,7 +6,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Final, Protocol
+from urllib.parse import urlsplit
 
 from dashboard.simulation.run_directory import (
     Command,
@@ -16,6 +17,9 @@ from dashboard.simulation.run_directory import (
     read_run,
     send_command,
 )
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_THIS_MACHINE: Final = {"localhost", "127.0.0.1", "::1"}
 
 
 class RunSource(Protocol):
@@ -59,7 +63,9 @@ class LocalRuns:
 
     def find_last(self) -> FoundRun | None:
         """Return the run that goes on, else the last one that did; None without any."""
-        ours = [run for run in list_runs(self._runs) if run.identity.url.rstrip("/") == self._url]
+        service = _identify_service(self._url)
+        runs = list_runs(self._runs)
+        ours = [run for run in runs if _identify_service(run.identity.url) == service]
         alive = [run for run in ours if run.alive]
         return next(iter(alive or ours), None)
 
@@ -101,3 +107,16 @@ class LocalRuns:
     def tell(self, run_id: str, command: Command) -> None:
         """Tell a run what to do; raises `RunAway` where it does not go on."""
         send_command(self._runs, run_id, command)
+
+
+def _identify_service(url: str) -> tuple[str | int | None, ...]:
+    """Return what is the same for all URLs of one service, however an operator types them."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        # Whatever stands in a trace: it is that of another service.
+        return (url,)
+    # `hostname` is in lower case.
+    host = "localhost" if parts.hostname in _THIS_MACHINE else parts.hostname
+    return parts.scheme, host, port, parts.path.rstrip("/")

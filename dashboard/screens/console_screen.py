@@ -12,6 +12,7 @@ from textual.widgets import Footer
 
 from dashboard.condition import Condition, Kind
 from dashboard.figures import write_age, write_ms
+from dashboard.keymap import KeyNames
 from dashboard.link import Connected, Connecting, Faulty
 from dashboard.names import clean_name
 from dashboard.picture import BOARD_NAME, Picture
@@ -134,6 +135,16 @@ class ConsoleScreen(Screen[None]):
         return ""
 
     @property
+    def keys(self) -> KeyNames:
+        """How to name the keys in effect."""
+        return self.picture.keys
+
+    @property
+    def next_panel_key(self) -> str:
+        """The key that gives the focus to the next panel: Textual's own, which stays."""
+        return "tab"
+
+    @property
     def notice_width(self) -> int:
         """The room for the sentence beside the mark that all is well."""
         return self.size.width - len(_write_mark(Kind.LIVE))
@@ -149,6 +160,13 @@ class ConsoleScreen(Screen[None]):
     def start_search(self) -> None:
         """Let the operator search on this screen."""
 
+    def toggle_maximized(self) -> None:
+        """Give the widget in focus the whole screen, or take it back."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is None or not self.maximize(self.focused, container=False):
+            self.notify(f"Press {self.next_panel_key} to choose a panel first.", markup=False)
+
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
         """Ask the operator; the answer comes as a message of the prompt."""
         # A panel that has the screen to itself would cover the question.
@@ -157,15 +175,18 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_tabs(self) -> ToneLine:
         spans: list[Span] = [(" leaderboard ", "strong")]
-        for number, (mode, title) in enumerate(MODES, start=1):
+        for mode, title in MODES:
             spans.append((" ", ""))
-            spans.append((f" {number} {title} ", "marked" if mode == self.MODE else "muted"))
+            key = self.keys[f"mode.{mode}"]
+            spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
         return spans
 
     def _draw_notice(self, condition: Condition) -> list[ToneLine]:
         sentence = condition.sentence or self.describe_live()
         if self.maximized is not None:
-            sentence = f"m or escape: back to all panels. {sentence}"
+            key = self.keys["console.maximize"]
+            # Escape is Textual's own way back.
+            sentence = f"{key} or escape: back to all panels. {sentence}"
         mark = _write_mark(condition.kind)
         first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
         lines: list[ToneLine] = [[(mark, _TONES[condition.kind]), (first, "")]]

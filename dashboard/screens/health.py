@@ -83,6 +83,11 @@ class HealthScreen(ConsoleScreen):
         self.query_one("#events", Panel).focus()
         super().on_mount()
 
+    @property
+    def next_panel_key(self) -> str:
+        """The key that gives the focus to the next panel, which is offered here."""
+        return self.keys["health.next"]
+
     def judge(self) -> Condition:
         """Return in what condition the status is, which is asked for by itself."""
         picture = self.picture
@@ -158,7 +163,8 @@ class HealthScreen(ConsoleScreen):
 
     def start_search(self) -> None:
         """Filter the events."""
-        self.ask("events", "Filter events", hint="a part, warn, bad, or a word; escape shows all")
+        hint = f"a part, warn, bad, or a word; {self.keys['prompt.cancel']} shows all"
+        self.ask("events", "Filter events", hint=hint)
 
     def action_clear(self) -> None:
         """Show all events again."""

@@ -10,6 +10,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 
 from dashboard.actions import Action
+from dashboard.keymap import KeyNames
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
@@ -51,19 +52,20 @@ class KeysScreen(ModalScreen[None]):
         Binding("escape,question_mark,q,enter", "dismiss", "Close", id="keys.close"),
     ]
 
-    def __init__(self, keys: Sequence[KeyHelp]) -> None:
+    def __init__(self, listed: Sequence[KeyHelp], keys: KeyNames) -> None:
         super().__init__()
+        self._listed = listed
         self._keys = keys
 
     def compose(self) -> ComposeResult:
         """One panel."""
-        yield Panel("Keys and words (escape closes)", id="keys")
+        yield Panel(f"Keys and words ({self._keys['keys.close']} closes)", id="keys")
 
     def on_mount(self) -> None:
         """Fill it."""
         lines: list[ToneLine] = []
         place = ""
-        for where, key, description in self._keys:
+        for where, key, description in self._listed:
             if where != place:
                 lines.append([(where, "accent")])
                 place = where

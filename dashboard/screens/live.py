@@ -21,8 +21,8 @@ from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.side_lines import (
-    MARKS,
     draw_gainers,
+    draw_marks,
     draw_movers,
     draw_traffic,
     read_submits,
@@ -81,7 +81,7 @@ class LiveScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Explain the marks."""
-        self.query_one("#legend", Panel).show(MARKS)
+        self.query_one("#legend", Panel).show(draw_marks(self.keys["live.follow"]))
         self._board_view.focus()
         super().on_mount()
 
@@ -100,17 +100,20 @@ class LiveScreen(ConsoleScreen):
         place, players = self._board_view.place, picture.top.players
         if self._board_view.wanted:
             wanted = quote_name(self._board_view.wanted)
+            in_field = isinstance(self.focused, Input)
+            shows_all = f"{self.keys['prompt.cancel' if in_field else 'live.clear']} shows all"
             if lines and not matches:
                 return (
                     f"Nobody of these {lines:,} matches {wanted}; "
-                    "escape shows all, 2 looks up any player"
+                    f"{shows_all}, {self.keys['mode.player']} looks up any player"
                 )
-            return f"{matches:,} of the {lines:,} listed match {wanted}; escape shows all"
+            return f"{matches:,} of the {lines:,} listed match {wanted}; {shows_all}"
         if place is None:
             return ""
         window = picture.board.read_window_seconds(picture.clock.monotonic())
         first = picture.board.first
-        long, short = describe_whereabouts(Whereabouts(place, first + 1, first + lines, players))
+        where = Whereabouts(place, first + 1, first + lines, players)
+        long, short = describe_whereabouts(where, self.keys)
         submits = f"{write_rate(read_submits(picture))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(
@@ -166,9 +169,9 @@ class LiveScreen(ConsoleScreen):
 
     def start_search(self) -> None:
         """Filter the board by name or id."""
-        self.ask(
-            "filter", "Filter", hint="part of a name, in any case, or of an id; escape shows all"
-        )
+        key = self.keys["prompt.cancel"]
+        hint = f"part of a name, in any case, or of an id; {key} shows all"
+        self.ask("filter", "Filter", hint=hint)
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
@@ -227,7 +230,8 @@ class LiveScreen(ConsoleScreen):
             self._wanted_place = None
             self._board_view.go_to_line(place - self.picture.board.first)
         elif self.picture.paused:
-            self.notify("Paused: press space, then go there.", markup=False)
+            key = self.keys["console.pause"]
+            self.notify(f"Paused: press {key}, then go there.", markup=False)
         elif not isinstance(self.picture.link, Connected):
             self.notify("Only the lines that are here can be shown now.", markup=False)
         else:

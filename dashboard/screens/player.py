@@ -101,8 +101,9 @@ class PlayerScreen(ConsoleScreen):
         wanted = quote_name(self._first.lookup.wanted) if self._first.lookup.wanted else ""
         match stage:
             case Stage.IDLE:
+                key = self.keys["console.search"]
                 return Condition(
-                    Kind.EMPTY, "Type a player's id or exact name. / comes back to the field."
+                    Kind.EMPTY, f"Type a player's id or exact name. {key} comes back to the field."
                 )
             case Stage.SEARCHING:
                 return Condition(Kind.LOADING, f"Looking for {wanted}")
@@ -121,8 +122,12 @@ class PlayerScreen(ConsoleScreen):
 
     def describe_live(self) -> str:
         """Tell how to go on."""
-        also = "c stops comparing" if self._comparing else "c compares with another player"
-        return f"asked every 2 s; {also}, / looks up another"
+        keys = self.keys
+        if self._comparing:
+            also = f"{keys['player.part']} stops comparing"
+        else:
+            also = f"{keys['player.compare']} compares with another player"
+        return f"asked every 2 s; {also}, {keys['console.search']} looks up another"
 
     def show_body(self, condition: Condition) -> None:
         """Show the players."""
@@ -224,7 +229,7 @@ class PlayerScreen(ConsoleScreen):
             wanted = quote_name(lookup.wanted)
             match lookup.stage:
                 case Stage.IDLE:
-                    return "No first player is chosen: / looks one up."
+                    return f"No first player is chosen: {self.keys['console.search']} looks one up."
                 case Stage.SEARCHING:
                     return f"Looking for {wanted}"
                 case Stage.MISSING:
@@ -240,7 +245,10 @@ class PlayerScreen(ConsoleScreen):
         if not first or not second or first.rank is None or second.rank is None:
             return [(" ", ""), (self._describe_lack(), "warn")]
         if first.user_id == second.user_id:
-            return [(" Both are the same player: c, then c again to name another.", "warn")]
+            part, compare = self.keys["player.part"], self.keys["player.compare"]
+            again = " again" if part == compare else ""
+            how = f"{part}, then {compare}{again} to name another"
+            return [(f" Both are the same player: {how}.", "warn")]
         if first.total_score == second.total_score:
             return [(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]
         ahead, behind = sorted((first, second), key=lambda rank: -rank.total_score)

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from dashboard.condition import Condition, Kind
 from dashboard.event_log import Event, Severity
 from dashboard.hand_submission import ServiceSubmitter
+from dashboard.keymap import KeyNames
 from dashboard.names import clean_name
 from dashboard.picture import Picture
 from dashboard.run_desk import RunDesk
@@ -64,7 +65,7 @@ class SimulateScreen(ConsoleScreen):
         """The form and the run; one of them is shown."""
         with Vertical(id="simulation"):
             with Vertical(id="planning"):
-                yield RunFormView()
+                yield RunFormView(self.keys)
                 yield HandRow(self._desk.submitter, read_only=self._desk.read_only)
             yield RunView()
 
@@ -73,8 +74,11 @@ class SimulateScreen(ConsoleScreen):
         condition = self._judge_desk()
         if not self.picture.paused:
             return condition
-        key = "p" if self._goes_on else "space"
-        held = f"Other screens' figures are held: {key} lets them go on."
+        # The key that they share is the run's while one goes on.
+        taken = self.keys.list_names("simulate.pause") if self._goes_on else []
+        free = [key for key in self.keys.list_names("console.pause") if key not in taken]
+        how = free[0] if free else f"{self.keys['console.pause']} on one of those"
+        held = f"Other screens' figures are held: {how} lets them go on."
         return replace(condition, sentence=f"{condition.sentence} {held}")
 
     def _judge_desk(self) -> Condition:
@@ -82,7 +86,7 @@ class SimulateScreen(ConsoleScreen):
         if desk.starting:
             return Condition(Kind.LOADING, "The run is being started")
         if desk.run is not None:
-            return _judge_run(desk.run)
+            return _judge_run(desk.run, self.keys)
         if desk.problem is not None:
             return Condition(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
         trouble = self.picture.judge_link(has_data=False)
@@ -92,11 +96,15 @@ class SimulateScreen(ConsoleScreen):
             return Condition(
                 Kind.EMPTY, "No run goes on, and none can be started here: the console only looks."
             )
-        last = ", l shows the last run" if desk.last is not None else ""
-        return Condition(
-            Kind.EMPTY,
-            f"No run goes on: s starts this one, tab goes to a field, h is by hand{last}.",
-        )
+        keys = self.keys
+        ways = [
+            f"{keys['simulate.start']} starts this one",
+            f"{self.next_panel_key} goes to a field",
+            f"{keys['simulate.hand']} is by hand",
+        ]
+        if desk.last is not None:
+            ways.append(f"{keys['simulate.last']} shows the last run")
+        return Condition(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.")
 
     def show_body(self, condition: Condition) -> None:
         """Show the run, or the form."""
@@ -150,7 +158,8 @@ class SimulateScreen(ConsoleScreen):
         desk = self._desk
         if self.has_class("-watching"):
             if desk.run is not None and not desk.run.alive:
-                self.notify("Press n for a new run first.", markup=False)
+                key = self.keys["simulate.new"]
+                self.notify(f"Press {key} for a new run first.", markup=False)
             return
         if desk.read_only:
             self.notify("This console only looks.", severity="warning", markup=False)
@@ -180,7 +189,8 @@ class SimulateScreen(ConsoleScreen):
     def action_new_run(self) -> None:
         """Go back to the form after a run."""
         if self._desk.run is not None and self._desk.run.alive:
-            self.notify("The run still goes on: x stops it.", markup=False)
+            key = self.keys["simulate.stop"]
+            self.notify(f"The run still goes on: {key} stops it.", markup=False)
         self._desk.dismiss()
         self.show()
 
@@ -246,31 +256,34 @@ class SimulateScreen(ConsoleScreen):
         self.set_focus(None)
 
 
-def _judge_run(run: FoundRun) -> Condition:
+def _judge_run(run: FoundRun, keys: KeyNames) -> Condition:
     snapshot = run.snapshot
     report = snapshot.report
     if not run.alive and not snapshot.ended:
-        return Condition(
-            Kind.ERROR, "The run's process died; these are its last figures. n for a new run."
-        )
+        died = "The run's process died; these are its last figures."
+        return Condition(Kind.ERROR, f"{died} {keys['simulate.new']} for a new run.")
     if snapshot.problem is not None:
-        return Condition(Kind.ERROR, f"{clean_name(snapshot.problem)} (n: back to the form)")
+        back = f"{keys['simulate.new']}: back to the form"
+        return Condition(Kind.ERROR, f"{clean_name(snapshot.problem)} ({back})")
     if report is None:
         return Condition(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
-    return _judge_report(report, ended=snapshot.ended)
+    return _judge_report(report, keys, ended=snapshot.ended)
 
 
-def _judge_report(report: RunReport, *, ended: bool) -> Condition:
+def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> Condition:
     if ended:
-        return Condition(
-            Kind.LIVE, f"The run has ended: {describe_comparison(report)}. n for a new one."
-        )
+        new = f"{keys['simulate.new']} for a new one"
+        return Condition(Kind.LIVE, f"The run has ended: {describe_comparison(report)}. {new}.")
+    pause, stop = keys["simulate.pause"], keys["simulate.stop"]
     match report.state:
         case RunState.PAUSED:
-            return Condition(Kind.PAUSED, "The run is paused: space lets it go on, x stops it.")
-        case RunState.RUNNING:
             return Condition(
-                Kind.LIVE, "+ and \N{MINUS SIGN} change the rate by a tenth, space pauses, x stops."
+                Kind.PAUSED, f"The run is paused: {pause} lets it go on, {stop} stops it."
+            )
+        case RunState.RUNNING:
+            rate = f"{keys['simulate.faster']} and {keys['simulate.slower']}"
+            return Condition(
+                Kind.LIVE, f"{rate} change the rate by a tenth, {pause} pauses, {stop} stops."
             )
         case RunState.DRAINING | RunState.SETTLING:
             return Condition(Kind.LIVE, "All is sent; the last answers are awaited.")

@@ -30,7 +30,7 @@ class Panel(VerticalScroll, can_focus=True):
 
     def __init__(self, title: str, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.border_title = title
+        self.set_title(title)
         self._header = Lines(classes="header")
         self._lines = Lines()
         self._hidden = ""
@@ -47,7 +47,7 @@ class Panel(VerticalScroll, can_focus=True):
         return header + self._lines.text
 
     def set_title(self, title: str) -> None:
-        """Give it another title, which may hold what somebody typed."""
+        """Give it another title, which may hold what somebody typed, or any key."""
         # A title that is a string is read as markup.
         self.border_title = Content(title)
 

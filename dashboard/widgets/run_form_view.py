@@ -6,10 +6,12 @@ from typing import Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input
 
 from dashboard.figures import write_amount
+from dashboard.keymap import KeyNames
 from dashboard.run_form import CLOSED, FIELD_NAMES, OPEN, RunForm, WrongField
 from dashboard.simulation.scores import Scores
 from dashboard.widgets.choice import Choice
@@ -50,8 +52,9 @@ class RunFormView(Horizontal):
     class Submitted(Message):
         """The operator wants the run that the form describes."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KeyNames) -> None:
         super().__init__()
+        self._keys = keys
         self._inputs: dict[str, Input] = {}
         self._choices = {
             "model": Choice((OPEN, CLOSED), id="field-model"),
@@ -71,7 +74,9 @@ class RunFormView(Horizontal):
         names = {field.name for field in fields(RunForm)}
         with Vertical(classes="fields") as box:
             box.border_title = "New run"
-            box.border_subtitle = "s starts it; in a field, enter"
+            # A string is read as markup, and the key may be a bracket.
+            start = self._keys["simulate.start"]
+            box.border_subtitle = Content(f"{start} starts it; in a field, enter")
             for name in (name for name in FIELD_NAMES if name in names):
                 with Horizontal(classes="field", id=f"row-{name}"):
                     yield Lines(id=f"label-{name}", classes="label")

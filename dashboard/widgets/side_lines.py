@@ -3,7 +3,7 @@
 from typing import Final
 
 from dashboard.board import Line
-from dashboard.figures import draw_sparkline, write_amount, write_change, write_rate
+from dashboard.figures import choose_text, draw_sparkline, write_amount, write_change, write_rate
 from dashboard.names import fit_name
 from dashboard.picture import Picture
 from dashboard.widgets.board_columns import describe_movement
@@ -13,12 +13,16 @@ _MOST_LINES: Final = 5
 _WIDTH: Final = 29
 _GRAPH: Final = 28
 
-MARKS: Final[list[ToneLine]] = [
-    [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
-    [("NEW", "accent"), (" was not in this list", "")],
-    [("●", "muted"), (" scored, kept the rank", "")],
-    [("»", "accent"), (" followed (f) until you move", "")],
-]
+
+def draw_marks(follow: str) -> list[ToneLine]:
+    """Return what the marks of the board mean; `follow` is the key that follows a player."""
+    followed = f" followed ({follow})"
+    return [
+        [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
+        [("NEW", "accent"), (" was not in this list", "")],
+        [("●", "muted"), (" scored, kept the rank", "")],
+        [("»", "accent"), (choose_text(_WIDTH - 1, f"{followed} until you move", followed), "")],
+    ]
 
 
 def read_submits(picture: Picture) -> float | None:

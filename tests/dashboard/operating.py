@@ -1,7 +1,7 @@
 """Operating the console in a test: time moves by hand, the screen is read as text."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.gateway import Gateway
+from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.dashboard.frozen_clock import FrozenClock
@@ -126,19 +127,31 @@ class Operator:
 
 @asynccontextmanager
 async def open_console(
-    peer: ServicePeer, size: tuple[int, int] = (120, 36)
+    peer: ServicePeer,
+    size: tuple[int, int] = (120, 36),
+    *,
+    keymap: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Operator]:
     """Run the console against a peer, before its first tick."""
     console = Console(Gateway(URL, peer.transport), peer.clock, Random(7))
+    console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):
         yield Operator(console, peer)
 
 
 @asynccontextmanager
 async def watch_live(
-    peer: ServicePeer | None = None, size: tuple[int, int] = (120, 36)
+    peer: ServicePeer | None = None,
+    size: tuple[int, int] = (120, 36),
+    *,
+    keymap: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Operator]:
     """Run the console until it shows the peer's board."""
-    async with open_console(peer or ServicePeer(FrozenClock()), size) as operator:
+    peer = peer or ServicePeer(FrozenClock())
+    async with open_console(peer, size, keymap=keymap) as operator:
         await operator.pass_time()
         yield operator
+
+
+def find_board(operator: Operator) -> BoardView:
+    return operator.console.screen.query_one(BoardView)

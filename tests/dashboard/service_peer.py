@@ -257,3 +257,11 @@ class ServicePeer:
 
 def _refuse_path() -> httpx.Response:
     return httpx.Response(404, json={"error": "There is nothing here", "code": "not_found"})
+
+
+def fill(players: int) -> ServicePeer:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [
+        (number, f"player {number}", 99_999 - number) for number in range(1, players + 1)
+    ]
+    return peer

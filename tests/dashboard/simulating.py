@@ -1,7 +1,7 @@
 """A console whose runs are made up by the test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -189,17 +189,18 @@ async def open_simulate(
     *,
     peer: ServicePeer | None = None,
     read_only: bool = False,
+    keymap: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Simulating]:
     """Run the console on its Simulate screen."""
     runs, hand = runs or Runs(), Hand()
     peer = peer or ServicePeer(FrozenClock())
-    async with open_console(peer, size) as operator:
+    async with open_console(peer, size, keymap=keymap) as operator:
         desk = RunDesk(runs, hand, peer.clock, read_only=read_only)
         console = operator.console
         await console.remove_mode("simulate")
         console.add_mode("simulate", partial(SimulateScreen, console.picture, desk))
         await operator.pass_time()
-        await operator.press("3")
+        await operator.press((keymap or {}).get("mode.simulate", "3"))
         simulating = Simulating(operator, runs, hand)
         await simulating.look()
         yield simulating

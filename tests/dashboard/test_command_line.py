@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.app import list_action_ids
+from dashboard.actions import name_key
+from dashboard.app import list_default_keys
 from dashboard.keymap import UnusableKeymap, read_keymap
 
 
@@ -40,10 +41,27 @@ def test_help_names_the_options() -> None:
 def test_read_keymap(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     path.write_text('"console.pause" = "p"\n"live.follow" = "f,ctrl+f"\n')
-    assert read_keymap(path, list_action_ids()) == {
+    assert read_keymap(path, list_default_keys(), name_key) == {
         "console.pause": "p",
         "live.follow": "f,ctrl+f",
     }
+
+
+@pytest.mark.parametrize(
+    "keymap",
+    [
+        {"mode.live": "2", "mode.player": "1"},
+        {"player.compare": "a", "player.part": "a"},
+        {"console.pause": "f9", "simulate.pause": "f9"},
+        {"console.search": "ctrl+g", "live.follow": "s"},
+    ],
+)
+def test_read_keymap_takes_keys_that_do_not_get_into_each_others_way(
+    keymap: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text("\n".join(f'"{name}" = "{keys}"' for name, keys in keymap.items()))
+    assert read_keymap(path, list_default_keys(), name_key) == keymap
 
 
 @pytest.mark.parametrize(
@@ -51,11 +69,19 @@ def test_read_keymap(tmp_path: Path) -> None:
     [
         ('"console.puase" = "p"', "no action is called 'console.puase'"),
         ('"console.pause" = 3', "console.pause needs keys"),
+        ('"console.pause" = "p,"', "console.pause needs keys"),
         ("console.pause =", "is not TOML"),
+        ('"live.follow" = "x, g"', "live.follow and live.go_to_rank would have the same key"),
+        ('"console.copy" = "?"', "console.copy and console.keys would have the same key"),
+        ('"mode.live" = "m"', "mode.live and console.maximize would have the same key"),
+        (
+            '"simulate.stop" = "-"\n"simulate.new" = "minus"',
+            "simulate.stop and simulate.slower would have the same key",
+        ),
     ],
 )
 def test_read_keymap_says_what_is_wrong(content: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     path.write_text(content)
     with pytest.raises(UnusableKeymap, match=reason):
-        read_keymap(path, list_action_ids())
+        read_keymap(path, list_default_keys(), name_key)

@@ -3,13 +3,16 @@
 import pytest
 from textual.pilot import Pilot
 
+from dashboard.actions import name_key
+from dashboard.app import list_default_keys
 from dashboard.board import Line
+from dashboard.keymap import KeyNames
 from dashboard.whereabouts import Whereabouts, describe_whereabouts
 from dashboard.widgets.board_columns import draw_board_line, measure_rank
 from dashboard.widgets.board_view import BoardView
 from dashboard.widgets.panel import Panel
-from tests.dashboard.operating import Operator, watch_live
-from tests.dashboard.test_live import fill, find_board
+from tests.dashboard.operating import Operator, find_board, watch_live
+from tests.dashboard.service_peer import fill
 
 
 async def focus_a_panel(operator: Operator) -> None:
@@ -81,12 +84,13 @@ async def test_the_place_is_said_and_at_an_edge_how_to_go_on() -> None:
 
 
 def test_places_of_a_million_players_fit_into_80_columns() -> None:
+    keys = KeyNames(list_default_keys(), name_key)
     for place, first, last in (
         (969_900, 969_534, 970_034),
         (969_534, 969_534, 970_034),
         (969_000, 968_001, 969_000),
     ):
-        _, short = describe_whereabouts(Whereabouts(place, first, last, 970_034))
+        _, short = describe_whereabouts(Whereabouts(place, first, last, 970_034), keys)
         assert len(short) <= 80 - len(" ● live ")
 
 

@@ -166,13 +166,36 @@ async def test_scores_of_a_million_players_are_whole() -> None:
         assert " 3,800 " in line
 
 
+async def test_blanks_around_a_name_count_only_where_there_is_such_a_name() -> None:
+    async with watch_live() as operator:
+        operator.peer.scores.append((10, " grace", 7))
+        await look_up(operator, " donald ")
+        assert "donald  id 5" in operator.screen_text
+        await operator.press("slash", "ctrl+u")
+        await operator.type(" grace")
+        await operator.press("enter")
+        assert "grace  id 10" in operator.screen_text
+        await operator.press("slash", "ctrl+u")
+        await operator.type("  ")
+        await operator.press("enter")
+        assert "no player has the id or name “(blank)”" in operator.notice
+        asked = [path for path in operator.peer.requests if path.startswith("/api/players?")]
+        assert asked[-1] == "/api/players?username=++"
+
+
+async def watch_donald_gain(operator: Operator, looks: int) -> PlayerPane:
+    """Let him gain 1,070 points after so many looks at 6,000, which began at 5,000."""
+    await look_up(operator, "donald")
+    pane = operator.console.screen.query_one("#first", PlayerPane)
+    pane.lookup.scores.extend([6_000.0] * looks)
+    operator.peer.add_score(5, 1_070)
+    await operator.pass_time(2.2)
+    return pane
+
+
 async def test_a_chart_has_the_scale_of_what_it_draws() -> None:
     async with watch_live() as operator:
-        await look_up(operator, "donald")
-        pane = operator.console.screen.query_one("#first", PlayerPane)
-        pane.lookup.scores.extend([6_000.0] * 500)
-        operator.peer.add_score(5, 1_070)
-        await operator.pass_time(2.2)
+        pane = await watch_donald_gain(operator, 500)
         chart = operator.screen_text.split("Score while watched")[1]
         assert "6,070" in chart
         assert "6,000" in chart
@@ -182,9 +205,5 @@ async def test_a_chart_has_the_scale_of_what_it_draws() -> None:
 
 async def test_what_was_gained_while_watched_outlives_the_chart() -> None:
     async with watch_live() as operator:
-        await look_up(operator, "donald")
-        pane = operator.console.screen.query_one("#first", PlayerPane)
-        pane.lookup.scores.extend([6_000.0] * 600)
-        operator.peer.add_score(5, 1_070)
-        await operator.pass_time(2.2)
+        await watch_donald_gain(operator, 600)
         assert "+1,070 points, ±0 ranks while watched" in operator.screen_text

@@ -250,3 +250,37 @@ def test_the_console_looks_at_the_runs_of_its_own_service(tmp_path: Path) -> Non
     found = LocalRuns("http://x", tmp_path).find_last()
     assert found is not None
     assert found.identity.run_id == "alive"
+
+
+@pytest.mark.parametrize(
+    ("url", "typed"),
+    [
+        ("http://localhost:8000", "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://localhost:8000"),
+        ("HTTP://Example.ORG:8000", "http://example.org:8000/"),
+        ("http://example.org:80/", "http://example.org"),
+        ("https://example.org/board/", "HTTPS://EXAMPLE.ORG:443/board"),
+    ],
+)
+def test_a_run_is_found_however_the_service_is_named(url: str, typed: str, tmp_path: Path) -> None:
+    RunDirectory.make(tmp_path, "alive", url, "2026-01-01T00:00:00+00:00")
+    found = LocalRuns(typed, tmp_path).find_last()
+    assert found is not None
+    assert found.identity.url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "typed"),
+    [
+        ("http://localhost:8000", "http://localhost:8001"),
+        ("http://127.0.0.1:8000", "http://127.0.0.2:8000"),
+        ("http://example.org", "https://example.org"),
+        ("http://example.org/one", "http://example.org/two"),
+        ("http://example.org/one", "http://example.org/ONE"),
+        ("http://example.org:80000", "http://example.org"),
+    ],
+)
+def test_a_run_against_another_service_is_not_found(url: str, typed: str, tmp_path: Path) -> None:
+    RunDirectory.make(tmp_path, "alive", url, "2026-01-01T00:00:00+00:00")
+    assert LocalRuns(typed, tmp_path).find_last() is None
