@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from dashboard.answers import Part, Process, Status
+from dashboard.answers import Part, Status
 from dashboard.event_log import Event, EventLog, Severity
 from dashboard.figures import (
     write_age,
@@ -16,6 +16,7 @@ from dashboard.figures import (
     write_time,
 )
 from dashboard.freshness import Freshness
+from dashboard.restarts import ProcessWatch, StoreWatch
 
 HISTORY_LOOKS: Final = 150
 """Looks at the status that are kept: five minutes of them."""
@@ -24,13 +25,9 @@ DETAIL_SEPARATOR: Final = " · "
 
 Verdict = Literal["ok", "slow", "away"]
 
-_MOST_PROCESSES: Final = 256
-
-# Redis tells its age in whole seconds.
-_START_TOLERANCE: Final = timedelta(seconds=2)
-
-_Identity = tuple[str, int, datetime]
-"""A process: ids are used again, so that the time of its start belongs to them."""
+# When Redis comes back, each process tells it of itself within seconds; those that it heard of
+# before it went away it forgets.
+_LISTED_AGAIN_WITHIN: Final = timedelta(seconds=10)
 
 
 class Sample(NamedTuple):
@@ -122,17 +119,19 @@ class Health:
         self.history: dict[str, deque[Sample]] = {}
         self._log = log
         self._verdicts: dict[str, Verdict] = {}
-        self._processes: dict[str, dict[_Identity, None]] = {}
-        self._started_at: dict[str, datetime] = {}
+        self._processes = {rule.name: ProcessWatch() for rule in PART_RULES}
+        self._stores = {rule.name: StoreWatch() for rule in PART_RULES}
+        self._all_listed_from: datetime | None = None
         self._server_errors: dict[str, int] = {}
 
     def take(
         self, status: Status, round_trip_ms: float, submits_per_second: float | None, now: datetime
     ) -> None:
         """Follow the status to its next state."""
+        if status.parts.redis.state == "away":
+            self._all_listed_from = now + _LISTED_AGAIN_WITHIN
         for rule in PART_RULES:
-            part: Part = getattr(status.parts, rule.name)
-            restarted = self._note_restarts(rule, part, now) or self._note_start(rule, part, now)
+            restarted = self._note_restarts(rule, status, now)
             health = judge_part(rule, status, round_trip_ms, now)
             self._note_verdict(health, now)
             self._add(rule.name, health.value, restarted=restarted)
@@ -155,30 +154,23 @@ class Health:
         history = self.history.setdefault(name, deque(maxlen=HISTORY_LOOKS))
         history.append(Sample(value, restarted))
 
-    def _note_restarts(self, rule: PartRule, part: Part, now: datetime) -> bool:
-        known = self._processes.setdefault(rule.name, {})
-        # None is known before the first look, and none is listed while a part is away.
-        new = [process for process in part.processes if known and _identify(process) not in known]
-        # Kept though not listed: while Redis is away an API process tells only of itself.
-        known.update(dict.fromkeys(map(_identify, part.processes)))
-        for identity in list(known)[:-_MOST_PROCESSES]:
-            del known[identity]
-        for process in new:
-            started = write_time(process.started_at, now.tzinfo)
-            text = f"restarted: process {process.pid} on {process.host}, started {started}"
+    def _note_restarts(self, rule: PartRule, status: Status, now: datetime) -> bool:
+        part: Part = getattr(status.parts, rule.name)
+        # While Redis is away, an API process tells only of itself.
+        complete = self._all_listed_from is None or now >= self._all_listed_from
+        watch = self._processes[rule.name]
+        starts = [
+            (f": process {process.pid} on {process.host}, started", process.started_at)
+            for process in watch.take(part.processes, status.at, now, complete=complete)
+        ]
+        if part.started_at is not None:
+            store = self._stores[rule.name]
+            if store.take(part.started_at, status.at, now):
+                starts.append((": started", part.started_at))
+        for what, started_at in starts:
+            text = f"restarted{what} {write_time(started_at, now.tzinfo)}"
             self._log.add(Event(now, rule.title, "warn", text))
-        return bool(new)
-
-    def _note_start(self, rule: PartRule, part: Part, now: datetime) -> bool:
-        before, started_at = self._started_at.get(rule.name), part.started_at
-        if started_at is None:
-            return False
-        self._started_at[rule.name] = started_at
-        if before is None or started_at - before < _START_TOLERANCE:
-            return False
-        text = f"restarted: started {write_time(started_at, now.tzinfo)}"
-        self._log.add(Event(now, rule.title, "warn", text))
-        return True
+        return bool(starts)
 
     def _note_verdict(self, health: PartHealth, now: datetime) -> None:
         rule, verdict = health.rule, health.verdict
@@ -200,10 +192,6 @@ class Health:
         if errors > before:
             text = f"{errors - before:,} server errors at {route}"
             self._log.add(Event(now, "API", "bad", text))
-
-
-def _identify(process: Process) -> _Identity:
-    return process.host, process.pid, process.started_at
 
 
 def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: datetime) -> PartHealth:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -46,6 +46,9 @@ class ServicePeer:
     highest_session_id: int = 1_000
     api_pid: int = 4_100
     more_api_pids: list[int] = field(default_factory=list)
+    worker_pids: list[int] = field(default_factory=lambda: [4_200])
+    started_at: dict[int, datetime] = field(default_factory=dict)
+    clock_ahead: timedelta = timedelta()
     server_errors: int = 0
     store_started_at: datetime = START
     fail: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
@@ -104,6 +107,11 @@ class ServicePeer:
         session = {"session_id": self.highest_session_id, "score": points, "game_mode": "solo"}
         self.sessions.setdefault(user_id, []).insert(0, session | {"submitted_at": self._time()})
         self.publish()
+
+    def start_process(self, pid: int) -> int:
+        """Note when a process starts: now. Others were there before the console was."""
+        self.started_at[pid] = self.clock.now()
+        return pid
 
     def describe_top(self, limit: int = 100) -> dict[str, Any]:
         entries = list_entries(self.scores)
@@ -215,28 +223,32 @@ class ServicePeer:
                 return {"state": "away"} | ({"processes": []} if "processes" in figures else {})
             return {"state": "ok"} | figures
 
-        process = {"host": "box", "started_at": START.isoformat()}
-        apis = [
-            process | {"pid": pid, "memory_bytes": 80_000_000}
-            for pid in (self.api_pid, *self.more_api_pids)
-        ]
-        worker = process | {"pid": 4_200, "threads": 4}
+        def process(pid: int, **figures: int) -> dict[str, Any]:
+            started_at = self.started_at.get(pid, START).isoformat()
+            return {"host": "box", "pid": pid, "started_at": started_at} | figures
+
+        # The one that answers knows of the others only through Redis.
+        listed = [] if "redis" in self.away else self.more_api_pids
+        apis = [process(pid, memory_bytes=80_000_000) for pid in (self.api_pid, *listed)]
+        workers = [process(pid, threads=4) for pid in self.worker_pids]
         store = {"started_at": self.store_started_at.isoformat()}
+        # Redis tells its age, and the API process the time by its own clock.
+        cache = {"started_at": (self.store_started_at + self.clock_ahead).isoformat()}
         run = {"number": 12, "at": self._time(), "duration_ms": 6.5}
         route = {"count": 900, "server_errors": self.server_errors, "per_second": 15.0}
         route |= {"p50_ms": 4.2, "p95_ms": 9.0, "p99_ms": 12.5, "max_ms": 30.0}
         return {
             "version": "0.1.0",
-            "at": self._time(),
+            "at": (self.clock.now() + self.clock_ahead).isoformat(),
             "parts": {
                 "api": part("api", processes=apis),
                 "postgresql": part(
                     "postgresql", version="18.6", round_trip_ms=2.5, connections=5, **store
                 ),
                 "redis": part(
-                    "redis", version="9.1.2", round_trip_ms=0.7, memory_bytes=1_700_000, **store
+                    "redis", version="9.1.2", round_trip_ms=0.7, memory_bytes=1_700_000, **cache
                 ),
-                "worker": part("worker", processes=[worker]),
+                "worker": part("worker", processes=workers),
                 "scheduler": part("scheduler", last_seen_at=START.isoformat()),
                 "index": part("index", offset=12, last_refresh=12, behind=0),
             },

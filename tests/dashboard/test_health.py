@@ -1,49 +1,4 @@
-from datetime import timedelta
-
-from tests.dashboard.frozen_clock import FrozenClock
 from tests.dashboard.operating import watch_live
-from tests.dashboard.service_peer import ServicePeer
-
-
-async def test_a_restart_is_an_event_and_a_mark() -> None:
-    async with watch_live() as operator:
-        await operator.press("4")
-        operator.peer.api_pid = 4_999
-        await operator.pass_time(2.2)
-        assert "restarted: process 4999 on box" in operator.read("#events")
-        assert "↻" in operator.read("#tile-api")
-        assert "↻" not in operator.read("#tile-worker")
-
-
-async def test_a_restart_of_a_store_is_an_event_and_a_mark() -> None:
-    async with watch_live() as operator:
-        await operator.press("4")
-        # Redis tells how old it is in whole seconds.
-        operator.peer.store_started_at += timedelta(seconds=1)
-        await operator.pass_time(2.2)
-        assert "restarted" not in operator.read("#events")
-        operator.peer.store_started_at += timedelta(seconds=20)
-        await operator.pass_time(2.2)
-        for title, tile in (("PostgreSQL", "#tile-postgresql"), ("Redis", "#tile-redis")):
-            assert f"{title:<11}restarted: started 12:00:21" in operator.read("#events")
-            assert "↻" in operator.read(tile)
-
-
-async def test_a_process_that_was_only_not_listed_has_not_restarted() -> None:
-    peer = ServicePeer(FrozenClock(), more_api_pids=[4_102, 4_103])
-    async with watch_live(peer) as operator:
-        # While Redis is away, whichever process answers tells only of itself.
-        for alone in (4_100, 4_102, 4_103):
-            peer.api_pid, peer.more_api_pids = alone, []
-            await operator.pass_time(2.2)
-        peer.api_pid, peer.more_api_pids = 4_100, [4_102, 4_103]
-        await operator.pass_time(2.2)
-        await operator.press("4")
-        assert "restarted" not in operator.read("#events")
-        peer.more_api_pids = [4_102, 4_104]
-        await operator.pass_time(2.2)
-        assert operator.read("#events").count("restarted") == 1
-        assert "restarted: process 4104 on box" in operator.read("#events")
 
 
 async def test_a_part_beyond_its_limit_is_over_then_ok_again() -> None:
@@ -99,7 +54,7 @@ async def test_events_are_filtered() -> None:
     async with watch_live() as operator:
         await operator.press("4")
         operator.peer.away = {"worker"}
-        operator.peer.api_pid = 5_000
+        operator.peer.api_pid = operator.peer.start_process(5_000)
         await operator.pass_time(2.2)
         await operator.press("slash")
         await operator.type("worker")

@@ -179,7 +179,7 @@ async def health(operator: Operator) -> None:
             count + more for count, more in zip(counts, (sessions, 5, 1, 0), strict=True)
         ]
         await operator.pass_time(2.0)
-    operator.peer.api_pid = 4_101
+    operator.peer.api_pid = operator.peer.start_process(4_101)
     await operator.pass_time(2.0)
 
 
