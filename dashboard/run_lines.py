@@ -1,5 +1,8 @@
 """The figures of a run as lines of toned text."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from math import inf
 from typing import Final
 
 from dashboard.figures import write_count, write_ms, write_rate
@@ -16,6 +19,8 @@ _COUNT: Final = 10
 _SHARE: Final = 7
 _BOUNDS_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+
+_NEVER: Final = (inf, inf)
 
 _ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
 
@@ -84,21 +89,30 @@ def list_answered(report: RunReport) -> list[Answered]:
 
     The second that goes on would look like a slump.
     """
+    complete = report.seconds[:-1]
+    moments = chain.from_iterable((second.second, second.second + 1) for second in complete)
+    positions = _find_positions(moments, report.pauses)
     return [
-        Answered(
-            _find_position(report, second.second),
-            _find_position(report, second.second + 1),
-            second.succeeded,
-            second.pace,
-        )
-        for second in report.seconds[:-1]
+        Answered(start, end, second.succeeded, second.pace)
+        for second, start, end in zip(complete, positions, positions, strict=True)
     ]
 
 
-def _find_position(report: RunReport, seconds: float) -> float:
-    """Return how far the plan was after some seconds, in which pauses do not count."""
-    paused = (min(seconds, end) - start for start, end in report.pauses if start < seconds)
-    return seconds - sum(paused)
+def _find_positions(
+    moments: Iterable[float], pauses: Iterable[tuple[float, float]]
+) -> Iterator[float]:
+    """Yield how far the plan was at each moment; in pauses it does not go on.
+
+    Both are in the order of time, so that many pauses take no longer than a few.
+    """
+    rest = iter(pauses)
+    start, end = next(rest, _NEVER)
+    paused = 0.0
+    for moment in moments:
+        while end <= moment:
+            paused += end - start
+            start, end = next(rest, _NEVER)
+        yield min(moment, start) - paused
 
 
 def draw_latencies(report: RunReport) -> list[ToneLine]:

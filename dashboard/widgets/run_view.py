@@ -43,6 +43,10 @@ class RunView(Vertical):
     .-high RunView #errors { height: 6; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._charted: RunReport | None = None
+
     def compose(self) -> ComposeResult:
         """From what is asked first to what is asked last."""
         yield Panel("Run", id="run")
@@ -63,12 +67,16 @@ class RunView(Vertical):
             for panel in panels.values():
                 panel.show([[("… nothing was sent yet", "muted")]])
             chart.show(None)
+            self._charted = None
             return
         panels["run"].show(draw_run(report, panels["run"].content_size.width))
         panels["latency"].show(draw_latencies(report))
         panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
         panels["errors"].show(draw_errors(report))
-        has_target = report.rate is not None
-        self.query_one("#rates").border_title = _RATES + (_TARGET if has_target else "")
-        scale = report.pace if has_target else 0.0
-        chart.show(find_course(report), list_answered(report), scale)
+        # A long run has many seconds, and a report is shown several times before there is another.
+        if report is not self._charted:
+            self._charted = report
+            has_target = report.rate is not None
+            self.query_one("#rates").border_title = _RATES + (_TARGET if has_target else "")
+            scale = report.pace if has_target else 0.0
+            chart.show(find_course(report), list_answered(report), scale)

@@ -1,9 +1,13 @@
 """Simulate: starting, watching and commanding runs, which the test makes up."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import msgspec
 import pytest
 from textual.widgets import Input
 
+from dashboard.run_lines import list_answered
 from dashboard.simulation.plan import RunOptions
 from dashboard.simulation.reports import RunState, SecondReport, describe_options
 from dashboard.simulation.run_directory import Command
@@ -84,6 +88,48 @@ async def test_a_pause_takes_no_room_in_the_chart_of_the_plan() -> None:
         runs.show(make_report(seconds=seconds, **pauses, **plan))
         await simulating.look()
         assert read_chart(simulating) == without_pause
+
+
+class Counted(tuple[Any, ...]):
+    """Counts how often all of it is gone through, or part of it taken."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.walks += 1
+        return super().__iter__()
+
+    def __getitem__(self, key: Any) -> Any:
+        self.walks += isinstance(key, slice)
+        return super().__getitem__(key)
+
+
+def test_pauses_are_gone_through_once_for_all_seconds() -> None:
+    seconds = tuple(SecondReport(second, 9, 9, 0, 0) for second in range(101))
+    pauses = Counted((start + 0.25, start + 2.0) for start in range(0, 100, 10))
+    answered = list_answered(make_report(seconds=seconds, pauses=pauses))
+    assert pauses.walks == 1
+    assert [part[:2] for part in answered[:4]] == [
+        (0, 0.25),
+        (0.25, 0.25),
+        (0.25, 1.25),
+        (1.25, 2.25),
+    ]
+    assert answered[99].end == 100 - 10 * 1.75
+
+
+async def test_the_seconds_of_a_run_are_charted_once_for_each_report() -> None:
+    runs = Runs()
+    seconds = [SecondReport(second, 300, 300, 0, 0) for second in range(42)]
+    first = Counted(seconds[:21])
+    runs.show(make_report(seconds=first))
+    async with open_simulate(runs) as simulating:
+        await simulating.operator.pass_time(2.0)
+        assert first.walks == 1
+        before = read_chart(simulating)
+        runs.show(make_report(seconds=tuple(seconds)))
+        await simulating.look()
+        assert read_chart(simulating) != before
 
 
 async def test_seconds_that_are_not_kept_are_not_drawn_as_nothing() -> None:
