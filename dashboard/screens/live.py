@@ -56,6 +56,7 @@ class LiveScreen(ConsoleScreen):
 
     _wanted_place: int | None = None
     _look_again_at = 0.0
+    _is_beyond = False
 
     def compose_body(self) -> ComposeResult:
         """The board and the side panel."""
@@ -194,9 +195,12 @@ class LiveScreen(ConsoleScreen):
     def _arrive(self) -> None:
         """Go to the place that was asked for once its lines are here."""
         board, place = self.picture.board, self._wanted_place
+        was_beyond, self._is_beyond = self._is_beyond, False
         if place is None:
-            if board.first and not board.entries:
-                # The board has become so short that it ends before these lines.
+            # The board has become so short that it ends before these lines.
+            self._is_beyond = board.first > 0 and not board.entries
+            if self._is_beyond and not was_beyond:
+                # Once is enough: asking again would cut the pause that a slow service is left.
                 self.post_message(WindowWanted(0))
         elif self._has_place(place):
             self._go_to_place(place)

@@ -1,5 +1,6 @@
 """Live: where one is, which keys move the board, and what the panels beside it are about."""
 
+import httpx
 import pytest
 from textual.pilot import Pilot
 
@@ -192,3 +193,58 @@ async def test_a_followed_player_is_found_in_a_tie_longer_than_the_lines() -> No
         asked = peer.requests.count("/api/leaderboard/rank/4900")
         await operator.pass_time(4.0)
         assert peer.requests.count("/api/leaderboard/rank/4900") == asked
+
+
+async def shrink_below_the_lines(operator: Operator) -> int:
+    """Let the board end above the lines that are here; return how many requests there were."""
+    await operator.press("end", "end")
+    assert "4,500 to 5,000 listed" in operator.notice
+    asked = len(operator.peer.requests)
+    operator.peer.scores = operator.peer.scores[:100]
+    operator.peer.publish()
+    return asked
+
+
+def count_pages(operator: Operator, asked: int) -> int:
+    return sum("/page?" in request for request in operator.peer.requests[asked:])
+
+
+async def test_a_board_that_ends_above_the_lines_is_read_from_its_start_on() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        for _ in range(2):
+            await shrink_below_the_lines(operator)
+            await operator.pass_time(3.0)
+            assert "of 100 players, all listed" in operator.notice
+            # Also when it happens again.
+            operator.peer.scores = fill(5_000).scores
+            operator.peer.publish()
+            await operator.pass_time(3.0)
+
+
+async def test_a_slow_service_whose_board_ends_above_the_lines_has_its_pause() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        asked = await shrink_below_the_lines(operator)
+        operator.peer.page_seconds = 1.0
+        await operator.pass_time(3.0)
+        assert "of 100 players, all listed" in operator.notice
+        # The short lines, then those from the start on; then it is left alone for four seconds.
+        assert count_pages(operator, asked) == 2
+        await operator.pass_time(2.0)
+        assert count_pages(operator, asked) == 2
+        await operator.pass_time(2.0)
+        assert count_pages(operator, asked) == 3
+
+
+async def test_a_service_that_refuses_the_start_of_the_board_is_asked_no_more_often() -> None:
+    async with watch_live(fill(5_000)) as operator:
+
+        def refuse_start(request: httpx.Request) -> httpx.Response | None:
+            if not request.url.path.endswith("/page") or request.url.params["offset"] != "0":
+                return None
+            return httpx.Response(503, json={"error": "Later.", "code": "overloaded"})
+
+        operator.peer.fail = refuse_start
+        asked = await shrink_below_the_lines(operator)
+        await operator.pass_time(10.0)
+        assert "Asked again each second" in operator.notice
+        assert 8 <= count_pages(operator, asked) <= 12
