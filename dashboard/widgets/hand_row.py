@@ -85,7 +85,7 @@ class HandRow(Vertical):
         self.screen.set_focus(self.query_one("#hand-user", Input))
 
     def on_descendant_blur(self) -> None:
-        """Forget what was wrong once the operator is elsewhere; what is known or unknown stays."""
+        """Forget what was typed wrong once the operator is elsewhere; what was sent stays."""
         if self._complains and not self.has_focus_within:
             self._complains = False
             self.query_one("#hand-answer", Lines).show([])
@@ -101,6 +101,7 @@ class HandRow(Vertical):
             wanted = parse_score(user, score, mode)
         except ValueError as error:
             self._say("✕ ", str(error), "bad")
+            self._complains = True
         else:
             self._say("… ", "asking; the next one can follow its answer", "muted")
             self._is_asking = True
@@ -133,5 +134,5 @@ class HandRow(Vertical):
             self._say("▲ ", f"{what}. Enter sends it again under the same key.", "warn")
 
     def _say(self, mark: str, text: str, tone: Tone) -> None:
-        self._complains = tone == "bad"
+        self._complains = False
         self.query_one("#hand-answer", Lines).show([[(mark, tone), (clean_name(text), "")]])

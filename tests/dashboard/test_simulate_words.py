@@ -3,6 +3,7 @@
 import pytest
 from textual.widgets import Input
 
+from dashboard.hand_submission import HandAnswer
 from dashboard.simulation.reports import RunState
 from dashboard.widgets.lines import Lines
 from tests.dashboard.simulating import Runs, Simulating, make_report, open_simulate
@@ -96,6 +97,22 @@ async def test_a_score_that_was_accepted_stays_on_the_screen() -> None:
     async with open_simulate() as simulating:
         await simulating.operator.press("h", *"4", "tab", *"7", "enter", "escape")
         assert "session 1001" in simulating.operator.read("#hand-answer")
+
+
+async def test_what_the_service_refused_stays_until_something_else_is_said() -> None:
+    async with open_simulate() as simulating:
+        operator = simulating.operator
+        refused = "404 user_not_found: There is no such user. (2.0 ms)"
+        simulating.hand.answer = HandAnswer(accepted=False, known=True, text=refused)
+        await operator.press("h", *"4", "tab", *"7", "enter", "escape")
+        assert operator.read("#hand-answer") == f"✕ player 4, +7, solo: {refused}"
+        # What was typed wrong since takes its place, and goes as it does elsewhere.
+        await operator.press("h", "x", "enter")
+        assert "whole numbers" in operator.read("#hand-answer")
+        await operator.press("escape")
+        assert operator.read("#hand-answer") == ""
+        await operator.press("h", "4", "enter", "escape")
+        assert refused in operator.read("#hand-answer")
 
 
 async def test_a_paused_run_claims_no_rate() -> None:
