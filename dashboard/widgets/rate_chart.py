@@ -63,6 +63,7 @@ class RateChart(Toned):
         self._answered: Sequence[Answered] | None = None
         self._rates: list[float | None] = []
         self._paces: list[float | None] = []
+        self._known_columns = 0
 
     def show(
         self,
@@ -96,6 +97,8 @@ class RateChart(Toned):
             return self.draw_line(self._draw_axis(course, columns), width)
         if self._answered is not None and len(self._rates) != columns:
             self._rates = spread_rates(self._answered, course.duration_seconds, columns)
+            known = (end for end, rate in enumerate(self._rates, start=1) if rate is not None)
+            self._known_columns = max(known, default=0)
             paces = [
                 part._replace(requests=part.pace * (part.end - part.start))
                 for part in self._answered
@@ -120,7 +123,7 @@ class RateChart(Toned):
         if self._answered is None:
             return fill_column(target, highest, rows)[row], "accent"
         rate = self._rates[column]
-        if rate is None and row == 0 and any(self._rates[column:]):
+        if rate is None and row == 0 and column < self._known_columns:
             # It passed, but is not kept: that is not nothing.
             return "?", "muted"
         cell = fill_column(rate or 0.0, highest, rows)[row]

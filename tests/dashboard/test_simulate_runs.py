@@ -141,6 +141,14 @@ async def test_seconds_that_are_not_kept_are_not_drawn_as_nothing() -> None:
         assert lowest.strip() == "?" * 25 + "█" * 9
 
 
+async def test_seconds_that_are_not_kept_are_told_from_those_without_an_answer() -> None:
+    runs = Runs()
+    seconds = tuple(SecondReport(second, 300, 0, 0, 0) for second in range(45, 61))
+    runs.show(make_report(seconds=seconds, stages="300x90", elapsed_seconds=60.2))
+    async with open_simulate(runs) as simulating:
+        assert read_chart(simulating).splitlines()[-2].strip() == "?" * 25
+
+
 async def test_a_run_of_a_request_in_an_hour_is_shown() -> None:
     options = RunOptions(rate=0.0003, duration_seconds=3_600, players=1, seed=1)
     runs = Runs()
