@@ -111,7 +111,7 @@ async def test_what_the_service_refused_stays_until_something_else_is_said() -> 
         assert "whole numbers" in operator.read("#hand-answer")
         await operator.press("escape")
         assert operator.read("#hand-answer") == ""
-        await operator.press("h", "4", "enter", "escape")
+        await operator.press("h", "y", "enter", "backspace", "4", "enter", "escape")
         assert refused in operator.read("#hand-answer")
 
 
