@@ -104,10 +104,10 @@ class LiveScreen(ConsoleScreen):
             in_field = isinstance(self.focused, Input)
             shows_all = f"{self.keys['prompt.cancel' if in_field else 'live.clear']} shows all"
             if lines and not matches:
-                return (
-                    f"Nobody of these {lines:,} matches {wanted}; "
-                    f"{shows_all}, {self.keys['mode.player']} looks up any player"
-                )
+                # In the field a key may be one more character.
+                after = ", then" if in_field else ","
+                looks_up = f"{self.keys['mode.player']} looks up any player"
+                return f"Nobody of these {lines:,} matches {wanted}; {shows_all}{after} {looks_up}"
             return f"{matches:,} of the {lines:,} listed match {wanted}; {shows_all}"
         if place is None:
             return ""

@@ -86,7 +86,7 @@ async def test_live_names_the_keys_in_effect(keymap: Mapping[str, str]) -> None:
         "the last that is listed: <board.down> goes on, <board.last> goes to the very last",
         "the first that is listed: <board.up> goes on, <board.first> goes to the very first",
         "part of a name, in any case, or of an id; <prompt.cancel> shows all",
-        "matches “zzz”; <prompt.cancel> shows all, <mode.player> looks up any player",
+        "matches “zzz”; <prompt.cancel> shows all, then <mode.player> looks up any player",
         "matches “zzz”; <live.clear> shows all, <mode.player> looks up any player",
         "<console.maximize> or escape: back to all panels.",
         "Press <console.pause> to go on.",

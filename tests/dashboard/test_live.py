@@ -187,7 +187,13 @@ async def test_a_filter_that_nobody_matches_says_what_to_do() -> None:
     async with watch_live() as operator:
         await operator.press("slash")
         await operator.type("zzz")
-        assert "Nobody of these 9 matches “zzz”; escape shows all" in operator.notice
+        ways = "escape shows all, then 2 looks up any player"
+        assert f"Nobody of these 9 matches “zzz”; {ways}" in " ".join(operator.notice.split())
+        # In the field it is one more character.
+        await operator.press("2")
+        assert "matches “zzz2”" in operator.notice
+        await operator.press("escape", "2")
+        assert "Type a player's id or exact name." in operator.notice
 
 
 async def test_enter_looks_the_player_up() -> None:
