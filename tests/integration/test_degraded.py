@@ -347,38 +347,6 @@ async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Sta
         assert {answer.json()["code"] for answer in refused} == {"database_unavailable"}
 
 
-@pytest.mark.parametrize("kind", ["rank", "top"])
-async def test_hanging_redis_costs_its_time_out_once(
-    stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.breaker._REST_SECONDS", 0.1)
-    path = "top" if kind == "top" else f"rank/{stack.user_ids[0]}"
-
-    async def is_stale() -> bool:
-        return "stale" in await stack.read(path)
-
-    async def is_slow() -> bool:
-        started_at = time.monotonic()
-        assert await is_stale()
-        return time.monotonic() - started_at >= stack.settings.redis_timeout_seconds
-
-    await wait_until(stack.has_top_in_memory)
-    with hanging(stack.valkey):
-        # The top is answered from memory until the subscription, asked, has not answered.
-        await wait_until(is_stale)
-        # Redis is asked again a few times meanwhile; one read may be slow by itself.
-        deadline = time.monotonic() + 4
-        slow_reads = 0
-        while time.monotonic() < deadline:
-            slow_reads += await is_slow()
-        assert slow_reads < 2
-
-    async def is_fresh() -> bool:
-        return "stale" not in await stack.read(path)
-
-    await wait_until(is_fresh)
-
-
 async def test_many_neighbourhoods_at_once_are_fresh(stack: Stack) -> None:
     around = await asyncio.gather(*(stack.read(f"around/{stack.user_ids[0]}") for _ in range(300)))
     assert {answer.get("stale", False) for answer in around} == {False}

@@ -12,7 +12,7 @@ from service.database import Database
 from service.settings import Settings
 from service.standings.refresh import Refresher
 from tests.factories import find_global_season, make_players_with_scores
-from tests.integration.redis_proxy import RedisProxy, run_redis_proxy
+from tests.integration.redis_proxy import RedisProxy, is_question, keep_none, run_redis_proxy
 from tests.serving import connect_client, run_app
 from tests.waiting import wait_until
 
@@ -30,7 +30,13 @@ async def client(
     """A client of a service that is connected to Redis by the proxy, with three players."""
     await make_players_with_scores(database, [30, 20, 10])
     await refresher.refresh()
-    behind = settings.model_copy(update={"redis_url": proxy.url, "redis_timeout_seconds": 0.3})
+    behind = settings.model_copy(
+        update={
+            "redis_url": proxy.url,
+            "redis_timeout_seconds": 0.3,
+            "broker_url": settings.redis_url,
+        }
+    )
     async with run_app(create_app(behind)) as app, connect_client(app) as client:
         yield client
 
@@ -65,3 +71,31 @@ async def test_redis_that_hangs_when_it_is_asked_for_names_is_asked_once(
     for _ in range(3):
         await is_stale(client, path)
     assert len(proxy.kept) <= 1
+
+
+@pytest.mark.parametrize(("path", "key"), [("rank/1", b":index"), ("top", b":top")])
+async def test_hanging_redis_costs_its_time_out_once(
+    client: httpx.AsyncClient,
+    proxy: RedisProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    key: bytes,
+) -> None:
+    monkeypatch.setattr("service.breaker._REST_SECONDS", 0.05)
+
+    async def is_fresh() -> bool:
+        return not await is_stale(client, path)
+
+    async def has_breaker_asked_again() -> bool:
+        assert await is_stale(client, path)
+        return sum(b"PING" in question for question in proxy.kept) >= 2
+
+    await wait_until(is_fresh)
+    proxy.keeps = is_question
+    # The top is answered from memory until the subscription, asked, has not answered.
+    await wait_until(lambda: is_stale(client, path))
+    proxy.kept.clear()
+    await wait_until(has_breaker_asked_again)
+    assert not [question for question in proxy.kept if key in question]
+    proxy.keeps = keep_none
+    await wait_until(is_fresh)
