@@ -37,7 +37,9 @@ _POSTGRES_CHOICES: Final = {
 
 _LOGIN: Final = re.compile(r"(?<=//).*@|^[^/]*@")
 _PASSWORD_OPTION: Final = re.compile(r"(?<=password=)[^&]*")
-_SPECIAL: Final = "in user and password, / ? # [ ] are written %2F %3F %23 %5B %5D"
+_SPECIAL: Final = (
+    "in user and password, / ? # [ ] are written %2F %3F %23 %5B %5D; behind the host, @ is %40"
+)
 
 
 def check_postgres_url(url: str) -> str:
@@ -46,6 +48,7 @@ def check_postgres_url(url: str) -> str:
     An option that is not one of the driver's is a setting of the server, which alone knows it.
     """
     _check_scheme(url, _POSTGRES_SCHEMES)
+    _check_login(url, _POSTGRES_FORM)
     parts = urlsplit(url)
     options = parse_qs(parts.query)
     with_ports = [f"//{place}" for place in parts.netloc.rpartition("@")[2].split(",")]
@@ -61,6 +64,7 @@ def check_postgres_url(url: str) -> str:
 def check_redis_url(url: str) -> str:
     """Check a URL of a Redis or Valkey, or of a cluster of them."""
     _check_scheme(url, (*_REDIS_SCHEMES, *CLUSTER_SCHEMES))
+    _check_login(url, _CLUSTER_FORM if is_cluster(url) else _REDIS_FORM)
     if is_cluster(url):
         _try(url, _CLUSTER_FORM, lambda: connect_cluster(url, timeout_seconds=1.0))
     else:
@@ -72,7 +76,9 @@ def check_redis_url(url: str) -> str:
 def check_broker_url(url: str) -> str:
     """Check a URL of Dramatiq's broker, a Redis or a RabbitMQ."""
     _check_scheme(url, (*_REDIS_SCHEMES, *_RABBITMQ_SCHEMES))
-    if urlsplit(url).scheme in _RABBITMQ_SCHEMES:
+    is_rabbitmq = urlsplit(url).scheme in _RABBITMQ_SCHEMES
+    _check_login(url, _RABBITMQ_FORM if is_rabbitmq else _REDIS_FORM)
+    if is_rabbitmq:
         # With Redis alone nobody has to load it.
         from pika import URLParameters  # noqa: PLC0415
 
@@ -96,6 +102,20 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
         raise ValueError(f"{allowed} ({_find_reason(url, error)})") from error
     if scheme not in schemes:
         raise ValueError(allowed)
+
+
+def _check_login(url: str, form: str) -> None:
+    """Refuse a URL whose login was cut: in `//ada:12/x@host`, ada would be the host, 12 its port.
+
+    Only the value of an option, or the path of a socket, may hold an "@" as it is.
+    """
+    parts = urlsplit(url)
+    later = [part for part in parts.query.split("&") if "=" not in part.partition("@")[0]]
+    later.append(parts.fragment)
+    if parts.scheme != "unix" or (":" in parts.netloc and "@" not in parts.netloc):
+        later.append(parts.path)
+    if any("@" in part for part in later):
+        raise ValueError(f"{form} ({_SPECIAL})")
 
 
 def _try(url: str, form: str, make: Callable[[], Any]) -> None:

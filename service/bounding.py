@@ -134,6 +134,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._has_moved_on = False
         self._most_head_bytes = self._head_bytes + len(data)
         super().data_received(data)
+        if self.transport.is_closing():
+            # It was refused meanwhile.
+            return
         if self._is_arriving:
             # Between two parts of a body comes nothing but the size of the next one; after the
             # last, trailers may. Behind a request comes the beginning of the next one.
@@ -180,8 +183,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Say in the one shape of errors that this is no HTTP."""
         if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
-            # What came first gets its answer, for which this one would be taken.
+            # What came first gets its answer, for which this one would be taken. Nothing else is.
             self.cycle.keep_alive = False
+            self._is_arriving = False
             return
         self._refuse(HeadTooLarge() if self._is_head_too_large() else Malformed())
 
@@ -234,6 +238,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _close(self) -> None:
         """Close once the client has taken what there is, unless it takes nothing."""
+        self._stop_deadline()
         self.transport.close()
         self._await_taking()
 

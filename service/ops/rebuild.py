@@ -28,8 +28,9 @@ async def rebuild(settings: Settings) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
     Each is read and compared, and only what is wrong is written. Shows its progress. Submits and
-    reads go on meanwhile, refreshes wait. Raises `DatabaseUnavailable` or `WriterBusy`, with the
-    standings as before; or `CacheUnavailable`, with the standings right and the index to follow.
+    reads go on meanwhile, refreshes wait. Raises `WriterBusy` with the standings as before;
+    `DatabaseUnavailable`, with them as before or, once their step has ended, right; or
+    `CacheUnavailable`, with the standings right and the index to follow.
     """
     report = Report()
     async with open_servers(settings, application_name="leaderboard rebuild") as servers:

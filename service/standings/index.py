@@ -4,7 +4,7 @@ A change is added only to an index that has all changes before it; any other ind
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -136,16 +136,16 @@ class Index:
         async with self._database.snapshot() as connection:
             with translate_redis_errors():
                 (offset,) = await self._redis.mget(keys.offset)
-                is_right = _is_of_epoch(offset, epoch) and await hand_over(
-                    connection,
-                    lambda rows: self._compare(
-                        keys=[keys.index], args=[rows[0]["packed"], next(places)]
-                    ),
-                    1,
-                    SCAN_STANDINGS,
-                    season_id,
-                    _STANDINGS_PER_LOAD,
-                )
+            is_right = _is_of_epoch(offset, epoch) and await hand_over(
+                connection,
+                lambda rows: _take(
+                    self._compare(keys=[keys.index], args=[rows[0]["packed"], next(places)])
+                ),
+                1,
+                SCAN_STANDINGS,
+                season_id,
+                _STANDINGS_PER_LOAD,
+            )
             if not is_right:
                 return None
             await self._reload_names(connection, season_id)
@@ -213,15 +213,14 @@ class Index:
             # the same ids. Nobody reads that index; of ours the readers fetch the names they miss.
             if found is not None and not _is_of_epoch(found, offset.epoch):
                 await self.drop_names(season_id)
-            with translate_redis_errors():
-                await hand_over(
-                    connection,
-                    lambda rows: self._load(keys=[new_index], args=[rows[0]["packed"]]),
-                    1,
-                    SCAN_STANDINGS,
-                    season_id,
-                    _STANDINGS_PER_LOAD,
-                )
+            await hand_over(
+                connection,
+                lambda rows: _take(self._load(keys=[new_index], args=[rows[0]["packed"]])),
+                1,
+                SCAN_STANDINGS,
+                season_id,
+                _STANDINGS_PER_LOAD,
+            )
             if not await self._swap_in(connection, season_id, new_index, found or b"", offset):
                 raise CacheUnavailable("the rebuilt index was lost or overtaken")
             await self._reload_names(connection, season_id)
@@ -252,23 +251,30 @@ class Index:
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         prefix = SeasonKeys.of(season_id).names
-        with translate_redis_errors():
-            await hand_over(
-                connection,
-                lambda rows: self._load_names(
+        await hand_over(
+            connection,
+            lambda rows: _take(
+                self._load_names(
                     keys=[f"{prefix}{row['bucket']}" for row in rows],
                     args=[row["packed"] for row in rows],
-                ),
-                _BUCKETS_PER_LOAD,
-                SCAN_USERNAMES,
-                season_id,
-                NAMES_PER_BUCKET,
-            )
+                )
+            ),
+            _BUCKETS_PER_LOAD,
+            SCAN_USERNAMES,
+            season_id,
+            NAMES_PER_BUCKET,
+        )
 
 
 async def _read_offset(connection: Connection, season_id: int) -> Offset:
     seasons = await connection.fetch(LIST_OPEN_SEASONS)
     return Offset.of_season(next(row for row in seasons if row["season_id"] == season_id))
+
+
+async def _take(answer: Awaitable[object]) -> object:
+    """Wait for Redis to take a piece of a scan. Errors of the scan itself are PostgreSQL's."""
+    with translate_redis_errors():
+        return await answer
 
 
 def _is_of_epoch(stored: bytes | str | None, epoch: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
@@ -73,7 +73,6 @@ class IndexReader:
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
     ) -> None:
-        self._redis = redis
         self._breaker = breaker
         self._database = database
         self._season_finder = season_finder
@@ -95,45 +94,32 @@ class IndexReader:
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
-            stored, players, better, position, listed = await self._read_neighbours(
-                keys=[keys.index, keys.offset], args=[encode_member(user_id), radius]
+            answer = await self._read_neighbours(
+                keys=[keys.index, keys.offset, keys.names],
+                args=[encode_member(user_id), radius, NAMES_PER_BUCKET],
             )
-        offset = await self._following.check(stored, players)
-        if not listed:
-            return None
-        user_ids = [decode_member(member) for member in listed[::2]]
-        buckets = [keys.names_bucket(user_id) for user_id in user_ids]
-        with translate_redis_errors():
-            pipeline = self._redis.pipeline(transaction=False)
-            for bucket, listed_id in zip(buckets, user_ids, strict=True):
-                pipeline.hget(bucket, str(listed_id))
-            names = dict(zip(user_ids, await pipeline.execute(), strict=True))
-        usernames = await self._complete_names(season, names)
-        return Neighbourhood(
-            user_ids=user_ids,
-            usernames=[usernames[listed_id] for listed_id in user_ids],
-            sort_scores=[int(float(score)) for score in listed[1::2]],
-            better=better,
-            position=position,
-            players=players,
-            as_of=offset.as_of,
-        )
+        near = await self._take_run(season, answer)
+        return near if near.user_ids else None
 
     async def read_page(self, position: int, limit: int) -> Neighbourhood:
         """Return up to `limit` players from a place on, which counts from 0."""
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
-            stored, players, better, listed, names = await self._read_page(
+            answer = await self._read_page(
                 keys=[keys.index, keys.offset, keys.names],
                 args=[position, limit, NAMES_PER_BUCKET],
             )
+        return await self._take_run(season, answer)
+
+    async def _take_run(self, season: OpenSeason, answer: Sequence[Any]) -> Neighbourhood:
+        stored, players, better, position, listed, names = answer
         offset = await self._following.check(stored, players)
         user_ids = [decode_member(member) for member in listed[::2]]
         usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
         return Neighbourhood(
             user_ids=user_ids,
-            usernames=[usernames[listed_id] for listed_id in user_ids],
+            usernames=[usernames[user_id] for user_id in user_ids],
             sort_scores=[int(float(score)) for score in listed[1::2]],
             better=better,
             position=position,
@@ -183,6 +169,7 @@ class IndexReader:
             found = {
                 user_id: str(row["username"]) for user_id, row in zip(missing, rows, strict=True)
             }
-            await self._index.add_names(season.season_id, found)
+            with self._breaker.guard():
+                await self._index.add_names(season.season_id, found)
             usernames |= found
         return usernames

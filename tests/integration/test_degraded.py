@@ -5,123 +5,26 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psutil
 import pytest
-from redis.asyncio import Redis
 
 from service.app import create_app
-from service.cache import GLOBAL_SEASON_KEY, SeasonKeys, connect_redis
+from service.cache import GLOBAL_SEASON_KEY, connect_redis
 from service.database import Database
 from service.embedded import PostgresServer, ValkeyServer
-from service.embedded.server import EmbeddedServer
 from service.migrate import migrate
-from service.settings import Settings, load_settings
-from service.standings.refresh import Refresher
+from service.settings import load_settings
 from tests.conftest import THROW_AWAY, create_database, flush
-from tests.factories import find_global_season, make_players_with_scores
+from tests.factories import make_players_with_scores
 from tests.integration.index_checks import assert_index_follows
+from tests.integration.outages import FEW_SECONDS, Stack, hanging, stopped
 from tests.integration.up_process import clean_environment
 from tests.integration.worker_process import run_worker
 from tests.serving import connect_client, run_app
 from tests.waiting import wait_until
-
-# Reads must be answered in this time even where a server takes connections and is silent.
-FEW_SECONDS = 5.0
-
-
-@dataclass
-class Stack:
-    """A service with servers of its own, for tests that stop them, and three players."""
-
-    postgres: PostgresServer
-    valkey: ValkeyServer
-    settings: Settings
-    database: Database
-    redis: Redis
-    client: httpx.AsyncClient
-    user_ids: list[int]
-
-    async def refresh(self) -> None:
-        await Refresher(self.database, self.redis, self.settings).refresh()
-
-    async def submit(self, user_id: int, score: int) -> httpx.Response:
-        body = {"user_id": user_id, "score": score}
-        return await self.client.post("/api/leaderboard/submit", json=body)
-
-    async def read(self, path: str) -> dict[str, Any]:
-        """Return the answer of a read, which must come within a few seconds."""
-        async with asyncio.timeout(FEW_SECONDS):
-            response = await self.client.get(f"/api/leaderboard/{path}")
-        assert response.status_code == 200, response.text
-        answer: dict[str, Any] = response.json()
-        return answer
-
-    async def read_scores(self) -> tuple[dict[int, int], set[bool]]:
-        """Return everybody's score as each of the three reads has it, and who is stale."""
-        top = await self.read("top")
-        ranks = [await self.read(f"rank/{user_id}") for user_id in self.user_ids]
-        around = await self.read(f"around/{self.user_ids[0]}")
-        scores = {entry["user_id"]: entry["total_score"] for entry in top["leaderboard"]}
-        for entries in ranks, around["leaderboard"]:
-            assert {entry["user_id"]: entry["total_score"] for entry in entries} == scores
-        return scores, {answer.get("stale", False) for answer in (top, *ranks, around)}
-
-    async def has_top_in_memory(self) -> bool:
-        """Whether the service has a fresh top while Redis has not."""
-        key = SeasonKeys.of(await find_global_season(self.database)).top
-        stored = await self.redis.getdel(key)
-        answer = await self.read("top")
-        if stored is not None:
-            await self.redis.set(key, stored)
-        return "stale" not in answer
-
-    async def wait_until_fresh(self, scores: dict[int, int]) -> None:
-        """Wait until every read has these scores, and none is stale."""
-        await self._wait_for(scores, stale=False)
-
-    async def wait_until_stale(self, scores: dict[int, int]) -> None:
-        """Wait until every read has these scores and says that they may lag."""
-        await self._wait_for(scores, stale=True)
-
-    async def _wait_for(self, scores: dict[int, int], *, stale: bool) -> None:
-        async def is_so() -> bool:
-            assert await self.read_scores() == (scores, {stale})
-            return True
-
-        await wait_until(is_so, seconds=30)
-
-
-@contextmanager
-def stopped(*servers: EmbeddedServer) -> Iterator[None]:
-    """Have servers away for the time of the block."""
-    for server in servers:
-        server.stop()
-    try:
-        yield
-    finally:
-        for server in servers:
-            server.start()
-
-
-@contextmanager
-def hanging(server: EmbeddedServer) -> Iterator[None]:
-    """Have a server take connections and never answer for the time of the block."""
-    assert server.process is not None
-    process = psutil.Process(server.process.pid)
-    family = [process, *process.children(recursive=True)]
-    for member in family:
-        member.suspend()
-    try:
-        yield
-    finally:
-        for member in family:
-            member.resume()
 
 
 @pytest.fixture(scope="module")
@@ -345,38 +248,6 @@ async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Sta
                 )
         assert {answer.status_code for answer in refused} == {503}
         assert {answer.json()["code"] for answer in refused} == {"database_unavailable"}
-
-
-@pytest.mark.parametrize("kind", ["rank", "top"])
-async def test_hanging_redis_costs_its_time_out_once(
-    stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.breaker._REST_SECONDS", 0.1)
-    path = "top" if kind == "top" else f"rank/{stack.user_ids[0]}"
-
-    async def is_stale() -> bool:
-        return "stale" in await stack.read(path)
-
-    async def is_slow() -> bool:
-        started_at = time.monotonic()
-        assert await is_stale()
-        return time.monotonic() - started_at >= stack.settings.redis_timeout_seconds
-
-    await wait_until(stack.has_top_in_memory)
-    with hanging(stack.valkey):
-        # The top is answered from memory until the subscription, asked, has not answered.
-        await wait_until(is_stale)
-        # Redis is asked again a few times meanwhile; one read may be slow by itself.
-        deadline = time.monotonic() + 4
-        slow_reads = 0
-        while time.monotonic() < deadline:
-            slow_reads += await is_slow()
-        assert slow_reads < 2
-
-    async def is_fresh() -> bool:
-        return "stale" not in await stack.read(path)
-
-    await wait_until(is_fresh)
 
 
 async def test_many_neighbourhoods_at_once_are_fresh(stack: Stack) -> None:

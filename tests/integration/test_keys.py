@@ -1,52 +1,23 @@
 """API keys over HTTP: who may what, and how the others are refused."""
 
-import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from service.app import create_app
-from service.cache import connect_redis
 from service.database import Database
-from service.embedded import ValkeyServer
-from service.keys.limiting import KeyLimiter
 from service.keys.roles import Role
 from service.keys.service import list_keys, make_key, revoke_key
 from service.settings import Settings
 from service.standings.refresh import Refresher
-from tests.factories import make_player, record_scores
-from tests.integration.event_stream import EventStream, open_stream
-from tests.integration.test_degraded import hanging
-from tests.serving import connect_client, run_app, serve_app
+from tests.factories import make_player
+from tests.integration.bearing import bear, make_keys, start
 from tests.waiting import wait_until
 
 TOP = "/api/leaderboard/top"
 SUBMIT = "/api/leaderboard/submit"
 STATUS = "/api/ops/status"
-STREAM = "/api/leaderboard/stream"
-
-
-def bear(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-@asynccontextmanager
-async def start(
-    settings: Settings, *, may_be_open: bool = True
-) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings, may_be_open=may_be_open)
-    async with run_app(app), connect_client(app) as client:
-        yield client
-
-
-async def make_keys(database: Database) -> dict[str, str]:
-    return {role.word: await make_key(database, name=role.word, role=role) for role in Role}
 
 
 async def call(
@@ -211,149 +182,6 @@ async def count_reads(database: Database) -> int:
     scans = row["scans"]
     assert isinstance(scans, int)
     return scans
-
-
-async def test_revoked_under_load_on_two_processes(settings: Settings, database: Database) -> None:
-    user_id = await make_player(database)
-    key = await make_key(database, name="game", role=Role.SUBMIT)
-    last_success: dict[int, float] = {}
-    refused: dict[int, float] = {}
-    async with serve_app(settings) as (_, one), serve_app(settings) as (_, other):
-
-        async def submit(number: int, client: httpx.AsyncClient) -> None:
-            while True:
-                answer = await client.post(
-                    SUBMIT, json={"user_id": user_id, "score": 1}, headers=bear(key)
-                )
-                if answer.status_code == 401:
-                    refused.setdefault(number, time.monotonic())
-                    return
-                assert answer.status_code == 200
-                last_success[number] = time.monotonic()
-
-        traffic = [
-            asyncio.create_task(submit(number, client))
-            for number, client in ((0, one), (1, other))
-            for _ in range(4)
-        ]
-        await wait_until(lambda: len(last_success) == 2)
-        await revoke_key(database, "game")
-        revoked_at = time.monotonic()
-        await asyncio.gather(*traffic)
-    assert refused.keys() == {0, 1}
-    assert max(last_success.values()) - revoked_at < 1.0
-
-
-async def test_streams_end_with_their_key(settings: Settings, database: Database) -> None:
-    keys = await make_keys(database)
-    private = {"public_reads": False, "stream_heartbeat_seconds": 0.1}
-    async with serve_app(settings.model_copy(update=private)) as (_, client):
-        reading, submitting = [
-            client.stream("GET", STREAM, headers=bear(keys[role])) for role in ("read", "submit")
-        ]
-        async with reading as ended, submitting as lasting:
-            stream, other = EventStream(ended), EventStream(lasting)
-            assert await stream.read_block() == await other.read_block() == [": leaderboard"]
-            await revoke_key(database, "read")
-            revoked_at = time.monotonic()
-            while await stream.read_block() is not None:
-                pass
-            assert time.monotonic() - revoked_at < 1.0
-            assert await other.read_comment() == "still here"
-        assert (await client.get(STREAM, headers=bear(keys["read"]))).status_code == 401
-
-
-async def test_stream_of_nobody_ends_with_the_first_key(
-    settings: Settings, database: Database
-) -> None:
-    async with serve_app(settings.model_copy(update={"public_reads": False})) as (_, client):
-        async with open_stream(client) as stream:
-            assert await stream.read_block() is not None
-            await make_key(database, name="first", role=Role.READ)
-            while await stream.read_block() is not None:
-                pass
-        assert (await client.get(STREAM)).status_code == 401
-
-
-async def test_too_many_requests_under_way(settings: Settings) -> None:
-    limited = settings.model_copy(update={"request_limit": 2, "stream_heartbeat_seconds": 0.1})
-    async with serve_app(limited) as (_, client):
-        async with client.stream("GET", STREAM), client.stream("GET", STREAM):
-            answer = await client.get(TOP)
-            assert answer.status_code == 503
-            assert answer.json()["code"] == "too_busy"
-            assert answer.headers["Retry-After"] == "1"
-            assert (await client.get("/health/live")).status_code == 200
-
-        async def is_free() -> bool:
-            return (await client.get(TOP)).status_code == 200
-
-        await wait_until(is_free)
-
-
-async def test_limit_of_each_key_over_two_processes(settings: Settings, database: Database) -> None:
-    one, other = [await make_key(database, name=name, role=Role.ADMIN) for name in ("one", "other")]
-    limited = settings.model_copy(update={"key_requests_per_minute": 6})
-    async with start(limited) as first, start(limited) as second:
-
-        async def submit(client: httpx.AsyncClient, key: str) -> httpx.Response:
-            return await client.post(SUBMIT, json={}, headers=bear(key))
-
-        for _ in range(3):
-            for client in (first, second):
-                assert (await submit(client, one)).status_code == 400
-        for client in (first, second):
-            refused = await submit(client, one)
-            assert refused.status_code == 429
-            assert refused.json()["code"] == "rate_limited"
-            assert 1 <= int(refused.headers["Retry-After"]) <= 60
-            assert (await submit(client, other)).status_code == 400
-
-
-async def test_limit_of_a_key_in_a_flood(
-    settings: Settings, database: Database, refresher: Refresher
-) -> None:
-    user_id = await make_player(database)
-    await record_scores(database, (user_id, 1))
-    await refresher.refresh()
-    key = await make_key(database, name="game", role=Role.SUBMIT)
-    limited = settings.model_copy(update={"key_requests_per_minute": 100})
-    async with start(limited) as client:
-        submits = [client.post(SUBMIT, json={}, headers=bear(key)) for _ in range(300)]
-        reads = [client.get(f"/api/leaderboard/rank/{user_id}") for _ in range(10)]
-        answers = await asyncio.gather(*submits, *reads)
-    statuses = Counter(answer.status_code for answer in answers[:300])
-    # The window slides while they are counted.
-    assert 100 <= statuses[400] <= 110
-    assert statuses[429] == 300 - statuses[400]
-    assert not any("stale" in answer.json() for answer in answers[300:])
-
-
-async def test_redis_that_hangs_holds_up_a_flood_once(tmp_path: Path, settings: Settings) -> None:
-    with ValkeyServer(tmp_path) as valkey:
-        own = settings.model_copy(update={"redis_url": valkey.url, "redis_timeout_seconds": 0.3})
-        redis = connect_redis(own)
-        limiter = KeyLimiter(redis, valkey.url, per_minute=1)
-        assert await limiter.take("game") is None
-        assert await limiter.take("game") is not None
-        with hanging(valkey):
-            started_at = time.monotonic()
-            refused = await asyncio.gather(*(limiter.take("game") for _ in range(200)))
-            # One after the other, or a few at once, they would wait for many time-outs.
-            assert time.monotonic() - started_at < 2
-            assert set(refused) == {None}
-        await limiter.stop()
-        await redis.aclose()
-
-
-async def test_no_limit_while_redis_is_away(settings: Settings, database: Database) -> None:
-    key = await make_key(database, name="game", role=Role.SUBMIT)
-    limited = settings.model_copy(
-        update={"key_requests_per_minute": 1, "redis_url": "redis://127.0.0.1:1"}
-    )
-    async with start(limited) as client:
-        for _ in range(3):
-            assert (await client.post(SUBMIT, json={}, headers=bear(key))).status_code == 400
 
 
 async def test_schema_tells_of_keys(settings: Settings) -> None:

@@ -14,8 +14,7 @@ from service.settings import Settings
 from tests.factories import make_player
 from tests.integration.test_compose import run
 from tests.integration.up_process import clean_environment
-from tests.integration.worker_process import watch_for_quiet
-from tests.waiting import wait_until
+from tests.integration.worker_process import submit_until_woken
 
 NAME = "zaphod-the-username"
 SCORE = 78_191_203
@@ -69,24 +68,26 @@ async def test_logs_for_machines_follow_a_request_to_its_refresh(
     ):
         url = serving.wait_for("Ready: ").split()[1]
         log = tmp_path / "worker.log"
-        await wait_until(watch_for_quiet(log), seconds=30)
         async with httpx.AsyncClient(base_url=url) as client:
-            answer = await client.post(
-                "/api/leaderboard/submit",
-                json={"user_id": user_id, "score": SCORE},
-                headers={"X-Request-Id": "match-77", "Idempotency-Key": KEY},
-            )
-            assert answer.status_code == 200
+
+            async def submit(request_id: str) -> None:
+                answer = await client.post(
+                    "/api/leaderboard/submit",
+                    json={"user_id": user_id, "score": SCORE},
+                    headers={"X-Request-Id": request_id, "Idempotency-Key": f"{KEY}-{request_id}"},
+                )
+                assert answer.status_code == 200
+
+            request_ids = await submit_until_woken(submit, settings, log)
             await client.get("/api/players", params={"username": NAME})
-        await wait_until(lambda: "folded 1 sessions" in log.read_text(), seconds=30)
-    (folded,) = [line for line in read_lines(log) if line["message"] == "folded 1 sessions"]
-    assert folded["request_id"] == "match-77"
+    folded = [line for line in read_lines(log) if line["message"] == "folded 1 sessions"][-1]
+    assert folded["request_id"] == request_ids[-1]
     assert (folded["level"], folded["logger"]) == ("DEBUG", "workers.actors.standings")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*\+00:00", folded["at"])
     output = (tmp_path / "api.log").read_text()
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    submitted, found = [line for line in lines if line["logger"] == "service.access"]
-    assert submitted["request_id"] == "match-77"
+    *_, submitted, found = [line for line in lines if line["logger"] == "service.access"]
+    assert submitted["request_id"] == request_ids[-1]
     assert (submitted["method"], submitted["path"]) == ("POST", "/api/leaderboard/submit")
     assert submitted["status"] == 200
     assert 0 < submitted["duration_ms"] < 30_000

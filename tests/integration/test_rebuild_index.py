@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from service.cache import SeasonKeys, encode_member
 from service.database import Database
+from service.errors import DatabaseUnavailable
 from service.ops.audit import audit
 from service.ops.rebuild import rebuild
 from service.settings import Settings
@@ -160,6 +161,52 @@ async def test_rebuild_mends_what_redis_holds(
     await assert_index_follows(redis, database)
     assert await redis.hgetall(keys.names_bucket(user_ids[7])) == before
     assert await audit(settings)
+
+
+async def test_rebuild_mends_the_index_of_nobody(
+    database: Database, settings: Settings, redis: Redis
+) -> None:
+    await rebuild(settings)
+    await spoil_index(redis, SeasonKeys.of(await find_global_season(database)), [])
+
+    await rebuild(settings)
+
+    await assert_index_follows(redis, database)
+    assert await audit(settings)
+
+
+async def compare(index: Index) -> None:
+    await index.find_right(await index.read_epochs())
+
+
+async def make_again(index: Index) -> None:
+    for season_id in await index.read_epochs():
+        await index.rebuild(season_id)
+
+
+@pytest.mark.parametrize(
+    ("table", "scan"), [("standing", compare), ("player", compare), ("standing", make_again)]
+)
+async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    redis: Redis,
+    table: str,
+    scan: Callable[[Index], Awaitable[None]],
+) -> None:
+    await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
+    hurried = Database(
+        settings.model_copy(update={"database_timeout_seconds": 0.5}),
+        application_name="leaderboard tests",
+    )
+    await hurried.open()
+    async with database.transaction() as connection:
+        await connection.execute(f"LOCK TABLE {table}")
+        with pytest.raises(DatabaseUnavailable):
+            await scan(Index(redis, hurried))
+    await hurried.close()
 
 
 async def test_rebuild_drops_names_of_strangers(

@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.standings.refresh import Refresher
 from service.wakeup import DIRTY_FLAG_MS, RefreshSignal
 from tests.factories import make_player, record_scores
-from tests.integration.test_degraded import hanging
+from tests.integration.outages import hanging
 from tests.integration.worker_process import run_worker
 from tests.waiting import wait_until
 

@@ -1,15 +1,23 @@
 """A real worker as a child of a test, without a scheduler."""
 
+import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dramatiq
+
+from service.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
+from service.request_ids import MESSAGE_OPTION
 from service.settings import Settings
+from service.wakeup import REFRESH_ACTOR
 from tests.integration.up_process import STOP_SECONDS, clean_environment
+from tests.waiting import wait_until
+
+MOST_SUBMITS = 10
 
 
 @contextmanager
@@ -35,22 +43,41 @@ def run_worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
         assert worker.wait(STOP_SECONDS) == 0
 
 
-QUIET_SECONDS = 2.0
+async def submit_until_woken(
+    submit: Callable[[str], Awaitable[None]], settings: Settings, log: Path
+) -> list[str]:
+    """Submit, by a request with the id that is given, until the refresh that it woke folded it.
 
-
-def watch_for_quiet(log: Path) -> Callable[[], bool]:
-    """Return a condition: a worker, which logs at level `debug`, has had nothing to do for a while.
-
-    Worker and API have a look at the outbox each when they start, and readers ask for more until
-    there is an index. What is submitted after them wakes the worker by itself.
+    Returns all ids; the last one is that of the refresh. A refresh that was asked for when the
+    programs started can come late and fold a session before that. The log is that of a worker at
+    level `debug`.
     """
-    seen, since = 0, time.monotonic()
+    request_ids: list[str] = []
 
-    def is_quiet() -> bool:
-        nonlocal seen, since
-        looks = log.read_text().count("folded 0 sessions")
-        if looks != seen:
-            seen, since = looks, time.monotonic()
-        return looks >= 2 and time.monotonic() - since >= QUIET_SECONDS
+    def find_folds() -> list[str]:
+        lines = [line for line in log.read_text().splitlines() if "folded 1 sessions" in line]
+        return lines if len(lines) == len(request_ids) else []
 
-    return is_quiet
+    while len(request_ids) < MOST_SUBMITS:
+        await _await_turn(f"turn-{len(request_ids)}", settings, log)
+        request_ids.append(f"match-{len(request_ids)}")
+        await submit(request_ids[-1])
+        folds = await wait_until(find_folds, seconds=30)
+        if request_ids[-1] in folds[-1]:
+            return request_ids
+    raise AssertionError(f"none of {len(request_ids)} submits woke the refresh that folded it")
+
+
+async def _await_turn(turn: str, settings: Settings, log: Path) -> None:
+    """Wait until the worker has done what it was sent before."""
+    broker = connect_broker(settings.require_broker_url())
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=STANDINGS_QUEUE,
+        actor_name=REFRESH_ACTOR,
+        args=(),
+        kwargs={},
+        options={MESSAGE_OPTION: turn},
+    )
+    await asyncio.to_thread(broker.enqueue, message)
+    disconnect_broker(broker)
+    await wait_until(lambda: turn in log.read_text(), seconds=30)

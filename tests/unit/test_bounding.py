@@ -20,6 +20,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
 LARGE = 64 * 1024 * 1024
 BOUNDS = Bounds(connections=3, arrival_seconds=60)
 LATE_SECONDS = BOUNDS.arrival_seconds + 1
+LARGE_HEAD = HEAD + b"X-Pad: " + b"x" * 70_000 + b"\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -41,8 +42,9 @@ class Clock:
 class Server:
     """The server under test, mostly with one connection."""
 
-    def __init__(self, server: DrainingServer, port: int) -> None:
+    def __init__(self, server: DrainingServer, port: int, late: asyncio.Event) -> None:
         self.clock = Clock()
+        self.late = late
         self._connections = server.server_state.connections
         self._port = port
 
@@ -96,12 +98,19 @@ async def count_body(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    config = uvicorn.Config(count_body, http=DrainingProtocol, lifespan="off", log_config=None)
+    late = asyncio.Event()
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/late":
+            await late.wait()
+        await count_body(scope, receive, send)
+
+    config = uvicorn.Config(answer, http=DrainingProtocol, lifespan="off", log_config=None)
     server = DrainingServer(config, closing=asyncio.Event(), bounds=BOUNDS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await wait_until(lambda: server.started)
-        yield Server(server, listener.getsockname()[1])
+        yield Server(server, listener.getsockname()[1], late)
         server.should_exit = True
         await serving
 
@@ -201,6 +210,40 @@ async def test_head_that_comes_at_once_has_no_more_bytes(
     async with server.connect() as (reader, writer):
         writer.write(head + (b"X-Pad: " + pad + b"\r\n" if place == "header" else b"") + b"\r\n")
         assert await read_refusal(reader) == (431, "head_too_large")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [(LARGE_HEAD, b"431"), (HEAD[:9] + b"\x00", b"400")],
+    ids=["head too large", "malformed"],
+)
+async def test_refusal_comes_once(server: Server, wrong: bytes, status: bytes) -> None:
+    async with server.connect() as (reader, writer):
+        writer.write(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
+        await server.wait_until_held_back()
+        connection = await server.wait_until_taken()
+        # The refusal has to wait behind the answer.
+        writer.write(wrong)
+        await wait_until(connection.transport.is_closing)
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(4):
+            await reader.readexactly(LARGE // 4)
+            server.clock.advance(BOUNDS.arrival_seconds / 3)
+        answers = (await reader.read()).split(b"HTTP/1.1 ")
+        assert [answer[:3] for answer in answers] == [b"", status]
+
+
+async def test_request_before_a_head_too_large_gets_its_answer(server: Server) -> None:
+    async with server.connect() as (reader, writer):
+        writer.write(b"GET /late HTTP/1.1\r\nHost: here\r\n\r\n")
+        await server.wait_until_read()
+        connection = await server.wait_until_taken()
+        writer.write(LARGE_HEAD)
+        await wait_until(lambda: connection.cycle and not connection.cycle.keep_alive)
+        server.late.set()
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.endswith(b"\r\n\r\n0")
 
 
 async def test_large_head_below_the_bound_is_taken(server: Server) -> None:

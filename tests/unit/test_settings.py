@@ -111,6 +111,16 @@ def test_wrong_value_is_told_with_its_name_and_what_is_allowed(
         ("REDIS_URL", "redis://:secret#x@host"),
         ("REDIS_URL", "redis+cluster://:secret?x@host"),
         ("BROKER_URL", "amqp://ada:secret/x@host"),
+        ("DATABASE_URL", "postgresql://ada:12/secret@host/x"),
+        ("DATABASE_URL", "postgresql://ada:secret@12/secret@host/x"),
+        ("DATABASE_URL", "postgresql://ada:12?secret@host/x?sslmode=require"),
+        ("DATABASE_REPLICA_URL", "postgresql://ada:12#secret@host/x"),
+        ("REDIS_URL", "redis://:12/secret@host/0"),
+        ("REDIS_URL", "redis://ada:12?secret@host"),
+        ("REDIS_URL", "redis+cluster://:12#secret@host"),
+        ("REDIS_URL", "unix://:12/secret@/host.sock"),
+        ("BROKER_URL", "amqp://ada:12/secret@host/x"),
+        ("BROKER_URL", "redis://:12#secret@host"),
     ],
 )
 def test_password_is_not_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -122,10 +132,11 @@ def test_password_is_not_told(monkeypatch: pytest.MonkeyPatch, name: str, value:
     assert "host" in str(error.value)
 
 
+@pytest.mark.parametrize("password", ["se/cret", "12/34", "12?34", "12#34"])
 def test_password_that_cuts_the_url_is_to_be_written_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:se/cret@host/x")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://ada:{password}@host/x")
     with pytest.raises(UsageError, match=r"in user and password, / .* are written %2F"):
         load_settings()
 
@@ -136,11 +147,22 @@ def test_password_that_cuts_the_url_is_to_be_written_otherwise(
         "postgresql://ada:secret@one:1,two:2/x?target_session_attrs=primary&sslmode=require",
         "postgres://[::1]:5432/x",
         "postgresql://postgres@/leaderboard?host=/run/postgresql&port=5432",
+        "postgresql:///leaderboard?host=/run/user@1000&user=ada@corp",
+        "postgresql://ada:1%2F2@host/d%40b?application_name=board@here",
+        "postgresql://ada:p@ss@host/x",
     ],
 )
 def test_every_way_to_name_a_postgresql_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     assert load_settings().database_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["unix://ada:secret@/run/user@1000/valkey.sock?db=1", "unix:///run/a:b@c.sock"]
+)
+def test_socket_with_an_at_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    assert load_settings().redis_url == url
 
 
 @pytest.mark.parametrize("field", sorted(Settings.model_fields))

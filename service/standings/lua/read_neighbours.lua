@@ -1,16 +1,25 @@
 -- Reads the standings around a player at one moment.
 --
--- KEYS[1] index   KEYS[2] offset   ARGV[1] member   ARGV[2] radius
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] what the keys of the names' buckets begin with
+-- ARGV[1] member   ARGV[2] radius   ARGV[3] names a bucket
 --
 -- Answers the offset ("" where there is no index), the number of players, how many are better than
--- the first of the listed ones, the position of that one from 0, then member, sort_score, …; an
--- empty list for a player who is not in the index.
+-- the first of the listed ones, the position of that one from 0, then member, sort_score, …, then
+-- their names, null for one that is not kept here; both lists are empty for a player who is not in
+-- the index.
 local offset = redis.call('GET', KEYS[2]) or ''
 local players = redis.call('ZCARD', KEYS[1])
 local position = redis.call('ZRANK', KEYS[1], ARGV[1])
 if not position then
-    return {offset, players, 0, 0, {}}
+    return {offset, players, 0, 0, {}, {}}
 end
 local first = math.max(0, position - ARGV[2])
 local listed = redis.call('ZRANGE', KEYS[1], first, position + ARGV[2], 'WITHSCORES')
-return {offset, players, redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. listed[2]), first, listed}
+local names = {}
+for at = 1, #listed, 2 do
+    local id = struct.unpack('>I8', listed[at])
+    local bucket = string.format('%s%.0f', KEYS[3], math.floor(id / ARGV[3]))
+    names[#names + 1] = redis.call('HGET', bucket, string.format('%.0f', id))
+end
+local better = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. listed[2])
+return {offset, players, better, first, listed, names}

@@ -4,13 +4,14 @@
 -- ARGV[1] place of the first, from 0   ARGV[2] how many   ARGV[3] names a bucket
 --
 -- Answers the offset ("" where there is no index), the number of players, how many are better than
--- the first of the listed ones, then member, sort_score, …, then their names, null for one that is
--- not kept here; both lists are empty beyond the last player.
+-- the first of the listed ones, the place of that one, then member, sort_score, …, then their
+-- names, null for one that is not kept here; both lists are empty beyond the last player.
 local offset = redis.call('GET', KEYS[2]) or ''
 local players = redis.call('ZCARD', KEYS[1])
 local listed = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')
+local first = tonumber(ARGV[1])
 if #listed == 0 then
-    return {offset, players, 0, {}, {}}
+    return {offset, players, 0, first, {}, {}}
 end
 local names = {}
 for at = 1, #listed, 2 do
@@ -18,4 +19,5 @@ for at = 1, #listed, 2 do
     local bucket = string.format('%s%.0f', KEYS[3], math.floor(id / ARGV[3]))
     names[#names + 1] = redis.call('HGET', bucket, string.format('%.0f', id))
 end
-return {offset, players, redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. listed[2]), listed, names}
+local better = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. listed[2])
+return {offset, players, better, first, listed, names}

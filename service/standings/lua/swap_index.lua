@@ -11,10 +11,12 @@
 -- was changed then.
 --
 -- UNLINK frees the old index in the background; DEL of a million members would stall every reader.
--- MGET because GET fails on a key of another kind, which SET then overwrites.
+-- MGET because GET fails on a key of another kind, which SET then overwrites. ZCARD too fails on
+-- one, which counts as another number: the index itself may be one where nobody plays, for then the
+-- comparison asked nothing of it.
 local found = redis.call('MGET', KEYS[2])[1] or ''
 local is_new = KEYS[4] ~= KEYS[1]
-if found ~= ARGV[1] or redis.call('ZCARD', KEYS[4]) ~= tonumber(ARGV[2]) then
+if found ~= ARGV[1] or redis.pcall('ZCARD', KEYS[4]) ~= tonumber(ARGV[2]) then
     if is_new then
         redis.call('UNLINK', KEYS[4])
     end
