@@ -162,4 +162,6 @@ def translate_errors() -> Iterator[None]:
     except _MISUSE:
         raise
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+        # A time-out has no words of its own.
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise DatabaseUnavailable(reason) from error

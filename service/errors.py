@@ -24,6 +24,10 @@ class ServiceError(Exception):
         super().__init__(message)
         self.message = message
 
+    def explain(self) -> str:
+        """Return what an operator needs to know, in a log or on a terminal."""
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -58,6 +62,10 @@ class DatabaseUnavailable(ServiceError):
         )
         self.reason = reason
 
+    def explain(self) -> str:
+        """Return why it cannot be reached; the advice is for who sent the request."""
+        return f"the database cannot be reached: {self.reason}"
+
 
 class SchemaMissing(DatabaseUnavailable):
     """PostgreSQL answers, but the tables that we need are not there."""
@@ -74,6 +82,10 @@ class SchemaMissing(DatabaseUnavailable):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.reason})"
+
+    def explain(self) -> str:
+        """Return what is missing, and what to do."""
+        return str(self)
 
 
 class CacheUnavailable(ServiceError):

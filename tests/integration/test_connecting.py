@@ -62,3 +62,15 @@ async def test_option_that_the_server_does_not_know_is_no_error_of_ours(
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         body = {"user_id": 1, "score": 1}
         assert (await client.post("/api/leaderboard/submit", json=body)).status_code == 503
+
+
+async def test_operators_are_told_why_and_senders_what_to_do(settings: Settings) -> None:
+    away = settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/x"})
+    database = Database(away, application_name="leaderboard tests")
+    await database.open()
+    with pytest.raises(DatabaseUnavailable) as error:
+        await database.fetch("SELECT 1")
+    await database.close()
+    assert error.value.explain().startswith("the database cannot be reached: ConnectionRefused")
+    assert "send the same request again" in error.value.message
+    assert "Connection" not in error.value.message
