@@ -57,7 +57,7 @@ class DatabaseUnavailable(ServiceError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "The database cannot be reached right now; send the same request again shortly "
+            "The database is not available right now; send the same request again shortly "
             "(with an Idempotency-Key it is never counted twice)."
         )
         self.reason = reason

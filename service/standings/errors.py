@@ -12,6 +12,6 @@ class StandingsUnavailable(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Redis has no answer and the database cannot be reached right now; "
+            "Redis has no answer and the database is not available right now; "
             "ask again in a second."
         )
