@@ -250,6 +250,34 @@ async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Sta
         assert {answer.json()["code"] for answer in refused} == {"database_unavailable"}
 
 
+async def test_reads_go_on_beside_many_submits_behind_a_hanging_postgres(stack: Stack) -> None:
+    user_id = stack.user_ids[0]
+    settings = load_settings()
+    # The defaults, each a hundredth.
+    scaled = stack.settings.model_copy(
+        update={
+            "database_timeout_seconds": 2.0,
+            "submit_batch_limit": settings.submit_batch_limit // 100,
+            "submit_queue_limit": settings.submit_queue_limit // 100,
+            "request_limit": settings.request_limit // 100,
+        }
+    )
+    async with run_app(create_app(scaled)) as app, connect_client(app) as stack.client:
+        assert (await stack.submit(user_id, 1)).status_code == 200
+        await wait_until(stack.has_top_in_memory)
+        with hanging(stack.postgres):
+            submitting = [asyncio.create_task(stack.submit(user_id, 1)) for _ in range(100)]
+            # Half of them find no place; the others wait for PostgreSQL.
+            await asyncio.wait(submitting, return_when=asyncio.FIRST_COMPLETED)
+            assert (await stack.read("top"))["players"] == 3
+            assert (await stack.read(f"rank/{user_id}"))["total_score"] >= 30
+            refused = await asyncio.gather(*submitting)
+        assert {answer.json()["code"] for answer in refused} == {
+            "database_unavailable",
+            "overloaded",
+        }
+
+
 async def test_many_neighbourhoods_at_once_are_fresh(stack: Stack) -> None:
     around = await asyncio.gather(*(stack.read(f"around/{stack.user_ids[0]}") for _ in range(300)))
     assert {answer.get("stale", False) for answer in around} == {False}
