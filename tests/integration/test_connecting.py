@@ -100,3 +100,13 @@ async def test_database_without_schema_is_said_so(
                 assert int(answer.headers["retry-after"]) >= 1
             status = await client.get("/api/ops/status")
             assert (status.status_code, status.json()["code"]) == (503, "schema_missing")
+
+
+async def test_server_lets_go_of_a_machine_that_vanished(database: Database) -> None:
+    rows = await database.fetch(
+        # What counts for a connection by TCP; ours is by a socket.
+        "SELECT reset_val::int FROM pg_settings WHERE name LIKE 'tcp_keepalives_%' ORDER BY name"
+    )
+    count, idle_seconds, interval_seconds = (row["reset_val"] for row in rows)
+    assert 0 < idle_seconds + count * interval_seconds <= 60
+    assert min(count, idle_seconds, interval_seconds) > 0
