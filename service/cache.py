@@ -120,7 +120,8 @@ def translate_redis_errors() -> Iterator[None]:
         yield
     except REDIS_ERRORS as error:
         kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
-        raise kind(f"{type(error).__name__}: {error}") from error
+        # A time-out may have no words of its own.
+        raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
 def _is_time_out(error: BaseException | None) -> bool:

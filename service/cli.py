@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from service.choosing import data_dir_option, find_settings
-from service.errors import DatabaseUnavailable, ServiceError, UsageError
+from service.errors import ServiceError, UsageError
 from service.keys.commands import keys
 
 _Command = Callable[..., Any]
@@ -41,10 +41,10 @@ def run_command(command: click.Command, *, name: str) -> NoReturn:
         _fail(error.format_message())
     except click.Abort:
         sys.exit(130)
-    except DatabaseUnavailable as error:
-        _fail(f"the database cannot be reached: {error.reason}")
-    except (UsageError, ServiceError) as error:
+    except UsageError as error:
         _fail(str(error))
+    except ServiceError as error:
+        _fail(error.explain())
     sys.exit(0)
 
 

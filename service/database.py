@@ -51,6 +51,15 @@ _NO_SCHEMA: Final = (
 _RELEASE_SECONDS: Final = 1.0
 
 
+# A worker's machine that vanishes from the network says nothing. The server, left to itself, would
+# keep its transactions, and with them the lock of the only writer, for two hours; so for 30 s.
+_KEEPALIVES: Final = {
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
 def load_sql(noun: str, name: str) -> str:
     """Return the statement in `service/<noun>/sql/<name>.sql`."""
     return resources.files("service").joinpath(noun, "sql", f"{name}.sql").read_text("utf-8")
@@ -83,6 +92,7 @@ class Database:
                 # A 200 promises that the score is on disk, whatever the server's default says.
                 "synchronous_commit": "on",
                 "jit": "off",
+                **_KEEPALIVES,
             },
             connect=connect,
             reset=_keep_session,
@@ -162,4 +172,6 @@ def translate_errors() -> Iterator[None]:
     except _MISUSE:
         raise
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+        # A time-out has no words of its own.
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise DatabaseUnavailable(reason) from error

@@ -24,6 +24,10 @@ class ServiceError(Exception):
         super().__init__(message)
         self.message = message
 
+    def explain(self) -> str:
+        """Return what an operator needs to know, in a log or on a terminal."""
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -53,10 +57,14 @@ class DatabaseUnavailable(ServiceError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "The database cannot be reached right now; send the same request again shortly "
+            "The database is not available right now; send the same request again shortly "
             "(with an Idempotency-Key it is never counted twice)."
         )
         self.reason = reason
+
+    def explain(self) -> str:
+        """Return why it cannot be reached; the advice is for who sent the request."""
+        return f"the database cannot be reached: {self.reason}"
 
 
 class SchemaMissing(DatabaseUnavailable):
@@ -74,6 +82,10 @@ class SchemaMissing(DatabaseUnavailable):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.reason})"
+
+    def explain(self) -> str:
+        """Return what is missing, and what to do."""
+        return str(self)
 
 
 class CacheUnavailable(ServiceError):

@@ -80,8 +80,9 @@ class Settings(BaseSettings):
     redis_timeout_seconds: float = Field(default=1.0, gt=0, le=60)
     """Longest wait for an answer from Redis before a read falls back to PostgreSQL."""
 
-    submit_queue_limit: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Submissions a process lets wait for the next commit; past it the answer is 503."""
+    submit_queue_limit: int = Field(default=4_000, ge=1, le=1_000_000)
+    """Submissions a process lets wait for the next commit; past it the answer is 503. Fewer than
+    LEADERBOARD_REQUEST_LIMIT, so that reads go on while PostgreSQL is silent."""
 
     submit_batch_limit: int = Field(default=500, ge=1, le=10_000)
     """Most submissions written by one statement."""

@@ -34,13 +34,14 @@ broker: Final = connect_broker(
         # Signals before an event run down this list, those after it run up: the loop is there
         # before what lives on it, and until after.
         AsyncIO(),
+        # Before all that may log something of a message: its thread has the id of the last one.
+        RequestIdsOfMessages(),
         resources,
         TimeLimit(),
         ShutdownNotifications(),
         CurrentMessage(),
         PeriodiqMiddleware(skip_delay=_LATEST_CRON_SECONDS),
         Retries(),
-        RequestIdsOfMessages(),
         *monitoring,
     ],
 )

@@ -89,7 +89,8 @@ class Keyring:
             await self._read()
         except Exception as error:  # noqa: BLE001 - nobody else would go on reading
             if not self._is_behind:
-                _log.warning("API keys stay as they were last known: %s", error)
+                reason = error.explain() if isinstance(error, ServiceError) else error
+                _log.warning("API keys stay as they were last known: %s", reason)
             self._is_behind = True
             if self.problem is not None and isinstance(error, ServiceError):
                 self.problem = error

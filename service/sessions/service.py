@@ -1,6 +1,8 @@
 """The ledger: every submitted score, written by group commit."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +22,9 @@ FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
 
 _BULKS_AT_ONCE: Final = 2
 _BULKS_WAITING: Final = 16
+_COMPLAINTS_APART_SECONDS: Final = 60.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Ledger:
         # A bulk load takes a connection for long; it leaves enough of them to the others.
         self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)
         self._bulks = 0
+        self._refuses = False
+        self._next_complaint_at = float("-inf")
 
     @property
     def waiting(self) -> int:
@@ -89,6 +96,24 @@ class Ledger:
         return answers
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
+        try:
+            answers = await self._write_batch(batch)
+        except DatabaseUnavailable as error:
+            self._complain(error)
+            raise
+        if self._refuses:
+            _log.info("submits are taken again")
+            self._refuses = False
+        return answers
+
+    def _complain(self, error: DatabaseUnavailable) -> None:
+        # A disk that is almost full refuses some and takes others.
+        if not self._refuses and time.monotonic() >= self._next_complaint_at:
+            _log.warning("submits are refused: %s", error.explain())
+            self._refuses = True
+            self._next_complaint_at = time.monotonic() + _COMPLAINTS_APART_SECONDS
+
+    async def _write_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         if any(submission.idempotency_key is not None for submission in batch):
             return await self._record_keyed(batch)
         rows = await self._database.fetch(

@@ -12,5 +12,6 @@ class StandingsUnavailable(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Neither Redis nor the database can be reached right now; ask again in a second."
+            "Redis has no answer and the database is not available right now; "
+            "ask again in a second."
         )

@@ -24,7 +24,10 @@ from tests.deployment.parts import Part, create_database, find_ports
 from tests.factories import find_global_season
 from tests.waiting import wait_until
 
-IGNORING = "ignore_startup_parameters = synchronous_commit,jit"
+IGNORING = (
+    "ignore_startup_parameters = synchronous_commit,jit,"
+    "tcp_keepalives_idle,tcp_keepalives_interval,tcp_keepalives_count"
+)
 
 
 @pytest.fixture(params=["", IGNORING], ids=["as it comes", "ignoring parameters"])

@@ -17,7 +17,7 @@ from service.database import Database
 from service.embedded import PostgresServer, ValkeyServer
 from service.migrate import migrate
 from service.settings import load_settings
-from tests.conftest import THROW_AWAY, create_database, flush
+from tests.conftest import THROW_AWAY
 from tests.factories import make_players_with_scores
 from tests.integration.index_checks import assert_index_follows
 from tests.integration.outages import FEW_SECONDS, Stack, hanging, stopped
@@ -250,30 +250,34 @@ async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Sta
         assert {answer.json()["code"] for answer in refused} == {"database_unavailable"}
 
 
+async def test_reads_go_on_beside_many_submits_behind_a_hanging_postgres(stack: Stack) -> None:
+    user_id = stack.user_ids[0]
+    settings = load_settings()
+    # The defaults, each a hundredth.
+    scaled = stack.settings.model_copy(
+        update={
+            "database_timeout_seconds": 2.0,
+            "submit_batch_limit": settings.submit_batch_limit // 100,
+            "submit_queue_limit": settings.submit_queue_limit // 100,
+            "request_limit": settings.request_limit // 100,
+        }
+    )
+    async with run_app(create_app(scaled)) as app, connect_client(app) as stack.client:
+        assert (await stack.submit(user_id, 1)).status_code == 200
+        await wait_until(stack.has_top_in_memory)
+        with hanging(stack.postgres):
+            submitting = [asyncio.create_task(stack.submit(user_id, 1)) for _ in range(100)]
+            # Half of them find no place; the others wait for PostgreSQL.
+            await asyncio.wait(submitting, return_when=asyncio.FIRST_COMPLETED)
+            assert (await stack.read("top"))["players"] == 3
+            assert (await stack.read(f"rank/{user_id}"))["total_score"] >= 30
+            refused = await asyncio.gather(*submitting)
+        assert {answer.json()["code"] for answer in refused} == {
+            "database_unavailable",
+            "overloaded",
+        }
+
+
 async def test_many_neighbourhoods_at_once_are_fresh(stack: Stack) -> None:
     around = await asyncio.gather(*(stack.read(f"around/{stack.user_ids[0]}") for _ in range(300)))
     assert {answer.get("stale", False) for answer in around} == {False}
-
-
-async def test_database_without_schema_is_said_so(
-    postgres: PostgresServer, valkey: ValkeyServer
-) -> None:
-    async with create_database(postgres, "template0") as database_url:
-        settings = load_settings(database_url=database_url, redis_url=flush(valkey))
-        async with run_app(create_app(settings)) as app, connect_client(app) as client:
-            score = {"user_id": 1, "score": 1}
-            answers = [
-                await client.post("/api/leaderboard/submit", json=score),
-                await client.post("/api/leaderboard/submit/bulk", json=[score]),
-                await client.post("/api/players", json={"username": "ada"}),
-                await client.get("/api/players/1"),
-                await client.get("/api/leaderboard/rank/1"),
-                await client.get("/api/leaderboard/around/1"),
-                await client.get("/api/leaderboard/page"),
-            ]
-            for answer in answers:
-                assert (answer.status_code, answer.json()["code"]) == (503, "schema_missing")
-                assert "run `leaderboard migrate`" in answer.json()["error"]
-                assert int(answer.headers["retry-after"]) >= 1
-            status = await client.get("/api/ops/status")
-            assert (status.status_code, status.json()["code"]) == (503, "schema_missing")

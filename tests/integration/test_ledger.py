@@ -1,6 +1,7 @@
 """P2: a session and its pending row are there together or not at all; good rows come through."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -10,7 +11,7 @@ from redis.asyncio import Redis
 from service.batching import QueueFull
 from service.broker import connect_broker, disconnect_broker
 from service.database import Database
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.settings import Settings
@@ -245,3 +246,28 @@ async def test_every_connection_commits_to_disk_before_it_answers(
     await fresh.close()
     assert shown is not None
     assert shown["synchronous_commit"] == "on"
+
+
+async def test_refused_submits_are_told_of_once_and_why(
+    database: Database, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    user_id = await make_player(database)
+
+    def list_told() -> list[str]:
+        return [
+            one.getMessage() for one in caplog.records if one.name == "service.sessions.service"
+        ]
+
+    await database.fetch("ALTER TABLE pending_session RENAME TO gone")
+    for _ in range(2):
+        with pytest.raises(SchemaMissing):
+            await ledger.record(Submission(user_id, 1, "solo", None))
+    (told,) = list_told()
+    assert told.startswith("submits are refused: ")
+    assert 'relation "pending_session" does not exist' in told
+
+    await database.fetch("ALTER TABLE gone RENAME TO pending_session")
+    for _ in range(2):
+        await ledger.record(Submission(user_id, 1, "solo", None))
+    assert list_told() == [told, "submits are taken again"]

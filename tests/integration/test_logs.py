@@ -3,18 +3,22 @@
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dramatiq
 import httpx
 import pytest
 
+from service.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
 from service.database import Database
 from service.settings import Settings
 from tests.factories import make_player
 from tests.integration.test_compose import run
 from tests.integration.up_process import clean_environment
 from tests.integration.worker_process import submit_until_woken
+from tests.waiting import wait_until
 
 NAME = "zaphod-the-username"
 SCORE = 78_191_203
@@ -48,6 +52,20 @@ def read_lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
+def sweep(settings: Settings) -> None:
+    """Send what the scheduler sends each minute."""
+    broker = connect_broker(settings.require_broker_url())
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=STANDINGS_QUEUE,
+        actor_name="standings.sweep",
+        args=(),
+        kwargs={},
+        options={"scheduled_at": datetime.now(UTC).isoformat()},
+    )
+    broker.enqueue(message)
+    disconnect_broker(broker)
+
+
 async def test_logs_for_machines_follow_a_request_to_its_refresh(
     settings: Settings, database: Database, tmp_path: Path
 ) -> None:
@@ -59,6 +77,8 @@ async def test_logs_for_machines_follow_a_request_to_its_refresh(
         "LEADERBOARD_LOG_FORMAT": "json",
         "LEADERBOARD_LOG_LEVEL": "debug",
         "LEADERBOARD_ACCESS_LOG": "true",
+        # What it logs of one message comes from the thread that had another one before.
+        "LEADERBOARD_WORKER_THREADS": "1",
     }
     api = [sys.executable, "-m", "service.cli", "api", "--port", "0"]
     worker = [sys.executable, "-m", "workers"]
@@ -80,9 +100,13 @@ async def test_logs_for_machines_follow_a_request_to_its_refresh(
 
             request_ids = await submit_until_woken(submit, settings, log)
             await client.get("/api/players", params={"username": NAME})
+        sweep(settings)
+        await wait_until(lambda: "Processing" in log.read_text(), seconds=30)
     folded = [line for line in read_lines(log) if line["message"] == "folded 1 sessions"][-1]
     assert folded["request_id"] == request_ids[-1]
     assert (folded["level"], folded["logger"]) == ("DEBUG", "workers.actors.standings")
+    (swept,) = [line for line in read_lines(log) if line["message"].startswith("Processing")]
+    assert "request_id" not in swept
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*\+00:00", folded["at"])
     output = (tmp_path / "api.log").read_text()
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]

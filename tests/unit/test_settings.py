@@ -172,6 +172,12 @@ def test_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, field: 
     assert getattr(load_settings(), field) == default
 
 
+def test_submits_that_wait_leave_places_to_reads() -> None:
+    settings = load_settings()
+    most_under_way = settings.submit_queue_limit + settings.submit_batch_limit
+    assert most_under_way < 0.95 * settings.request_limit
+
+
 @pytest.mark.parametrize("field", sorted(Settings.model_fields))
 def test_every_setting_is_read_from_the_variable_that_errors_name(
     monkeypatch: pytest.MonkeyPatch, field: str

@@ -32,7 +32,7 @@ async def refresh() -> None:
     try:
         outcome = await resources.refresher.refresh()
     except ServiceError as error:
-        _log.warning("refresh failed and is tried again: %s", error)
+        _log.warning("refresh failed and is tried again: %s", error.explain())
         # Dramatiq does not try again what an actor `throws`, and logs a traceback for the rest.
         raise Retry(str(error)) from error
     _log.debug("folded %d sessions", outcome.sessions)
