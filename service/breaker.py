@@ -19,8 +19,8 @@ class Breaker:
     """Keeps everybody off a Redis that did not answer in time, until it answers again.
 
     Such a server costs everyone who asks the whole time-out. So once it did, nobody's request asks
-    any more: it is asked in the background, a second after each time that it did not answer. One
-    that is away altogether says so at once and need not be spared.
+    any more: it is asked in the background, again a second after each time that it did not answer.
+    One that is away altogether says so at once and need not be spared.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -46,10 +46,11 @@ class Breaker:
 
     async def _ask_until_answered(self) -> None:
         try:
-            answered = False
-            while not answered:
+            # At once for the first time: it may have been a moment, or a busy process of ours.
+            while True:
+                if await self._is_answered():
+                    break
                 await asyncio.sleep(_REST_SECONDS)
-                answered = await self._is_answered()
         finally:
             # Whatever ends this: without it nobody would ever ask again.
             self._asking = None

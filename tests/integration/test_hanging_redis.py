@@ -67,10 +67,25 @@ async def test_redis_that_hangs_when_it_is_asked_for_names_is_asked_once(
     monkeypatch.setattr("service.breaker._REST_SECONDS", 60)
     keys = SeasonKeys.of(await find_global_season(database))
     await redis.delete(keys.names_bucket(1))
-    proxy.keeps = lambda data: b"\r\n" + command + b"\r\n" in data
+    asked = b"\r\n" + command + b"\r\n"
+    proxy.keeps = lambda data: asked in data or b"PING" in data
     for _ in range(3):
         await is_stale(client, path)
-    assert len(proxy.kept) <= 1
+    assert sum(asked in question for question in proxy.kept) <= 1
+
+
+async def test_one_answer_that_is_lost_is_forgotten_at_once(
+    client: httpx.AsyncClient, proxy: RedisProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_fresh() -> bool:
+        return not await is_stale(client, "rank/1")
+
+    await wait_until(is_fresh)
+    monkeypatch.setattr("service.breaker._REST_SECONDS", 60)
+    proxy.keeps = lambda data: b":index" in data and not proxy.kept
+    assert await is_stale(client, "rank/1")
+    await wait_until(is_fresh)
+    assert len(proxy.kept) == 1
 
 
 @pytest.mark.parametrize(("path", "key"), [("rank/1", b":index"), ("top", b":top")])
