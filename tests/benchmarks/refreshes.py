@@ -20,7 +20,9 @@ async def record_submits(servers: Servers, target: Target, submits: int) -> None
     players = random.sample(range(target.first_player, target.last_player + 1), submits)
     broker = connect_broker(servers.settings.require_broker_url())
     signal = RefreshSignal(servers.redis, broker)
-    ledger = Ledger(servers.database, signal, servers.settings)
+    # All of them at once, unlike a service, which bounds them.
+    settings = servers.settings.model_copy(update={"submit_queue_limit": submits})
+    ledger = Ledger(servers.database, signal, settings)
     await asyncio.gather(
         *(
             ledger.record(Submission(player, random.randrange(MOST_SCORE), "solo", None))
