@@ -36,6 +36,12 @@ _PACKED_BYTES: Final = 16
 _BUCKETS_PER_LOAD: Final = 250
 _NAMES_PER_UNLINK: Final = 1_000
 
+# It repeats where somebody else changed the standings, past the service.
+_NOT_AS_COUNTED: Final = (
+    "the rebuilt index was lost, overtaken, or has not as many players as were counted; should "
+    "this repeat, `leaderboard audit` tells what differs and `leaderboard rebuild` mends it"
+)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -222,7 +228,7 @@ class Index:
                 _STANDINGS_PER_LOAD,
             )
             if not await self._swap_in(connection, season_id, new_index, found or b"", offset):
-                raise CacheUnavailable("the rebuilt index was lost or overtaken")
+                raise CacheUnavailable(_NOT_AS_COUNTED)
             await self._reload_names(connection, season_id)
 
     async def _swap_in(

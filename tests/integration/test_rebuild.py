@@ -221,3 +221,23 @@ async def test_rebuild_makes_the_index_again(
     await redis.flushall()
     await rebuild(settings)
     assert await audit(settings)
+
+
+async def test_refresh_tells_what_to_do_where_standings_were_changed_past_it(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    redis: Redis,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, *_ = await make_players_with_scores(database, [30, 20, 10])
+    await refresher.refresh()
+    await database.fetch("DELETE FROM standing WHERE player_id = $1", first)
+    await redis.flushall()
+    await refresher.refresh()
+    assert "`leaderboard rebuild` mends it" in caplog.text
+    assert not await audit(settings)
+
+    await rebuild(settings)
+
+    assert await audit(settings)
