@@ -1,6 +1,7 @@
 """Keeping off a Redis that takes connections and questions, and answers none."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,6 +14,8 @@ from service.errors import CacheTimedOut, CacheUnavailable
 from service.lifecycle import stop_task
 
 _REST_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class Breaker:
@@ -34,8 +37,9 @@ class Breaker:
             raise CacheUnavailable("Redis did not answer in time a moment ago")
         try:
             yield
-        except CacheTimedOut:
+        except CacheTimedOut as error:
             if self._asking is None:
+                _log.warning("Redis is left alone until it answers: %s", error)
                 self._asking = asyncio.create_task(self._ask_until_answered())
             raise
 
@@ -49,6 +53,7 @@ class Breaker:
             # At once for the first time: it may have been a moment, or a busy process of ours.
             while True:
                 if await self._is_answered():
+                    _log.info("Redis is asked again")
                     break
                 await asyncio.sleep(_REST_SECONDS)
         finally:

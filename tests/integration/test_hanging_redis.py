@@ -74,8 +74,11 @@ async def test_redis_that_hangs_when_it_is_asked_for_names_is_asked_once(
     assert sum(asked in question for question in proxy.kept) <= 1
 
 
-async def test_one_answer_that_is_lost_is_forgotten_at_once(
-    client: httpx.AsyncClient, proxy: RedisProxy, monkeypatch: pytest.MonkeyPatch
+async def test_one_answer_that_is_lost_is_told_and_forgotten_at_once(
+    client: httpx.AsyncClient,
+    proxy: RedisProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def is_fresh() -> bool:
         return not await is_stale(client, "rank/1")
@@ -86,6 +89,7 @@ async def test_one_answer_that_is_lost_is_forgotten_at_once(
     assert await is_stale(client, "rank/1")
     await wait_until(is_fresh)
     assert len(proxy.kept) == 1
+    assert "Redis is left alone until it answers: TimeoutError" in caplog.text
 
 
 @pytest.mark.parametrize(("path", "key"), [("rank/1", b":index"), ("top", b":top")])
