@@ -58,6 +58,15 @@ class Neighbourhood:
     as_of: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a score would stand: how many players have a better one, of how many."""
+
+    better: int
+    players: int
+    as_of: datetime
+
+
 class IndexReader:
     """Reads the index of the open season of the global board.
 
@@ -81,6 +90,7 @@ class IndexReader:
         self._read_ranks = load_script(redis, "standings", "read_ranks")
         self._read_neighbours = load_script(redis, "standings", "read_neighbours")
         self._read_page = load_script(redis, "standings", "read_page")
+        self._count_better = load_script(redis, "standings", "count_better")
         self._batcher: Batcher[int, IndexedRank | None] = Batcher(
             self._read_batch, batch_limit=_RANKS_PER_BATCH, queue_limit=_WAITING_LIMIT
         )
@@ -88,6 +98,17 @@ class IndexReader:
     async def read_rank(self, user_id: int) -> IndexedRank | None:
         """Return a player's place, or None for one who is not in the index."""
         return await self._batcher.put(user_id)
+
+    async def find_place(self, sort_score: int) -> Place:
+        """Return where a score would stand."""
+        season = await self._season_finder.find()
+        keys = SeasonKeys.of(season.season_id)
+        with self._breaker.guard(), translate_redis_errors():
+            stored, players, better = await self._count_better(
+                keys=[keys.index, keys.offset], args=[sort_score]
+            )
+        offset = await self._following.check(stored, players)
+        return Place(better=better, players=players, as_of=offset.as_of)
 
     async def read_neighbours(self, user_id: int, radius: int) -> Neighbourhood | None:
         """Return the players around one, or None for one who is not in the index."""

@@ -87,6 +87,7 @@ CASES = [
     ),
     *(Case("standings", "select_top", (1, limit), {ORDER, "player_pkey"}) for limit in (1, 100)),
     Case("standings", "read_standing", (1, 9_999, 20_000), {"standing_pkey", ORDER, "player_pkey"}),
+    Case("standings", "read_total", (1, 9_999), {"game_session_player_id_id"}),
     Case("standings", "count_total", (1, 9_999), {"game_session_player_id_id", ORDER}),
     *(
         Case(

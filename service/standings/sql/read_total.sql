@@ -1,0 +1,27 @@
+-- What a player's sessions add up to, straight from the ledger.
+--
+-- $1 season, $2 player. No row for an unknown player. The score is null without any session.
+--
+-- Index: game_session_player_id_id for this player's sessions alone.
+SELECT
+    player.username,
+    total.score,
+    season.players,
+    refresh_state.refreshed_at
+FROM player
+CROSS JOIN season
+JOIN board ON board.id = season.board_id
+CROSS JOIN refresh_state
+CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+            THEN least(greatest(sum(score), -9007199254740992), 9007199254740992)::bigint
+        END AS score
+    FROM game_session
+    WHERE game_session.player_id = player.id
+        AND (board.game_mode IS NULL OR board.game_mode = game_session.game_mode)
+        AND game_session.submitted_at >= season.starts_at
+        AND (season.ends_at IS NULL OR game_session.submitted_at < season.ends_at)
+) AS total
+WHERE season.id = $1 AND player.id = $2
