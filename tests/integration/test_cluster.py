@@ -140,10 +140,15 @@ async def limit_a_key(settings: Settings) -> None:
         assert [await limiter.take("game") is None for _ in range(5)] == [True] * 3 + [False] * 2
 
 
-@pytest.mark.parametrize("program", ["up", "api", "worker", "scheduler"])
-def test_cluster_needs_a_broker_beside_it(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "program",
+    # Not on the usual port, where somebody may be using the service.
+    [("up", "--port", "0"), ("api", "--port", "0"), ("worker",), ("scheduler",)],
+    ids=lambda program: str(program[0]),
+)
+def test_cluster_needs_a_broker_beside_it(program: tuple[str, ...], tmp_path: Path) -> None:
     ended = run_leaderboard(
-        program,
+        *program,
         environment={
             "DATABASE_URL": "postgresql://127.0.0.1:1/leaderboard",
             "REDIS_URL": "redis+cluster://one,two",
