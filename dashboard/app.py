@@ -12,16 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from dashboard.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
-from dashboard.clock import Clock, SystemClock
-from dashboard.connection import Connection
-from dashboard.deliveries import Deliveries
-from dashboard.eager_keys import EagerKeys
-from dashboard.event_log import Event
-from dashboard.gateway import Gateway
-from dashboard.keymap import KeyNames
-from dashboard.link import Connected
-from dashboard.messages import (
+from dashboard.client.connection import Connection
+from dashboard.client.gateway import Gateway
+from dashboard.client.link_state import Connected
+from dashboard.client.messages import (
     LinkChanged,
     PlayerWanted,
     StatusArrived,
@@ -32,15 +26,21 @@ from dashboard.messages import (
     WindowWanted,
     WorkerFailed,
 )
-from dashboard.picture import Picture
-from dashboard.run_desk import RunDesk
+from dashboard.clock import Clock, SystemClock
+from dashboard.downloads import Deliveries
+from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
+from dashboard.keys.key_queue import EagerKeys
+from dashboard.keys.keymap import KeyNames
+from dashboard.runs.desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
-from dashboard.screens.health import HealthScreen
-from dashboard.screens.keys import KeysScreen, list_help
-from dashboard.screens.live import LiveScreen
-from dashboard.screens.player import PlayerScreen
-from dashboard.screens.simulate import SimulateScreen
-from dashboard.widgets.board_view import BoardView
+from dashboard.screens.health.screen import HealthScreen
+from dashboard.screens.keys_help import KeysScreen, list_help
+from dashboard.screens.live.board_view import BoardView
+from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.simulate.screen import SimulateScreen
+from dashboard.state.console_state import Picture
+from dashboard.state.event_log import Event
 from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 

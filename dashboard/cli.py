@@ -12,14 +12,14 @@ from pathlib import Path
 
 import click
 
-from dashboard.actions import name_key
 from dashboard.app import Console, list_default_keys
+from dashboard.client.gateway import Gateway
 from dashboard.clock import SystemClock
-from dashboard.gateway import Gateway
-from dashboard.hand_submission import ServiceSubmitter
-from dashboard.keymap import UnusableKeymap, read_keymap
-from dashboard.run_desk import RunDesk
-from dashboard.run_source import LocalRuns
+from dashboard.keys.actions import name_key
+from dashboard.keys.keymap import UnusableKeymap, read_keymap
+from dashboard.runs.desk import RunDesk
+from dashboard.runs.single_submit import ServiceSubmitter
+from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import api_key_option, check_url
 
 _PROGRAM = "leaderboard dashboard"

@@ -1,4 +1,4 @@
-from service.migrate import make_script_migration
+from service.schema.migrate import make_script_migration
 
 ID = "2026-11-25T07:20:00:000000"
 VERSION = "1.38.0"

@@ -7,7 +7,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from service.request_ids import request_id
-from service.settings import Settings
+from service.settings.settings import Settings
 
 _COMPLAINTS_APART_SECONDS: Final = 60.0
 

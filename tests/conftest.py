@@ -21,15 +21,15 @@ import redis as blocking_redis
 from litestar import Litestar
 from redis.asyncio import Redis
 
-from service.app import create_app
-from service.cache import connect_redis
-from service.database import Database
-from service.embedded import PostgresServer, ValkeyServer
-from service.migrate import migrate
-from service.settings import Settings, load_settings
-from service.standings.refresh import Refresher
-from tests.integration.up_process import UpProcess, clean_environment
-from tests.serving import connect_client, run_app
+from service.api.app import create_app
+from service.backends.database import Database
+from service.backends.redis import connect_redis
+from service.local.embedded import PostgresServer, ValkeyServer
+from service.schema.migrate import migrate
+from service.settings.settings import Settings, load_settings
+from service.standings.refresh.refresh import Refresher
+from tests.support.serving import connect_client, run_app
+from tests.support.up_process import UpProcess, clean_environment
 
 # A database that lives for seconds needs no disk.
 THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -150,7 +150,7 @@ async def app(settings: Settings, refresher: Refresher) -> AsyncIterator[Litesta
 
 @pytest.fixture
 async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application in this process; event streams need `tests.serving`."""
+    """A client of the application in this process; event streams need `tests.support.serving`."""
     async with connect_client(app) as client:
         yield client
 

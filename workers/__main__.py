@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.cli import run_command
+from service.commands.main import run_command
 from service.logs import configure_logging
-from service.observability.launching import ensure_agent
-from service.settings import load_settings
+from service.settings.settings import load_settings
+from service.tracing.bootstrap import ensure_agent
 
 if TYPE_CHECKING:
     import dramatiq
@@ -59,7 +59,7 @@ def work(ready_fd: int | None) -> None:
 
 def _send_when_possible(actor: "dramatiq.Actor[[], Any]", stop: threading.Event) -> None:
     """Send an actor's message as soon as the broker takes it, or not before `stop`."""
-    from service.broker import BROKER_ERRORS  # noqa: PLC0415 - loads Dramatiq, after its setting
+    from service.backends.broker import BROKER_ERRORS  # noqa: PLC0415 - loads Dramatiq, after its setting
 
     waiting = False
     while not stop.is_set():

@@ -10,10 +10,10 @@ import dramatiq
 from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifications, TimeLimit
 from periodiq import PeriodiqMiddleware
 
-from service.broker import connect_broker
-from service.observability.launching import is_monitored
-from service.settings import load_settings
-from workers.identifying import RequestIdsOfMessages
+from service.backends.broker import connect_broker
+from service.settings.settings import load_settings
+from service.tracing.bootstrap import is_monitored
+from workers.request_ids import RequestIdsOfMessages
 from workers.resources import ResourcesMiddleware
 
 # periodiq's messages are a minute apart; one that is older than this is not worth running.
@@ -24,7 +24,7 @@ resources: Final = ResourcesMiddleware(settings)
 
 monitoring: Final[list[dramatiq.Middleware]] = []
 if is_monitored(settings):
-    from workers.monitoring import TraceActors
+    from workers.newrelic_tracing import TraceActors
 
     monitoring.append(TraceActors(resources))
 

@@ -8,22 +8,22 @@ from typing import Any
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
-from service.boards.service import GLOBAL_BOARD, SeasonFinder
-from service.breaker import Breaker
-from service.cache import (
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Database
+from service.backends.redis import (
     SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
     SeasonKeys,
     connect_redis,
     translate_redis_errors,
 )
-from service.database import Database
-from service.ops.presence import Presence
-from service.ops.schemas import WorkerProcess, WorkerSign
-from service.ops.status import READ_FIGURES
-from service.settings import Settings
-from service.standings.offset import Offset
-from service.standings.refresh import Refresher
+from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.settings.settings import Settings
+from service.standings.index.offset import Offset
+from service.standings.refresh.refresh import Refresher
+from service.status.heartbeats import Presence
+from service.status.schemas import WorkerProcess, WorkerSign
+from service.status.status import READ_FIGURES
 
 
 class ResourcesMiddleware(Middleware):

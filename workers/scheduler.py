@@ -7,10 +7,10 @@ import time
 
 import click
 
-from service.cli import run_command
+from service.commands.main import run_command
 from service.logs import configure_logging
-from service.observability.launching import ensure_agent
-from service.settings import load_settings
+from service.settings.settings import load_settings
+from service.tracing.bootstrap import ensure_agent
 
 
 @click.command()
@@ -26,7 +26,7 @@ def schedule(ready_fd: int | None) -> None:
     import periodiq  # noqa: PLC0415 - after its time zone
 
     import workers.actors.standings  # noqa: F401, PLC0415 - declares the periodic actors
-    from workers.sending import PatientScheduler  # noqa: PLC0415
+    from workers.periodiq_scheduler import PatientScheduler  # noqa: PLC0415
 
     # periodiq makes its scheduler by this name.
     periodiq.Scheduler = PatientScheduler

@@ -10,12 +10,12 @@ from textual.binding import ActiveBinding, Binding
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from dashboard.condition import Condition, Kind
-from dashboard.figures import write_age, write_ms
-from dashboard.keymap import KeyNames
-from dashboard.link import Connected, Connecting, Faulty
-from dashboard.names import clean_name
-from dashboard.picture import BOARD_NAME, Picture
+from dashboard.client.link_state import Connected, Connecting, Faulty
+from dashboard.keys.keymap import KeyNames
+from dashboard.state.console_state import BOARD_NAME, Picture
+from dashboard.state.data_state import Condition, Kind
+from dashboard.text.names import clean_name
+from dashboard.text.numbers import write_age, write_ms
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import Span, Tone, ToneLine, choose_line

@@ -14,15 +14,15 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from dashboard.simulation.conducting import conduct_run
+from dashboard.simulation.client.requests import Target
 from dashboard.simulation.errors import SimulationError
-from dashboard.simulation.exchange import Target
-from dashboard.simulation.plan import Mix, RunOptions
-from dashboard.simulation.presentation import describe_shortfall, list_alive, summarize_run
+from dashboard.simulation.reports.presentation import describe_shortfall, list_alive, summarize_run
+from dashboard.simulation.reports.run_directory import list_runs, locate_runs
 from dashboard.simulation.run import RunLimits
-from dashboard.simulation.run_directory import list_runs, locate_runs
-from dashboard.simulation.scores import Scores
-from dashboard.simulation.stages import Stage, parse_stages
+from dashboard.simulation.runner import conduct_run
+from dashboard.simulation.workload.plan import Mix, RunOptions
+from dashboard.simulation.workload.scores import Scores
+from dashboard.simulation.workload.stages import Stage, parse_stages
 
 _PROGRAM = "leaderboard simulate"
 

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from dashboard.simulation.client.api_client import Inquirer
+from dashboard.simulation.client.requests import Target
 from dashboard.simulation.errors import UnexpectedAnswer
-from dashboard.simulation.exchange import Target
-from dashboard.simulation.inquiry import Inquirer
 
 # Enough to be quick (a thousand players in a second or two), too few to disturb a service.
 _CONNECTIONS = 8

@@ -15,15 +15,18 @@ from typing import Self
 
 import httpx
 
-from dashboard.simulation.exchange import (
+from dashboard.simulation.client.requests import (
     Connection,
     Failure,
     Target,
     judge_answer,
     send_request,
 )
-from dashboard.simulation.pacing import RunClock
-from dashboard.simulation.plan import (
+from dashboard.simulation.reports.recorder import Recorder
+from dashboard.simulation.reports.report import RunReport, RunState, describe_options
+from dashboard.simulation.resubmission import settle_submits
+from dashboard.simulation.workload.clock import RunClock
+from dashboard.simulation.workload.plan import (
     MOST_USERS,
     Arrivals,
     PlannedRequest,
@@ -32,9 +35,6 @@ from dashboard.simulation.plan import (
     plan_requests,
     plan_user,
 )
-from dashboard.simulation.recorder import Recorder
-from dashboard.simulation.reports import RunReport, RunState, describe_options
-from dashboard.simulation.settling import settle_submits
 
 _TENTHS = 10
 _LOWEST_PACE, _HIGHEST_PACE = 1, 50

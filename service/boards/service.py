@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
-from service.breaker import Breaker
-from service.cache import GLOBAL_SEASON_KEY, translate_redis_errors
-from service.database import Database, load_sql
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Database, load_sql
+from service.backends.redis import GLOBAL_SEASON_KEY, translate_redis_errors
 from service.errors import CacheUnavailable, DatabaseUnavailable
 
 FIND_OPEN_SEASON: Final = load_sql("boards", "find_open_season")

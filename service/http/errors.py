@@ -14,9 +14,9 @@ from litestar.status_codes import HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_E
 from litestar.types import ExceptionHandlersMap
 
 from service.errors import FieldError, InvalidRequest, ServiceError
-from service.http.documentation import ErrorAnswer
 from service.http.heading import allow_head
 from service.http.requests import BodyTooLarge, locate_error
+from service.http.responses import ErrorAnswer
 
 _log = logging.getLogger(__name__)
 

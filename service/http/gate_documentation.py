@@ -11,8 +11,8 @@ from litestar.openapi.spec import (
     SecurityScheme,
 )
 
-from service.http.admission import find_role
-from service.http.documentation import list_operations
+from service.http.auth import find_role
+from service.http.responses import list_operations
 from service.keys.roles import Role
 
 _SCHEME: Final = "key"

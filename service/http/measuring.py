@@ -6,7 +6,7 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Middleware, Receive, Scope, Send
 
-from service.ops.metrics import RequestMetrics
+from service.status.request_metrics import RequestMetrics
 
 # What a request counts as that ends without an answer.
 _NO_ANSWER: Final = 500

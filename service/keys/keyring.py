@@ -5,13 +5,13 @@ import hmac
 import logging
 from typing import Any, Final, NamedTuple
 
-from service.database import Database, load_sql
+from service.backends.database import Database, load_sql
 from service.errors import ServiceError
 from service.keys.errors import KeysUnknown
 from service.keys.roles import Role
 from service.keys.service import digest_key
 from service.lifecycle import stop_task
-from service.settings import Settings
+from service.settings.settings import Settings
 
 READ_VERSION: Final = load_sql("keys", "read_version")
 READ_KEYS: Final = load_sql("keys", "read_keys")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from service.database import Database, load_sql
+from service.backends.database import Database, load_sql
 from service.errors import UsageError
 from service.keys.roles import Role
 

@@ -6,8 +6,9 @@ from litestar import Response, Router, get, post, route
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from service.database import Database
-from service.http.documentation import (
+from service.backends.database import Database
+from service.backends.replica import LaggingReads
+from service.http.responses import (
     CONFLICT,
     INVALID,
     NOT_FOUND,
@@ -17,7 +18,6 @@ from service.http.documentation import (
 )
 from service.players import service
 from service.players.schemas import PlayerAnswer, PlayerSessions, RegisterPlayer
-from service.replica import LaggingReads
 from service.validation import MAX_ID, STORABLE_TEXT
 
 

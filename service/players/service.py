@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from service.database import Database, load_sql
+from service.backends.database import Database, load_sql
+from service.backends.replica import LaggingReads
 from service.players.errors import PlayerNotFound, UsernameTaken
 from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions
-from service.replica import LaggingReads
 
 REGISTER_PLAYER: Final = load_sql("players", "register_player")
 FIND_PLAYER: Final = load_sql("players", "find_player")

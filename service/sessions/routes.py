@@ -18,7 +18,8 @@ from litestar.openapi.spec import (
 from litestar.params import HeaderParameter, JSONBody
 
 from service.errors import FieldError, InvalidRequest
-from service.http.documentation import (
+from service.http.requests import StrictRequest
+from service.http.responses import (
     INVALID,
     KEY_REUSED,
     NOT_FOUND,
@@ -26,7 +27,6 @@ from service.http.documentation import (
     UNAVAILABLE,
     UNSUPPORTED,
 )
-from service.http.requests import StrictRequest
 from service.players.errors import PlayerNotFound
 from service.sessions.bulk import BULK_LIMIT, record_lines, split_array, split_lines
 from service.sessions.schemas import (

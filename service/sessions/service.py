@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from service.backends.database import Database, load_sql
+from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, QueueFull
-from service.database import Database, load_sql
+from service.counters import ApiFigures
 from service.errors import DatabaseUnavailable, ServiceError
-from service.observability.figures import ApiFigures
 from service.players.errors import PlayerNotFound
 from service.sessions.errors import IdempotencyKeyReused
-from service.settings import Settings
-from service.wakeup import RefreshSignal
+from service.settings.settings import Settings
 
 RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
 RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")

@@ -12,12 +12,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from service.http.admission import Admission
-from service.http.documentation import INVALID, NOT_FOUND, UNAVAILABLE
+from service.http.auth import Admission
 from service.http.requests import StrictRequest
+from service.http.responses import INVALID, NOT_FOUND, UNAVAILABLE
 from service.lifecycle import Closing
-from service.settings import Settings
-from service.standings.ranks import PAGE_LIMIT, RankReader
+from service.settings.settings import Settings
+from service.standings.reads.ranks import PAGE_LIMIT, RankReader
 from service.standings.schemas import Around, Rank, Top
 from service.standings.top import TOP_LIMIT, TopFeed, encode_top
 from service.validation import MAX_ID

@@ -16,19 +16,19 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Connection, Database, load_sql
+from service.backends.redis import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
+from service.backends.redis_cluster import is_cluster_client, open_subscription
+from service.backends.refresh_signal import RefreshSignal
+from service.backends.replica import LaggingReads
 from service.batching import Batcher
 from service.boards.service import SeasonFinder, read_open_season
-from service.breaker import Breaker
-from service.cache import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
-from service.cluster import is_cluster_client, open_subscription
-from service.database import Connection, Database, load_sql
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
-from service.replica import LaggingReads
 from service.standings.errors import StandingsUnavailable
-from service.standings.following import LIST_OPEN_SEASONS, Following
+from service.standings.index.validity import LIST_OPEN_SEASONS, Following
 from service.standings.schemas import Entry, Published, Top
-from service.wakeup import RefreshSignal
 
 SELECT_TOP: Final = load_sql("standings", "select_top")
 

@@ -10,7 +10,7 @@ from unittest import mock
 from litestar import Litestar, MediaType, get
 from litestar.datastructures import State
 
-from service import __main__ as api
+from service.api import __main__ as api
 from service.lifecycle import Closing
 from tests.benchmarks.requests import TOP_PATH
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import httpx
 
+from service.backends.redis import SeasonKeys
 from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
-from service.cache import SeasonKeys
 from tests.benchmarks.context import Context
 from tests.benchmarks.requests import RANK_PATH
 from tests.benchmarks.results import Budget, Row, Series
 from tests.benchmarks.stack import Stack
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 _PLAYERS_ASKED = 20
 _KEYS_PER_LOOK = 1_000

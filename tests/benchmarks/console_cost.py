@@ -36,9 +36,9 @@ import httpx
 import psutil
 
 from dashboard.app import Console
-from dashboard.gateway import Gateway
-from tests.dashboard.frozen_clock import FrozenClock
-from tests.dashboard.service_peer import URL, ServicePeer
+from dashboard.client.gateway import Gateway
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.service_peer import URL, ServicePeer
 
 PLAYERS = 1_000
 CHANGES_PER_TICK = 100

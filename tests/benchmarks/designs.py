@@ -19,18 +19,18 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from service.backends.broker import connect_broker, disconnect_broker
+from service.backends.circuit_breaker import Breaker
+from service.backends.redis import SeasonKeys, encode_member
+from service.backends.refresh_signal import RefreshSignal
+from service.backends.replica import LaggingReads
 from service.batching import Batcher
 from service.boards.service import SeasonFinder
-from service.breaker import Breaker
-from service.broker import connect_broker, disconnect_broker
-from service.cache import SeasonKeys, encode_member
 from service.errors import ServiceError
-from service.ops.servers import Servers
-from service.replica import LaggingReads
+from service.maintenance.connections import Servers
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
-from service.standings.index_reader import IndexReader
-from service.standings.ranks import READ_STANDING, RankReader
-from service.wakeup import RefreshSignal
+from service.standings.index.reader import IndexReader
+from service.standings.reads.ranks import READ_STANDING, RankReader
 from tests.benchmarks.processor_time import read_processor_seconds
 from tests.benchmarks.requests import MOST_SCORE
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination

@@ -18,10 +18,10 @@ from pathlib import Path
 import httpx
 import psutil
 
+from service.backends.database import Database
 from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
-from service.database import Database
-from service.embedded.processes import spawn
-from service.supervisor.listening import bind_listener, find_url
+from service.local.embedded.processes import spawn
+from service.local.supervisor.listener import bind_listener, find_url
 from tests.benchmarks.latencies import find_percentile
 from tests.benchmarks.load import LoadResult, run_program
 from tests.benchmarks.processor_time import ProcessorMeter, find_family

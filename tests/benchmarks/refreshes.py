@@ -4,11 +4,11 @@ import asyncio
 import random
 import time
 
-from service.broker import connect_broker, disconnect_broker
-from service.ops.servers import Servers
+from service.backends.broker import connect_broker, disconnect_broker
+from service.backends.refresh_signal import RefreshSignal
+from service.maintenance.connections import Servers
 from service.sessions.service import Ledger, Submission
-from service.standings.refresh import Refresher
-from service.wakeup import RefreshSignal
+from service.standings.refresh.refresh import Refresher
 from tests.benchmarks.requests import MOST_SCORE, Target
 
 _WARM_UP_SUBMITS = 10_000

@@ -15,20 +15,20 @@ from pathlib import Path
 import httpx
 import psutil
 
-from service.cache import MUTEX_KEY
-from service.embedded.processes import spawn
-from service.ops.servers import Servers, open_servers
-from service.settings import load_settings
-from service.standings.lock import hold_rerank_lock, hold_writer_lock
-from service.supervisor.instance import find_running
+from service.backends.redis import MUTEX_KEY
+from service.local.embedded.processes import spawn
+from service.local.supervisor.instance import find_running
+from service.maintenance.connections import Servers, open_servers
+from service.settings.settings import load_settings
+from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from tests.benchmarks.processor_time import find_family, name_role
 from tests.benchmarks.requests import Target
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
 _QUIET_SECONDS = 300.0
-_LEADERBOARD = (sys.executable, "-P", "-m", "service.cli")
+_LEADERBOARD = (sys.executable, "-P", "-m", "service.commands.main")
 _NAMES_OF_SERVERS = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "LEADERBOARD_DATA_DIR")
 
 _IS_QUIET = """

@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Collection
 
-from service.standings.rerank import rerank
+from service.standings.refresh.rerank import rerank
 from tests.benchmarks.context import Context
 from tests.benchmarks.references import Recomputation
 from tests.benchmarks.refreshes import reach_steady_state, time_refresh

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.actions import name_key
 from dashboard.app import list_default_keys
-from dashboard.keymap import UnusableKeymap, read_keymap
+from dashboard.keys.actions import name_key
+from dashboard.keys.keymap import UnusableKeymap, read_keymap
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,20 +4,20 @@ import subprocess
 import sys
 
 KNOWLEDGE = (
-    "dashboard.answers",
-    "dashboard.board",
-    "dashboard.condition",
-    "dashboard.event_log",
-    "dashboard.event_stream",
+    "dashboard.client.answers",
+    "dashboard.state.board",
+    "dashboard.state.data_state",
+    "dashboard.state.event_log",
+    "dashboard.client.event_stream",
     "dashboard.export",
-    "dashboard.figures",
-    "dashboard.freshness",
-    "dashboard.gateway",
-    "dashboard.health",
-    "dashboard.link",
-    "dashboard.lookup",
-    "dashboard.names",
-    "dashboard.picture",
+    "dashboard.text.numbers",
+    "dashboard.state.freshness",
+    "dashboard.client.gateway",
+    "dashboard.state.health",
+    "dashboard.client.link_state",
+    "dashboard.state.lookup",
+    "dashboard.text.names",
+    "dashboard.state.console_state",
 )
 
 
@@ -28,6 +28,10 @@ def test_knowledge_needs_no_user_interface() -> None:
 
 def test_only_the_gateway_knows_http() -> None:
     # These two hold the gateway's errors.
-    others = set(KNOWLEDGE) - {"dashboard.gateway", "dashboard.lookup", "dashboard.picture"}
+    others = set(KNOWLEDGE) - {
+        "dashboard.client.gateway",
+        "dashboard.state.lookup",
+        "dashboard.state.console_state",
+    }
     script = f"import sys, {', '.join(sorted(others))}; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 import pytest_asyncio
 from aiohttp import web
 
-from service.database import Database
-from service.settings import Settings
-from service.standings.refresh import Refresher
-from tests.dashboard.test_web import WebServer, serve_console
-from tests.deployment.browsing import open_page
-from tests.factories import make_players_with_scores
-from tests.serving import serve_app
+from service.backends.database import Database
+from service.settings.settings import Settings
+from service.standings.refresh.refresh import Refresher
+from tests.dashboard.web.test_web import WebServer, serve_console
+from tests.support.browsing import open_page
+from tests.support.factories import make_players_with_scores
+from tests.support.serving import serve_app
 
 OPEN_SOCKET = """
     new Promise((resolve) => {

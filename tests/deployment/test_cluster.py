@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.embedded import PostgresServer
-from tests.cluster import make_cluster_url, run_cluster
-from tests.deployment.main_path import walk_main_path
-from tests.deployment.parts import Part, create_database
-from tests.integration.test_cluster import find_owner
+from service.local.embedded import PostgresServer
+from tests.service.backends.test_redis_cluster import find_owner
+from tests.support.cluster import make_cluster_url, run_cluster
+from tests.support.main_path import walk_main_path
+from tests.support.parts import Part, create_database
 
 
 @pytest.fixture

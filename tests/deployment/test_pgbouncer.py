@@ -11,18 +11,18 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from service.cache import connect_redis
-from service.database import Database
-from service.embedded import PostgresServer
-from service.embedded.account import Account
+from service.backends.database import Database
+from service.backends.redis import connect_redis
 from service.errors import DatabaseUnavailable
-from service.migrate import migrate
-from service.settings import load_settings
-from service.standings.index import Index
-from tests.deployment.main_path import walk_main_path
-from tests.deployment.parts import Part, create_database, find_ports
-from tests.factories import find_global_season
-from tests.waiting import wait_until
+from service.local.embedded import PostgresServer
+from service.local.embedded.account import Account
+from service.schema.migrate import migrate
+from service.settings.settings import load_settings
+from service.standings.index.writer import Index
+from tests.support.factories import find_global_season
+from tests.support.main_path import walk_main_path
+from tests.support.parts import Part, create_database, find_ports
+from tests.support.waiting import wait_until
 
 IGNORING = (
     "ignore_startup_parameters = synchronous_commit,jit,"

@@ -18,11 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.database import Database
-from service.settings import Settings
-from tests.factories import make_players
-from tests.integration.test_compose import Running, read_compose, read_example, run
-from tests.waiting import wait_until
+from service.backends.database import Database
+from service.settings.settings import Settings
+from tests.deployment.test_compose import Running, read_compose, read_example, run
+from tests.support.factories import make_players
+from tests.support.waiting import wait_until
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 _ANSWER_BITS = 0x8180
@@ -84,7 +84,16 @@ def run_api(address: str, port: int, settings: Settings, folder: Path) -> Any:
         "DATABASE_URL": settings.require_database_url(),
         "REDIS_URL": settings.require_redis_url(),
     }
-    command = [sys.executable, "-m", "service.cli", "api", "--host", address, "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "service.commands.main",
+        "api",
+        "--host",
+        address,
+        "--port",
+        str(port),
+    ]
     return run(f"api-{address}", command, environment, folder)
 
 

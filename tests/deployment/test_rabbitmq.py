@@ -17,19 +17,19 @@ import redis as blocking_redis
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import dq_name, xq_name
 
-from service.broker import (
+from service.backends.broker import (
     BROKER_ERRORS,
     STANDINGS_QUEUE,
     connect_broker,
     count_messages,
     disconnect_broker,
 )
-from service.embedded import PostgresServer
-from tests.deployment.main_path import PATIENCE_SECONDS, leaderboard, walk_main_path
-from tests.deployment.parts import Part, create_database, find_ports
-from tests.integration.test_compose import run
-from tests.integration.up_process import UpProcess
-from tests.waiting import wait_until
+from service.local.embedded import PostgresServer
+from tests.deployment.test_compose import run
+from tests.support.main_path import PATIENCE_SECONDS, leaderboard, walk_main_path
+from tests.support.parts import Part, create_database, find_ports
+from tests.support.up_process import UpProcess
+from tests.support.waiting import wait_until
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.embedded import PostgresServer
-from tests.deployment.main_path import Board, run_programs, walk_main_path
-from tests.standby import Standby
+from service.local.embedded import PostgresServer
+from tests.support.main_path import Board, run_programs, walk_main_path
+from tests.support.standby import Standby
 
 
 class Killable(Standby):

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import redis as blocking_redis
 
-from tests.integration.test_compose import PATIENCE_SECONDS, run
+from tests.deployment.test_compose import PATIENCE_SECONDS, run
 
 
 def make_certificate(folder: Path, name: str) -> None:
@@ -58,7 +58,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 def test_main_path_over_tls(port: int, database_url: str, tmp_path: Path) -> None:
     url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={tmp_path / 'server.crt'}"
     environment = {"DATABASE_URL": database_url, "REDIS_URL": url, "PATH": os.defpath}
-    leaderboard = [sys.executable, "-m", "service.cli"]
+    leaderboard = [sys.executable, "-m", "service.commands.main"]
     with (
         run("api", [*leaderboard, "api", "--port", "0"], environment, tmp_path) as api,
         run("worker", [*leaderboard, "worker"], environment, tmp_path) as worker,

@@ -7,10 +7,10 @@ import dramatiq
 from dramatiq.errors import Retry
 from periodiq import cron
 
-from service.broker import STANDINGS_QUEUE
+from service.backends.broker import STANDINGS_QUEUE
+from service.backends.refresh_signal import REFRESH_ACTOR
 from service.errors import ServiceError
-from service.standings.rerank import rerank_if_due
-from service.wakeup import REFRESH_ACTOR
+from service.standings.refresh.rerank import rerank_if_due
 from workers.broker import resources
 
 _SECOND_MS: Final = 1_000

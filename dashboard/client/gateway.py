@@ -1,0 +1,173 @@
+"""The service over HTTP: the only module of the console that knows there is such a thing."""
+
+from collections.abc import AsyncIterator
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+
+from dashboard.client.answers import Player, Rank, Sessions, Status, Top
+from dashboard.client.event_stream import EventParser, StreamOverflow
+
+TOP_LIMIT: Final = 100
+PAGE_LIMIT: Final = 1_000
+
+_PATIENCE_SECONDS: Final = 5.0
+
+_Shape = TypeVar("_Shape")
+
+
+class GatewayError(Exception):
+    """A question that got no usable answer; `code` is for machines, `message` for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Unreachable(GatewayError):
+    """Nobody answered: no connection, a lost one, or too late."""
+
+
+class Refused(GatewayError):
+    """The service answered with an error of its own."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.status = status
+
+
+class NotUnderstood(GatewayError):
+    """Something answered, but not as a leaderboard does."""
+
+
+# The service tells those who write requests by hand; the operator does not.
+_HOW = "start the console with --api-key or LEADERBOARD_API_KEY, and a key of the role admin"
+_ABOUT_KEYS: Final = {
+    "key_required": f"the service wants an API key: {_HOW}",
+    "key_refused": f"the service does not know this API key: {_HOW}",
+    "role_insufficient": f"the API key's role is too low: {_HOW}",
+}
+
+
+class _Problem(msgspec.Struct):
+    error: str
+    code: str
+
+
+class Gateway:
+    """One service by its URL. Every method raises `GatewayError`, and nothing else."""
+
+    def __init__(
+        self,
+        url: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        api_key: str | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._client = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+            timeout=_PATIENCE_SECONDS,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def read_page(self, first: int, limit: int = PAGE_LIMIT) -> Top:
+        """Return lines from a place on that counts from 0."""
+        path = f"/api/leaderboard/page?offset={first}&limit={limit}"
+        return await self._read(path, Top)
+
+    async def read_status(self) -> Status:
+        """Return the state of every part."""
+        return await self._read("/api/ops/status", Status)
+
+    async def read_rank(self, user_id: int) -> Rank:
+        """Return where a player stands; a player who is not there is `Refused` with 404."""
+        return await self._read(f"/api/leaderboard/rank/{user_id}", Rank)
+
+    async def read_around(self, user_id: int, radius: int) -> Top:
+        """Return a player among the neighbours; no line for one who has not played."""
+        return await self._read(f"/api/leaderboard/around/{user_id}?radius={radius}", Top)
+
+    async def find_player(self, user_id: int) -> Player:
+        """Return the player with that id; one who is not there is `Refused` with 404."""
+        return await self._read(f"/api/players/{user_id}", Player)
+
+    async def find_player_by_name(self, username: str) -> Player:
+        """Return the player of exactly that name; one who is not there is `Refused` with 404."""
+        query = httpx.QueryParams(username=username)
+        return await self._read(f"/api/players?{query}", Player)
+
+    async def read_sessions(self, user_id: int, limit: int) -> Sessions:
+        """Return a player's last sessions."""
+        return await self._read(f"/api/players/{user_id}/sessions?limit={limit}", Sessions)
+
+    async def follow_top(self) -> AsyncIterator[Top | None]:
+        """Yield the top now and whenever it changes; None is a sign of life in between.
+
+        The iterator never ends by itself: a stream that the service closes is `Unreachable`.
+        """
+        parser = EventParser()
+        # A silent stream is normal; whether the service lives, the polls of its status tell.
+        timeout = httpx.Timeout(_PATIENCE_SECONDS, read=None)
+        try:
+            async with self._client.stream(
+                "GET", f"/api/leaderboard/stream?limit={TOP_LIMIT}", timeout=timeout
+            ) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _refuse(response.status_code, await response.aread())
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise NotUnderstood("unexpected_answer", "this is not a leaderboard's stream")
+                async for chunk in response.aiter_bytes():
+                    for event in parser.feed(chunk):
+                        if event.name == "top":
+                            yield _decode(event.data, Top)
+                        elif not event.name:
+                            yield None
+        except httpx.RequestError as error:
+            raise _describe_failure(error) from error
+        except StreamOverflow as error:
+            raise NotUnderstood("unexpected_answer", "the stream does not look like one") from error
+        raise Unreachable("stream_closed", "the service closed the stream")
+
+    async def _read(self, path: str, shape: type[_Shape]) -> _Shape:
+        try:
+            response = await self._client.get(path)
+        except httpx.RequestError as error:
+            raise _describe_failure(error) from error
+        if response.status_code != httpx.codes.OK:
+            raise _refuse(response.status_code, response.content)
+        return _decode(response.content, shape)
+
+
+def _decode(body: bytes, shape: type[_Shape]) -> _Shape:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.DecodeError as error:
+        raise NotUnderstood(
+            "unexpected_answer", f"this does not answer as a leaderboard does: {error}"
+        ) from error
+
+
+def _refuse(status: int, body: bytes) -> GatewayError:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        return Refused(status, f"http_{status}", f"the answer was HTTP {status} without a reason")
+    return Refused(status, problem.code, _ABOUT_KEYS.get(problem.code, problem.error))
+
+
+def _describe_failure(error: httpx.RequestError) -> GatewayError:
+    if not isinstance(error, httpx.TransportError):
+        return NotUnderstood("unexpected_answer", "the answer is not in the encoding that it names")
+    if isinstance(error, httpx.ConnectError):
+        return Unreachable("connection_refused", "nothing answers")
+    if isinstance(error, httpx.TimeoutException):
+        return Unreachable("timeout", f"no answer within {_PATIENCE_SECONDS:g} s")
+    return Unreachable("connection_lost", "the connection broke")

@@ -1,0 +1,1 @@
+"""Runs of the traffic generator, and scores by hand."""

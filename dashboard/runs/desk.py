@@ -1,0 +1,101 @@
+"""The run that the operator looks at: found, started, commanded; no user interface in here."""
+
+from typing import Final
+
+from dashboard.clock import Clock
+from dashboard.runs.form import RunForm
+from dashboard.runs.single_submit import Submitter
+from dashboard.runs.source import RunSource
+from dashboard.simulation.errors import RunAway
+from dashboard.simulation.reports.report import RunReport
+from dashboard.simulation.reports.run_directory import Command, FoundRun
+
+LOOK_SECONDS: Final = 0.5
+
+
+class RunDesk:
+    """Follows one run at a time. A run that goes on is taken up whenever it is found."""
+
+    def __init__(
+        self, source: RunSource, submitter: Submitter, clock: Clock, *, read_only: bool = False
+    ) -> None:
+        self.submitter = submitter
+        self.read_only = read_only
+        self.run: FoundRun | None = None
+        self.last: FoundRun | None = None
+        self.starting = False
+        self.problem: str | None = None
+        self._source = source
+        self._clock = clock
+        self._looked_at: float | None = None
+
+    @property
+    def report(self) -> RunReport | None:
+        """The figures of the run, None before it has any."""
+        return self.run.snapshot.report if self.run else None
+
+    def look(self) -> None:
+        """Look how things stand, at most every half second."""
+        now = self._clock.monotonic()
+        if self._looked_at is not None and now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
+        if self.starting:
+            self.run = self._source.find_started()
+            if self.run is None:
+                self.problem = self._source.read_failure()
+            self.starting = self.run is None and self.problem is None
+            return
+        if self.run is not None:
+            self.run = self._source.read(self.run.identity.run_id) or self.run
+        if self.run is None or not self.run.alive:
+            # Also while one that has ended is looked at: what goes on is to be seen and stopped.
+            self.last = self._source.find_last()
+            if self.last is not None and self.last.alive:
+                self.run = self.last
+
+    def start(self, form: RunForm) -> None:
+        """Start a run, unless read-only; raises `ValueError` where the form is wrong."""
+        if self.read_only:
+            return
+        arguments = form.list_arguments()
+        self.problem = None
+        try:
+            self._source.start(arguments)
+        except OSError as error:
+            self.problem = f"the run could not be started: {error}"
+        else:
+            self.run, self.starting = None, True
+
+    def tell(self, command: Command) -> bool:
+        """Tell the run what to do; False where there is none that goes on."""
+        if self.run is None or not self.run.alive or self.read_only:
+            return False
+        try:
+            self._source.tell(self.run.identity.run_id, command)
+        except RunAway:
+            return False
+        return True
+
+    def dismiss(self) -> None:
+        """Let go of a run that has ended."""
+        if self.run is not None and not self.run.alive:
+            self.last, self.run = self.run, None
+
+    def show_last(self) -> None:
+        """Look at the last run again."""
+        if self.run is None and not self.starting:
+            self.run = self.last
+
+    def describe(self) -> str:
+        """Return the state of the run in a few words."""
+        if self.starting:
+            return "run starting"
+        if self.run is None or not self.run.alive:
+            return "no run"
+        report = self.report
+        if report is None:
+            return "run: finding players"
+        # The last answers come after the end.
+        position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
+        return f"run: {report.state} {position:.0f}/{report.duration_seconds:.0f} s"

@@ -1,0 +1,75 @@
+"""The keys of a screen, over it."""
+
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import ClassVar, Final, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import ModalScreen
+
+from dashboard.keys.actions import Action
+from dashboard.keys.keymap import KeyNames
+from dashboard.widgets.panel import Panel
+from dashboard.widgets.tones import ToneLine
+
+_KEY: Final = len("refreshes behind")
+_DESCRIPTION: Final = 40
+
+
+class KeyHelp(NamedTuple):
+    """Where a key works, the key, and what it does; or a word and what it means."""
+
+    place: str
+    key: str
+    description: str
+
+
+def list_help(
+    actions: Iterable[Action], everywhere: DOMNode, words: Iterable[tuple[str, str]]
+) -> list[KeyHelp]:
+    """Return the keys of these actions, of which one node's work everywhere, and the words."""
+    return [
+        KeyHelp(
+            "Everywhere" if action.node is everywhere else "Here", action.keys, action.description
+        )
+        for action in actions
+    ] + [KeyHelp("Words and marks here", *word) for word in words]
+
+
+class KeysScreen(ModalScreen[None]):
+    """Lists keys until it is closed."""
+
+    DEFAULT_CSS = """
+    KeysScreen {
+        align: center middle;
+        & Panel { width: 64; height: auto; max-height: 90%; background: $surface; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,enter", "dismiss", "Close", id="keys.close"),
+    ]
+
+    def __init__(self, listed: Sequence[KeyHelp], keys: KeyNames) -> None:
+        super().__init__()
+        self._listed = listed
+        self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        """One panel."""
+        yield Panel(f"Keys and words ({self._keys['keys.close']} closes)", id="keys")
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        lines: list[ToneLine] = []
+        place = ""
+        for where, key, description in self._listed:
+            if where != place:
+                lines.append([(where, "accent")])
+                place = where
+            first, *rest = wrap(description, _DESCRIPTION)
+            lines.append([(f"  {key:<{_KEY}} ", "strong"), (first, "")])
+            lines.extend([(" " * (_KEY + 3) + more, "")] for more in rest)
+        self.query_one(Panel).show(lines)

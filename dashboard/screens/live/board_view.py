@@ -1,0 +1,299 @@
+"""The board on the screen, drawn line by line."""
+
+from typing import ClassVar, Final
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from dashboard.screens.live.board_columns import (
+    coarsen,
+    draw_board_line,
+    draw_header,
+    measure_rank,
+)
+from dashboard.state.board import Board, Line
+from dashboard.widgets.tones import Toned
+
+_HEADER_LINES: Final = 1
+
+
+class BoardView(ScrollView, Toned, can_focus=True):
+    """Shows a board. Its cursor stays with a player, wherever that player's line goes.
+
+    A `DataTable` draws all its visible rows again for one changed cell; this draws the lines that
+    look different than before, and asks the board only for those in sight.
+    """
+
+    # Textual inherits component classes and style sheets from the first base only.
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *Toned.COMPONENT_CLASSES,
+        "board--cursor",
+        "board--flash",
+    }
+
+    DEFAULT_CSS = """
+    BoardView {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: scroll;
+        scrollbar-size-vertical: 1;
+        & .board--cursor { background: $primary 40%; text-style: bold; }
+        & .board--flash { background: $warning 25%; text-style: bold; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="board.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="board.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="board.page_up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="board.page_down"),
+        Binding("home", "jump(0)", "First", show=False, id="board.first"),
+        Binding("end", "jump(-1)", "Last", show=False, id="board.last"),
+        Binding("enter", "choose", "Open", id="board.choose"),
+    ]
+
+    class Chosen(Message):
+        """The operator wants to see this player."""
+
+        def __init__(self, user_id: int) -> None:
+            super().__init__()
+            self.user_id = user_id
+
+    class PastEdge(Message):
+        """The operator wants to go on where the lines end: `step` up (-1) or down (1)."""
+
+        def __init__(self, step: int, *, all_the_way: bool) -> None:
+            super().__init__()
+            self.step = step
+            self.all_the_way = all_the_way
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.followed: int | None = None
+        self.selected: int | None = None
+        self._board = Board()
+        self._at = 0.0
+        self.wanted = ""
+        self._shown: list[int] = []
+        self._drawn: dict[int, tuple[object, Strip]] = {}
+        self._seen: dict[int, Line] = {}
+        self._row = 0
+        self._placed = False
+        self._dimmed = False
+        self._rank_width = 0
+
+    def show(self, board: Board, at: float, *, dim: bool = False) -> None:
+        """Show a board as of `at` monotonic seconds, and draw what looks different."""
+        self._board, self._at = board, at
+        rank_width = measure_rank(board.entries[-1].rank if board.entries else 0)
+        if dim is not self._dimmed or rank_width != self._rank_width:
+            self._dimmed, self._rank_width = dim, rank_width
+            self._forget_drawn()
+        self._choose_shown()
+        self._keep_cursor()
+        before, self._seen = self._seen, {}
+        for row in self._rows_in_sight():
+            self._seen[row] = line = self._read(row)
+            if before.get(row) != line:
+                self._refresh_row(row)
+
+    def filter(self, wanted: str) -> None:
+        """Show only players whose name or id contains `wanted`; they keep their ranks."""
+        self.wanted = wanted.strip()
+        self._choose_shown()
+        self._forget_drawn()
+        self._keep_cursor()
+
+    @property
+    def matches(self) -> int:
+        """How many lines are shown."""
+        return len(self._shown)
+
+    @property
+    def place(self) -> int | None:
+        """The place of the cursor on the whole board, from 1."""
+        return self._board.first + self._shown[self._row] + 1 if self._shown else None
+
+    def read_selected(self) -> Line | None:
+        """Return the line under the cursor."""
+        if not self._shown:
+            return None
+        return self._board.read_line(self._shown[self._row], self._at)
+
+    def go_to_rank(self, rank: int) -> bool:
+        """Put the cursor on the first line of that rank or a worse one; False beyond the last."""
+        for row, index in enumerate(self._shown):
+            if self._board.entries[index].rank >= rank:
+                self._select(row)
+                return True
+        return False
+
+    def go_to_line(self, row: int) -> None:
+        """Put the cursor on a line."""
+        self._select(row)
+
+    def follow_selected(self) -> int | None:
+        """Follow the player under the cursor, or nobody any more; return who is followed."""
+        self._placed = True
+        self.followed = None if self.followed == self.selected else self.selected
+        self._forget_drawn()
+        self._reveal()
+        return self.followed
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor by lines."""
+        self._go(self._row + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by screens."""
+        self._go(self._row + pages * max(1, self.size.height - _HEADER_LINES - 1))
+
+    def action_jump(self, row: int) -> None:
+        """Move the cursor to the first or last line; from there to the first or last of all."""
+        row %= max(1, len(self._shown))
+        if row == self._row and self._placed and not self.wanted:
+            self.post_message(self.PastEdge(1 if row else -1, all_the_way=True))
+        self._select(row)
+
+    def action_choose(self) -> None:
+        """Look up the player under the cursor."""
+        if self.selected is not None:
+            self.post_message(self.Chosen(self.selected))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the line; a second click looks the player up."""
+        row = self.scroll_offset.y + event.y - _HEADER_LINES
+        if event.y >= _HEADER_LINES and row < len(self._shown):
+            self._select(row)
+            if event.chain > 1:
+                self.action_choose()
+
+    def notify_style_update(self) -> None:
+        """Forget lines in the colours of another theme."""
+        super().notify_style_update()
+        self._drawn.clear()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the window."""
+        width = self.scrollable_content_region.width
+        if y < _HEADER_LINES:
+            header = draw_header(width, self._rank_width, self.wanted)
+            return self.draw_line(header, width)
+        row = self.scroll_offset.y + y - _HEADER_LINES
+        if row >= len(self._shown):
+            return Strip.blank(width, self.visual_style.rich_style)
+        line = self._seen.get(row)
+        if line is None:
+            line = self._seen[row] = self._read(row)
+        under_cursor = line.user_id == self.selected
+        key = (line, width, under_cursor, self.has_focus)
+        drawn = self._drawn.get(row)
+        if drawn is None or drawn[0] != key:
+            followed = line.user_id == self.followed
+            drawn = (
+                key,
+                self.draw_line(
+                    draw_board_line(line, width, self._rank_width, followed=followed),
+                    width,
+                    over=self._find_highlight(line, under_cursor=under_cursor),
+                    dim=self._dimmed,
+                ),
+            )
+            self._drawn[row] = drawn
+        return drawn[1]
+
+    def _find_highlight(self, line: Line, *, under_cursor: bool) -> Style | None:
+        if under_cursor:
+            return self.get_component_rich_style("board--cursor")
+        return self.get_component_rich_style("board--flash") if line.flashing else None
+
+    def _read(self, row: int) -> Line:
+        return coarsen(self._board.read_line(self._shown[row], self._at))
+
+    def _refresh_row(self, row: int) -> None:
+        y = row - self.scroll_offset.y + _HEADER_LINES
+        if y >= _HEADER_LINES:
+            self.refresh(Region(0, y, self.scrollable_content_region.width, 1))
+
+    def _rows_in_sight(self) -> range:
+        first = self.scroll_offset.y
+        return range(first, min(first + self.size.height - _HEADER_LINES, len(self._shown)))
+
+    def _choose_shown(self) -> None:
+        entries = self._board.entries
+        if self.wanted:
+            self._shown = self._board.search(self.wanted)
+        elif len(self._shown) != len(entries) or self._shown[-1:] != [len(entries) - 1]:
+            self._shown = list(range(len(entries)))
+        size = Size(0, len(self._shown) + _HEADER_LINES)
+        if size != self.virtual_size:
+            self.virtual_size = size
+            self._forget_drawn()
+
+    def _forget_drawn(self) -> None:
+        self._drawn.clear()
+        self._seen.clear()
+        self.refresh()
+
+    def _keep_cursor(self) -> None:
+        """Find the row to which the selected player has gone."""
+        if not self._shown:
+            self._row = 0
+            return
+        before = self._row, self.selected
+        # Until the operator chooses a player, the cursor waits on the first line.
+        wanted = (self.followed, self.selected) if self._placed else ()
+        for user_id in wanted:
+            row = self._find_row(user_id)
+            if row is not None:
+                self._row = row
+                break
+        # A player who is gone leaves the cursor to whoever stands in that place now.
+        self._row = min(self._row, len(self._shown) - 1)
+        self.selected = self._board.entries[self._shown[self._row]].user_id
+        if (self._row, self.selected) != before:
+            self._refresh_row(self._row)
+            # The view follows only whom the operator follows: others may fall out of it.
+            if self.followed is not None:
+                self._reveal()
+
+    def _find_row(self, user_id: int | None) -> int | None:
+        index = None if user_id is None else self._board.find(user_id)
+        if index is None or not self.wanted:
+            return index
+        return self._shown.index(index) if index in self._shown else None
+
+    def _go(self, row: int) -> None:
+        last = len(self._shown) - 1
+        at_edge = (row < 0 and self._row == 0) or (row > last and self._row == last)
+        if at_edge and not self.wanted:
+            self.post_message(self.PastEdge(-1 if row < 0 else 1, all_the_way=False))
+        self._select(row)
+
+    def _select(self, row: int) -> None:
+        if not self._shown:
+            return
+        before = self._row
+        self._placed = True
+        self._row = max(0, min(row, len(self._shown) - 1))
+        self.selected = self._board.entries[self._shown[self._row]].user_id
+        if self.followed is not None and self.followed != self.selected:
+            self.followed = None
+            self._forget_drawn()
+        self._refresh_row(before)
+        self._refresh_row(self._row)
+        self._reveal()
+
+    def _reveal(self) -> None:
+        """Scroll as little as it takes to have the cursor in sight."""
+        first = self.scroll_offset.y
+        height = max(1, self.size.height - _HEADER_LINES)
+        if self._row < first:
+            self.scroll_to(y=self._row, animate=False, immediate=True)
+        elif self._row >= first + height:
+            self.scroll_to(y=self._row - height + 1, animate=False, immediate=True)

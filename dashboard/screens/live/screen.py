@@ -1,0 +1,292 @@
+"""Live: the board as it moves."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingsMap, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.dom import DOMNode
+from textual.widgets import Input
+
+from dashboard.client.gateway import PAGE_LIMIT
+from dashboard.client.link_state import Connected
+from dashboard.client.messages import PlayerWanted, WindowWanted
+from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.live.board_position import Whereabouts, describe_whereabouts
+from dashboard.screens.live.board_view import BoardView
+from dashboard.screens.live.side_lines import (
+    draw_gainers,
+    draw_marks,
+    draw_movers,
+    draw_traffic,
+    read_submits,
+)
+from dashboard.state.data_state import Condition
+from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.text.numbers import choose_text, drop_grouping, write_age, write_rate
+from dashboard.widgets.panel import Panel
+from dashboard.widgets.prompt import Prompt
+
+_LOOK_AGAIN_SECONDS = 1.0
+_LONGEST_RANK = 20
+
+
+class LiveScreen(ConsoleScreen):
+    """The board, and beside it who moves and how much comes in."""
+
+    MODE = "live"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "go_to_rank", "Go to", tooltip="Go to rank", id="live.go_to_rank"),
+        Binding("f", "follow", "Follow", id="live.follow"),
+        Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
+    ]
+
+    WORDS = (
+        ("▲ ▼", "ranks climbed or fallen in the time that the head line says"),
+        ("NEW", "was not among the lines listed at the start of that time"),
+        ("●", "scored and kept the rank"),
+        ("=", "shares its rank with others; places count on, ranks do not"),
+        ("»", "the player followed: the list goes where the player goes"),
+        ("Gain", "points won in the same time"),
+        ("Scored", "since when, empty where no score was seen to come in"),
+        ("pending", "scores in the ledger that are not in the ranks yet"),
+    )
+
+    _wanted_place: int | None = None
+    _look_again_at = 0.0
+    _is_beyond = False
+
+    def compose_body(self) -> ComposeResult:
+        """The board and the side panel."""
+        with Horizontal(id="live"):
+            yield BoardView(id="board")
+            with Vertical(id="side"):
+                yield Panel("Submits", id="traffic")
+                yield Panel("Movers", id="movers")
+                yield Panel("Most points", id="gainers")
+                yield Panel("Marks", id="legend")
+
+    @property
+    def _binding_chain(self) -> list[tuple[DOMNode, BindingsMap]]:
+        # The board's keys move the board also while a panel beside it has the focus, or nothing.
+        chain = super()._binding_chain
+        board = self._board_view
+        elsewhere = self.maximized is not None or isinstance(self.focused, Input)
+        if elsewhere or any(node is board for node, _ in chain):
+            return chain
+        bindings = board._bindings.copy()  # noqa: SLF001  Textual has no other way to them
+        bindings.apply_keymap(self.app._keymap)  # noqa: SLF001
+        return [(board, bindings), *chain]
+
+    def on_mount(self) -> None:
+        """Explain the marks."""
+        self.query_one("#legend", Panel).show(draw_marks(self.keys["live.follow"]))
+        self._board_view.focus()
+        super().on_mount()
+
+    @property
+    def _board_view(self) -> BoardView:
+        return self.query_one("#board", BoardView)
+
+    def describe_live(self) -> str:
+        """Tell how many players there are, how much comes in, and what the figures are about."""
+        picture = self.picture
+        if picture.top is None:
+            return ""
+        if self._wanted_place is not None:
+            return f"Fetching the players around place {self._wanted_place + 1:,}"
+        matches, lines = self._board_view.matches, len(picture.board)
+        place, players = self._board_view.place, picture.top.players
+        if self._board_view.wanted:
+            wanted = quote_name(self._board_view.wanted)
+            in_field = isinstance(self.focused, Input)
+            shows_all = f"{self.keys['prompt.cancel' if in_field else 'live.clear']} shows all"
+            if lines and not matches:
+                # In the field a key may be one more character.
+                after = ", then" if in_field else ","
+                looks_up = f"{self.keys['mode.player']} looks up any player"
+                return f"Nobody of these {lines:,} matches {wanted}; {shows_all}{after} {looks_up}"
+            return f"{matches:,} of the {lines:,} listed match {wanted}; {shows_all}"
+        if place is None:
+            return ""
+        window = picture.board.read_window_seconds(picture.clock.monotonic())
+        first = picture.board.first
+        where = Whereabouts(place, first + 1, first + lines, players)
+        long, short = describe_whereabouts(where, self.keys)
+        submits = f"{write_rate(read_submits(picture))} submitted"
+        moves = f"moves over {write_age(window)}"
+        return choose_text(
+            self.notice_width,
+            f"{long}, {submits}, {moves}",
+            f"{long}, {submits}",
+            f"{short}, {submits}",
+            short,
+        )
+
+    def on_resize(self) -> None:
+        """Take the focus from a panel that has become too much for the screen."""
+        side = self.query_one("#side")
+        if self.focused is not None and side in self.focused.ancestors and not side.display:
+            self.set_focus(self._board_view)
+
+    def show_body(self, condition: Condition) -> None:
+        """Show the board as it is now."""
+        picture = self.picture
+        at = picture.clock.monotonic()
+        self._board_view.show(picture.board, at, dim=condition.is_dim)
+        self._arrive()
+        self._keep_following(at)
+        side = {
+            "traffic": draw_traffic(picture),
+            "movers": draw_movers(picture, at),
+            "gainers": draw_gainers(picture, at),
+        }
+        for name, lines in side.items():
+            self.query_one(f"#{name}", Panel).show(lines, dim=condition.is_dim)
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return the whole board."""
+        at = self.picture.clock.monotonic()
+        for index in range(len(self.picture.board)):
+            line = self.picture.board.read_line(index, at)
+            yield {
+                "rank": line.rank,
+                "user_id": line.user_id,
+                "username": line.username,
+                "score": line.score,
+                "ranks_climbed": line.climbed,
+                "points_gained": line.gained,
+            }
+
+    def describe_selection(self) -> str | None:
+        """Return the player under the cursor."""
+        line = self._board_view.read_selected()
+        if line is None:
+            return None
+        name = clean_name(line.username)
+        return f"{line.rank}\t{line.user_id}\t{name}\t{line.score}"
+
+    def start_search(self) -> None:
+        """Filter the board by name or id."""
+        key = self.keys["prompt.cancel"]
+        hint = f"part of a name, in any case, or of an id; {key} shows all"
+        self.ask("filter", "Filter", hint=hint)
+
+    def action_go_to_rank(self) -> None:
+        """Ask for a rank."""
+        players = self._count_players()
+        if players:
+            self.ask("rank", "Go to rank", hint=f"1 to {players:,}")
+        else:
+            self.notify("Nobody has a rank yet.", markup=False)
+
+    def on_board_view_past_edge(self, event: BoardView.PastEdge) -> None:
+        """Go on beyond the lines that are here."""
+        board = self.picture.board
+        if event.step < 0:
+            place = 0 if event.all_the_way else board.first - 1
+        else:
+            place = self._count_players() - 1 if event.all_the_way else board.first + len(board)
+        if 0 <= place < self._count_players():
+            self._go_to_place(place)
+
+    def _arrive(self) -> None:
+        """Go to the place that was asked for once its lines are here."""
+        board, place = self.picture.board, self._wanted_place
+        was_beyond, self._is_beyond = self._is_beyond, False
+        if place is None:
+            # The board has become so short that it ends before these lines.
+            self._is_beyond = board.first > 0 and not board.entries
+            if self._is_beyond and not was_beyond:
+                # Once is enough: asking again would cut the pause that a slow service is left.
+                self.post_message(WindowWanted(0))
+        elif self._has_place(place):
+            self._go_to_place(place)
+        elif board.first == _find_window(place):
+            # It has become shorter since: the last one is nearest.
+            self._wanted_place = None
+            self._board_view.go_to_line(len(board) - 1)
+
+    def _keep_following(self, at: float) -> None:
+        """Go after a followed player who has left the lines that are here."""
+        followed, picture = self._board_view.followed, self.picture
+        # A service that is away is asked again when its pause is over, and not each second.
+        is_watched = isinstance(picture.link, Connected) and not picture.paused
+        if followed is None or not is_watched or not picture.board.entries:
+            return
+        if picture.board.find(followed) is None and at >= self._look_again_at:
+            self._look_again_at = at + _LOOK_AGAIN_SECONDS
+            self.post_message(PlayerWanted(followed))
+
+    def _count_players(self) -> int:
+        top = self.picture.top
+        return top.players if top else 0
+
+    def _has_place(self, place: int) -> bool:
+        board = self.picture.board
+        return board.first <= place < board.first + len(board)
+
+    def _go_to_place(self, place: int) -> None:
+        """Put the cursor on a place of the whole board, from 0, and fetch it if need be."""
+        if self._has_place(place):
+            self._wanted_place = None
+            self._board_view.go_to_line(place - self.picture.board.first)
+        elif self.picture.paused:
+            key = self.keys["console.pause"]
+            self.notify(f"Paused: press {key}, then go there.", markup=False)
+        elif not isinstance(self.picture.link, Connected):
+            self.notify("Only the lines that are here can be shown now.", markup=False)
+        else:
+            self._wanted_place = place
+            self._board_view.followed = None
+            self.post_message(WindowWanted(_find_window(place)))
+
+    def _go_to_rank(self, answer: str) -> None:
+        text = drop_grouping(answer.strip().removeprefix("#"))
+        players = self._count_players()
+        # Python does not read numbers of thousands of digits.
+        is_number = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_RANK
+        if not (is_number and 1 <= int(text) <= players):
+            self.notify(f"Ranks go from 1 to {players:,}.", severity="warning", markup=False)
+            return
+        # The first with a rank has as many players before as are better.
+        place = int(text) - 1
+        self._board_view.filter("")
+        if not self._has_place(place) or not self._board_view.go_to_rank(int(text)):
+            self._go_to_place(place)
+
+    def action_follow(self) -> None:
+        """Follow the player under the cursor, or stop it."""
+        followed = self._board_view.follow_selected()
+        line = self._board_view.read_selected()
+        if line is not None:
+            verb = "Following" if followed is not None else "No longer following"
+            self.notify(f"{verb} {fit_name(line.username, 40).rstrip()}", markup=False)
+
+    def action_clear(self) -> None:
+        """Show all players again."""
+        self._board_view.filter("")
+
+    def on_prompt_changed(self, event: Prompt.Changed) -> None:
+        """Filter while the operator types."""
+        if event.purpose == "filter":
+            self._board_view.filter(event.value)
+
+    def on_prompt_answered(self, event: Prompt.Answered) -> None:
+        """Go where the operator wants."""
+        self._board_view.focus()
+        if event.purpose == "rank":
+            self._go_to_rank(event.value)
+
+    def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        """Go back to the board."""
+        if event.purpose == "filter":
+            self._board_view.filter("")
+        self._board_view.focus()
+
+
+def _find_window(place: int) -> int:
+    """Return the place from which on lines are read to have a place amid them."""
+    return max(0, place - PAGE_LIMIT // 2)

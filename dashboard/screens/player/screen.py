@@ -1,0 +1,261 @@
+"""Player: any player by id or name, and two of them side by side."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input
+
+from dashboard.client.gateway import Gateway
+from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.player.pane import PlayerPane
+from dashboard.state.console_state import Picture
+from dashboard.state.data_state import Condition, Kind
+from dashboard.state.lookup import Stage
+from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.text.numbers import write_count
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.tones import ToneLine
+
+_LONGEST_NAME = 255
+_NAME = 24
+_EXACTLY = "Names must match exactly, capitals too."
+
+
+class PlayerScreen(ConsoleScreen):
+    """Looks players up and watches them."""
+
+    MODE = "player"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "compare", "Compare", id="player.compare"),
+        Binding("c", "part", "Stop comparing", id="player.part"),
+        Binding("escape", "leave", "Leave the field", id="player.leave"),
+    ]
+
+    WORDS = (
+        ("»", "the player looked up, among the neighbours"),
+        ("=", "shares its rank with others"),
+        ("▲ ▼", "ranks climbed or fallen among these neighbours within a minute"),
+        ("percentile", "share of all players whom this one is level with or ahead of"),
+        ("while watched", "since this player was looked up here"),
+        ("board as of", "when the board last changed; it is asked for every 2 s"),
+    )
+
+    def __init__(self, picture: Picture, gateway: Gateway) -> None:
+        super().__init__(picture)
+        self._field = Input(
+            placeholder="a player's id or exact name (capitals count), then enter",
+            max_length=_LONGEST_NAME,
+            compact=True,
+        )
+        self._first = PlayerPane(picture, gateway, id="first")
+        self._second = PlayerPane(picture, gateway, id="second")
+        self._offered = (False, False)
+
+    def compose_body(self) -> ComposeResult:
+        """The field, the comparison and two panes, the second only while comparing."""
+        with Horizontal(id="search"):
+            yield Lines(id="search-label")
+            yield self._field
+        yield Lines(id="comparison")
+        with Horizontal(id="panes"):
+            yield self._first
+            yield self._second
+
+    def on_mount(self) -> None:
+        """Let the operator type at once."""
+        self.query_one("#search-label", Lines).show([[(" Player ", "strong")]])
+        # At once: whoever is looked up right after this takes the focus away again.
+        self.set_focus(self._field)
+        super().on_mount()
+
+    def look_up(self, wanted: str) -> None:
+        """Show a player."""
+        with self._field.prevent(Input.Changed):
+            self._field.value = wanted
+        self._first.look_up(wanted)
+        self.set_focus(None)
+        self.show()
+
+    def judge(self) -> Condition:
+        """Return in what condition the first player's figures are."""
+        lookup = self._first.lookup
+        has_data = lookup.rank is not None
+        trouble = self.picture.judge_link(has_data=has_data)
+        if trouble is not None:
+            return trouble
+        if lookup.error is not None:
+            return Condition(
+                Kind.ERROR,
+                f"{lookup.error.code}: {clean_name(lookup.error.message)} Asked again every 2 s.",
+            )
+        if self.picture.paused:
+            return self.picture.judge_board()
+        return self._judge_stage(lookup.stage, stale=lookup.rank is not None and lookup.rank.stale)
+
+    def _judge_stage(self, stage: Stage, *, stale: bool) -> Condition:
+        wanted = quote_name(self._first.lookup.wanted) if self._first.lookup.wanted else ""
+        match stage:
+            case Stage.IDLE:
+                key = self.keys["console.search"]
+                return Condition(
+                    Kind.EMPTY, f"Type a player's id or exact name. {key} comes back to the field."
+                )
+            case Stage.SEARCHING:
+                return Condition(Kind.LOADING, f"Looking for {wanted}")
+            case Stage.MISSING:
+                return Condition(
+                    Kind.EMPTY,
+                    f"Not found: no player has the id or name {wanted}. {_EXACTLY}",
+                )
+            case _ if self.picture.find_lag() or stale:
+                lag = self.picture.find_lag() or "ranks may lag"
+                return Condition(Kind.STALE, f"{self.picture.describe_age()}: {lag}")
+            case Stage.UNPLAYED:
+                return Condition(Kind.EMPTY, "No sessions yet: this player has not played.")
+            case _:
+                return Condition(Kind.LIVE, "")
+
+    def describe_live(self) -> str:
+        """Tell how to go on."""
+        keys = self.keys
+        if self._comparing:
+            also = f"{keys['player.part']} stops comparing"
+        else:
+            also = f"{keys['player.compare']} compares with another player"
+        return f"asked every 2 s; {also}, {keys['console.search']} looks up another"
+
+    def show_body(self, condition: Condition) -> None:
+        """Show the players."""
+        self._first.show(dim=condition.is_dim)
+        comparing = self._comparing
+        offered = comparing, self._may_compare
+        if offered != self._offered:
+            self._offered = offered
+            self.set_class(comparing, "-comparing")
+            self.refresh_bindings()
+            # The panes have another width then.
+            self.call_after_refresh(self.show)
+        if comparing:
+            self._second.show(dim=condition.is_dim)
+            self.query_one("#comparison", Lines).show([self._draw_comparison()])
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return the neighbours of the players shown."""
+        for pane in (self._first, self._second):
+            player = pane.lookup.player
+            for entry in pane.lookup.neighbours.entries if player else ():
+                yield {
+                    "looked_up": player.user_id if player else None,
+                    "rank": entry.rank,
+                    "user_id": entry.user_id,
+                    "username": entry.username,
+                    "score": entry.total_score,
+                }
+
+    def describe_selection(self) -> str | None:
+        """Return the player shown."""
+        rank = self._first.lookup.rank
+        if rank is None:
+            return None
+        return f"{rank.rank or ''}\t{rank.user_id}\t{clean_name(rank.username)}\t{rank.total_score}"
+
+    def start_search(self) -> None:
+        """Go to the field."""
+        self.set_focus(self._field)
+        self._field.select_all()
+
+    def action_compare(self) -> None:
+        """Ask for a second player."""
+        self.ask("compare", "Compare with", hint="a player's id or exact name (capitals count)")
+
+    def action_part(self) -> None:
+        """Stop comparing."""
+        self._second.look_up("")
+        self.show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done now; the keys of a field write into it."""
+        match action:
+            case "leave":
+                return isinstance(self.focused, Input)
+            case "compare":
+                return self._may_compare and not self._comparing
+            case "part":
+                return self._comparing
+        return True
+
+    @property
+    def _comparing(self) -> bool:
+        return bool(self._second.lookup.wanted)
+
+    @property
+    def _may_compare(self) -> bool:
+        return self._first.lookup.rank is not None
+
+    def action_leave(self) -> None:
+        """Give the keys back to the screen."""
+        self.set_focus(None)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Look up what is typed, once the typing pauses."""
+        self._first.look_up(event.value, typing=True)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Look up what was typed at once, and give the keys back to the screen."""
+        self._first.look_up(event.value)
+        self.set_focus(None)
+
+    def on_prompt_answered(self, event: Prompt.Answered) -> None:
+        """Compare with the player named."""
+        if event.purpose == "compare":
+            if self._first.lookup.is_about(event.value):
+                self.notify("That is the player shown here: name another.", markup=False)
+            else:
+                self._second.look_up(event.value)
+        self.set_focus(None)
+
+    def on_prompt_cancelled(self) -> None:
+        """Give the keys back to the screen."""
+        self.set_focus(None)
+
+    def _describe_lack(self) -> str:
+        """Say what is missing for a comparison, of the second player first."""
+        for lookup in (self._second.lookup, self._first.lookup):
+            wanted = quote_name(lookup.wanted)
+            match lookup.stage:
+                case Stage.IDLE:
+                    return f"No first player is chosen: {self.keys['console.search']} looks one up."
+                case Stage.SEARCHING:
+                    return f"Looking for {wanted}"
+                case Stage.MISSING:
+                    return f"No player has the id or name {wanted}. {_EXACTLY}"
+                case Stage.FAILED:
+                    return f"No answer about {wanted} yet: asked again every 2 s."
+                case Stage.UNPLAYED:
+                    return f"{wanted} has no sessions yet, and so no rank to compare."
+        return ""
+
+    def _draw_comparison(self) -> ToneLine:
+        first, second = self._first.lookup.rank, self._second.lookup.rank
+        if not first or not second or first.rank is None or second.rank is None:
+            return [(" ", ""), (self._describe_lack(), "warn")]
+        if first.user_id == second.user_id:
+            part, compare = self.keys["player.part"], self.keys["player.compare"]
+            again = " again" if part == compare else ""
+            how = f"{part}, then {compare}{again} to name another"
+            return [(f" Both are the same player: {how}.", "warn")]
+        if first.total_score == second.total_score:
+            return [(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]
+        ahead, behind = sorted((first, second), key=lambda rank: -rank.total_score)
+        ranks = (behind.rank or 0) - (ahead.rank or 0)
+        return [
+            (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
+            (f" is {write_count(ahead.total_score - behind.total_score)} points and ", ""),
+            (f"{ranks:,} rank{'' if ranks == 1 else 's'} ahead of ", ""),
+            (fit_name(behind.username, _NAME).rstrip(), "accent"),
+        ]

@@ -1,0 +1,163 @@
+"""The fields of a run that is about to be started, and its course as they say."""
+
+from dataclasses import fields
+from textwrap import wrap
+from typing import Final
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input
+
+from dashboard.keys.keymap import KeyNames
+from dashboard.runs.form import CLOSED, FIELD_NAMES, OPEN, RunForm, WrongField
+from dashboard.screens.simulate.rate_chart import RateChart
+from dashboard.simulation.workload.scores import Scores
+from dashboard.text.numbers import write_amount
+from dashboard.widgets.choice import Choice
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.tones import ToneLine
+
+_HINTS: Final = {
+    "stages": "such as 0-300x30,300x60",
+    "seed": "empty means a new one",
+}
+_NARROWEST: Final = 20
+_OPEN_ONLY: Final = ("rate", "stages")
+_CLOSED_ONLY: Final = ("users", "think")
+
+
+class RunFormView(Horizontal):
+    """A field for each option beside a chart of what they make. Enter in a field starts."""
+
+    # Rules that look at the size of the screen reach beyond the widget.
+    SCOPED_CSS = False
+
+    DEFAULT_CSS = """
+    RunFormView {
+        height: 12;
+        & .fields { width: 58; border: round $primary 60%; border-title-color: $text-accent; }
+        & .course { width: 1fr; border: round $primary 60%; border-title-color: $text-accent; }
+        & .field { height: 1; }
+        & .label { width: 17; height: 1; padding: 0 1; }
+        & Input { width: 1fr; }
+        & .course Lines { height: 2; }
+        &.-wrong .course Lines { height: 1fr; }
+        &.-wrong RateChart { display: none; }
+    }
+    .-narrow RunFormView .fields { width: 44; }
+    """
+
+    class Submitted(Message):
+        """The operator wants the run that the form describes."""
+
+    def __init__(self, keys: KeyNames) -> None:
+        super().__init__()
+        self._keys = keys
+        self._inputs: dict[str, Input] = {}
+        self._choices = {
+            "model": Choice((OPEN, CLOSED), id="field-model"),
+            "scores": Choice([scores.value for scores in Scores], id="field-scores"),
+        }
+
+    @property
+    def form(self) -> RunForm:
+        """What is filled in."""
+        values = {name: choice.value for name, choice in self._choices.items()}
+        values |= {name: field.value for name, field in self._inputs.items()}
+        return RunForm(**values)
+
+    def compose(self) -> ComposeResult:
+        """The fields on the left, the course on the right."""
+        defaults = RunForm()
+        names = {field.name for field in fields(RunForm)}
+        with Vertical(classes="fields") as box:
+            box.border_title = "New run"
+            # A string is read as markup, and the key may be a bracket.
+            start = self._keys["simulate.start"]
+            box.border_subtitle = Content(f"{start} starts it; in a field, enter")
+            for name in (name for name in FIELD_NAMES if name in names):
+                with Horizontal(classes="field", id=f"row-{name}"):
+                    yield Lines(id=f"label-{name}", classes="label")
+                    yield self._choices.get(name) or self._make_input(name, defaults)
+        with Vertical(classes="course") as box:
+            box.border_title = "Course"
+            yield RateChart(id="course-chart")
+            yield Lines(id="course-text")
+
+    def on_mount(self) -> None:
+        """Write the labels and draw the course of what is offered."""
+        self._show_course()
+
+    def on_resize(self) -> None:
+        """Break what is wrong into lines anew."""
+        self._show_course()
+
+    def on_choice_changed(self) -> None:
+        """Show what the other choice makes."""
+        self._show_course()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what the field makes."""
+        event.stop()
+        self._show_course()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Start."""
+        event.stop()
+        self.post_message(self.Submitted())
+
+    def _make_input(self, name: str, defaults: RunForm) -> Input:
+        field = Input(
+            getattr(defaults, name),
+            placeholder=_HINTS.get(name, ""),
+            compact=True,
+            select_on_focus=False,
+            id=f"field-{name}",
+        )
+        self._inputs[name] = field
+        return field
+
+    def _show_course(self) -> None:
+        is_closed = self._choices["model"].value == CLOSED
+        for name in (*_OPEN_ONLY, *_CLOSED_ONLY):
+            shown = (name in _CLOSED_ONLY) is is_closed
+            self.query_one(f"#row-{name}").display = shown
+        chart, text = self.query_one(RateChart), self.query_one("#course-text", Lines)
+        try:
+            options = self.form.read_options()
+        except WrongField as error:
+            chart.show(None)
+            text.show(_wrap_problem(str(error), self.query_one(".course").content_size.width))
+            self._mark(error.field)
+            return
+        self._mark(None)
+        lines: list[ToneLine]
+        if options.users is None:
+            chart.show(options.course)
+            stages = len(options.stages)
+            parts = f" in {write_amount(stages, 'stage')}" if stages else ""
+            seconds = f"{options.course.duration_seconds:g} s"
+            lines = [[(f"{options.requests:,} requests in {seconds}{parts}", "strong")]]
+        else:
+            chart.show(None)
+            lines = [
+                [(f"{options.users:,} users for {options.course.duration_seconds:g} s", "strong")],
+                [(f"each waits for the answer, then thinks {options.think_seconds:g} s", "muted")],
+            ]
+        text.show(lines)
+
+    def _mark(self, wrong: str | None) -> None:
+        """Mark the field that is wrong, if one is."""
+        self.set_class(wrong is not None, "-wrong")
+        for name, label in FIELD_NAMES.items():
+            line: ToneLine = [("✕ ", "bad"), (label, "")] if name == wrong else [(label, "muted")]
+            self.query_one(f"#label-{name}", Lines).show([line])
+
+
+def _wrap_problem(problem: str, width: int) -> list[ToneLine]:
+    lines = wrap(problem, max(width - 2, _NARROWEST))
+    return [
+        [("✕ " if number == 0 else "  ", "bad"), (line, "")] for number, line in enumerate(lines)
+    ]

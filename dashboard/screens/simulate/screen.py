@@ -1,0 +1,291 @@
+"""Simulate: traffic under the operator's hand."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from dashboard.keys.keymap import KeyNames
+from dashboard.runs.desk import RunDesk
+from dashboard.runs.single_submit import ServiceSubmitter
+from dashboard.runs.source import LocalRuns
+from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.simulate.form_view import RunFormView
+from dashboard.screens.simulate.hand_row import HandRow
+from dashboard.screens.simulate.run_view import RunView
+from dashboard.simulation.reports.presentation import describe_comparison
+from dashboard.simulation.reports.report import RunReport, RunState
+from dashboard.simulation.reports.run_directory import Command, FoundRun
+from dashboard.state.console_state import Picture
+from dashboard.state.data_state import Condition, Kind
+from dashboard.state.event_log import Event, Severity
+from dashboard.text.names import clean_name
+
+
+class SimulateScreen(ConsoleScreen):
+    """The form of a new run, or the run that goes on; a run that is found is taken up."""
+
+    MODE = "simulate"
+    SEARCHES = False
+
+    DEFAULT_CSS = """
+    SimulateScreen {
+        & #simulation { height: 1fr; }
+        & RunView { display: none; }
+        &.-watching RunView { display: block; }
+        &.-watching #planning { display: none; }
+        & #planning { height: 1fr; overflow-y: auto; scrollbar-size-vertical: 1; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "start", "Start", id="simulate.start"),
+        Binding("plus,equals_sign", "tell('faster')", "Faster", id="simulate.faster"),
+        Binding("minus", "tell('slower')", "Slower", id="simulate.slower"),
+        Binding("space", "pause_run", "Pause run", id="simulate.pause"),
+        Binding("x", "tell('stop')", "Stop", id="simulate.stop"),
+        Binding("n", "new_run", "New run", id="simulate.new"),
+        Binding("l", "last_run", "Last run", show=False, id="simulate.last"),
+        Binding("h", "by_hand", "By hand", show=False, id="simulate.hand"),
+        Binding("escape", "leave", "Leave the field", id="simulate.leave"),
+    ]
+
+    def __init__(self, picture: Picture, desk: RunDesk | None = None) -> None:
+        super().__init__(picture)
+        self._desk = desk or RunDesk(
+            LocalRuns(picture.url), ServiceSubmitter(picture.url), picture.clock
+        )
+        self._offered: tuple[object, ...] = ()
+
+    def compose_body(self) -> ComposeResult:
+        """The form and the run; one of them is shown."""
+        with Vertical(id="simulation"):
+            with Vertical(id="planning"):
+                yield RunFormView(self.keys)
+                yield HandRow(self._desk.submitter, read_only=self._desk.read_only)
+            yield RunView()
+
+    def judge(self) -> Condition:
+        """Return in what condition the run is, and that the other figures are held if they are."""
+        condition = self._judge_desk()
+        if not self.picture.paused:
+            return condition
+        # The key that they share is the run's while one goes on.
+        taken = self.keys.list_names("simulate.pause") if self._goes_on else []
+        free = [key for key in self.keys.list_names("console.pause") if key not in taken]
+        how = free[0] if free else f"{self.keys['console.pause']} on one of those"
+        held = f"Other screens' figures are held: {how} lets them go on."
+        return replace(condition, sentence=f"{condition.sentence} {held}")
+
+    def _judge_desk(self) -> Condition:
+        desk = self._desk
+        if desk.starting:
+            return Condition(Kind.LOADING, "The run is being started")
+        if desk.run is not None:
+            return _judge_run(desk.run, self.keys)
+        if desk.problem is not None:
+            return Condition(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
+        trouble = self.picture.judge_link(has_data=False)
+        if trouble is not None:
+            return trouble
+        if desk.read_only:
+            return Condition(
+                Kind.EMPTY, "No run goes on, and none can be started here: the console only looks."
+            )
+        keys = self.keys
+        ways = [
+            f"{keys['simulate.start']} starts this one",
+            f"{self.next_panel_key} goes to a field",
+            f"{keys['simulate.hand']} is by hand",
+        ]
+        if desk.last is not None:
+            ways.append(f"{keys['simulate.last']} shows the last run")
+        return Condition(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.")
+
+    def show_body(self, condition: Condition) -> None:
+        """Show the run, or the form."""
+        desk = self._desk
+        desk.look()
+        self.picture.take_run(desk.run, desk.describe())
+        watching = desk.starting or desk.run is not None
+        offered = self._goes_on, self._run_paused, watching, desk.last is None
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+        if watching is not self.has_class("-watching"):
+            self.set_class(watching, "-watching")
+            if watching:
+                # The fields are hidden now, and must not take the keys of the run.
+                self.set_focus(None)
+        self.query_one("#planning").disabled = desk.read_only
+        if watching:
+            self.query_one(RunView).show(desk.report)
+
+    def list_rows(self) -> Iterable[Row]:
+        """Return the run second by second."""
+        report = self._desk.report
+        for second in report.seconds if report else ():
+            yield {
+                "second": second.second,
+                "started": second.started,
+                "succeeded": second.succeeded,
+                "failed": second.failed,
+                "dropped": second.dropped,
+                "pace": second.pace,
+            }
+
+    def describe_selection(self) -> str | None:
+        """Return the figures of the run on a line."""
+        report = self._desk.report
+        if report is None or report.total.latency is None:
+            return None
+        latency = report.total.latency
+        return (
+            f"{report.run_id}\t{report.state}\t{report.total.answered_per_second}/s\t"
+            f"p50 {latency.p50_ms} ms\tp99 {latency.p99_ms} ms\t{describe_comparison(report)}"
+        )
+
+    def on_run_form_view_submitted(self) -> None:
+        """Start the run of the form."""
+        self.action_start()
+
+    def action_start(self) -> None:
+        """Start the run of the form."""
+        desk = self._desk
+        if self.has_class("-watching"):
+            if desk.run is not None and not desk.run.alive:
+                key = self.keys["simulate.new"]
+                self.notify(f"Press {key} for a new run first.", markup=False)
+            return
+        if desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+            return
+        try:
+            desk.start(self.query_one(RunFormView).form)
+        except ValueError as error:
+            self.notify(f"Not started: {error}", severity="warning", markup=False)
+        else:
+            self.app.clear_notifications()
+        self.show()
+
+    def action_tell(self, command: str) -> None:
+        """Tell the run what to do."""
+        if self._desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+        elif not self._desk.tell(Command(command)):
+            self.notify("No run goes on.", markup=False)
+
+    async def action_pause_run(self) -> None:
+        """Pause the run or let it go on; without one, hold the console's figures still."""
+        if self._desk.run is not None and self._desk.run.alive:
+            self.action_tell(Command.PAUSE)
+        else:
+            await self.app.run_action("pause", self.app)
+
+    def action_new_run(self) -> None:
+        """Go back to the form after a run."""
+        if self._desk.run is not None and self._desk.run.alive:
+            key = self.keys["simulate.stop"]
+            self.notify(f"The run still goes on: {key} stops it.", markup=False)
+        self._desk.dismiss()
+        self.show()
+
+    def action_last_run(self) -> None:
+        """Look at the last run again."""
+        self._desk.show_last()
+        self.show()
+
+    def on_hand_row_answered(self, event: HandRow.Answered) -> None:
+        """Note what came of a score by hand."""
+        severity: Severity = "info" if event.accepted else "bad"
+        self.picture.log.add(Event(self.picture.clock.now(), "By hand", severity, event.text))
+
+    def action_by_hand(self) -> None:
+        """Go to the fields for one score."""
+        if self._desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+        elif not self.has_class("-watching"):
+            self.query_one(HandRow).focus_first()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done now; the keys of fields write into them."""
+        if action == "leave":
+            return isinstance(self.focused, Input)
+        return self.applies(action)
+
+    def applies(self, action: str) -> bool:
+        """Offer what can be done with the run, or with the form, that is shown."""
+        watching = self.has_class("-watching")
+        match action:
+            case "tell":
+                return self._goes_on
+            case "start" | "by_hand":
+                return not watching
+            case "new_run":
+                return watching and not self._goes_on
+            case "last_run":
+                return not watching and self._desk.last is not None
+        return super().applies(action)
+
+    def adapt_binding(self, binding: Binding) -> Binding:
+        """Tell the run's pause from that of the figures."""
+        if binding.action == "pause_run" and self._goes_on:
+            return replace(binding, description="Resume run") if self._run_paused else binding
+        if binding.action in {"pause_run", "pause"}:
+            word = "Resume figures" if self.picture.paused else "Pause figures"
+            # One of them is enough, and while a run goes on only space stands for the run.
+            shown = binding.action == "pause_run" or (self._goes_on and self.picture.paused)
+            return replace(binding, description=word, show=shown)
+        return super().adapt_binding(binding)
+
+    @property
+    def _run_paused(self) -> bool:
+        report = self._desk.report
+        return report is not None and report.state is RunState.PAUSED
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._desk.run is not None and self._desk.run.alive
+
+    def action_leave(self) -> None:
+        """Give the keys back to the screen."""
+        self.set_focus(None)
+
+
+def _judge_run(run: FoundRun, keys: KeyNames) -> Condition:
+    snapshot = run.snapshot
+    report = snapshot.report
+    if not run.alive and not snapshot.ended:
+        died = "The run's process died; these are its last figures."
+        return Condition(Kind.ERROR, f"{died} {keys['simulate.new']} for a new run.")
+    if snapshot.problem is not None:
+        back = f"{keys['simulate.new']}: back to the form"
+        return Condition(Kind.ERROR, f"{clean_name(snapshot.problem)} ({back})")
+    if report is None:
+        return Condition(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
+    return _judge_report(report, keys, ended=snapshot.ended)
+
+
+def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> Condition:
+    if ended:
+        new = f"{keys['simulate.new']} for a new one"
+        return Condition(Kind.LIVE, f"The run has ended: {describe_comparison(report)}. {new}.")
+    pause, stop = keys["simulate.pause"], keys["simulate.stop"]
+    match report.state:
+        case RunState.PAUSED:
+            return Condition(
+                Kind.PAUSED, f"The run is paused: {pause} lets it go on, {stop} stops it."
+            )
+        case RunState.RUNNING:
+            rate = f"{keys['simulate.faster']} and {keys['simulate.slower']}"
+            return Condition(
+                Kind.LIVE, f"{rate} change the rate by a tenth, {pause} pauses, {stop} stops."
+            )
+        case RunState.DRAINING | RunState.SETTLING:
+            return Condition(Kind.LIVE, "All is sent; the last answers are awaited.")
+        case _:
+            return Condition(Kind.LIVE, "All is answered; the ledger is being compared.")

@@ -1,0 +1,70 @@
+"""Questions to a service around a run: each must be answered, or the run says why not."""
+
+import asyncio
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from dashboard.simulation.client.requests import (
+    Answer,
+    Connection,
+    Target,
+    describe_answer,
+    shorten,
+)
+from dashboard.simulation.errors import KeyNotEnough, ServiceUnreachable, UnexpectedAnswer
+
+_TIMEOUT_SECONDS = 10.0
+
+_Decoded = TypeVar("_Decoded")
+
+
+class Inquirer:
+    """Asks a service over a few connections, which it keeps.
+
+    Raises `ServiceUnreachable` and `UnexpectedAnswer`.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._idle: list[Connection] = []
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for connection in self._idle:
+            await connection.close()
+
+    async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """Return the answer to one question, of whatever status."""
+        connection = self._idle.pop() if self._idle else self._target.open_connection()
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                answer = await connection.send(method, path, body)
+        except httpx.ConnectError as error:
+            raise ServiceUnreachable(self._target.url) from error
+        except httpx.TransportError as error:
+            finding = f"a broken connection ({shorten(str(error))})"
+            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
+        except TimeoutError as error:
+            finding = f"nothing within {_TIMEOUT_SECONDS:g} s"
+            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
+        self._idle.append(connection)
+        return answer
+
+    def decode(self, answer: Answer, status: int, call: str, shape: type[_Decoded]) -> _Decoded:
+        """Return what an answer of that status says; raises `KeyNotEnough` too."""
+        if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            is_known = answer.status == httpx.codes.FORBIDDEN
+            raise KeyNotEnough(self._target.url, is_known=is_known)
+        if answer.status != status:
+            raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
+        try:
+            return msgspec.json.decode(answer.body, type=shape)
+        except msgspec.DecodeError as error:
+            finding = f"something else than a leaderboard's JSON ({error})"
+            raise UnexpectedAnswer(self._target.url, call, finding) from error
+
+    async def read(self, path: str, shape: type[_Decoded]) -> _Decoded:
+        """Return what is at a path, which must be there."""
+        return self.decode(await self.ask("GET", path), httpx.codes.OK, f"GET {path}", shape)

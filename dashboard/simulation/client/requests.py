@@ -1,0 +1,194 @@
+"""Requests to the service and what their answers mean: all that the engine knows of its API."""
+
+from typing import Literal, NamedTuple, Self
+
+import httpx
+import msgspec
+
+from dashboard.simulation.client.transport import ConnectionTransport
+from dashboard.simulation.workload.plan import PlannedRequest, RequestKind
+
+_SAMPLE_LENGTH = 300
+
+
+class _Problem(msgspec.Struct):
+    error: str
+    code: str
+
+
+class _Acknowledgement(msgspec.Struct):
+    status: Literal["success"]
+    session_id: int
+
+
+class _Top(msgspec.Struct):
+    leaderboard: list[msgspec.Raw]
+
+
+class _Rank(msgspec.Struct):
+    user_id: int
+
+
+class Answer(NamedTuple):
+    """A complete answer, of whatever status."""
+
+    status: int
+    body: bytes
+
+
+class Failure(NamedTuple):
+    """Why a request failed.
+
+    `maybe_written`: a submit that failed so may be in the ledger all the same. `has_latency`: the
+    time it took tells about the server.
+    """
+
+    code: str
+    message: str
+    maybe_written: bool
+    has_latency: bool
+
+    @classmethod
+    def of_timeout(cls, seconds: float) -> Self:
+        """No answer within `seconds` of the intended start."""
+        message = f"no answer within {seconds:g} s"
+        return cls("timeout", message, maybe_written=True, has_latency=True)
+
+    @classmethod
+    def of_transport(cls, error: httpx.TransportError) -> Self:
+        """No answer, because the connection failed."""
+        message = shorten(str(error) or type(error).__name__)
+        if isinstance(error, httpx.ConnectError):
+            return cls("connection_refused", message, maybe_written=False, has_latency=False)
+        return cls("connection_lost", message, maybe_written=True, has_latency=False)
+
+    @classmethod
+    def of_abandoning(cls) -> Self:
+        """No answer, because the run was given up before it came."""
+        message = "the run was given up before the answer came"
+        return cls("abandoned", message, maybe_written=True, has_latency=False)
+
+    @classmethod
+    def of_answer(cls, answer: Answer) -> Self:
+        """An answer that says that the request failed."""
+        try:
+            code = msgspec.json.decode(answer.body, type=_Problem).code
+        except msgspec.DecodeError:
+            code = f"http_{answer.status}"
+        server_error = answer.status >= httpx.codes.INTERNAL_SERVER_ERROR
+        return cls(code, describe_answer(answer), maybe_written=server_error, has_latency=True)
+
+    @classmethod
+    def of_contents(cls, answer: Answer, finding: str) -> Self:
+        """An answer of status 200 that is not what was asked for."""
+        message = shorten(f"{finding}: {answer.body.decode(errors='replace')}")
+        return cls("unexpected_answer", message, maybe_written=True, has_latency=True)
+
+
+class Connection:
+    """One keep-alive connection to a service; it carries one request at a time."""
+
+    def __init__(self, target: "Target") -> None:
+        self._target = target
+        self._transport = ConnectionTransport(target.tls)
+
+    async def send(
+        self, method: str, path: str, body: bytes | None = None, *, key: str | None = None
+    ) -> Answer:
+        """Send one request and read its whole answer.
+
+        Raises `httpx.TransportError`. Time limits are the caller's, by cancellation.
+        """
+        headers = self._target.headers.copy()
+        if body is not None:
+            headers.append((b"content-type", b"application/json"))
+        if key is not None:
+            headers.append((b"idempotency-key", key.encode()))
+        request = httpx.Request(method, self._target.locate(path), headers=headers, content=body)
+        response = await self._transport.handle_async_request(request)
+        return Answer(response.status_code, response.content)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._transport.aclose()
+
+
+class Target:
+    """A service by its URL, and the key for it, to which connections are opened."""
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self.url = url
+        self.headers = [(b"accept", b"application/json")]
+        if api_key is not None:
+            self.headers.append((b"authorization", f"Bearer {api_key}".encode()))
+        self._base = httpx.URL(url)
+        self._path_prefix = self._base.raw_path.rstrip(b"/")
+        self._locations: dict[str, httpx.URL] = {}
+        self.tls = httpx.create_ssl_context() if self._base.scheme == "https" else None
+
+    def open_connection(self) -> Connection:
+        """Return a new connection, made with its first request."""
+        return Connection(self)
+
+    def locate(self, path: str) -> httpx.URL:
+        """Return the URL of a path of the service."""
+        # Parsing costs as much as the rest of a request, and a run repeats itself: two paths, and
+        # one more for each of its players.
+        location = self._locations.get(path)
+        if location is None:
+            location = self._base.copy_with(raw_path=self._path_prefix + path.encode())
+            self._locations[path] = location
+        return location
+
+
+async def send_request(
+    connection: Connection, request: PlannedRequest, user_id: int, key: str
+) -> Answer:
+    """Send a planned request, on behalf of the player `user_id`.
+
+    Raises `httpx.TransportError`.
+    """
+    match request.kind:
+        case RequestKind.SUBMIT:
+            body = msgspec.json.encode(
+                {"user_id": user_id, "score": request.score, "game_mode": request.game_mode}
+            )
+            return await connection.send("POST", "/api/leaderboard/submit", body, key=key)
+        case RequestKind.TOP:
+            return await connection.send("GET", "/api/leaderboard/top?limit=10")
+        case RequestKind.RANK:
+            return await connection.send("GET", f"/api/leaderboard/rank/{user_id}")
+
+
+def judge_answer(kind: RequestKind, user_id: int, answer: Answer) -> int | Failure | None:
+    """Return why the answer is a failure, else the session that a submit made, else nothing."""
+    if answer.status != httpx.codes.OK:
+        return Failure.of_answer(answer)
+    try:
+        match kind:
+            case RequestKind.SUBMIT:
+                return msgspec.json.decode(answer.body, type=_Acknowledgement).session_id
+            case RequestKind.TOP:
+                msgspec.json.decode(answer.body, type=_Top)
+            case RequestKind.RANK:
+                ranked = msgspec.json.decode(answer.body, type=_Rank).user_id
+                if ranked != user_id:
+                    return Failure.of_contents(answer, f"asked for player {user_id}")
+    except msgspec.DecodeError as error:
+        return Failure.of_contents(answer, str(error))
+    return None
+
+
+def describe_answer(answer: Answer) -> str:
+    """Return the answer's status and what it says about the error."""
+    try:
+        message = msgspec.json.decode(answer.body, type=_Problem).error
+    except msgspec.DecodeError:
+        message = answer.body.decode(errors="replace")
+    return shorten(f"{answer.status}: {message}")
+
+
+def shorten(text: str) -> str:
+    """Return `text` on one line, of a length to show, without control characters."""
+    printable = "".join(c if c.isprintable() else " " for c in text[:_SAMPLE_LENGTH])
+    return " ".join(printable.split())

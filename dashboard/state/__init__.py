@@ -1,0 +1,1 @@
+"""What the console knows, apart from how it is shown."""

@@ -1,0 +1,174 @@
+"""The board as watched: each player's line now, and what became of it over a minute."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from dashboard.client.answers import Entry
+
+WINDOW_SECONDS: Final = 60.0
+_STEP_SECONDS: Final = 5.0
+_TREND_POINTS: Final = 8
+
+FLASH_SECONDS: Final = 0.6
+
+
+class Place(NamedTuple):
+    """Where a player stood at some moment."""
+
+    rank: int
+    score: int
+
+
+class Line(NamedTuple):
+    """One line of the board, ready to be shown.
+
+    `climbed` counts ranks over the window, positive towards the first, None for a player who was
+    not on the board then; `gained` counts points. `seen_seconds` is the time since the score last
+    changed, None while it has not.
+    """
+
+    user_id: int
+    username: str
+    rank: int
+    tied: bool
+    score: int
+    climbed: int | None
+    gained: int | None
+    trend: tuple[int | None, ...]
+    seen_seconds: float | None
+    flashing: bool
+
+
+class Board:
+    """Follows a list of consecutive entries, keyed by player; times are monotonic seconds.
+
+    `first` is the place of its first entry on the whole board, from 0.
+
+    Every five seconds it keeps the places of all players. Movement is measured against the oldest
+    of those, so that memory stays flat however many scores come in.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
+        self.entries: Sequence[Entry] = ()
+        self._position: dict[int, int] = {}
+        self._past: deque[tuple[float, dict[int, Place]]] = deque(
+            maxlen=int(WINDOW_SECONDS / _STEP_SECONDS) + 1
+        )
+        self._changed_at: dict[int, float] = {}
+        self._scored_at: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def take(self, entries: Sequence[Entry], at: float) -> None:
+        """Follow the board to its next state."""
+        before = self._position
+        first = not self._past
+        position: dict[int, int] = {}
+        for index, entry in enumerate(entries):
+            user_id = entry.user_id
+            position[user_id] = index
+            was = before.get(user_id)
+            if was is None:
+                if not first:
+                    self._changed_at[user_id] = at
+            elif self.entries[was].total_score != entry.total_score:
+                self._changed_at[user_id] = self._scored_at[user_id] = at
+        for user_id in before.keys() - position.keys():
+            self._changed_at.pop(user_id, None)
+            self._scored_at.pop(user_id, None)
+        self.entries, self._position = entries, position
+        if first:
+            self._past.append((at, self._list_places()))
+        self.pass_time(at)
+
+    def pass_time(self, at: float) -> None:
+        """Let the window move on, whether or not anything changes.
+
+        Not to be called while nobody knows whether the entries still hold: after such a time the
+        window is as long as that was, until it has seen a minute again.
+        """
+        if self._past and at - self._past[-1][0] >= _STEP_SECONDS:
+            self._past.append((at, self._list_places()))
+        while len(self._past) > 1 and at - self._past[1][0] >= WINDOW_SECONDS:
+            self._past.popleft()
+
+    def find(self, user_id: int) -> int | None:
+        """Return the position of a player's line, from 0."""
+        return self._position.get(user_id)
+
+    def search(self, wanted: str) -> list[int]:
+        """Return the positions of players whose name, in any case, or id contains `wanted`."""
+        wanted = wanted.casefold()
+        return [
+            index
+            for index, entry in enumerate(self.entries)
+            if wanted in entry.username.casefold() or wanted in str(entry.user_id)
+        ]
+
+    def read_window_seconds(self, at: float) -> float:
+        """Return the time that movements are about: a minute or a little more, less at first."""
+        return at - self._past[0][0] if self._past else 0.0
+
+    def read_line(self, index: int, at: float) -> Line:
+        """Return the line at a position, as of `at`."""
+        entry = self.entries[index]
+        user_id = entry.user_id
+        then = self._past[0][1].get(user_id)
+        scored_at = self._scored_at.get(user_id)
+        changed_at = self._changed_at.get(user_id)
+        return Line(
+            user_id=user_id,
+            username=entry.username,
+            rank=entry.rank,
+            tied=self._is_tied(index),
+            score=entry.total_score,
+            climbed=then.rank - entry.rank if then else None,
+            gained=entry.total_score - then.score if then else None,
+            trend=self._read_trend(entry),
+            seen_seconds=None if scored_at is None else at - scored_at,
+            flashing=changed_at is not None and at - changed_at < FLASH_SECONDS,
+        )
+
+    def list_movers(self, count: int, at: float) -> list[Line]:
+        """Return the lines that climbed or fell furthest, those that came new among the first."""
+        then = self._past[0][1] if self._past else {}
+
+        def distance(index: int) -> int:
+            entry = self.entries[index]
+            place = then.get(entry.user_id)
+            if place is None:
+                # Below the first players somebody new may have come from above or below.
+                return 0 if self.first else len(self.entries) - index
+            return abs(place.rank - entry.rank)
+
+        moved = [index for index in range(len(self.entries)) if distance(index)]
+        moved.sort(key=distance, reverse=True)
+        return [self.read_line(index, at) for index in moved[:count]]
+
+    def list_gainers(self, count: int, at: float) -> list[Line]:
+        """Return the lines that gained most points over the window."""
+        then = self._past[0][1] if self._past else {}
+        gains = [
+            (entry.total_score - then[entry.user_id].score, index)
+            for index, entry in enumerate(self.entries)
+            if entry.user_id in then
+        ]
+        best = sorted((gain for gain in gains if gain[0] > 0), reverse=True)[:count]
+        return [self.read_line(index, at) for _, index in best]
+
+    def _is_tied(self, index: int) -> bool:
+        rank = self.entries[index].rank
+        return (index > 0 and self.entries[index - 1].rank == rank) or (
+            index + 1 < len(self.entries) and self.entries[index + 1].rank == rank
+        )
+
+    def _list_places(self) -> dict[int, Place]:
+        return {entry.user_id: Place(entry.rank, entry.total_score) for entry in self.entries}
+
+    def _read_trend(self, entry: Entry) -> tuple[int | None, ...]:
+        recent = list(self._past)[-(_TREND_POINTS - 1) :]
+        places = (places.get(entry.user_id) for _, places in recent)
+        return (*(place.score if place else None for place in places), entry.total_score)

@@ -1,0 +1,229 @@
+"""What the console knows of the service, whatever screen is shown; no user interface in here."""
+
+from typing import Final
+
+from dashboard.client.answers import Status, Top
+from dashboard.client.gateway import GatewayError
+from dashboard.client.link_state import Connected, Connecting, Faulty, Link
+from dashboard.clock import Clock
+from dashboard.keys.keymap import KeyNames
+from dashboard.simulation.reports.run_directory import FoundRun
+from dashboard.state.board import Board
+from dashboard.state.data_state import Condition, Kind
+from dashboard.state.event_log import Event, EventLog, Severity
+from dashboard.state.health import Health
+from dashboard.state.run_events import RunEvents
+from dashboard.text.names import clean_name
+from dashboard.text.numbers import write_age, write_amount, write_time
+
+BOARD_NAME: Final = "global"
+
+_STALE_PARTS: Final = {
+    "redis": "Redis is away and ranks may lag",
+    "worker": "no worker runs, so ranks stand still",
+    "index": "Redis lacks the index, so ranks come from PostgreSQL until it is rebuilt by itself",
+}
+
+
+class Picture:
+    """Takes what arrives and keeps the newest; while paused it holds that back and counts it."""
+
+    def __init__(self, clock: Clock, url: str, keys: KeyNames) -> None:
+        self.clock = clock
+        self.url = url
+        self.keys = keys
+        self.address = url.partition("://")[2]
+        self.link: Link = Connecting()
+        self.board = Board()
+        self.top: Top | None = None
+        self.status: Status | None = None
+        self.status_error: GatewayError | None = None
+        self.round_trip_ms: float | None = None
+        self.status_round_trip_ms = 0.0
+        self.paused = False
+        self.held = 0
+        self.run_state = "no run"
+        self.log = EventLog()
+        self.health = Health(self.log)
+        self._run_events = RunEvents(self.log)
+        self.top_error: GatewayError | None = None
+        self._newest_top: tuple[Top, int] | None = None
+        self._newest_status: Status | None = None
+        self._lag: str | None = None
+        self._from_database = False
+        self._confirmed_at: float | None = None
+        self._board_holds = False
+        self._last_link_text = ""
+
+    def take_link(self, link: Link) -> None:
+        """Note the state of the connection."""
+        self.link = link
+        if isinstance(link, Connecting):
+            return
+        if not isinstance(link, Connected):
+            self._board_holds = False
+        severity: Severity = "bad"
+        if isinstance(link, Connected):
+            severity, text = "info", f"connected to {self.address}"
+        elif isinstance(link, Faulty):
+            text = f"{link.code}: {clean_name(link.message)}"
+        else:
+            text = f"disconnected: {link.reason}"
+        # A hundred attempts in vain are one event.
+        if text != self._last_link_text:
+            self._last_link_text = text
+            self.log.add(Event(self.clock.now(), "Console", severity, text))
+
+    def take_top(self, top: Top | None, first: int = 0) -> None:
+        """Note the newest lines of the board; None only says that nothing has changed."""
+        if top is not None:
+            self.top_error = None
+            self._board_holds = True
+            self._newest_top = top, first
+            self.held += self.paused
+            self._from_database = top.stale
+        self._confirm()
+
+    def take_top_error(self, error: GatewayError) -> None:
+        """Note that the service does not tell the board."""
+        self.top_error = error
+        self._board_holds = False
+
+    def take_status(self, status: Status, round_trip_ms: float) -> None:
+        """Note the state of the parts."""
+        self.round_trip_ms = round_trip_ms
+        self.status_error = None
+        self._newest_status = status
+        self.held += self.paused
+        self._lag = _find_lag(status)
+        self._confirm()
+
+    def take_status_error(self, error: GatewayError) -> None:
+        """Note that the service does not tell the state of its parts."""
+        self.status_error = error
+
+    def take_run(self, run: FoundRun | None, state: str) -> None:
+        """Note how the run stands that the operator looks at."""
+        self.run_state = state
+        self._run_events.note(run, self.clock.now())
+
+    def toggle_pause(self) -> None:
+        """Hold the figures still, or let them go on with the newest."""
+        self.paused = not self.paused
+        self.held = 0
+
+    def advance(self) -> None:
+        """Let what arrived be seen."""
+        if self.paused:
+            return
+        if self._newest_status is not None:
+            before, self.status = self.status, self._newest_status
+            self._newest_status = None
+            self.status_round_trip_ms = self.round_trip_ms or 0.0
+            self.health.take(
+                self.status,
+                self.status_round_trip_ms,
+                _measure_rate(before, self.status),
+                self.clock.now(),
+            )
+        at = self.clock.monotonic()
+        if self._newest_top is not None:
+            (self.top, first), self._newest_top = self._newest_top, None
+            if first != self.board.first:
+                # Other lines have another past.
+                self.board = Board(first)
+            self.board.take(self.top.leaderboard, at)
+        elif self._board_holds:
+            self.board.pass_time(at)
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Time since the service last said that these are the current figures."""
+        if self._confirmed_at is None or (self.top is None and self.status is None):
+            return None
+        return self.clock.monotonic() - self._confirmed_at
+
+    def judge_board(self) -> Condition:
+        """Return in what condition the board is."""
+        trouble = self.judge_link(has_data=self.top is not None)
+        if trouble is not None:
+            return trouble
+        if self.paused:
+            held = f"{write_amount(self.held, 'update')} held back"
+            key = self.keys["console.pause"]
+            return Condition(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
+        if self.top_error is not None:
+            error = self.top_error
+            kept = f" Shown {self.describe_age()}." if self.top else ""
+            sentence = f"{error.code}: {clean_name(error.message)} Asked again each second.{kept}"
+            return Condition(Kind.ERROR, sentence)
+        if self.top is None:
+            return Condition(Kind.LOADING, f"Waiting for the first board of {self.address}")
+        lag = self.find_lag()
+        if lag is not None:
+            return Condition(Kind.STALE, f"{self.describe_age()}: {lag}")
+        if not self.top.players:
+            key = self.keys["mode.simulate"]
+            return Condition(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
+        return Condition(Kind.LIVE, "")
+
+    def judge_link(self, *, has_data: bool) -> Condition | None:
+        """Return what is wrong with the connection, if anything is."""
+        link = self.link
+        if isinstance(link, Connected):
+            return None
+        if isinstance(link, Connecting):
+            if has_data:
+                sentence = f"connecting to {self.address}; shown {self.describe_age()}"
+                return Condition(Kind.DISCONNECTED, sentence)
+            return Condition(Kind.LOADING, f"Connecting to {self.address}")
+        seconds = max(0, round(link.retry_at - self.clock.monotonic()))
+        retry = f"next try in {seconds} s ({self.keys['console.retry']}: now)"
+        kept = f"; shown {self.describe_age()}" if has_data else ""
+        if isinstance(link, Faulty):
+            message = clean_name(link.message).removesuffix(".")
+            return Condition(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
+        where = "" if has_data else f" at {self.address}"
+        return Condition(Kind.DISCONNECTED, f"{link.reason}{where}; {retry}{kept}")
+
+    def find_lag(self) -> str | None:
+        """Return why the figures may lag behind the ledger, None if they do not."""
+        if self._lag is None and self._from_database:
+            return "the service reads from PostgreSQL and ranks may lag"
+        return self._lag
+
+    def _confirm(self) -> None:
+        if self.find_lag() is None and self.top_error is None:
+            self._confirmed_at = self.clock.monotonic()
+
+    def describe_age(self) -> str:
+        """Return since when the figures stand: `as of 12:03:07, 9 s ago`."""
+        zone = self.clock.now().tzinfo
+        age = self.age_seconds
+        if age is None:
+            return f"as of {write_time(self.top.as_of, zone)}" if self.top else "no data yet"
+        return f"as of {write_time_ago(self.clock, age)}, {write_age(age)} ago"
+
+
+def write_time_ago(clock: Clock, seconds: float) -> str:
+    """Return the time of day that was `seconds` ago."""
+    now = clock.now()
+    return f"{now.fromtimestamp(now.timestamp() - seconds, now.tzinfo):%H:%M:%S}"
+
+
+def _measure_rate(before: Status | None, after: Status) -> float | None:
+    """Return submits a second between two looks, by the service's own clock and ledger."""
+    if before is None or before.highest_session_id is None or after.highest_session_id is None:
+        return None
+    seconds = (after.at - before.at).total_seconds()
+    # Another database, or API processes whose clocks differ: no rate is better than a wrong one.
+    if seconds <= 0 or after.highest_session_id < before.highest_session_id:
+        return None
+    return (after.highest_session_id - before.highest_session_id) / seconds
+
+
+def _find_lag(status: Status) -> str | None:
+    for name, reason in _STALE_PARTS.items():
+        if getattr(status.parts, name).state == "away":
+            return reason
+    return None

@@ -1,0 +1,175 @@
+"""One player as looked up and watched."""
+
+import asyncio
+from collections import deque
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from dashboard.client.answers import Entry, Player, Rank, Session, Top
+from dashboard.client.gateway import Gateway, GatewayError, Refused
+from dashboard.state.board import Board
+
+RADIUS: Final = 5
+LAST_SESSIONS: Final = 20
+POLL_SECONDS: Final = 2.0
+
+_LOOKS: Final = 600
+_LARGEST_ID: Final = 2**63 - 1
+_NOT_FOUND: Final = 404
+
+
+class Place(NamedTuple):
+    """Where a player stands, among whom, the nearest one who is better, and the last sessions."""
+
+    rank: Rank
+    around: Top
+    above: Entry | None
+    sessions: tuple[Session, ...] | None
+
+
+class Stage(Enum):
+    """How far a look-up has come."""
+
+    IDLE = auto()
+    SEARCHING = auto()
+    MISSING = auto()
+    FAILED = auto()
+    UNPLAYED = auto()
+    FOUND = auto()
+
+
+class Lookup:
+    """What is known of the player whom the operator asked for.
+
+    A read that fails leaves what was known; `error` says why it is not newer.
+    """
+
+    def __init__(self, wanted: str = "") -> None:
+        self.wanted = wanted
+        self.player: Player | None = None
+        self.rank: Rank | None = None
+        self.error: GatewayError | None = None
+        self.neighbours = Board()
+        self.sessions: tuple[Session, ...] | None = None
+        self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
+        self.scores: deque[float | None] = deque(maxlen=_LOOKS)
+        self._first_score: int | None = None
+        self._first_rank: int | None = None
+        self._above: Entry | None = None
+        self._missing = False
+
+    @property
+    def stage(self) -> Stage:
+        """Return how far the look-up has come."""
+        if self.rank is not None:
+            return Stage.FOUND if self.rank.rank is not None else Stage.UNPLAYED
+        if self._missing:
+            return Stage.MISSING
+        if self.error is not None:
+            return Stage.FAILED
+        return Stage.SEARCHING if self.wanted else Stage.IDLE
+
+    def is_about(self, wanted: str) -> bool:
+        """Whether this is how one asks for the player who is known here."""
+        player = self.player
+        number = wanted.strip().removeprefix("#").lstrip("0")
+        if player is None:
+            return False
+        # A name of digits may also be the id of somebody else, who comes first.
+        return number == str(player.user_id) or (
+            wanted == player.username and not number.isdecimal()
+        )
+
+    def take_player(self, player: Player | None) -> None:
+        """Note who it is; None: there is no such player."""
+        self.player, self.error = player, None
+        self._missing = player is None
+
+    def take_place(self, place: Place, at: float) -> None:
+        """Note where the player stands at `at` monotonic seconds, and how the player got there."""
+        rank = place.rank
+        if place.sessions is not None:
+            self.sessions = place.sessions
+        self.rank, self.error, self._above = rank, None, place.above
+        self.neighbours.take(place.around.leaderboard, at)
+        if self._first_score is None:
+            self._first_score = rank.total_score
+        if self._first_rank is None:
+            self._first_rank = rank.rank
+        self.ranks.append(rank.rank)
+        self.scores.append(rank.total_score)
+
+    @property
+    def gained(self) -> int:
+        """Points gained since the watch began, which the charts may have forgotten."""
+        if self.rank is None or self._first_score is None:
+            return 0
+        return self.rank.total_score - self._first_score
+
+    @property
+    def climbed(self) -> int:
+        """Ranks climbed since the watch began or the first rank came, negative for a fall."""
+        if self.rank is None or self.rank.rank is None or self._first_rank is None:
+            return 0
+        return self._first_rank - self.rank.rank
+
+    def take_error(self, error: GatewayError) -> None:
+        """Note why there is nothing newer."""
+        self.error = error
+
+    def find_next_above(self) -> tuple[Entry, int] | None:
+        """Return the nearest player with a better score, and the points to pass that player."""
+        if self.rank is None or self.rank.rank is None:
+            return None
+        score, above = self.rank.total_score, self._above
+        # Rank and neighbours are of two moments: in between the player may have passed that one.
+        if above is None or above.total_score <= score:
+            return None
+        return above, above.total_score - score + 1
+
+
+async def find_player(gateway: Gateway, wanted: str) -> Player | None:
+    """Return the player of that id, else of exactly that name; None if there is neither.
+
+    The blanks around a name count only where there is a name with them.
+
+    Raises `GatewayError` for everything but a player who is not there.
+    """
+    number = wanted.strip().removeprefix("#")
+    if number.isascii() and number.isdecimal() and 0 < int(number) <= _LARGEST_ID:
+        try:
+            return await gateway.find_player(int(number))
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
+    # A name may begin or end with blanks, but those around one that was pasted are seldom its own.
+    for name in dict.fromkeys((wanted, wanted.strip() or wanted)):
+        try:
+            return await gateway.find_player_by_name(name)
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
+    return None
+
+
+async def read_place(gateway: Gateway, user_id: int) -> Place:
+    """Return where a player stands. Raises `GatewayError`."""
+    rank, around, sessions = await asyncio.gather(
+        gateway.read_rank(user_id),
+        gateway.read_around(user_id, RADIUS),
+        _read_sessions(gateway, user_id),
+    )
+    own = next((entry for entry in around.leaderboard if entry.user_id == user_id), None)
+    better = [entry for entry in around.leaderboard if own and entry.rank < own.rank]
+    if own is not None and own.rank > 1 and not better:
+        # More tie than are neighbours: the nearest who is better stands just before all of them.
+        better = list((await gateway.read_page(own.rank - 2, 1)).leaderboard)
+    return Place(rank, around, better[-1] if better else None, sessions)
+
+
+async def _read_sessions(gateway: Gateway, user_id: int) -> tuple[Session, ...] | None:
+    # The ledger is in PostgreSQL alone: while that is away, ranks are still answered.
+    try:
+        return (await gateway.read_sessions(user_id, LAST_SESSIONS)).sessions
+    except Refused:
+        return None

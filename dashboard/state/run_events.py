@@ -1,0 +1,50 @@
+"""Starts and ends of runs, as events."""
+
+from datetime import datetime
+
+from dashboard.simulation.reports.presentation import describe_comparison
+from dashboard.simulation.reports.report import RunReport
+from dashboard.simulation.reports.run_directory import FoundRun
+from dashboard.state.event_log import Event, EventLog, Severity
+from dashboard.text.numbers import write_amount, write_time
+
+
+class RunEvents:
+    """Follows the run that the operator looks at; tells the log when it begins and ends."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._going_on: str | None = None
+
+    def note(self, run: FoundRun | None, now: datetime) -> None:
+        """Note how the run stands, where that is an event."""
+        if run is None:
+            return
+        run_id, report = run.identity.run_id, run.snapshot.report
+        if run.alive and report is not None and run_id != self._going_on:
+            self._going_on = run_id
+            self._add(now, "info", f"{run_id} began at {_describe_start(report, now)}")
+        elif not run.alive and run_id == self._going_on:
+            self._going_on = None
+            severity, text = _describe_end(run)
+            self._add(now, severity, f"{run_id} {text}")
+
+    def _add(self, now: datetime, severity: Severity, text: str) -> None:
+        self._log.add(Event(now, "Run", severity, text))
+
+
+def _describe_start(report: RunReport, now: datetime) -> str:
+    at = write_time(datetime.fromisoformat(report.started_at), now.tzinfo)
+    traffic = f"{report.rate:,.0f}/s" if report.rate else write_amount(report.users, "user")
+    return f"{at}: {traffic} for {report.duration_seconds:,.0f} s"
+
+
+def _describe_end(run: FoundRun) -> tuple[Severity, str]:
+    report = run.snapshot.report
+    if report is None or not run.snapshot.ended:
+        return "bad", "died: its process is gone"
+    total, ledger = report.total, report.ledger
+    wrong = ledger is None or ledger.lost or ledger.counted_twice or ledger.unexpected
+    severity: Severity = "bad" if wrong else "warn" if total.failed else "info"
+    answers = f"{total.succeeded:,} answered, {total.failed:,} failed"
+    return severity, f"{report.state}: {answers}; {describe_comparison(report)}"

@@ -1,0 +1,1 @@
+"""Numbers and names, written for people."""

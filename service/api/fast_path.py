@@ -1,0 +1,171 @@
+"""The express lane: the three requests that make up the traffic, answered ahead of the framework.
+
+Routing, dependency injection, validation and response objects cost several times what these
+requests themselves do. So a plain, well-formed submit, top or rank is answered right here, by the
+same services. Everything else, and every mistake that is not the body's, goes on to the routes,
+which define and document what both answer.
+"""
+
+import time
+from collections.abc import Awaitable
+from typing import Final
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+
+from service.http.errors import encode_error
+from service.http.requests import decode_body
+from service.sessions.schemas import SubmitAnswer, SubmitScore
+from service.sessions.service import Ledger, Submission
+from service.standings.reads.ranks import RankReader
+from service.standings.top import TOP_LIMIT, TopFeed
+from service.status.request_metrics import RequestMetrics
+from service.validation import MAX_ID, MAX_KEY_LENGTH
+
+_SUBMIT_PATH: Final = "/api/leaderboard/submit"
+_TOP_PATH: Final = "/api/leaderboard/top"
+_RANK_PREFIX: Final = "/api/leaderboard/rank/"
+
+_RANK_TEMPLATE: Final = "/api/leaderboard/rank/{user_id}"
+
+# The names under which the routes are measured.
+_SUBMIT_ROUTE: Final = "POST /api/leaderboard/submit"
+_TOP_ROUTE: Final = "GET /api/leaderboard/top"
+_RANK_ROUTE: Final = "GET /api/leaderboard/rank/{user_id}"
+
+_TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
+_LONGEST_ID: Final = len(str(MAX_ID)) - 1
+# Python refuses to read a number of thousands of digits, be they zeros.
+_LONGEST_LENGTH: Final = 19
+
+_JSON_HEADER: Final = (b"content-type", b"application/json")
+
+_encode: Final = msgspec.json.Encoder().encode
+_submit_decoder: Final = msgspec.json.Decoder(SubmitScore)
+
+
+class ExpressLane:
+    """Answers plain requests to submit, top and rank, and lets `routes` answer all others.
+
+    An ASGI application in front of another.
+    """
+
+    def __init__(
+        self,
+        routes: ASGIApp,
+        ledger: Ledger,
+        top_feed: TopFeed,
+        rank_reader: RankReader,
+        metrics: RequestMetrics,
+        body_limit: int,
+    ) -> None:
+        self._routes = routes
+        self._ledger = ledger
+        self._top_feed = top_feed
+        self._rank_reader = rank_reader
+        self._metrics = metrics
+        self._body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != ScopeType.HTTP or not await self._answer(scope, receive, send):
+            await self._routes(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> bool:
+        """Answer a request, or return False and leave it unread."""
+        path = scope["path"]
+        if path == _SUBMIT_PATH:
+            if scope["method"] != "POST":
+                return False
+            length, key = self._read_submit_headers(scope)
+            if not length:
+                return False
+            scope["path_template"] = _SUBMIT_PATH
+            started_at = time.perf_counter()
+            body = await _read_body(receive)
+            if body is not None:
+                status = await _send_answer(send, self._submit(body, key))
+                self._metrics.record(_SUBMIT_ROUTE, status, time.perf_counter() - started_at)
+            return True
+        if scope["method"] != "GET":
+            return False
+        if path == _TOP_PATH:
+            limit = _TOP_LIMITS.get(scope["query_string"])
+            if limit is None:
+                return False
+            scope["path_template"] = _TOP_PATH
+            started_at = time.perf_counter()
+            status = await _send_answer(send, self._top_feed.read_encoded(limit))
+            self._metrics.record(_TOP_ROUTE, status, time.perf_counter() - started_at)
+            return True
+        if path.startswith(_RANK_PREFIX):
+            user_id = _parse_id(path[len(_RANK_PREFIX) :])
+            if user_id is None:
+                return False
+            scope["path_template"] = _RANK_TEMPLATE
+            started_at = time.perf_counter()
+            status = await _send_answer(send, self._read_rank(user_id))
+            self._metrics.record(_RANK_ROUTE, status, time.perf_counter() - started_at)
+            return True
+        return False
+
+    def _read_submit_headers(self, scope: HTTPScope) -> tuple[int, str | None]:
+        """Return the body's length and the idempotency key; a length of 0 for the routes."""
+        length = 0
+        key: str | None = None
+        is_json = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                readable = value.isdigit() and len(value) <= _LONGEST_LENGTH
+                length = int(value) if readable else 0
+            elif name == b"content-type":
+                is_json = value == b"application/json"
+            elif name == b"idempotency-key":
+                if key is not None or b"\0" in value or not 0 < len(value) <= MAX_KEY_LENGTH:
+                    return 0, None
+                key = value.decode("latin-1")
+        return (length if is_json and length <= self._body_limit else 0), key
+
+    async def _submit(self, body: bytes, key: str | None) -> bytes:
+        score = decode_body(_submit_decoder, body)
+        session_id = await self._ledger.record(
+            Submission(score.user_id, score.score, score.game_mode, key)
+        )
+        return _encode(SubmitAnswer(status="success", session_id=session_id))
+
+    async def _read_rank(self, user_id: int) -> bytes:
+        return _encode(await self._rank_reader.read_rank(user_id))
+
+
+def _parse_id(text: str) -> int | None:
+    if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID:
+        return int(text) or None
+    return None
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """Return the whole body; None where the caller went away in the middle."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send_answer(send: Send, answering: Awaitable[bytes]) -> int:
+    """Send the answer as JSON, or the error that it raises; return the status."""
+    status = 200
+    headers = [_JSON_HEADER]
+    try:
+        body = await answering
+    except Exception as error:  # noqa: BLE001 - the edge: every error is answered in one shape
+        status, body, error_headers = encode_error(error)
+        headers += error_headers
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+    return status

@@ -1,0 +1,137 @@
+"""The connection to Redis, every key name, and how a score and a player look in there.
+
+Everything in Redis follows PostgreSQL and may be dropped at any time.
+
+The index of a season is a sorted set. Its member is the player's id as eight bytes, most
+significant first, so that players with equal scores sort by id; its score is the standing's
+`sort_score`, where lower is better on every board.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from service.backends.redis_cluster import connect_cluster, is_cluster
+from service.errors import CacheTimedOut, CacheUnavailable
+from service.settings.settings import Settings
+
+DIRTY_KEY: Final = "leaderboard:dirty"
+MUTEX_KEY: Final = "leaderboard:mutex"
+EVENTS_CHANNEL: Final = "leaderboard:events"
+SCHEDULER_KEY: Final = "leaderboard:scheduler"
+API_PROCESSES_KEY: Final = "leaderboard:processes:api"
+WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
+GLOBAL_SEASON_KEY: Final = "leaderboard:season:global"
+
+# Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
+NAMES_PER_BUCKET: Final = 64
+
+REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a Redis that is away or of no use raises; a cluster's errors are not all `RedisError`s."""
+
+_CONNECTIONS: Final = 100
+
+_MEMBER: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonKeys:
+    """The keys of one season, tagged so that Redis Cluster keeps them in one slot."""
+
+    index: str
+    top: str
+    offset: str
+    names: str
+    new_index: str
+
+    @classmethod
+    def of(cls, season_id: int) -> "SeasonKeys":
+        """Return the keys of the season with this id."""
+        prefix = f"leaderboard:{{{season_id}}}"
+        return cls(
+            index=f"{prefix}:index",
+            top=f"{prefix}:top",
+            offset=f"{prefix}:offset",
+            names=f"{prefix}:names:",
+            new_index=f"{prefix}:index:new",
+        )
+
+    def names_bucket(self, user_id: int) -> str:
+        """Return the hash that holds this player's name, by id."""
+        return f"{self.names}{user_id // NAMES_PER_BUCKET}"
+
+
+def encode_member(user_id: int) -> bytes:
+    """Return the index's member for a player."""
+    return _MEMBER.pack(user_id)
+
+
+def decode_member(member: bytes) -> int:
+    """Return the player's id of a member of the index."""
+    (user_id,) = _MEMBER.unpack(member)
+    return int(user_id)
+
+
+def connect_redis(settings: Settings) -> Redis:
+    """Return a client that fails fast: a read has PostgreSQL to fall back to.
+
+    It connects when first used. That of a cluster has the same methods.
+    """
+    url = settings.require_redis_url()
+    if is_cluster(url):
+        return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds))
+    # One that is used up lets callers wait their turn. Redis-py's usual pool raises an error, which
+    # would pass for a Redis that is away.
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=settings.redis_timeout_seconds,
+        socket_timeout=settings.redis_timeout_seconds,
+        socket_connect_timeout=settings.redis_timeout_seconds,
+        # One more try covers a connection that a restarted server left behind; waiting between
+        # tries, or once more for a server that is silent, would only delay the fallback.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        client_name="leaderboard",
+    )
+    return Redis.from_pool(pool)
+
+
+def load_script(redis: Redis, noun: str, name: str) -> AsyncScript:
+    """Return the script in `service/<noun>/lua/<name>.lua`, ready to be called."""
+    file = resources.files("service").joinpath(noun, "lua", f"{name}.lua")
+    return redis.register_script(file.read_text("utf-8"))
+
+
+@contextmanager
+def translate_redis_errors() -> Iterator[None]:
+    """Raise `CacheUnavailable` for every error that means Redis is away or of no use."""
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
+        # A time-out may have no words of its own.
+        raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
+
+
+def _is_time_out(error: BaseException | None) -> bool:
+    """Tell a silent server from one that is away.
+
+    One that is silent already when a new connection greets it is a `ConnectionError` to redis-py,
+    caused by a time-out.
+    """
+    while error is not None:
+        if isinstance(error, (RedisTimeoutError, TimeoutError)):
+            return True
+        error = error.__cause__
+    return False

@@ -1,0 +1,89 @@
+"""Wakes the workers when there is something to fold.
+
+`leaderboard:dirty` says that a wake-up is on its way or a refresh is at work. A submit raises the
+flag after its commit and sends the message only where the flag was down; a refresh lowers it before
+its last look at the outbox. So a committed session is either seen by that last look, or its submit
+finds the flag down and sends a message. What a crash still loses, the sweep finds.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+import dramatiq
+from redis.asyncio import Redis
+
+from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE
+from service.backends.redis import DIRTY_KEY, REDIS_ERRORS
+from service.request_ids import MESSAGE_OPTION, request_id
+
+REFRESH_ACTOR: Final = "standings.refresh"
+
+# Long enough for a refresh to renew it, short enough that a flag left by a crash soon falls.
+DIRTY_FLAG_MS: Final = 5_000
+
+_log = logging.getLogger(__name__)
+
+
+class RefreshSignal:
+    """Asks for a refresh, without making anyone wait for it."""
+
+    def __init__(self, redis: Redis, broker: dramatiq.Broker) -> None:
+        self._redis = redis
+        self._broker = broker
+        self._sender: asyncio.Task[None] | None = None
+        self._raised_again = False
+        self._failing = False
+
+    def raise_soon(self, *, anyway: bool = False) -> None:
+        """Ask for a refresh in the background; calls while one is being sent become one more.
+
+        `anyway` asks also where the flag is up: a process that starts cannot know whether the one
+        that raised it was killed before it sent the message.
+        """
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send(anyway=anyway))
+        else:
+            self._raised_again = True
+
+    async def drain(self) -> None:
+        """Wait until what was asked for has been sent, or has failed."""
+        if self._sender is not None:
+            await self._sender
+
+    async def _send(self, *, anyway: bool) -> None:
+        while True:
+            self._raised_again = False
+            try:
+                # After a failure the flag tells nothing: a Redis that hung may have raised it once
+                # it went on, for a question that nobody waited for any more.
+                await self._wake_refresh(anyway=anyway or self._failing)
+                anyway = False
+                self._failing = False
+            except (*REDIS_ERRORS, *BROKER_ERRORS) as error:
+                # Nothing is lost: the session is in the outbox, and the sweep will find it.
+                if not self._failing:
+                    _log.warning("the workers cannot be woken, ranks wait for the sweep: %s", error)
+                self._failing = True
+            if not self._raised_again:
+                return
+
+    async def _wake_refresh(self, *, anyway: bool) -> None:
+        if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
+            try:
+                await self._send_message()
+            except BROKER_ERRORS:
+                # No message is on its way: the next submit has to try again.
+                await self._redis.delete(DIRTY_KEY)
+                raise
+
+    async def _send_message(self) -> None:
+        woken_by = request_id.get()
+        message: dramatiq.Message[None] = dramatiq.Message(
+            queue_name=STANDINGS_QUEUE,
+            actor_name=REFRESH_ACTOR,
+            args=(),
+            kwargs={},
+            options={} if woken_by is None else {MESSAGE_OPTION: woken_by},
+        )
+        await asyncio.to_thread(self._broker.enqueue, message)

@@ -1,0 +1,1 @@
+"""`leaderboard …`, a command a function."""

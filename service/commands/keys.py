@@ -1,0 +1,124 @@
+"""The command line of `leaderboard keys`."""
+
+# Imports inside the commands keep `--help` and the start of every other command fast.
+# ruff: noqa: PLC0415
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from service.commands.target import data_dir_option, find_settings
+from service.errors import SchemaMissing, UsageError
+from service.keys.roles import ROLE_WORDS, Role
+
+if TYPE_CHECKING:
+    from service.backends.database import Database
+    from service.keys.service import KeyRecord
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return a name that can be a key's."""
+    if not _NAME.fullmatch(value):
+        raise click.BadParameter(
+            f"{value!r} is not 1 to 64 letters, digits, dots, hyphens and underscores"
+        )
+    return value
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys.
+
+    Once a key was made, writes need one, even when all are revoked.
+    """
+
+
+@keys.command()
+@click.option("--role", type=click.Choice(ROLE_WORDS), required=True, help="What it is for.")
+@click.option("--name", required=True, callback=check_name, help="What it is called here.")
+@data_dir_option
+def create(role: str, name: str, data_dir: Path | None) -> None:
+    """Make a key and show it, this once.
+
+    The roles: read, submit (reads too, and makes players), admin (everything).
+    """
+    from service.keys.service import make_key
+
+    async def make() -> str:
+        async with _open_database(data_dir) as database:
+            return await make_key(database, name=name, role=Role[role.upper()])
+
+    key = asyncio.run(make())
+    # The key alone on stdout, so that a script can take it.
+    click.echo(f"{name} ({role}), shown this once; send it as `Authorization: Bearer …`:", err=True)
+    click.echo(key)
+
+
+@keys.command(name="list")
+@data_dir_option
+def list_all(data_dir: Path | None) -> None:
+    """List all keys, by their names and last characters."""
+    from service.keys.service import list_keys
+
+    async def read() -> "list[KeyRecord]":
+        async with _open_database(data_dir) as database:
+            return await list_keys(database)
+
+    found = asyncio.run(read())
+    if not found:
+        click.echo("no key was ever made")
+        return
+    rows = [("name", "role", "ends in", "made", "revoked")]
+    for key in found:
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M:%S}" if key.revoked_at else "-"
+        made = f"{key.created_at:%Y-%m-%d %H:%M:%S}"
+        rows.append((key.name, key.role, key.hint, made, revoked))
+    for line in _align(rows):
+        click.echo(line)
+
+
+@keys.command()
+@click.argument("name")
+@data_dir_option
+def revoke(name: str, data_dir: Path | None) -> None:
+    """Make a key worthless for good.
+
+    Every process knows within a second.
+    """
+    from service.keys.service import revoke_key
+
+    async def end() -> str:
+        async with _open_database(data_dir) as database:
+            return f"{await revoke_key(database, name):%Y-%m-%d %H:%M:%S} UTC"
+
+    click.echo(f"{name} is revoked since {asyncio.run(end())}")
+
+
+@asynccontextmanager
+async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
+    from service.backends.database import Database
+
+    settings = find_settings(data_dir, with_cache=False)
+    database = Database(settings, application_name="leaderboard keys")
+    await database.open()
+    try:
+        yield database
+    except SchemaMissing as error:
+        raise UsageError(str(error)) from error
+    finally:
+        await database.close()
+
+
+def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,296 @@
+"""`leaderboard`: starts the other programs and imports them only when they are asked for."""
+
+# Imports inside the commands keep `--help` and the start of every other command fast.
+# ruff: noqa: PLC0415
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from service.commands.keys import keys
+from service.commands.target import data_dir_option, find_settings
+from service.errors import ServiceError, UsageError
+
+_Command = Callable[..., Any]
+
+_PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+_MOST_ROWS = 100_000_000
+_LARGEST_SEED = 2**63 - 1
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    run_command(leaderboard, name="leaderboard")
+
+
+def run_command(command: click.Command, *, name: str) -> NoReturn:
+    """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C."""
+    try:
+        command.main(prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else name
+        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except click.Abort:
+        sys.exit(130)
+    except UsageError as error:
+        _fail(str(error))
+    except ServiceError as error:
+        _fail(error.explain())
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    sys.exit(1)
+
+
+def _whole_number(least: int, most: int) -> click.IntRange:
+    kind = click.IntRange(least, most)
+    # Click's complaint about a word is that it "is not a valid <name>".
+    kind.name = f"whole number from {least} to {most}"
+    return kind
+
+
+def _listening_options(command: _Command) -> _Command:
+    options = [
+        click.option(
+            "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
+        ),
+        click.option(
+            "--port",
+            type=_whole_number(0, 65535),
+            metavar="N",
+            default=8000,
+            show_default=True,
+            help="TCP port to listen on; 0 takes any free one.",
+        ),
+        click.option(
+            "--processes",
+            type=_whole_number(1, 64),
+            metavar="N",
+            default=1,
+            show_default=True,
+            help="API processes that share the port.",
+        ),
+        click.option(
+            "--insecure",
+            is_flag=True,
+            help="Serve other machines although no API key was ever made: anybody may write.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="leaderboard", message="%(prog)s %(version)s")
+def leaderboard() -> None:
+    """A self-hosted leaderboard: every score kept exactly once, ranks at memory speed."""
+
+
+@leaderboard.command()
+@_listening_options
+@data_dir_option
+@click.option("--web", is_flag=True, help="Serve the operator's console to browsers too.")
+@click.option(
+    "--web-port",
+    type=_whole_number(0, 65535),
+    metavar="N",
+    help="--web on another TCP port than 3000; 0 takes any free one.",
+)
+def up(
+    host: str,
+    port: int,
+    processes: int,
+    insecure: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+    web: bool,  # noqa: FBT001 - click passes it by name
+    web_port: int | None,
+) -> None:
+    """Run everything on this machine.
+
+    That is the database, the cache, the API, a worker and the scheduler. PostgreSQL and Valkey
+    are started in the data directory unless DATABASE_URL and REDIS_URL name others. Ctrl-C stops
+    all of it and loses nothing.
+    """
+    from service.local.supervisor.up import run_up
+    from service.settings.settings import load_settings
+
+    run_up(
+        load_settings(data_dir=data_dir),
+        host=host,
+        port=port,
+        processes=processes,
+        insecure=insecure,
+        web_port=3000 if web and web_port is None else web_port,
+    )
+
+
+@leaderboard.command()
+@_listening_options
+def api(
+    host: str,
+    port: int,
+    processes: int,
+    insecure: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
+    """Serve the HTTP API.
+
+    DATABASE_URL and REDIS_URL name its servers.
+    """
+    from service.local.supervisor.api_processes import run_api
+    from service.settings.settings import load_settings
+
+    run_api(load_settings(), host=host, port=port, processes=processes, insecure=insecure)
+
+
+@leaderboard.command()
+def worker() -> None:
+    """Run a worker.
+
+    It refreshes and re-ranks the boards.
+    """
+    _become("workers")
+
+
+@leaderboard.command()
+def scheduler() -> None:
+    """Run the scheduler.
+
+    It asks for the periodic work; one is enough.
+    """
+    # periodiq reads its cron in local time.
+    os.environ["TZ"] = "UTC"
+    _become("workers.scheduler")
+
+
+@leaderboard.command()
+@data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database's schema up to date."""
+    import asyncpg
+
+    from service.local.supervisor.terminal import describe_address
+    from service.schema.migrate import migrate as apply_migrations
+
+    database_url = find_settings(data_dir, with_cache=False).require_database_url()
+    try:
+        applied = asyncio.run(apply_migrations(database_url))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        place = describe_address(database_url)
+        raise UsageError(f"cannot use the database at {place}: {error}") from error
+    for name in applied:
+        click.echo(name)
+    count = f"{len(applied)} migration{'' if len(applied) == 1 else 's'} applied"
+    click.echo(count if applied else "up to date")
+
+
+@leaderboard.command()
+@click.option(
+    "--players",
+    type=_whole_number(1, _MOST_ROWS),
+    metavar="N",
+    required=True,
+    help="How many players to make.",
+)
+@click.option(
+    "--sessions",
+    type=_whole_number(0, _MOST_ROWS),
+    metavar="N",
+    required=True,
+    help="How many game sessions to make for them.",
+)
+@click.option(
+    "--seed",
+    type=_whole_number(-_LARGEST_SEED, _LARGEST_SEED),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="The same seed makes the same players and scores.",
+)
+@click.option(
+    "--reset",
+    is_flag=True,
+    help="Delete all players and sessions first; at a terminal, after a question.",
+)
+@data_dir_option
+def populate(
+    players: int,
+    sessions: int,
+    seed: int,
+    reset: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+) -> None:
+    """Fill the database with players and sessions, ranked and warm.
+
+    They stay for ever, like all others: not for a board that counts.
+    """
+    from service.maintenance.populate import populate as fill_database
+
+    settings = find_settings(data_dir)
+    question = "Delete all players and all their scores?"
+    if reset and sys.stdin.isatty() and not click.confirm(question, err=True):
+        raise UsageError("nothing was deleted, and nothing filled")
+    asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
+
+
+@leaderboard.command()
+@data_dir_option
+def audit(data_dir: Path | None) -> None:
+    """Compare ledger, standings and index.
+
+    The exit status is 1 if they differ.
+    """
+    from service.maintenance.audit import audit as compare
+
+    if not asyncio.run(compare(find_settings(data_dir))):
+        sys.exit(1)
+
+
+@leaderboard.command()
+@data_dir_option
+def rebuild(data_dir: Path | None) -> None:
+    """Make standings and index again from the ledger."""
+    from service.maintenance.rebuild import rebuild as make_again
+
+    asyncio.run(make_again(find_settings(data_dir)))
+
+
+leaderboard.add_command(keys)
+
+
+@leaderboard.command(context_settings=_PASS_ON, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def simulate(arguments: tuple[str, ...]) -> None:
+    """Send traffic over HTTP and measure it (`simulate --help`)."""
+    _become("dashboard.simulation", *arguments)
+
+
+@leaderboard.command(context_settings=_PASS_ON, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dashboard(arguments: tuple[str, ...]) -> None:
+    """Open the operator's console (`dashboard --help`)."""
+    _become("dashboard", *arguments)
+
+
+def _become(module: str, *arguments: str) -> NoReturn:
+    """Turn this process into another program of ours."""
+    from service.local.supervisor.programs import hide_api_key, python_command
+    from service.settings.settings import load_settings
+
+    load_settings()
+    os.execv(sys.executable, [*python_command(module), *hide_api_key(arguments)])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

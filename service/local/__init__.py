@@ -1,0 +1,1 @@
+"""`leaderboard up`: PostgreSQL, Valkey and every program on this machine."""

@@ -1,0 +1,84 @@
+"""The data directory: what lies where, and who may enter."""
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from service.local.embedded.account import Account
+from service.local.embedded.errors import StartFailed
+
+# The kernel takes 108 bytes on Linux and 104 on macOS, the closing zero included.
+_LONGEST_SOCKET_PATH_BYTES: Final = 100
+_LONGEST_SOCKET_NAME: Final = ".s.PGSQL.5432"
+
+
+class DataDirectory:
+    """Everything that `leaderboard up` keeps, below one path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self.postgres = self.path / "postgres"
+        self.valkey = self.path / "valkey"
+        self.logs = self.path / "logs"
+        self.sockets = _choose_socket_directory(self.path)
+
+    def create(self) -> None:
+        """Make the directory itself where it is missing."""
+        with explain_os_errors(self.path):
+            # Another account must pass through to reach its own folder, and only that.
+            mode = 0o711 if Account.for_postgres() else 0o700
+            self.path.mkdir(mode=mode, parents=True, exist_ok=True)
+
+    def create_folders(self) -> None:
+        """Make the folders for logs and sockets where they are missing."""
+        with explain_os_errors(self.path):
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            _make_private_directory(self.sockets, Account.for_postgres())
+
+    def remove_empty_socket_directory(self) -> None:
+        """Leave nothing in the machine's temporary folder once the servers have stopped."""
+        if self.sockets.parent != self.path:
+            with contextlib.suppress(OSError):
+                self.sockets.rmdir()
+
+
+@contextlib.contextmanager
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into one line about the data directory."""
+    try:
+        yield
+    except OSError as error:
+        reason = "not a directory" if isinstance(error, FileExistsError) else error.strerror
+        place = f" ({error.filename})" if error.filename and error.filename != str(path) else ""
+        raise StartFailed(
+            f"cannot keep data in {path}: {reason}{place}; choose another --data-dir"
+        ) from error
+
+
+def _choose_socket_directory(path: Path) -> Path:
+    near = path / "run"
+    # libpq and asyncpg read a comma as the border between two hosts.
+    if len(
+        os.fsencode(near / _LONGEST_SOCKET_NAME)
+    ) <= _LONGEST_SOCKET_PATH_BYTES and "," not in str(near):
+        return near
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()).resolve() / f"leaderboard-{digest}"
+
+
+def _make_private_directory(path: Path, account: Account | None) -> None:
+    """Make a directory that only its owner may enter: who enters is trusted by PostgreSQL."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    # In the shared temporary folder somebody else may have made it, or a link, before us.
+    status = path.lstat()
+    ours = {os.geteuid()} | ({account.uid} if account else set())
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in ours:
+        raise StartFailed(f"{path} is needed for sockets but belongs to somebody else: remove it")
+    if account:
+        os.chown(path, account.uid, account.gid)
+    path.chmod(0o700)

@@ -1,0 +1,1 @@
+"""Long work that an operator starts: audit, rebuild, populate."""

@@ -1,0 +1,86 @@
+"""PostgreSQL and Redis for a command that works on all the data there is."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from service.backends.broker import connect_broker
+from service.backends.database import Database
+from service.backends.redis import connect_redis, translate_redis_errors
+from service.backends.refresh_signal import RefreshSignal
+from service.errors import CacheUnavailable, SchemaMissing, UsageError
+from service.settings.settings import Settings
+
+# The settings' time-outs are meant for requests. A command reads a million rows at once, maybe on a
+# machine that is busy with other things.
+_PATIENCE_SECONDS: Final = 60.0
+# A rebuild holds two locks and works on three others.
+_CONNECTIONS: Final = 6
+
+STATEMENT_SECONDS: Final = 3_600.0
+"""Longest wait for one statement over the whole ledger."""
+
+LOCK_WAIT_SECONDS: Final = 120.0
+"""Longest wait for the writer lock, which a re-rank of a large board can hold for a while."""
+
+BULK_PLANS: Final = """
+    SET LOCAL work_mem = '256MB';
+    SET LOCAL enable_nestloop = off;
+"""
+"""For a transaction over the whole ledger: to hash, and not to search the outbox once a session.
+
+The statistics of the outbox say nothing of how many are in there now.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The two servers of a command."""
+
+    database: Database
+    redis: Redis
+    settings: Settings
+
+    async def require_redis(self) -> None:
+        """Raise `CacheUnavailable` now, and not after a minute's work, where Redis is away."""
+        try:
+            with translate_redis_errors():
+                await self.redis.ping()
+        except CacheUnavailable as error:
+            raise CacheUnavailable(f"Redis cannot be reached: {error}") from error
+
+    async def wake_refresh(self) -> None:
+        """Ask the workers for the refresh that this command kept waiting."""
+        signal = RefreshSignal(self.redis, connect_broker(self.settings.require_broker_url()))
+        signal.raise_soon()
+        await signal.drain()
+
+
+@asynccontextmanager
+async def open_servers(settings: Settings, *, application_name: str) -> AsyncIterator[Servers]:
+    """Lend both servers; neither is connected to before it is used.
+
+    Raises `UsageError` where the database turns out to have no schema, or an old one.
+    """
+    patient = settings.model_copy(
+        update={
+            "database_timeout_seconds": max(_PATIENCE_SECONDS, settings.database_timeout_seconds),
+            "redis_timeout_seconds": max(_PATIENCE_SECONDS, settings.redis_timeout_seconds),
+            "database_pool_size": max(_CONNECTIONS, settings.database_pool_size),
+        }
+    )
+    database = Database(patient, application_name=application_name)
+    redis = connect_redis(patient)
+    await database.open()
+    try:
+        yield Servers(database, redis, patient)
+    except SchemaMissing as error:
+        raise UsageError(
+            f"the schema is not up to date ({error.reason}): run `leaderboard migrate`"
+        ) from error
+    finally:
+        await redis.aclose()
+        await database.close()

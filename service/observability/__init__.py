@@ -1,1 +1,0 @@
-"""What the processes tell of their own work."""

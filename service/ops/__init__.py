@@ -1,1 +1,0 @@
-"""Operations: status, health, populate, audit and rebuild."""

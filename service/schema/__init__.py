@@ -1,0 +1,1 @@
+"""The database schema: how it is applied, and what Piccolo has to know."""

@@ -1,0 +1,16 @@
+"""Piccolo's configuration: `PICCOLO_CONF=service.schema.piccolo_conf`.
+
+Piccolo owns the schema: it makes the migrations and runs them. `service.schema.migrate` puts the
+database at hand into `DB`; for the `piccolo` command line it is the one that the environment names.
+"""
+
+from piccolo.conf.apps import AppRegistry
+from piccolo.engine.postgres import PostgresEngine
+
+from service.settings.settings import load_settings
+
+_database_url = load_settings().database_url
+
+DB = PostgresEngine(config={"dsn": _database_url}) if _database_url else None
+
+APP_REGISTRY = AppRegistry(apps=["service.schema.piccolo_app"])

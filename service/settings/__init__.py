@@ -1,0 +1,1 @@
+"""Settings and their limits; the environment is read nowhere else."""

@@ -1,0 +1,216 @@
+"""Every setting of every program, in one place.
+
+The environment is read nowhere else. A wrong value stops the start with the setting's name, the
+value and what is allowed.
+"""
+
+import os
+import sys
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.backends.redis_cluster import is_cluster
+from service.errors import UsageError
+from service.settings.limits import describe_allowed
+from service.settings.urls import (
+    check_broker_url,
+    check_postgres_url,
+    check_redis_url,
+    hide_login,
+)
+
+_PREFIX: Final = "LEADERBOARD_"
+# Who calls the API gives its key by this one; the service itself has no use for it.
+_NAMES_OF_TOOLS: Final = frozenset({"LEADERBOARD_API_KEY"})
+
+PostgresUrl = Annotated[str, AfterValidator(check_postgres_url)]
+RedisUrl = Annotated[str, AfterValidator(check_redis_url)]
+BrokerUrl = Annotated[str, AfterValidator(check_broker_url)]
+
+
+class Settings(BaseSettings):
+    """Settings with their defaults, from the environment.
+
+    The four URLs have no prefix because every tool around the service spells them this way; all
+    other names begin with `LEADERBOARD_`.
+    """
+
+    # Compose passes a variable on that is not set as an empty one.
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: PostgresUrl | None = Field(default=None, validation_alias="DATABASE_URL")
+    """PostgreSQL to use. Unset: the one that `leaderboard up` runs in the data directory."""
+
+    database_replica_url: PostgresUrl | None = Field(
+        default=None, validation_alias="DATABASE_REPLICA_URL"
+    )
+    """A streaming standby of that PostgreSQL, for the reads that may lag. Unset: none."""
+
+    redis_url: RedisUrl | None = Field(default=None, validation_alias="REDIS_URL")
+    """Redis or Valkey for the index and the events; of a cluster, any of its nodes with commas
+    between. Unset: the one that `leaderboard up` runs."""
+
+    broker_url: BrokerUrl | None = Field(default=None, validation_alias="BROKER_URL")
+    """Dramatiq's broker, Redis or RabbitMQ. Unset: the same as `REDIS_URL`, unless that is a
+    cluster."""
+
+    data_dir: Path = Path(".leaderboard")
+    """Where `leaderboard up` keeps its database, sockets and logs."""
+
+    database_pool_size: int = Field(default=8, ge=4, le=200)
+    """Most connections a process opens to PostgreSQL.
+
+    A worker's re-rank takes two at once (its lock and a statement) and a refresh beside it two;
+    with fewer than four these would wait for each other, holding locks.
+    """
+
+    database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
+    """Longest wait for a connection or for one statement of a request."""
+
+    replica_lag_seconds: float = Field(default=5.0, gt=0, le=600)
+    """How far the replica may be behind; past it the primary is asked."""
+
+    redis_timeout_seconds: float = Field(default=1.0, gt=0, le=60)
+    """Longest wait for an answer from Redis before a read falls back to PostgreSQL."""
+
+    submit_queue_limit: int = Field(default=4_000, ge=1, le=1_000_000)
+    """Submissions a process lets wait for the next commit; past it the answer is 503. Fewer than
+    LEADERBOARD_REQUEST_LIMIT, so that reads go on while PostgreSQL is silent."""
+
+    submit_batch_limit: int = Field(default=500, ge=1, le=10_000)
+    """Most submissions written by one statement."""
+
+    refresh_batch_limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Most pending sessions that one refresh folds before it publishes."""
+
+    refresh_interval_ms: int = Field(default=50, ge=0, le=10_000)
+    """Shortest time between two refreshes while scores keep coming; more lets each do more."""
+
+    worker_threads: int = Field(default=4, ge=1, le=64)
+    """Actors that one worker process runs at the same time."""
+
+    worker_poll_ms: int = Field(default=100, ge=10, le=1_000)
+    """Longest pause of an idle worker between two looks at the broker."""
+
+    request_body_limit: int = Field(default=64 * 1024, ge=1_024, le=100 * 1024 * 1024)
+    """Largest request body in bytes; a larger one is answered with 413."""
+
+    request_limit: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Requests, event streams too, that a process has under way; past it the answer is 503."""
+
+    request_arrival_seconds: float = Field(default=30.0, ge=0.1, le=3_600)
+    """Longest time that a request takes to arrive, body included; past it the answer is 408.
+
+    A new connection that sends nothing is closed after it, too.
+    """
+
+    connection_limit: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Connections, idle ones too, that a process has open; past it the answer is 503."""
+
+    key_requests_per_minute: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Requests that each API key may send in a minute; past it the answer is 429. 0: no limit."""
+
+    public_reads: bool = True
+    """Whether tops, ranks and players are for everybody, or for holders of a key."""
+
+    stream_heartbeat_seconds: float = Field(default=15.0, ge=0.1, le=300)
+    """Pause between two comments on an otherwise silent event stream."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important message that is logged."""
+
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or an object a line for machines, as `compose.yml` has it."""
+
+    access_log: bool = False
+    """Whether each request gets a line in the log."""
+
+    new_relic_license_key: SecretStr | None = Field(
+        default=None, validation_alias="NEW_RELIC_LICENSE_KEY"
+    )
+    """Reports to New Relic. Unset: its agent is not loaded. Its other `NEW_RELIC_*` are its own."""
+
+    def require_database_url(self) -> str:
+        """Return the database's URL; without one, say how to name it."""
+        if self.database_url is None:
+            raise UsageError(
+                "DATABASE_URL is not set: name a PostgreSQL such as "
+                "postgresql://user:password@host:5432/leaderboard, or run `leaderboard up`."
+            )
+        return self.database_url
+
+    def require_redis_url(self) -> str:
+        """Return the cache's URL; without one, say how to name it."""
+        if self.redis_url is None:
+            raise UsageError(
+                "REDIS_URL is not set: name a Redis or Valkey such as redis://host:6379/0, "
+                "or run `leaderboard up`."
+            )
+        return self.redis_url
+
+    def require_broker_url(self) -> str:
+        """Return the broker's URL: `BROKER_URL`, else the cache's unless that is a cluster."""
+        if self.broker_url is not None:
+            return self.broker_url
+        url = self.require_redis_url()
+        if is_cluster(url):
+            raise UsageError(
+                "BROKER_URL is not set, and Dramatiq cannot use the cluster that REDIS_URL names: "
+                "name a RabbitMQ such as amqp://user:password@host, or a Redis such as "
+                "redis://host:6379/0."
+            )
+        return url
+
+
+def environment_name(field: str) -> str:
+    """Return the environment variable that sets `field`."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"{_PREFIX}{field.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` are taken by field name.
+
+    A variable with our prefix that is no setting gets a warning on standard error. Raises
+    `UsageError` that names the variable, its value and what is allowed.
+    """
+    _warn_of_strangers()
+    values = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings()
+        return settings.model_copy(update=values) if values else settings
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+@cache
+def _warn_of_strangers() -> None:
+    known = {environment_name(field) for field in Settings.model_fields}
+    by_words = {name.removeprefix(_PREFIX): name for name in known}
+    for stranger in sorted(os.environ.keys() - known - _NAMES_OF_TOOLS):
+        if stranger.startswith(_PREFIX):
+            similar = get_close_matches(stranger.removeprefix(_PREFIX), by_words, n=1)
+            hint = f"; did you mean {by_words[similar[0]]}?" if similar else ""
+            sys.stderr.write(f"warning: {stranger} is no setting and changes nothing{hint}\n")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    location = str(first["loc"][0])
+    (field,) = (
+        field for field in Settings.model_fields if location in {field, environment_name(field)}
+    )
+    info = Settings.model_fields[field]
+    allowed = describe_allowed(info.annotation, info.metadata) or first["msg"].removeprefix(
+        "Value error, "
+    )
+    value = first["input"]
+    shown = hide_login(value) if isinstance(value, str) else value
+    return f"{environment_name(field)}={shown!r} is not usable: it must be {allowed}"

@@ -1,0 +1,138 @@
+"""Whether the URL of a server can be used at all, asked before anybody connects to it.
+
+The drivers would say so too, but only when they connect: to every request, or with a traceback.
+Each check returns the URL, or raises `ValueError` that says what is allowed.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from redis import ConnectionPool
+from redis.asyncio import BlockingConnectionPool
+from redis.exceptions import RedisError
+
+from service.backends.redis_cluster import CLUSTER_SCHEMES, connect_cluster, is_cluster
+
+_POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
+_REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_RABBITMQ_SCHEMES: Final = ("amqp", "amqps")
+
+_POSTGRES_FORM: Final = "postgresql://[user:password@]host:port/database[?option=value]"
+_REDIS_FORM: Final = "redis://[user:password@]host:port/number[?option=value]"
+_CLUSTER_FORM: Final = (
+    "for a cluster redis+cluster://[user:password@]host:port,host:port[?option=value]"
+)
+_RABBITMQ_FORM: Final = "amqp://[user:password@]host:port/vhost[?option=value]"
+
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_POSTGRES_CHOICES: Final = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": (
+        *("any", "primary", "standby"),
+        *("read-write", "read-only", "prefer-standby"),
+    ),
+}
+
+_LOGIN: Final = re.compile(r"(?<=//).*@|^[^/]*@")
+_PASSWORD_OPTION: Final = re.compile(r"(?<=password=)[^&]*")
+_SPECIAL: Final = (
+    "in user and password, / ? # [ ] are written %2F %3F %23 %5B %5D; behind the host, @ is %40"
+)
+
+
+def check_postgres_url(url: str) -> str:
+    """Check a URL of PostgreSQL, which may name several hosts with commas between.
+
+    An option that is not one of the driver's is a setting of the server, which alone knows it.
+    """
+    _check_scheme(url, _POSTGRES_SCHEMES)
+    _check_login(url, _POSTGRES_FORM)
+    parts = urlsplit(url)
+    options = parse_qs(parts.query)
+    with_ports = [f"//{place}" for place in parts.netloc.rpartition("@")[2].split(",")]
+    with_ports += [f"//host:{port}" for port in ",".join(options.get("port", [])).split(",")]
+    _try(url, _POSTGRES_FORM, lambda: [urlsplit(place).port for place in with_ports])
+    for name, choices in _POSTGRES_CHOICES.items():
+        for choice in options.get(name, []):
+            if choice not in choices:
+                raise ValueError(f"{_POSTGRES_FORM} ({name} is one of {', '.join(choices)})")
+    return url
+
+
+def check_redis_url(url: str) -> str:
+    """Check a URL of a Redis or Valkey, or of a cluster of them."""
+    _check_scheme(url, (*_REDIS_SCHEMES, *CLUSTER_SCHEMES))
+    _check_login(url, _CLUSTER_FORM if is_cluster(url) else _REDIS_FORM)
+    if is_cluster(url):
+        _try(url, _CLUSTER_FORM, lambda: connect_cluster(url, timeout_seconds=1.0))
+    else:
+        pool: Any = BlockingConnectionPool
+        _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
+    return url
+
+
+def check_broker_url(url: str) -> str:
+    """Check a URL of Dramatiq's broker, a Redis or a RabbitMQ."""
+    _check_scheme(url, (*_REDIS_SCHEMES, *_RABBITMQ_SCHEMES))
+    is_rabbitmq = urlsplit(url).scheme in _RABBITMQ_SCHEMES
+    _check_login(url, _RABBITMQ_FORM if is_rabbitmq else _REDIS_FORM)
+    if is_rabbitmq:
+        # With Redis alone nobody has to load it.
+        from pika import URLParameters  # noqa: PLC0415
+
+        _try(url, _RABBITMQ_FORM, lambda: URLParameters(url))
+    else:
+        pool: Any = ConnectionPool
+        _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
+    return url
+
+
+def hide_login(url: str) -> str:
+    """Return a URL without its user and password, however wrong the rest of it is."""
+    return _PASSWORD_OPTION.sub("…", _LOGIN.sub("…@", url))
+
+
+def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
+    allowed = "a URL that starts with one of " + ", ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise ValueError(f"{allowed} ({_find_reason(url, error)})") from error
+    if scheme not in schemes:
+        raise ValueError(allowed)
+
+
+def _check_login(url: str, form: str) -> None:
+    """Refuse a URL whose login was cut: in `//ada:12/x@host`, ada would be the host, 12 its port.
+
+    Only the value of an option, or the path of a socket, may hold an "@" as it is.
+    """
+    parts = urlsplit(url)
+    later = [part for part in parts.query.split("&") if "=" not in part.partition("@")[0]]
+    later.append(parts.fragment)
+    if parts.scheme != "unix" or (":" in parts.netloc and "@" not in parts.netloc):
+        later.append(parts.path)
+    if any("@" in part for part in later):
+        raise ValueError(f"{form} ({_SPECIAL})")
+
+
+def _try(url: str, form: str, make: Callable[[], Any]) -> None:
+    try:
+        make()
+    except TypeError as error:
+        # "… got an unexpected keyword argument 'name'"
+        option = str(error).rpartition(" ")[2]
+        raise ValueError(f"{form} (there is no option {option})") from error
+    except (ValueError, RedisError) as error:
+        raise ValueError(f"{form} ({_find_reason(url, error)})") from error
+
+
+def _find_reason(url: str, error: Exception) -> str:
+    """Return an error's words, which quote the URL: of one whose login was cut, the password."""
+    try:
+        is_cut = "@" in url and "@" not in urlsplit(url).netloc
+    except ValueError:
+        is_cut = "@" in url
+    return _SPECIAL if is_cut else str(error)

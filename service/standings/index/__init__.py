@@ -1,0 +1,1 @@
+"""The sorted sets in Redis that follow the standings."""

@@ -1,0 +1,1 @@
+"""Tops, ranks, neighbours and pages, as they are answered."""

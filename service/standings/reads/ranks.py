@@ -1,0 +1,297 @@
+"""A player's rank and neighbours: from the index, or without it from PostgreSQL."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+from service.backends.database import Database, load_sql
+from service.backends.replica import LaggingReads
+from service.boards.service import OpenSeason, SeasonFinder, read_open_season
+from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
+from service.players.errors import PlayerNotFound
+from service.standings.errors import StandingsUnavailable
+from service.standings.index.reader import IndexedRank, IndexReader
+from service.standings.schemas import Around, Entry, Rank, compute_percentile
+
+READ_STANDING: Final = load_sql("standings/reads", "read_standing")
+COUNT_TOTAL: Final = load_sql("standings/reads", "count_total")
+READ_TOTAL: Final = load_sql("standings/reads", "read_total")
+SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
+SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
+
+# Without the index, ranks beyond this are the stored ones: counting further costs a read too much.
+_COUNTED_EXACTLY: Final = 20_000
+
+PAGE_LIMIT: Final = 1_000
+
+# Each takes a connection to Redis for itself, and a client has no more than a hundred.
+_NEIGHBOURHOODS_AT_ONCE: Final = 32
+
+
+class RankReader:
+    """Answers where a player stands on the global board, where a higher score is better."""
+
+    def __init__(
+        self,
+        lagging_reads: LaggingReads,
+        index_reader: IndexReader,
+        season_finder: SeasonFinder,
+    ) -> None:
+        self._database = lagging_reads.primary
+        self._lagging_reads = lagging_reads
+        self._index_reader = index_reader
+        self._season_finder = season_finder
+        self._neighbourhood_places = asyncio.Semaphore(_NEIGHBOURHOODS_AT_ONCE)
+
+    async def read_rank(self, user_id: int) -> Rank:
+        """Return a player's rank.
+
+        Sessions that no refresh has folded yet count only for a player who has no other: the total
+        then comes from the ledger. Raises `PlayerNotFound` or `StandingsUnavailable`.
+        """
+        # Where nothing is wrong no context is entered: that would cost as much as all the rest.
+        try:
+            indexed = await self._index_reader.read_rank(user_id)
+        except DatabaseUnavailable:
+            with _translate_outage():
+                raise
+        except CacheUnavailable:
+            with _translate_outage():
+                return await self._read_stale_rank(user_id)
+        if indexed is None:
+            with _translate_outage():
+                return await self._place_total(user_id)
+        return _make_rank(user_id, indexed)
+
+    async def read_around(self, user_id: int, radius: int) -> Around:
+        """Return a player and up to `radius` neighbours above and below.
+
+        A player who does not stand yet is answered alone, or without a session not at all: the list
+        is empty. Raises `PlayerNotFound` or `StandingsUnavailable`.
+        """
+        with _translate_outage():
+            try:
+                async with self._neighbourhood_places:
+                    near = await self._index_reader.read_neighbours(user_id, radius)
+            except CacheUnavailable:
+                return await self._read_stale_around(user_id, radius)
+            if near is None:
+                return _list_alone(await self._place_total(user_id))
+        return Around(
+            leaderboard=_rank_run(
+                near.user_ids, near.usernames, near.sort_scores, near.better, near.position
+            ),
+            players=near.players,
+            as_of=near.as_of,
+        )
+
+    async def read_page(self, position: int, limit: int) -> Around:
+        """Return up to `limit` players from a place on, which counts from 0.
+
+        Beyond the last player the list is empty. Raises `StandingsUnavailable`.
+        """
+        with _translate_outage():
+            try:
+                async with self._neighbourhood_places:
+                    page = await self._index_reader.read_page(position, limit)
+            except CacheUnavailable:
+                return await self._read_stale_page(position, limit)
+        return Around(
+            leaderboard=_rank_run(
+                page.user_ids, page.usernames, page.sort_scores, page.better, position
+            ),
+            players=page.players,
+            as_of=page.as_of,
+        )
+
+    async def _read_stale_rank(self, user_id: int) -> Rank:
+        async def ask(database: Database) -> asyncpg.Record | None:
+            season = await self._find_season(database)
+            return await database.fetch_one(
+                READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
+            )
+
+        row = await self._lagging_reads.read(ask)
+        if row is None:
+            return await self._count_total(user_id)
+        return Rank(
+            user_id=user_id,
+            username=row["username"],
+            total_score=row["score"],
+            rank=row["rank"],
+            players=row["players"],
+            percentile=compute_percentile(row["rank"], row["players"]),
+            as_of=row["refreshed_at"],
+            stale=True,
+        )
+
+    async def _read_stale_around(self, user_id: int, radius: int) -> Around:
+        async def ask(database: Database) -> list[asyncpg.Record] | None:
+            season = await self._find_season(database)
+            rows = await database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
+            return rows or None
+
+        rows = await self._lagging_reads.read(ask)
+        if rows is None:
+            return _list_alone(await self._count_total(user_id))
+        first = rows[0]
+        return Around(
+            leaderboard=_rank_run(
+                [row["player_id"] for row in rows],
+                [row["username"] for row in rows],
+                [row["sort_score"] for row in rows],
+                first["better_than_first"],
+                first["position_of_first"],
+            ),
+            players=first["players"],
+            as_of=first["refreshed_at"],
+            stale=True,
+        )
+
+    async def _read_stale_page(self, position: int, limit: int) -> Around:
+        async def ask(database: Database) -> Around:
+            season = await self._find_season(database)
+            rows = await database.fetch(SELECT_PAGE, season.season_id, position, limit)
+            # Beyond the last player no row says how many there are, and a row before it does.
+            told = rows or await database.fetch(SELECT_PAGE, season.season_id, 0, 1)
+            return Around(
+                leaderboard=_rank_run(
+                    [row["player_id"] for row in rows],
+                    [row["username"] for row in rows],
+                    [row["sort_score"] for row in rows],
+                    told[0]["better_than_first"] if told else 0,
+                    position,
+                ),
+                players=told[0]["players"] if told else 0,
+                as_of=(told[0]["refreshed_at"] if told else None) or datetime.now(UTC),
+                stale=True,
+            )
+
+        page = await self._lagging_reads.read(ask)
+        assert page is not None
+        return page
+
+    async def _find_season(self, database: Database) -> OpenSeason:
+        if database is self._database:
+            return await self._season_finder.find_in_database()
+        return await read_open_season(database)
+
+    async def _place_total(self, user_id: int) -> Rank:
+        """Aggregate the ledger for a player who is not in the index, and find the place in there.
+
+        To count in PostgreSQL who is better takes a third of a second where a million are.
+        """
+        season = await self._season_finder.find()
+        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id)
+        if row is None:
+            raise PlayerNotFound
+        score = row["score"]
+        if score is None:
+            as_of = row["refreshed_at"] or datetime.now(UTC)
+            return _make_total(user_id, row, None, row["players"], as_of, stale=False)
+        try:
+            place = await self._index_reader.find_place(-score)
+            # Folded meanwhile, the player would be counted too, with a total that is older.
+            indexed = await self._index_reader.read_rank(user_id)
+        except CacheUnavailable:
+            return await self._count_total(user_id)
+        if indexed is not None:
+            return _make_rank(user_id, indexed)
+        return _make_total(user_id, row, place.better + 1, place.players, place.as_of, stale=False)
+
+    async def _count_total(self, user_id: int) -> Rank:
+        """Aggregate the ledger for a player without a standing, and count who is better."""
+        season = await self._season_finder.find()
+        row = await self._database.fetch_one(COUNT_TOTAL, season.season_id, user_id)
+        if row is None:
+            raise PlayerNotFound
+        as_of = row["refreshed_at"] or datetime.now(UTC)
+        return _make_total(user_id, row, row["rank"], row["players"], as_of, stale=True)
+
+
+def _make_total(
+    user_id: int,
+    row: asyncpg.Record,
+    rank: int | None,
+    players: int,
+    as_of: datetime,
+    *,
+    stale: bool,
+) -> Rank:
+    # A player whose rank counts is one of the players, also before the fold says so.
+    players = max(players, rank or 0)
+    return Rank(
+        user_id=user_id,
+        username=row["username"],
+        total_score=row["score"] or 0,
+        rank=rank,
+        players=players,
+        percentile=None if rank is None else compute_percentile(rank, players),
+        as_of=as_of,
+        stale=stale,
+    )
+
+
+def _make_rank(user_id: int, indexed: IndexedRank) -> Rank:
+    return Rank(
+        user_id=user_id,
+        username=indexed.username,
+        total_score=-indexed.sort_score,
+        rank=indexed.rank,
+        players=indexed.players,
+        percentile=compute_percentile(indexed.rank, indexed.players),
+        as_of=indexed.as_of,
+    )
+
+
+@contextmanager
+def _translate_outage() -> Iterator[None]:
+    """Say `StandingsUnavailable` where Redis has no answer and PostgreSQL, asked next, is away."""
+    try:
+        yield
+    except SchemaMissing:
+        raise
+    except DatabaseUnavailable as error:
+        raise StandingsUnavailable from error
+
+
+def _rank_run(
+    user_ids: Sequence[int],
+    usernames: Sequence[str],
+    sort_scores: Sequence[int],
+    better: int,
+    position: int,
+) -> list[Entry]:
+    """Rank a run of consecutive standings by competition ranking (1, 2, 2, 4).
+
+    `better` players have a better score than the first of the run, which is at `position` from 0.
+    """
+    entries: list[Entry] = []
+    rank = better + 1
+    for line, (user_id, username, sort_score) in enumerate(
+        zip(user_ids, usernames, sort_scores, strict=True)
+    ):
+        if line and sort_score != sort_scores[line - 1]:
+            rank = position + line + 1
+        entries.append(
+            Entry(user_id=user_id, username=username, total_score=-sort_score, rank=rank)
+        )
+    return entries
+
+
+def _list_alone(rank: Rank) -> Around:
+    entries = []
+    if rank.rank is not None:
+        entries.append(
+            Entry(
+                user_id=rank.user_id,
+                username=rank.username,
+                total_score=rank.total_score,
+                rank=rank.rank,
+            )
+        )
+    return Around(leaderboard=entries, players=rank.players, as_of=rank.as_of, stale=rank.stale)

@@ -1,0 +1,1 @@
+"""Folding new sessions into standings, and storing their ranks."""

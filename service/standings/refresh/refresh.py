@@ -1,0 +1,214 @@
+"""Refresh: fold new sessions into the standings, then publish what changed to the index."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
+
+from service.backends.database import Connection, Database, load_sql
+from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
+from service.backends.refresh_signal import DIRTY_FLAG_MS
+from service.counters import WorkerFigures
+from service.errors import CacheUnavailable
+from service.settings.settings import Settings
+from service.standings.index.offset import Offset
+from service.standings.index.writer import Index, SeasonChange
+from service.standings.locks import hold_writer_lock
+from service.standings.refresh.freshness import Freshness
+from service.standings.top import select_top
+
+FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
+NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
+RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
+FIND_USERNAMES: Final = load_sql("players", "find_usernames")
+
+# The mutex only keeps refreshes from queueing up, so it may run out: the advisory lock is what
+# makes a writer the only one. Who waits for it outwaits a holder that was killed.
+_MUTEX_SECONDS: Final = 3.0
+_MUTEX_WAIT_SECONDS: Final = 4.0
+_LOCK_WAIT_SECONDS: Final = 5.0
+
+# How long one call goes on while scores keep coming; then the next message carries on, so that a
+# worker that is asked to stop never waits long.
+_TURN_SECONDS: Final = 2.0
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    """What a call did. `more` says that somebody has to call again."""
+
+    sessions: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One committed fold: how many sessions, and what changed in each season."""
+
+    sessions: int
+    changes: tuple[SeasonChange, ...]
+    new_names: dict[int, dict[int, str]]
+
+    @property
+    def standings(self) -> int:
+        """How many standings it changed."""
+        return sum(change.standings for change in self.changes)
+
+
+class Refresher:
+    """Brings standings and index up to date with the ledger."""
+
+    def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
+        self.figures = WorkerFigures()
+        self._freshness = Freshness(self.figures)
+        self._database = database
+        self._redis = redis
+        self._index = Index(redis, database)
+        self._batch_limit = settings.refresh_batch_limit
+        self._interval_seconds = settings.refresh_interval_ms / 1000
+
+    async def refresh(self) -> RefreshOutcome:
+        """Fold and publish until nothing is pending, or for about two seconds.
+
+        While Redis is away it folds all the same; the index catches up when Redis is back. Raises
+        `DatabaseUnavailable` or `WriterBusy`; nothing is lost then, the next call carries on.
+        """
+        mutex = self._redis.lock(
+            MUTEX_KEY, timeout=_MUTEX_SECONDS, blocking_timeout=_MUTEX_WAIT_SECONDS
+        )
+        try:
+            if not await mutex.acquire():
+                return RefreshOutcome(sessions=0, more=True)
+        except REDIS_ERRORS as error:
+            _log.warning("refreshing without Redis: %s", error)
+        try:
+            async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS):
+                return await self._fold_until_idle(mutex)
+        finally:
+            with suppress(*REDIS_ERRORS):
+                await mutex.release()
+
+    async def _fold_until_idle(self, mutex: Lock) -> RefreshOutcome:
+        sessions = 0
+        turn_ends_at = time.monotonic() + _TURN_SECONDS
+        flag_lowered = False
+        while True:
+            started_at = time.monotonic()
+            fold = await self._fold()
+            await self._publish(fold, started_at)
+            sessions += fold.sessions
+            if time.monotonic() >= turn_ends_at:
+                return RefreshOutcome(sessions=sessions, more=True)
+            if fold.sessions:
+                flag_lowered = False
+                await self._keep_signals(mutex)
+                await asyncio.sleep(started_at + self._interval_seconds - time.monotonic())
+            elif flag_lowered:
+                # Last, because a commit that outlived its worker may have come in only while the
+                # fold waited for its rows. A gap before that is found by the publication.
+                await self._catch_up_index()
+                return RefreshOutcome(sessions=sessions, more=False)
+            else:
+                # Lowered before the last look: see service.backends.refresh_signal.
+                await self._lower_flag()
+                flag_lowered = True
+
+    async def _fold(self) -> Fold:
+        async with self._database.transaction() as connection:
+            asked_at = time.monotonic()
+            rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)
+            sessions = rows[0]["sessions"]
+            if not sessions:
+                return Fold(sessions=0, changes=(), new_names={})
+            changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
+            fold = await self._number(connection, sessions, changed)
+        self._freshness.await_showing(
+            asked_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
+        )
+        return fold
+
+    async def _number(
+        self, connection: Connection, sessions: int, changed: Mapping[int, asyncpg.Record]
+    ) -> Fold:
+        numbered = await connection.fetch(
+            NUMBER_REFRESH,
+            list(changed),
+            [len(row["new_player_ids"]) for row in changed.values()],
+            sessions,
+        )
+        changes = []
+        new_names = {}
+        for season in numbered:
+            season_id = season["season_id"]
+            new_player_ids = changed[season_id]["new_player_ids"]
+            as_of = season["refreshed_at"]
+            epoch, players = str(season["epoch"]), season["players"]
+            top = await select_top(connection, season_id, players=players, as_of=as_of)
+            changes.append(
+                SeasonChange(
+                    season_id=season_id,
+                    previous=Offset(
+                        epoch, season["previous_number"], players - len(new_player_ids), as_of
+                    ),
+                    offset=Offset(epoch, season["number"], players, as_of),
+                    top=top,
+                    packed=changed[season_id]["packed"],
+                )
+            )
+            names = await connection.fetch(FIND_USERNAMES, new_player_ids)
+            new_names[season_id] = {
+                player_id: name["username"]
+                for player_id, name in zip(new_player_ids, names, strict=True)
+            }
+        return Fold(sessions=sessions, changes=tuple(changes), new_names=new_names)
+
+    async def _publish(self, fold: Fold, started_at: float) -> None:
+        if not fold.sessions:
+            return
+        try:
+            for change in fold.changes:
+                await self._index.add_names(change.season_id, fold.new_names[change.season_id])
+                if not await self._index.publish(change):
+                    _log.warning("the index of season %d is behind: rebuilding", change.season_id)
+                    await self._index.rebuild(change.season_id)
+                    self.figures.indexes_rebuilt += 1
+            self._freshness.note_shown()
+            published = True
+        except CacheUnavailable as error:
+            _log.warning("standings are ahead of the index until Redis is back: %s", error)
+            self._freshness.put_off()
+            published = False
+        seconds = time.monotonic() - started_at
+        self.figures.note_refresh(
+            seconds, sessions=fold.sessions, standings=fold.standings, published=published
+        )
+        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
+
+    async def _catch_up_index(self) -> None:
+        try:
+            for season_id in await self._index.rebuild_outdated():
+                _log.warning("the index of season %d was rebuilt", season_id)
+                self.figures.indexes_rebuilt += 1
+            self._freshness.note_shown()
+        except CacheUnavailable as error:
+            _log.warning("the index waits for Redis: %s", error)
+
+    async def _keep_signals(self, mutex: Lock) -> None:
+        """Renew the mutex, and keep submits from sending messages while we are looking anyway."""
+        with suppress(*REDIS_ERRORS):
+            await self._redis.set(DIRTY_KEY, b"1", px=DIRTY_FLAG_MS)
+            await mutex.reacquire()
+
+    async def _lower_flag(self) -> None:
+        with suppress(*REDIS_ERRORS):
+            await self._redis.delete(DIRTY_KEY)

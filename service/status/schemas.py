@@ -1,0 +1,228 @@
+"""What the operations endpoints answer. Times are UTC, durations in ms unless named otherwise."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from service.counters import FRESHNESS_BOUNDS, ApiFigures, WorkerFigures
+from service.status.request_metrics import RouteFigures
+
+State = Literal["ok", "behind", "away"]
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether every part is there; the words beside a part say what is wrong with it."""
+
+    status: Literal["ready", "not ready"]
+    parts: dict[str, str]
+    error: str = ""
+    code: str = ""
+
+
+class ApiProcess(msgspec.Struct, frozen=True):
+    """One API process as it last described itself."""
+
+    host: str
+    pid: int
+    started_at: datetime
+    memory_bytes: int
+    submits_waiting: int
+    database_connections: int
+    database_connections_idle: int
+
+
+class ApiSign(msgspec.Struct, frozen=True):
+    """What an API process tells the others: itself, its figures, and those of its routes."""
+
+    process: ApiProcess
+    routes: dict[str, RouteFigures]
+    figures: ApiFigures
+
+
+class WorkerProcess(msgspec.Struct, frozen=True):
+    """One worker process as it last described itself."""
+
+    host: str
+    pid: int
+    started_at: datetime
+    threads: int
+
+
+class WorkerSign(msgspec.Struct, frozen=True):
+    """What a worker process tells the others: itself, and its figures."""
+
+    process: WorkerProcess
+    figures: WorkerFigures
+
+
+class ApiStatus(msgspec.Struct, frozen=True):
+    """The API processes that were heard of in the last seconds."""
+
+    state: State
+    processes: list[ApiProcess]
+
+
+class PostgresStatus(msgspec.Struct, frozen=True):
+    """PostgreSQL as this process reaches it."""
+
+    state: State
+    version: str | None = None
+    round_trip_ms: float | None = None
+    connections: int | None = None
+    started_at: datetime | None = None
+
+
+class RedisStatus(msgspec.Struct, frozen=True):
+    """Redis or Valkey as this process reaches it. `started_at` is within a second of the truth."""
+
+    state: State
+    version: str | None = None
+    round_trip_ms: float | None = None
+    memory_bytes: int | None = None
+    started_at: datetime | None = None
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """The worker processes that were heard of in the last seconds."""
+
+    state: State
+    processes: list[WorkerProcess]
+
+
+class SchedulerStatus(msgspec.Struct, frozen=True):
+    """The scheduler, judged by its last message that a worker carried out."""
+
+    state: State
+    last_seen_at: datetime | None = None
+
+
+class IndexStatus(msgspec.Struct, frozen=True):
+    """How far the index has followed the standings, in refreshes."""
+
+    state: State
+    offset: int | None = None
+    last_refresh: int | None = None
+    behind: int | None = None
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """The state of each part."""
+
+    api: ApiStatus
+    postgresql: PostgresStatus
+    redis: RedisStatus
+    worker: WorkerStatus
+    scheduler: SchedulerStatus
+    index: IndexStatus
+
+
+class RefreshStatus(msgspec.Struct, frozen=True):
+    """The last refresh that folded anything."""
+
+    number: int
+    at: datetime | None
+    duration_ms: float | None
+    sessions: int | None
+
+
+class RerankStatus(msgspec.Struct, frozen=True):
+    """The last re-rank; `number` is the refresh that the stored ranks show."""
+
+    number: int
+    at: datetime | None
+    duration_ms: float | None
+    ranks_changed: int | None
+
+
+class PlayersStatus(msgspec.Struct, frozen=True):
+    """How many stand on the global board, and the highest id that was given out."""
+
+    standing: int
+    highest_user_id: int
+
+
+class QueueStatus(msgspec.Struct, frozen=True):
+    """Messages of one Dramatiq queue: to do, for later, given up."""
+
+    ready: int
+    delayed: int
+    dead: int
+
+
+class RouteStatus(msgspec.Struct, frozen=True):
+    """One route over all API processes: counts since their start, latencies of the last minute."""
+
+    route: str
+    count: int
+    server_errors: int
+    per_second: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float
+
+
+class FreshnessStatus(msgspec.Struct, frozen=True):
+    """Sessions by the time from submit to visible, since the workers that are there started.
+
+    `counts` are those up to each of `bounds_ms` and above the one before, then those above all.
+    """
+
+    bounds_ms: list[float]
+    counts: list[int]
+
+    @classmethod
+    def of(cls, workers: Iterable[WorkerSign]) -> "FreshnessStatus | None":
+        """Add up what the workers counted; those of another release may count otherwise."""
+        counted = [
+            worker.figures.freshness.counts
+            for worker in workers
+            if worker.figures.freshness.bounds == list(FRESHNESS_BOUNDS)
+        ]
+        if not counted:
+            return None
+        return cls(
+            bounds_ms=[1000 * bound for bound in FRESHNESS_BOUNDS],
+            counts=[sum(counts) for counts in zip(*counted, strict=True)],
+        )
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything that the console's health screen shows; null where a part is away."""
+
+    version: str
+    at: datetime
+    parts: Parts
+    pending_sessions: int | None
+    highest_session_id: int | None
+    players: PlayersStatus | None
+    refresh: RefreshStatus | None
+    rerank: RerankStatus | None
+    queues: dict[str, QueueStatus]
+    routes: list[RouteStatus]
+    freshness: FreshnessStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The status, and each process's own figures."""
+
+    status: Status
+    apis: list[ApiSign]
+    workers: list[WorkerSign]
+
+
+class SessionCount(msgspec.Struct, frozen=True):
+    """Sessions in the ledger, and how many different Idempotency-Keys they have."""
+
+    sessions: int
+    distinct_keys: int

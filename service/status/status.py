@@ -1,0 +1,298 @@
+"""The status page: every part, and how far behind it is."""
+
+import asyncio
+import os
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Final, cast
+from uuid import UUID
+
+import dramatiq
+import msgspec
+import psutil
+from redis.asyncio import Redis
+
+from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE, count_messages
+from service.backends.database import Database, load_sql
+from service.backends.redis import (
+    API_PROCESSES_KEY,
+    SCHEDULER_KEY,
+    WORKER_PROCESSES_KEY,
+    SeasonKeys,
+    translate_redis_errors,
+)
+from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.errors import CacheUnavailable, DatabaseUnavailable
+from service.sessions.service import Ledger
+from service.standings.index.offset import Offset
+from service.status import schemas
+from service.status.heartbeats import Presence, read_present
+from service.status.request_metrics import (
+    WINDOW_SECONDS,
+    RequestMetrics,
+    merge_figures,
+)
+
+READ_FIGURES: Final = load_sql("status", "read_figures")
+
+_PATIENCE_SECONDS: Final = 2.0
+
+# The scheduler sends a message a minute; this late it has missed one.
+_SCHEDULER_PATIENCE: Final = timedelta(seconds=130)
+
+
+class _Figures(msgspec.Struct, frozen=True):
+    """What PostgreSQL knows: read_figures.sql."""
+
+    version: str
+    started_at: datetime
+    connections: int
+    pending_sessions: int
+    highest_session_id: int
+    highest_user_id: int
+    season_id: int
+    players: int
+    last_refresh: int
+    epoch: UUID
+    number: int
+    refreshed_at: datetime | None
+    refresh_ms: float | None
+    refresh_sessions: int | None
+    reranked_at: datetime | None
+    rerank_ms: float | None
+    rerank_rows: int | None
+    rerank_number: int
+
+
+class _RedisAnswer(msgspec.Struct, frozen=True):
+    redis: schemas.RedisStatus
+    apis: list[schemas.ApiSign]
+    workers: list[schemas.WorkerSign]
+    scheduler: schemas.SchedulerStatus
+    offset: Offset | None
+
+
+class StatusReader:
+    """Puts the status page together, and adds this process to it."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        broker: dramatiq.Broker,
+        ledger: Ledger,
+        metrics: RequestMetrics,
+        season_finder: SeasonFinder,
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._broker = broker
+        self._ledger = ledger
+        self._metrics = metrics
+        self._season_finder = season_finder
+        self._process = psutil.Process()
+        self._started_at = datetime.now(UTC)
+        self._host = socket.gethostname()
+        self.presence = Presence(
+            redis, API_PROCESSES_KEY, f"{self._host}:{os.getpid()}", self._describe_process
+        )
+
+    async def read(self) -> schemas.Overview:
+        """Return the state of everything; a part that does not answer in two seconds is away."""
+        figures, round_trip_ms = await self._read_database()
+        answer, queues = await asyncio.gather(self._read_redis(figures), self._read_queues())
+        # This process knows itself best, and others only through Redis.
+        here = self._describe_process()
+        others = [
+            sign
+            for sign in answer.apis
+            if (sign.process.host, sign.process.pid) != (here.process.host, here.process.pid)
+        ]
+        workers = [sign.process for sign in answer.workers]
+        status = schemas.Status(
+            version=version("leaderboard"),
+            at=datetime.now(UTC),
+            parts=schemas.Parts(
+                api=schemas.ApiStatus(
+                    state="ok", processes=[sign.process for sign in (here, *others)]
+                ),
+                postgresql=_describe_postgresql(figures, round_trip_ms),
+                redis=answer.redis,
+                worker=schemas.WorkerStatus(state="ok" if workers else "away", processes=workers),
+                scheduler=answer.scheduler,
+                index=_describe_index(figures, answer.offset),
+            ),
+            pending_sessions=figures.pending_sessions if figures else None,
+            highest_session_id=figures.highest_session_id if figures else None,
+            players=_describe_players(figures) if figures else None,
+            refresh=_describe_refresh(figures) if figures else None,
+            rerank=_describe_rerank(figures) if figures else None,
+            queues=queues,
+            routes=_describe_routes([here, *others]),
+            freshness=schemas.FreshnessStatus.of(answer.workers),
+        )
+        return schemas.Overview(status, [here, *others], answer.workers)
+
+    def _describe_process(self) -> schemas.ApiSign:
+        connections, idle = self._database.connections
+        process = schemas.ApiProcess(
+            host=self._host,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            memory_bytes=self._process.memory_info().rss,
+            submits_waiting=self._ledger.waiting,
+            database_connections=connections,
+            database_connections_idle=idle,
+        )
+        return schemas.ApiSign(
+            process=process, routes=self._metrics.read(), figures=self._ledger.figures
+        )
+
+    async def _read_database(self) -> tuple[_Figures | None, float]:
+        started_at = time.perf_counter()
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                row = await self._database.fetch_one(READ_FIGURES, GLOBAL_BOARD)
+        except (DatabaseUnavailable, TimeoutError):
+            row = None
+        figures = msgspec.convert(dict(row), _Figures) if row else None
+        return figures, _ms_since(started_at)
+
+    async def _read_redis(self, figures: _Figures | None) -> _RedisAnswer:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._ask_redis(figures)
+        except (CacheUnavailable, TimeoutError):
+            return _RedisAnswer(
+                redis=schemas.RedisStatus(state="away"),
+                apis=[],
+                workers=[],
+                scheduler=schemas.SchedulerStatus(state="away"),
+                offset=None,
+            )
+
+    async def _ask_redis(self, figures: _Figures | None) -> _RedisAnswer:
+        season_id = figures.season_id if figures else await self._find_season_id()
+        started_at = time.perf_counter()
+        with translate_redis_errors():
+            await self._redis.ping()
+            round_trip_ms = _ms_since(started_at)
+            info = await self._redis.info()
+            scheduled = cast("bytes | None", await self._redis.get(SCHEDULER_KEY))
+            stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
+        last_seen_at = _parse_time(scheduled)
+        on_time = last_seen_at and datetime.now(UTC) - last_seen_at <= _SCHEDULER_PATIENCE
+        return _RedisAnswer(
+            redis=schemas.RedisStatus(
+                state="ok",
+                version=info.get("valkey_version") or info["redis_version"],
+                round_trip_ms=round_trip_ms,
+                memory_bytes=info["used_memory"],
+                started_at=datetime.now(UTC) - timedelta(seconds=info["uptime_in_seconds"]),
+            ),
+            apis=await read_present(self._redis, API_PROCESSES_KEY, schemas.ApiSign),
+            workers=await read_present(self._redis, WORKER_PROCESSES_KEY, schemas.WorkerSign),
+            scheduler=schemas.SchedulerStatus(
+                state="ok" if on_time else "away", last_seen_at=last_seen_at
+            ),
+            offset=Offset.parse(stored),
+        )
+
+    async def _find_season_id(self) -> int | None:
+        """Return the season's id while PostgreSQL is away, from memory or Redis."""
+        try:
+            return (await self._season_finder.find()).season_id
+        except DatabaseUnavailable:
+            return None
+
+    async def _read_queues(self) -> dict[str, schemas.QueueStatus]:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                ready, delayed, dead = await asyncio.to_thread(count_messages, self._broker)
+        except BROKER_ERRORS:
+            return {}
+        return {STANDINGS_QUEUE: schemas.QueueStatus(ready=ready, delayed=delayed, dead=dead)}
+
+
+def _parse_time(stored: bytes | None) -> datetime | None:
+    """Return a time that Redis holds, or None for nothing and for what is none."""
+    try:
+        at = datetime.fromisoformat((stored or b"").decode())
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+def _ms_since(started_at: float) -> float:
+    return round(1000 * (time.perf_counter() - started_at), 3)
+
+
+def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> schemas.PostgresStatus:
+    if figures is None:
+        return schemas.PostgresStatus(state="away")
+    return schemas.PostgresStatus(
+        state="ok",
+        version=figures.version,
+        round_trip_ms=round_trip_ms,
+        connections=figures.connections,
+        started_at=figures.started_at,
+    )
+
+
+def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.IndexStatus:
+    if figures is None:
+        # Nothing is refreshed while PostgreSQL is away: an index that is there goes on.
+        return schemas.IndexStatus(
+            state="ok" if offset else "away", offset=offset.number if offset else None
+        )
+    if offset is None or offset.epoch != str(figures.epoch):
+        return schemas.IndexStatus(state="away", last_refresh=figures.last_refresh)
+    # Read a moment after the figures, so it may be ahead of them.
+    behind = max(0, figures.last_refresh - offset.number)
+    return schemas.IndexStatus(
+        state="behind" if behind else "ok",
+        offset=offset.number,
+        last_refresh=figures.last_refresh,
+        behind=behind,
+    )
+
+
+def _describe_players(figures: _Figures) -> schemas.PlayersStatus:
+    return schemas.PlayersStatus(standing=figures.players, highest_user_id=figures.highest_user_id)
+
+
+def _describe_refresh(figures: _Figures) -> schemas.RefreshStatus:
+    return schemas.RefreshStatus(
+        number=figures.number,
+        at=figures.refreshed_at,
+        duration_ms=figures.refresh_ms,
+        sessions=figures.refresh_sessions,
+    )
+
+
+def _describe_rerank(figures: _Figures) -> schemas.RerankStatus:
+    return schemas.RerankStatus(
+        number=figures.rerank_number,
+        at=figures.reranked_at,
+        duration_ms=figures.rerank_ms,
+        ranks_changed=figures.rerank_rows,
+    )
+
+
+def _describe_routes(signs: list[schemas.ApiSign]) -> list[schemas.RouteStatus]:
+    merged = merge_figures(sign.routes for sign in signs)
+    return [
+        schemas.RouteStatus(
+            route=name,
+            count=figures.count,
+            server_errors=figures.server_errors,
+            per_second=round(sum(figures.latencies.values()) / WINDOW_SECONDS, 2),
+            p50_ms=figures.compute_quantile_ms(0.50),
+            p95_ms=figures.compute_quantile_ms(0.95),
+            p99_ms=figures.compute_quantile_ms(0.99),
+            max_ms=round(figures.max_ms, 3),
+        )
+        for name, figures in sorted(merged.items())
+    ]

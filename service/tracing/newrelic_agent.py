@@ -1,0 +1,163 @@
+"""What New Relic's agent cannot know by itself; imported only where it runs (`launching`).
+
+Requests that share a statement (group commit, batched ranks and tops) wait for it in a span each.
+The statement itself is traced in one of them, a sampled one where there is any: so each statement
+is counted once, and a trace that is kept shows it. The wake-up that follows a commit carries the
+trace of that same submit to the refresh.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from typing import Any, Final
+
+from dramatiq import Broker, Message, Middleware
+from newrelic import agent
+from newrelic.api.function_trace import FunctionTrace
+from newrelic.common.object_wrapper import wrap_function_wrapper
+from newrelic.core.context import ContextOf
+from newrelic.core.trace_cache import trace_cache
+
+from service.errors import ServiceError
+
+_Scope = Any
+_Item = tuple[Any, FunctionTrace | None]
+
+TRACE_OPTION: Final = "trace"
+"""Where a message carries its trace, among its options."""
+
+_SPANS: Final = {"Ledger": "group commit", "IndexReader": "ranks", "TopFeed": "top"}
+_FLUSH_SECONDS: Final = 2.5
+_EVENT_STREAM: Final = b"text/event-stream"
+
+_origin: ContextVar[dict[str, str] | None] = ContextVar("origin", default=None)
+
+
+def start() -> None:
+    """Hook into what waits together, and connect to New Relic beside the start of the process."""
+    wrap_function_wrapper("service.batching", "Batcher.__init__", _trace_batches)
+    wrap_function_wrapper("service.batching", "Batcher.put", _trace_waiting)
+    wrap_function_wrapper("service.backends.refresh_signal", "RefreshSignal._send", _leave_trace)
+    agent.register_application()
+
+
+async def stop() -> None:
+    """Send what is left. An API process ends by its signal, where nothing else would."""
+    await asyncio.to_thread(agent.shutdown_agent, _FLUSH_SECONDS)
+
+
+def note_failure(error: Exception) -> None:
+    """Count an error, with nothing in it of whom it befell."""
+    if isinstance(error, ServiceError):
+        attributes = {"error.code": error.code, "error.status": error.status}
+    else:
+        attributes = {"error.code": ServiceError.code, "error.status": ServiceError.status}
+    agent.notice_error(error, attributes=attributes)
+
+
+class NamedTransactions:
+    """Names each request by the template of its route: a million players are one.
+
+    What the gate refuses has none yet, and what is nowhere never gets one. An event stream counts
+    until it begins; its end says nothing.
+    """
+
+    def __init__(self, inside: Any) -> None:
+        self._inside = inside
+
+    async def __call__(self, scope: _Scope, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        transaction = agent.current_transaction() if scope["type"] == "http" else None
+        if transaction is None:
+            await self._inside(scope, receive, send)
+            return
+
+        async def send_named(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                template = scope.get("path_template", "(no route)")
+                transaction.set_transaction_name(f"{scope['method']} {template}", group="Route")
+                await send(message)
+                if _begins_event_stream(message):
+                    transaction.__exit__(None, None, None)
+                return
+            # The agent would end it in there with whatever exception is being handled: Litestar
+            # sends its answer to a wrong request while it handles one, which is no error of ours.
+            if not message.get("more_body", False):
+                transaction.__exit__(None, None, None)
+            await send(message)
+
+        await self._inside(scope, receive, send_named)
+
+
+def _begins_event_stream(message: Any) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(_EVENT_STREAM)
+        for name, value in message.get("headers", ())
+    )
+
+
+class TraceMessages(Middleware):
+    """Gives each message the trace in which it is sent."""
+
+    def before_enqueue(self, broker: Broker, message: "Message[Any]", delay: int | None) -> None:
+        """Put the headers into the message, unless it has its own: it is tried again then."""
+        if TRACE_OPTION not in message.options:
+            headers = _describe_trace() or _origin.get()
+            if headers:
+                message.options[TRACE_OPTION] = headers
+
+
+def _describe_trace() -> dict[str, str]:
+    headers: list[tuple[str, str]] = []
+    agent.insert_distributed_trace_headers(headers)
+    return dict(headers)
+
+
+def _trace_batches(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
+    run, *rest = args
+    wrapped(_run_in_trace(run), *rest, **kwargs)
+
+
+def _run_in_trace(
+    run: Callable[[list[Any]], Awaitable[Sequence[Any]]],
+) -> Callable[[list[_Item]], Awaitable[Sequence[Any]]]:
+    """Have a batch run in the trace of one of those who wait for it."""
+
+    async def run_batch(batch: list[_Item]) -> Sequence[Any]:
+        items = [item for item, _ in batch]
+        traces = [trace for _, trace in batch if trace is not None]
+        if not traces:
+            return await run(items)
+        chosen = next((trace for trace in traces if trace.transaction.sampled), traces[0])
+        with ContextOf(trace=chosen):
+            chosen.add_custom_attribute("batch.size", len(batch))
+            agent.record_custom_metric(f"Custom/{chosen.name}/BatchSize", len(batch))
+            # What the batch starts inherits it: the wake-up is sent after the answers.
+            _origin.set(_describe_trace())
+            return await run(items)
+
+    run_batch.__qualname__ = run.__qualname__
+    return run_batch
+
+
+async def _trace_waiting(wrapped: Any, instance: Any, args: Any, _: Any) -> Any:
+    (item,) = args
+    transaction = agent.current_transaction()
+    if transaction is None:
+        return await wrapped((item, None))
+    # Decided here and not at the end, so that a batch can tell which trace will be kept.
+    transaction._make_sampling_decision()  # noqa: SLF001
+    owner = instance._run.__qualname__.partition(".")[0]  # noqa: SLF001
+    trace = FunctionTrace(_SPANS.get(owner, owner), group="Wait")
+    trace.__enter__()
+    try:
+        return await wrapped((item, trace))
+    finally:
+        # Without the error: a player who is unknown is no failure of ours.
+        trace.__exit__(None, None, None)
+
+
+async def _leave_trace(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
+    """Send the wake-up outside of the submit's trace, which ends before it does."""
+    trace_cache().task_stop(asyncio.current_task())
+    await wrapped(*args, **kwargs)

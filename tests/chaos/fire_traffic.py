@@ -1,0 +1,237 @@
+"""Clients that post scores, insist where a key lets them, read, and keep every answer."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import asyncpg
+import httpx
+
+from service.backends.database import Database
+from tests.chaos.fire import pause
+from tests.chaos.fire_truth import check_competition_ranks
+from tests.support.waiting import wait_until
+
+# Nobody may be left without an answer, but both API processes may be starting at once.
+ANSWER_SECONDS = 90.0
+
+# Few values, so that many players tie, and the ends of what a score can be.
+_SCORES = (*range(-3, 8), 2**31 - 1, -(2**31))
+_SCORE_WEIGHTS = (*[10] * 11, 1, 1)
+
+_KEYED_CLIENTS = 6
+_KEYLESS_CLIENTS = 3
+_SCORES_PER_LOAD = 10
+_PAUSE_SECONDS = 0.03
+
+
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """A score that a client wants to submit. Its game mode is the name it has in the ledger."""
+
+    game_mode: str
+    user_id: int
+    score: int
+    key: str | None
+    session_ids: list[int] = field(default_factory=list)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a client posts, apart from the key."""
+        return {"user_id": self.user_id, "score": self.score, "game_mode": self.game_mode}
+
+
+class Traffic:
+    """Concurrent clients of one deployment.
+
+    With a key they post the same score again until it is answered with 200, sometimes twice at
+    once, and sometimes again long after; loaders do so with many scores in one request. Without a
+    key they post once, whatever comes of it.
+    """
+
+    def __init__(self, url: str, user_ids: Sequence[int], seed: int) -> None:
+        self.attempts: list[Attempt] = []
+        self.accepted = 0
+        self.refused = 0
+        self.broken: Counter[str] = Counter()
+        self.reads: Counter[str] = Counter()
+        self._url = url
+        self._user_ids = user_ids
+        self._seed = seed
+        self._scores = count(1)
+        self._clients = count(1)
+        self._stopping = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self, *, fresh_connections: int = 0) -> AsyncIterator[None]:
+        """Keep clients at work inside the block; at its end every keyed score has its answer.
+
+        Raises `AssertionError` for an answer that no client should ever get. So many clients as
+        `fresh_connections` says open one for each post.
+        """
+        self._stopping.clear()
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with (
+            httpx.AsyncClient(base_url=self._url, timeout=ANSWER_SECONDS) as lasting,
+            httpx.AsyncClient(base_url=self._url, timeout=ANSWER_SECONDS, limits=limits) as fresh,
+            asyncio.TaskGroup() as clients,
+        ):
+            for client, number in ((lasting, _KEYED_CLIENTS), (fresh, fresh_connections)):
+                for _ in range(number):
+                    clients.create_task(self._insist(client, self._make_chance()))
+            for _ in range(_KEYLESS_CLIENTS):
+                clients.create_task(self._try_once(lasting, self._make_chance()))
+            clients.create_task(self._load(lasting, self._make_chance()))
+            clients.create_task(self._read(lasting, self._make_chance()))
+            yield
+            self._stopping.set()
+
+    async def wait_for_more(self, number: int) -> None:
+        """Wait until so many more scores have been answered with 200."""
+        enough = self.accepted + number
+        await wait_until(lambda: self.accepted >= enough, seconds=ANSWER_SECONDS)
+
+    async def wait_for_refusals(self, number: int) -> None:
+        """Wait until so many more posts have been answered with 503."""
+        enough = self.refused + number
+        await wait_until(lambda: self.refused >= enough, seconds=ANSWER_SECONDS)
+
+    async def wait_for_reads(self, number: int) -> None:
+        """Wait until so many more reads of each kind have been answered."""
+        enough = {kind: self.reads[kind] + number for kind in ("top", "rank", "around")}
+        await wait_until(
+            lambda: all(self.reads[kind] >= reads for kind, reads in enough.items()),
+            seconds=ANSWER_SECONDS,
+        )
+
+    async def check_ledger(self, database: Database) -> None:
+        """Assert that the ledger holds what was answered with 200 once, and nothing made up."""
+        kept: dict[str, list[asyncpg.Record]] = {attempt.game_mode: [] for attempt in self.attempts}
+        for row in await database.fetch(
+            "SELECT * FROM game_session WHERE game_mode LIKE 'attempt %'"
+        ):
+            kept[row["game_mode"]].append(row)
+        for attempt in self.attempts:
+            rows = kept[attempt.game_mode]
+            assert len(rows) <= 1, f"counted twice: {rows}"
+            if not attempt.session_ids:
+                assert attempt.key is None, f"never answered: {attempt}"
+                continue
+            assert rows, f"answered with 200 but lost: {attempt}"
+            (row,) = rows
+            assert set(attempt.session_ids) == {row["id"]}, f"{attempt} is {row}"
+            assert (row["player_id"], row["score"], row["idempotency_key"]) == (
+                attempt.user_id,
+                attempt.score,
+                attempt.key,
+            ), f"{attempt} is {row}"
+
+    def describe(self) -> str:
+        """Return what became of the posts so far, in one line."""
+        return (
+            f"{len(self.attempts)} scores, {self.accepted} accepted, {self.refused} posts refused, "
+            f"broken connections {dict(self.broken)}, reads {dict(self.reads)}"
+        )
+
+    async def _insist(self, client: httpx.AsyncClient, chance: random.Random) -> None:
+        answered: list[Attempt] = []
+        while not self._stopping.is_set():
+            attempt = self._draw(chance, keyed=True)
+            while not attempt.session_ids:
+                copies = 2 if chance.random() < 0.1 else 1
+                await asyncio.gather(*(self._post(client, attempt) for _ in range(copies)))
+                await pause(chance, _PAUSE_SECONDS)
+            answered.append(attempt)
+            if chance.random() < 0.1:
+                await self._post(client, chance.choice(answered))
+
+    async def _try_once(self, client: httpx.AsyncClient, chance: random.Random) -> None:
+        while not self._stopping.is_set():
+            await self._post(client, self._draw(chance, keyed=False))
+            await pause(chance, _PAUSE_SECONDS)
+
+    async def _load(self, client: httpx.AsyncClient, chance: random.Random) -> None:
+        while not self._stopping.is_set():
+            attempts = [self._draw(chance, keyed=True) for _ in range(_SCORES_PER_LOAD)]
+            while not all(attempt.session_ids for attempt in attempts):
+                # Two loads of the same scores in opposite order could wait for each other.
+                await asyncio.gather(
+                    self._post_many(client, attempts), self._post_many(client, attempts[::-1])
+                )
+                await pause(chance, _SCORES_PER_LOAD * _PAUSE_SECONDS)
+
+    async def _read(self, client: httpx.AsyncClient, chance: random.Random) -> None:
+        while not self._stopping.is_set():
+            for kind in ("top", "rank", "around"):
+                path = (
+                    "top?limit=100" if kind == "top" else f"{kind}/{chance.choice(self._user_ids)}"
+                )
+                try:
+                    response = await client.get(f"/api/leaderboard/{path}")
+                except httpx.TransportError as error:
+                    self._note_broken(error)
+                else:
+                    assert response.status_code == 200, describe_answer(response)
+                    if kind != "rank":
+                        check_competition_ranks(response.json()["leaderboard"], whole=kind == "top")
+                    self.reads[kind] += 1
+                await pause(chance, _PAUSE_SECONDS)
+
+    async def _post(self, client: httpx.AsyncClient, attempt: Attempt) -> None:
+        headers = {} if attempt.key is None else {"Idempotency-Key": attempt.key}
+        answer = await self._send(client, "submit", json=attempt.describe(), headers=headers)
+        if answer is not None:
+            self._note_answer(attempt, answer)
+
+    async def _post_many(self, client: httpx.AsyncClient, attempts: Sequence[Attempt]) -> None:
+        lines = [attempt.describe() | {"idempotency_key": attempt.key} for attempt in attempts]
+        answers = await self._send(client, "submit/bulk", json=lines)
+        for attempt, answer in zip(attempts, answers or [], strict=answers is not None):
+            # Committed, but the database went away before an earlier answer could be repeated.
+            if answer.get("code") == "database_unavailable":
+                self.refused += 1
+            else:
+                self._note_answer(attempt, answer)
+
+    async def _send(self, client: httpx.AsyncClient, path: str, **request: Any) -> Any:
+        """Post, and return the answer's body; None where it was refused or never came."""
+        try:
+            response = await client.post(f"/api/leaderboard/{path}", **request)
+        except httpx.TransportError as error:
+            self._note_broken(error)
+            return None
+        if response.status_code == 503:
+            assert int(response.headers["Retry-After"]) >= 1, describe_answer(response)
+            self.refused += 1
+            return None
+        assert response.status_code == 200, describe_answer(response)
+        return response.json()
+
+    def _note_answer(self, attempt: Attempt, answer: dict[str, Any]) -> None:
+        assert answer["status"] == "success", answer
+        if not attempt.session_ids:
+            self.accepted += 1
+        attempt.session_ids.append(answer["session_id"])
+
+    def _note_broken(self, error: httpx.TransportError) -> None:
+        assert not isinstance(error, httpx.TimeoutException), f"no answer: {error!r}"
+        self.broken[type(error).__name__] += 1
+
+    def _draw(self, chance: random.Random, *, keyed: bool) -> Attempt:
+        name = f"attempt {next(self._scores)}"
+        (score,) = chance.choices(_SCORES, _SCORE_WEIGHTS)
+        attempt = Attempt(name, chance.choice(self._user_ids), score, name if keyed else None)
+        self.attempts.append(attempt)
+        return attempt
+
+    def _make_chance(self) -> random.Random:
+        return random.Random(f"{self._seed} {next(self._clients)}")
+
+
+def describe_answer(response: httpx.Response) -> str:
+    """Return an answer in one line."""
+    return f"{response.request.url} {response.status_code}: {response.text[:500]}"

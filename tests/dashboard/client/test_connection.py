@@ -1,0 +1,184 @@
+from random import Random
+
+import httpx
+import pytest
+
+from dashboard.client.gateway import Gateway, NotUnderstood, Refused, Unreachable
+from dashboard.client.link_state import BackOff
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.operating import open_console, watch_live
+from tests.support.console.service_peer import URL, ServicePeer
+
+
+def test_pauses_double_from_one_to_thirty_seconds_and_differ_by_chance() -> None:
+    back_off = BackOff(Random(1))
+    pauses = [back_off.next_pause_seconds() for _ in range(10)]
+    for attempt, pause in enumerate(pauses):
+        longest = min(30.0, 2.0 * 2**attempt)
+        assert max(1.0, longest / 2) <= pause <= longest
+    assert len(set(pauses)) == 10
+    back_off.reset()
+    assert back_off.next_pause_seconds() <= 2.0
+    assert pauses != [BackOff(Random(2)).next_pause_seconds() for _ in range(10)]
+
+
+PAGE = "/api/leaderboard/page?offset=0&limit=1000"
+
+
+async def test_a_lost_connection_keeps_the_data_counts_down_and_comes_back() -> None:
+    async with watch_live() as operator:
+        operator.peer.go_away()
+        await operator.pass_time(0.4)
+        assert "the service closed the stream; next try in" in operator.notice
+        assert "ada" in operator.screen_text
+        await operator.press("down", "4", "1")
+        assert "✕ disconnected" in operator.notice
+        await operator.pass_time(60.0)
+        assert "nothing answers; next try in" in operator.notice
+        operator.peer.come_back()
+        operator.peer.scores[0] = (1, "ada", 12_345)
+        await operator.pass_time(30.0)
+        assert operator.notice.startswith(" ● live")
+        assert "12,345" in operator.screen_text
+
+
+async def test_r_tries_at_once() -> None:
+    async with watch_live() as operator:
+        operator.peer.go_away()
+        await operator.pass_time(20.0)
+        operator.peer.come_back()
+        await operator.press("r")
+        assert operator.notice.startswith(" ● live")
+
+
+async def test_what_a_silent_stream_does_not_tell_is_fetched() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.silent = True
+    async with watch_live(peer) as operator:
+        assert operator.peer.requests.count(PAGE) == 1
+        assert "ada" in operator.screen_text
+
+
+async def test_a_board_that_is_refused_is_an_error_with_its_code_and_keeps_what_was_shown() -> None:
+    async with watch_live() as operator:
+        operator.peer.refuse(503, "standings_unavailable", "Nobody can tell.", "/page")
+        await operator.pass_time(3.0)
+        assert operator.notice.startswith(" ! error standings_unavailable: Nobody can tell.")
+        assert "Shown as of 12:00:0" in operator.notice
+        assert "ada" in operator.screen_text
+        operator.peer.come_back()
+        await operator.pass_time(1.4)
+        assert operator.notice.startswith(" ● live")
+
+
+async def test_what_the_stream_does_not_tell_is_read_each_second() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player {number}", 10_000 - number) for number in range(1, 201)]
+    async with watch_live(peer) as operator:
+        await operator.press("end")
+        peer.scores[-1] = (200, "player 200", 9_801)
+        await operator.pass_time(1.4)
+        assert "9,801" in operator.screen_text
+
+
+async def test_a_slow_service_is_not_asked_for_the_board_more_often_than_it_can() -> None:
+    peer = ServicePeer(FrozenClock())
+    async with watch_live(peer) as operator:
+        asked = peer.requests.count(PAGE)
+        for _ in range(20):
+            peer.add_score(5, 1)
+            await operator.pass_time(0.05)
+        # A second of twenty changes: one read for each fifth of it.
+        assert 4 <= peer.requests.count(PAGE) - asked <= 6
+
+
+async def test_the_operator_does_not_wait_for_the_pause_after_a_slow_read() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player {number}", 99_999 - number) for number in range(1, 5_001)]
+    peer.page_seconds = 2.0
+    async with watch_live(peer) as operator:
+        await operator.pass_time(2.4)
+        await operator.press("g", "4", "0", "0", "0", "enter")
+        assert "Fetching the players around place 4,000" in operator.notice
+        await operator.pass_time(2.2)
+        assert "3,500 to 4,499 listed" in operator.notice
+
+
+async def test_without_redis_the_board_is_read_and_marked_stale() -> None:
+    async with watch_live() as operator:
+        operator.peer.away = {"redis", "index", "worker", "scheduler"}
+        operator.peer.stale = True
+        operator.peer.scores[0] = (1, "ada", 12_345)
+        await operator.pass_time(4.0)
+        assert "◐ stale" in operator.notice
+        assert "Redis is away" in operator.notice
+        assert "12,345" in operator.screen_text
+
+
+async def test_a_hundred_attempts_in_vain_are_one_event() -> None:
+    async with watch_live() as operator:
+        operator.peer.go_away()
+        await operator.pass_time(120.0)
+        texts = [event.text for event in operator.console.picture.log]
+        assert texts.count("disconnected: nothing answers") == 1
+
+
+async def test_what_is_not_a_leaderboard_is_an_error_and_not_a_crash() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.fail = lambda _: httpx.Response(200, html="<h1>It works!</h1>")
+    async with open_console(peer) as operator:
+        await operator.pass_time(0.4)
+        assert "! error unexpected_answer: this is not a leaderboard's stream" in operator.notice
+
+
+PLAYER = {"user_id": 1, "username": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(404, json={"error": "User not found", "code": "user_not_found"}), Refused),
+        (httpx.Response(502, text="Bad Gateway"), Refused),
+        (httpx.Response(200, text="hello"), NotUnderstood),
+        (httpx.Response(200, json={"user_id": "x"}), NotUnderstood),
+        (httpx.Response(200, json=PLAYER | {"joined_at": "2026-11-23T12:00:00"}), NotUnderstood),
+    ],
+)
+async def test_gateway_raises_its_own_errors_only(
+    answer: httpx.Response, error: type[Exception]
+) -> None:
+    gateway = Gateway(URL, httpx.MockTransport(lambda _: answer))
+    with pytest.raises(error):
+        await gateway.find_player(1)
+    await gateway.close()
+
+
+@pytest.mark.parametrize(
+    "failure", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError]
+)
+async def test_gateway_calls_every_failed_connection_unreachable(
+    failure: type[httpx.TransportError],
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise failure("no")
+
+    gateway = Gateway(URL, httpx.MockTransport(fail))
+    with pytest.raises(Unreachable):
+        await gateway.read_status()
+    with pytest.raises(Unreachable):
+        await anext(gateway.follow_top())
+    await gateway.close()
+
+
+async def test_an_answer_in_an_encoding_that_it_is_not_in_is_not_understood() -> None:
+    class Garbled(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            headers = {"content-encoding": "gzip", "content-type": "text/event-stream"}
+            return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"no gzip"))
+
+    gateway = Gateway(URL, Garbled())
+    with pytest.raises(NotUnderstood):
+        await gateway.read_status()
+    with pytest.raises(NotUnderstood):
+        await anext(gateway.follow_top())
+    await gateway.close()

@@ -1,0 +1,232 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from textual.command import CommandPalette
+
+from dashboard.app import Console, list_default_keys
+from dashboard.client.gateway import Gateway
+from dashboard.export import UnknownFormat, write_rows
+from dashboard.screens.health.screen import HealthScreen
+from dashboard.screens.keys_help import KeysScreen
+from dashboard.screens.live.board_view import BoardView
+from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.simulate.screen import SimulateScreen
+from dashboard.widgets.choice import Choice
+from dashboard.widgets.prompt import Prompt
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.operating import Operator, watch_live
+from tests.support.console.service_peer import URL, ServicePeer
+from tests.support.waiting import wait_until
+
+HOSTILE_NAMES = (
+    "[/x]",
+    "[@click=app.quit]press me[/]",
+    "[bold red]loud",
+    "\x1b[2J\x1b[31mred\x1b]0;title\x07",
+    "\u202etfel ot thgir\u202c",
+    "שלום עולם",
+    "👩\u200d🚀👨\u200d👩\u200d👧 🇩🇪",
+    "漢字" * 60,
+    "x" * 255,
+    "=cmd|'/c calc'!A1",
+    "new\nline\ttab\u2028sep",
+    "z" + "\u0335" * 200,
+)
+
+
+def hostile_peer() -> ServicePeer:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [
+        (number, name, 1_000 - 10 * number) for number, name in enumerate(HOSTILE_NAMES, 1)
+    ]
+    return peer
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_hostile_names_are_harmless_on_every_screen(size: tuple[int, int]) -> None:
+    async with watch_live(hostile_peer(), size) as operator:
+        for number in range(1, len(HOSTILE_NAMES) + 1):
+            operator.peer.add_score(number, number)
+        await operator.pass_time()
+        shown = operator.screen_text
+        assert "[/x]" in shown
+        assert "␛[2J␛[31mred␛]0;" in shown
+        check_harmless(shown)
+        await operator.press("f", "y", "2")
+        for number in range(1, len(HOSTILE_NAMES) + 1):
+            await operator.press("slash", *str(number), "enter")
+            check_harmless(operator.screen_text)
+        await operator.press("c", "1", "enter", "4")
+        check_harmless(operator.screen_text)
+        assert operator.console.is_running
+
+
+def check_harmless(shown: str) -> None:
+    for character in "\x1b\x07\t\u202e\u202c\u2028\u200d":
+        assert character not in shown
+
+
+async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
+    async with watch_live() as operator:
+        console = operator.console
+        commands = {command.title for command in console.get_system_commands(console.screen)}
+        expected = {"Pause", "Search", "Maximise", "Copy", "Export", "Screenshot", "Retry now"}
+        assert expected | {"Keys", "Quit", "Theme", "Player", "Go to rank", "Follow"} <= commands
+        await operator.press("question_mark")
+        for action in expected - {"Search"}:
+            assert action in operator.screen_text
+
+
+def test_every_binding_has_an_id() -> None:
+    screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
+    owners = (Console, BoardView, Choice, Prompt, *screens)
+    ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
+    assert ids == list(list_default_keys())
+    assert len(set(ids)) == len(ids)
+
+
+def is_palette_open(operator: Operator) -> bool:
+    return isinstance(operator.console.screen, CommandPalette)
+
+
+async def test_keys_can_be_mapped_to_others() -> None:
+    async with watch_live() as operator:
+        operator.console.set_keymap({"console.pause": "ctrl+s", "console.palette": "ctrl+k"})
+        await operator.press("ctrl+k")
+        assert is_palette_open(operator)
+        await operator.press("escape")
+        await operator.press("ctrl+p")
+        assert not is_palette_open(operator)
+        await operator.press("ctrl+s")
+        assert "‖ paused" in operator.notice
+        await operator.press("question_mark")
+        assert "^s" in operator.screen_text
+
+
+async def test_the_palette_runs_actions() -> None:
+    async with watch_live() as operator:
+        await operator.press("ctrl+p")
+        await operator.type("pause")
+        await wait_until(lambda: chosen(operator, "Pause"))
+        await operator.press("enter")
+        await operator.pass_time()
+        assert operator.console.picture.paused
+
+
+async def chosen(operator: Operator, title: str) -> bool:
+    await operator.draw()
+    return title in operator.screen_text
+
+
+async def test_maximise_gives_the_board_the_screen_and_takes_it_back() -> None:
+    async with watch_live() as operator:
+        await operator.press("m")
+        assert "Movers" not in operator.screen_text
+        assert "ada" in operator.screen_text
+        await operator.press("m")
+        assert "Movers" in operator.screen_text
+
+
+async def test_a_question_is_seen_also_where_a_panel_had_the_screen_to_itself() -> None:
+    async with watch_live() as operator:
+        await operator.press("m", "g")
+        assert "Go to rank" in operator.screen_text
+        assert "1 to 9" in operator.screen_text
+
+
+async def test_copy_takes_the_player_under_the_cursor() -> None:
+    async with watch_live() as operator:
+        await operator.press("down", "y")
+        assert operator.console.clipboard == "2\t2\tgrace\t8700"
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+async def test_export_writes_the_board_and_says_where(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"board.{ending}"
+    async with watch_live() as operator:
+        await operator.press("e")
+        assert "leaderboard-live-20261123-12000" in operator.screen_text
+        await operator.press("ctrl+u")
+        await operator.type(path.name)
+        await operator.press("enter")
+        await wait_until(lambda: any(str(path) in toast for toast in operator.toasts))
+    text = path.read_text()
+    rows = json.loads(text) if ending == "json" else list(csv.DictReader(text.splitlines()))
+    assert [row["username"] for row in rows][:3] == ["ada", "grace", "edsger"]
+    assert [int(row["rank"]) for row in rows][:4] == [1, 2, 2, 4]
+
+
+async def test_export_to_an_unknown_format_or_place_is_said() -> None:
+    async with watch_live() as operator:
+        await operator.press("e", "ctrl+u")
+        await operator.type("board.xls")
+        await operator.press("enter")
+        assert operator.toasts[-1] == "Not exported: end the name in .csv or .json."
+        await operator.press("e", "ctrl+u")
+        await operator.type("/nowhere/board.csv")
+        await operator.press("enter")
+        await wait_until(lambda: any("No such file" in toast for toast in operator.toasts))
+
+
+def test_a_spreadsheet_runs_nothing_of_an_export() -> None:
+    rows = [{"username": "=1+1", "score": -5}, {"username": "ada", "score": 3}]
+    assert write_rows(rows, "x.csv") == "username,score\n'=1+1,-5\nada,3\n"
+    assert json.loads(write_rows(rows, "x.json")) == rows
+    with pytest.raises(UnknownFormat):
+        write_rows(rows, "x.txt")
+
+
+async def test_screenshot_is_an_svg_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "leaderboard-20261123-120000.svg"
+    async with watch_live() as operator:
+        await operator.press("S")
+        await wait_until(lambda: any(str(path) in toast for toast in operator.toasts))
+    assert path.read_text().startswith("<svg")
+    assert "font-family" in path.read_text()
+    assert 'url("http' not in path.read_text()
+
+
+async def test_a_worker_that_fails_is_said_and_the_console_goes_on() -> None:
+    class Broken(Gateway):
+        async def read_rank(self, user_id: int) -> None:  # type: ignore[override]
+            raise ZeroDivisionError("a defect")
+
+    peer = ServicePeer(FrozenClock())
+    console = Console(Broken(URL, peer.transport), peer.clock)
+    async with console.run_test(size=(120, 36), notifications=True):
+        operator = Operator(console, peer)
+        await operator.pass_time()
+        await operator.press("2", "5", "enter")
+        await operator.pass_time()
+        assert "follow failed: ZeroDivisionError: a defect" in operator.toasts[-1]
+        await operator.press("1")
+        assert "ada" in operator.screen_text
+
+
+async def test_figures_of_the_status_bar_keep_their_words_where_there_is_little_room() -> None:
+    async with watch_live(size=(80, 24)) as operator:
+        assert (
+            "│ round trip 0.0 ms │ data 0.2 s old │ board global │ no run" in operator.screen_text
+        )
+        operator.console.picture.run_state = "running 1000/3600 s"
+        await operator.press("space")
+        for _ in range(3):
+            operator.peer.add_score(9, 1)
+            await operator.pass_time(0.4)
+        assert operator.read("#status") == (
+            " ● connected │ ‖ 3 held │ round trip 0.0 ms │ data 0.4 s old │ running 1000/3600 s"
+        )
+
+
+async def test_keys_behind_that_of_the_palette_are_typed_into_it() -> None:
+    async with watch_live() as operator:
+        await operator.press_together("ctrl+p", *"zzz", *["backspace"] * 3, *"pause")
+        await wait_until(lambda: chosen(operator, "Pause"))
+        assert operator.read_field("CommandInput") == "pause"

@@ -1,0 +1,271 @@
+"""Bad bodies: always a 4xx in the one shape that names what is wrong, and nothing is written."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from service.api.app import create_app
+from service.backends.database import Database
+from service.local.embedded import PostgresServer, ValkeyServer
+from service.settings.settings import Settings, load_settings
+from tests.conftest import create_database, flush
+from tests.support.error_checks import check_error, list_fields
+from tests.support.factories import make_player
+from tests.support.serving import connect_client, run_app
+
+SUBMIT = "/api/leaderboard/submit"
+PLAYERS = "/api/players"
+JSON = {"Content-Type": "application/json"}
+
+# Well past the recursion limit of anybody, and within the limit of the body.
+DEEP = 60_000
+
+
+# One application for the whole module, because nothing here may leave a trace.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def settings(
+    postgres: PostgresServer, valkey: ValkeyServer, template_database: str
+) -> AsyncIterator[Settings]:
+    async with create_database(postgres, template_database) as url:
+        yield load_settings(database_url=url, redis_url=flush(valkey))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """A database with one player, whose id is 1."""
+    database = Database(settings, application_name="leaderboard tests")
+    await database.open()
+    assert await make_player(database, "ada") == 1
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_app(create_app(settings)) as app, connect_client(app) as client:
+        yield client
+
+
+async def assert_nothing_is_written(database: Database) -> None:
+    row = await database.fetch_one(
+        """
+        SELECT
+            (SELECT count(*) FROM game_session) AS sessions,
+            (SELECT count(*) FROM pending_session) AS pending,
+            (SELECT count(*) FROM standing) AS standings,
+            (SELECT array_agg(username) FROM player) AS names
+        """
+    )
+    assert row is not None
+    assert tuple(row) == (0, 0, 0, ["ada"])
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"user_id":"1","score":1}', "user_id"),
+        (b'{"user_id":1.0,"score":1}', "user_id"),
+        (b'{"user_id":true,"score":1}', "user_id"),
+        (b'{"user_id":null,"score":1}', "user_id"),
+        (b'{"user_id":[1],"score":1}', "user_id"),
+        (b'{"user_id":{"id":1},"score":1}', "user_id"),
+        (b'{"user_id":0,"score":1}', "user_id"),
+        (b'{"user_id":-1,"score":1}', "user_id"),
+        (b'{"user_id":9223372036854775807,"score":1}', "user_id"),
+        (b'{"user_id":9223372036854775808,"score":1}', "user_id"),
+        (b'{"user_id":18446744073709551616,"score":1}', "user_id"),
+        (b'{"user_id":-9223372036854775809,"score":1}', "user_id"),
+        (b'{"user_id":' + b"9" * 5_000 + b',"score":1}', "user_id"),
+        (b'{"score":1}', "user_id"),
+        (b"{}", "user_id"),
+        (b'{"user_id":1}', "score"),
+        (b'{"user_id":1,"score":"42"}', "score"),
+        (b'{"user_id":1,"score":""}', "score"),
+        (b'{"user_id":1,"score":42.0}', "score"),
+        (b'{"user_id":1,"score":4.2e1}', "score"),
+        (b'{"user_id":1,"score":1e400}', "score"),
+        (b'{"user_id":1,"score":false}', "score"),
+        (b'{"user_id":1,"score":null}', "score"),
+        (b'{"user_id":1,"score":2147483648}', "score"),
+        (b'{"user_id":1,"score":-2147483649}', "score"),
+        (b'{"user_id":1,"score":9223372036854775808}', "score"),
+        (b'{"user_id":1,"score":-99999999999999999999999}', "score"),
+        (b'{"user_id":1,"score":1,"game_mode":null}', "game_mode"),
+        (b'{"user_id":1,"score":1,"game_mode":1}', "game_mode"),
+        (b'{"user_id":1,"score":1,"game_mode":["solo"]}', "game_mode"),
+        (b'{"user_id":1,"score":1,"game_mode":""}', "game_mode"),
+        (b'{"user_id":1,"score":1,"game_mode":"' + b"x" * 51 + b'"}', "game_mode"),
+        (b'{"user_id":1,"score":1,"game_mode":"a\\u0000b"}', "game_mode"),
+        (b'{"user_id":1,"score":1,"game_mode":"\\u0000"}', "game_mode"),
+        (b'{"user_id":1,"score":1,"colour":"red"}', "colour"),
+        (b'{"user_id":1,"score":1,"session_id":7}', "session_id"),
+        (b'{"user_id":1,"score":1,"":1}', ""),
+        (b"[]", "body"),
+        (b'[{"user_id":1,"score":1}]', "body"),
+        (b"null", "body"),
+        (b"42", "body"),
+        (b'"text"', "body"),
+        (b"true", "body"),
+    ],
+)
+async def test_wrong_submit_names_the_field(
+    client: httpx.AsyncClient, database: Database, body: bytes, field: str
+) -> None:
+    for headers in JSON, {"Content-Type": "application/json; charset=utf-8"}:
+        response = await client.post(SUBMIT, content=body, headers=headers)
+        answer = check_error(response, 400, "invalid_request")
+        assert list_fields(answer) == [field or "body"]
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"   ",
+        b"{",
+        b'{"user_id":1,"score":1',
+        b'{"user_id":1,"score":',
+        b'{"user_id":1,"score":1}}',
+        b'{"user_id":1,"score":1}{"user_id":1,"score":1}',
+        b'{"user_id":1,"score":NaN}',
+        b'{"user_id":1,"score":Infinity}',
+        b'{"user_id":1,"score":-Infinity}',
+        b'{"user_id":NaN,"score":1}',
+        b'{"user_id":01,"score":1}',
+        b'{"user_id":+1,"score":1}',
+        b'{"user_id":0x1,"score":1}',
+        b"{'user_id':1,'score':1}",
+        b'{"user_id":1,"score":1,}',
+        b'{"user_id":1,"score":1,"game_mode":"a\x00b"}',
+        b'{"user_id":1,"score":1,"game_mode":"\xff\xfe"}',
+        b'{"user_id":1,"score":1,"game_mode":"\xed\xa0\x80"}',
+        b'{"user_id":1,"score":1,"game_mode":"\\ud800"}',
+        b'{"user_id":1,"score":1,"game_mode":"\\ud800x"}',
+        b'{"user_id":1,"score":1,"game_mode":"\\udc00"}',
+        b'\xef\xbb\xbf{"user_id":1,"score":1}',
+        '{"user_id":1,"score":1}'.encode("utf-16"),
+        b"user_id=1&score=1",
+        b"\x00",
+        b"[" * DEEP,
+        b'{"user_id":' + b"[" * DEEP,
+        b'{"user_id":1,"score":1,"extra":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b'{"a":' * (DEEP // 5),
+    ],
+    ids=lambda body: repr(body[:50]),
+)
+async def test_body_that_is_not_json_is_refused(
+    client: httpx.AsyncClient, database: Database, body: bytes
+) -> None:
+    for headers in JSON, {"Content-Type": "application/json; charset=utf-8"}:
+        response = await client.post(SUBMIT, content=body, headers=headers)
+        check_error(response, 400, "invalid_request")
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize("path", [SUBMIT, PLAYERS])
+async def test_missing_body_is_refused(
+    client: httpx.AsyncClient, database: Database, path: str
+) -> None:
+    for headers in JSON, {}:
+        answer = check_error(await client.post(path, headers=headers), 400, "invalid_request")
+        assert list_fields(answer) == ["body"]
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize("size", [65_537, 10_000_000])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (SUBMIT, b'{"user_id":1,"score":1,"game_mode":"%s"}'),
+        (PLAYERS, b'{"username":"%s"}'),
+    ],
+)
+async def test_body_that_is_too_large_is_refused(
+    client: httpx.AsyncClient, database: Database, path: str, body: bytes, size: int
+) -> None:
+    response = await client.post(path, content=body % (b"x" * size), headers=JSON)
+    answer = check_error(response, 413, "body_too_large")
+    assert "fields" not in answer
+    assert "65,536 bytes" in answer["error"]
+    await assert_nothing_is_written(database)
+
+
+async def test_body_that_is_too_large_is_refused_without_its_length(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    async def send_parts() -> Any:
+        yield b'{"user_id":1,"score":1,"game_mode":"'
+        for _ in range(100):
+            yield b"x" * 1_000
+        yield b'"}'
+
+    response = await client.post(SUBMIT, content=send_parts(), headers=JSON)
+    check_error(response, 413, "body_too_large")
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "text/plain; charset=utf-8",
+        "text/json",
+        "application/xml",
+        "application/msgpack",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "garbage",
+        "*/*",
+    ],
+)
+@pytest.mark.parametrize("path", [SUBMIT, PLAYERS])
+async def test_body_that_says_it_is_not_json_is_refused(
+    client: httpx.AsyncClient, database: Database, path: str, content_type: str
+) -> None:
+    bodies = {SUBMIT: b'{"user_id":1,"score":1}', PLAYERS: b'{"username":"bob"}'}
+    headers = {"Content-Type": content_type}
+    response = await client.post(path, content=bodies[path], headers=headers)
+    answer = check_error(response, 415, "unsupported_media_type")
+    assert content_type.partition(";")[0] in answer["error"]
+    assert "application/json" in answer["error"]
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, b"x" * 5_000, b"a\x00b"])
+async def test_wrong_idempotency_key_is_refused(
+    client: httpx.AsyncClient, database: Database, key: bytes
+) -> None:
+    headers = [(b"Content-Type", b"application/json"), (b"Idempotency-Key", key)]
+    response = await client.post(SUBMIT, content=b'{"user_id":1,"score":1}', headers=headers)
+    answer = check_error(response, 400, "invalid_request")
+    assert list_fields(answer) == ["Idempotency-Key"]
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"username":""}',
+        b'{"username":"' + b"x" * 256 + b'"}',
+        b'{"username":"a\\u0000b"}',
+        b'{"username":1}',
+        b'{"username":null}',
+        b'{"username":["bob"]}',
+        b"{}",
+    ],
+)
+async def test_wrong_username_is_refused(
+    client: httpx.AsyncClient, database: Database, body: bytes
+) -> None:
+    response = await client.post(PLAYERS, content=body, headers=JSON)
+    answer = check_error(response, 400, "invalid_request")
+    assert list_fields(answer) == ["username"]
+    await assert_nothing_is_written(database)

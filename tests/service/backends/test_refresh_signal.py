@@ -1,0 +1,217 @@
+"""The wake-up: one message for many submits, none lost, whatever falls between whatever."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import dramatiq
+import pytest
+from dramatiq.errors import ConnectionClosed
+from redis.asyncio import Redis
+
+import service.backends.broker
+from service.backends.broker import (
+    STANDINGS_QUEUE,
+    connect_broker,
+    count_messages,
+    disconnect_broker,
+)
+from service.backends.database import Database
+from service.backends.redis import DIRTY_KEY, connect_redis
+from service.backends.refresh_signal import DIRTY_FLAG_MS, RefreshSignal
+from service.local.embedded import ValkeyServer
+from service.sessions.service import Ledger, Submission
+from service.settings.settings import Settings
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import make_player, record_scores
+from tests.support.outages import hanging
+from tests.support.waiting import wait_until
+from tests.support.worker_process import run_worker
+
+WAKE_UPS = 120
+
+# Well under the life of the flag, which would mend a lost wake-up at the next submit, and under the
+# minute of the sweep, which would mend any.
+SOON_SECONDS = DIRTY_FLAG_MS / 1000 - 2
+
+
+@pytest.fixture
+async def broker(settings: Settings) -> AsyncIterator[dramatiq.Broker]:
+    broker = connect_broker(settings.require_broker_url())
+    yield broker
+    disconnect_broker(broker)
+
+
+@pytest.fixture
+async def refresh_signal(redis: Redis, broker: dramatiq.Broker) -> AsyncIterator[RefreshSignal]:
+    refresh_signal = RefreshSignal(redis, broker)
+    yield refresh_signal
+    await refresh_signal.drain()
+
+
+def count_ready(broker: dramatiq.Broker) -> int:
+    ready, _, _ = count_messages(broker)
+    return ready
+
+
+async def raise_now(refresh_signal: RefreshSignal, times: int = 1) -> None:
+    for _ in range(times):
+        refresh_signal.raise_soon()
+    await refresh_signal.drain()
+
+
+async def test_many_submits_are_one_message(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker
+) -> None:
+    await raise_now(refresh_signal, 100)
+    await raise_now(refresh_signal)
+    assert count_ready(broker) == 1
+
+
+async def test_submit_after_the_flag_was_lowered_sends_a_message(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
+) -> None:
+    await raise_now(refresh_signal)
+    await redis.delete(DIRTY_KEY)
+    await raise_now(refresh_signal)
+    assert count_ready(broker) == 2
+
+
+async def test_submit_during_the_sending_of_a_message_is_not_forgotten(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
+) -> None:
+    refresh_signal.raise_soon()
+    await wait_until(lambda: redis.exists(DIRTY_KEY))
+    # A refresh came and went meanwhile.
+    await redis.delete(DIRTY_KEY)
+    await raise_now(refresh_signal)
+    assert count_ready(broker) == 2
+
+
+async def test_flag_of_a_crashed_worker_falls_by_itself(
+    refresh_signal: RefreshSignal, redis: Redis
+) -> None:
+    await raise_now(refresh_signal)
+    assert 0 < await redis.pttl(DIRTY_KEY) <= DIRTY_FLAG_MS
+
+
+async def test_refresh_lowers_the_flag_before_its_last_look(
+    refresher: Refresher, refresh_signal: RefreshSignal, redis: Redis
+) -> None:
+    await raise_now(refresh_signal)
+    await refresher.refresh()
+    assert not await redis.exists(DIRTY_KEY)
+
+
+async def test_submit_wakes_after_its_commit_and_not_for_nothing(
+    database: Database,
+    refresh_signal: RefreshSignal,
+    broker: dramatiq.Broker,
+    settings: Settings,
+) -> None:
+    user_id = await make_player(database)
+    ledger = Ledger(database, refresh_signal, settings)
+    await database.fetch("ALTER TABLE game_session ADD CHECK (score < 100)")
+    with pytest.raises(Exception, match="game_session_score_check"):
+        await ledger.record(Submission(user_id, 100, "solo", None))
+    await refresh_signal.drain()
+    assert count_ready(broker) == 0
+    await ledger.record(Submission(user_id, 99, "solo", None))
+    await refresh_signal.drain()
+    assert count_ready(broker) == 1
+
+
+async def test_redis_away_fails_no_submit(database: Database, settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
+    redis, broker = connect_redis(away), connect_broker(away.require_broker_url())
+    refresh_signal = RefreshSignal(redis, broker)
+    ledger = Ledger(database, refresh_signal, away)
+    user_id = await make_player(database)
+    assert await ledger.record(Submission(user_id, 1, "solo", None))
+    await refresh_signal.drain()
+    await redis.aclose()
+    disconnect_broker(broker)
+
+
+async def test_message_that_could_not_be_sent_leaves_no_flag(redis: Redis) -> None:
+    broker = connect_broker("redis://127.0.0.1:1")
+    await raise_now(RefreshSignal(redis, broker))
+    assert not await redis.exists(DIRTY_KEY)
+    disconnect_broker(broker)
+
+
+async def test_flag_that_a_hanging_redis_raised_late_holds_up_no_message(
+    server_directory: Path, settings: Settings
+) -> None:
+    with ValkeyServer(server_directory / "hanging-wakeup") as valkey:
+        own = settings.model_copy(update={"redis_url": valkey.url, "redis_timeout_seconds": 0.2})
+        redis, broker = connect_redis(own), connect_broker(valkey.url)
+        refresh_signal = RefreshSignal(redis, broker)
+
+        async def is_raised() -> bool:
+            return bool(await redis.exists(DIRTY_KEY))
+
+        await redis.ping()
+        with hanging(valkey):
+            await raise_now(refresh_signal)
+        # What it was asked for before lies in its socket: it answers that first.
+        await wait_until(is_raised)
+        assert count_ready(broker) == 0
+        await raise_now(refresh_signal)
+        assert count_ready(broker) == 1
+        await redis.aclose()
+        disconnect_broker(broker)
+
+
+async def test_refresh_sees_sessions_that_come_in_while_it_lowers_the_flag(
+    refresher: Refresher, refresh_signal: RefreshSignal, database: Database, redis: Redis
+) -> None:
+    """Redis holds every write back, so that the flag's fall and rise race when it goes on."""
+    user_id = await make_player(database)
+    for turn in range(15):
+        await record_scores(database, (user_id, 1))
+        refreshing = asyncio.create_task(refresher.refresh())
+        await wait_until(lambda: is_folded(database))
+        await redis.client_pause(random.Random(turn).randint(5, 60), all=False)
+        await record_scores(database, (user_id, 1))
+        await raise_now(refresh_signal)
+        await refreshing
+        # Either that refresh saw it, or there is a flag and a message for the next one.
+        assert await is_folded(database) or await redis.exists(DIRTY_KEY)
+        await refresher.refresh()
+        assert await is_folded(database)
+
+
+async def is_folded(database: Database) -> bool:
+    return not await database.fetch("SELECT session_id FROM pending_session LIMIT 1")
+
+
+async def test_no_wake_up_is_lost(
+    settings: Settings, database: Database, refresh_signal: RefreshSignal
+) -> None:
+    """Each submit comes as soon as the last one is folded: while the refresh is about to end."""
+    user_id = await make_player(database)
+    ledger = Ledger(database, refresh_signal, settings)
+    pauses = random.Random(1)
+    with run_worker(settings):
+        for _ in range(WAKE_UPS):
+            for _ in range(pauses.randint(0, 40)):
+                await database.fetch("SELECT 1")
+            await ledger.record(Submission(user_id, 1, "solo", None))
+            await wait_until(lambda: is_folded(database), seconds=SOON_SECONDS)
+    row = await database.fetch_one("SELECT score FROM standing")
+    assert row is not None
+    assert row["score"] == WAKE_UPS
+
+
+def test_worker_takes_a_silent_redis_for_one_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other error of the consumer is logged as a bug, with its traceback."""
+    monkeypatch.setattr(service.backends.broker, "_TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broker = connect_broker(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        consumer = broker.consume(STANDINGS_QUEUE)
+        with pytest.raises(ConnectionClosed, match="Timeout"):
+            next(consumer)
+        disconnect_broker(broker)

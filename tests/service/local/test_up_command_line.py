@@ -1,0 +1,67 @@
+"""The command line's manners: one line on stderr and exit status 1 for a mistake, fast help."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.up_process import run_leaderboard
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["up", "--port", "70000"], "Invalid value for '--port': 70000 is not in the range"),
+        (["up", "--processes", "x"], "'x' is not a valid whole number from 1 to 64"),
+        (["populate", "--sessions", "1"], "Missing option '--players'; see `leaderboard populate"),
+        (["upp"], "No such command 'upp'"),
+    ],
+)
+def test_mistake_is_one_line_that_names_it(arguments: list[str], message: str) -> None:
+    answer = run_leaderboard(*arguments)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("error: ")
+    assert message in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["up", "api", "worker", "simulate", "migrate"])
+def test_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
+    answer = run_leaderboard(
+        command,
+        environment={
+            "LEADERBOARD_DATABASE_POOL_SIZE": "abc",
+            "LEADERBOARD_DATA_DIR": str(tmp_path),
+        },
+    )
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("error: LEADERBOARD_DATABASE_POOL_SIZE='abc' is not usable")
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["audit", "rebuild", "migrate"])
+def test_command_without_any_servers_says_both_ways(command: str, tmp_path: Path) -> None:
+    answer = run_leaderboard(command, "--data-dir", tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "no `leaderboard up` runs in" in answer.stderr
+    assert "DATABASE_URL" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("up", "api", "worker", "scheduler", "migrate", "populate"),
+        *("audit", "rebuild", "simulate", "dashboard"),
+    ],
+)
+def test_help_explains_every_option(command: str) -> None:
+    answer = run_leaderboard(command, "--help")
+    assert answer.returncode == 0
+    assert run_leaderboard(command, "-h").stdout == answer.stdout
+    assert f"Usage: leaderboard {command}" in answer.stdout
+    _, *options = re.split(r"\n  (?=-)", answer.stdout)
+    assert options
+    for option in options:
+        name, _, meaning = re.sub(r"\s{2,}", "\n", option).partition("\n")
+        assert len(meaning.split()) > 1, name

@@ -1,0 +1,96 @@
+"""`leaderboard audit` of whole boards: many differences, several seasons, and folds meanwhile."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys
+from service.maintenance.audit import audit
+from service.maintenance.populate import populate
+from service.settings.settings import Settings
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import (
+    find_global_season,
+    make_players,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
+
+
+async def test_audit_shows_ten_differences_and_counts_all(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await make_players_with_scores(database, range(25))
+    await refresher.refresh()
+    await database.fetch("UPDATE standing SET sessions = sessions + 1")
+    assert not await audit(settings)
+    told = capsys.readouterr().out
+    assert told.count("sessions is 2, by the ledger 1") == 10
+    assert "and 15 more" in told
+    assert told.endswith("\n25 differences\n")
+
+
+async def test_audit_counts_a_board_that_is_missing_as_a_whole(
+    database: Database,
+    settings: Settings,
+    redis: Redis,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """More players differ than are compared at once."""
+    await populate(settings, players=21_000, sessions=42_000, seed=1, reset=False)
+    assert await audit(settings)
+    rows = await database.fetch("SELECT count(*) FROM standing")
+    keys = SeasonKeys.of(await find_global_season(database))
+    await redis.delete(keys.index)
+
+    assert not await audit(settings)
+    assert f"\n{rows[0]['count']:,} differences\n" in capsys.readouterr().out
+
+
+async def test_audit_looks_at_every_open_season(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    low = await make_season(database, "low", direction="low")
+    user_ids = await make_players_with_scores(database, range(6))
+    await refresher.refresh()
+    assert await audit(settings)
+    assert "12 standings in 2 open seasons" in capsys.readouterr().out
+
+    await database.fetch(
+        "UPDATE standing SET score = 3, sort_score = 3 WHERE season_id = $1 AND player_id = $2",
+        low,
+        user_ids[0],
+    )
+    assert not await audit(settings)
+    assert f"season {low}, player {user_ids[0]}: score is 3" in capsys.readouterr().out
+
+
+async def test_audit_is_right_while_scores_are_folded(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    user_ids = await make_players(database, 200)
+    ended = asyncio.Event()
+
+    async def submit() -> None:
+        while not ended.is_set():
+            await record_scores(database, *((user_id, 3) for user_id in user_ids))
+
+    async def fold() -> None:
+        while not ended.is_set():
+            await refresher.refresh()
+
+    await refresher.refresh()
+    traffic = [asyncio.create_task(submit()), asyncio.create_task(fold())]
+    for _ in range(3):
+        assert await audit(settings)
+    ended.set()
+    await asyncio.gather(*traffic)

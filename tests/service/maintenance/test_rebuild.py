@@ -1,0 +1,248 @@
+"""`leaderboard rebuild`: standings, ranks and index again from the ledger."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.errors import CacheUnavailable
+from service.maintenance.audit import audit
+from service.maintenance.progress import Report
+from service.maintenance.rebuild import _mend_standings, rebuild
+from service.settings.settings import Settings
+from service.standings.locks import hold_writer_lock
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import (
+    make_players,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
+from tests.support.waiting import wait_until
+
+COLUMNS = "season_id, player_id, score, sort_score, sessions, reached_at, rank"
+
+
+async def read_standings(database: Database) -> list[tuple[object, ...]]:
+    rows = await database.fetch(
+        f"SELECT {COLUMNS} FROM ranked_standing ORDER BY season_id, player_id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def count_pending(database: Database) -> int:
+    rows = await database.fetch("SELECT count(*) FROM pending_session")
+    return int(rows[0]["count"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM standing",
+        "UPDATE standing SET score = -score, sort_score = -sort_score WHERE player_id % 3 = 0",
+        "UPDATE standing SET sessions = sessions + 1, reached_at = now()",
+        "UPDATE rank_block SET ranks[1] = ranks[1] + 1",
+        "DELETE FROM rank_block",
+        "UPDATE season SET players = players + 5",
+        """
+        INSERT INTO standing (season_id, player_id, score, sort_score, sessions)
+        SELECT id, 999, 1, -1, 1 FROM season
+        """,
+        "INSERT INTO pending_session VALUES (999999)",
+    ],
+)
+async def test_rebuild_mends(
+    database: Database, settings: Settings, refresher: Refresher, damage: str
+) -> None:
+    user_ids = await make_players_with_scores(database, [5, 7, 7, 0, -3, 12] * 5)
+    await make_season(database, "low", direction="low")
+    await record_scores(database, *((user_id, 4) for user_id in user_ids[::2]), game_mode="duo")
+    await refresher.refresh()
+    await rebuild(settings)
+    right = await read_standings(database)
+
+    await database.fetch(damage)
+    assert not await audit(settings)
+    await rebuild(settings)
+
+    assert await read_standings(database) == right
+    assert await audit(settings)
+
+
+async def test_rebuild_counts_sessions_where_they_count(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    now = datetime.now(UTC)
+    await make_season(database, "duo", game_mode="duo")
+    await make_season(database, "low", direction="low")
+    await make_season(database, "past", ends_at=now - timedelta(days=1))
+    await make_season(database, "to come", starts_at=now + timedelta(days=1))
+    await make_season(database, "best", operator="best")
+    user_ids = await make_players_with_scores(database, [5, 7, 7, 0, -3])
+    await record_scores(database, *((user_id, 4) for user_id in user_ids[:3]), game_mode="duo")
+    await refresher.refresh()
+    folded = [row[:-1] for row in await read_standings(database)]
+
+    await database.fetch("DELETE FROM standing")
+    await rebuild(settings)
+
+    assert [row[:-1] for row in await read_standings(database)] == folded
+    assert await audit(settings)
+
+
+async def test_rebuild_leaves_closed_seasons_alone(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    closed = await make_season(database, "closed")
+    await make_players_with_scores(database, [1, 2, 3])
+    await refresher.refresh()
+    await rebuild(settings)
+    await database.fetch("UPDATE season SET closed_at = now() WHERE id = $1", closed)
+    await database.fetch("UPDATE rank_block SET ranks = '{77, 77, 77}'")
+
+    await rebuild(settings)
+
+    rows = await database.fetch("SELECT rank FROM ranked_standing WHERE season_id = $1", closed)
+    assert [row["rank"] for row in rows] == [77, 77, 77]
+    rows = await database.fetch("SELECT rank FROM ranked_standing WHERE season_id <> $1", closed)
+    assert sorted(row["rank"] for row in rows) == [1, 2, 3]
+
+
+async def test_rebuild_writes_only_what_is_wrong(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    user_ids = await make_players_with_scores(database, [50, 40, 30, 20])
+    await refresher.refresh()
+    await rebuild(settings)
+    before = await database.fetch("SELECT player_id, xmin FROM standing")
+    await database.fetch("UPDATE standing SET sessions = 9 WHERE player_id = $1", user_ids[2])
+
+    await rebuild(settings)
+
+    after = await database.fetch("SELECT player_id, xmin FROM standing")
+    untouched = {row["player_id"] for row in before} - {user_ids[2]}
+    assert {tuple(row) for row in before if row["player_id"] in untouched} == {
+        tuple(row) for row in after if row["player_id"] in untouched
+    }
+
+
+async def test_rebuild_takes_what_is_pending(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    user_ids = await make_players_with_scores(database, [1, 2, 3])
+    await refresher.refresh()
+    await record_scores(database, (user_ids[0], 10))
+
+    await rebuild(settings)
+
+    assert await count_pending(database) == 0
+    assert await audit(settings)
+    assert (await refresher.refresh()).sessions == 0
+
+
+async def test_rebuild_leaves_what_is_committed_meanwhile_to_the_next_refresh(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    user_ids = await make_players_with_scores(database, [1, 2, 3])
+    await record_scores(database, (user_ids[0], 10))
+    async with (
+        hold_writer_lock(database, wait_seconds=5),
+        database.connect() as connection,
+        connection.transaction(isolation="repeatable_read"),
+    ):
+        # Its snapshot is taken here.
+        assert await connection.fetchval("SELECT count(*) FROM pending_session") == 4
+        await record_scores(database, (user_ids[0], 100), (user_ids[1], 200))
+        await _mend_standings(connection, Report())
+
+    assert await count_pending(database) == 2
+    rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")
+    assert [row["score"] for row in rows] == [11, 2, 3]
+    assert (await refresher.refresh()).sessions == 2
+    rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")
+    assert [row["score"] for row in rows] == [111, 202, 3]
+    assert await audit(settings)
+
+
+async def test_rebuild_under_traffic_loses_and_doubles_nothing(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    user_ids = await make_players(database, 20)
+    ended = asyncio.Event()
+    submitted = 0
+
+    async def submit() -> None:
+        nonlocal submitted
+        while not ended.is_set():
+            await record_scores(database, *((user_id, 1) for user_id in user_ids))
+            submitted += len(user_ids)
+
+    async def fold() -> None:
+        while not ended.is_set():
+            await refresher.refresh()
+
+    traffic = [asyncio.create_task(coroutine) for coroutine in (submit(), submit(), fold())]
+    for _ in range(3):
+        await rebuild(settings)
+    assert await audit(settings)
+    assert submitted > 0
+    ended.set()
+    await asyncio.gather(*traffic)
+
+    async def has_folded_all() -> bool:
+        await refresher.refresh()
+        return await count_pending(database) == 0
+
+    await wait_until(has_folded_all)
+    rows = await database.fetch(
+        "SELECT sum(sessions) AS sessions, sum(score) AS score FROM standing"
+    )
+    assert tuple(rows[0]) == (submitted, submitted)
+    assert await audit(settings)
+
+
+async def test_rebuild_without_redis_mends_the_standings_and_says_so(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    await make_players_with_scores(database, [1, 2, 3])
+    await refresher.refresh()
+    await database.fetch("DELETE FROM standing")
+    nowhere = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+
+    with pytest.raises(CacheUnavailable, match="the standings are right"):
+        await rebuild(nowhere)
+
+    await refresher.refresh()
+    assert await audit(settings)
+
+
+async def test_rebuild_makes_the_index_again(
+    database: Database, settings: Settings, refresher: Refresher, redis: Redis
+) -> None:
+    await make_players_with_scores(database, [1, 2, 3])
+    await refresher.refresh()
+    await redis.flushall()
+    await rebuild(settings)
+    assert await audit(settings)
+
+
+async def test_refresh_tells_what_to_do_where_standings_were_changed_past_it(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    redis: Redis,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, *_ = await make_players_with_scores(database, [30, 20, 10])
+    await refresher.refresh()
+    await database.fetch("DELETE FROM standing WHERE player_id = $1", first)
+    await redis.flushall()
+    await refresher.refresh()
+    assert "`leaderboard rebuild` mends it" in caplog.text
+    assert not await audit(settings)
+
+    await rebuild(settings)
+
+    assert await audit(settings)

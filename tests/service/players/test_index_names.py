@@ -1,0 +1,61 @@
+"""Names beside the index: whatever another database left there, nobody reads it as ours."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from service.api.app import create_app
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys, connect_redis
+from service.errors import CacheUnavailable
+from service.settings.settings import Settings
+from service.standings.index.writer import Index
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import find_global_season, make_player, record_scores
+from tests.support.serving import connect_client, run_app
+
+
+@asynccontextmanager
+async def connect_without_names(redis: Redis, settings: Settings) -> AsyncIterator[Redis]:
+    """Lend a client that may write everything but names, as if it was killed before those."""
+    user = "nameless"
+    commands = ["+@all", "-hset"]
+    await redis.acl_setuser(
+        user, enabled=True, nopass=True, keys=["*"], channels=["*"], commands=commands
+    )
+    url = settings.require_redis_url().replace("unix://", f"unix://{user}:any@")
+    nameless = connect_redis(settings.model_copy(update={"redis_url": url}))
+    try:
+        yield nameless
+    finally:
+        await nameless.aclose()
+        await redis.acl_deluser(user)
+
+
+async def test_no_name_of_another_database_is_shown(
+    database: Database, redis: Redis, refresher: Refresher, settings: Settings
+) -> None:
+    user_id = await make_player(database, "ada")
+    await record_scores(database, (user_id, 5))
+    await refresher.refresh()
+    # As after a restore: the same ids, and other players.
+    keys = SeasonKeys.of(await find_global_season(database))
+    without_score = 1_000
+    for strange_id in (user_id, without_score):
+        await redis.hset(keys.names_bucket(strange_id), str(strange_id), "somebody else")
+    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    app = create_app(settings)
+    async with run_app(app), connect_client(app) as client:
+
+        async def read_name() -> tuple[str, bool]:
+            answer = (await client.get(f"/api/leaderboard/rank/{user_id}")).json()
+            return answer["username"], answer.get("stale", False)
+
+        assert await read_name() == ("ada", True)
+        async with connect_without_names(redis, settings) as nameless:
+            with pytest.raises(CacheUnavailable):
+                await Index(nameless, database).rebuild_outdated()
+        assert await read_name() == ("ada", False)
+        assert not await redis.exists(keys.names_bucket(without_score))

@@ -1,0 +1,139 @@
+"""`POST /api/leaderboard/submit` and `/api/players`: status, body and headers of every answer."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from service.backends.database import Database
+from tests.support.factories import make_player
+
+SUBMIT = "/api/leaderboard/submit"
+KEY = "Idempotency-Key"
+
+# A plain request is answered ahead of the framework, one with a charset by the route.
+LANES = {"express": "application/json", "route": "application/json; charset=utf-8"}
+
+
+@pytest.fixture(params=LANES)
+def content_type(request: pytest.FixtureRequest) -> dict[str, str]:
+    return {"Content-Type": LANES[request.param]}
+
+
+async def fetch_sessions(database: Database) -> list[tuple[object, ...]]:
+    rows = await database.fetch(
+        "SELECT player_id, score, game_mode, idempotency_key FROM game_session ORDER BY id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_submit_answers_with_the_session(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    user_id = await make_player(database)
+    response = await client.post(
+        SUBMIT, content=b'{"user_id":%d,"score":42}' % user_id, headers=content_type
+    )
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    row = await database.fetch_one("SELECT id FROM game_session")
+    assert row is not None
+    assert response.json() == {"status": "success", "session_id": row["id"]}
+    assert await fetch_sessions(database) == [(user_id, 42, "solo", None)]
+
+
+async def test_submit_keeps_game_mode_and_key(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    user_id = await make_player(database)
+    response = await client.post(
+        SUBMIT,
+        content=f'{{"user_id":{user_id},"score":-7,"game_mode":"Düö 🎮"}}',
+        headers=content_type | {KEY: "match 17"},
+    )
+    assert response.status_code == 200, response.text
+    assert await fetch_sessions(database) == [(user_id, -7, "Düö 🎮", "match 17")]
+
+
+@pytest.mark.parametrize("score", [-(2**31), -1, 0, 1, 2**31 - 1])
+async def test_submit_takes_every_32_bit_score(
+    client: httpx.AsyncClient, database: Database, score: int
+) -> None:
+    user_id = await make_player(database)
+    response = await client.post(SUBMIT, json={"user_id": user_id, "score": score})
+    assert response.status_code == 200
+    assert await fetch_sessions(database) == [(user_id, score, "solo", None)]
+
+
+async def test_submit_for_an_unknown_player(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    response = await client.post(
+        SUBMIT, content=b'{"user_id":123,"score":42}', headers=content_type
+    )
+    assert response.status_code == 404
+    assert response.json() == {"error": "User not found", "code": "user_not_found"}
+    assert await fetch_sessions(database) == []
+
+
+async def test_submit_with_a_key_of_another_body(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    user_id = await make_player(database)
+    headers = content_type | {KEY: "k"}
+    first = b'{"user_id":%d,"score":1}' % user_id
+    other = b'{"user_id":%d,"score":2}' % user_id
+    answered = await client.post(SUBMIT, content=first, headers=headers)
+    refused = await client.post(SUBMIT, content=other, headers=headers)
+    again = await client.post(SUBMIT, content=first, headers=headers)
+    assert refused.status_code == 422
+    assert refused.json().keys() == {"error", "code"}
+    assert refused.json()["code"] == "idempotency_key_reused"
+    assert (again.status_code, again.json()) == (200, answered.json())
+    assert len(await fetch_sessions(database)) == 1
+
+
+async def test_session_ids_ascend(client: httpx.AsyncClient, database: Database) -> None:
+    user_id = await make_player(database)
+    ids = [
+        (await client.post(SUBMIT, json={"user_id": user_id, "score": 1})).json()["session_id"]
+        for _ in range(3)
+    ]
+    assert ids == sorted(set(ids))
+
+
+async def test_register_player(client: httpx.AsyncClient) -> None:
+    response = await client.post("/api/players", json={"username": "ada"})
+    assert response.status_code == 201
+    player = response.json()
+    assert player.keys() == {"user_id", "username", "joined_at"}
+    assert player["username"] == "ada"
+    age = datetime.now(UTC) - datetime.fromisoformat(player["joined_at"])
+    assert timedelta() <= age < timedelta(minutes=1)
+    found = await client.get(f"/api/players/{player['user_id']}")
+    assert (found.status_code, found.json()) == (200, player)
+
+
+@pytest.mark.parametrize("username", ["x", "x" * 255, "[/red]", "a b", "Ö" * 255, "👩‍👩‍👧"])
+async def test_register_player_keeps_any_name(client: httpx.AsyncClient, username: str) -> None:
+    response = await client.post("/api/players", json={"username": username})
+    assert response.status_code == 201, response.text
+    assert response.json()["username"] == username
+    found = await client.get("/api/players", params={"username": username})
+    assert (found.status_code, found.json()) == (200, response.json())
+
+
+async def test_register_player_under_a_taken_name(client: httpx.AsyncClient) -> None:
+    await client.post("/api/players", json={"username": "ada"})
+    response = await client.post("/api/players", json={"username": "ada"})
+    assert response.status_code == 409
+    assert response.json().keys() == {"error", "code"}
+    assert response.json()["code"] == "username_taken"
+    assert "'ada'" in response.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/players/123", "/api/players?username=nobody"])
+async def test_look_up_nobody(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert response.json() == {"error": "User not found", "code": "user_not_found"}

@@ -1,0 +1,296 @@
+"""Redis is a follower: whatever it lost, kept or holds of others, reads are right and it heals."""
+
+import struct
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.api.app import create_app
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys, connect_redis, encode_member
+from service.local.embedded import PostgresServer
+from service.settings.settings import Settings
+from service.standings.index.offset import Offset
+from service.standings.index.writer import Index, SeasonChange
+from service.standings.refresh.refresh import Refresher
+from service.standings.schemas import Top
+from tests.conftest import create_database
+from tests.support.board_model import BoardModel
+from tests.support.factories import find_global_season, make_players_with_scores, record_scores
+from tests.support.fresh_reads import read_fresh_top
+from tests.support.index_checks import assert_index_follows, read_index, read_offset
+from tests.support.serving import connect_client, run_app
+
+NOBODY_LISTENS = "redis://127.0.0.1:1"
+
+
+async def read(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    response = await client.get(f"/api/leaderboard/{path}")
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def model_ledger(database: Database) -> BoardModel:
+    """Return the board as the ledger has it."""
+    names = await database.fetch("SELECT id, username FROM player")
+    model = BoardModel({row["id"]: row["username"] for row in names})
+    for row in await database.fetch("SELECT player_id, score FROM game_session"):
+        model.add(row["player_id"], row["score"])
+    return model
+
+
+async def check_reads(
+    client: httpx.AsyncClient, database: Database, *, stale: bool | None = None
+) -> None:
+    """Check that top, ranks and neighbours are those of the ledger."""
+    model = await model_ledger(database)
+    answers = [await read(client, "top?limit=100")]
+    assert answers[0]["leaderboard"] == model.list_everybody()
+    for user_id in model.totals:
+        rank, around = (
+            await read(client, f"rank/{user_id}"),
+            await read(client, f"around/{user_id}"),
+        )
+        assert rank.items() >= model.read_rank(user_id).items()
+        assert around["leaderboard"] == model.list_around(user_id, 5)
+        answers += [rank, around]
+    if stale is not None:
+        assert {answer.get("stale", False) for answer in answers[1:]} == {stale}
+
+
+async def refresh_without_redis(settings: Settings) -> None:
+    """Fold and commit as a worker does that dies, or loses Redis, before it publishes."""
+    settings = settings.model_copy(update={"redis_url": NOBODY_LISTENS})
+    database = Database(settings, application_name="leaderboard tests")
+    redis = connect_redis(settings)
+    await database.open()
+    await Refresher(database, redis, settings).refresh()
+    await redis.aclose()
+    await database.close()
+
+
+@asynccontextmanager
+async def start_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Start another API process."""
+    async with run_app(create_app(settings)) as app, connect_client(app) as client:
+        yield client
+
+
+async def test_crash_between_commit_and_publish_is_mended_by_the_next_refresh(
+    refresher: Refresher, database: Database, redis: Redis, settings: Settings
+) -> None:
+    first, second = await make_players_with_scores(database, [10, 5])
+    await refresher.refresh()
+    season_id = await find_global_season(database)
+    for _ in range(2):
+        await record_scores(database, (second, 50))
+        await refresh_without_redis(settings)
+    assert await read_index(redis, season_id) == {first: -10, second: -5}
+    await refresher.refresh()
+    assert await read_index(redis, season_id) == {first: -10, second: -105}
+    await assert_index_follows(redis, database)
+
+
+async def test_crash_between_commit_and_publish_is_mended_by_a_refresh_with_more_to_fold(
+    refresher: Refresher, database: Database, redis: Redis, settings: Settings
+) -> None:
+    first, second = await make_players_with_scores(database, [10, 5])
+    await refresher.refresh()
+    await record_scores(database, (second, 50))
+    await refresh_without_redis(settings)
+    await record_scores(database, (first, 7))
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+
+
+async def test_flushed_redis_is_filled_again(
+    client: httpx.AsyncClient, refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    await make_players_with_scores(database, [10, 5, 5])
+    await refresher.refresh()
+    await read_fresh_top(client, database)
+    await redis.flushall()
+    await check_reads(client, database, stale=True)
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+    await check_reads(client, database, stale=False)
+
+
+@pytest.mark.parametrize("lost", ["offset", "top", "names"])
+async def test_single_lost_key_makes_no_read_wrong(
+    client: httpx.AsyncClient, refresher: Refresher, database: Database, redis: Redis, lost: str
+) -> None:
+    first, *_ = await make_players_with_scores(database, [10, 5, 5])
+    await refresher.refresh()
+    await read_fresh_top(client, database)
+    keys = SeasonKeys.of(await find_global_season(database))
+    name = keys.names_bucket(first) if lost == "names" else getattr(keys, lost)
+    assert await redis.delete(name) == 1
+    await check_reads(client, database)
+    await record_scores(database, (first, 1))
+    await refresher.refresh()
+    await read_fresh_top(client, database)
+    await check_reads(client, database, stale=False)
+
+
+async def test_redis_with_an_older_copy_is_noticed_and_mended(
+    client: httpx.AsyncClient, refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    _, second = await make_players_with_scores(database, [10, 5])
+    await refresher.refresh()
+    keys = SeasonKeys.of(await find_global_season(database))
+    copies = {name: await redis.dump(name) for name in (keys.index, keys.offset, keys.top)}
+    await record_scores(database, (second, 50))
+    await refresher.refresh()
+    await read_fresh_top(client, database)
+    await check_reads(client, database, stale=False)
+    for name, copy in copies.items():
+        assert copy is not None
+        await redis.restore(name, 0, copy, replace=True)
+    await check_reads(client, database, stale=True)
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+    await check_reads(client, database, stale=False)
+
+
+@asynccontextmanager
+async def publish_another_database(
+    postgres: PostgresServer, template_database: str, settings: Settings
+) -> AsyncIterator[None]:
+    """Leave in our Redis what a service with another database has published there."""
+    async with create_database(postgres, template_database) as url:
+        theirs = settings.model_copy(update={"database_url": url})
+        database, redis = Database(theirs, application_name="theirs"), connect_redis(theirs)
+        await database.open()
+        await redis.flushall()
+        await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+        await make_players_with_scores(database, [1_000, 2_000, 3_000, 4_000, 5_000])
+        await Refresher(database, redis, theirs).refresh()
+        await redis.aclose()
+        await database.close()
+        yield
+
+
+@pytest.mark.parametrize("started", ["before", "after"])
+async def test_redis_of_another_database_is_noticed_and_mended(
+    settings: Settings,
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    postgres: PostgresServer,
+    template_database: str,
+    started: str,
+) -> None:
+    await make_players_with_scores(database, [10, 5, 5])
+    await refresher.refresh()
+    another = publish_another_database(postgres, template_database, settings)
+    async with AsyncExitStack() as stack:
+        if started == "before":
+            client = await stack.enter_async_context(start_client(settings))
+            await read_fresh_top(client, database)
+            await stack.enter_async_context(another)
+        else:
+            await stack.enter_async_context(another)
+            client = await stack.enter_async_context(start_client(settings))
+        await check_reads(client, database, stale=True)
+        await refresher.refresh()
+        await assert_index_follows(redis, database)
+        await read_fresh_top(client, database)
+        await check_reads(client, database, stale=False)
+
+
+@pytest.mark.parametrize("offset", [b"", b"nonsense", b"\xff\xfe", b":0/0@0", b"x:1/3@1"])
+async def test_offset_that_is_none_of_ours_is_mended(
+    client: httpx.AsyncClient,
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    offset: bytes,
+) -> None:
+    await make_players_with_scores(database, [10, 5, 5])
+    await refresher.refresh()
+    await read_fresh_top(client, database)
+    await redis.set(SeasonKeys.of(await find_global_season(database)).offset, offset)
+    await check_reads(client, database, stale=True)
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+    await check_reads(client, database, stale=False)
+
+
+async def test_rebuild_given_up_halfway_leaves_the_old_index_and_no_trace(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    await make_players_with_scores(database, [10, 5])
+    await refresher.refresh()
+    season_id = await find_global_season(database)
+    keys = SeasonKeys.of(season_id)
+    before = await read_index(redis, season_id)
+    # What a killed rebuild has loaded so far.
+    abandoned = f"{keys.new_index}:1"
+    await redis.zadd(abandoned, {encode_member(99): -99})
+    assert await read_index(redis, season_id) == before
+    await redis.delete(keys.offset)
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+    assert await redis.keys(f"{keys.new_index}*") == [abandoned.encode()]
+    assert await redis.ttl(keys.index) == -1
+
+
+async def test_rebuild_of_many_standings(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    """More than one load and one chunk of a load."""
+    await database.fetch(
+        "INSERT INTO player (username) SELECT 'p' || number FROM generate_series(1, 21000) number"
+    )
+    await database.fetch(
+        """
+        INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
+        SELECT $1, id, id % 1000 - 500, 500 - id % 1000, 1, now() FROM player
+        """,
+        await find_global_season(database),
+    )
+    await database.fetch("UPDATE season SET players = 21000")
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+
+
+async def test_publish_refuses_a_gap(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [5])
+    await refresher.refresh()
+    season_id = await find_global_season(database)
+    before = await read_index(redis, season_id)
+    offset = await read_offset(redis, season_id)
+    assert offset is not None
+    index = Index(redis, database)
+    now = datetime.now(UTC)
+
+    def make_change(epoch: str, previous: int) -> SeasonChange:
+        return SeasonChange(
+            season_id=season_id,
+            previous=Offset(epoch, previous, 1, now),
+            offset=Offset(epoch, previous + 1, 1, now),
+            top=Top(leaderboard=[], players=0, as_of=now),
+            packed=struct.pack(">qq", user_id, -99),
+        )
+
+    for epoch, previous in (offset.epoch, 2), (offset.epoch, 0), ("another", 1), ("", 1):
+        assert not await index.publish(make_change(epoch, previous))
+        assert await read_index(redis, season_id) == before
+        assert await read_offset(redis, season_id) == offset
+    # An index that lost a player, as its size tells.
+    await redis.zrem(SeasonKeys.of(season_id).index, encode_member(user_id))
+    assert not await index.publish(make_change(offset.epoch, 1))
+    await redis.zadd(SeasonKeys.of(season_id).index, {encode_member(user_id): -5})
+    assert await index.publish(make_change(offset.epoch, 1))
+    assert await read_index(redis, season_id) == {user_id: -99}
+    # The same once more, as after an answer that was lost.
+    assert not await index.publish(make_change(offset.epoch, 1))

@@ -1,0 +1,209 @@
+"""The statements of the hot paths probe their indexes, whatever the statistics say."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from service.backends.database import Database, load_sql
+from service.local.embedded import PostgresServer, ValkeyServer
+from service.settings.settings import load_settings
+from tests.conftest import create_database
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PLAYERS = 20_000
+BIG_TABLES = {"player", "game_session", "standing"}
+ORDER = "standing_season_id_sort_score_player_id"
+
+# What the planner knows: nothing, that everything is empty, the truth, or a truth that tempts it,
+# because almost everybody ties in one of two seasons and one player has half of all sessions.
+STATISTICS = ("none", "of empty tables", "current", "skewed")
+
+SEED = """
+    INSERT INTO player (username) SELECT 'player ' || number FROM generate_series(1, $1::int) number
+"""
+SESSIONS = """
+    INSERT INTO game_session (player_id, score, idempotency_key)
+    SELECT
+        CASE WHEN $2 AND number % 2 = 0 THEN 1 ELSE 1 + number % $1 END,
+        number % 1000,
+        CASE WHEN number % 3 = 0 THEN number::text END
+    FROM generate_series(1, 2 * $1::int) number
+"""
+STANDINGS = """
+    INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
+    SELECT 1, id, score, -score, 1, now()
+    FROM player, LATERAL (
+        SELECT CASE WHEN $1 AND id % 100 > 0 THEN 0 ELSE id % 5000 END AS score
+    ) AS made
+"""
+PENDING = "INSERT INTO pending_session (session_id) SELECT id FROM game_session WHERE id % 40 = 0"
+
+
+@dataclass
+class Case:
+    """A statement with parameters as in production, and the indexes that its comment names."""
+
+    noun: str
+    name: str
+    parameters: tuple[object, ...]
+    indexes: set[str]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str]]:
+    user_ids = [1 + line * 37 % PLAYERS for line in range(size)]
+    keys = [str(3 * line) for line in range(size)]
+    return user_ids, [1] * size, ["solo"] * size, keys
+
+
+CASES = [
+    *(
+        Case("sessions", "record_sessions", make_batch(size), {"player_pkey"})
+        for size in (1, 20, 500)
+    ),
+    *(
+        Case("sessions", "record_keyless_sessions", make_batch(size)[:3], {"player_pkey"})
+        for size in (1, 20, 500)
+    ),
+    *(
+        Case(
+            "sessions",
+            "find_keyed_sessions",
+            (make_batch(size)[0], make_batch(size)[3]),
+            {"game_session_player_id_idempotency_key"},
+        )
+        for size in (1, 500)
+    ),
+    *(
+        Case("standings", "fold_sessions", (size,), {"game_session_pkey", "standing_pkey"})
+        for size in (1, 10_000)
+    ),
+    *(Case("standings", "select_top", (1, limit), {ORDER, "player_pkey"}) for limit in (1, 100)),
+    Case("standings", "read_standing", (1, 9_999, 20_000), {"standing_pkey", ORDER, "player_pkey"}),
+    Case("standings", "read_total", (1, 9_999), {"game_session_player_id_id"}),
+    Case("standings", "count_total", (1, 9_999), {"game_session_player_id_id", ORDER}),
+    *(
+        Case(
+            "standings",
+            "select_neighbours",
+            (1, 9_999, radius),
+            {"standing_pkey", ORDER, "player_pkey"},
+        )
+        for radius in (1, 50)
+    ),
+    *(
+        Case("standings", "select_page", (1, position, limit), {ORDER, "player_pkey"})
+        for position, limit in ((0, 1_000), (9_000, 100))
+    ),
+    *(
+        Case("players", "find_usernames", (list(range(1, size + 1)),), {"player_pkey"})
+        for size in (1, 256, 10_000)
+    ),
+    *(
+        Case(
+            "players",
+            "list_player_sessions",
+            (user_id, 2**63 - 1, limit),
+            {"game_session_player_id_id"},
+        )
+        for user_id in (1, 9_999)
+        for limit in (2, 101)
+    ),
+    Case("players", "find_player", (9_999,), {"player_pkey"}),
+    Case("players", "find_player_by_username", ("player 9999",), {"player_username_key"}),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=STATISTICS)
+async def filled_database(
+    postgres: PostgresServer,
+    valkey: ValkeyServer,
+    template_database: str,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Database]:
+    skewed = request.param == "skewed"
+    async with create_database(postgres, template_database) as url:
+        settings = load_settings(database_url=url, redis_url=valkey.url)
+        database = Database(settings, application_name="leaderboard tests")
+        await database.open()
+        if request.param == "of empty tables":
+            await database.fetch("ANALYZE")
+        await database.fetch(SEED, PLAYERS)
+        await database.fetch(SESSIONS, PLAYERS, skewed)
+        await database.fetch(STANDINGS, skewed)
+        await database.fetch(PENDING)
+        if skewed or request.param == "current":
+            await database.fetch("ANALYZE")
+        yield database
+        await database.close()
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_statement_probes_its_indexes(
+    filled_database: Database, case: Case, mode: str
+) -> None:
+    plan = await explain(filled_database, case, mode, "FORMAT JSON")
+    nodes = list(walk(plan))
+    scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+    assert scanned & BIG_TABLES == set(), json.dumps(plan, indent=1)
+    used = {node["Index Name"] for node in nodes if "Index Name" in node}
+    for node in nodes:
+        used |= set(node.get("Conflict Arbiter Indexes", []))
+    assert case.indexes <= used, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize(
+    ("name", "parameters", "rows"),
+    [
+        ("select_top", (1, 100), 100),
+        ("select_neighbours", (1, 500, 50), 101),
+        ("select_page", (1, 500, 100), 100),
+    ],
+)
+async def test_statement_reads_no_more_players_than_it_lists(
+    filled_database: Database, name: str, parameters: tuple[object, ...], rows: int, mode: str
+) -> None:
+    case = Case("standings", name, parameters, set())
+    plan = await explain(filled_database, case, mode, "ANALYZE, FORMAT JSON")
+    read = sum(
+        node["Actual Rows"] * node["Actual Loops"]
+        for node in walk(plan)
+        if node.get("Relation Name") == "player"
+    )
+    assert read <= rows, json.dumps(plan, indent=1)
+
+
+async def explain(database: Database, case: Case, mode: str, options: str) -> dict[str, Any]:
+    """Return the plan of a prepared statement, as the driver has them."""
+    arguments = ", ".join(write_literal(parameter) for parameter in case.parameters)
+    async with database.transaction() as connection:
+        await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        await connection.execute(f"PREPARE plan_test AS {load_sql(case.noun, case.name)}")
+        try:
+            text = await connection.fetchval(f"EXPLAIN ({options}) EXECUTE plan_test({arguments})")
+        finally:
+            await connection.execute("DEALLOCATE plan_test")
+    (explained,) = json.loads(text)
+    plan: dict[str, Any] = explained["Plan"]
+    return plan
+
+
+def write_literal(parameter: object) -> str:
+    if isinstance(parameter, list):
+        return "'{" + ",".join(f'"{element}"' for element in parameter) + "}'"
+    return f"'{parameter}'"
+
+
+def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from walk(child)

@@ -1,0 +1,276 @@
+"""`leaderboard rebuild` compares the index with the standings, and makes again what differs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys, encode_member
+from service.errors import DatabaseUnavailable
+from service.maintenance.audit import audit
+from service.maintenance.rebuild import rebuild
+from service.settings.settings import Settings
+from service.standings.index.writer import Index
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import find_global_season, make_players_with_scores, record_scores
+from tests.support.index_checks import assert_index_follows, read_index
+from tests.support.waiting import wait_until
+
+PLAYERS = 21_000
+
+Damage = Callable[[Redis, SeasonKeys, list[int]], Awaitable[object]]
+
+
+async def make_board(database: Database, *, score: str) -> list[int]:
+    """Fill three loads of ten chunks and more; return the players in their order."""
+    await database.fetch(
+        f"INSERT INTO player (username) SELECT 'p' || n FROM generate_series(1, {PLAYERS}) n"
+    )
+    await database.fetch(
+        f"""
+        INSERT INTO game_session (player_id, score, game_mode, submitted_at)
+        SELECT id, {score}, 'solo', now() FROM player
+        """
+    )
+    rows = await database.fetch(f"SELECT id FROM player ORDER BY {score} DESC, id")
+    return [row["id"] for row in rows]
+
+
+async def count_calls(redis: Redis, command: str) -> int:
+    stats = await redis.info("commandstats")
+    return int(stats.get(f"cmdstat_{command}", {}).get("calls", 0))
+
+
+async def test_rebuild_leaves_a_right_index_and_its_names_as_they_are(
+    database: Database, settings: Settings, redis: Redis
+) -> None:
+    await make_board(database, score="id % 1000 - 500")
+    await rebuild(settings)
+    writes = [await count_calls(redis, command) for command in ("zadd", "hset", "rename")]
+
+    await rebuild(settings)
+
+    assert writes == [await count_calls(redis, command) for command in ("zadd", "hset", "rename")]
+    assert await redis.ttl(SeasonKeys.of(await find_global_season(database)).index) == -1
+    await assert_index_follows(redis, database)
+    assert await audit(settings)
+
+
+@pytest.mark.parametrize("place", [0, 999, 10_000, PLAYERS - 1])
+async def test_rebuild_finds_one_wrong_score(
+    database: Database, settings: Settings, redis: Redis, place: int
+) -> None:
+    user_ids = await make_board(database, score="500 - id")
+    await rebuild(settings)
+    keys = SeasonKeys.of(await find_global_season(database))
+    right = await redis.zrange(keys.index, 0, -1, withscores=True)
+    member = encode_member(user_ids[place])
+    # Everybody is still in the same place.
+    await redis.zincrby(keys.index, 0.5, member)
+
+    await rebuild(settings)
+
+    assert await redis.zrange(keys.index, 0, -1, withscores=True) == right
+    await assert_index_follows(redis, database)
+
+
+async def add_stranger(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
+    await redis.zadd(keys.index, {encode_member(999_999): 10_000})
+
+
+async def lose_last(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
+    await redis.zpopmax(keys.index)
+
+
+async def lose_all(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
+    await redis.delete(keys.index)
+
+
+async def swap_scores(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
+    first, last = encode_member(user_ids[0]), encode_member(user_ids[-1])
+    await redis.zadd(keys.index, {first: 500, last: -499})
+
+
+async def replace_player(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
+    await redis.zrem(keys.index, encode_member(user_ids[-1]))
+    await redis.zadd(keys.index, {encode_member(999_999): 500})
+
+
+async def spoil_index(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
+    await redis.delete(keys.index)
+    await redis.set(keys.index, "nonsense")
+
+
+async def spoil_top(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
+    await redis.set(keys.top, "nonsense")
+
+
+async def lose_offset(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
+    await redis.delete(keys.offset)
+
+
+async def change_name(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
+    user_id = user_ids[-1]
+    await redis.hset(keys.names_bucket(user_id), str(user_id), "somebody else")
+
+
+async def lose_name(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
+    await redis.hdel(keys.names_bucket(user_ids[7]), str(user_ids[7]))
+
+
+async def spoil_names(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
+    bucket = keys.names_bucket(user_ids[7])
+    await redis.delete(bucket)
+    await redis.set(bucket, "nonsense")
+
+
+async def flush(redis: Redis, _: SeasonKeys, __: list[int]) -> None:
+    await redis.flushall()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        add_stranger,
+        lose_last,
+        lose_all,
+        swap_scores,
+        replace_player,
+        spoil_index,
+        spoil_top,
+        lose_offset,
+        change_name,
+        lose_name,
+        spoil_names,
+        flush,
+    ],
+)
+async def test_rebuild_mends_what_redis_holds(
+    database: Database, settings: Settings, redis: Redis, damage: Damage
+) -> None:
+    user_ids = await make_players_with_scores(database, [500 - place for place in range(200)])
+    await rebuild(settings)
+    keys = SeasonKeys.of(await find_global_season(database))
+    before = await redis.hgetall(keys.names_bucket(user_ids[7]))
+    await damage(redis, keys, user_ids)
+
+    await rebuild(settings)
+
+    await assert_index_follows(redis, database)
+    assert await redis.hgetall(keys.names_bucket(user_ids[7])) == before
+    assert await audit(settings)
+
+
+async def test_rebuild_mends_the_index_of_nobody(
+    database: Database, settings: Settings, redis: Redis
+) -> None:
+    await rebuild(settings)
+    await spoil_index(redis, SeasonKeys.of(await find_global_season(database)), [])
+
+    await rebuild(settings)
+
+    await assert_index_follows(redis, database)
+    assert await audit(settings)
+
+
+async def compare(index: Index) -> None:
+    await index.find_right(await index.read_epochs())
+
+
+async def make_again(index: Index) -> None:
+    for season_id in await index.read_epochs():
+        await index.rebuild(season_id)
+
+
+@pytest.mark.parametrize(
+    ("table", "scan"), [("standing", compare), ("player", compare), ("standing", make_again)]
+)
+async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    redis: Redis,
+    table: str,
+    scan: Callable[[Index], Awaitable[None]],
+) -> None:
+    await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
+    hurried = Database(
+        settings.model_copy(update={"database_timeout_seconds": 0.5}),
+        application_name="leaderboard tests",
+    )
+    await hurried.open()
+    async with database.transaction() as connection:
+        await connection.execute(f"LOCK TABLE {table}")
+        with pytest.raises(DatabaseUnavailable):
+            await scan(Index(redis, hurried))
+    await hurried.close()
+
+
+async def test_rebuild_drops_names_of_strangers(
+    database: Database, settings: Settings, redis: Redis
+) -> None:
+    first, *_ = await make_players_with_scores(database, [5, 7])
+    await rebuild(settings)
+    bucket = SeasonKeys.of(await find_global_season(database)).names_bucket(first)
+    right = await redis.hgetall(bucket)
+    await redis.hset(bucket, "63", "nobody")
+    await rebuild(settings)
+    assert await redis.hgetall(bucket) == right
+
+
+async def test_index_found_right_is_made_again_where_somebody_wrote_since(
+    database: Database, refresher: Refresher, redis: Redis
+) -> None:
+    first, _ = await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
+    season_id = await find_global_season(database)
+    index = Index(redis, database)
+    right = await index.find_right(await index.read_epochs())
+    assert list(right) == [season_id]
+
+    await record_scores(database, (first, 10))
+    await refresher.refresh()
+    # The database is taken back to where it was; Redis has gone on.
+    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    await database.fetch(
+        "UPDATE standing SET score = 5, sort_score = -5 WHERE player_id = $1", first
+    )
+
+    assert await index.rebuild_outdated(right) == [season_id]
+    assert (await read_index(redis, season_id))[first] == -5
+
+
+async def test_index_found_right_is_made_again_where_the_ledger_says_otherwise(
+    database: Database, refresher: Refresher, settings: Settings, redis: Redis
+) -> None:
+    first, _ = await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
+    await record_scores(database, (first, 10))
+    compared = await count_calls(redis, "zrange")
+
+    async def has_compared() -> bool:
+        return await count_calls(redis, "zrange") > compared
+
+    async with database.transaction() as connection:
+        # The ledger is read only when the index was found equal to the standings.
+        await connection.execute("LOCK TABLE pending_session IN SHARE MODE")
+        rebuilding = asyncio.create_task(rebuild(settings))
+        await wait_until(has_compared)
+    await rebuilding
+
+    season_id = await find_global_season(database)
+    assert (await read_index(redis, season_id))[first] == -15
+    assert await audit(settings)
+
+
+async def test_rebuild_notes_that_the_ranks_are_its_own(
+    database: Database, settings: Settings
+) -> None:
+    await make_players_with_scores(database, [5, 7])
+    for _ in range(2):
+        await rebuild(settings)
+        (row,) = await database.fetch("SELECT number, rerank_number FROM refresh_state")
+        assert row["number"] == row["rerank_number"]

@@ -1,0 +1,143 @@
+"""Which sessions a season counts, how a board turns them into an order, and where totals end."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.standings.refresh.refresh import Refresher
+from service.standings.top import select_top
+from tests.support.factories import (
+    find_global_season,
+    make_player,
+    make_players,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
+from tests.support.index_checks import (
+    assert_index_follows,
+    read_index,
+    read_offset,
+    read_standings,
+)
+
+MOST = 2**53
+
+
+async def test_season_counts_its_game_mode_only(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    duo = await make_season(database, "duo", game_mode="duo")
+    first, second = await make_players(database, 2)
+    await record_scores(database, (first, 1), (second, 2))
+    await record_scores(database, (first, 10), game_mode="duo")
+    await record_scores(database, (first, 100), game_mode="Duo")
+    await refresher.refresh()
+    assert await read_standings(database, duo) == {first: -10}
+    everything = await read_standings(database, await find_global_season(database))
+    assert everything == {first: -111, second: -2}
+    await assert_index_follows(redis, database)
+
+
+async def test_season_counts_its_own_time_only(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    past = await make_season(database, "past", ends_at=noon)
+    now = await make_season(database, "now", starts_at=noon, ends_at=noon + hour)
+    future = await make_season(database, "future", starts_at=noon + hour)
+    user_id = await make_player(database)
+    moments = [noon - hour, noon, noon + hour / 2, noon + hour, noon + 2 * hour]
+    session_ids = await record_scores(database, *((user_id, 10**line) for line in range(5)))
+    for session_id, moment in zip(session_ids, moments, strict=True):
+        await database.fetch(
+            "UPDATE game_session SET submitted_at = $2 WHERE id = $1", session_id, moment
+        )
+    await refresher.refresh()
+    assert await read_standings(database, past) == {user_id: -1}
+    assert await read_standings(database, now) == {user_id: -110}
+    assert await read_standings(database, future) == {user_id: -11_000}
+    await assert_index_follows(redis, database)
+
+
+async def test_closed_season_counts_nothing_any_more(
+    refresher: Refresher, database: Database
+) -> None:
+    season_id = await make_season(database, "closed")
+    (user_id,) = await make_players_with_scores(database, [5])
+    await refresher.refresh()
+    await database.fetch("UPDATE season SET closed_at = now() WHERE id = $1", season_id)
+    await record_scores(database, (user_id, 5))
+    await refresher.refresh()
+    assert await read_standings(database, season_id) == {user_id: -5}
+    assert await database.fetch("SELECT session_id FROM pending_session") == []
+
+
+async def test_season_that_a_refresh_did_not_change_keeps_its_offset(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    duo = await make_season(database, "duo", game_mode="duo")
+    user_id = await make_player(database)
+    await record_scores(database, (user_id, 1), game_mode="duo")
+    await refresher.refresh()
+    for _ in range(3):
+        await record_scores(database, (user_id, 1))
+        await refresher.refresh()
+    offset = await read_offset(redis, duo)
+    assert offset is not None
+    assert offset.number == 1
+    await record_scores(database, (user_id, 1), game_mode="duo")
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+
+
+async def test_low_board_ranks_the_lowest_first(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    golf = await make_season(database, "golf", direction="low")
+    first, second, third = await make_players_with_scores(database, [70, -1, 70])
+    await refresher.refresh()
+    assert await read_standings(database, golf) == {first: 70, second: -1, third: 70}
+    assert list(await read_index(redis, golf)) == [second, first, third]
+    async with database.connect() as connection:
+        top = await select_top(connection, golf, players=3, as_of=datetime.now(UTC))
+    assert [(entry.user_id, entry.total_score, entry.rank) for entry in top.leaderboard] == [
+        (second, -1, 1),
+        (first, 70, 2),
+        (third, 70, 2),
+    ]
+    await assert_index_follows(redis, database)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("direction", ["high", "low"])
+async def test_totals_stop_where_doubles_stop_being_exact(
+    refresher: Refresher, database: Database, redis: Redis, sign: int, direction: str
+) -> None:
+    season_id = await make_season(database, "extreme", direction=direction)
+    full, nearly = await make_players_with_scores(database, [sign, sign])
+    await refresher.refresh()
+    turn = -1 if direction == "high" else 1
+    for user_id, missing in (full, 10), (nearly, 11):
+        await database.fetch(
+            """
+            UPDATE standing SET score = $2, sort_score = $3 WHERE player_id = $1 AND season_id = $4
+            """,
+            user_id,
+            sign * (MOST - missing),
+            turn * sign * (MOST - missing),
+            season_id,
+        )
+    await record_scores(database, (full, sign * 100), (nearly, sign * 10))
+    await refresher.refresh()
+    await redis.flushall()
+    await refresher.refresh()
+    expected = {full: turn * sign * MOST, nearly: turn * sign * (MOST - 1)}
+    assert await read_standings(database, season_id) == expected
+    assert await read_index(redis, season_id) == expected
+    await record_scores(database, (full, -sign))
+    await refresher.refresh()
+    assert (await read_index(redis, season_id))[full] == turn * sign * (MOST - 1)

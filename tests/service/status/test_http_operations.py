@@ -1,0 +1,249 @@
+"""Health, status and the schema: what an operator and a client generator read."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+from redis.asyncio import Redis
+
+from service.api.openapi import EXAMPLES
+from service.backends.database import Database
+from service.backends.redis import SCHEDULER_KEY, WORKER_PROCESSES_KEY
+from service.settings.settings import Settings
+from service.standings.refresh.refresh import Refresher
+from service.standings.refresh.rerank import rerank
+from service.status.schemas import Status
+from tests.support.factories import make_player, make_players_with_scores, record_scores
+from tests.support.waiting import wait_until
+from tests.support.worker_process import run_worker
+
+
+async def read(client: httpx.AsyncClient, path: str) -> Any:
+    response = await client.get(path)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def read_status(client: httpx.AsyncClient) -> Status:
+    response = await client.get("/api/ops/status")
+    assert response.status_code == 200
+    return msgspec.json.decode(response.content, type=Status, strict=True)
+
+
+async def test_live_and_ready(client: httpx.AsyncClient) -> None:
+    assert await read(client, "/health/live") == {"status": "live"}
+    ready = await read(client, "/health/ready")
+    assert ready["status"] == "ready"
+    assert ready["parts"].keys() == {"postgresql", "redis", "worker"}
+    assert (ready["parts"]["postgresql"], ready["parts"]["redis"]) == ("ok", "ok")
+
+
+async def test_many_who_ask_at_once_leave_the_ranks_their_redis(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [1])
+    await refresher.refresh()
+    answers = await asyncio.gather(
+        *(client.get("/health/ready") for _ in range(200)),
+        client.get(f"/api/leaderboard/rank/{user_id}"),
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert "stale" not in answers[-1].json()
+
+
+async def test_ready_tells_that_no_worker_is_there(client: httpx.AsyncClient) -> None:
+    assert "ranks stand still" in (await read(client, "/health/ready"))["parts"]["worker"]
+
+
+async def test_status_of_a_service_at_rest(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    user_ids = await make_players_with_scores(database, [3, 2])
+    await refresher.refresh()
+    await rerank(database)
+    status = await read_status(client)
+    parts = status.parts
+    here = (parts.api.state, parts.postgresql.state, parts.redis.state, parts.index.state)
+    assert set(here) == {"ok"}
+    assert (parts.worker.state, parts.scheduler.state) == ("away", "away")
+    assert status.pending_sessions == 0
+    assert status.players is not None
+    assert (status.players.standing, status.players.highest_user_id) == (2, user_ids[-1])
+    assert status.refresh is not None
+    assert (status.refresh.number, status.refresh.sessions) == (1, 2)
+    assert status.rerank is not None
+    assert (status.rerank.number, status.rerank.ranks_changed) == (1, 2)
+    assert (parts.index.offset, parts.index.last_refresh, parts.index.behind) == (1, 1, 0)
+
+
+async def test_status_tells_since_when_the_stores_run(
+    client: httpx.AsyncClient, database: Database, redis: Redis
+) -> None:
+    parts = (await read_status(client)).parts
+    row = await database.fetch_one("SELECT pg_postmaster_start_time() AS started_at")
+    assert row is not None
+    assert parts.postgresql.started_at == row["started_at"]
+    uptime = timedelta(seconds=(await redis.info())["uptime_in_seconds"])
+    assert parts.redis.started_at is not None
+    off = datetime.now(UTC) - uptime - parts.redis.started_at
+    assert abs(off) < timedelta(seconds=2)
+
+
+async def test_junk_in_redis_is_no_error_of_the_status(
+    client: httpx.AsyncClient, redis: Redis
+) -> None:
+    for junk in "yesterday", "2026-01-01", b"\xff":
+        await redis.set(SCHEDULER_KEY, junk)
+        assert (await read_status(client)).parts.scheduler.state == "away"
+
+
+async def test_signs_of_the_dead_are_removed_of_whichever_release(
+    client: httpx.AsyncClient, redis: Redis
+) -> None:
+    signs: dict[Any, Any] = {
+        "older:1": '{"at": "2026-01-01T00:00:00Z", "process": {"name": "of another shape"}}',
+        "junk:1": "junk",
+        "zoneless:1": '{"at": "2026-01-01T00:00:00", "process": {}}',
+    }
+    await redis.hset(WORKER_PROCESSES_KEY, mapping=signs)
+    assert (await read_status(client)).parts.worker.state == "away"
+    assert await redis.hlen(WORKER_PROCESSES_KEY) == 0
+
+
+async def test_status_counts_what_waits(client: httpx.AsyncClient, database: Database) -> None:
+    user_id = await make_player(database)
+    session_ids = await record_scores(database, (user_id, 1), (user_id, 2), (user_id, 3))
+    status = await read_status(client)
+    assert (status.pending_sessions, status.highest_session_id) == (3, session_ids[-1])
+
+
+async def test_status_counts_requests_by_route(client: httpx.AsyncClient) -> None:
+    for path in "rank/1", "rank/2", "rank/x", "top", "top?limit=7", "around/1", "top?limit=0":
+        await client.get(f"/api/leaderboard/{path}")
+    routes = {route.route: route for route in (await read_status(client)).routes}
+    assert {
+        name: routes[f"GET /api/leaderboard/{name}"].count
+        for name in ("rank/{user_id}", "top", "around/{user_id}")
+    } == {"rank/{user_id}": 3, "top": 3, "around/{user_id}": 1}
+    assert all(route.server_errors == 0 for route in routes.values())
+    assert all(route.max_ms > 0 for route in routes.values())
+
+
+async def test_worker_comes_and_goes(
+    client: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [5])
+
+    async def is_here() -> bool:
+        return (await read_status(client)).parts.worker.state == "ok"
+
+    async def is_shown() -> bool:
+        freshness = (await read_status(client)).freshness
+        assert freshness is None or len(freshness.counts) == len(freshness.bounds_ms) + 1
+        return freshness is not None and sum(freshness.counts) == 1
+
+    async def is_folded() -> bool:
+        return (await read_status(client)).pending_sessions == 0
+
+    with run_worker(settings):
+        await wait_until(is_here)
+        await wait_until(is_folded)
+        await wait_until(is_shown)
+        assert (await read(client, "/health/ready"))["parts"]["worker"] == "ok"
+    assert not await is_here()
+    assert (await read_status(client)).freshness is None
+    assert "ranks stand still" in (await read(client, "/health/ready"))["parts"]["worker"]
+    # Without it, submits and reads go on.
+    await record_scores(database, (user_id, 100))
+    assert (await read(client, f"/api/leaderboard/rank/{user_id}"))["total_score"] == 5
+    assert not await is_folded()
+
+
+async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
+    schema = await read(client, "/schema")
+    assert schema["openapi"].startswith("3.1")
+    documented = {
+        (method.upper(), path) for path, methods in schema["paths"].items() for method in methods
+    }
+    assert documented >= {
+        ("POST", "/api/leaderboard/submit"),
+        ("GET", "/api/leaderboard/top"),
+        ("GET", "/api/leaderboard/rank/{user_id}"),
+        ("GET", "/api/leaderboard/around/{user_id}"),
+        ("GET", "/api/leaderboard/page"),
+        ("GET", "/api/leaderboard/stream"),
+        ("POST", "/api/players"),
+        ("GET", "/api/players"),
+        ("GET", "/api/players/{user_id}"),
+        ("GET", "/api/players/{user_id}/sessions"),
+        ("GET", "/api/ops/status"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+    }
+
+
+async def test_schema_documents_every_error_of_submit(client: httpx.AsyncClient) -> None:
+    submit = (await read(client, "/schema"))["paths"]["/api/leaderboard/submit"]["post"]
+    assert submit["responses"].keys() == {
+        "200", "400", "401", "403", "404", "413", "415", "422", "429", "503"
+    }  # fmt: skip
+    (header,) = submit["parameters"]
+    assert (header["name"].lower(), header["in"], header["required"]) == (
+        "idempotency-key",
+        "header",
+        False,
+    )
+
+
+def list_bodies(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every JSON body that the document describes, with a name for it."""
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            contents = {
+                status: answer.get("content", {})
+                for status, answer in operation["responses"].items()
+            }
+            contents["request"] = operation.get("requestBody", {}).get("content", {})
+            for part, content in contents.items():
+                if "application/json" in content:
+                    yield f"{method} {path} {part}", content["application/json"]
+
+
+async def test_schema_shows_an_example_of_every_body_and_error(client: httpx.AsyncClient) -> None:
+    schema = await read(client, "/schema")
+    names = {type(example).__name__: example for example in EXAMPLES}
+    without = []
+    for place, body in list_bodies(schema):
+        name = body["schema"].get("$ref", "").rpartition("/")[2]
+        if name == "ErrorAnswer":
+            for code, example in body["examples"].items():
+                assert example["value"]["code"] == code
+                assert len(example["value"]["error"]) > 10
+        elif name:
+            (shown,) = schema["components"]["schemas"][name].get("examples", [None])
+            if shown is None:
+                without.append(place)
+            else:
+                assert msgspec.convert(shown, type(names[name])) == names[name]
+        else:
+            assert "examples" in json.dumps(body), place
+    assert without == []
+    # Litestar's own examples are random letters.
+    assert "examples" not in schema["components"]["schemas"]["Entry"]["properties"]["username"]
+
+
+async def test_examples_are_what_is_answered(client: httpx.AsyncClient) -> None:
+    """The first lines of a game, as the examples tell it."""
+    shown = (await read(client, "/schema"))["components"]["schemas"]
+    (player,) = shown["RegisterPlayer"]["examples"]
+    assert (await client.post("/api/players", json=player)).status_code == 201
+    (score,) = shown["SubmitScore"]["examples"]
+    answer = await client.post("/api/leaderboard/submit", json=score)
+    assert answer.status_code == 200
+    assert answer.json().keys() == shown["SubmitAnswer"]["examples"][0].keys()
+    rank = await read(client, "/api/leaderboard/rank/1")
+    assert rank.keys() == shown["Rank"]["examples"][0].keys()

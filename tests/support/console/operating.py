@@ -1,0 +1,157 @@
+"""Operating the console in a test: time moves by hand, the screen is read as text."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from random import Random
+
+from textual import events
+from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import Input
+
+from dashboard.app import TICK_SECONDS, Console
+from dashboard.client.gateway import Gateway
+from dashboard.screens.live.board_view import BoardView
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.panel import Panel
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.service_peer import URL, ServicePeer
+
+_CHARACTERS = {
+    "space": " ",
+    "underscore": "_",
+    "minus": "-",
+    "slash": "/",
+    "full_stop": ".",
+    "question_mark": "?",
+}
+
+
+class Operator:
+    """Presses keys, lets time pass, reads what is shown."""
+
+    def __init__(self, console: Console, peer: ServicePeer) -> None:
+        self.console = console
+        self.peer = peer
+        self.clock = peer.clock
+
+    async def pass_time(self, seconds: float = TICK_SECONDS) -> None:
+        """Let time pass, and whoever wakes in it do all there is to do."""
+        end = self.clock.seconds + seconds
+        await self.draw()
+        while (at := self.clock.find_next()) is not None and at <= end + 1e-9:
+            self.clock.move(at)
+            await self.settle()
+        self.clock.move(end)
+        await self.draw()
+
+    async def draw(self) -> None:
+        """Lay out and draw until the screen stays as it is.
+
+        Textual puts drawing off by a sixtieth of a second, of real time.
+        """
+        await self.settle()
+        before, unchanged = "", 0
+        # A new screen is laid out in several turns, and looks the same after some of them.
+        while unchanged < 3:
+            now = self.screen_text
+            unchanged = unchanged + 1 if now == before else 0
+            before = now
+            self.console.screen._on_timer_update()
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Let everything happen that waits for nothing but its turn.
+
+        Clock and service are both in this loop: when it has nothing left to run, all is done,
+        however slow the machine.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if not loop._ready:  # type: ignore[attr-defined]
+                return
+            await asyncio.sleep(0)
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            self.send_key(key)
+            await self.draw()
+        await self.pass_time()
+
+    async def press_together(self, *keys: str) -> None:
+        """Press keys of which none has acted when the next arrives, as on a slow line."""
+        for key in keys:
+            self.send_key(key)
+        await self.pass_time()
+
+    def send_key(self, key: str) -> None:
+        self.send(events.Key(key, key if len(key) == 1 else _CHARACTERS.get(key)))
+
+    def send(self, event: events.Event) -> None:
+        """Let the terminal send something."""
+        driver = self.console._driver
+        assert driver is not None
+        event.set_sender(self.console)
+        driver.send_message(event)
+
+    async def click(self, kind: type[Widget], offset: tuple[int, int], times: int = 1) -> None:
+        await Pilot(self.console).click(kind, offset=offset, times=times)
+        await self.pass_time()
+
+    async def type(self, text: str) -> None:
+        names = {character: name for name, character in _CHARACTERS.items()}
+        await self.press(*(names.get(character, character) for character in text))
+
+    @property
+    def screen_text(self) -> str:
+        strips = self.console.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+    @property
+    def notice(self) -> str:
+        return self.read("#notice")
+
+    def read(self, selector: str) -> str:
+        widget = self.console.screen.query_one(selector, Widget)
+        assert isinstance(widget, Lines | Panel)
+        return widget.text
+
+    def read_field(self, selector: str) -> str:
+        return self.console.screen.query_one(selector, Input).value
+
+    @property
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.console._notifications]
+
+
+@asynccontextmanager
+async def open_console(
+    peer: ServicePeer,
+    size: tuple[int, int] = (120, 36),
+    *,
+    keymap: Mapping[str, str] | None = None,
+) -> AsyncIterator[Operator]:
+    """Run the console against a peer, before its first tick."""
+    console = Console(Gateway(URL, peer.transport), peer.clock, Random(7))
+    console.set_keymap(keymap or {})
+    async with console.run_test(size=size, notifications=True):
+        yield Operator(console, peer)
+
+
+@asynccontextmanager
+async def watch_live(
+    peer: ServicePeer | None = None,
+    size: tuple[int, int] = (120, 36),
+    *,
+    keymap: Mapping[str, str] | None = None,
+) -> AsyncIterator[Operator]:
+    """Run the console until it shows the peer's board."""
+    peer = peer or ServicePeer(FrozenClock())
+    async with open_console(peer, size, keymap=keymap) as operator:
+        await operator.pass_time()
+        yield operator
+
+
+def find_board(operator: Operator) -> BoardView:
+    return operator.console.screen.query_one(BoardView)

@@ -1,0 +1,206 @@
+"""A console whose runs are made up by the test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from dashboard.runs.desk import RunDesk
+from dashboard.runs.single_submit import HandAnswer, HandScore
+from dashboard.screens.simulate.screen import SimulateScreen
+from dashboard.simulation.errors import RunAway
+from dashboard.simulation.reports.report import (
+    ErrorReport,
+    GeneratorReport,
+    LatencyBucket,
+    LatencySummary,
+    LedgerReport,
+    RunReport,
+    RunState,
+    SecondReport,
+    SubmitReport,
+    TrafficReport,
+)
+from dashboard.simulation.reports.run_directory import Command, FoundRun, RunIdentity, RunSnapshot
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.operating import Operator, open_console
+from tests.support.console.service_peer import URL, ServicePeer
+
+IDENTITY = RunIdentity("cafe00", URL, "2026-11-23T12:00:00+00:00", 4_300, 1.0)
+
+ACCEPTED = HandAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms")
+
+
+def make_report(**changes: Any) -> RunReport:
+    """Return the figures of a run of two stages in its 41st second."""
+    latency = LatencySummary(8_000, 4.0, 3.2, 6.1, 8.4, 21.0, 96.0, 480.0)
+    recent = LatencySummary(2_900, 3.9, 3.1, 6.0, 8.0, 18.0, 90.0, 120.0)
+    traffic = TrafficReport(8_003, 7_990, 10, 0, 195.0, latency, recent)
+    report = RunReport(
+        run_id="cafe00",
+        url=URL,
+        state=RunState.RUNNING,
+        started_at="2026-11-23T12:00:00+00:00",
+        model="open",
+        rate=250.0,
+        duration_seconds=90.0,
+        players=1_000,
+        mix={"submit": 70.0, "top": 10.0, "rank": 20.0},
+        scores="lognormal",
+        stages="0-300x30,300x60",
+        users=None,
+        think_seconds=None,
+        seed=7,
+        planned=22_500,
+        pace=1.0,
+        target_rate=300.0,
+        active_users=None,
+        elapsed_seconds=41.2,
+        paused_seconds=0.0,
+        in_flight=3,
+        total=traffic,
+        kinds={"submit": traffic, "top": traffic, "rank": traffic},
+        latency_buckets=(
+            LatencyBucket(1.9, 500),
+            LatencyBucket(3.1, 5_000),
+            LatencyBucket(8.0, 2_000),
+            LatencyBucket(40.0, 480),
+            LatencyBucket(480.0, 20),
+        ),
+        errors=(
+            ErrorReport("submit", "queue_full", 9, 12.0, 14.5, "503: Too many submits wait."),
+            ErrorReport("rank", "[/x]", 1, 20.0, 20.0, "404: [@click=app.quit]gone[/]"),
+        ),
+        seconds=tuple(
+            SecondReport(second, min(second * 10, 300), min(second * 10, 300), 0, 0)
+            for second in range(42)
+        ),
+        generator=GeneratorReport(0.2, 1.1, 4.0, limited=False, cpu_share=0.12),
+        submits=SubmitReport("sim-cafe00-", 5_600, 5_590, 0, 10, 0, 5_590, 1, 5_590),
+    )
+    return msgspec.structs.replace(report, **changes)
+
+
+def make_ended_report(**changes: Any) -> RunReport:
+    """Return the figures of a run that lost nothing."""
+    return make_report(
+        **{
+            "state": RunState.FINISHED,
+            "elapsed_seconds": 90.1,
+            "in_flight": 0,
+            "submits": SubmitReport("sim-cafe00-", 15_700, 15_700, 0, 0, 4, 15_700, 1, 15_700),
+            "ledger": LedgerReport(1_000, 15_700, 15_700, 0, 0, 0),
+        }
+        | changes
+    )
+
+
+@dataclass
+class Runs:
+    """Implements `RunSource`; the test says what is found."""
+
+    found: FoundRun | None = None
+    kept: dict[str, FoundRun] = field(default_factory=dict)
+    started: list[list[str]] = field(default_factory=list)
+    told: list[Command] = field(default_factory=list)
+    failure: str | None = None
+    slow: bool = False
+
+    def show(
+        self,
+        report: RunReport | None = None,
+        *,
+        alive: bool = True,
+        ended: bool = False,
+        problem: str | None = None,
+        players_found: int = 0,
+    ) -> None:
+        snapshot = RunSnapshot(players_found, report, ended, problem)
+        self.found = FoundRun(IDENTITY, snapshot, alive)
+
+    def find_last(self) -> FoundRun | None:
+        return self.found
+
+    def read(self, run_id: str) -> FoundRun | None:
+        return self.kept.get(run_id, self.found)
+
+    def start(self, arguments: Sequence[str]) -> None:
+        self.started.append(list(arguments))
+        if not self.failure and not self.slow:
+            self.show()
+
+    def find_started(self) -> FoundRun | None:
+        return self.found if self.started else None
+
+    def read_failure(self) -> str | None:
+        return self.failure if self.started else None
+
+    def tell(self, run_id: str, command: Command) -> None:
+        if self.found is None or not self.found.alive:
+            raise RunAway(run_id)
+        self.told.append(command)
+
+
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+@dataclass
+class Hand:
+    """Implements `Submitter`; answers as the test says, and keeps what it was given."""
+
+    answer: HandAnswer = ACCEPTED
+    submitted: list[tuple[HandScore, str]] = field(default_factory=list)
+    answering: asyncio.Event = field(default_factory=_set_event)
+
+    async def submit(self, score: HandScore, key: str) -> HandAnswer:
+        self.submitted.append((score, key))
+        await self.answering.wait()
+        return self.answer
+
+
+@dataclass
+class Simulating:
+    """An operator on the Simulate screen, with the runs and the service that answers a hand."""
+
+    operator: Operator
+    runs: Runs
+    hand: Hand
+
+    async def look(self) -> None:
+        """Let the console see what the runs say now."""
+        await self.operator.pass_time(0.6)
+
+    @property
+    def text(self) -> str:
+        return self.operator.screen_text
+
+
+@asynccontextmanager
+async def open_simulate(
+    runs: Runs | None = None,
+    size: tuple[int, int] = (120, 36),
+    *,
+    peer: ServicePeer | None = None,
+    read_only: bool = False,
+    keymap: Mapping[str, str] | None = None,
+) -> AsyncIterator[Simulating]:
+    """Run the console on its Simulate screen."""
+    runs, hand = runs or Runs(), Hand()
+    peer = peer or ServicePeer(FrozenClock())
+    async with open_console(peer, size, keymap=keymap) as operator:
+        desk = RunDesk(runs, hand, peer.clock, read_only=read_only)
+        console = operator.console
+        await console.remove_mode("simulate")
+        console.add_mode("simulate", partial(SimulateScreen, console.picture, desk))
+        await operator.pass_time()
+        await operator.press((keymap or {}).get("mode.simulate", "3"))
+        simulating = Simulating(operator, runs, hand)
+        await simulating.look()
+        yield simulating

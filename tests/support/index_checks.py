@@ -1,0 +1,56 @@
+"""Compares what Redis holds with the standings that it follows."""
+
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys, decode_member
+from service.standings.index.offset import Offset
+from service.standings.index.validity import LIST_OPEN_SEASONS
+from service.standings.schemas import Top
+from service.standings.top import select_top
+
+
+async def read_index(redis: Redis, season_id: int) -> dict[int, int]:
+    """Return the sort_score of each player in a season's index."""
+    # The client's types cannot tell that this answer comes in pairs.
+    members: Any = await redis.zrange(SeasonKeys.of(season_id).index, 0, -1, withscores=True)
+    return {decode_member(member): int(score) for member, score in members}
+
+
+async def read_standings(database: Database, season_id: int) -> dict[int, int]:
+    """Return the sort_score of each player in a season's standings."""
+    rows = await database.fetch(
+        "SELECT player_id, sort_score FROM standing WHERE season_id = $1", season_id
+    )
+    return {row["player_id"]: row["sort_score"] for row in rows}
+
+
+async def read_offset(redis: Redis, season_id: int) -> Offset | None:
+    """Return how far a season's index is."""
+    return Offset.parse(await redis.get(SeasonKeys.of(season_id).offset))
+
+
+async def assert_index_follows(redis: Redis, database: Database) -> None:
+    """Check index, offset, top and names of every open season against PostgreSQL."""
+    for season in await database.fetch(LIST_OPEN_SEASONS):
+        season_id = season["season_id"]
+        keys = SeasonKeys.of(season_id)
+        standings = await read_standings(database, season_id)
+        assert await read_index(redis, season_id) == standings
+        assert season["players"] == len(standings)
+        assert await read_offset(redis, season_id) == Offset.of_season(season)
+        stored = await redis.get(keys.top)
+        assert stored is not None
+        top = msgspec.json.decode(stored, type=Top)
+        async with database.connect() as connection:
+            assert top == await select_top(
+                connection, season_id, players=len(standings), as_of=top.as_of
+            )
+        # Names are checked by sample: there is one hash for each few of them.
+        for row in await database.fetch("SELECT id, username FROM player ORDER BY id LIMIT 100"):
+            if row["id"] in standings:
+                name = await redis.hget(keys.names_bucket(row["id"]), str(row["id"]))
+                assert name == row["username"].encode()

@@ -1,0 +1,83 @@
+"""A real worker as a child of a test, without a scheduler."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dramatiq
+
+from service.backends.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
+from service.backends.refresh_signal import REFRESH_ACTOR
+from service.request_ids import MESSAGE_OPTION
+from service.settings.settings import Settings
+from tests.support.up_process import STOP_SECONDS, clean_environment
+from tests.support.waiting import wait_until
+
+MOST_SUBMITS = 10
+
+
+@contextmanager
+def run_worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a worker that serves the queues until the end of the block, or until it is stopped."""
+    ready, write_end = os.pipe()
+    environment = clean_environment() | {
+        "DATABASE_URL": settings.require_database_url(),
+        "REDIS_URL": settings.require_redis_url(),
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "workers", "--ready-fd", str(write_end)],
+        env=environment,
+        pass_fds=[write_end],
+    )
+    os.close(write_end)
+    try:
+        assert os.read(ready, 1) == b"\n"
+        yield worker
+    finally:
+        os.close(ready)
+        worker.terminate()
+        assert worker.wait(STOP_SECONDS) == 0
+
+
+async def submit_until_woken(
+    submit: Callable[[str], Awaitable[None]], settings: Settings, log: Path
+) -> list[str]:
+    """Submit, by a request with the id that is given, until the refresh that it woke folded it.
+
+    Returns all ids; the last one is that of the refresh. A refresh that was asked for when the
+    programs started can come late and fold a session before that. The log is that of a worker at
+    level `debug`.
+    """
+    request_ids: list[str] = []
+
+    def find_folds() -> list[str]:
+        lines = [line for line in log.read_text().splitlines() if "folded 1 sessions" in line]
+        return lines if len(lines) == len(request_ids) else []
+
+    while len(request_ids) < MOST_SUBMITS:
+        await _await_turn(f"turn-{len(request_ids)}", settings, log)
+        request_ids.append(f"match-{len(request_ids)}")
+        await submit(request_ids[-1])
+        folds = await wait_until(find_folds, seconds=30)
+        if request_ids[-1] in folds[-1]:
+            return request_ids
+    raise AssertionError(f"none of {len(request_ids)} submits woke the refresh that folded it")
+
+
+async def _await_turn(turn: str, settings: Settings, log: Path) -> None:
+    """Wait until the worker has done what it was sent before."""
+    broker = connect_broker(settings.require_broker_url())
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=STANDINGS_QUEUE,
+        actor_name=REFRESH_ACTOR,
+        args=(),
+        kwargs={},
+        options={MESSAGE_OPTION: turn},
+    )
+    await asyncio.to_thread(broker.enqueue, message)
+    disconnect_broker(broker)
+    await wait_until(lambda: turn in log.read_text(), seconds=30)

@@ -1,0 +1,27 @@
+"""The scheduler as a process."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deployment.test_compose import run
+
+
+@pytest.mark.parametrize("broker", ["redis", "amqp"])
+def test_scheduler_outlives_a_broker_that_is_away(broker: str, tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql://127.0.0.1:1/leaderboard",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "BROKER_URL": f"{broker}://127.0.0.1:1",
+    }
+    command = [sys.executable, "-m", "service.commands.main", "scheduler"]
+    with run("scheduler", command, environment, tmp_path) as scheduler:
+        # When it starts; in the last seconds of a minute when that ends.
+        scheduler.wait_for("the broker is away, the next minute tries again")
+        # Its own alarm clock, a little early.
+        scheduler.process.send_signal(signal.SIGALRM)
+        scheduler.wait_for("the broker is away, the next minute tries again", times=2)
+        assert scheduler.process.poll() is None
+    assert "Traceback" not in scheduler.log.read_text()
