@@ -9,7 +9,7 @@ import uvicorn
 from service.api.app import create_app
 from service.api.connection_limits import Bounds, allow_descriptors
 from service.api.server import DrainingProtocol, DrainingServer
-from service.commands.main import run_command
+from service.command_line import run_command
 from service.local.supervisor.listener import bind_listener, is_loopback
 from service.local.supervisor.network_guard import guard_network
 from service.logs import configure_logging

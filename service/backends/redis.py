@@ -22,9 +22,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.backends.redis_cluster import connect_cluster, is_cluster
+from service.backends.redis_cluster import connect_cluster
 from service.errors import CacheTimedOut, CacheUnavailable
 from service.settings.settings import Settings
+from service.settings.urls import is_cluster
 
 DIRTY_KEY: Final = "leaderboard:dirty"
 MUTEX_KEY: Final = "leaderboard:mutex"

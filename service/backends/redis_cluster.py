@@ -1,28 +1,14 @@
-"""The connection to a Redis Cluster, by a URL of our own form.
+"""The connection to a Redis Cluster."""
 
-`redis+cluster://user:password@one:6379,two:6379?option=value`, or `rediss+cluster://` over TLS. The
-nodes are some to start from; they name the rest. Redis-py itself takes only one node in a URL, and
-nothing there tells a cluster.
-"""
-
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
-
-_DEFAULT_PORT: Final = 6379
-
-
-def is_cluster(url: str) -> bool:
-    """Tell whether a URL names a cluster."""
-    return urlsplit(url).scheme in CLUSTER_SCHEMES
+from service.settings.urls import parse_cluster_url
 
 
 def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
@@ -43,30 +29,6 @@ def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
         retry=Retry(NoBackoff(), 1),
         **(ours | options),
     )
-
-
-def parse_cluster_url(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-    """Return the nodes and the options of a cluster's URL; raises `ValueError`."""
-    parts = urlsplit(url)
-    login, at, places = parts.netloc.rpartition("@")
-    nodes = [_parse_node(place) for place in places.split(",")]
-    if parts.path not in {"", "/", "/0"}:
-        raise ValueError("a cluster has no database but 0")
-    scheme = parts.scheme.removesuffix("+cluster")
-    options: dict[str, Any] = dict(
-        parse_url(parts._replace(scheme=scheme, netloc=f"{login}{at}node", path="").geturl())
-    )
-    options.pop("host")
-    if options.pop("connection_class", None) is SSLConnection:
-        options["ssl"] = True
-    return nodes, options
-
-
-def _parse_node(place: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{place}")
-    if not parts.hostname:
-        raise ValueError("a node has no host")
-    return parts.hostname, parts.port or _DEFAULT_PORT
 
 
 def is_cluster_client(redis: Redis) -> bool:

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.redis import translate_redis_errors
-from service.backends.redis_cluster import is_cluster
 from service.errors import CacheUnavailable
 from service.keys.errors import TooManyOfKey
+from service.settings.urls import is_cluster
 
 # A flood is counted a few at a time: each takes a connection to Redis for itself, which the reads
 # of ranks and tops would miss, and would wait for its answer until all of them were asked.

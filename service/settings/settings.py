@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.backends.redis_cluster import is_cluster
 from service.errors import UsageError
 from service.settings.limits import describe_allowed
 from service.settings.urls import (
@@ -22,6 +21,7 @@ from service.settings.urls import (
     check_postgres_url,
     check_redis_url,
     hide_login,
+    is_cluster,
 )
 
 _PREFIX: Final = "LEADERBOARD_"

@@ -11,12 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from redis import ConnectionPool
 from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
-
-from service.backends.redis_cluster import CLUSTER_SCHEMES, connect_cluster, is_cluster
 
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 _REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
 _RABBITMQ_SCHEMES: Final = ("amqp", "amqps")
 
 _POSTGRES_FORM: Final = "postgresql://[user:password@]host:port/database[?option=value]"
@@ -34,6 +35,8 @@ _POSTGRES_CHOICES: Final = {
         *("read-write", "read-only", "prefer-standby"),
     ),
 }
+
+_DEFAULT_REDIS_PORT: Final = 6379
 
 _LOGIN: Final = re.compile(r"(?<=//).*@|^[^/]*@")
 _PASSWORD_OPTION: Final = re.compile(r"(?<=password=)[^&]*")
@@ -63,10 +66,10 @@ def check_postgres_url(url: str) -> str:
 
 def check_redis_url(url: str) -> str:
     """Check a URL of a Redis or Valkey, or of a cluster of them."""
-    _check_scheme(url, (*_REDIS_SCHEMES, *CLUSTER_SCHEMES))
+    _check_scheme(url, (*_REDIS_SCHEMES, *_CLUSTER_SCHEMES))
     _check_login(url, _CLUSTER_FORM if is_cluster(url) else _REDIS_FORM)
     if is_cluster(url):
-        _try(url, _CLUSTER_FORM, lambda: connect_cluster(url, timeout_seconds=1.0))
+        _try(url, _CLUSTER_FORM, lambda: _make_cluster(url))
     else:
         pool: Any = BlockingConnectionPool
         _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
@@ -87,6 +90,40 @@ def check_broker_url(url: str) -> str:
         pool: Any = ConnectionPool
         _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
     return url
+
+
+def is_cluster(url: str) -> bool:
+    """Tell whether a URL names a cluster."""
+    return urlsplit(url).scheme in _CLUSTER_SCHEMES
+
+
+def parse_cluster_url(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """Return the nodes and the options of a cluster's URL; raises `ValueError`.
+
+    The form is ours: `redis+cluster://user:password@one:6379,two:6379?option=value`, or
+    `rediss+cluster://` over TLS. The nodes are some to start from; they name the rest. Redis-py
+    itself takes only one node in a URL, and nothing there tells a cluster.
+    """
+    parts = urlsplit(url)
+    login, at, places = parts.netloc.rpartition("@")
+    nodes = [_parse_node(place) for place in places.split(",")]
+    if parts.path not in {"", "/", "/0"}:
+        raise ValueError("a cluster has no database but 0")
+    scheme = parts.scheme.removesuffix("+cluster")
+    options: dict[str, Any] = dict(
+        parse_url(parts._replace(scheme=scheme, netloc=f"{login}{at}node", path="").geturl())
+    )
+    options.pop("host")
+    if options.pop("connection_class", None) is SSLConnection:
+        options["ssl"] = True
+    return nodes, options
+
+
+def _parse_node(place: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{place}")
+    if not parts.hostname:
+        raise ValueError("a node has no host")
+    return parts.hostname, parts.port or _DEFAULT_REDIS_PORT
 
 
 def hide_login(url: str) -> str:
@@ -116,6 +153,11 @@ def _check_login(url: str, form: str) -> None:
         later.append(parts.path)
     if any("@" in part for part in later):
         raise ValueError(f"{form} ({_SPECIAL})")
+
+
+def _make_cluster(url: str) -> RedisCluster:
+    nodes, options = parse_cluster_url(url)
+    return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes], **options)
 
 
 def _try(url: str, form: str, make: Callable[[], Any]) -> None:
