@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from service.errors import ServiceError
 from service.request_ids import request_id
@@ -11,8 +12,21 @@ from service.request_ids import request_id
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-# What was put, who waits for it, and the id of the request.
-_Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None]
+# What was put, who waits for it, the id of the request, and the span in which it waits.
+_Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None, Any]
+
+
+class Tracer(Protocol):
+    """Shows in the traces of requests what they wait for together."""
+
+    def waiting(self, name: str) -> AbstractContextManager[Any]:
+        """Return a block that is the span of a request that waits for a batch of this name."""
+
+    def running(self, spans: Sequence[Any]) -> AbstractContextManager[None]:
+        """Return a block in which a batch runs, given the spans of those who wait for it."""
+
+    def leave(self) -> None:
+        """End the current task's part in the trace that it was started in."""
 
 
 class QueueFull(ServiceError):
@@ -49,7 +63,7 @@ class Batcher(Generic[Item, Answer]):
     would find the same after the same time-out.
 
     `run` runs under the id of the request that waited longest: a sender may go on for hours, long
-    after the one that started it was answered.
+    after the one that started it was answered. `name` is what waiting is called in traces.
     """
 
     def __init__(
@@ -59,11 +73,15 @@ class Batcher(Generic[Item, Answer]):
         batch_limit: int,
         queue_limit: int,
         concurrency: int = 1,
+        name: str = "",
+        tracer: Tracer | None = None,
     ) -> None:
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
         self._concurrency = concurrency
+        self._name = name
+        self._tracer = tracer
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._senders: set[asyncio.Task[None]] = set()
 
@@ -74,13 +92,19 @@ class Batcher(Generic[Item, Answer]):
 
     async def put(self, item: Item) -> Answer:
         """Send `item` with the next batch and return its answer."""
+        if self._tracer is None:
+            return await self._join(item, None)
+        with self._tracer.waiting(self._name) as span:
+            return await self._join(item, span)
+
+    def _join(self, item: Item, span: Any) -> "asyncio.Future[Answer]":
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future, request_id.get()))
+        self._waiting.append((item, future, request_id.get(), span))
         if len(self._senders) < self._concurrency:
             self._senders.add(asyncio.create_task(self._send_until_empty()))
-        return await future
+        return future
 
     async def drain(self) -> None:
         """Wait until every item that was put has its answer."""
@@ -103,7 +127,8 @@ class Batcher(Generic[Item, Answer]):
         batch = [self._waiting.popleft() for _ in range(size)]
         request_id.set(batch[0][2])
         try:
-            answers = await self._run([item for item, _, _ in batch])
+            with self._trace(batch):
+                answers = await self._run([item for item, *_ in batch])
             _check_number(answers, batch)
         except ServiceError as error:
             _fail([*batch, *self._take_waiting()], error)
@@ -115,7 +140,7 @@ class Batcher(Generic[Item, Answer]):
             # This task ends here, and nobody would come for those who wait.
             _fail([*batch, *self._take_waiting()], Interrupted())
             raise
-        for (_, future, _), answer in zip(batch, answers, strict=True):
+        for (_, future, *_), answer in zip(batch, answers, strict=True):
             # A caller that went away has cancelled its future.
             if future.done():
                 continue
@@ -123,6 +148,11 @@ class Batcher(Generic[Item, Answer]):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    def _trace(self, batch: "list[_Waiting[Item, Answer]]") -> AbstractContextManager[None]:
+        if self._tracer is None:
+            return nullcontext()
+        return self._tracer.running([span for *_, span in batch])
 
     def _take_waiting(self) -> "list[_Waiting[Item, Answer]]":
         taken = list(self._waiting)
@@ -136,6 +166,6 @@ def _check_number(answers: Sequence[object], items: Sequence[object]) -> None:
 
 
 def _fail(items: "Sequence[_Waiting[Item, Answer]]", error: Exception) -> None:
-    for _, future, _ in items:
+    for _, future, *_ in items:
         if not future.done():
             future.set_exception(error)

@@ -1,4 +1,4 @@
-"""What the actors of one process share: database, Redis, refresher, and a sign of life."""
+"""What the actors of one process share: database, Redis, refresher, and a heartbeat."""
 
 import os
 import socket
@@ -21,8 +21,8 @@ from service.boards.service import GLOBAL_BOARD, SeasonFinder
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.refresh.refresh import Refresher
-from service.status.heartbeats import Presence
-from service.status.schemas import WorkerProcess, WorkerSign
+from service.status.heartbeats import HeartbeatSender
+from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
 
 
@@ -77,14 +77,14 @@ class ResourcesMiddleware(Middleware):
             started_at=datetime.now(UTC),
             threads=self._settings.worker_threads,
         )
-        sign = WorkerSign(process=process, figures=self.refresher.figures)
-        self._presence = Presence(
-            self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: sign
+        heartbeat = WorkerHeartbeat(process=process, figures=self.refresher.figures)
+        self._heartbeat = HeartbeatSender(
+            self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: heartbeat
         )
-        self._presence.start()
+        self._heartbeat.start()
 
     async def _close(self) -> None:
-        await self._presence.stop()
+        await self._heartbeat.stop()
         await self._breaker.stop()
         await self._redis.aclose()
         await self.database.close()

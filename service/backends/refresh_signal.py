@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE
 from service.backends.redis import DIRTY_KEY, REDIS_ERRORS
+from service.batching import Tracer
 from service.request_ids import MESSAGE_OPTION, request_id
 
 REFRESH_ACTOR: Final = "standings.refresh"
@@ -28,9 +29,10 @@ _log = logging.getLogger(__name__)
 class RefreshSignal:
     """Asks for a refresh, without making anyone wait for it."""
 
-    def __init__(self, redis: Redis, broker: dramatiq.Broker) -> None:
+    def __init__(self, redis: Redis, broker: dramatiq.Broker, tracer: Tracer | None = None) -> None:
         self._redis = redis
         self._broker = broker
+        self._tracer = tracer
         self._sender: asyncio.Task[None] | None = None
         self._raised_again = False
         self._failing = False
@@ -52,6 +54,9 @@ class RefreshSignal:
             await self._sender
 
     async def _send(self, *, anyway: bool) -> None:
+        if self._tracer is not None:
+            # The trace of the submit that asks ends before this does.
+            self._tracer.leave()
         while True:
             self._raised_again = False
             try:

@@ -17,18 +17,15 @@ from litestar.openapi.spec import (
 )
 from litestar.params import HeaderParameter, JSONBody
 
+from service.batching import QueueFull
 from service.errors import FieldError, InvalidRequest
 from service.http.requests import StrictRequest
-from service.http.responses import (
-    INVALID,
-    KEY_REUSED,
-    NOT_FOUND,
-    TOO_LARGE,
-    UNAVAILABLE,
-    UNSUPPORTED,
-)
+from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
+from service.keys.roles import Role
 from service.players.errors import PlayerNotFound
+from service.players.routes import PLAYER_NOT_FOUND
 from service.sessions.bulk import BULK_LIMIT, record_lines, split_array, split_lines
+from service.sessions.errors import IdempotencyKeyReused
 from service.sessions.schemas import (
     BulkAccepted,
     BulkAnswer,
@@ -63,6 +60,10 @@ _BULK_BODY_LIMIT: Final = 10_000 * 400
 
 _encoder: Final = msgspec.json.Encoder()
 
+_KEY_REUSED: Final = error_response(
+    "The Idempotency-Key was used before with another body.", IdempotencyKeyReused()
+)
+_UNAVAILABLE: Final = unavailable(QueueFull(10_000))
 _UNKNOWN: Final = PlayerNotFound()
 _BULK_ANSWERS: Final = ResponseSpec(
     list[BulkAnswer],
@@ -104,7 +105,7 @@ class _BulkOperation(Operation):
 @post(
     "/submit",
     status_code=200,
-    responses=INVALID | NOT_FOUND | TOO_LARGE | UNSUPPORTED | KEY_REUSED | UNAVAILABLE,
+    responses=INVALID | PLAYER_NOT_FOUND | TOO_LARGE | UNSUPPORTED | _KEY_REUSED | _UNAVAILABLE,
 )
 async def submit_score(
     data: JSONBody[SubmitScore],
@@ -128,7 +129,7 @@ async def submit_score(
     status_code=200,
     request_max_body_size=_BULK_BODY_LIMIT,
     operation_class=_BulkOperation,
-    responses=INVALID | TOO_LARGE | UNSUPPORTED | UNAVAILABLE | {200: _BULK_ANSWERS},
+    responses=INVALID | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE | {200: _BULK_ANSWERS},
 )
 async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger]) -> Response[bytes]:
     """Keep up to 10,000 scores, as a JSON array or as NDJSON, and answer each in kind."""
@@ -147,5 +148,8 @@ async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger])
 
 
 sessions_router = Router(
-    "/api/leaderboard", route_handlers=[submit_score, submit_scores], tags=["leaderboard"]
+    "/api/leaderboard",
+    route_handlers=[submit_score, submit_scores],
+    tags=["leaderboard"],
+    opt={"role": Role.SUBMIT},
 )

@@ -17,6 +17,11 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "solo"
     )
 
+    @classmethod
+    def example(cls) -> "SubmitScore":
+        """Return what the documentation shows."""
+        return cls(1, 1_200)
+
 
 class BulkLine(SubmitScore, frozen=True, forbid_unknown_fields=True):
     """One score of many, with the key that makes sending it again safe."""
@@ -33,11 +38,21 @@ class SubmitAnswer(msgspec.Struct, frozen=True):
     status: Literal["success"]
     session_id: int
 
+    @classmethod
+    def example(cls) -> "SubmitAnswer":
+        """Return what the documentation shows."""
+        return cls("success", 1)
+
 
 class BulkAccepted(msgspec.Struct, frozen=True, tag_field="status", tag="success"):
     """This line's score is on disk, as the session with this id."""
 
     session_id: int
+
+    @classmethod
+    def example(cls) -> "BulkAccepted":
+        """Return what the documentation shows."""
+        return cls(1)
 
 
 class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="status", tag="error"):
@@ -46,6 +61,12 @@ class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="st
     error: str
     code: str
     fields: list[FieldError] = []
+
+    @classmethod
+    def example(cls) -> "BulkRefused":
+        """Return what the documentation shows."""
+        wrong = FieldError("score", "Expected `int`, got `str`")
+        return cls("The body is not valid.", "invalid_request", [wrong])
 
 
 BulkAnswer = BulkAccepted | BulkRefused

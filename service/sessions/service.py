@@ -9,7 +9,7 @@ from typing import Final
 
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.batching import Batcher, QueueFull
+from service.batching import Batcher, QueueFull, Tracer
 from service.counters import ApiFigures
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.errors import PlayerNotFound
@@ -41,7 +41,11 @@ class Ledger:
     """Records submissions: each exactly once, all that wait together with one commit."""
 
     def __init__(
-        self, database: Database, refresh_signal: RefreshSignal, settings: Settings
+        self,
+        database: Database,
+        refresh_signal: RefreshSignal,
+        settings: Settings,
+        tracer: Tracer | None = None,
     ) -> None:
         self.figures = ApiFigures()
         self._database = database
@@ -50,6 +54,8 @@ class Ledger:
             self._record_group,
             batch_limit=settings.submit_batch_limit,
             queue_limit=settings.submit_queue_limit,
+            name="group commit",
+            tracer=tracer,
         )
         # A bulk load takes a connection for long; it leaves enough of them to the others.
         self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)

@@ -22,7 +22,7 @@ from service.backends.redis import EVENTS_CHANNEL, SeasonKeys, translate_redis_e
 from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
-from service.batching import Batcher
+from service.batching import Batcher, Tracer
 from service.boards.service import SeasonFinder, read_open_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
@@ -86,6 +86,7 @@ class TopFeed:
         lagging_reads: LaggingReads,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
+        tracer: Tracer | None = None,
     ) -> None:
         self._redis = redis
         self._breaker = breaker
@@ -100,7 +101,7 @@ class TopFeed:
         self._subscription: asyncio.Task[None] | None = None
         # However many ask while memory cannot answer, one question at a time is enough.
         self._reads: Batcher[None, Top] = Batcher(
-            self._read_batch, batch_limit=10_000, queue_limit=10_000
+            self._read_batch, batch_limit=10_000, queue_limit=10_000, name="top", tracer=tracer
         )
 
     def start(self) -> None:

@@ -19,7 +19,7 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.backends.refresh_signal import RefreshSignal
-from service.batching import Batcher
+from service.batching import Batcher, Tracer
 from service.boards.service import OpenSeason, SeasonFinder
 from service.errors import ServiceError
 from service.standings.index.validity import Following
@@ -81,6 +81,7 @@ class IndexReader:
         database: Database,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
+        tracer: Tracer | None = None,
     ) -> None:
         self._breaker = breaker
         self._database = database
@@ -92,7 +93,11 @@ class IndexReader:
         self._read_page = load_script(redis, "standings/index", "read_page")
         self._count_better = load_script(redis, "standings/index", "count_better")
         self._batcher: Batcher[int, IndexedRank | None] = Batcher(
-            self._read_batch, batch_limit=_RANKS_PER_BATCH, queue_limit=_WAITING_LIMIT
+            self._read_batch,
+            batch_limit=_RANKS_PER_BATCH,
+            queue_limit=_WAITING_LIMIT,
+            name="ranks",
+            tracer=tracer,
         )
 
     async def read_rank(self, user_id: int) -> IndexedRank | None:
