@@ -7,7 +7,7 @@ import click
 import uvicorn
 
 from service.api.app import create_app
-from service.api.connection_limits import Bounds, allow_descriptors
+from service.api.connection_limits import ConnectionLimits, allow_descriptors
 from service.api.server import DrainingProtocol, DrainingServer
 from service.command_line import run_command
 from service.local.supervisor.listener import bind_listener, is_loopback
@@ -61,9 +61,9 @@ def serve(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    bounds = Bounds(settings.connection_limit, settings.request_arrival_seconds)
-    allow_descriptors(bounds.connections)
-    server = DrainingServer(config, closing=app.state.closing, bounds=bounds, ready_fd=ready_fd)
+    limits = ConnectionLimits(settings.connection_limit, settings.request_arrival_seconds)
+    allow_descriptors(limits.connections)
+    server = DrainingServer(config, closing=app.state.closing, limits=limits, ready_fd=ready_fd)
     server.run(sockets=[listener])
 
 

@@ -70,8 +70,8 @@ class Agent:
 class NamedTransactions:
     """Names each request by the template of its route: a million players are one.
 
-    What the gate refuses has none yet, and what is nowhere never gets one. An event stream counts
-    until it begins; its end says nothing.
+    A request that is refused ahead of the routes has none yet, and an address that is nowhere never
+    gets one. An event stream counts until it begins; its end says nothing.
     """
 
     def __init__(self, inside: Any) -> None:
