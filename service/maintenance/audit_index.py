@@ -20,12 +20,12 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
+from service.boards.service import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import LOCK_WAIT_SECONDS, Servers
 from service.maintenance.findings import EXAMPLES, Finding, tell_finding
 from service.maintenance.progress import Report
 from service.standings.index.offset import Offset
-from service.standings.index.validity import LIST_OPEN_SEASONS
 from service.standings.locks import hold_writer_lock
 from service.standings.schemas import Top
 from service.standings.top import select_top

@@ -6,10 +6,10 @@ from typing import Final
 import asyncpg
 
 from service.backends.database import Connection, load_sql
+from service.boards.service import LIST_OPEN_SEASONS
 from service.maintenance.connections import BULK_PLANS, STATEMENT_SECONDS
 from service.maintenance.findings import EXAMPLES, Finding, tell_finding
 from service.maintenance.progress import Report
-from service.standings.index.validity import LIST_OPEN_SEASONS
 
 COUNT_OUTBOX: Final = load_sql("maintenance", "count_outbox")
 COUNT_ROWS: Final = load_sql("maintenance", "count_rows")

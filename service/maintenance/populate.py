@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from service.backends.database import load_sql
+from service.boards.service import LIST_OPEN_SEASONS
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -26,7 +27,6 @@ from service.maintenance.connections import (
 )
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
-from service.standings.index.validity import LIST_OPEN_SEASONS
 from service.standings.index.writer import Index
 from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.refresh import NUMBER_REFRESH

@@ -18,8 +18,9 @@ from service.http.responses import INVALID, NOT_FOUND, UNAVAILABLE
 from service.lifecycle import Closing
 from service.settings.settings import Settings
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
+from service.standings.reads.top_feed import TopFeed
 from service.standings.schemas import Around, Rank, Top
-from service.standings.top import TOP_LIMIT, TopFeed, encode_top
+from service.standings.top import TOP_LIMIT, encode_top
 from service.validation import MAX_ID
 
 UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The player's id.")]

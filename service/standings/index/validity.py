@@ -1,14 +1,10 @@
 """Whether what Redis holds may be shown."""
 
-from typing import Final
-
-from service.backends.database import Database, load_sql
+from service.backends.database import Database
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.service import OpenSeason, SeasonFinder
+from service.boards.service import LIST_OPEN_SEASONS, OpenSeason, SeasonFinder
 from service.errors import CacheUnavailable
 from service.standings.index.offset import Offset
-
-LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 
 
 class Following:

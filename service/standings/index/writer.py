@@ -20,10 +20,10 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
+from service.boards.service import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.standings.index.offset import Offset
 from service.standings.index.streaming import hand_over
-from service.standings.index.validity import LIST_OPEN_SEASONS
 from service.standings.schemas import Published, Top
 from service.standings.top import parse_top, select_top
 
