@@ -34,7 +34,7 @@ async def select_top(
 
 
 def parse_top(stored: bytes | str | None) -> Top | None:
-    """Return the top that Redis holds, or None for no top or none of ours."""
+    """Return the top that Redis holds, or None for none or one that is not ours."""
     try:
         return None if stored is None else _decode_top(stored)
     except msgspec.DecodeError:

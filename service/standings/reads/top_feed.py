@@ -27,11 +27,11 @@ from service.boards.service import LIST_OPEN_SEASONS, SeasonFinder, read_open_se
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable
-from service.standings.index.validity import Following
+from service.standings.index.validity import OffsetValidator
 from service.standings.schemas import Entry, Published, Top
 from service.standings.top import encode_top, parse_top, select_top
 
-# A silent subscription is pinged this often, and this long waited for.
+# A silent subscription is pinged this often, and given this long to answer.
 _PING_SECONDS: Final = 1.0
 _PONG_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = (0.1, 2.0)
@@ -42,7 +42,7 @@ _decode_event = msgspec.json.Decoder(Published).decode
 
 
 class TopFeed:
-    """The current top: read in no time, and watched for changes."""
+    """The current top: read from memory, and watched for changes."""
 
     def __init__(
         self,
@@ -57,23 +57,23 @@ class TopFeed:
         self._lagging_reads = lagging_reads
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
-        self._following = Following(lagging_reads.primary, season_finder, refresh_signal)
+        self._validator = OffsetValidator(lagging_reads.primary, season_finder, refresh_signal)
         self._top: Top | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False
         self._changed = asyncio.Event()
         self._subscription: asyncio.Task[None] | None = None
-        # However many ask while memory cannot answer, one question at a time is enough.
+        # However many requests come while memory has no answer, one read at a time is enough.
         self._reads: Batcher[None, Top] = Batcher(
             self._read_batch, batch_limit=10_000, queue_limit=10_000
         )
 
     def start(self) -> None:
-        """Start to follow the refreshes."""
-        self._subscription = asyncio.create_task(self._follow())
+        """Subscribe to the refreshes."""
+        self._subscription = asyncio.create_task(self._stay_subscribed())
 
     async def stop(self) -> None:
-        """Stop following."""
+        """End the subscription."""
         if self._subscription is not None:
             await stop_task(self._subscription)
 
@@ -112,9 +112,9 @@ class TopFeed:
         changed.set()
 
     async def _read_batch(self, waiting: list[None]) -> Sequence[Top | ServiceError]:
-        return [await self._read_elsewhere()] * len(waiting)
+        return [await self._read_outside_memory()] * len(waiting)
 
-    async def _read_elsewhere(self) -> Top | ServiceError:
+    async def _read_outside_memory(self) -> Top | ServiceError:
         try:
             return await self._read_redis()
         except (CacheUnavailable, DatabaseUnavailable):
@@ -132,8 +132,8 @@ class TopFeed:
         with self._breaker.guard(), translate_redis_errors():
             stored, offset = await self._redis.mget(keys.top, keys.offset)
         top = parse_top(stored)
-        # No number of players belongs to a top that cannot be read.
-        await self._following.check(offset, -1 if top is None else top.players)
+        # -1 is the number of players of no offset: a top that cannot be decoded is refused.
+        await self._validator.check(offset, -1 if top is None else top.players)
         assert top is not None
         return top
 
@@ -157,12 +157,12 @@ class TopFeed:
                 as_of=row["refreshed_at"] or datetime.now(UTC),
             )
 
-    async def _follow(self) -> None:
+    async def _stay_subscribed(self) -> None:
         pause_seconds, longest_pause_seconds = _RECONNECT_SECONDS
         while True:
             try:
                 await self._listen()
-            except Exception as error:  # noqa: BLE001 - nobody else would start to listen again
+            except Exception as error:  # noqa: BLE001 - nothing else would subscribe again
                 if self._subscribed:
                     _log.warning("not hearing of refreshes until Redis is back: %s", error)
                     pause_seconds = _RECONNECT_SECONDS[0]
@@ -177,7 +177,7 @@ class TopFeed:
             # Read after subscribing: what is published in between arrives as an event.
             self._keep(await self._read_redis())
             self._subscribed = True
-            # Redis may have come back older than it went: the refresh will see.
+            # Redis may have come back with older data than it had: a refresh will notice.
             self._refresh_signal.raise_soon()
             while True:
                 message = await pubsub.get_message(timeout=_PING_SECONDS)
@@ -185,19 +185,19 @@ class TopFeed:
                     await pubsub.ping()
                     message = await _receive(pubsub, "message", "pong")
                     if is_cluster_client(self._redis):
-                        # The node answers, and may be cut off from the one that publishes.
+                        # This node answers, but may be cut off from the one that publishes.
                         self._keep(await self._read_redis())
                 if message["type"] == "message":
-                    await self._hear(_decode_event(message["data"]))
+                    await self._handle_event(_decode_event(message["data"]))
                 elif message["type"] == "subscribe":
-                    # The client connected again by itself: events may have passed in between.
+                    # The client reconnected by itself: events may have been missed in between.
                     raise ConnectionError("the subscription was interrupted")
 
-    async def _hear(self, event: Published) -> None:
+    async def _handle_event(self, event: Published) -> None:
         season = await self._season_finder.find()
         if event.season_id != season.season_id:
             return
-        if await self._following.accept(event.offset, event.top.players):
+        if await self._validator.accept(event.offset, event.top.players):
             self._keep(event.top)
 
 
@@ -206,9 +206,9 @@ def _cut_top(top: Top, limit: int) -> Top:
 
 
 async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:
-    """Return the next message, which must be one of these; a server that hangs has none."""
+    """Return the next message, of one of these kinds; raises `ConnectionError` for any other."""
     message = await pubsub.get_message(timeout=_PONG_SECONDS)
     if message is None or message["type"] not in kinds:
         raise ConnectionError("the subscription is silent or was interrupted")
-    found: dict[str, Any] = message
-    return found
+    received: dict[str, Any] = message
+    return received

@@ -17,6 +17,7 @@ from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerFigures
 from service.errors import CacheUnavailable
+from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
@@ -27,7 +28,6 @@ from service.standings.top import select_top
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
-FIND_USERNAMES: Final = load_sql("players", "find_usernames")
 
 # The mutex only keeps refreshes from queueing up, so it may run out: the advisory lock is what
 # makes a writer the only one. Who waits for it outwaits a holder that was killed.
@@ -165,11 +165,7 @@ class Refresher:
                     packed=changed[season_id]["packed"],
                 )
             )
-            names = await connection.fetch(FIND_USERNAMES, new_player_ids)
-            new_names[season_id] = {
-                player_id: name["username"]
-                for player_id, name in zip(new_player_ids, names, strict=True)
-            }
+            new_names[season_id] = await find_usernames(connection, new_player_ids)
         return Fold(sessions=sessions, changes=tuple(changes), new_names=new_names)
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
