@@ -10,7 +10,7 @@ from typing import Final
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, QueueFull
-from service.counters import ApiFigures
+from service.counters import ApiCounters
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.errors import PlayerNotFound
 from service.sessions.errors import IdempotencyKeyReused
@@ -43,7 +43,7 @@ class Ledger:
     def __init__(
         self, database: Database, refresh_signal: RefreshSignal, settings: Settings
     ) -> None:
-        self.figures = ApiFigures()
+        self.counters = ApiCounters()
         self._database = database
         self._refresh_signal = refresh_signal
         self._batcher: Batcher[Submission, int] = Batcher(
@@ -91,7 +91,7 @@ class Ledger:
 
     async def _record_group(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         answers = await self._record_batch(batch)
-        self.figures.batches.add(len(batch))
+        self.counters.batches.add(len(batch))
         return answers
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:

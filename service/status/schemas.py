@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from service.counters import FRESHNESS_BOUNDS, ApiFigures, WorkerFigures
+from service.counters import FRESHNESS_BOUNDS, ApiCounters, WorkerCounters
 from service.status.request_metrics import RouteFigures
 
 State = Literal["ok", "behind", "away"]
@@ -45,7 +45,7 @@ class ApiSign(msgspec.Struct, frozen=True):
 
     process: ApiProcess
     routes: dict[str, RouteFigures]
-    figures: ApiFigures
+    figures: ApiCounters
 
 
 class WorkerProcess(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class WorkerSign(msgspec.Struct, frozen=True):
     """What a worker process tells the others: itself, and its figures."""
 
     process: WorkerProcess
-    figures: WorkerFigures
+    figures: WorkerCounters
 
 
 class ApiStatus(msgspec.Struct, frozen=True):
