@@ -1,4 +1,4 @@
-"""What the actors of one process share: database, Redis, refresher, and a heartbeat."""
+"""What the actors of one process share: database, Redis, refresher, counters and heartbeat."""
 
 import os
 import socket
@@ -18,6 +18,7 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.counters import WorkerCounters
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.refresh.refresh import Refresher
@@ -32,7 +33,8 @@ class ResourcesMiddleware(Middleware):
     database: Database
     refresher: Refresher
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, counters: WorkerCounters) -> None:
+        self.counters = counters
         self._settings = settings
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -69,7 +71,7 @@ class ResourcesMiddleware(Middleware):
         self._breaker = Breaker(self._redis)
         self.database = Database(self._settings, application_name="leaderboard worker")
         await self.database.open()
-        self.refresher = Refresher(self.database, self._redis, self._settings)
+        self.refresher = Refresher(self.database, self._redis, self._settings, self.counters)
         host = socket.gethostname()
         process = WorkerProcess(
             host=host,
@@ -77,7 +79,7 @@ class ResourcesMiddleware(Middleware):
             started_at=datetime.now(UTC),
             threads=self._settings.worker_threads,
         )
-        heartbeat = WorkerHeartbeat(process=process, figures=self.refresher.figures)
+        heartbeat = WorkerHeartbeat(process=process, figures=self.counters)
         self._heartbeat = HeartbeatSender(
             self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: heartbeat
         )

@@ -39,7 +39,7 @@ def serve(
 ) -> None:
     """Serve the API in this process."""
     settings = load_settings()
-    ensure_agent(settings, "service")
+    ensure_agent(settings, "service.api")
     configure_logging(settings)
     if fd is not None:
         listener = socket.socket(fileno=fd)

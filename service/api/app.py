@@ -35,8 +35,8 @@ from service.sessions.service import Ledger
 from service.settings.settings import Settings
 from service.standings.index.reader import IndexReader
 from service.standings.reads.ranks import RankReader
+from service.standings.reads.top_feed import TopFeed
 from service.standings.routes import standings_router
-from service.standings.top import TopFeed
 from service.status.readiness import HealthCheck
 from service.status.request_metrics import RequestMetrics
 from service.status.routes import ops_router

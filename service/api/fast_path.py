@@ -19,7 +19,8 @@ from service.http.requests import decode_body
 from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.standings.reads.ranks import RankReader
-from service.standings.top import TOP_LIMIT, TopFeed
+from service.standings.reads.top_feed import TopFeed
+from service.standings.top import TOP_LIMIT
 from service.status.request_metrics import RequestMetrics
 from service.validation import MAX_ID, MAX_KEY_LENGTH
 

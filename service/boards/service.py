@@ -13,6 +13,7 @@ from service.backends.redis import GLOBAL_SEASON_KEY, translate_redis_errors
 from service.errors import CacheUnavailable, DatabaseUnavailable
 
 FIND_OPEN_SEASON: Final = load_sql("boards", "find_open_season")
+LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 
 GLOBAL_BOARD: Final = "global"
 

@@ -1,11 +1,14 @@
-"""What the submit endpoint takes and answers."""
+"""What the submit endpoints take and answer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from service.errors import FieldError
 from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+
+BULK_LIMIT: Final = 10_000
+"""Most lines in one bulk request."""
 
 
 class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,7 +27,7 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BulkLine(SubmitScore, frozen=True, forbid_unknown_fields=True):
-    """One score of many, with the key that makes sending it again safe."""
+    """One score of a bulk request, with the key that makes it safe to send again."""
 
     idempotency_key: (
         Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=STORABLE_TEXT)]
@@ -56,7 +59,7 @@ class BulkAccepted(msgspec.Struct, frozen=True, tag_field="status", tag="success
 
 
 class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="status", tag="error"):
-    """This line counts nothing; the others are not touched by that."""
+    """This line was not recorded; that does not affect the others."""
 
     error: str
     code: str

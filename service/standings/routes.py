@@ -21,8 +21,9 @@ from service.players.routes import PLAYER_NOT_FOUND
 from service.settings.settings import Settings
 from service.standings.errors import StandingsUnavailable
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
+from service.standings.reads.top_feed import TopFeed
 from service.standings.schemas import Around, Rank, Top
-from service.standings.top import TOP_LIMIT, TopFeed, encode_top
+from service.standings.top import TOP_LIMIT, encode_top
 from service.validation import MAX_ID
 
 UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The player's id.")]

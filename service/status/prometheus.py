@@ -35,7 +35,7 @@ _WORKER_COUNTERS: Final = {
     "refreshes_unpublished": "Refreshes that Redis did not take: the index follows later.",
     "indexes_rebuilt": "Indexes that were not in order and made anew.",
 }
-"""The counters among `WorkerFigures`."""
+"""The counters among `WorkerCounters`."""
 
 
 def expose(overview: Overview) -> bytes:

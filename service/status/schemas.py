@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from service.counters import FRESHNESS_BOUNDS, ApiFigures, WorkerFigures
+from service.counters import FRESHNESS_BOUNDS, ApiCounters, WorkerCounters
 from service.http.examples import NOW, THEN
 from service.status.request_metrics import RouteFigures
 
@@ -56,7 +56,7 @@ class ApiHeartbeat(msgspec.Struct, frozen=True):
 
     process: ApiProcess
     routes: dict[str, RouteFigures]
-    figures: ApiFigures
+    figures: ApiCounters
 
 
 class WorkerProcess(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True):
     """What a worker process tells the others: itself, and its figures."""
 
     process: WorkerProcess
-    figures: WorkerFigures
+    figures: WorkerCounters
 
 
 class ApiStatus(msgspec.Struct, frozen=True):

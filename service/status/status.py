@@ -147,7 +147,7 @@ class StatusReader:
             database_connections_idle=idle,
         )
         return schemas.ApiHeartbeat(
-            process=process, routes=self._metrics.read(), figures=self._ledger.figures
+            process=process, routes=self._metrics.read(), figures=self._ledger.counters
         )
 
     async def _read_database(self) -> tuple[_Figures | None, float]:

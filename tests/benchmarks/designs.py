@@ -27,7 +27,7 @@ from service.backends.replica import LaggingReads
 from service.batching import Batcher
 from service.boards.service import SeasonFinder
 from service.errors import ServiceError
-from service.maintenance.connections import Servers
+from service.maintenance.connections import Connections
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.standings.index.reader import IndexReader
 from service.standings.reads.ranks import READ_STANDING, RankReader
@@ -66,7 +66,7 @@ class Figure:
     servers_us: float
 
 
-def make_submit_designs(servers: Servers, ledger: Ledger) -> list[Design]:
+def make_submit_designs(servers: Connections, ledger: Ledger) -> list[Design]:
     """Return the ways to write a submit durably."""
     database = servers.database
 
@@ -103,7 +103,7 @@ def make_submit_designs(servers: Servers, ledger: Ledger) -> list[Design]:
     ]
 
 
-def make_rank_designs(servers: Servers, ranks: RankReader, season_id: int) -> list[Design]:
+def make_rank_designs(servers: Connections, ranks: RankReader, season_id: int) -> list[Design]:
     """Return the ways to find a rank."""
     database, redis = servers.database, servers.redis
     keys = SeasonKeys.of(season_id)

@@ -6,7 +6,7 @@ import time
 
 from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.refresh_signal import RefreshSignal
-from service.maintenance.connections import Servers
+from service.maintenance.connections import Connections
 from service.sessions.service import Ledger, Submission
 from service.standings.refresh.refresh import Refresher
 from tests.benchmarks.requests import MOST_SCORE, Target
@@ -15,7 +15,7 @@ _WARM_UP_SUBMITS = 10_000
 _WARM_UP_REFRESHES = 3
 
 
-async def record_submits(servers: Servers, target: Target, submits: int) -> None:
+async def record_submits(servers: Connections, target: Target, submits: int) -> None:
     """Write a score for each of so many different players, as the API does."""
     players = random.sample(range(target.first_player, target.last_player + 1), submits)
     broker = connect_broker(servers.settings.require_broker_url())
@@ -34,7 +34,7 @@ async def record_submits(servers: Servers, target: Target, submits: int) -> None
     disconnect_broker(broker)
 
 
-async def time_refresh(servers: Servers, target: Target, submits: int) -> float:
+async def time_refresh(servers: Connections, target: Target, submits: int) -> float:
     """Write submits; return the seconds from the last until standings and index have them all.
 
     The caller keeps the worker from refreshing meanwhile.
@@ -53,7 +53,7 @@ async def time_refresh(servers: Servers, target: Target, submits: int) -> float:
     return elapsed
 
 
-async def reach_steady_state(servers: Servers, target: Target) -> None:
+async def reach_steady_state(servers: Connections, target: Target) -> None:
     """Have pages, statements and scripts as they are where scores keep coming in.
 
     The first change of a page after a checkpoint writes the whole page to the WAL; where a

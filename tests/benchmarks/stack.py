@@ -18,7 +18,7 @@ import psutil
 from service.backends.redis import MUTEX_KEY
 from service.local.embedded.processes import spawn
 from service.local.supervisor.instance import find_running
-from service.maintenance.connections import Servers, open_servers
+from service.maintenance.connections import Connections, open_connections
 from service.settings.settings import load_settings
 from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from tests.benchmarks.processor_time import find_family, name_role
@@ -55,7 +55,7 @@ class Stack:
     pid: int
     url: str
     database_url: str
-    servers: Servers
+    servers: Connections
 
     def find_processes(self, role: str | None = None) -> list[psutil.Process]:
         """Return its processes, or those of one role."""
@@ -211,7 +211,7 @@ async def _connect(data_dir: Path, pid: int) -> AsyncIterator[Stack]:
         # Nobody measures how long a refresh waits for company.
         refresh_interval_ms=0,
     )
-    async with open_servers(settings, application_name="leaderboard benchmark") as servers:
+    async with open_connections(settings, application_name="leaderboard benchmark") as servers:
         yield Stack(data_dir, pid, instance.url, instance.database_url, servers)
 
 

@@ -3,18 +3,67 @@
 import contextlib
 import hashlib
 import os
+import pwd
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from service.local.embedded.account import Account
 from service.local.embedded.errors import StartFailed
 
 # The kernel takes 108 bytes on Linux and 104 on macOS, the closing zero included.
 _LONGEST_SOCKET_PATH_BYTES: Final = 100
 _LONGEST_SOCKET_NAME: Final = ".s.PGSQL.5432"
+
+# PostgreSQL refuses to run as root. One of these runs it then.
+_ACCOUNTS: Final = ("postgres", "nobody")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An unprivileged account of this machine, for what refuses to run as root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @classmethod
+    def for_postgres(cls) -> Self | None:
+        """Return the account to run PostgreSQL as; None where our own will do."""
+        if os.geteuid() != 0:
+            return None
+        for name in _ACCOUNTS:
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(name, entry.pw_uid, entry.pw_gid)
+        raise StartFailed(
+            "PostgreSQL refuses to run as root and this machine has no account "
+            f"{' or '.join(_ACCOUNTS)}: create one, or run as an ordinary user"
+        )
+
+    def open_path(self, folder: Path) -> list[Path]:
+        """Let this account pass through `folder` and its parents; return those changed.
+
+        Only the right to pass is added, never the right to list or to read.
+        """
+        changed = []
+        for step in (*reversed(folder.parents), folder):
+            status = step.stat()
+            if not self._may_pass(status):
+                step.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+                changed.append(step)
+        return changed
+
+    def _may_pass(self, status: os.stat_result) -> bool:
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & stat.S_IXGRP)
+        return bool(status.st_mode & stat.S_IXOTH)
 
 
 class DataDirectory:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import psutil
 
-from service.local.embedded.account import Account
+from service.local.embedded.data_directory import Account
 from service.local.embedded.errors import StartFailed
 from service.local.embedded.processes import StopPlan, spawn
 from service.local.embedded.server import EmbeddedServer, Report

@@ -12,7 +12,7 @@ from typing import Final
 
 import psutil
 
-from service.local.embedded.account import Account
+from service.local.embedded.data_directory import Account
 
 StopPlan = Sequence[tuple[signal.Signals, float]]
 """Signals to send one after the other, each with the seconds to wait for the process to end."""
