@@ -2,7 +2,7 @@
 
 
 class SimulationError(Exception):
-    """A run that cannot be carried out; `finding` is the reason in short."""
+    """A run that cannot be carried out; `finding` is the short reason."""
 
     def __init__(self, message: str, finding: str | None = None) -> None:
         super().__init__(message)

@@ -171,6 +171,8 @@ def _describe_load(report: RunReport) -> Iterator[str]:
         f"the generator: p99 {format_ms(generator.lag_p99_ms)} ms late, "
         f"{generator.cpu_share:.0%} of a processor"
     )
+    if generator.limited:
+        yield "THE GENERATOR WAS THE LIMIT: the machine was too busy for this rate"
     shortfall = describe_shortfall(report)
     if shortfall is not None:
         yield f"WRONG: {shortfall}"

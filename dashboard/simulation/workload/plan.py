@@ -55,7 +55,7 @@ class Mix:
     def parse(cls, text: str) -> Self:
         """Return the weights of `submit=70,top=10,rank=20`; a kind left out has none.
 
-        Raises `ValueError` that quotes the part which is none.
+        Raises `ValueError` that quotes the part that is not one.
         """
         weights = dict.fromkeys((kind.value for kind in RequestKind), 0.0)
         for part in text.split(","):

@@ -123,7 +123,7 @@ class Course:
 def parse_stages(text: str) -> tuple[Stage, ...]:
     """Return the stages of `0-300x30,300x60`: half a minute from 0 to 300 a second, a minute there.
 
-    Raises `ValueError` that quotes the part which is none.
+    Raises `ValueError` that quotes the part that is not one.
     """
     return tuple(_parse_stage(part.strip()) for part in text.split(","))
 
