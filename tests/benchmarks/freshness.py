@@ -18,7 +18,7 @@ from dashboard.simulation.reports.presentation import describe_shortfall, format
 from dashboard.simulation.reports.report import LatencySummary, RunReport
 from dashboard.simulation.workload.plan import Mix, RunOptions
 from tests.benchmarks.results import Budget, Context, Row, Series
-from tests.benchmarks.traffic import RANK_PATH, TOP_PATH, Target, make_mix, simulate
+from tests.benchmarks.traffic import RANK_PATH, TOP_PATH, Target, simulate
 
 _SUBMITS_A_SECOND = 2_000
 _PROBES_A_SECOND = 5
@@ -145,7 +145,7 @@ async def measure_freshness(context: Context) -> list[Row]:
         context.target,
         seconds=seconds,
         rate=_SUBMITS_A_SECOND,
-        mix=make_mix(submit=1),
+        mix=Mix.parse("submit=1"),
         probes_a_second=_PROBES_A_SECOND,
     )
     after = await database.fetch_one(_COUNT_RERANKS)

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from dashboard.simulation.reports.presentation import format_ms, summarize_run
+from dashboard.simulation.workload.plan import Mix
 from tests.benchmarks.freshness import SteadyLoad, run_steadily
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.samples import WATCHED_TABLES, Sample, judge, take_sample
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
-from tests.benchmarks.traffic import make_mix
 
 _WIDTH_OF_FILES = 150
 
@@ -33,7 +33,7 @@ async def soak(
             target,
             seconds=minutes * 60,
             rate=submits + reads,
-            mix=make_mix(submit=submits, top=reads / 2, rank=reads / 2),
+            mix=Mix(submit=submits, top=reads / 2, rank=reads / 2),
             probes_a_second=1,
         )
     )

@@ -121,16 +121,11 @@ def make_closed_run(kind: Kind, users: int, seconds: float) -> RunOptions:
         duration_seconds=seconds,
         players=users,
         seed=next(_seeds),
-        mix=make_mix(**{kind: 1}),
+        mix=Mix.parse(f"{kind}=1"),
         scores=Scores.UNIFORM,
         users=users,
         think_seconds=0,
     )
-
-
-def make_mix(*, submit: float = 0, top: float = 0, rank: float = 0) -> Mix:
-    """Return a mix of nothing but what is named."""
-    return Mix(submit, top, rank)
 
 
 class AnyPlayers(Sequence[int]):
