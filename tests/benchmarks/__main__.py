@@ -47,6 +47,7 @@ _CHECKED_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes")
 @click.option("--sessions", type=click.IntRange(min=1_000), help="Size of the ledger.")
 @click.option("--processes", type=click.IntRange(1, 64), help="API processes.  [default: 2]")
 @click.option("--rounds", type=click.IntRange(1, 100), help="Repetitions.  [default: 3]")
+@click.option("--seconds", type=click.IntRange(1, 600), help="Of one load.  [default: 6]")
 @click.option("--quick", is_flag=True, help="Two minutes, a small board: not for budgets.")
 @click.option("--only", multiple=True, type=click.Choice(ROWS), help="Rows to measure.")
 @click.option(
@@ -61,6 +62,7 @@ def main(
     sessions: int | None,
     processes: int | None,
     rounds: int | None,
+    seconds: int | None,
     quick: bool,
     only: tuple[str, ...],
     against: Path | None,
@@ -75,6 +77,7 @@ def main(
         sessions=sessions or size * usual.sessions // usual.players,
         processes=processes or usual.processes,
         rounds=rounds or usual.rounds,
+        seconds=seconds or usual.seconds,
         growth_players=(*(least for least in usual.growth_players if least < size), size),
     )
     console = Console(highlight=False, markup=False, soft_wrap=True)
