@@ -6,7 +6,7 @@ from dashboard.clock import Clock
 from dashboard.runs.form import RunForm
 from dashboard.runs.single_submit import Submitter
 from dashboard.runs.source import RunSource
-from dashboard.simulation.errors import RunAway
+from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import RunReport
 from dashboard.simulation.reports.run_directory import Command, FoundRun
 
@@ -73,7 +73,7 @@ class RunDesk:
             return False
         try:
             self._source.tell(self.run.identity.run_id, command)
-        except RunAway:
+        except RunEnded:
             return False
         return True
 

@@ -10,10 +10,9 @@ import httpx
 
 from service.backends.redis import SeasonKeys
 from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
-from tests.benchmarks.context import Context
-from tests.benchmarks.requests import RANK_PATH
-from tests.benchmarks.results import Budget, Row, Series
+from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.stack import Stack
+from tests.benchmarks.traffic import RANK_PATH
 from tests.support.waiting import wait_until
 
 _PLAYERS_ASKED = 20
@@ -140,7 +139,7 @@ async def _time_restart(
 
 async def _find_expected_ranks(context: Context) -> list[tuple[int, int, int]]:
     target = context.target
-    players = random.sample(range(target.first_player, target.last_player + 1), 2 * _PLAYERS_ASKED)
+    players = random.sample(target.players, 2 * _PLAYERS_ASKED)
     rows = await context.stack.servers.database.fetch(
         _EXPECTED_RANKS, await _find_season(context), players
     )

@@ -4,10 +4,11 @@ import asyncio
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 
+from dashboard.simulation.reports.presentation import describe_shortfall
+from tests.benchmarks.freshness import SteadyLoad
 from tests.benchmarks.processor_time import name_role
 from tests.benchmarks.stack import Stack
 
@@ -83,13 +84,13 @@ def _read_memory(stack: Stack) -> dict[str, float]:
     return memory
 
 
-def judge(samples: Sequence[Sample], figures: dict[str, Any], submits: float) -> list[str]:
+def judge(samples: Sequence[Sample], load: SteadyLoad, submits: float) -> list[str]:
     """Return what is wrong; nothing where everything stayed flat."""
     # The first third fills pools and caches.
-    settled = samples[len(samples) // 3 :]
-    half = len(settled) // 2
-    early, late = settled[:half], settled[half:]
-    wrong = [*_judge_memory(early, late), *_judge_tables(early, late), *_judge_answers(figures)]
+    judged = samples[len(samples) // 3 :]
+    half = len(judged) // 2
+    early, late = judged[:half], judged[half:]
+    wrong = [*_judge_memory(early, late), *_judge_tables(early, late), *_judge_answers(load)]
     if len({frozenset(sample.memory_mb) for sample in samples}) > 1:
         wrong.append("a process ended or was started in the middle")
     backlog = statistics.median(sample.backlog for sample in late)
@@ -117,10 +118,10 @@ def _judge_tables(early: Sequence[Sample], late: Sequence[Sample]) -> Iterator[s
             yield f"{name} grew from {before:.0f} to {after:.0f} MB"
 
 
-def _judge_answers(figures: dict[str, Any]) -> Iterator[str]:
-    for kind, stream in figures["streams"].items():
-        if stream["errors"]:
-            yield f"{kind}: errors by status, 0 for a lost connection: {stream['errors']}"
-    for read, probes in figures["probes"].items():
-        if probes["failures"]:
-            yield f"probes of {read}: {probes['failures']}"
+def _judge_answers(load: SteadyLoad) -> Iterator[str]:
+    shortfall = describe_shortfall(load.report)
+    if shortfall:
+        yield shortfall
+    for read, probes in load.probes.items():
+        if probes.failures:
+            yield f"probes of {read}: {probes.failures}"

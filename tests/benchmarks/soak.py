@@ -6,14 +6,16 @@ Samples are taken all along. At the end the audit must find no difference.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import click
+import uvloop
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.freshness_row import run_open_loop
+from dashboard.simulation.reports.presentation import format_ms, summarize_run
+from dashboard.simulation.workload.plan import Mix
+from tests.benchmarks.freshness import SteadyLoad, run_steadily
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.samples import WATCHED_TABLES, Sample, judge, take_sample
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
@@ -23,17 +25,16 @@ _WIDTH_OF_FILES = 150
 
 async def soak(
     stack: Stack, *, minutes: float, submits: float, reads: float, interval_seconds: float
-) -> tuple[list[Sample], dict[str, Any]]:
-    """Load the stack for so long; return the samples and the figures of the load."""
+) -> tuple[list[Sample], SteadyLoad]:
+    """Load the stack for so long; return the samples and what came of the load."""
     target = await stack.find_target()
     load = asyncio.create_task(
-        run_open_loop(
+        run_steadily(
             target,
             seconds=minutes * 60,
-            submits=submits,
-            ranks=reads / 2,
-            tops=reads / 2,
-            probes=1,
+            rate=submits + reads,
+            mix=Mix(submit=submits, top=reads / 2, rank=reads / 2),
+            probes_a_second=1,
         )
     )
     samples = []
@@ -78,28 +79,16 @@ def print_samples(console: Console, samples: Sequence[Sample]) -> None:
     console.print(table)
 
 
-def print_load(console: Console, figures: dict[str, Any]) -> None:
-    """Print what came of the requests."""
-    table = Table(
-        title="Requests, latency from when each was due; probes, from a submit to its being seen",
-        title_justify="left",
-        box=SIMPLE,
-    )
-    for heading in ("what", "answers", "p50 ms", "p90 ms", "p99 ms", "max ms"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    lines = [(kind, stream["answers"], stream) for kind, stream in figures["streams"].items()]
-    lines += [
-        (f"probes of {read}", probes["probes"], probes)
-        for read, probes in figures["probes"].items()
-    ]
-    lines.append(("the generator's lag", 0, figures["lag"]))
-    for what, answers, latencies in lines:
-        table.add_row(
-            what,
-            f"{answers:,}" if answers else "",
-            *(f"{latencies[name]:,.1f}" for name in ("p50_ms", "p90_ms", "p99_ms", "max_ms")),
+def print_load(console: Console, load: SteadyLoad) -> None:
+    """Print what came of the requests, and how fresh the reads were."""
+    console.print(summarize_run(load.report))
+    for read, probes in load.probes.items():
+        latency = probes.latency
+        console.print(
+            f"From a submit's answer until {read} showed it, {latency.count:,} times: "
+            f"p50 {format_ms(latency.p50_ms)}, p99 {format_ms(latency.p99_ms)}, "
+            f"max {format_ms(latency.max_ms)} ms"
         )
-    console.print(table)
 
 
 async def _run(
@@ -117,9 +106,8 @@ async def _run(
         async with run_stack(processes) as stack:
             status.update(f"populating {players:,} players, {sessions:,} sessions")
             await stack.populate(players, sessions)
-            before = await stack.count_sessions()
             status.update(f"{submits:g} submits and {reads:g} reads a second, {minutes:g} minutes")
-            samples, figures = await soak(
+            samples, load = await soak(
                 stack,
                 minutes=minutes,
                 submits=submits,
@@ -128,21 +116,15 @@ async def _run(
             )
             status.update("auditing")
             await stack.wait_until_quiet()
-            growth = await stack.count_sessions() - before
             try:
                 audit = await stack.run_command("audit")
                 wrong = []
             except RuntimeError as error:
                 audit, wrong = str(error), ["the audit found differences"]
-    wrong = judge(samples, figures, submits) + wrong
-    answers = figures["streams"]["submit"]["answers"]
-    probes = sum(probe["probes"] for probe in figures["probes"].values())
-    if growth != answers + probes:
-        wrong.append(f"{answers + probes:,} submits were answered, the ledger grew by {growth:,}")
+    wrong = judge(samples, load, submits) + wrong
     print_samples(console, samples)
-    print_load(console, figures)
+    print_load(console, load)
     console.print(audit.rstrip())
-    console.print(f"\n{answers + probes:,} submits answered, the ledger grew by {growth:,}")
     for line in wrong:
         console.print(f"✗ {line}")
     if not wrong:
@@ -173,7 +155,7 @@ def main(
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     stop_on_termination()
-    is_flat = asyncio.run(
+    is_flat = uvloop.run(
         _run(
             console,
             minutes=minutes,

@@ -28,7 +28,7 @@ _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.RUNNING: ("▶ running", "good"),
     RunState.PAUSED: ("‖ paused", "accent"),
     RunState.DRAINING: ("▷ awaiting the last answers", "warn"),
-    RunState.SETTLING: ("▷ sending again what found no answer", "warn"),
+    RunState.RESUBMITTING: ("▷ sending again what found no answer", "warn"),
     RunState.FINISHED: ("✓ finished", "good"),
     RunState.STOPPED: ("■ stopped", "warn"),
 }

@@ -285,7 +285,7 @@ def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> Conditio
             return Condition(
                 Kind.LIVE, f"{rate} change the rate by a tenth, {pause} pauses, {stop} stops."
             )
-        case RunState.DRAINING | RunState.SETTLING:
+        case RunState.DRAINING | RunState.RESUBMITTING:
             return Condition(Kind.LIVE, "All is sent; the last answers are awaited.")
         case _:
             return Condition(Kind.LIVE, "All is answered; the ledger is being compared.")

@@ -12,7 +12,7 @@ import msgspec
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.single_submit import HandAnswer, HandScore
 from dashboard.screens.simulate.screen import SimulateScreen
-from dashboard.simulation.errors import RunAway
+from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import (
     ErrorReport,
     GeneratorReport,
@@ -141,7 +141,7 @@ class Runs:
 
     def tell(self, run_id: str, command: Command) -> None:
         if self.found is None or not self.found.alive:
-            raise RunAway(run_id)
+            raise RunEnded(run_id)
         self.told.append(command)
 
 
