@@ -139,7 +139,7 @@ async def measure_freshness(context: Context) -> list[Row]:
     seconds = context.plan.freshness_seconds
     await context.stack.wait_until_quiet()
     context.say(f"freshness: {_SUBMITS_A_SECOND:,} submits a second for {seconds} s")
-    database = context.stack.servers.database
+    database = context.stack.connections.database
     before = await database.fetch_one(_COUNT_RERANKS)
     load = await run_steadily(
         context.target,

@@ -103,7 +103,7 @@ class InsertBenchmark:
 
     async def prepare(self) -> None:
         """Make the table and fill it with the ledger's rows."""
-        database = self._stack.servers.database
+        database = self._stack.connections.database
         await create_equal_table(database, "game_session", "benchmark_session")
         async with database.connect() as connection:
             await connection.execute(
@@ -117,7 +117,7 @@ class InsertBenchmark:
 
     async def drop(self) -> None:
         """Drop the table."""
-        await self._stack.servers.database.fetch("DROP TABLE IF EXISTS benchmark_session")
+        await self._stack.connections.database.fetch("DROP TABLE IF EXISTS benchmark_session")
 
     async def find_best_clients(self, seconds: int) -> int:
         """Return the number of clients that inserts most."""
@@ -154,7 +154,7 @@ class Recomputation:
     """Deleting and recomputing every standing over the ledger, in one transaction."""
 
     def __init__(self, stack: Stack) -> None:
-        self._database = stack.servers.database
+        self._database = stack.connections.database
         self._find_processes = stack.find_processes
 
     async def prepare(self) -> None:

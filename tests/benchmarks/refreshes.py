@@ -16,14 +16,14 @@ _WARM_UP_SUBMITS = 10_000
 _WARM_UP_REFRESHES = 3
 
 
-async def record_submits(servers: Connections, target: Target, submits: int) -> None:
+async def record_submits(connections: Connections, target: Target, submits: int) -> None:
     """Write a score for each of so many different players, as the API does."""
     players = random.sample(target.players, submits)
-    broker = connect_broker(servers.settings.require_broker_url())
-    signal = RefreshSignal(servers.redis, broker)
+    broker = connect_broker(connections.settings.require_broker_url())
+    signal = RefreshSignal(connections.redis, broker)
     # All of them at once, unlike a service, which bounds them.
-    settings = servers.settings.model_copy(update={"submit_queue_limit": submits})
-    ledger = Ledger(servers.database, signal, settings)
+    settings = connections.settings.model_copy(update={"submit_queue_limit": submits})
+    ledger = Ledger(connections.database, signal, settings)
     await asyncio.gather(
         *(
             ledger.record(Submission(player, random.randrange(MAX_SCORE), "solo", None))
@@ -40,9 +40,9 @@ async def time_refresh(stack: Stack, target: Target, submits: int) -> Cost:
 
     The caller keeps the worker from refreshing meanwhile.
     """
-    servers = stack.servers
-    await record_submits(servers, target, submits)
-    refresher = Refresher(servers.database, servers.redis, servers.settings)
+    connections = stack.connections
+    await record_submits(connections, target, submits)
+    refresher = Refresher(connections.database, connections.redis, connections.settings)
     meter = ProcessorMeter(stack.find_processes)
     sessions = 0
     while True:

@@ -55,7 +55,7 @@ class Sample:
 
 async def take_sample(stack: Stack, seconds: float) -> Sample:
     """Look at every process and every table that turns over."""
-    database = stack.servers.database
+    database = stack.connections.database
     rows = await database.fetch(_READ_TABLES, list(WATCHED_TABLES))
     (backlog,) = await database.fetch(_READ_BACKLOG)
     return Sample(

@@ -61,7 +61,7 @@ class Stack:
     pid: int
     url: str
     database_url: str
-    servers: Connections
+    connections: Connections
 
     def find_processes(self, role: str | None = None) -> list[psutil.Process]:
         """Return its processes, or those of one role."""
@@ -95,13 +95,13 @@ class Stack:
 
     async def find_target(self) -> Target:
         """Return where load goes and whom it is about."""
-        row = await self.servers.database.fetch_one("SELECT min(id), max(id) FROM player")
+        row = await self.connections.database.fetch_one("SELECT min(id), max(id) FROM player")
         assert row is not None
         return Target(self.url, row["min"], row["max"])
 
     async def read_settings(self, *names: str) -> dict[str, str]:
         """Return PostgreSQL's settings of these names, as our connection has them."""
-        rows = await self.servers.database.fetch(
+        rows = await self.connections.database.fetch(
             "SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name",
             list(names),
         )
@@ -111,7 +111,7 @@ class Stack:
         """Wait until no autovacuum runs."""
 
         async def has_finished() -> bool:
-            row = await self.servers.database.fetch_one(_HAS_NO_AUTOVACUUM)
+            row = await self.connections.database.fetch_one(_HAS_NO_AUTOVACUUM)
             assert row is not None
             return bool(row[0])
 
@@ -122,9 +122,9 @@ class Stack:
         """Wait until everything is folded and no statement or autovacuum runs."""
 
         async def is_quiet() -> bool:
-            if await self.servers.redis.exists(MUTEX_KEY):
+            if await self.connections.redis.exists(MUTEX_KEY):
                 return False
-            row = await self.servers.database.fetch_one(_IS_QUIET)
+            row = await self.connections.database.fetch_one(_IS_QUIET)
             assert row is not None
             return bool(row[0])
 
@@ -139,14 +139,14 @@ class Stack:
         """
         processes = [process for role in roles for process in self.find_processes(role)]
         await self.wait_until_quiet()
-        async with hold_writer_lock(self.servers.database, wait_seconds=_QUIET_SECONDS):
+        async with hold_writer_lock(self.connections.database, wait_seconds=_QUIET_SECONDS):
             for process in processes:
                 process.suspend()
         try:
             # One that was just waiting for a lock has it now, and would keep it.
             async with (
-                hold_rerank_lock(self.servers.database, wait_seconds=1),
-                hold_writer_lock(self.servers.database, wait_seconds=1),
+                hold_rerank_lock(self.connections.database, wait_seconds=1),
+                hold_writer_lock(self.connections.database, wait_seconds=1),
             ):
                 pass
             yield

@@ -62,7 +62,7 @@ async def _measure_refresh_and_rerank(context: Context, recomputation: Recomputa
         await context.stack.wait_for_autovacuum()
         context.say(f"re-rank: round {number}")
         meter = ProcessorMeter(context.stack.find_processes)
-        ranks.append((await rerank(context.stack.servers.database)).ranks)
+        ranks.append((await rerank(context.stack.connections.database)).ranks)
         reranks.append(meter.read())
         await context.stack.wait_for_autovacuum()
     return [
@@ -124,13 +124,13 @@ def _find_median(costs: list[Cost]) -> Cost:
 
 
 async def _lose_standings(context: Context) -> None:
-    servers = context.stack.servers
-    async with servers.database.connect() as connection:
+    connections = context.stack.connections
+    async with connections.database.connect() as connection:
         await connection.execute("DELETE FROM standing", timeout=_STATEMENT_SECONDS)
         await connection.execute("VACUUM standing", timeout=_STATEMENT_SECONDS)
     # Offset and top too, but none of the queues and marks of the programs that run.
-    keys = [key async for key in servers.redis.scan_iter("leaderboard:{*}:*", count=10_000)]
-    await servers.redis.unlink(*keys)
+    keys = [key async for key in connections.redis.scan_iter("leaderboard:{*}:*", count=10_000)]
+    await connections.redis.unlink(*keys)
 
 
 def _make_rows(
