@@ -1,4 +1,4 @@
-"""Group commit, for writes and for reads: requests that wait together are served together."""
+"""Group commit, for writes and for reads: requests that wait at the same time share a batch."""
 
 import asyncio
 from collections import deque
@@ -11,12 +11,12 @@ from service.request_ids import request_id
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-# What was put, who waits for it, and the id of the request.
+# The item, the future of its caller, and the id of the request.
 _Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None]
 
 
 class QueueFull(ServiceError):
-    """More requests wait than the process may hold."""
+    """As many requests are waiting as the process may hold."""
 
     status = 503
     code = "overloaded"
@@ -27,7 +27,7 @@ class QueueFull(ServiceError):
 
 
 class Interrupted(ServiceError):
-    """The batch was given up, because the process ends."""
+    """The batch was abandoned because the process is ending."""
 
     status = 503
     code = "interrupted"
@@ -40,16 +40,16 @@ class Interrupted(ServiceError):
 class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
-    A lone item does not wait for company. At most `queue_limit` items wait; the next one raises
+    An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next one raises
     `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in flight.
 
-    `run` answers every item in order; an answer that is an exception is raised to that item's
-    caller alone. An exception raised by `run` itself is raised to every caller of the batch. Where
-    it is a `ServiceError`, a server is away: then also to those who wait for the next batch, which
+    `run` answers every item in order; an answer that is an exception is raised to the caller of
+    that item alone. An exception that `run` itself raises is raised to every caller of the batch.
+    If it is a `ServiceError`, a server is away: then also to the callers of the next batch, which
     would find the same after the same time-out.
 
-    `run` runs under the id of the request that waited longest: a sender may go on for hours, long
-    after the one that started it was answered.
+    `run` runs under the id of the request that waited longest: a sender may go on for hours after
+    the request that started it was answered.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class Batcher(Generic[Item, Answer]):
             while self._waiting:
                 await self._send_batch()
         finally:
-            # Here and not in a callback of the task, which would run after the callers of the last
-            # batch: one of these may put its next item first, and no sender would come for it.
+            # Not in a callback of the task, which would run after the callers of the last batch:
+            # one of them may put its next item before, and no sender would be started for it.
             sender = asyncio.current_task()
             assert sender is not None
             self._senders.discard(sender)
@@ -108,15 +108,15 @@ class Batcher(Generic[Item, Answer]):
         except ServiceError as error:
             _fail([*batch, *self._take_waiting()], error)
             return
-        except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
+        except Exception as error:  # noqa: BLE001 - the callers handle it
             _fail(batch, error)
             return
         except BaseException:
-            # This task ends here, and nobody would come for those who wait.
+            # This task ends here, and nothing would serve those who wait.
             _fail([*batch, *self._take_waiting()], Interrupted())
             raise
         for (_, future, _), answer in zip(batch, answers, strict=True):
-            # A caller that went away has cancelled its future.
+            # A caller that was cancelled has cancelled its future.
             if future.done():
                 continue
             if isinstance(answer, ServiceError):
