@@ -40,8 +40,9 @@ class Interrupted(ServiceError):
 class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
-    An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next one raises
-    `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in flight.
+    An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next
+    one raises `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in
+    flight.
 
     `run` answers every item in order; an answer that is an exception is raised to the caller of
     that item alone. An exception that `run` itself raises is raised to every caller of the batch.
