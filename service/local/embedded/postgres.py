@@ -134,7 +134,7 @@ class PostgresServer(EmbeddedServer):
         _sync_directory(self.directory.path)
 
     def is_ready(self) -> bool:
-        """Tell whether the postmaster that we launched says so in its pid file."""
+        """Return whether the postmaster that we launched reports so in its pid file."""
         if self.process is None or self.process.poll() is not None:
             return False
         # The file is empty for a moment after it was created.

@@ -60,7 +60,7 @@ class ValkeyServer(EmbeddedServer):
             unfinished.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
-        """Tell whether the server answers a ping; while it loads its snapshot it does not."""
+        """Return whether the server answers a ping; while it loads its snapshot it does not."""
         if self.process is None or self.process.poll() is not None:
             return False
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
