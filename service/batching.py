@@ -41,8 +41,7 @@ class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
     An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next
-    one raises `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in
-    flight.
+    one raises `QueueFull`. One batch at a time is in flight, with at most `batch_limit` items.
 
     `run` answers every item in order; an answer that is an exception is raised to the caller of
     that item alone. An exception that `run` itself raises is raised to every caller of the batch.
@@ -59,14 +58,12 @@ class Batcher(Generic[Item, Answer]):
         *,
         batch_limit: int,
         queue_limit: int,
-        concurrency: int = 1,
     ) -> None:
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
-        self._concurrency = concurrency
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
-        self._senders: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -79,14 +76,14 @@ class Batcher(Generic[Item, Answer]):
             raise QueueFull(self._queue_limit)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future, request_id.get()))
-        if len(self._senders) < self._concurrency:
-            self._senders.add(asyncio.create_task(self._send_until_empty()))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_until_empty())
         return await future
 
     async def drain(self) -> None:
         """Wait until every item that was put has its answer."""
-        while self._senders:
-            await asyncio.wait(self._senders)
+        while self._sender is not None:
+            await asyncio.wait({self._sender})
 
     async def _send_until_empty(self) -> None:
         try:
@@ -95,9 +92,7 @@ class Batcher(Generic[Item, Answer]):
         finally:
             # Not in a callback of the task, which would run after the callers of the last batch:
             # one of them may put its next item before, and no sender would be started for it.
-            sender = asyncio.current_task()
-            assert sender is not None
-            self._senders.discard(sender)
+            self._sender = None
 
     async def _send_batch(self) -> None:
         size = min(len(self._waiting), self._batch_limit)
