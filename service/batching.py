@@ -1,4 +1,4 @@
-"""Group commit, for writes and for reads: requests that wait together are served together."""
+"""Group commit, for writes and for reads: requests that wait at the same time share a batch."""
 
 import asyncio
 from collections import deque
@@ -30,7 +30,7 @@ class Tracer(Protocol):
 
 
 class QueueFull(ServiceError):
-    """More requests wait than the process may hold."""
+    """As many requests are waiting as the process may hold."""
 
     status = 503
     code = "overloaded"
@@ -41,7 +41,7 @@ class QueueFull(ServiceError):
 
 
 class Interrupted(ServiceError):
-    """The batch was given up, because the process ends."""
+    """The batch was abandoned because the process is ending."""
 
     status = 503
     code = "interrupted"
@@ -54,16 +54,16 @@ class Interrupted(ServiceError):
 class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
-    A lone item does not wait for company. At most `queue_limit` items wait; the next one raises
-    `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in flight.
+    An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next
+    one raises `QueueFull`. One batch at a time is in flight, with at most `batch_limit` items.
 
-    `run` answers every item in order; an answer that is an exception is raised to that item's
-    caller alone. An exception raised by `run` itself is raised to every caller of the batch. Where
-    it is a `ServiceError`, a server is away: then also to those who wait for the next batch, which
+    `run` answers every item in order; an answer that is an exception is raised to the caller of
+    that item alone. An exception that `run` itself raises is raised to every caller of the batch.
+    If it is a `ServiceError`, a server is away: then also to the callers of the next batch, which
     would find the same after the same time-out.
 
-    `run` runs under the id of the request that waited longest: a sender may go on for hours, long
-    after the one that started it was answered. `name` is what waiting is called in traces.
+    `run` runs under the id of the request that waited longest: a sender may go on for hours after
+    the request that started it was answered. `name` is what waiting is called in traces.
     """
 
     def __init__(
@@ -72,18 +72,16 @@ class Batcher(Generic[Item, Answer]):
         *,
         batch_limit: int,
         queue_limit: int,
-        concurrency: int = 1,
         name: str = "",
         tracer: Tracer | None = None,
     ) -> None:
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
-        self._concurrency = concurrency
         self._name = name
         self._tracer = tracer
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
-        self._senders: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -102,25 +100,23 @@ class Batcher(Generic[Item, Answer]):
             raise QueueFull(self._queue_limit)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future, request_id.get(), span))
-        if len(self._senders) < self._concurrency:
-            self._senders.add(asyncio.create_task(self._send_until_empty()))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_until_empty())
         return future
 
     async def drain(self) -> None:
         """Wait until every item that was put has its answer."""
-        while self._senders:
-            await asyncio.wait(self._senders)
+        while self._sender is not None:
+            await asyncio.wait({self._sender})
 
     async def _send_until_empty(self) -> None:
         try:
             while self._waiting:
                 await self._send_batch()
         finally:
-            # Here and not in a callback of the task, which would run after the callers of the last
-            # batch: one of these may put its next item first, and no sender would come for it.
-            sender = asyncio.current_task()
-            assert sender is not None
-            self._senders.discard(sender)
+            # Not in a callback of the task, which would run after the callers of the last batch:
+            # one of them may put its next item before, and no sender would be started for it.
+            self._sender = None
 
     async def _send_batch(self) -> None:
         size = min(len(self._waiting), self._batch_limit)
@@ -133,15 +129,15 @@ class Batcher(Generic[Item, Answer]):
         except ServiceError as error:
             _fail([*batch, *self._take_waiting()], error)
             return
-        except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
+        except Exception as error:  # noqa: BLE001 - the callers handle it
             _fail(batch, error)
             return
         except BaseException:
-            # This task ends here, and nobody would come for those who wait.
+            # This task ends here, and nothing would serve those who wait.
             _fail([*batch, *self._take_waiting()], Interrupted())
             raise
         for (_, future, *_), answer in zip(batch, answers, strict=True):
-            # A caller that went away has cancelled its future.
+            # A caller that was cancelled has cancelled its future.
             if future.done():
                 continue
             if isinstance(answer, ServiceError):

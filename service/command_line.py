@@ -1,4 +1,4 @@
-"""How every program of ours is run from a command line, and how it ends."""
+"""Runs our programs from the command line: their errors and exit statuses."""
 
 import sys
 from typing import NoReturn

@@ -1,8 +1,8 @@
 """What each process counts of its own work since its start, for every exporter alike.
 
-The code that does the work calls its counters. They go to the other processes with the heartbeat:
-any API process can answer for all. An exporter that must hear of each event as it
-happens is a subclass, whose methods count and then report.
+The code that does the work calls its counters. The heartbeat sends them to the other processes, so
+that any API process can answer for all. An exporter that must hear of each event as it happens is a
+subclass, whose methods count and then report.
 """
 
 from bisect import bisect_left

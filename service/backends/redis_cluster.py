@@ -21,26 +21,26 @@ def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
     }
     return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
-        # Found again under the names that they were given, when all their addresses changed.
+        # So that nodes are found again by the names in the URL when all their addresses changed.
         dynamic_startup_nodes=False,
-        # The rest of the keys can be read while a node is away.
+        # While a node is away, the keys of the others can be read.
         require_full_coverage=False,
-        # Only how many tries is taken from this; after each the nodes are looked up again.
+        # Only the number of retries is used; before each one the nodes are looked up again.
         retry=Retry(NoBackoff(), 1),
         **(ours | options),
     )
 
 
 def is_cluster_client(redis: Redis) -> bool:
-    """Tell whether a client is that of a cluster, which passes for a `Redis` everywhere else."""
+    """Return whether a client is that of a cluster, which is typed as a `Redis` everywhere else."""
     client: object = redis
     return isinstance(client, RedisCluster)
 
 
 async def open_subscription(redis: Redis) -> PubSub:
-    """Return a subscription, to any node of a cluster: what is published reaches all of them.
+    """Return a subscription; in a cluster to any node, as what is published reaches all of them.
 
-    Which one changes from call to call, so that after a failure another one is asked.
+    The node is a random one, so that after a failure another one is tried.
     """
     client: object = redis
     if isinstance(client, RedisCluster):
@@ -50,7 +50,7 @@ async def open_subscription(redis: Redis) -> PubSub:
 
 
 async def ping(redis: Redis) -> None:
-    """Wait for an answer, of a cluster from each node that keys are read from."""
+    """Wait for an answer; in a cluster, from each node that keys are read from."""
     client: object = redis
     if isinstance(client, RedisCluster):
         await client.execute_command("PING", target_nodes=RedisCluster.PRIMARIES)

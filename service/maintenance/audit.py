@@ -283,7 +283,7 @@ class _IndexAudit:
         )
 
     async def check_members(self) -> Finding:
-        """Nobody is in the index without a standing."""
+        """Every player in the index has a standing."""
         assert self._state is not None
         members = self._state.members
         if members == self._state.season["players"] - self._missing:

@@ -7,7 +7,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from service.backends.broker import connect_broker
+from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.database import Database
 from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.refresh_signal import RefreshSignal
@@ -54,9 +54,11 @@ class Connections:
 
     async def wake_refresh(self) -> None:
         """Ask the workers for the refresh that had to wait for this command."""
-        signal = RefreshSignal(self.redis, connect_broker(self.settings.require_broker_url()))
+        broker = connect_broker(self.settings.require_broker_url())
+        signal = RefreshSignal(self.redis, broker)
         signal.raise_soon()
         await signal.drain()
+        disconnect_broker(broker)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
-"""Whether the URL of a server can be used at all, asked before anybody connects to it.
+"""Checks the URLs of servers, before anything connects to them.
 
-The drivers would say so too, but only when they connect: to every request, or with a traceback.
-Each check returns the URL, or raises `ValueError` that says what is allowed.
+The drivers would check them too, but only when they connect: in every request, or with a traceback.
+Each check returns the URL, or raises a `ValueError` that says what is allowed.
 """
 
 import re
@@ -46,9 +46,9 @@ _SPECIAL: Final = (
 
 
 def check_postgres_url(url: str) -> str:
-    """Check a URL of PostgreSQL, which may name several hosts with commas between.
+    """Check a URL of PostgreSQL, which may name several hosts, separated by commas.
 
-    An option that is not one of the driver's is a setting of the server, which alone knows it.
+    An option that the driver does not know is a setting of the server, and only that can check it.
     """
     _check_scheme(url, _POSTGRES_SCHEMES)
     _check_login(url, _POSTGRES_FORM)
@@ -82,7 +82,7 @@ def check_broker_url(url: str) -> str:
     is_rabbitmq = urlsplit(url).scheme in _RABBITMQ_SCHEMES
     _check_login(url, _RABBITMQ_FORM if is_rabbitmq else _REDIS_FORM)
     if is_rabbitmq:
-        # With Redis alone nobody has to load it.
+        # Loaded only where it is used.
         from pika import URLParameters  # noqa: PLC0415
 
         _try(url, _RABBITMQ_FORM, lambda: URLParameters(url))
@@ -93,16 +93,16 @@ def check_broker_url(url: str) -> str:
 
 
 def is_cluster(url: str) -> bool:
-    """Tell whether a URL names a cluster."""
+    """Return whether a URL names a cluster."""
     return urlsplit(url).scheme in _CLUSTER_SCHEMES
 
 
 def parse_cluster_url(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
     """Return the nodes and the options of a cluster's URL; raises `ValueError`.
 
-    The form is ours: `redis+cluster://user:password@one:6379,two:6379?option=value`, or
-    `rediss+cluster://` over TLS. The nodes are some to start from; they name the rest. Redis-py
-    itself takes only one node in a URL, and nothing there tells a cluster.
+    The form is our own: `redis+cluster://user:password@one:6379,two:6379?option=value`, or
+    `rediss+cluster://` over TLS. These nodes are the first to be asked; they name the others. In
+    redis-py's own URLs there is only one node, and nothing that marks a cluster.
     """
     parts = urlsplit(url)
     login, at, places = parts.netloc.rpartition("@")
@@ -142,9 +142,9 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
 
 
 def _check_login(url: str, form: str) -> None:
-    """Refuse a URL whose login was cut: in `//ada:12/x@host`, ada would be the host, 12 its port.
+    """Refuse a URL whose login was cut off: in `//ada:12/x@host` the host is ada, with port 12.
 
-    Only the value of an option, or the path of a socket, may hold an "@" as it is.
+    Only the value of an option, or the path of a socket, may contain an unescaped "@".
     """
     parts = urlsplit(url)
     later = [part for part in parts.query.split("&") if "=" not in part.partition("@")[0]]
@@ -172,7 +172,7 @@ def _try(url: str, form: str, make: Callable[[], Any]) -> None:
 
 
 def _find_reason(url: str, error: Exception) -> str:
-    """Return an error's words, which quote the URL: of one whose login was cut, the password."""
+    """Return the error message, except where it would quote a password that was cut off."""
     try:
         is_cut = "@" in url and "@" not in urlsplit(url).netloc
     except ValueError:

@@ -1,4 +1,4 @@
-"""HTTP: the leaderboard's reads."""
+"""HTTP: reading the leaderboard."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -109,26 +109,26 @@ async def _send_events(
     *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> AsyncIterator[ServerSentEventMessage]:
     tops = top_feed.watch(limit)
-    ends = {asyncio.create_task(wait()) for wait in waits_for_end}
-    following = asyncio.ensure_future(anext(tops))
+    end_tasks = {asyncio.create_task(wait()) for wait in waits_for_end}
+    next_top = asyncio.ensure_future(anext(tops))
     try:
         # Headers and a first comment go out at once, before there is any top to send.
         yield ServerSentEventMessage(data=None, comment="leaderboard")
         while True:
             done, _ = await asyncio.wait(
-                {following, *ends},
+                {next_top, *end_tasks},
                 timeout=settings.stream_heartbeat_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if done & ends:
+            if done & end_tasks:
                 return
-            if following in done:
-                yield ServerSentEventMessage(event="top", data=encode_top(following.result()))
-                following = asyncio.ensure_future(anext(tops))
+            if next_top in done:
+                yield ServerSentEventMessage(event="top", data=encode_top(next_top.result()))
+                next_top = asyncio.ensure_future(anext(tops))
             else:
                 yield ServerSentEventMessage(data=None, comment="still here")
     finally:
-        for task in (following, *ends):
+        for task in (next_top, *end_tasks):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -1,4 +1,4 @@
-"""What the leaderboard's endpoints answer."""
+"""What the endpoints of the leaderboard return."""
 
 from datetime import datetime
 from typing import Final
@@ -79,7 +79,7 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """The event that tells API processes of a refresh: the offset it reached and the new top."""
+    """The event that announces a refresh to API processes: its offset and the new top."""
 
     season_id: int
     offset: str

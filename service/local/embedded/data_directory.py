@@ -1,4 +1,4 @@
-"""The data directory: what lies where, and who may enter."""
+"""The data directory: its folders, who may enter them, and the account PostgreSQL runs as."""
 
 import contextlib
 import hashlib
@@ -13,11 +13,11 @@ from typing import Final, Self
 
 from service.local.embedded.errors import StartFailed
 
-# The kernel takes 108 bytes on Linux and 104 on macOS, the closing zero included.
+# The kernel allows 108 bytes on Linux and 104 on macOS, the terminating zero included.
 _LONGEST_SOCKET_PATH_BYTES: Final = 100
 _LONGEST_SOCKET_NAME: Final = ".s.PGSQL.5432"
 
-# PostgreSQL refuses to run as root. One of these runs it then.
+# PostgreSQL refuses to run as root; it then runs as one of these.
 _ACCOUNTS: Final = ("postgres", "nobody")
 
 
@@ -46,7 +46,7 @@ class Account:
         )
 
     def open_path(self, folder: Path) -> list[Path]:
-        """Let this account pass through `folder` and its parents; return those changed.
+        """Let this account pass through `folder` and its parents; return those that were changed.
 
         Only the right to pass is added, never the right to list or to read.
         """
@@ -79,7 +79,7 @@ class DataDirectory:
     def create(self) -> None:
         """Make the directory itself where it is missing."""
         with explain_os_errors(self.path):
-            # Another account must pass through to reach its own folder, and only that.
+            # Another account must be able to pass through to its own folder, but not to list this.
             mode = 0o711 if Account.for_postgres() else 0o700
             self.path.mkdir(mode=mode, parents=True, exist_ok=True)
 
@@ -111,7 +111,7 @@ def explain_os_errors(path: Path) -> Iterator[None]:
 
 def _choose_socket_directory(path: Path) -> Path:
     near = path / "run"
-    # libpq and asyncpg read a comma as the border between two hosts.
+    # libpq and asyncpg take a comma as the separator of two hosts.
     if len(
         os.fsencode(near / _LONGEST_SOCKET_NAME)
     ) <= _LONGEST_SOCKET_PATH_BYTES and "," not in str(near):
@@ -121,9 +121,9 @@ def _choose_socket_directory(path: Path) -> Path:
 
 
 def _make_private_directory(path: Path, account: Account | None) -> None:
-    """Make a directory that only its owner may enter: who enters is trusted by PostgreSQL."""
+    """Make a directory that only its owner may enter, as PostgreSQL trusts whoever can."""
     path.mkdir(mode=0o700, exist_ok=True)
-    # In the shared temporary folder somebody else may have made it, or a link, before us.
+    # In the shared temporary folder another user may have made it, or a link, before us.
     status = path.lstat()
     ours = {os.geteuid()} | ({account.uid} if account else set())
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in ours:

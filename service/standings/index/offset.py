@@ -1,4 +1,4 @@
-"""How far an index has followed the standings."""
+"""The offset: how far an index has followed the standings."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

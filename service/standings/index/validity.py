@@ -1,4 +1,4 @@
-"""Whether what Redis holds may be shown."""
+"""Decides whether what Redis holds may be shown."""
 
 from service.backends.database import Database
 from service.backends.refresh_signal import RefreshSignal

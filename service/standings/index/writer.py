@@ -280,7 +280,7 @@ async def _read_offset(connection: Connection, season_id: int) -> Offset:
 
 
 async def _await_redis(script: Awaitable[object]) -> object:
-    """Await a script inside a scan, so that its errors are told from those of PostgreSQL."""
+    """Await a script inside a scan, and translate only its errors, not those of PostgreSQL."""
     with translate_redis_errors():
         return await script
 
