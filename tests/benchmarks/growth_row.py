@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 
 from tests.benchmarks.plan import HEADLINE_CONNECTIONS
 from tests.benchmarks.processor_time import Cost
-from tests.benchmarks.refreshes import reach_steady_state, time_refresh
 from tests.benchmarks.results import Budget, Context, GrowthPoint, Row, Series, compare_costs
 from tests.benchmarks.stack import Stack, run_stack
+from tests.benchmarks.standings_rows import reach_steady_state, time_refresh
 from tests.benchmarks.traffic import LoadResult, Target, run_load
 
 _SUBMITS = 1_000
