@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from service.commands.keys import keys
-from service.commands.target import data_dir_option, find_settings
+from service.commands.target import data_dir_option, find_settings, refuse_other_schema
 from service.errors import ServiceError, UsageError
 
 _Command = Callable[..., Any]
@@ -151,7 +151,9 @@ def api(
     from service.local.supervisor.api_processes import run_api
     from service.settings.settings import load_settings
 
-    run_api(load_settings(), host=host, port=port, processes=processes, insecure=insecure)
+    settings = load_settings()
+    refuse_other_schema(settings)
+    run_api(settings, host=host, port=port, processes=processes, insecure=insecure)
 
 
 @leaderboard.command()
@@ -160,6 +162,7 @@ def worker() -> None:
 
     It refreshes and re-ranks the boards.
     """
+    _refuse_other_schema_here()
     _become("workers")
 
 
@@ -171,6 +174,7 @@ def scheduler() -> None:
     """
     # periodiq reads its cron in local time.
     os.environ["TZ"] = "UTC"
+    _refuse_other_schema_here()
     _become("workers.scheduler")
 
 
@@ -183,7 +187,9 @@ def migrate(data_dir: Path | None) -> None:
     from service.local.supervisor.terminal import describe_address
     from service.schema.migrate import migrate as apply_migrations
 
-    database_url = find_settings(data_dir, with_cache=False).require_database_url()
+    settings = find_settings(data_dir, with_cache=False)
+    database_url = settings.require_database_url()
+    refuse_other_schema(settings)
     try:
         applied = asyncio.run(apply_migrations(database_url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -241,6 +247,7 @@ def populate(
     question = "Delete all players and all their scores?"
     if reset and sys.stdin.isatty() and not click.confirm(question, err=True):
         raise UsageError("nothing was deleted, and nothing filled")
+    refuse_other_schema(settings)
     asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
 
 
@@ -253,7 +260,9 @@ def audit(data_dir: Path | None) -> None:
     """
     from service.maintenance.audit import audit as compare
 
-    if not asyncio.run(compare(find_settings(data_dir))):
+    settings = find_settings(data_dir)
+    refuse_other_schema(settings)
+    if not asyncio.run(compare(settings)):
         sys.exit(1)
 
 
@@ -263,7 +272,9 @@ def rebuild(data_dir: Path | None) -> None:
     """Make standings and index again from the ledger."""
     from service.maintenance.rebuild import rebuild as make_again
 
-    asyncio.run(make_again(find_settings(data_dir)))
+    settings = find_settings(data_dir)
+    refuse_other_schema(settings)
+    asyncio.run(make_again(settings))
 
 
 leaderboard.add_command(keys)
@@ -281,6 +292,12 @@ def simulate(arguments: tuple[str, ...]) -> None:
 def dashboard(arguments: tuple[str, ...]) -> None:
     """Open the operator's console (`dashboard --help`)."""
     _become("dashboard", *arguments)
+
+
+def _refuse_other_schema_here() -> None:
+    from service.settings.settings import load_settings
+
+    refuse_other_schema(load_settings())
 
 
 def _become(module: str, *arguments: str) -> NoReturn:

@@ -3,6 +3,7 @@
 # Imports inside the function keep `--help` and the start of every other command fast.
 # ruff: noqa: PLC0415
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,13 @@ data_dir_option = click.option(
     help="Directory of database, sockets and logs.  "
     "[default: LEADERBOARD_DATA_DIR, else .leaderboard]",
 )
+
+
+def refuse_other_schema(settings: "Settings") -> None:
+    """Raise `UsageError`, with what to do, where another version made the database."""
+    from service.schema.version import check_schema
+
+    asyncio.run(check_schema(settings))
 
 
 def find_settings(data_dir: Path | None, *, with_cache: bool = True) -> "Settings":

@@ -17,14 +17,14 @@ COUNT_STANDINGS: Final = load_sql("maintenance", "count_standings")
 COMPARE_STANDINGS: Final = load_sql("maintenance", "compare_standings")
 COMPARE_RANKS: Final = load_sql("maintenance", "compare_ranks")
 
-_COMPARED: Final = ("score", "sessions", "sort_score", "reached_at")
+_COMPARED: Final = ("score", "sessions", "sort_score", "reached_at", "session_id")
 
 
 async def audit_ledger(connection: Connection, report: Report) -> int:
     """Compare what PostgreSQL holds with itself; return how many differences there are.
 
-    The connection is inside a snapshot. Totals that ever went past ±2^53 may differ: a fold stops
-    there at every step, and this at the end.
+    The connection is inside a snapshot. Totals that ever went past ±(2^53 - 1) may differ: a fold
+    stops there at every step, and this at the end.
     """
     await connection.execute(BULK_PLANS)
     return (

@@ -39,9 +39,11 @@ _COPY_BATCH: Final = """
     WITH recorded AS (
         INSERT INTO game_session (player_id, score, game_mode, submitted_at)
         SELECT player_id, score, 'solo', now() FROM arriving ORDER BY line
-        RETURNING id
+        RETURNING player_id, id
     )
-    INSERT INTO pending_session (session_id) SELECT id FROM recorded RETURNING session_id
+    INSERT INTO pending_session (player_id, session_id)
+    SELECT player_id, id FROM recorded
+    RETURNING session_id
 """
 
 Ask = Callable[[int], Awaitable[object]]

@@ -2,7 +2,7 @@
 --
 -- $1 season, $2 player. No row for an unknown player. The rank is null without any session.
 --
--- Index: game_session_player_id_id for this player's sessions alone;
+-- Index: game_session_pkey for this player's sessions alone;
 -- standing_season_id_sort_score_player_id from its start for the count.
 SELECT
     player.username,
@@ -24,7 +24,7 @@ CROSS JOIN refresh_state
 CROSS JOIN LATERAL (
     SELECT
         count(*) AS sessions,
-        least(greatest(coalesce(sum(score), 0), -9007199254740992), 9007199254740992)::bigint
+        least(greatest(coalesce(sum(score), 0), -9007199254740991), 9007199254740991)::bigint
             AS score
     FROM game_session
     WHERE game_session.player_id = player.id

@@ -2,7 +2,7 @@
 --
 -- $1 season, $2 player. No row for an unknown player. The score is null without any session.
 --
--- Index: game_session_player_id_id for this player's sessions alone.
+-- Index: game_session_pkey for this player's sessions alone.
 SELECT
     player.username,
     total.score,
@@ -16,7 +16,7 @@ CROSS JOIN LATERAL (
     SELECT
         CASE
             WHEN count(*) > 0
-            THEN least(greatest(sum(score), -9007199254740992), 9007199254740992)::bigint
+            THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
         END AS score
     FROM game_session
     WHERE game_session.player_id = player.id
