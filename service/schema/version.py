@@ -19,7 +19,7 @@ LIST_MIGRATIONS: Final = load_sql("schema", "list_migrations")
 
 _MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
 
-_ADVICE: Final = "name an empty database in DATABASE_URL, or choose another --data-dir"
+_ADVICE: Final = "name an empty database in DATABASE_URL"
 
 _COMMENT: Final = re.compile(r"--.*")
 

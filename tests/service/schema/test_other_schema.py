@@ -74,7 +74,7 @@ async def test_migrate_leaves_what_another_version_made(
         with pytest.raises(UsageError) as error:
             await migrate(url)
         assert found in str(error.value)
-        assert str(error.value).endswith("in DATABASE_URL, or choose another --data-dir")
+        assert str(error.value).endswith("name an empty database in DATABASE_URL")
         assert await read_tables(url) == before
 
 
