@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from service.commands.keys import keys
-from service.commands.target import data_dir_option, find_settings, refuse_other_schema
+from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import ServiceError, UsageError
 
 _Command = Callable[..., Any]
@@ -151,8 +151,7 @@ def api(
     from service.local.supervisor.api_processes import run_api
     from service.settings.settings import load_settings
 
-    settings = load_settings()
-    refuse_other_schema(settings)
+    settings = check_schema(load_settings())
     run_api(settings, host=host, port=port, processes=processes, insecure=insecure)
 
 
@@ -162,8 +161,7 @@ def worker() -> None:
 
     It refreshes and re-ranks the boards.
     """
-    _refuse_other_schema_here()
-    _become("workers")
+    _become("workers", has_database=True)
 
 
 @leaderboard.command()
@@ -174,8 +172,7 @@ def scheduler() -> None:
     """
     # periodiq reads its cron in local time.
     os.environ["TZ"] = "UTC"
-    _refuse_other_schema_here()
-    _become("workers.scheduler")
+    _become("workers.scheduler", has_database=True)
 
 
 @leaderboard.command()
@@ -187,9 +184,8 @@ def migrate(data_dir: Path | None) -> None:
     from service.local.supervisor.terminal import describe_address
     from service.schema.migrate import migrate as apply_migrations
 
-    settings = find_settings(data_dir, with_cache=False)
+    settings = check_schema(find_settings(data_dir, with_cache=False))
     database_url = settings.require_database_url()
-    refuse_other_schema(settings)
     try:
         applied = asyncio.run(apply_migrations(database_url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -243,11 +239,10 @@ def populate(
     """
     from service.maintenance.populate import populate as fill_database
 
-    settings = find_settings(data_dir)
+    settings = check_schema(find_settings(data_dir))
     question = "Delete all players and all their scores?"
     if reset and sys.stdin.isatty() and not click.confirm(question, err=True):
         raise UsageError("nothing was deleted, and nothing filled")
-    refuse_other_schema(settings)
     asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
 
 
@@ -260,9 +255,7 @@ def audit(data_dir: Path | None) -> None:
     """
     from service.maintenance.audit import audit as compare
 
-    settings = find_settings(data_dir)
-    refuse_other_schema(settings)
-    if not asyncio.run(compare(settings)):
+    if not asyncio.run(compare(check_schema(find_settings(data_dir)))):
         sys.exit(1)
 
 
@@ -272,9 +265,7 @@ def rebuild(data_dir: Path | None) -> None:
     """Make standings and index again from the ledger."""
     from service.maintenance.rebuild import rebuild as make_again
 
-    settings = find_settings(data_dir)
-    refuse_other_schema(settings)
-    asyncio.run(make_again(settings))
+    asyncio.run(make_again(check_schema(find_settings(data_dir))))
 
 
 leaderboard.add_command(keys)
@@ -294,18 +285,14 @@ def dashboard(arguments: tuple[str, ...]) -> None:
     _become("dashboard", *arguments)
 
 
-def _refuse_other_schema_here() -> None:
-    from service.settings.settings import load_settings
-
-    refuse_other_schema(load_settings())
-
-
-def _become(module: str, *arguments: str) -> NoReturn:
+def _become(module: str, *arguments: str, has_database: bool = False) -> NoReturn:
     """Turn this process into another program of ours."""
     from service.local.supervisor.programs import hide_api_key, python_command
     from service.settings.settings import load_settings
 
-    load_settings()
+    settings = load_settings()
+    if has_database:
+        check_schema(settings)
     os.execv(sys.executable, [*python_command(module), *hide_api_key(arguments)])  # noqa: S606
 
 

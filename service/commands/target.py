@@ -22,11 +22,12 @@ data_dir_option = click.option(
 )
 
 
-def refuse_other_schema(settings: "Settings") -> None:
-    """Raise `UsageError`, with what to do, where another version made the database."""
-    from service.schema.version import check_schema
+def check_schema(settings: "Settings") -> "Settings":
+    """Return the settings; raise `UsageError` where another version made their database."""
+    from service.schema.version import refuse_other_version
 
-    asyncio.run(check_schema(settings))
+    asyncio.run(refuse_other_version(settings))
+    return settings
 
 
 def find_settings(data_dir: Path | None, *, with_cache: bool = True) -> "Settings":

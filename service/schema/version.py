@@ -65,7 +65,7 @@ async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) 
     )
 
 
-async def check_schema(settings: Settings) -> None:
+async def refuse_other_version(settings: Settings) -> None:
     """Raise `UsageError`, with what to do, where another version made the database at hand.
 
     One that is not there, or cannot be asked, is no error yet: whoever needs it says so then.
