@@ -35,15 +35,15 @@ class Board(Table):
     """A ranking rule over the ledger."""
 
     id = BigSerial(primary_key=True)
-    slug = Varchar(length=100, unique=True)
-    title = Varchar(length=255)
+    slug = Varchar(length=64, unique=True, default=None)
+    title = Varchar(length=255, default=None)
     operator = Varchar(length=10, default=Operator.SUM.value)
     direction = Varchar(length=10, default=Direction.HIGH.value)
     game_mode = Varchar(length=50, null=True, default=None)
     reset_schedule = Varchar(length=100, null=True, default=None)
     timezone = Varchar(length=64, default="UTC")
-    min_score = Integer(default=-(2**31))
-    max_score = Integer(default=2**31 - 1)
+    min_score = BigInt(null=True, default=None)
+    max_score = BigInt(null=True, default=None)
 
 
 class Season(Table):
@@ -53,8 +53,8 @@ class Season(Table):
     board_id = ForeignKey(
         Board, null=False, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
     )
-    number = Integer()
-    starts_at = Timestamptz()
+    number = Integer(default=None)
+    starts_at = Timestamptz(default=None)
     ends_at = Timestamptz(null=True, default=None)
     closed_at = Timestamptz(null=True, default=None)
     players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")

@@ -14,7 +14,7 @@ import click
 
 from service.command_line import run_command
 from service.commands.keys import keys
-from service.commands.target import data_dir_option, find_settings
+from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import UsageError
 
 _Command = Callable[..., Any]
@@ -127,7 +127,8 @@ def api(
     from service.local.supervisor.api_processes import run_api
     from service.settings.settings import load_settings
 
-    run_api(load_settings(), host=host, port=port, processes=processes, insecure=insecure)
+    settings = check_schema(load_settings())
+    run_api(settings, host=host, port=port, processes=processes, insecure=insecure)
 
 
 @leaderboard.command()
@@ -136,7 +137,7 @@ def worker() -> None:
 
     It refreshes and re-ranks the boards.
     """
-    _become("workers")
+    _become("workers", has_database=True)
 
 
 @leaderboard.command()
@@ -147,7 +148,7 @@ def scheduler() -> None:
     """
     # periodiq reads its cron in local time.
     os.environ["TZ"] = "UTC"
-    _become("workers.scheduler")
+    _become("workers.scheduler", has_database=True)
 
 
 @leaderboard.command()
@@ -159,7 +160,8 @@ def migrate(data_dir: Path | None) -> None:
     from service.local.supervisor.terminal import describe_address
     from service.schema.migrate import migrate as apply_migrations
 
-    database_url = find_settings(data_dir, with_cache=False).require_database_url()
+    settings = check_schema(find_settings(data_dir, with_cache=False))
+    database_url = settings.require_database_url()
     try:
         applied = asyncio.run(apply_migrations(database_url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -213,7 +215,7 @@ def populate(
     """
     from service.maintenance.populate import populate as fill_database
 
-    settings = find_settings(data_dir)
+    settings = check_schema(find_settings(data_dir))
     question = "Delete all players and all their scores?"
     if reset and sys.stdin.isatty() and not click.confirm(question, err=True):
         raise UsageError("nothing was deleted, and nothing filled")
@@ -229,7 +231,7 @@ def audit(data_dir: Path | None) -> None:
     """
     from service.maintenance.audit import audit as compare
 
-    if not asyncio.run(compare(find_settings(data_dir))):
+    if not asyncio.run(compare(check_schema(find_settings(data_dir)))):
         sys.exit(1)
 
 
@@ -239,7 +241,7 @@ def rebuild(data_dir: Path | None) -> None:
     """Make standings and index again from the ledger."""
     from service.maintenance.rebuild import rebuild as make_again
 
-    asyncio.run(make_again(find_settings(data_dir)))
+    asyncio.run(make_again(check_schema(find_settings(data_dir))))
 
 
 leaderboard.add_command(keys)
@@ -259,12 +261,14 @@ def dashboard(arguments: tuple[str, ...]) -> None:
     _become("dashboard", *arguments)
 
 
-def _become(module: str, *arguments: str) -> NoReturn:
+def _become(module: str, *arguments: str, has_database: bool = False) -> NoReturn:
     """Turn this process into another program of ours."""
     from service.local.supervisor.programs import hide_api_key, python_command
     from service.settings.settings import load_settings
 
-    load_settings()
+    settings = load_settings()
+    if has_database:
+        check_schema(settings)
     os.execv(sys.executable, [*python_command(module), *hide_api_key(arguments)])  # noqa: S606
 
 

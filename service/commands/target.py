@@ -3,6 +3,7 @@
 # Imports inside the function keep `--help` and the start of every other command fast.
 # ruff: noqa: PLC0415
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,14 @@ data_dir_option = click.option(
     help="Directory of database, sockets and logs.  "
     "[default: LEADERBOARD_DATA_DIR, else .leaderboard]",
 )
+
+
+def check_schema(settings: "Settings") -> "Settings":
+    """Return the settings; raise `UsageError` where another version made their database."""
+    from service.schema.version import refuse_other_version
+
+    asyncio.run(refuse_other_version(settings))
+    return settings
 
 
 def find_settings(data_dir: Path | None, *, with_cache: bool = True) -> "Settings":

@@ -8,6 +8,6 @@ class Player(Table):
     """Who scores. Never deleted: the ledger refers to it for ever."""
 
     id = BigSerial(primary_key=True)
-    username = Varchar(length=255, unique=True)
+    username = Varchar(length=255, unique=True, default=None)
     joined_at = Timestamptz()
     banned_at = Timestamptz(null=True, default=None)

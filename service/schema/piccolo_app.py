@@ -8,7 +8,7 @@ from service.boards.tables import Board, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
 from service.sessions.tables import GameSession, PendingSession
-from service.standings.tables import RefreshState, Standing
+from service.standings.tables import RankBlock, RefreshState, Standing
 
 APP_CONFIG = AppConfig(
     app_name="leaderboard",
@@ -20,6 +20,7 @@ APP_CONFIG = AppConfig(
         GameSession,
         PendingSession,
         Standing,
+        RankBlock,
         RefreshState,
         ApiKey,
     ],

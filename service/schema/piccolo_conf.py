@@ -1,6 +1,6 @@
 """Piccolo's configuration: `PICCOLO_CONF=service.schema.piccolo_conf`.
 
-Piccolo owns the schema: it makes the migrations and runs them. `service.schema.migrate` puts the
+Piccolo runs the migrations, which are written by hand in SQL. `service.schema.migrate` puts the
 database at hand into `DB`; for the `piccolo` command line it is the one that the environment names.
 """
 

@@ -4,7 +4,6 @@ from piccolo.columns import (
     BigInt,
     BigSerial,
     ForeignKey,
-    Integer,
     OnDelete,
     OnUpdate,
     Timestamptz,
@@ -16,13 +15,16 @@ from service.players.tables import Player
 
 
 class GameSession(Table):
-    """One submitted score: append-only truth."""
+    """One submitted score: append-only truth.
+
+    The key is (player_id, id), for a ledger in parts; Piccolo knows single-column keys only.
+    """
 
     id = BigSerial(primary_key=True)
     player_id = ForeignKey(
         Player, null=False, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
     )
-    score = Integer()
+    score = BigInt(default=None)
     game_mode = Varchar(length=50, default="solo")
     submitted_at = Timestamptz()
     idempotency_key = Varchar(length=255, null=True, default=None)
@@ -31,8 +33,9 @@ class GameSession(Table):
 class PendingSession(Table):
     """A session that no refresh has folded yet.
 
-    Piccolo asks for a primary key; the migration drops it, because the outbox is written and
-    emptied as a whole and an index would only cost.
+    Piccolo asks for a primary key; there is none, because the outbox is written and emptied as a
+    whole and an index would only cost.
     """
 
-    session_id = BigInt(primary_key=True)
+    player_id = BigInt(default=None)
+    session_id = BigInt(primary_key=True, default=None)

@@ -1,6 +1,6 @@
 """Standings, and how far refreshes have come."""
 
-from piccolo.columns import UUID, BigInt, DoublePrecision, Integer, SmallInt, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, DoublePrecision, Integer, SmallInt, Timestamptz
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -8,18 +8,33 @@ from piccolo.table import Table
 class Standing(Table):
     """One player's score in one season.
 
-    The key is (season_id, player_id); Piccolo knows single-column keys only, so the migration
-    sets it. No foreign keys: every row is derived from the ledger, which has them.
+    The key is (season_id, player_id); Piccolo knows single-column keys only. No foreign keys: every
+    row is derived from the ledger, which has them.
     """
 
-    season_id = BigInt(primary_key=True)
-    player_id = BigInt()
-    score = BigInt()
+    season_id = BigInt(primary_key=True, default=None)
+    player_id = BigInt(default=None)
+    score = BigInt(default=None)
     sort_score = BigInt(
-        help_text="The score in the board's order: lower is better, in every season."
+        default=None, help_text="The score in the board's order: less is better, in every season."
     )
-    sessions = BigInt()
-    reached_at = Timestamptz()
+    sessions = BigInt(default=None)
+    reached_at = Timestamptz(default=None)
+    session_id = BigInt(
+        null=True,
+        default=None,
+        help_text="The session that made it; of a sum the last one that changed it.",
+    )
+
+
+class RankBlock(Table):
+    """The stored ranks of up to 256 players of one season; the key is (season_id, block)."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    block = BigInt(default=None, help_text="The player id without its last eight bits.")
+    players = Array(base_column=SmallInt(), default=None, help_text="The last eight bits of each.")
+    ranks = Array(base_column=Integer(), default=None, help_text="Of each, in the same order.")
+    ranked_at = Timestamptz(default=None)
 
 
 class RefreshState(Table):

@@ -47,9 +47,9 @@ WITH joined AS (
 played AS (
     INSERT INTO game_session (player_id, score, submitted_at)
     SELECT id, id % 50, now() FROM joined
-    RETURNING id
+    RETURNING player_id, id
 )
-INSERT INTO pending_session (session_id) SELECT id FROM played
+INSERT INTO pending_session (player_id, session_id) SELECT player_id, id FROM played
 """
 
 _numbers = count(1)

@@ -103,28 +103,3 @@ def test_every_test_module_imports() -> None:
     tests = importlib.import_module("tests")
     for module in pkgutil.walk_packages(tests.__path__, "tests."):
         importlib.import_module(module.name)
-
-
-# The first release's own migrations, which nothing ran beside.
-FIRST_RELEASE = "leaderboard_2026_11_23t19_22_00_000000"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        path
-        for path in sorted((ROOT / "migrations").glob("leaderboard_*.py"))
-        if path.stem > FIRST_RELEASE
-    ],
-    ids=lambda path: path.stem,
-)
-def test_migration_takes_nothing_from_the_release_before(path: Path) -> None:
-    texts = {
-        target.id: ast.literal_eval(node.value)
-        for node in ast.parse(path.read_text("utf-8")).body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    forbidden = r"\b(DROP\s+(TABLE|COLUMN)|RENAME|SET\s+NOT\s+NULL|ALTER\s+COLUMN\s+\w+\s+TYPE)\b"
-    assert re.findall(forbidden, texts.get("FORWARDS", "")) == []

@@ -9,17 +9,19 @@ SELECT
     earned.sessions AS earned_sessions,
     earned.sort_score AS earned_sort_score,
     earned.reached_at AS earned_reached_at,
+    earned.session_id AS earned_session_id,
     stored.score AS stored_score,
     stored.sessions AS stored_sessions,
     stored.sort_score AS stored_sort_score,
     stored.reached_at AS stored_reached_at,
+    stored.session_id AS stored_session_id,
     count(*) OVER () AS differences
 FROM ledger_standing AS earned
 FULL JOIN (
     SELECT * FROM standing WHERE season_id IN (SELECT id FROM season WHERE closed_at IS NULL)
 ) AS stored USING (season_id, player_id)
-WHERE (earned.score, earned.sessions, earned.sort_score, earned.reached_at)
+WHERE (earned.score, earned.sessions, earned.sort_score, earned.reached_at, earned.session_id)
     IS DISTINCT FROM
-    (stored.score, stored.sessions, stored.sort_score, stored.reached_at)
+    (stored.score, stored.sessions, stored.sort_score, stored.reached_at, stored.session_id)
 ORDER BY season_id, player_id
 LIMIT $1

@@ -12,6 +12,7 @@ SELECT
     earned.sort_score,
     earned.sessions,
     earned.reached_at,
+    earned.session_id,
     stored.place
 FROM ledger_standing AS earned
 FULL JOIN (
@@ -19,6 +20,6 @@ FULL JOIN (
     FROM standing
     WHERE season_id IN (SELECT id FROM season WHERE closed_at IS NULL)
 ) AS stored USING (season_id, player_id)
-WHERE (earned.score, earned.sort_score, earned.sessions, earned.reached_at)
+WHERE (earned.score, earned.sort_score, earned.sessions, earned.reached_at, earned.session_id)
     IS DISTINCT FROM
-    (stored.score, stored.sort_score, stored.sessions, stored.reached_at)
+    (stored.score, stored.sort_score, stored.sessions, stored.reached_at, stored.session_id)

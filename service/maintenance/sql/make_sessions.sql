@@ -8,7 +8,7 @@
 -- (x / 0.97)^(1/4) of them. So a few play by the hundred, most a few times, and three in a hundred
 -- never; and everybody's number is known without a look at anybody else.
 --
--- They are written in the order of the index game_session_player_id_id. A player's sessions are
+-- They are written in the order of game_session_pkey. A player's sessions are
 -- spread over the last thirty days in the order of their ids.
 INSERT INTO game_session (player_id, score, game_mode, submitted_at)
 SELECT

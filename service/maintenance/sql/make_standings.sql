@@ -2,10 +2,11 @@
 --
 -- $1 and $2 first and last player id. Answers one row a season: how many players now stand there.
 --
--- Index: game_session_player_id_id for the sessions of these players alone.
+-- Index: game_session_pkey for the sessions of these players alone.
 WITH made AS (
-    INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
-    SELECT season_id, player_id, score, sort_score, sessions, reached_at
+    INSERT INTO standing
+        (season_id, player_id, score, sort_score, sessions, reached_at, session_id)
+    SELECT season_id, player_id, score, sort_score, sessions, reached_at, session_id
     FROM ledger_standing
     WHERE player_id BETWEEN $1 AND $2
     ORDER BY season_id, player_id

@@ -14,14 +14,15 @@ corrected AS (
     SET score = wrong.score,
         sort_score = wrong.sort_score,
         sessions = wrong.sessions,
-        reached_at = wrong.reached_at
+        reached_at = wrong.reached_at,
+        session_id = wrong.session_id
     FROM wrong_standing AS wrong
     WHERE standing.ctid = wrong.place AND wrong.score IS NOT NULL
 ),
 added AS (
     INSERT INTO standing
-        (season_id, player_id, score, sort_score, sessions, reached_at)
-    SELECT season_id, player_id, score, sort_score, sessions, reached_at
+        (season_id, player_id, score, sort_score, sessions, reached_at, session_id)
+    SELECT season_id, player_id, score, sort_score, sessions, reached_at, session_id
     FROM wrong_standing
     WHERE place IS NULL
     ORDER BY season_id, player_id

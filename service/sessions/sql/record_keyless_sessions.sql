@@ -22,7 +22,7 @@ WITH submission AS MATERIALIZED (
             score,
             game_mode,
             (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
-        FROM unnest($1::bigint[], $2::integer[], $3::varchar[])
+        FROM unnest($1::bigint[], $2::bigint[], $3::varchar[])
             WITH ORDINALITY AS given (user_id, score, game_mode, line)
         OFFSET 0
     ) AS known
@@ -34,7 +34,7 @@ recorded AS (
     WHERE session_id IS NOT NULL
 ),
 outbox AS (
-    INSERT INTO pending_session (session_id)
-    SELECT session_id FROM submission WHERE session_id IS NOT NULL
+    INSERT INTO pending_session (player_id, session_id)
+    SELECT player_id, session_id FROM submission WHERE session_id IS NOT NULL
 )
 SELECT session_id FROM submission ORDER BY line

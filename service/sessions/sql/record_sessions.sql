@@ -16,7 +16,7 @@ WITH submission AS MATERIALIZED (
         game_mode,
         idempotency_key,
         (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
-    FROM unnest($1::bigint[], $2::integer[], $3::varchar[], $4::varchar[])
+    FROM unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::varchar[])
         WITH ORDINALITY AS given (user_id, score, game_mode, idempotency_key, line)
 ),
 -- Ids are drawn in order of arrival, so that a player's later session has the higher id.
@@ -31,10 +31,10 @@ recorded AS (
     FROM numbered
     ORDER BY player_id, idempotency_key
     ON CONFLICT (player_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id
+    RETURNING player_id, id
 ),
 outbox AS (
-    INSERT INTO pending_session (session_id) SELECT id FROM recorded
+    INSERT INTO pending_session (player_id, session_id) SELECT player_id, id FROM recorded
 )
 SELECT numbered.session_id, recorded.id IS NOT NULL AS recorded
 FROM submission

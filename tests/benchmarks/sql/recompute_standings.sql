@@ -3,7 +3,7 @@
 --
 -- $1 season.
 INSERT INTO benchmark_standing (
-    season_id, player_id, score, sort_score, sessions, reached_at, rank
+    season_id, player_id, score, sort_score, sessions, reached_at, session_id, rank
 )
 SELECT
     $1,
@@ -12,6 +12,7 @@ SELECT
     -sum(score),
     count(*),
     max(submitted_at),
+    max(id) FILTER (WHERE score <> 0),
     rank() OVER (ORDER BY sum(score) DESC)
 FROM game_session
 GROUP BY player_id

@@ -78,6 +78,10 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
             "player {}: sort_score is 40, by the ledger -40",
         ),
         (
+            "UPDATE standing SET session_id = NULL WHERE player_id = $1",
+            "player {}: session_id is None, by the ledger 2",
+        ),
+        (
             "DELETE FROM standing WHERE player_id = $1",
             "player {}: no standing, by the ledger 40 points in 1 sessions",
         ),
@@ -98,11 +102,11 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
             "by the ledger 48",
         ),
         (
-            "INSERT INTO pending_session SELECT session_id FROM pending_session WHERE $1 > 0",
+            "INSERT INTO pending_session SELECT * FROM pending_session WHERE $1 > 0",
             "is pending more than once",
         ),
         (
-            "INSERT INTO pending_session SELECT 12345 WHERE $1 > 0",
+            "INSERT INTO pending_session SELECT $1, 12345",
             "session 12345 is pending and not in the ledger",
         ),
     ],

@@ -22,7 +22,7 @@ from tests.support.factories import (
 )
 from tests.support.waiting import wait_until
 
-COLUMNS = "season_id, player_id, score, sort_score, sessions, reached_at, rank"
+COLUMNS = "season_id, player_id, score, sort_score, sessions, reached_at, session_id, rank"
 
 
 async def read_standings(database: Database) -> list[tuple[object, ...]]:
@@ -47,10 +47,12 @@ async def count_pending(database: Database) -> int:
         "DELETE FROM rank_block",
         "UPDATE season SET players = players + 5",
         """
-        INSERT INTO standing (season_id, player_id, score, sort_score, sessions)
-        SELECT id, 999, 1, -1, 1 FROM season
+        INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
+        SELECT id, 999, 1, -1, 1, now() FROM season
         """,
-        "INSERT INTO pending_session VALUES (999999)",
+        "INSERT INTO pending_session VALUES (1, 999999)",
+        "UPDATE standing SET session_id = session_id - 1 WHERE player_id % 2 = 0",
+        "UPDATE standing SET session_id = NULL",
     ],
 )
 async def test_rebuild_mends(

@@ -10,7 +10,9 @@ import pytest_asyncio
 
 from service.backends.database import Database, load_sql
 from service.local.embedded import PostgresServer, ValkeyServer
+from service.maintenance.connections import BULK_PLANS
 from service.settings.settings import load_settings
+from service.status.session_count import ONLY_INDEXES
 from tests.conftest import create_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,7 +43,10 @@ STANDINGS = """
         SELECT CASE WHEN $1 AND id % 100 > 0 THEN 0 ELSE id % 5000 END AS score
     ) AS made
 """
-PENDING = "INSERT INTO pending_session (session_id) SELECT id FROM game_session WHERE id % 40 = 0"
+PENDING = """
+    INSERT INTO pending_session (player_id, session_id)
+    SELECT player_id, id FROM game_session WHERE id % 40 = 0
+"""
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Case:
     name: str
     parameters: tuple[object, ...]
     indexes: set[str]
+    settings: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -92,8 +98,8 @@ CASES = [
         (1, 9_999, 20_000),
         {"standing_pkey", ORDER, "player_pkey"},
     ),
-    Case("standings/reads", "read_total", (1, 9_999, False), {"game_session_player_id_id"}),
-    Case("standings/reads", "read_total", (1, 9_999, True), {"game_session_player_id_id", ORDER}),
+    Case("standings/reads", "read_total", (1, 9_999, False), {"game_session_pkey"}),
+    Case("standings/reads", "read_total", (1, 9_999, True), {"game_session_pkey", ORDER}),
     *(
         Case(
             "standings/reads",
@@ -116,12 +122,21 @@ CASES = [
             "players",
             "list_player_sessions",
             (user_id, 2**63 - 1, limit),
-            {"game_session_player_id_id"},
+            {"game_session_pkey"},
         )
         for user_id in (1, 9_999)
         for limit in (2, 101)
     ),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
+    Case("status", "read_figures", ("global",), {"player_pkey"}),
+    Case(
+        "status",
+        "count_sessions",
+        (2 * PLAYERS - 10, "run-"),
+        {"game_session_id"},
+        ONLY_INDEXES,
+    ),
+    Case("maintenance", "count_outbox", (), {"game_session_pkey"}, BULK_PLANS),
     Case("players", "find_player_by_username", ("player 9999",), {"player_username_key"}),
 ]
 
@@ -167,16 +182,22 @@ async def test_statement_probes_its_indexes(
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize(
-    ("case", "rows"),
+    ("noun", "name", "parameters", "rows"),
     [
-        (Case("standings", "select_top", (1, 100), set()), 100),
-        (Case("standings/reads", "select_neighbours", (1, 500, 50), set()), 101),
-        (Case("standings/reads", "select_page", (1, 500, 100), set()), 100),
+        ("standings", "select_top", (1, 100), 100),
+        ("standings/reads", "select_neighbours", (1, 500, 50), 101),
+        ("standings/reads", "select_page", (1, 500, 100), 100),
     ],
 )
 async def test_statement_reads_no_more_players_than_it_lists(
-    filled_database: Database, case: Case, rows: int, mode: str
+    filled_database: Database,
+    noun: str,
+    name: str,
+    parameters: tuple[object, ...],
+    rows: int,
+    mode: str,
 ) -> None:
+    case = Case(noun, name, parameters, set())
     plan = await explain(filled_database, case, mode, "ANALYZE, FORMAT JSON")
     read = sum(
         node["Actual Rows"] * node["Actual Loops"]
@@ -190,10 +211,12 @@ async def explain(database: Database, case: Case, mode: str, options: str) -> di
     """Return the plan of a prepared statement, as the driver has them."""
     arguments = ", ".join(write_literal(parameter) for parameter in case.parameters)
     async with database.transaction() as connection:
-        await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        await connection.execute(f"SET LOCAL plan_cache_mode = {mode}; {case.settings}")
         await connection.execute(f"PREPARE plan_test AS {load_sql(case.noun, case.name)}")
         try:
-            text = await connection.fetchval(f"EXPLAIN ({options}) EXECUTE plan_test({arguments})")
+            text = await connection.fetchval(
+                f"EXPLAIN ({options}) EXECUTE plan_test{f'({arguments})' if arguments else ''}"
+            )
         finally:
             await connection.execute("DEALLOCATE plan_test")
     (explained,) = json.loads(text)

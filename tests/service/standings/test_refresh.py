@@ -213,9 +213,9 @@ async def test_refresh_passes_over_what_the_ledger_does_not_have(
     refresher: Refresher, database: Database, redis: Redis
 ) -> None:
     (user_id,) = await make_players_with_scores(database, [5])
-    await database.fetch("INSERT INTO pending_session VALUES (999999)")
+    await database.fetch("INSERT INTO pending_session VALUES ($1, 999999)", user_id)
     assert (await refresher.refresh()).sessions == 2
-    await database.fetch("INSERT INTO pending_session VALUES (999999)")
+    await database.fetch("INSERT INTO pending_session VALUES ($1, 999999)", user_id)
     assert (await refresher.refresh()).sessions == 1
     rows = await database.fetch("SELECT player_id, score FROM standing")
     assert [tuple(row) for row in rows] == [(user_id, 5)]

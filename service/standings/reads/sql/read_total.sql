@@ -3,7 +3,7 @@
 -- $1 season, $2 player, $3 whether the rank is wanted. No row for an unknown player. Score and rank
 -- are null without any session, the rank also where nobody asks for it.
 --
--- Index: game_session_player_id_id for this player's sessions alone;
+-- Index: game_session_pkey for this player's sessions alone;
 -- standing_season_id_sort_score_player_id from its start for the rank, which a million players make
 -- a third of a second of work.
 SELECT
@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
     SELECT
         CASE
             WHEN count(*) > 0
-            THEN least(greatest(sum(score), -9007199254740992), 9007199254740992)::bigint
+            THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
         END AS score
     FROM game_session
     WHERE game_session.player_id = player.id

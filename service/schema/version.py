@@ -1,0 +1,97 @@
+"""Which schema a database has, and whether this version can work with it."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from service.backends.database import Connection, load_sql
+from service.errors import UsageError
+from service.local.embedded.data_directory import DataDirectory
+from service.settings.settings import Settings
+
+FIND_HISTORY: Final = load_sql("schema", "find_history")
+FIND_LEDGER: Final = load_sql("schema", "find_ledger")
+LIST_MIGRATIONS: Final = load_sql("schema", "list_migrations")
+
+_MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
+
+_ADVICE: Final = "name an empty database in DATABASE_URL"
+
+_COMMENT: Final = re.compile(r"--.*")
+
+
+def name_migration(script: Path) -> str:
+    """Return the name under which Piccolo notes that a script was run.
+
+    It changes with the statements and not with the comments, so that a database which an earlier
+    edition of the script made is told apart.
+    """
+    statements = _COMMENT.sub("", script.read_text("utf-8")).split()
+    return f"{script.stem} {hashlib.sha256(' '.join(statements).encode()).hexdigest()[:12]}"
+
+
+async def list_applied(connection: Connection) -> list[str]:
+    """Return the names of the migrations that were run on a database, oldest first."""
+    if not await connection.fetchval(FIND_HISTORY):
+        return []
+    return [row["name"] for row in await connection.fetch(LIST_MIGRATIONS)]
+
+
+async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) -> None:
+    """Raise `UsageError`, ending in the advice, where another version made the database.
+
+    One that is empty, or lacks only the latest migrations, is for `migrate` to bring up to date.
+    """
+    applied = await list_applied(connection)
+    if not applied and await connection.fetchval(FIND_LEDGER):
+        raise UsageError(f"the database has a table game_session that no migration made: {advice}")
+    known = sorted(name_migration(script) for script in _MIGRATIONS.glob("*.sql"))
+    unknown = sorted(set(applied) - set(known))
+    if not unknown:
+        return
+    name = unknown[-1]
+    if _find_step(name) > _find_step(known[-1]):
+        raise UsageError(
+            f"a newer version of Leaderboard made the database ({name}): "
+            f"update this one, or {advice}"
+        )
+    raise UsageError(
+        "another version of Leaderboard, from before the first release, made the database "
+        f"({name}), and nothing of it can be carried over: {advice}"
+    )
+
+
+async def refuse_other_version(settings: Settings) -> None:
+    """Raise `UsageError`, with what to do, where another version made the database at hand.
+
+    One that is not there, or cannot be asked, is no error yet: whoever needs it says so then.
+    """
+    if settings.database_url is None:
+        return
+    folder = DataDirectory(settings.data_dir)
+    is_embedded = parse_qs(urlsplit(settings.database_url).query).get("host") == [
+        str(folder.sockets)
+    ]
+    advice = f"move {folder.path} away, or choose another --data-dir" if is_embedded else _ADVICE
+    try:
+        connection = await asyncpg.connect(
+            settings.database_url,
+            timeout=settings.database_timeout_seconds,
+            command_timeout=settings.database_timeout_seconds,
+            statement_cache_size=0,
+        )
+        try:
+            await refuse_other_schema(connection, advice=advice)
+        finally:
+            await connection.close(timeout=1)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return
+
+
+def _find_step(name: str) -> str:
+    """Return the part of a migration's name that says its place in their order."""
+    return name.partition(" ")[0]

@@ -1,0 +1,113 @@
+"""A database that another version made: one line that says so and what to do, and no change."""
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.errors import UsageError
+from service.local.embedded import PostgresServer, ValkeyServer
+from service.schema.migrate import migrate
+from service.schema.version import name_migration
+from tests.conftest import create_database, flush
+from tests.support.up_process import run_leaderboard
+
+SCRIPT = Path(__file__).parents[3] / "migrations" / "schema_0001.sql"
+NAME = name_migration(SCRIPT)
+
+LEDGER = "CREATE TABLE game_session (id bigint PRIMARY KEY, player_id bigint);"
+MIGRATIONS = """
+    CREATE TABLE migration (
+        id serial PRIMARY KEY, name varchar(200), app_name varchar(200), ran_on timestamp
+    );
+    INSERT INTO migration (name, app_name)
+    SELECT unnest(string_to_array('{}', '|')), 'leaderboard';
+"""
+
+OLD = LEDGER + MIGRATIONS.format("2026-11-23T18:25:45:683481|2026-11-25T07:20:00:000000")
+FOUND_OLD = "before the first release, made the database (2026-11-25T07:20:00:000000)"
+
+COMMANDS = [
+    ("api", "--port", "0"),
+    ("worker",),
+    ("scheduler",),
+    ("migrate",),
+    ("populate", "--players", "1", "--sessions", "1", "--reset"),
+    ("audit",),
+    ("rebuild",),
+]
+
+
+async def read_tables(url: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch(
+        "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY relname"
+    )
+    await connection.close()
+    return [tuple(row) for row in rows]
+
+
+async def fill(url: str, script: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(script)
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (OLD, FOUND_OLD),
+        (MIGRATIONS.format("2026-11-23T18:25:45:683481"), "another version"),
+        (LEDGER, "the database has a table game_session that no migration made"),
+        (LEDGER + MIGRATIONS.format(""), "that no migration made"),
+        (LEDGER + MIGRATIONS.format("schema_0001 0123456789ab"), "another version"),
+        (LEDGER + MIGRATIONS.format(f"{NAME}|schema_0002 0123456789ab"), "a newer version"),
+    ],
+    ids=["old", "half made", "not noted", "none noted", "another edition", "newer"],
+)
+async def test_migrate_leaves_what_another_version_made(
+    postgres: PostgresServer, script: str, found: str
+) -> None:
+    async with create_database(postgres, "template0") as url:
+        await fill(url, script)
+        before = await read_tables(url)
+        with pytest.raises(UsageError) as error:
+            await migrate(url)
+        assert found in str(error.value)
+        assert str(error.value).endswith("name an empty database in DATABASE_URL")
+        assert await read_tables(url) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+async def test_command_says_what_to_do(
+    postgres: PostgresServer, valkey: ValkeyServer, command: tuple[str, ...]
+) -> None:
+    async with create_database(postgres, "template0") as url:
+        await fill(url, OLD)
+        environment = {"DATABASE_URL": url, "REDIS_URL": flush(valkey)}
+        answer = run_leaderboard(*command, environment=environment)
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.count("\n") == 1
+        assert answer.stderr.startswith("error: another version of Leaderboard, ")
+        assert FOUND_OLD in answer.stderr
+        assert "name an empty database in DATABASE_URL" in answer.stderr
+
+
+async def test_up_names_the_folder_that_another_version_made(tmp_path: Path) -> None:
+    with PostgresServer(tmp_path / "old", settings={"fsync": "off"}) as server:
+        await fill(server.url, OLD)
+    answer = run_leaderboard("up", "--port", "0", "--data-dir", tmp_path / "old")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: the migrations failed: another version")
+    assert f"move {tmp_path / 'old'} away, or choose another --data-dir" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_name_of_a_migration_changes_with_its_statements_only(tmp_path: Path) -> None:
+    script = tmp_path / SCRIPT.name
+    text = SCRIPT.read_text("utf-8")
+    script.write_text("-- Another comment.\n\n" + text.replace("\n", "\r\n"), "utf-8")
+    assert name_migration(script) == NAME
+    script.write_text(text.replace("score bigint", "score integer"), "utf-8")
+    assert name_migration(script) != NAME
+    assert name_migration(script).startswith("schema_0001 ")
