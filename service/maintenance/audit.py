@@ -75,8 +75,8 @@ async def audit(settings: Settings) -> bool:
 async def _audit_ledger(connection: Connection, report: Report) -> int:
     """Compare what PostgreSQL holds with itself; return how many differences there are.
 
-    The connection is inside a snapshot. Totals that ever went past ±(2^53 - 1) may differ: a fold is
-    clamped there at every step, and this sum at its end.
+    The connection is inside a snapshot. Totals that ever went past ±(2^53 - 1) may differ: a fold
+    is clamped there at every step, and this sum at its end.
     """
     await connection.execute(BULK_PLANS)
     return (
