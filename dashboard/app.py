@@ -1,4 +1,4 @@
-"""The console: wires connection, picture and screens together, and holds the keys they share."""
+"""The console: connects the service, its state and the screens, and holds the keys they share."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -9,48 +9,49 @@ from typing import Any, ClassVar
 from textual import work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from dashboard.client.connection import Connection
-from dashboard.client.gateway import Gateway
-from dashboard.client.link_state import Connected
-from dashboard.client.messages import (
+from dashboard.client.connection import (
+    Connection,
     LinkChanged,
-    PlayerWanted,
     StatusArrived,
     StatusRefused,
-    Ticked,
     TopArrived,
     TopRefused,
-    WindowWanted,
-    WorkerFailed,
 )
+from dashboard.client.gateway import Gateway
+from dashboard.client.link_state import Connected
 from dashboard.clock import Clock, SystemClock
-from dashboard.downloads import Deliveries
+from dashboard.downloads import DownloadApp
 from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
-from dashboard.keys.key_queue import EagerKeys
+from dashboard.keys.key_queue import KeyQueueApp
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
-from dashboard.screens.console_screen import ConsoleScreen
+from dashboard.screens.console_screen import ConsoleScreen, WorkerFailed
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen, list_help
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
 from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
-from dashboard.state.console_state import Picture
+from dashboard.state.console_state import ConsoleState
 from dashboard.state.event_log import Event
-from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 
 TOAST_SECONDS = 3.0
 
 TICK_SECONDS = 0.2
-"""Pause between two looks of the screen; a flash lasts three of them."""
+"""Time between two redraws; a flash lasts three of them."""
 
 
-class Console(EagerKeys, Deliveries):
+class Ticked(Message):
+    """Time has passed: ages, countdowns and flashes look different now."""
+
+
+class Console(KeyQueueApp, DownloadApp):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
@@ -71,7 +72,7 @@ class Console(EagerKeys, Deliveries):
         Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
         Binding("y", "copy", "Copy", show=False, id="console.copy"),
         Binding("e", "export", "Export", show=False, id="console.export"),
-        Binding("S", "picture", "Screenshot", show=False, id="console.screenshot"),
+        Binding("S", "save_screenshot", "Screenshot", show=False, id="console.screenshot"),
         Binding("r", "retry", "Retry now", show=False, id="console.retry"),
         Binding("question_mark", "keys", "Keys", id="console.keys"),
         # Textual's own has no id; the name is how the footer shows it.
@@ -92,13 +93,13 @@ class Console(EagerKeys, Deliveries):
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  spreads attempts, guards nothing
         self._key_names = KeyNames(list_default_keys(), name_key)
-        self.picture = Picture(self._clock, gateway.url, self._key_names)
+        self.state = ConsoleState(self._clock, gateway.url, self._key_names)
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
-        self._looked_for: int | None = None
-        self.add_mode("live", partial(LiveScreen, self.picture))
-        self.add_mode("player", partial(PlayerScreen, self.picture, gateway))
-        self.add_mode("simulate", partial(SimulateScreen, self.picture, desk))
-        self.add_mode("health", partial(HealthScreen, self.picture))
+        self._sought_id: int | None = None
+        self.add_mode("live", partial(LiveScreen, self.state))
+        self.add_mode("player", partial(PlayerScreen, self.state, gateway))
+        self.add_mode("simulate", partial(SimulateScreen, self.state, desk))
+        self.add_mode("health", partial(HealthScreen, self.state))
 
     def set_keymap(self, keymap: Mapping[str, str]) -> None:
         """Let other keys act, and be named wherever a key is."""
@@ -113,12 +114,12 @@ class Console(EagerKeys, Deliveries):
 
     @work(exit_on_error=False)
     async def keep_in_touch(self) -> None:
-        """Hear from the service for as long as the console runs."""
+        """Stay connected to the service for as long as the console runs."""
         await self._connection.run()
 
     @work(exit_on_error=False)
     async def tick(self) -> None:
-        """Let time pass on the screen."""
+        """Redraw regularly, because ages and countdowns change by themselves."""
         while True:
             await self._clock.sleep(TICK_SECONDS)
             self.post_message(Ticked())
@@ -129,62 +130,62 @@ class Console(EagerKeys, Deliveries):
 
     def on_ticked(self) -> None:
         """Show what arrived since the last tick."""
-        self.picture.advance()
+        self.state.advance()
         if self._desk is not None:
             # A run that goes on is known on every screen.
             self._desk.look()
-            self.picture.take_run(self._desk.run, self._desk.describe())
+            self.state.take_run(self._desk.run, self._desk.describe())
         self._show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
         """Note the state of the connection."""
-        self.picture.take_link(event.link)
+        self.state.take_link(event.link)
 
     def on_top_arrived(self, event: TopArrived) -> None:
         """Keep the newest board for the next tick."""
-        self.picture.take_top(event.top, event.first)
+        self.state.take_top(event.top, event.first)
 
     def on_top_refused(self, event: TopRefused) -> None:
-        """Note that there is no board."""
-        self.picture.take_top_error(event.error)
+        """Note that the board was refused."""
+        self.state.take_top_error(event.error)
 
-    def on_window_wanted(self, event: WindowWanted) -> None:
-        """Read the board from another place on, whoever was looked for before."""
+    def on_live_screen_window_wanted(self, event: LiveScreen.WindowWanted) -> None:
+        """Show another part of the board, and give up looking for a player."""
         self.workers.cancel_group(self, "follow")
         self._connection.look_at(event.first)
 
-    def on_player_wanted(self, event: PlayerWanted) -> None:
-        """Read the board from where that player is, unless that is under way."""
+    def on_live_screen_player_wanted(self, event: LiveScreen.PlayerWanted) -> None:
+        """Show the part of the board where that player is, unless that is under way."""
         # The screen asks each second; on a slow line no answer would ever be waited for.
-        if event.user_id != self._looked_for:
+        if event.user_id != self._sought_id:
             self.find_on_board(event.user_id)
 
     @work(exclusive=True, group="follow", exit_on_error=False)
     async def find_on_board(self, user_id: int) -> None:
-        """Move the lines to wherever a player stands now."""
-        self._looked_for = user_id
+        """Move the window to where a player is now."""
+        self._sought_id = user_id
         try:
             await self._connection.look_for(user_id)
         finally:
-            if self._looked_for == user_id:
-                self._looked_for = None
+            if self._sought_id == user_id:
+                self._sought_id = None
 
     def on_status_arrived(self, event: StatusArrived) -> None:
         """Keep the newest status for the next tick."""
-        self.picture.take_status(event.status, event.round_trip_ms)
+        self.state.take_status(event.status, event.round_trip_ms)
 
     def on_status_refused(self, event: StatusRefused) -> None:
-        """Note that there is no status."""
-        self.picture.take_status_error(event.error)
+        """Note that the status was refused."""
+        self.state.take_status_error(event.error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Tell of a failed worker of the app itself; widgets tell of theirs."""
+        """Report a failed worker of the app itself; widgets report theirs."""
         if event.state is WorkerState.ERROR:
             self.post_message(WorkerFailed(event.worker))
 
     def on_worker_failed(self, event: WorkerFailed) -> None:
-        """Say that a worker failed, and go on without it."""
-        self.picture.log.add(Event(self._clock.now(), "Console", "bad", event.text))
+        """Log that a worker failed, and go on without it."""
+        self.state.log.add(Event(self._clock.now(), "Console", "bad", event.text))
         self.notify(event.text, severity="error", markup=False)
 
     def on_board_view_chosen(self, event: BoardView.Chosen) -> None:
@@ -203,7 +204,7 @@ class Console(EagerKeys, Deliveries):
         """Write the file that the operator named."""
         name, screen = event.value.strip(), self.screen
         if event.purpose == "export" and name and isinstance(screen, ConsoleScreen):
-            self.deliver_rows(screen.list_rows(), name)
+            self.download_rows(screen.list_rows(), name)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return every action of the screen and of the console, and the themes."""
@@ -218,7 +219,7 @@ class Console(EagerKeys, Deliveries):
         return not isinstance(screen, ConsoleScreen) or screen.applies(action)
 
     async def action_switch_mode(self, mode: str) -> None:
-        """Go to a screen, and leave behind what was said on the last one."""
+        """Go to a screen, without the notifications of the last one."""
         if mode != self.current_mode:
             self.clear_notifications()
         await super().action_switch_mode(mode)
@@ -229,13 +230,13 @@ class Console(EagerKeys, Deliveries):
             self.screen.start_search()
 
     def action_pause(self) -> None:
-        """Hold the figures still, or let them go on."""
-        self.picture.toggle_pause()
+        """Freeze what is shown, or go on."""
+        self.state.toggle_pause()
         self.screen.refresh_bindings()
         self._show()
 
     def action_maximize(self) -> None:
-        """Give the widget in focus the whole screen, or take it back."""
+        """Maximise the widget in focus, or restore all panels."""
         if isinstance(self.screen, ConsoleScreen):
             self.screen.toggle_maximized()
 
@@ -255,9 +256,9 @@ class Console(EagerKeys, Deliveries):
             name = f"leaderboard-{screen.MODE}-{self._clock.now():%Y%m%d-%H%M%S}.csv"
             screen.ask("export", "Export to", name, hint="a name that ends in .csv or .json")
 
-    def action_picture(self) -> None:
+    def action_save_screenshot(self) -> None:
         """Save the screen as an SVG file."""
-        self.deliver_picture(f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg")
+        self.download_screenshot(f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg")
 
     def action_keys(self) -> None:
         """List the keys that work here, and what the words here mean."""
@@ -267,9 +268,9 @@ class Console(EagerKeys, Deliveries):
         self.push_screen(KeysScreen(listed, self._key_names))
 
     def action_retry(self) -> None:
-        """Try to connect now, or while connected ask for the board at once."""
+        """Try to connect now; while connected, ask for the board at once."""
         self._connection.retry_now()
-        connected = isinstance(self.picture.link, Connected)
+        connected = isinstance(self.state.link, Connected)
         self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
 
     def _show(self) -> None:

@@ -14,11 +14,11 @@ import click
 
 from dashboard.app import Console, list_default_keys
 from dashboard.client.gateway import Gateway
+from dashboard.client.submitter import ServiceSubmitter
 from dashboard.clock import SystemClock
 from dashboard.keys.actions import name_key
 from dashboard.keys.keymap import UnusableKeymap, read_keymap
 from dashboard.runs.desk import RunDesk
-from dashboard.runs.single_submit import ServiceSubmitter
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import api_key_option, check_url
 

@@ -1,4 +1,4 @@
-"""Time as the console sees it; tests put one in that stands still."""
+"""The console's clock; tests use one that they move themselves."""
 
 import asyncio
 import time

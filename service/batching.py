@@ -1,9 +1,10 @@
-"""Group commit, for writes and for reads: requests that wait together are served together."""
+"""Group commit, for writes and for reads: requests that wait at the same time share a batch."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from service.errors import ServiceError
 from service.request_ids import request_id
@@ -11,12 +12,25 @@ from service.request_ids import request_id
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-# What was put, who waits for it, and the id of the request.
-_Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None]
+# What was put, who waits for it, the id of the request, and the span in which it waits.
+_Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None, Any]
+
+
+class Tracer(Protocol):
+    """Shows in the traces of requests what they wait for together."""
+
+    def waiting(self, name: str) -> AbstractContextManager[Any]:
+        """Return a block that is the span of a request that waits for a batch of this name."""
+
+    def running(self, spans: Sequence[Any]) -> AbstractContextManager[None]:
+        """Return a block in which a batch runs, given the spans of those who wait for it."""
+
+    def leave(self) -> None:
+        """End the current task's part in the trace that it was started in."""
 
 
 class QueueFull(ServiceError):
-    """More requests wait than the process may hold."""
+    """As many requests are waiting as the process may hold."""
 
     status = 503
     code = "overloaded"
@@ -27,7 +41,7 @@ class QueueFull(ServiceError):
 
 
 class Interrupted(ServiceError):
-    """The batch was given up, because the process ends."""
+    """The batch was abandoned because the process is ending."""
 
     status = 503
     code = "interrupted"
@@ -40,16 +54,16 @@ class Interrupted(ServiceError):
 class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
-    A lone item does not wait for company. At most `queue_limit` items wait; the next one raises
-    `QueueFull`. At most `concurrency` batches of at most `batch_limit` items are in flight.
+    An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next
+    one raises `QueueFull`. One batch at a time is in flight, with at most `batch_limit` items.
 
-    `run` answers every item in order; an answer that is an exception is raised to that item's
-    caller alone. An exception raised by `run` itself is raised to every caller of the batch. Where
-    it is a `ServiceError`, a server is away: then also to those who wait for the next batch, which
+    `run` answers every item in order; an answer that is an exception is raised to the caller of
+    that item alone. An exception that `run` itself raises is raised to every caller of the batch.
+    If it is a `ServiceError`, a server is away: then also to the callers of the next batch, which
     would find the same after the same time-out.
 
-    `run` runs under the id of the request that waited longest: a sender may go on for hours, long
-    after the one that started it was answered.
+    `run` runs under the id of the request that waited longest: a sender may go on for hours after
+    the request that started it was answered. `name` is what waiting is called in traces.
     """
 
     def __init__(
@@ -58,14 +72,16 @@ class Batcher(Generic[Item, Answer]):
         *,
         batch_limit: int,
         queue_limit: int,
-        concurrency: int = 1,
+        name: str = "",
+        tracer: Tracer | None = None,
     ) -> None:
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
-        self._concurrency = concurrency
+        self._name = name
+        self._tracer = tracer
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
-        self._senders: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -74,55 +90,65 @@ class Batcher(Generic[Item, Answer]):
 
     async def put(self, item: Item) -> Answer:
         """Send `item` with the next batch and return its answer."""
+        if self._tracer is None:
+            return await self._join(item, None)
+        with self._tracer.waiting(self._name) as span:
+            return await self._join(item, span)
+
+    def _join(self, item: Item, span: Any) -> "asyncio.Future[Answer]":
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future, request_id.get()))
-        if len(self._senders) < self._concurrency:
-            self._senders.add(asyncio.create_task(self._send_until_empty()))
-        return await future
+        self._waiting.append((item, future, request_id.get(), span))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_until_empty())
+        return future
 
     async def drain(self) -> None:
         """Wait until every item that was put has its answer."""
-        while self._senders:
-            await asyncio.wait(self._senders)
+        while self._sender is not None:
+            await asyncio.wait({self._sender})
 
     async def _send_until_empty(self) -> None:
         try:
             while self._waiting:
                 await self._send_batch()
         finally:
-            # Here and not in a callback of the task, which would run after the callers of the last
-            # batch: one of these may put its next item first, and no sender would come for it.
-            sender = asyncio.current_task()
-            assert sender is not None
-            self._senders.discard(sender)
+            # Not in a callback of the task, which would run after the callers of the last batch:
+            # one of them may put its next item before, and no sender would be started for it.
+            self._sender = None
 
     async def _send_batch(self) -> None:
         size = min(len(self._waiting), self._batch_limit)
         batch = [self._waiting.popleft() for _ in range(size)]
         request_id.set(batch[0][2])
         try:
-            answers = await self._run([item for item, _, _ in batch])
+            with self._trace(batch):
+                answers = await self._run([item for item, *_ in batch])
             _check_number(answers, batch)
         except ServiceError as error:
             _fail([*batch, *self._take_waiting()], error)
             return
-        except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to this task
+        except Exception as error:  # noqa: BLE001 - the callers handle it
             _fail(batch, error)
             return
         except BaseException:
-            # This task ends here, and nobody would come for those who wait.
+            # This task ends here, and nothing would serve those who wait.
             _fail([*batch, *self._take_waiting()], Interrupted())
             raise
-        for (_, future, _), answer in zip(batch, answers, strict=True):
-            # A caller that went away has cancelled its future.
+        for (_, future, *_), answer in zip(batch, answers, strict=True):
+            # A caller that was cancelled has cancelled its future.
             if future.done():
                 continue
             if isinstance(answer, ServiceError):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    def _trace(self, batch: "list[_Waiting[Item, Answer]]") -> AbstractContextManager[None]:
+        if self._tracer is None:
+            return nullcontext()
+        return self._tracer.running([span for *_, span in batch])
 
     def _take_waiting(self) -> "list[_Waiting[Item, Answer]]":
         taken = list(self._waiting)
@@ -136,6 +162,6 @@ def _check_number(answers: Sequence[object], items: Sequence[object]) -> None:
 
 
 def _fail(items: "Sequence[_Waiting[Item, Answer]]", error: Exception) -> None:
-    for _, future, _ in items:
+    for _, future, *_ in items:
         if not future.done():
             future.set_exception(error)

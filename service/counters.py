@@ -1,7 +1,8 @@
 """What each process counts of its own work since its start, for every exporter alike.
 
-The work itself notes what it did, where it did it. The figures go to the other processes with the
-sign of life, so that whoever is asked can answer for all.
+The code that does the work calls its counters. The heartbeat sends them to the other processes, so
+that any API process can answer for all. An exporter that must hear of each event as it happens is a
+subclass, whose methods count and then report.
 """
 
 from bisect import bisect_left
@@ -30,10 +31,10 @@ FRESHNESS_BOUNDS: Final = (
 
 
 class Distribution(msgspec.Struct):
-    """How many values lie up to each bound and above the one before, and what all add up to.
+    """A histogram: how many values lie up to each bound and above the one before, and their sum.
 
-    `counts` has one element more than `bounds`, for what is above them all. The bounds travel
-    along because processes of two releases can differ in them.
+    `counts` has one element more than `bounds`, for the values above all of them. The bounds are
+    sent along because processes of two releases can differ in them.
     """
 
     bounds: list[float]
@@ -42,23 +43,23 @@ class Distribution(msgspec.Struct):
 
     @classmethod
     def over(cls, bounds: Sequence[float]) -> "Distribution":
-        """Return one without any value yet."""
+        """Return an empty histogram."""
         return cls(bounds=list(bounds), counts=[0] * (len(bounds) + 1))
 
     def add(self, value: float, times: int = 1) -> None:
-        """Take in a value, or the same value several times."""
+        """Add a value, or the same value several times."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
 
 
-class ApiFigures(msgspec.Struct):
-    """What an API process has done since its start, besides what is counted by route."""
+class ApiCounters(msgspec.Struct):
+    """What an API process has done since its start, besides what is counted for each route."""
 
     batches: Distribution = msgspec.field(default_factory=lambda: Distribution.over(BATCH_BOUNDS))
-    """Submits that were committed together."""
+    """Submits in each commit."""
 
 
-class WorkerFigures(msgspec.Struct):
+class WorkerCounters(msgspec.Struct):
     """What a worker process has done since its start."""
 
     refreshes: Distribution = msgspec.field(
@@ -77,14 +78,14 @@ class WorkerFigures(msgspec.Struct):
     def note_refresh(
         self, seconds: float, *, sessions: int, standings: int, published: bool
     ) -> None:
-        """Count a fold. `published`: the index followed, which it cannot while Redis is away."""
+        """Count a refresh that folded sessions; it is not `published` while Redis is away."""
         self.refreshes.add(seconds)
         self.sessions_folded += sessions
         self.standings_changed += standings
         self.refreshes_unpublished += not published
 
     def note_shown(self, ages: Iterable[tuple[float, int]]) -> None:
-        """Count sessions that became visible: by how many seconds after their submit."""
+        """Count sessions that became visible: (seconds since their submit, sessions) each."""
         for age_seconds, sessions in ages:
             self.freshness.add(age_seconds, sessions)
 

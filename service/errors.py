@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """A request or command that cannot be carried out, with the words to tell its sender.
+    """A request or command that cannot be carried out, with the message for its sender.
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
     set, becomes the `Retry-After` header, `challenge` becomes `WWW-Authenticate`.
@@ -63,7 +63,7 @@ class DatabaseUnavailable(ServiceError):
         self.reason = reason
 
     def explain(self) -> str:
-        """Return why it cannot be reached; the advice is for who sent the request."""
+        """Return why it cannot be reached; the advice is only for the sender of a request."""
         return f"the database cannot be reached: {self.reason}"
 
 
@@ -89,7 +89,7 @@ class SchemaMissing(DatabaseUnavailable):
 
 
 class CacheUnavailable(ServiceError):
-    """Redis cannot be reached, or holds nothing usable for this read."""
+    """Redis cannot be reached, or holds nothing that this read may show."""
 
     status = 503
     code = "cache_unavailable"
@@ -97,8 +97,8 @@ class CacheUnavailable(ServiceError):
 
 
 class CacheTimedOut(CacheUnavailable):
-    """Redis did not answer in time: another question would cost the same wait."""
+    """Redis did not answer in time: another command would cost the same wait."""
 
 
 class UsageError(Exception):
-    """A mistake of the person at the command line: one line on stderr, exit status 1."""
+    """A mistake of the user at the command line: one line on stderr, exit status 1."""

@@ -1,9 +1,9 @@
-"""How what lives as long as the process comes to its end."""
+"""How background work ends with the process."""
 
 import asyncio
 from typing import Any, Final
 
-_PATIENCE_SECONDS: Final = 0.2
+_RETRY_SECONDS: Final = 0.2
 
 
 class Closing(asyncio.Event):
@@ -11,12 +11,12 @@ class Closing(asyncio.Event):
 
 
 async def stop_task(task: "asyncio.Task[Any]") -> None:
-    """Cancel a task until it has ended, whatever it ends with.
+    """Cancel a task until it has ended, and ignore its result or error.
 
     Once is not enough: redis-py sends by way of `asyncio.wait_for`, which up to Python 3.11
     swallows a cancellation that comes while it returns.
     """
     while not task.done():
         task.cancel()
-        await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        await asyncio.wait({task}, timeout=_RETRY_SECONDS)
     await asyncio.gather(task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How every program logs: one line an event, to stderr, for people or for machines."""
+"""Logging, the same in every program: one line for each event, to stderr, as text or JSON."""
 
 import logging
 from typing import Final
@@ -9,11 +9,11 @@ from pythonjsonlogger.json import JsonFormatter
 from service.request_ids import request_id
 from service.settings.settings import Settings
 
-_COMPLAINTS_APART_SECONDS: Final = 60.0
+_WARNING_INTERVAL_SECONDS: Final = 60.0
 
 _TEXT: Final = logging.Formatter(
     "%(asctime)s %(levelname)s %(name)s: %(message)s%(for_request)s",
-    # Nobody but the filter below sets it.
+    # Set by the filter below alone.
     defaults={"for_request": ""},
 )
 _JSON: Final = JsonFormatter(
@@ -31,9 +31,9 @@ def configure_logging(settings: Settings) -> None:
     handler.addFilter(_ConsumerFilter())
     handler.addFilter(_name_request)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    # It logs every actor that a middleware declares.
+    # Otherwise it logs every actor that a middleware declares.
     logging.getLogger("dramatiq.broker").setLevel(logging.WARNING)
-    # It logs each step of a connection, and of one that fails a stack; who called it is told too.
+    # Otherwise it logs each step of a connection, and tracebacks of errors that it raises as well.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
@@ -47,14 +47,14 @@ def _name_request(record: logging.LogRecord) -> bool:
 
 
 class _ConsumerFilter(logging.Filter):
-    """Lets a consumer of Dramatiq, which tries again twice a second, complain once a minute."""
+    """Limits the warnings of Dramatiq's consumers, which retry twice a second, to one a minute."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._complained_at: dict[str, float] = {}
+        self._warned_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is to be logged."""
+        """Return whether to log a record."""
         if not record.name.startswith("dramatiq.worker.ConsumerThread"):
             return True
         text = str(record.msg)
@@ -62,8 +62,8 @@ class _ConsumerFilter(logging.Filter):
             return False
         if not text.startswith("Consumer encountered a connection error"):
             return True
-        before = self._complained_at.get(record.name)
-        if before is not None and record.created < before + _COMPLAINTS_APART_SECONDS:
+        before = self._warned_at.get(record.name)
+        if before is not None and record.created < before + _WARNING_INTERVAL_SECONDS:
             return False
-        self._complained_at[record.name] = record.created
+        self._warned_at[record.name] = record.created
         return True

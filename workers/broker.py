@@ -11,6 +11,7 @@ from dramatiq.middleware import AsyncIO, CurrentMessage, Retries, ShutdownNotifi
 from periodiq import PeriodiqMiddleware
 
 from service.backends.broker import connect_broker
+from service.counters import WorkerCounters
 from service.settings.settings import load_settings
 from service.tracing.bootstrap import is_monitored
 from workers.request_ids import RequestIdsOfMessages
@@ -20,13 +21,14 @@ from workers.resources import ResourcesMiddleware
 _LATEST_CRON_SECONDS: Final = 30
 
 settings: Final = load_settings()
-resources: Final = ResourcesMiddleware(settings)
-
 monitoring: Final[list[dramatiq.Middleware]] = []
 if is_monitored(settings):
-    from workers.newrelic_tracing import TraceActors
+    from workers.newrelic_tracing import ReportedCounters, TraceActors
 
+    resources = ResourcesMiddleware(settings, ReportedCounters())
     monitoring.append(TraceActors(resources))
+else:
+    resources = ResourcesMiddleware(settings, WorkerCounters())
 
 broker: Final = connect_broker(
     settings.require_broker_url(),

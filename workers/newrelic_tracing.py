@@ -1,7 +1,7 @@
-"""Actors as New Relic's background transactions; imported only where its agent runs."""
+"""A worker under New Relic: its actors and counters; imported only where the agent runs."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from dramatiq import Actor, Broker, Message
@@ -10,13 +10,12 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage
 from newrelic import agent
 from newrelic.api.background_task import BackgroundTask
-from newrelic.common.object_wrapper import wrap_function_wrapper
 
+from service.counters import WorkerCounters
 from service.errors import ServiceError
 from service.tracing.newrelic_agent import TRACE_OPTION, TraceMessages, note_failure
 from workers.resources import ResourcesMiddleware
 
-_PACKED_BYTES: Final = 16
 # Each minute, as often as metrics are sent.
 _SWEEP: Final = "standings.sweep"
 
@@ -33,11 +32,6 @@ class TraceActors(TraceMessages):
 
     def before_worker_boot(self, broker: Broker, worker: Any) -> None:
         """Wrap the actors, of which none has run yet, and connect to New Relic."""
-        wrap_function_wrapper(
-            "service.standings.refresh.refresh", "Refresher._publish", _measure_refresh
-        )
-        wrap_function_wrapper("service.standings.refresh.rerank", "store_ranks", _measure_rerank)
-        wrap_function_wrapper("service.counters", "WorkerFigures.note_shown", _measure_freshness)
         agent.register_application()
         for actor in broker.actors.values():
             _trace_actor(actor, self._measure_backlog if actor.actor_name == _SWEEP else None)
@@ -101,29 +95,22 @@ def _describe_message(message: "Message[Any]", actor: "Actor[..., Any]") -> None
     agent.record_custom_metric(f"Custom/Actor/{actor.actor_name}/QueueSeconds", seconds)
 
 
-async def _measure_refresh(wrapped: Any, _: Any, args: Any, __: Any) -> None:
-    """Record a fold once it is published; one that found nothing is none."""
-    fold, started_at = args
-    await wrapped(fold, started_at)
-    if fold.sessions:
-        rows = sum(len(change.packed) // _PACKED_BYTES for change in fold.changes)
-        agent.record_custom_metric("Custom/Refresh/Seconds", time.monotonic() - started_at)
-        agent.record_custom_metric("Custom/Refresh/Sessions", fold.sessions)
-        agent.record_custom_metric("Custom/Refresh/Standings", rows)
+class ReportedCounters(WorkerCounters):
+    """Counts what a worker does, and reports each refresh, re-rank and freshness as it happens."""
 
+    def note_refresh(
+        self, seconds: float, *, sessions: int, standings: int, published: bool
+    ) -> None:
+        """Report a refresh that folded sessions."""
+        super().note_refresh(seconds, sessions=sessions, standings=standings, published=published)
+        agent.record_custom_metric("Custom/Refresh/Seconds", seconds)
+        agent.record_custom_metric("Custom/Refresh/Sessions", sessions)
+        agent.record_custom_metric("Custom/Refresh/Standings", standings)
 
-async def _measure_rerank(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-    outcome = await wrapped(*args, **kwargs)
-    agent.record_custom_metric("Custom/Rerank/Seconds", outcome.elapsed_ms / 1000)
-    agent.record_custom_metric("Custom/Rerank/Ranks", outcome.ranks)
-    return outcome
-
-
-def _measure_freshness(wrapped: Any, _: Any, args: Any, __: Any) -> None:
-    """Record how long scores took from their submit to being visible, each once."""
-    ages: list[tuple[float, int]] = list(args[0])
-    wrapped(ages)
-    if ages:
+    def note_shown(self, ages: Iterable[tuple[float, int]]) -> None:
+        """Report how long scores took from their submit to being visible, each once."""
+        ages = list(ages)
+        super().note_shown(ages)
         agent.record_custom_metric(
             "Custom/Freshness/Seconds",
             {
@@ -134,3 +121,9 @@ def _measure_freshness(wrapped: Any, _: Any, args: Any, __: Any) -> None:
                 "sum_of_squares": sum(age * age * sessions for age, sessions in ages),
             },
         )
+
+    def note_rerank(self, seconds: float, ranks: int) -> None:
+        """Report a re-rank."""
+        super().note_rerank(seconds, ranks)
+        agent.record_custom_metric("Custom/Rerank/Seconds", seconds)
+        agent.record_custom_metric("Custom/Rerank/Ranks", ranks)

@@ -1,4 +1,4 @@
-"""What the actors of one process share: database, Redis, refresher, and a sign of life."""
+"""What the actors of one process share: database, Redis, refresher, counters and heartbeat."""
 
 import os
 import socket
@@ -18,11 +18,12 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.counters import WorkerCounters
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.refresh.refresh import Refresher
-from service.status.heartbeats import Presence
-from service.status.schemas import WorkerProcess, WorkerSign
+from service.status.heartbeats import HeartbeatSender
+from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
 
 
@@ -32,7 +33,8 @@ class ResourcesMiddleware(Middleware):
     database: Database
     refresher: Refresher
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, counters: WorkerCounters) -> None:
+        self.counters = counters
         self._settings = settings
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -69,7 +71,7 @@ class ResourcesMiddleware(Middleware):
         self._breaker = Breaker(self._redis)
         self.database = Database(self._settings, application_name="leaderboard worker")
         await self.database.open()
-        self.refresher = Refresher(self.database, self._redis, self._settings)
+        self.refresher = Refresher(self.database, self._redis, self._settings, self.counters)
         host = socket.gethostname()
         process = WorkerProcess(
             host=host,
@@ -77,14 +79,14 @@ class ResourcesMiddleware(Middleware):
             started_at=datetime.now(UTC),
             threads=self._settings.worker_threads,
         )
-        sign = WorkerSign(process=process, figures=self.refresher.figures)
-        self._presence = Presence(
-            self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: sign
+        heartbeat = WorkerHeartbeat(process=process, figures=self.counters)
+        self._heartbeat = HeartbeatSender(
+            self._redis, WORKER_PROCESSES_KEY, f"{host}:{os.getpid()}", lambda: heartbeat
         )
-        self._presence.start()
+        self._heartbeat.start()
 
     async def _close(self) -> None:
-        await self._presence.stop()
+        await self._heartbeat.stop()
         await self._breaker.stop()
         await self._redis.aclose()
         await self.database.close()

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from service.commands.main import run_command
+from service.command_line import run_command
 from service.logs import configure_logging
 from service.settings.settings import load_settings
 from service.tracing.bootstrap import ensure_agent

@@ -77,7 +77,6 @@ class Process(msgspec.Struct, frozen=True):
     pid: int
     started_at: Moment
     memory_bytes: int | None = None
-    submits_waiting: int = 0
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -122,7 +121,6 @@ class Rerank(msgspec.Struct, frozen=True):
     number: int
     at: Moment | None
     duration_ms: float | None
-    ranks_changed: int | None
 
 
 class Players(msgspec.Struct, frozen=True):
@@ -133,11 +131,10 @@ class Players(msgspec.Struct, frozen=True):
 
 
 class Queue(msgspec.Struct, frozen=True):
-    """Messages of one queue: to do, for later, given up."""
+    """Messages of one queue: to do, and for later."""
 
     ready: int
     delayed: int
-    dead: int
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Keeps in touch with the service: follows its stream, asks for its state, comes back."""
+"""Stays connected to the service: follows its stream, polls its status, reconnects."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,33 +8,92 @@ from typing import Final
 import msgspec
 from textual.message import Message
 
-from dashboard.client.answers import Top
+from dashboard.client.answers import Status, Top
 from dashboard.client.gateway import PAGE_LIMIT, Gateway, GatewayError, Unreachable
-from dashboard.client.link_state import BackOff, Connected, Connecting, Disconnected, Faulty
-from dashboard.client.messages import (
-    LinkChanged,
-    StatusArrived,
-    StatusRefused,
-    TopArrived,
-    TopRefused,
-)
+from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.clock import Clock
+
+SHORTEST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
 
 STATUS_SECONDS: Final = 2.0
 
 BOARD_SECONDS: Final = 1.0
-"""Longest pause between two reads of the board: the stream tells only of its first hundred."""
+"""Longest pause between two reads of the board: the stream has only the first hundred."""
 
 SHORTEST_BOARD_SECONDS: Final = 0.2
 _LINES_ABOVE: Final = PAGE_LIMIT // 2
 """Lines that are read above a player who is looked for; as many are below."""
 
 _READS_A_PAUSE: Final = 4
-"""A slow service or a slow line is left alone for as many times as long as a read took."""
+"""After each read, a slow service is left alone for this many times as long as it took."""
+
+
+class LinkChanged(Message):
+    """The connection to the service is in another state."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self.link = link
+
+
+class TopArrived(Message):
+    """The service sent the lines that start at place `first`; None: only a keep-alive."""
+
+    def __init__(self, top: Top | None, first: int = 0) -> None:
+        super().__init__()
+        self.top = top
+        self.first = first
+
+
+class TopRefused(Message):
+    """The service answers, but refuses the board."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class StatusArrived(Message):
+    """The service sent the state of its parts."""
+
+    def __init__(self, status: Status, round_trip_ms: float) -> None:
+        super().__init__()
+        self.status = status
+        self.round_trip_ms = round_trip_ms
+
+
+class StatusRefused(Message):
+    """The service answers, but refuses its status."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class BackOff:
+    """Pauses that double from one second to thirty, with jitter.
+
+    Without jitter, all consoles would return to a restarted service at the same moment.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._longest = 2 * SHORTEST_PAUSE_SECONDS
+
+    def reset(self) -> None:
+        """Begin again with the shortest pause."""
+        self._longest = 2 * SHORTEST_PAUSE_SECONDS
+
+    def next_pause_seconds(self) -> float:
+        """Return the pause before the next attempt."""
+        longest = min(LONGEST_PAUSE_SECONDS, self._longest)
+        self._longest = 2 * longest
+        return max(SHORTEST_PAUSE_SECONDS, longest * self._random.uniform(0.5, 1.0))
 
 
 class Connection:
-    """Tells what it hears by `post`; runs until it is cancelled."""
+    """Posts a message for whatever the service sends; runs until it is cancelled."""
 
     def __init__(
         self, gateway: Gateway, clock: Clock, random: Random, post: Callable[[Message], object]
@@ -47,7 +106,7 @@ class Connection:
         self._moved = asyncio.Event()
         self._asked = asyncio.Event()
         self._first = 0
-        # None where whatever is read next is told, even if it is what was told before.
+        # None where the next read is posted even if nothing changed.
         self._shown: tuple[int, Top] | None = None
 
     def retry_now(self) -> None:
@@ -57,17 +116,17 @@ class Connection:
         self._moved.set()
 
     def look_at(self, first: int) -> None:
-        """Read the board from another place on."""
+        """Show the part of the board that starts at another place."""
         self._first = first
         self._asked.set()
         self._moved.set()
 
     async def look_for(self, user_id: int) -> None:
-        """Read the board from above a player on, if that player stands on it."""
+        """Show the part of the board around a player, if that player has a rank."""
         try:
             place = await self._find_place(user_id)
         except GatewayError:
-            # The stream, the board or the status say what is wrong; whoever asks asks again.
+            # The other requests report what is wrong; the screen asks again.
             return
         if place is not None:
             self.look_at(max(0, place - _LINES_ABOVE))
@@ -138,10 +197,10 @@ class Connection:
                 self._moved.set()
 
     async def _follow_board(self) -> None:
-        """Read the board when the stream says that it moved, and now and then.
+        """Read the board when the stream reports a change, and every second.
 
-        It is read and not put together from what the stream tells of its first lines: so all lines
-        are of one moment, and what happened while nobody listened is in them.
+        It is read whole, not patched with the first lines that the stream carries: all lines are of
+        one moment, and nothing is missed while the stream is down.
         """
         while True:
             self._moved.clear()

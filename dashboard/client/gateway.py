@@ -1,4 +1,4 @@
-"""The service over HTTP: the only module of the console that knows there is such a thing."""
+"""What the console reads from the service, over HTTP."""
 
 from collections.abc import AsyncIterator
 from typing import Final, TypeVar
@@ -18,7 +18,7 @@ _Shape = TypeVar("_Shape")
 
 
 class GatewayError(Exception):
-    """A question that got no usable answer; `code` is for machines, `message` for people."""
+    """A request without a usable answer; `code` is for machines, `message` for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,10 +39,10 @@ class Refused(GatewayError):
 
 
 class NotUnderstood(GatewayError):
-    """Something answered, but not as a leaderboard does."""
+    """Something answered, but it is not a leaderboard."""
 
 
-# The service tells those who write requests by hand; the operator does not.
+# The service's own messages are for people who write HTTP requests; the operator has options.
 _HOW = "start the console with --api-key or LEADERBOARD_API_KEY, and a key of the role admin"
 _ABOUT_KEYS: Final = {
     "key_required": f"the service wants an API key: {_HOW}",
@@ -79,7 +79,7 @@ class Gateway:
         await self._client.aclose()
 
     async def read_page(self, first: int, limit: int = PAGE_LIMIT) -> Top:
-        """Return lines from a place on that counts from 0."""
+        """Return the lines that start at a place; places count from 0."""
         path = f"/api/leaderboard/page?offset={first}&limit={limit}"
         return await self._read(path, Top)
 
@@ -109,7 +109,7 @@ class Gateway:
         return await self._read(f"/api/players/{user_id}/sessions?limit={limit}", Sessions)
 
     async def follow_top(self) -> AsyncIterator[Top | None]:
-        """Yield the top now and whenever it changes; None is a sign of life in between.
+        """Yield the top now and whenever it changes; None is a keep-alive in between.
 
         The iterator never ends by itself: a stream that the service closes is `Unreachable`.
         """

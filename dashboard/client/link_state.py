@@ -1,11 +1,6 @@
-"""The states of the connection to the service, and the pauses between attempts."""
+"""The states of the connection to the service."""
 
 from dataclasses import dataclass
-from random import Random
-from typing import Final
-
-SHORTEST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +31,3 @@ class Faulty:
 
 
 Link = Connecting | Connected | Disconnected | Faulty
-
-
-class BackOff:
-    """Pauses that double from one second to thirty, each shortened by chance.
-
-    Without the chance all consoles would return in the same moment to a service that restarts.
-    """
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._longest = 2 * SHORTEST_PAUSE_SECONDS
-
-    def reset(self) -> None:
-        """Begin again with the shortest pause."""
-        self._longest = 2 * SHORTEST_PAUSE_SECONDS
-
-    def next_pause_seconds(self) -> float:
-        """Return the pause before the next attempt."""
-        longest = min(LONGEST_PAUSE_SECONDS, self._longest)
-        self._longest = 2 * longest
-        return max(SHORTEST_PAUSE_SECONDS, longest * self._random.uniform(0.5, 1.0))

@@ -9,20 +9,20 @@ from textual.app import App
 from textual.message_pump import MessagePump
 
 _LONGEST_WAIT_SECONDS: Final = 2.0
-"""For what a key has set off: whatever hangs, the keys behind it act after so long."""
+"""How long the next key waits for what this one has set off, even if that hangs."""
 
 _QUIET_ROUNDS: Final = 2
 _MOST_ROUNDS: Final = 20
 
 
-class EagerKeys(App[None]):
+class KeyQueueApp(App[None]):
     """An app in which a key has acted before the next one is looked at.
 
     Textual hands a key to the widget in focus, and all but text acts only when the key has come up
     again from there to the app. Of keys that arrive together, as on a slow line, those behind a `/`
     would not go into its field by then but act as well, and a backspace would take what was typed
-    after it (Textual's issue 6605). So keys stand in line here. They wait beside the app's own
-    messages, never in front of them: the screen goes on whatever a key does.
+    after it (Textual's issue 6605). So keys are queued here. They wait beside the app's own
+    messages, never in front of them: the screen stays alive whatever a key does.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class EagerKeys(App[None]):
         self._acting: set[asyncio.Task[None]] = set()
 
     def on_mount(self) -> None:
-        """Begin to take keys from the line."""
+        """Begin to take keys from the queue."""
         self.run_worker(self._take_keys(), name="keys")
 
     async def on_event(self, event: events.Event) -> None:
-        """Let a key, or text that is pasted, join the line."""
+        """Queue a key, or text that is pasted."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._pressed.put_nowait(event)
         else:
@@ -64,7 +64,7 @@ class EagerKeys(App[None]):
             await self._settle(before)
 
     async def _run_binding(self, event: events.Key) -> bool:
-        """Do what a key is bound to, unless it is text for a field; return whether it is bound.
+        """Run what a key is bound to, unless it is text for a field; return whether it is bound.
 
         Here, since the app itself would have to wait for it, if Textual found it.
         """
@@ -79,7 +79,7 @@ class EagerKeys(App[None]):
         )
 
     async def _settle(self, before: Sequence[MessagePump]) -> None:
-        """Wait until nobody whom a key concerned, or concerns now, has anything left to do."""
+        """Wait until every widget that the key reached, or would reach now, is idle."""
         quiet = 0
         for _ in range(_MOST_ROUNDS):
             if quiet == _QUIET_ROUNDS:
@@ -90,14 +90,14 @@ class EagerKeys(App[None]):
             quiet = 0 if any(node.message_queue_size for node in nodes) else quiet + 1
 
     def _list_concerned(self) -> list[MessagePump]:
-        """Return who sees a key and what comes of it, from the widget in focus up to the app."""
+        """Return the widgets that a key passes, from the one in focus up to the app."""
         if not self.screen_stack:
             return [self]
         return [*(self.focused or self.screen).ancestors_with_self]
 
 
 async def _wait_for_turn(node: MessagePump) -> None:
-    """Wait until a widget has done all that waits for it now; not for one that is closing."""
+    """Wait until a widget has handled its queued messages; not for one that is closing."""
     turn = asyncio.Event()
     if node.call_later(turn.set):
         await turn.wait()

@@ -15,7 +15,7 @@ def read_keymap(
     """Return keys by the id of their action, as in `"console.pause" = "p,ctrl+s"`.
 
     Raises `UnusableKeymap` for a file that cannot be read, for an id that no action has, and for a
-    key that would take another action its own.
+    key that another action already has.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,12 +1,12 @@
-"""The run that the operator looks at: found, started, commanded; no user interface in here."""
+"""The run that the operator watches: found, started, commanded. No user interface."""
 
 from typing import Final
 
+from dashboard.client.submitter import Submitter
 from dashboard.clock import Clock
 from dashboard.runs.form import RunForm
-from dashboard.runs.single_submit import Submitter
 from dashboard.runs.source import RunSource
-from dashboard.simulation.errors import RunAway
+from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import RunReport
 from dashboard.simulation.reports.run_directory import Command, FoundRun
 
@@ -31,11 +31,11 @@ class RunDesk:
 
     @property
     def report(self) -> RunReport | None:
-        """The figures of the run, None before it has any."""
+        """The report of the run, None before there is one."""
         return self.run.snapshot.report if self.run else None
 
     def look(self) -> None:
-        """Look how things stand, at most every half second."""
+        """Read the run's state, at most every half second."""
         now = self._clock.monotonic()
         if self._looked_at is not None and now - self._looked_at < LOOK_SECONDS:
             return
@@ -68,12 +68,12 @@ class RunDesk:
             self.run, self.starting = None, True
 
     def tell(self, command: Command) -> bool:
-        """Tell the run what to do; False where there is none that goes on."""
+        """Send the run a command; False where none goes on."""
         if self.run is None or not self.run.alive or self.read_only:
             return False
         try:
             self._source.tell(self.run.identity.run_id, command)
-        except RunAway:
+        except RunEnded:
             return False
         return True
 

@@ -44,7 +44,7 @@ class WrongField(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RunForm:
-    """The fields as they are typed; of the models' own ones only those of `model` count."""
+    """The fields as typed; of those that belong to one model, only those of `model` count."""
 
     model: str = OPEN
     rate: str = "200"

@@ -46,7 +46,7 @@ class RunSource(Protocol):
         ...
 
     def tell(self, run_id: str, command: Command) -> None:
-        """Tell a run what to do; raises `RunAway` where it does not go on."""
+        """Tell a run what to do; raises `RunEnded` where it does not go on."""
         ...
 
 
@@ -105,7 +105,7 @@ class LocalRuns:
         return lines[-1] if lines else ended
 
     def tell(self, run_id: str, command: Command) -> None:
-        """Tell a run what to do; raises `RunAway` where it does not go on."""
+        """Tell a run what to do; raises `RunEnded` where it does not go on."""
         send_command(self._runs, run_id, command)
 
 

@@ -1,4 +1,4 @@
-"""What all screens have: tabs, the condition of the figures, a prompt and the status bar."""
+"""What all screens have: tabs, the state of the data, a prompt and the status bar."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -7,13 +7,15 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
+from textual.worker import Worker
 
 from dashboard.client.link_state import Connected, Connecting, Faulty
 from dashboard.keys.keymap import KeyNames
-from dashboard.state.console_state import BOARD_NAME, Picture
-from dashboard.state.data_state import Condition, Kind
+from dashboard.state.console_state import BOARD_NAME, ConsoleState
+from dashboard.state.data_state import DataState, Kind
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_age, write_ms
 from dashboard.widgets.lines import Lines
@@ -44,6 +46,14 @@ Row = Mapping[str, object]
 """One line of an export: column names and values."""
 
 
+class WorkerFailed(Message):
+    """A worker failed unexpectedly: a defect of the console."""
+
+    def __init__(self, worker: Worker[object]) -> None:
+        super().__init__()
+        self.text = f"{worker.name} failed: {type(worker.error).__name__}: {worker.error}"
+
+
 class ConsoleScreen(Screen[None]):
     """A screen of the console. The app calls `show` with each tick while it is in front."""
 
@@ -55,15 +65,15 @@ class ConsoleScreen(Screen[None]):
     SEARCHES: ClassVar[bool] = True
     """Whether there is something to search for on it."""
 
-    # What the figures are worth is to be seen also beside a panel that has the screen to itself.
+    # The state of the data must stay visible beside a maximised panel.
     ALLOW_IN_MAXIMIZED_VIEW = "#notice, #status, Footer"
 
     # Otherwise each screen and dialog that closes would put the operator back into a field.
     AUTO_FOCUS = ""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, state: ConsoleState) -> None:
         super().__init__()
-        self.picture = picture
+        self.state = state
 
     def compose(self) -> ComposeResult:
         """The screen's own part between what all of them have."""
@@ -88,7 +98,7 @@ class ConsoleScreen(Screen[None]):
             self.show()
 
     def watch_maximized(self) -> None:
-        """Say how to go back from a panel that has the screen to itself, whoever gave it that."""
+        """Say how to leave a maximised panel, whichever way it was maximised."""
         if self.is_mounted:
             self.refresh_bindings()
             self.show()
@@ -103,41 +113,41 @@ class ConsoleScreen(Screen[None]):
         }
 
     def adapt_binding(self, binding: Binding) -> Binding:
-        """Return a binding as it is called now: what was paused can only be resumed."""
-        if binding.action == "pause" and self.picture.paused:
+        """Return a binding under its present name: what is paused can be resumed."""
+        if binding.action == "pause" and self.state.paused:
             return replace(binding, description="Resume")
         if binding.action == "maximize" and self.maximized is not None:
             return replace(binding, description="All panels", show=True)
         return binding
 
     def applies(self, action: str) -> bool:
-        """Return whether there is anything that an action could do now."""
+        """Return whether an action has anything to do now."""
         return action != "search" or self.SEARCHES
 
     def show(self) -> None:
         """Show what the console knows now."""
         self.query_one("#tabs", Lines).show([self._draw_tabs()])
-        condition = self.judge()
-        self.show_body(condition)
-        self.query_one("#notice", Lines).show(self._draw_notice(condition))
+        data_state = self.judge()
+        self.show_body(data_state)
+        self.query_one("#notice", Lines).show(self._draw_notice(data_state))
         self.query_one("#status", Lines).show([self._draw_status()])
 
-    def show_body(self, condition: Condition) -> None:
-        """Show the screen's own part; its figures are in that condition."""
+    def show_body(self, data_state: DataState) -> None:
+        """Show the screen's own part; its data is in that state."""
         raise NotImplementedError
 
-    def judge(self) -> Condition:
-        """Return in what condition the screen's figures are."""
-        return self.picture.judge_board()
+    def judge(self) -> DataState:
+        """Return the state of the screen's data."""
+        return self.state.judge_board()
 
     def describe_live(self) -> str:
-        """Return the sentence in place of the condition's while all is well."""
+        """Return the sentence to show instead of the state's own while all is well."""
         return ""
 
     @property
     def keys(self) -> KeyNames:
         """How to name the keys in effect."""
-        return self.picture.keys
+        return self.state.keys
 
     @property
     def next_panel_key(self) -> str:
@@ -161,7 +171,7 @@ class ConsoleScreen(Screen[None]):
         """Let the operator search on this screen."""
 
     def toggle_maximized(self) -> None:
-        """Give the widget in focus the whole screen, or take it back."""
+        """Maximise the widget in focus, or restore all panels."""
         if self.maximized is not None:
             self.minimize()
         elif self.focused is None or not self.maximize(self.focused, container=False):
@@ -169,7 +179,7 @@ class ConsoleScreen(Screen[None]):
 
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
         """Ask the operator; the answer comes as a message of the prompt."""
-        # A panel that has the screen to itself would cover the question.
+        # A maximised panel would cover the question.
         self.minimize()
         self.query_one(Prompt).ask(purpose, question, value, hint)
 
@@ -181,47 +191,47 @@ class ConsoleScreen(Screen[None]):
             spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
         return spans
 
-    def _draw_notice(self, condition: Condition) -> list[ToneLine]:
-        sentence = condition.sentence or self.describe_live()
+    def _draw_notice(self, data_state: DataState) -> list[ToneLine]:
+        sentence = data_state.sentence or self.describe_live()
         if self.maximized is not None:
             key = self.keys["console.maximize"]
             # Escape is Textual's own way back.
             sentence = f"{key} or escape: back to all panels. {sentence}"
-        mark = _write_mark(condition.kind)
+        mark = _write_mark(data_state.kind)
         first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
-        lines: list[ToneLine] = [[(mark, _TONES[condition.kind]), (first, "")]]
+        lines: list[ToneLine] = [[(mark, _TONES[data_state.kind]), (first, "")]]
         # Longer ones are rare, and all of them are trouble: they may move the screen down.
         lines.extend([(" " * len(mark) + more, "")] for more in rest[:2])
         return lines
 
     def _draw_status(self) -> ToneLine:
-        # What there is no room for goes as a whole: a figure without its words says nothing.
+        # What there is no room for goes as a whole: a number without its words says nothing.
         return choose_line(
             self.size.width, *(self._write_status(fullness) for fullness in (3, 2, 1, 0))
         )
 
     def _write_status(self, fullness: int) -> ToneLine:
         """Return the status bar; 3 has everything, less fullness leaves more out."""
-        picture = self.picture
-        link = picture.link
+        state = self.state
+        link = state.link
         if isinstance(link, Connected):
-            state: Span = ("● connected", "good")
+            connection: Span = ("● connected", "good")
         elif isinstance(link, Connecting):
-            state = ("… connecting", "warn")
+            connection = ("… connecting", "warn")
         else:
-            state = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
-        spans: list[Span] = [(" ", ""), state]
+            connection = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
+        spans: list[Span] = [(" ", ""), connection]
         if self.size.width >= _WIDE and fullness > 2:
-            spans.append((f" {picture.address}", "muted"))
-        if picture.paused:
+            spans.append((f" {state.address}", "muted"))
+        if state.paused:
             paused = "‖ figures:" if fullness else "‖"
-            spans.append((f" │ {paused} {picture.held:,} held", "accent"))
-        spans.append((f" │ round trip {write_ms(picture.round_trip_ms)}", ""))
-        age = picture.age_seconds
+            spans.append((f" │ {paused} {state.held:,} held", "accent"))
+        spans.append((f" │ round trip {write_ms(state.round_trip_ms)}", ""))
+        age = state.age_seconds
         spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
         if fullness > 1:
             spans.append((f" │ board {BOARD_NAME}", ""))
-        spans.append((f" │ {clean_name(picture.run_state)}", ""))
+        spans.append((f" │ {clean_name(state.run_state)}", ""))
         return spans
 
 

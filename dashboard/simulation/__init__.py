@@ -1,8 +1,8 @@
 """Traffic over HTTP at a set rate or from a number of users, and what became of it.
 
-A run is planned from its options and seed (`plan`, `stages`, `scores`), carried out against a
-service (`run`, over the connections of `exchange`, for the players of `players`), counted
-(`recorder`, `histogram`), settled (`settling`) and compared with the ledger (`ledger`). All that
-is done by `conducting` in a process of its own, which leaves its trace in a `run_directory`, where
-the console finds it. Whoever shows a run polls frozen `reports`; the engine itself prints nothing.
+`runner` is one run in a process of its own: it finds the players (`players`), carries out the plan
+(`run`: what and when is in `workload`, how it reaches the service in `client`), sends submits whose
+fate is unknown again (`resubmission`), compares with the ledger (`ledger_check`), and leaves a
+trace where the console finds it (`reports.run_directory`). Whoever shows a run polls the frozen
+figures of `reports.report`; `run` itself prints nothing, and the benchmarks call it as a library.
 """

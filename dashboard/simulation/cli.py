@@ -1,7 +1,7 @@
 """The command line of `leaderboard simulate`.
 
-The summary, or with `--json` the report (see `reports`), goes to stdout; progress and the reason
-of an exit status of 1 go to stderr.
+The summary, or with `--json` the report (see `reports.report`), goes to stdout; progress and the
+reason for an exit status of 1 go to stderr.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from dashboard.simulation.errors import SimulationError
 from dashboard.simulation.reports.presentation import describe_shortfall, list_alive, summarize_run
 from dashboard.simulation.reports.run_directory import list_runs, locate_runs
 from dashboard.simulation.run import RunLimits
-from dashboard.simulation.runner import conduct_run
+from dashboard.simulation.runner import run_simulation
 from dashboard.simulation.workload.plan import Mix, RunOptions
 from dashboard.simulation.workload.scores import Scores
 from dashboard.simulation.workload.stages import Stage, parse_stages
@@ -199,7 +199,7 @@ def simulate(
     screen = Console(stderr=True, quiet=as_json)
     limits = RunLimits.of_timeout(timeout)
     target = Target(url, api_key)
-    report = uvloop.run(conduct_run(options, target, limits, screen, locate_runs()))
+    report = uvloop.run(run_simulation(options, target, limits, screen, locate_runs()))
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:

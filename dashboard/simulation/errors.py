@@ -1,8 +1,8 @@
-"""Reasons for which a run cannot start, in the words for whoever asked for it."""
+"""Why a run cannot start or go on, in words for whoever asked for it."""
 
 
 class SimulationError(Exception):
-    """A run that cannot be carried out; `finding` is the reason in short."""
+    """A run that cannot be carried out; `finding` is the short reason."""
 
     def __init__(self, message: str, finding: str | None = None) -> None:
         super().__init__(message)
@@ -30,8 +30,8 @@ class UnexpectedAnswer(SimulationError):
         )
 
 
-class KeyNotEnough(SimulationError):
-    """The service refuses the run's API key, or that it has none."""
+class KeyRejected(SimulationError):
+    """The service refuses the run's API key, or refuses it for having none."""
 
     def __init__(self, url: str, *, is_known: bool) -> None:
         finding = "the key's role is too low" if is_known else "it takes no such API key"
@@ -42,8 +42,8 @@ class KeyNotEnough(SimulationError):
         )
 
 
-class RunAway(SimulationError):
-    """The run that a command was meant for does not go on any more."""
+class RunEnded(SimulationError):
+    """The run that a command was meant for has ended."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"run {run_id} does not go on any more")

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dashboard.simulation.client.api_client import Inquirer
+from dashboard.simulation.client.api_client import ApiClient
 from dashboard.simulation.client.requests import Target
 from dashboard.simulation.errors import SimulationError, UnexpectedAnswer
 from dashboard.simulation.reports.report import LedgerReport, RunReport, SubmitReport
@@ -30,11 +30,11 @@ async def find_ledger_end(target: Target) -> int:
 
     Raises `ServiceUnreachable` and `UnexpectedAnswer`.
     """
-    inquirer = Inquirer(target)
+    client = ApiClient(target)
     try:
-        highest = (await inquirer.read(_STATUS, _Status)).highest_session_id
+        highest = (await client.read(_STATUS, _Status)).highest_session_id
     finally:
-        await inquirer.close()
+        await client.close()
     if highest is None:
         raise UnexpectedAnswer(target.url, f"GET {_STATUS}", "no sessions: its database is away")
     return highest
@@ -50,26 +50,28 @@ async def compare_with_ledger(
     """
     prefix = report.submits.key_prefix
     path = f"/api/ops/sessions/count?after={after}&key_prefix={quote(prefix)}"
-    inquirer = Inquirer(target)
+    client = ApiClient(target)
     problem = f"no answer within {patience_seconds:g} s"
     try:
         async with asyncio.timeout(patience_seconds):
             while True:
                 try:
-                    count = await inquirer.read(path, _Count)
+                    count = await client.read(path, _Count)
                 except SimulationError as error:
                     problem = error.finding
                     await asyncio.sleep(_PAUSE_SECONDS)
                 else:
-                    ledger = judge_count(report.submits, after, count.sessions, count.distinct_keys)
+                    ledger = compare_counts(
+                        report.submits, after, count.sessions, count.distinct_keys
+                    )
                     return msgspec.structs.replace(report, ledger=ledger)
     except TimeoutError:
         return msgspec.structs.replace(report, ledger_problem=problem)
     finally:
-        await inquirer.close()
+        await client.close()
 
 
-def judge_count(
+def compare_counts(
     submits: SubmitReport, after: int, sessions: int, distinct_keys: int
 ) -> LedgerReport:
     """Compare submits with the sessions and keys that the ledger has of them.

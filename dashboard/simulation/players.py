@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from dashboard.simulation.client.api_client import Inquirer
+from dashboard.simulation.client.api_client import ApiClient
 from dashboard.simulation.client.requests import Target
 from dashboard.simulation.errors import UnexpectedAnswer
 
@@ -45,7 +45,7 @@ async def find_players(
     On the same database the same seed gives the same players in the same order. Raises
     `ServiceUnreachable` and `UnexpectedAnswer`.
     """
-    counter = _PlayerCounter(target)
+    lookup = _PlayerLookup(target)
     found: dict[int, None] = {}
 
     async def collect(
@@ -64,33 +64,33 @@ async def find_players(
             on_progress(min(len(found), count))
 
     try:
-        highest = await counter.read_highest_id()
+        highest = await lookup.read_highest_id()
         draws = Random(f"{seed}:players")  # noqa: S311  reproducible by intent
         await collect(
             draws.sample(range(1, highest + 1), min(highest, count * _DRAWS_PER_PLAYER)),
-            counter.look_up_player,
+            lookup.look_up_player,
         )
         # As many names as players: distinct names are distinct players, so they always suffice.
-        await collect([f"sim_{seed}_{number}" for number in range(count)], counter.create_player)
+        await collect([f"sim_{seed}_{number}" for number in range(count)], lookup.create_player)
         return list(found)[:count]
     finally:
-        await counter.close()
+        await lookup.close()
 
 
-class _PlayerCounter:
-    """Asks a service for its players."""
+class _PlayerLookup:
+    """Looks players up in a service, and creates them."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._inquirer = Inquirer(target)
+        self._client = ApiClient(target)
 
     async def close(self) -> None:
-        await self._inquirer.close()
+        await self._client.close()
 
     async def read_highest_id(self) -> int:
         """Return the highest id that a player has, 0 without players."""
         path = "/api/ops/status"
-        status = await self._inquirer.read(path, _Status)
+        status = await self._client.read(path, _Status)
         if status.players is None:
             raise UnexpectedAnswer(
                 self._target.url, f"GET {path}", "no players: its database is away"
@@ -100,16 +100,16 @@ class _PlayerCounter:
     async def look_up_player(self, user_id: int) -> int | None:
         """Return `user_id` if there is such a player."""
         path = f"/api/players/{user_id}"
-        answer = await self._inquirer.ask("GET", path)
+        answer = await self._client.ask("GET", path)
         if answer.status == httpx.codes.NOT_FOUND:
             return None
-        return self._inquirer.decode(answer, 200, f"GET {path}", _Player).user_id
+        return self._client.decode(answer, 200, f"GET {path}", _Player).user_id
 
     async def create_player(self, username: str) -> int:
         """Return the id of the player of that name, who is made if need be."""
         path = "/api/players"
-        answer = await self._inquirer.ask("POST", path, msgspec.json.encode({"username": username}))
+        answer = await self._client.ask("POST", path, msgspec.json.encode({"username": username}))
         if answer.status != httpx.codes.CONFLICT:
-            return self._inquirer.decode(answer, 201, f"POST {path}", _Player).user_id
+            return self._client.decode(answer, 201, f"POST {path}", _Player).user_id
         path = f"/api/players?username={quote(username)}"
-        return (await self._inquirer.read(path, _Player)).user_id
+        return (await self._client.read(path, _Player)).user_id

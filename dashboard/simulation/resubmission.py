@@ -1,4 +1,4 @@
-"""Finding out what became of submits that found no answer, by sending them again.
+"""Finding out what became of submits without an answer, by sending them again.
 
 The service gives the first answer again to a key that it knows, and counts the submit now if it
 does not: either way it is then known to be in the ledger, once.
@@ -23,7 +23,7 @@ Record = Callable[[int | None], None]
 """Takes the session that a submit made, or None for one that was refused."""
 
 
-async def settle_submits(
+async def resubmit_unknown(
     unknown: Sequence[PlannedRequest], send: Send, record: Record, patience_seconds: float
 ) -> None:
     """Send each submit again until its fate is known, for `patience_seconds` at most.

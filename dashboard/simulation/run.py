@@ -1,4 +1,4 @@
-"""Carrying out a plan, and what the operator may change while that goes on.
+"""Carrying out a plan, and what the operator may change meanwhile.
 
 In the open model each request leaves at its time, whatever became of those before it: players do
 not wait for each other's answers. The requests in flight are bounded all the same, and what does
@@ -24,10 +24,10 @@ from dashboard.simulation.client.requests import (
 )
 from dashboard.simulation.reports.recorder import Recorder
 from dashboard.simulation.reports.report import RunReport, RunState, describe_options
-from dashboard.simulation.resubmission import settle_submits
+from dashboard.simulation.resubmission import resubmit_unknown
 from dashboard.simulation.workload.clock import RunClock
 from dashboard.simulation.workload.plan import (
-    MOST_USERS,
+    MAX_USERS,
     Arrivals,
     PlannedRequest,
     RequestKind,
@@ -56,7 +56,7 @@ class RunLimits:
     timeout_seconds: float = 10.0
     """Longest wait for an answer, from the intended start."""
 
-    settling_seconds: float = 30.0
+    resubmission_seconds: float = 30.0
     """How long submits without an answer are sent again after the end of the plan, and how long the
     ledger is asked."""
 
@@ -66,7 +66,7 @@ class RunLimits:
 
         What is asked after the end is asked for three times as long.
         """
-        return cls(timeout_seconds=seconds, settling_seconds=3 * seconds)
+        return cls(timeout_seconds=seconds, resubmission_seconds=3 * seconds)
 
 
 _DEFAULT_LIMITS = RunLimits()
@@ -113,7 +113,7 @@ class Run:
     async def execute(self) -> RunReport:
         """Carry out the plan and return what came of it.
 
-        Submits that found no answer are then sent again under the same key, until it is known what
+        Submits without an answer are then sent again under the same key, until it is known what
         became of them. Cancelling gives up the requests in flight; the figures up to then stay in
         `snapshot`.
         """
@@ -126,7 +126,7 @@ class Run:
                 start = self._start_requests if self._options.users is None else self._start_users
                 self._starter = requests.create_task(start())
             self._clock.end()
-            await self._settle()
+            await self._resubmit_unknown()
         except asyncio.CancelledError:
             self._state = RunState.STOPPED
             raise
@@ -202,7 +202,7 @@ class Run:
 
     def _count_wanted_users(self) -> int:
         users = (self._options.users or 0) * self._pace_tenths / _TENTHS
-        return min(max(1, round(users)), MOST_USERS)
+        return min(max(1, round(users)), MAX_USERS)
 
     async def _behave(self, user: int) -> None:
         assert self._requests is not None
@@ -228,7 +228,7 @@ class Run:
         outcome: int | Failure | None = Failure.of_abandoning()
         try:
             async with asyncio.timeout(self._limits.timeout_seconds - lag_seconds):
-                outcome = await self._exchange(request)
+                outcome = await self._send(request)
         except httpx.TransportError as error:
             outcome = Failure.of_transport(error)
         except TimeoutError:
@@ -244,7 +244,7 @@ class Run:
             else:
                 self._recorder.record_success(request.kind, at_seconds, latency_seconds, outcome)
 
-    async def _exchange(self, request: PlannedRequest) -> int | Failure | None:
+    async def _send(self, request: PlannedRequest) -> int | Failure | None:
         user_id = self._players[request.player]
         async with self._free_connections:
             # The one used last: at a low rate few stay open, and none idles until it is closed.
@@ -255,14 +255,14 @@ class Run:
             self._idle.append(connection)
         return judge_answer(request.kind, user_id, answer)
 
-    async def _settle(self) -> None:
+    async def _resubmit_unknown(self) -> None:
         if self._unknown:
-            self._state = RunState.SETTLING
-            await settle_submits(
+            self._state = RunState.RESUBMITTING
+            await resubmit_unknown(
                 self._unknown,
-                self._exchange,
-                self._recorder.record_settlement,
-                self._limits.settling_seconds,
+                self._send,
+                self._recorder.record_resubmission,
+                self._limits.resubmission_seconds,
             )
 
     def _make_report(self) -> RunReport:

@@ -1,7 +1,7 @@
-"""A run from its first question to its comparison with the ledger, in a process of its own.
+"""A run from finding its players to its comparison with the ledger, in a process of its own.
 
-What the process knows it writes into the run's directory, where the console finds it; what the
-operator wants comes from there.
+Its figures go into the run's directory, where the console reads them; the operator's commands come
+from there.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _PLAYERS_BETWEEN_SNAPSHOTS = 100
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def conduct_run(
+async def run_simulation(
     options: RunOptions, target: Target, limits: RunLimits, screen: Console, runs: Path
 ) -> RunReport:
     """Find the players, carry out the run and compare it with the ledger; return its report.
@@ -50,7 +50,7 @@ async def conduct_run(
     directory = _make_directory(runs, run_id, target.url, screen)
     snapshots = _Snapshots(directory)
     try:
-        return await _conduct(run_id, options, target, limits, screen, snapshots)
+        return await _prepare_and_run(run_id, options, target, limits, screen, snapshots)
     except SimulationError as error:
         snapshots.end(problem=str(error))
         raise
@@ -88,7 +88,7 @@ class _Snapshots:
                 self.directory.write(snapshot)
 
 
-async def _conduct(
+async def _prepare_and_run(
     run_id: str,
     options: RunOptions,
     target: Target,
@@ -129,7 +129,9 @@ async def _conduct(
     # Cancelled or not, the run has its figures; any other end is a defect and shows itself.
     if not execution.cancelled():
         execution.result()
-    report = await compare_with_ledger(target, run.snapshot(), ledger_end, limits.settling_seconds)
+    report = await compare_with_ledger(
+        target, run.snapshot(), ledger_end, limits.resubmission_seconds
+    )
     snapshots.show(report)
     snapshots.end()
     return report

@@ -1,4 +1,4 @@
-"""The board as watched: each player's line now, and what became of it over a minute."""
+"""The board over the last minute: each player's line now, and how it has moved."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -87,8 +87,8 @@ class Board:
     def pass_time(self, at: float) -> None:
         """Let the window move on, whether or not anything changes.
 
-        Not to be called while nobody knows whether the entries still hold: after such a time the
-        window is as long as that was, until it has seen a minute again.
+        Not to be called while the entries may be out of date: after such a gap the window reaches
+        back across it, until a full minute has been watched again.
         """
         if self._past and at - self._past[-1][0] >= _STEP_SECONDS:
             self._past.append((at, self._list_places()))
@@ -133,7 +133,7 @@ class Board:
         )
 
     def list_movers(self, count: int, at: float) -> list[Line]:
-        """Return the lines that climbed or fell furthest, those that came new among the first."""
+        """Return the lines that climbed or fell furthest; a new one counts from the list's end."""
         then = self._past[0][1] if self._past else {}
 
         def distance(index: int) -> int:

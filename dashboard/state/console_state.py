@@ -1,4 +1,4 @@
-"""What the console knows of the service, whatever screen is shown; no user interface in here."""
+"""What the console knows of the service, whatever screen is shown. No user interface."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from dashboard.clock import Clock
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.board import Board
-from dashboard.state.data_state import Condition, Kind
+from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.health import Health
 from dashboard.state.run_events import RunEvents
@@ -25,8 +25,8 @@ _STALE_PARTS: Final = {
 }
 
 
-class Picture:
-    """Takes what arrives and keeps the newest; while paused it holds that back and counts it."""
+class ConsoleState:
+    """Keeps the newest of what arrives; while paused it holds that back and counts it."""
 
     def __init__(self, clock: Clock, url: str, keys: KeyNames) -> None:
         self.clock = clock
@@ -69,7 +69,7 @@ class Picture:
             text = f"{link.code}: {clean_name(link.message)}"
         else:
             text = f"disconnected: {link.reason}"
-        # A hundred attempts in vain are one event.
+        # A hundred failed attempts are one event.
         if text != self._last_link_text:
             self._last_link_text = text
             self.log.add(Event(self.clock.now(), "Console", severity, text))
@@ -85,7 +85,7 @@ class Picture:
         self._confirm()
 
     def take_top_error(self, error: GatewayError) -> None:
-        """Note that the service does not tell the board."""
+        """Note that the service refuses the board."""
         self.top_error = error
         self._board_holds = False
 
@@ -99,21 +99,21 @@ class Picture:
         self._confirm()
 
     def take_status_error(self, error: GatewayError) -> None:
-        """Note that the service does not tell the state of its parts."""
+        """Note that the service refuses its status."""
         self.status_error = error
 
     def take_run(self, run: FoundRun | None, state: str) -> None:
-        """Note how the run stands that the operator looks at."""
+        """Note the state of the run that the operator watches."""
         self.run_state = state
         self._run_events.note(run, self.clock.now())
 
     def toggle_pause(self) -> None:
-        """Hold the figures still, or let them go on with the newest."""
+        """Freeze what is shown, or go on with the newest."""
         self.paused = not self.paused
         self.held = 0
 
     def advance(self) -> None:
-        """Let what arrived be seen."""
+        """Show what has arrived."""
         if self.paused:
             return
         if self._newest_status is not None:
@@ -130,7 +130,7 @@ class Picture:
         if self._newest_top is not None:
             (self.top, first), self._newest_top = self._newest_top, None
             if first != self.board.first:
-                # Other lines have another past.
+                # Other lines have another history.
                 self.board = Board(first)
             self.board.take(self.top.leaderboard, at)
         elif self._board_holds:
@@ -138,36 +138,36 @@ class Picture:
 
     @property
     def age_seconds(self) -> float | None:
-        """Time since the service last said that these are the current figures."""
+        """Time since the service last confirmed that this is current."""
         if self._confirmed_at is None or (self.top is None and self.status is None):
             return None
         return self.clock.monotonic() - self._confirmed_at
 
-    def judge_board(self) -> Condition:
-        """Return in what condition the board is."""
+    def judge_board(self) -> DataState:
+        """Return the state of the board's data."""
         trouble = self.judge_link(has_data=self.top is not None)
         if trouble is not None:
             return trouble
         if self.paused:
             held = f"{write_amount(self.held, 'update')} held back"
             key = self.keys["console.pause"]
-            return Condition(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
+            return DataState(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
         if self.top_error is not None:
             error = self.top_error
             kept = f" Shown {self.describe_age()}." if self.top else ""
             sentence = f"{error.code}: {clean_name(error.message)} Asked again each second.{kept}"
-            return Condition(Kind.ERROR, sentence)
+            return DataState(Kind.ERROR, sentence)
         if self.top is None:
-            return Condition(Kind.LOADING, f"Waiting for the first board of {self.address}")
+            return DataState(Kind.LOADING, f"Waiting for the first board of {self.address}")
         lag = self.find_lag()
         if lag is not None:
-            return Condition(Kind.STALE, f"{self.describe_age()}: {lag}")
+            return DataState(Kind.STALE, f"{self.describe_age()}: {lag}")
         if not self.top.players:
             key = self.keys["mode.simulate"]
-            return Condition(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
-        return Condition(Kind.LIVE, "")
+            return DataState(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
+        return DataState(Kind.LIVE, "")
 
-    def judge_link(self, *, has_data: bool) -> Condition | None:
+    def judge_link(self, *, has_data: bool) -> DataState | None:
         """Return what is wrong with the connection, if anything is."""
         link = self.link
         if isinstance(link, Connected):
@@ -175,19 +175,19 @@ class Picture:
         if isinstance(link, Connecting):
             if has_data:
                 sentence = f"connecting to {self.address}; shown {self.describe_age()}"
-                return Condition(Kind.DISCONNECTED, sentence)
-            return Condition(Kind.LOADING, f"Connecting to {self.address}")
+                return DataState(Kind.DISCONNECTED, sentence)
+            return DataState(Kind.LOADING, f"Connecting to {self.address}")
         seconds = max(0, round(link.retry_at - self.clock.monotonic()))
         retry = f"next try in {seconds} s ({self.keys['console.retry']}: now)"
         kept = f"; shown {self.describe_age()}" if has_data else ""
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")
-            return Condition(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
+            return DataState(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
         where = "" if has_data else f" at {self.address}"
-        return Condition(Kind.DISCONNECTED, f"{link.reason}{where}; {retry}{kept}")
+        return DataState(Kind.DISCONNECTED, f"{link.reason}{where}; {retry}{kept}")
 
     def find_lag(self) -> str | None:
-        """Return why the figures may lag behind the ledger, None if they do not."""
+        """Return why the ranks may lag behind the ledger, None if they do not."""
         if self._lag is None and self._from_database:
             return "the service reads from PostgreSQL and ranks may lag"
         return self._lag
@@ -197,7 +197,7 @@ class Picture:
             self._confirmed_at = self.clock.monotonic()
 
     def describe_age(self) -> str:
-        """Return since when the figures stand: `as of 12:03:07, 9 s ago`."""
+        """Return how old the data is: `as of 12:03:07, 9 s ago`."""
         zone = self.clock.now().tzinfo
         age = self.age_seconds
         if age is None:

@@ -1,11 +1,11 @@
-"""In what condition the figures on a screen are: one state machine for all screens."""
+"""How far the data on a screen can be trusted: one state machine for all screens."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Kind(Enum):
-    """The conditions; the value is the mark that stands for one where there is no colour."""
+    """The states; the value is the mark that stands for one where there is no colour."""
 
     LOADING = "…"
     EMPTY = "○"
@@ -17,13 +17,13 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition, and a sentence for the operator that says what to do about it."""
+class DataState:
+    """One state, and a sentence that tells the operator what to do about it."""
 
     kind: Kind
     sentence: str
 
     @property
     def is_dim(self) -> bool:
-        """Whether the figures must not be taken for current ones."""
+        """Whether the data must not be taken for current."""
         return self.kind in {Kind.STALE, Kind.DISCONNECTED, Kind.ERROR}

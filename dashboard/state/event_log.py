@@ -1,4 +1,4 @@
-"""What happened while the console watched, for whoever looks later."""
+"""What happened while the console was running."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """How long scores take from submit to visible, as the service's workers measure it.
 
 The service counts, since its workers started, how many sessions became visible within each of a row
-of times. What came in while the console watched is the difference of two looks; a quantile is
+of times. What came in while the console watched is the difference of two statuses; a quantile is
 placed within its bucket by linear interpolation, as Prometheus does it.
 """
 
@@ -24,7 +24,7 @@ class Freshness:
         self._looks: deque[ShownSessions] = deque(maxlen=_LOOKS + 1)
 
     def take(self, status: Status) -> float | None:
-        """Take a look; return the p99 in ms since the last one, None where nothing came in."""
+        """Take a status; return the p99 in ms since the last one, None if nothing came in."""
         shown = status.freshness
         if shown is None:
             return None

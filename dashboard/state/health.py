@@ -1,4 +1,4 @@
-"""The parts of the service judged against thresholds, and how their figures went."""
+"""The parts of the service judged against thresholds, and the history of what was measured."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,37 +19,36 @@ from dashboard.text.numbers import (
 )
 
 HISTORY_LOOKS: Final = 150
-"""Looks at the status that are kept: five minutes of them."""
+"""How many statuses are kept: five minutes of them."""
 
 DETAIL_SEPARATOR: Final = " · "
 
 Verdict = Literal["ok", "slow", "away"]
 
-# When Redis comes back, each process tells it of itself within seconds; those that it heard of
-# before it went away it forgets.
+# A Redis that comes back has forgotten the processes; each reports itself again within seconds.
 _LISTED_AGAIN_WITHIN: Final = timedelta(seconds=10)
 
 
 class Sample(NamedTuple):
-    """A figure at one look; `restarted` where a process of its part was another than before."""
+    """A value in one status; `restarted` where a process of its part had been replaced."""
 
     value: float | None
     restarted: bool = False
 
 
 class PartRule(NamedTuple):
-    """Which figure of a part is watched, and up to which value it is well."""
+    """What is measured of a part, and up to which value it is ok."""
 
     name: str
     title: str
-    figure: str
+    measure: str
     limit: float
     write: Callable[[float | None], str]
     read: Callable[[Status, float], float | None]
 
 
 class PartHealth(NamedTuple):
-    """A part at one look."""
+    """A part in one status."""
 
     rule: PartRule
     verdict: Verdict
@@ -112,7 +111,7 @@ _AWAY: Final = {
 
 
 class Health:
-    """Follows the status; tells the log what changed between two looks."""
+    """Follows the status and logs what changes."""
 
     def __init__(self, log: EventLog) -> None:
         self.freshness = Freshness()
@@ -127,7 +126,7 @@ class Health:
     def take(
         self, status: Status, round_trip_ms: float, submits_per_second: float | None, now: datetime
     ) -> None:
-        """Follow the status to its next state."""
+        """Take the next status."""
         if status.parts.redis.state == "away":
             self._all_listed_from = now + _LISTED_AGAIN_WITHIN
         for rule in PART_RULES:
@@ -147,7 +146,7 @@ class Health:
             self._note_server_errors(route.route, route.server_errors, now)
 
     def read_values(self, name: str) -> list[float | None]:
-        """Return a figure's values, oldest first."""
+        """Return the history of a value, oldest first."""
         return [sample.value for sample in self.history.get(name, ())]
 
     def _add(self, name: str, value: float | None, *, restarted: bool = False) -> None:
@@ -181,7 +180,7 @@ class Health:
         severity: Severity = "bad" if verdict == "away" else "warn"
         text = f"away: {health.detail}"
         if verdict == "slow":
-            text = f"{rule.write(health.value)} {rule.figure}, over {rule.write(rule.limit)}"
+            text = f"{rule.write(health.value)} {rule.measure}, over {rule.write(rule.limit)}"
         elif verdict == "ok":
             severity, text = "info", "ok again"
         self._log.add(Event(now, rule.title, severity, text))
@@ -195,7 +194,7 @@ class Health:
 
 
 def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: datetime) -> PartHealth:
-    """Return how a part is at one look."""
+    """Judge a part in one status."""
     part: Part = getattr(status.parts, rule.name)
     value = rule.read(status, round_trip_ms)
     verdict: Verdict = "slow" if value is not None and value > rule.limit else "ok"

@@ -1,4 +1,4 @@
-"""What has started again between two looks at the status; no user interface in here."""
+"""What has restarted between two statuses. No user interface."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -101,7 +101,7 @@ class ProcessWatch:
 
 
 class StoreWatch:
-    """Tells whether a store has started again, by whichever process's clock its start is told."""
+    """Tells whether a store has restarted, whichever process's clock its start is given by."""
 
     def __init__(self) -> None:
         self._last: tuple[datetime, timedelta, datetime] | None = None

@@ -10,14 +10,14 @@ from dashboard.text.numbers import write_amount, write_time
 
 
 class RunEvents:
-    """Follows the run that the operator looks at; tells the log when it begins and ends."""
+    """Logs when the run that the operator watches begins and ends."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._going_on: str | None = None
 
     def note(self, run: FoundRun | None, now: datetime) -> None:
-        """Note how the run stands, where that is an event."""
+        """Log a change in the run's state, if there is one."""
         if run is None:
             return
         run_id, report = run.identity.run_id, run.snapshot.report

@@ -29,7 +29,7 @@ def write_count(count: float | None) -> str:
 def drop_grouping(text: str) -> str:
     """Return 1,240 as 1240.
 
-    A comma that groups no thousands stays: 1,5 is no number here, and must not become 15.
+    A comma that groups no thousands stays: 1,5 is not a number here, and must not become 15.
     """
     return text.replace(",", "") if _GROUPED.fullmatch(text) else text
 

@@ -21,7 +21,7 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """Refuses pages of other sites: a websocket is open to all of them unless its server looks.
+    """Refuses pages of other sites, which may open a websocket here unless the server checks.
 
     A name that the operator did not give is refused as a host too. Otherwise a site could point
     its own name here and be of the same origin. An address cannot be pointed elsewhere.
@@ -32,7 +32,7 @@ class Guard:
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer 403 to whoever may not ask."""
+        """Answer 403 to requests from elsewhere."""
         hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
         if len(hosts) != 1 or not self._knows(hosts[0]):
             return _refuse("unknown host: name it with --allow-host if it is yours")

@@ -1,4 +1,4 @@
-"""Serves the console to browsers: a process of its own for each that looks."""
+"""Serves the console to browsers, each with a process of its own."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ _STOP_SECONDS: Final = 5.0
 
 
 class WebConsole(Server):
-    """textual-serve with a page of our own, whose assets are all here, and with a guard."""
+    """textual-serve with a page of our own, all assets included, behind a guard."""
 
     def __init__(self, command: Sequence[str], *, names: Sequence[str] = ()) -> None:
         # Without `exec` a shell would stand between us and the console.
@@ -50,7 +50,7 @@ class WebConsole(Server):
         return app
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """Run a console for as long as the browser looks at it."""
+        """Run a console for as long as the browser is connected."""
         if not web.WebSocketResponse().can_prepare(request).ok:
             raise web.HTTPBadRequest(text="this is the console's websocket; its page is at /\n")
         if not all(_is_size(request.query.get(side, "1")) for side in ("width", "height")):
@@ -69,20 +69,20 @@ class WebConsole(Server):
     async def _process_messages(
         self, websocket: web.WebSocketResponse, app_service: AppService
     ) -> None:
-        """Hand on what the browser says until it leaves, or says what no page of ours would."""
+        """Forward the browser's messages until it leaves or sends one that our page never would."""
         async for message in websocket:
             if message.type is not WSMsgType.TEXT:
                 continue
             try:
-                if await _hand_on(json.loads(message.data), websocket, app_service):
+                if await _forward(json.loads(message.data), websocket, app_service):
                     continue
             except (ValueError, RecursionError):
-                # No JSON, or text that is none.
+                # Not JSON, or not UTF-8.
                 pass
             await websocket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"not understood")
 
     async def on_shutdown(self, app: web.Application) -> None:
-        """Close what browsers look at, which would go on for ever."""
+        """End the browsers' consoles, which would otherwise run for ever."""
         sessions = set(self._sessions)
         for session in sessions:
             session.cancel()
@@ -126,15 +126,15 @@ def is_loopback(listener: socket.socket) -> bool:
 
 
 def tell_ready(descriptor: int) -> None:
-    """Tell whoever started us that we serve."""
+    """Tell the supervisor that the console is being served."""
     os.write(descriptor, b"\n")
     os.close(descriptor)
 
 
-async def _hand_on(
+async def _forward(
     envelope: object, websocket: web.WebSocketResponse, app_service: AppService
 ) -> bool:
-    """Hand a browser's message on; False where it is none."""
+    """Forward a browser's message; False where it is not a valid one."""
     match envelope:
         case ["stdin", str(keys)]:
             await app_service.send_bytes(keys.encode())

@@ -9,7 +9,7 @@ from dashboard.widgets.tones import Toned, ToneLine
 
 
 class Lines(Toned):
-    """Shows lines of toned text, and draws again only those that became others."""
+    """Shows lines of toned text, and redraws only those that changed."""
 
     DEFAULT_CSS = """
     Lines { height: auto; }
@@ -31,7 +31,7 @@ class Lines(Toned):
         return "\n".join("".join(text for text, _ in line) for line in self._lines)
 
     def show(self, lines: Sequence[ToneLine], *, dim: bool = False) -> None:
-        """Show these lines; `dim` where they must not be taken for current ones."""
+        """Show these lines; `dim` where they must not be taken for current."""
         before, self._lines = self._lines, list(lines)
         if dim is not self._dimmed:
             self._dimmed = dim

@@ -54,7 +54,7 @@ class Panel(VerticalScroll, can_focus=True):
     def show(
         self, lines: Sequence[ToneLine], *, header: ToneLine | None = None, dim: bool = False
     ) -> None:
-        """Show these lines; `dim` where they must not be taken for current ones."""
+        """Show these lines; `dim` where they must not be taken for current."""
         self._header.display = header is not None
         if header is not None:
             self._header.show([header], dim=dim)

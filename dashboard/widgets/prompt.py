@@ -10,7 +10,7 @@ from dashboard.widgets.lines import Lines
 
 
 class Prompt(Horizontal):
-    """Asks for a text. It is hidden while nothing is asked; escape takes the question back."""
+    """Asks for a text. It is hidden while nothing is asked; escape cancels it."""
 
     DEFAULT_CSS = """
     Prompt {
@@ -35,7 +35,7 @@ class Prompt(Horizontal):
         """The operator pressed enter."""
 
     class Cancelled(Message):
-        """The operator took the question back."""
+        """The operator cancelled."""
 
         def __init__(self, purpose: str) -> None:
             super().__init__()
@@ -52,7 +52,7 @@ class Prompt(Horizontal):
         yield Input(select_on_focus=False, compact=True)
 
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
-        """Ask; what comes of it are this widget's messages, with `purpose` in them."""
+        """Ask; the answer comes as this widget's messages, which carry `purpose`."""
         self._purpose = purpose
         label = self.query_one(Lines)
         label.styles.width = len(question) + 2
@@ -71,7 +71,7 @@ class Prompt(Horizontal):
         self._purpose = ""
 
     def action_cancel(self) -> None:
-        """Take the question back."""
+        """Cancel the question."""
         purpose = self._purpose
         self.close()
         self.post_message(self.Cancelled(purpose))
@@ -87,6 +87,6 @@ class Prompt(Horizontal):
         event.stop()
         purpose = self._purpose
         self.close()
-        # What was said of the answer before is over.
+        # Complaints about the previous answer are out of date.
         self.app.clear_notifications()
         self.post_message(self.Answered(purpose, event.value))

@@ -7,9 +7,9 @@ import click
 import uvicorn
 
 from service.api.app import create_app
-from service.api.connection_limits import Bounds, allow_descriptors
+from service.api.connection_limits import ConnectionLimits, allow_descriptors
 from service.api.server import DrainingProtocol, DrainingServer
-from service.commands.main import run_command
+from service.command_line import run_command
 from service.local.supervisor.listener import bind_listener, is_loopback
 from service.local.supervisor.network_guard import guard_network
 from service.logs import configure_logging
@@ -39,7 +39,7 @@ def serve(
 ) -> None:
     """Serve the API in this process."""
     settings = load_settings()
-    ensure_agent(settings, "service")
+    ensure_agent(settings, "service.api")
     configure_logging(settings)
     if fd is not None:
         listener = socket.socket(fileno=fd)
@@ -61,9 +61,9 @@ def serve(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    bounds = Bounds(settings.connection_limit, settings.request_arrival_seconds)
-    allow_descriptors(bounds.connections)
-    server = DrainingServer(config, closing=app.state.closing, bounds=bounds, ready_fd=ready_fd)
+    limits = ConnectionLimits(settings.connection_limit, settings.request_arrival_seconds)
+    allow_descriptors(limits.connections)
+    server = DrainingServer(config, closing=app.state.closing, limits=limits, ready_fd=ready_fd)
     server.run(sockets=[listener])
 
 

@@ -1,6 +1,6 @@
-"""What a connection may cost: how many there are, how long and how large a request's head may be.
+"""Limits on connections: how many are open, how long and how large the head of a request may be.
 
-Uvicorn bounds none of these with httptools. Without a bound a few clients that send a byte now and
+Uvicorn limits none of these with httptools. Without limits a few clients that send a byte now and
 then, or a header without end, would take all memory and descriptors of a process; and those that
 never read their answers would take all places for requests.
 """
@@ -20,23 +20,23 @@ _DESCRIPTORS_FOR_OTHERS: Final = 100
 """Files, database and Redis, beside the connections of clients."""
 
 
-class Bounds(NamedTuple):
-    """What each connection keeps to."""
+class ConnectionLimits(NamedTuple):
+    """What each connection has to keep to."""
 
     connections: int
     arrival_seconds: float
 
 
-class BoundedState(ServerState):
+class LimitedState(ServerState):
     """What the connections of a server share."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
-        self.bounds = bounds
+        self.limits = limits
 
 
 class Malformed(ServiceError):
-    """What came is no HTTP."""
+    """This is not HTTP."""
 
     status = 400
     code = "malformed_request"
@@ -46,7 +46,7 @@ class Malformed(ServiceError):
 
 
 class HeadTooLarge(ServiceError):
-    """The line and the headers of a request go on and on."""
+    """The request line and headers are larger than we take."""
 
     status = 431
     code = "head_too_large"
@@ -56,7 +56,7 @@ class HeadTooLarge(ServiceError):
 
 
 class ArrivedTooSlowly(ServiceError):
-    """A request was begun and not completed."""
+    """A request did not arrive in time."""
 
     status = 408
     code = "request_timeout"
@@ -66,7 +66,7 @@ class ArrivedTooSlowly(ServiceError):
 
 
 class TooManyConnections(ServiceError):
-    """As many connections are open as this process takes."""
+    """This process has as many connections open as it takes."""
 
     status = 503
     code = "too_busy"
@@ -76,13 +76,13 @@ class TooManyConnections(ServiceError):
         super().__init__("Too many connections are open here; connect again shortly.")
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """One connection, which is closed when it asks too much.
 
     A request that comes whole, as nearly all do, costs no timer.
     """
 
-    server_state: BoundedState
+    server_state: LimitedState
     # None before the first request, although uvicorn declares it otherwise.
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _is_arriving = False
@@ -90,12 +90,12 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _most_head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
-    _taking: asyncio.TimerHandle | None = None
+    _reading_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or send it away."""
+        """Accept a connection, or refuse it."""
         super().connection_made(transport)
-        if len(self.connections) > self.server_state.bounds.connections:
+        if len(self.connections) > self.server_state.limits.connections:
             self._refuse(TooManyConnections())
         else:
             self._start_deadline()
@@ -103,39 +103,39 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_deadline()
-        self._stop_taking()
+        self._stop_reading_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hold answers back until the client takes what there is, unless it takes nothing."""
+        """Hold answers back until the client reads what was sent; drop one that reads nothing."""
         super().pause_writing()
-        self._await_taking()
+        self._await_reading()
 
     def resume_writing(self) -> None:
         """Go on answering."""
-        self._stop_taking()
+        self._stop_reading_timer()
         super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or await the end of a connection that was closed with it."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._await_taking()
+            self._await_reading()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection after its last request."""
         super().timeout_keep_alive_handler()
-        self._await_taking()
+        self._await_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of a request, several, or what is none."""
+        """Take in bytes: part of a request, several requests, or no HTTP at all."""
         if self.transport.is_closing():
             return
         self._has_moved_on = False
         self._most_head_bytes = self._head_bytes + len(data)
         super().data_received(data)
         if self.transport.is_closing():
-            # It was refused meanwhile.
+            # Refused while its bytes were parsed.
             return
         if self._is_arriving:
             # Between two parts of a body comes nothing but the size of the next one; after the
@@ -146,7 +146,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
         elif self.cycle and not self.cycle.response_complete:
             return
-        # Also for empty lines, which may come ahead of a request and are none.
+        # Also for empty lines, which may come ahead of a request.
         if self._deadline is None:
             self._start_deadline()
 
@@ -157,9 +157,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Begin to answer a request, unless its head came whole and is too large."""
+        """Begin to answer a request, unless its head is too large."""
         if self._is_head_too_large():
-            # Ends the parser's work, which has us asked what to say to that.
+            # Stops the parser, which then calls `send_400_response`.
             raise HeadTooLarge
         super().on_headers_complete()
 
@@ -181,9 +181,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Say in the one shape of errors that this is no HTTP."""
+        """Refuse what is not HTTP, in the one shape of errors."""
         if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
-            # What came first gets its answer, for which this one would be taken. Nothing else is.
+            # The request before gets its answer, which a refusal sent now would be taken for.
             self.cycle.keep_alive = False
             self._is_arriving = False
             return
@@ -196,7 +196,7 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def _start_deadline(self) -> None:
-        seconds = self.server_state.bounds.arrival_seconds
+        seconds = self.server_state.limits.arrival_seconds
         self._deadline = self.loop.call_later(seconds, self._give_up)
 
     def _stop_deadline(self) -> None:
@@ -204,47 +204,47 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _await_taking(self) -> None:
-        self._stop_taking()
+    def _await_reading(self) -> None:
+        self._stop_reading_timer()
         left = self.transport.get_write_buffer_size()
         if left:
-            seconds = self.server_state.bounds.arrival_seconds
-            self._taking = self.loop.call_later(seconds, self._check_taking, left)
+            seconds = self.server_state.limits.arrival_seconds
+            self._reading_timer = self.loop.call_later(seconds, self._check_reading, left)
 
-    def _check_taking(self, left_before: int) -> None:
+    def _check_reading(self, left_before: int) -> None:
         if self.transport.get_write_buffer_size() < left_before:
-            self._await_taking()
+            self._await_reading()
         else:
-            # To close would be to wait until all is taken.
+            # close() would wait until all is read.
             self.transport.abort()
 
-    def _stop_taking(self) -> None:
-        if self._taking is not None:
-            self._taking.cancel()
-            self._taking = None
+    def _stop_reading_timer(self) -> None:
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
 
     def _give_up(self) -> None:
         self._deadline = None
         if self._is_arriving:
-            self._refuse(ArrivedTooSlowly(self.server_state.bounds.arrival_seconds))
+            self._refuse(ArrivedTooSlowly(self.server_state.limits.arrival_seconds))
         else:
             self._close()
 
     def _refuse(self, error: ServiceError) -> None:
-        """Close, with an answer where none is being sent already."""
+        """Close, with an answer unless one is being sent already."""
         if not self._is_answering():
             self.transport.write(_encode_answer(error))
         self._close()
 
     def _close(self) -> None:
-        """Close once the client has taken what there is, unless it takes nothing."""
+        """Close once the client has read what was sent; drop one that reads nothing."""
         self._stop_deadline()
         self.transport.close()
-        self._await_taking()
+        self._await_reading()
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle
-        # To a request that came whole nobody else may answer, also before its answer begins.
+        # A request that arrived whole has an answer coming, also before that begins.
         return bool(
             self.pipeline
             or (

@@ -1,4 +1,4 @@
-"""The express lane: the three requests that make up the traffic, answered ahead of the framework.
+"""The fast path: the three requests that make up the traffic, answered ahead of the framework.
 
 Routing, dependency injection, validation and response objects cost several times what these
 requests themselves do. So a plain, well-formed submit, top or rank is answered right here, by the
@@ -7,7 +7,7 @@ which define and document what both answer.
 """
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -19,7 +19,8 @@ from service.http.requests import decode_body
 from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.standings.reads.ranks import RankReader
-from service.standings.top import TOP_LIMIT, TopFeed
+from service.standings.reads.top_feed import TopFeed
+from service.standings.top import TOP_LIMIT
 from service.status.request_metrics import RequestMetrics
 from service.validation import MAX_ID, MAX_KEY_LENGTH
 
@@ -45,32 +46,35 @@ _encode: Final = msgspec.json.Encoder().encode
 _submit_decoder: Final = msgspec.json.Decoder(SubmitScore)
 
 
-class ExpressLane:
-    """Answers plain requests to submit, top and rank, and lets `routes` answer all others.
+class FastPath:
+    """Answers plain requests to submit, top and rank, and lets the routes inside answer all others.
 
-    An ASGI application in front of another.
+    `on_failure` is told of every error that it answers.
     """
 
     def __init__(
         self,
-        routes: ASGIApp,
+        inside: ASGIApp,
+        *,
         ledger: Ledger,
         top_feed: TopFeed,
         rank_reader: RankReader,
         metrics: RequestMetrics,
         body_limit: int,
+        on_failure: Callable[[Exception], None] | None,
     ) -> None:
-        self._routes = routes
+        self._inside = inside
         self._ledger = ledger
         self._top_feed = top_feed
         self._rank_reader = rank_reader
         self._metrics = metrics
         self._body_limit = body_limit
+        self._on_failure = on_failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != ScopeType.HTTP or not await self._answer(scope, receive, send):
-            await self._routes(scope, receive, send)
+            await self._inside(scope, receive, send)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> bool:
         """Answer a request, or return False and leave it unread."""
@@ -85,7 +89,7 @@ class ExpressLane:
             started_at = time.perf_counter()
             body = await _read_body(receive)
             if body is not None:
-                status = await _send_answer(send, self._submit(body, key))
+                status = await self._send_answer(send, self._submit(body, key))
                 self._metrics.record(_SUBMIT_ROUTE, status, time.perf_counter() - started_at)
             return True
         if scope["method"] != "GET":
@@ -96,7 +100,7 @@ class ExpressLane:
                 return False
             scope["path_template"] = _TOP_PATH
             started_at = time.perf_counter()
-            status = await _send_answer(send, self._top_feed.read_encoded(limit))
+            status = await self._send_answer(send, self._top_feed.read_encoded(limit))
             self._metrics.record(_TOP_ROUTE, status, time.perf_counter() - started_at)
             return True
         if path.startswith(_RANK_PREFIX):
@@ -105,7 +109,7 @@ class ExpressLane:
                 return False
             scope["path_template"] = _RANK_TEMPLATE
             started_at = time.perf_counter()
-            status = await _send_answer(send, self._read_rank(user_id))
+            status = await self._send_answer(send, self._read_rank(user_id))
             self._metrics.record(_RANK_ROUTE, status, time.perf_counter() - started_at)
             return True
         return False
@@ -137,6 +141,22 @@ class ExpressLane:
     async def _read_rank(self, user_id: int) -> bytes:
         return _encode(await self._rank_reader.read_rank(user_id))
 
+    async def _send_answer(self, send: Send, answering: Awaitable[bytes]) -> int:
+        """Send the answer as JSON, or the error that it raises; return the status."""
+        status = 200
+        headers = [_JSON_HEADER]
+        try:
+            body = await answering
+        except Exception as error:  # noqa: BLE001 - the edge: every error is answered in one shape
+            if self._on_failure is not None:
+                self._on_failure(error)
+            status, body, error_headers = encode_error(error)
+            headers += error_headers
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        return status
+
 
 def _parse_id(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID:
@@ -154,18 +174,3 @@ async def _read_body(receive: Receive) -> bytes | None:
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
-
-
-async def _send_answer(send: Send, answering: Awaitable[bytes]) -> int:
-    """Send the answer as JSON, or the error that it raises; return the status."""
-    status = 200
-    headers = [_JSON_HEADER]
-    try:
-        body = await answering
-    except Exception as error:  # noqa: BLE001 - the edge: every error is answered in one shape
-        status, body, error_headers = encode_error(error)
-        headers += error_headers
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-    return status

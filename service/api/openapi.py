@@ -1,10 +1,11 @@
-"""What the OpenAPI document shows as examples: one game of three players, and every error.
+"""The OpenAPI document: what Litestar leaves out of it.
 
-They are instances of the types and of the errors themselves, so none can drift from these.
+Each struct has its own example and says itself whether it takes unknown fields; each route has its
+errors in `responses` and its role in `opt`. Here they are put into the document.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -13,122 +14,113 @@ from litestar.openapi.spec import (
     OpenAPI,
     OpenAPIMediaType,
     OpenAPIResponse,
+    Operation,
     Reference,
     Schema,
+    SecurityScheme,
 )
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
 
-from service.batching import QueueFull
-from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
-from service.http.requests import BodyTooLarge, UnsupportedMediaType
-from service.http.responses import ErrorAnswer, list_operations
+from service.api.middleware import TooManyRequests
+from service.errors import ServiceError
+from service.http.auth import RouteRoles
+from service.http.responses import list_examples
 from service.keys.errors import KeyRefused, KeyRequired, RoleInsufficient, TooManyOfKey
-from service.players.errors import PlayerNotFound, UsernameTaken
-from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions, RegisterPlayer
-from service.sessions.errors import IdempotencyKeyReused
-from service.sessions.schemas import BulkAccepted, BulkRefused, SubmitAnswer, SubmitScore
-from service.standings.errors import StandingsUnavailable
-from service.standings.schemas import Around, Entry, Rank, Top, compute_percentile
-from service.status import schemas as ops
+from service.keys.roles import Role
 
-_NOW: Final = datetime(2026, 11, 23, 19, 23, 43, 313_000, tzinfo=UTC)
-_THEN: Final = _NOW - timedelta(minutes=5)
-
-_GRACE: Final = Entry(user_id=2, username="grace", total_score=1_500, rank=1)
-_ADA: Final = Entry(user_id=1, username="ada", total_score=1_200, rank=2)
-_LINUS: Final = Entry(user_id=3, username="linus", total_score=1_200, rank=2)
-_BOARD: Final = [_GRACE, _ADA, _LINUS]
-_REFUSED: Final = InvalidRequest(
-    "The body is not valid.", FieldError("score", "Expected `int`, got `str`")
-)
-
-_ERRORS: Final[tuple[ServiceError, ...]] = (
-    _REFUSED,
-    KeyRequired(),
-    KeyRefused(),
-    RoleInsufficient("read", "submit"),
-    PlayerNotFound(),
-    UsernameTaken("ada"),
-    BodyTooLarge(65_536),
-    UnsupportedMediaType("text/plain"),
-    IdempotencyKeyReused(),
-    TooManyOfKey(600, 12),
-    DatabaseUnavailable(""),
-    QueueFull(10_000),
-    StandingsUnavailable(),
-)
-
-_STATUS: Final = ops.Status(
-    version="0.1.0",
-    at=_NOW,
-    parts=ops.Parts(
-        api=ops.ApiStatus("ok", [ops.ApiProcess("game-1", 4711, _THEN, 130_023_424, 0, 8, 7)]),
-        postgresql=ops.PostgresStatus("ok", "18.6", 0.7, 13, _THEN),
-        redis=ops.RedisStatus("ok", "9.1.2", 0.6, 102_760_448, _THEN),
-        worker=ops.WorkerStatus("ok", [ops.WorkerProcess("game-1", 4712, _THEN, 4)]),
-        scheduler=ops.SchedulerStatus("ok", _NOW - timedelta(seconds=7)),
-        index=ops.IndexStatus("ok", 3, 3, 0),
-    ),
-    pending_sessions=0,
-    highest_session_id=5,
-    players=ops.PlayersStatus(standing=3, highest_user_id=3),
-    refresh=ops.RefreshStatus(number=3, at=_NOW, duration_ms=3.6, sessions=1),
-    rerank=ops.RerankStatus(number=3, at=_NOW, duration_ms=2.4, ranks_changed=3),
-    queues={"default": ops.QueueStatus(ready=0, delayed=0, dead=0)},
-    routes=[ops.RouteStatus("POST /api/leaderboard/submit", 3, 0, 0.05, 2.1, 2.9, 2.9, 2.9)],
-    freshness=ops.FreshnessStatus(bounds_ms=[25.0, 50.0, 100.0], counts=[1, 2, 0, 0]),
-)
-
-EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
-    RegisterPlayer("ada"),
-    PlayerAnswer(1, "ada", _THEN),
-    PlayerSessions([PlayerSession(5, 1_200, "solo", _NOW)], next_before=5),
-    SubmitScore(1, 1_200),
-    SubmitAnswer("success", 1),
-    BulkAccepted(1),
-    BulkRefused(_REFUSED.message, _REFUSED.code, list(_REFUSED.fields)),
-    _ADA,
-    Top(_BOARD, 3, _NOW),
-    Rank(3, "linus", 1_200, 2, 3, compute_percentile(2, 3), _NOW),
-    Around(_BOARD, 3, _NOW),
-    _STATUS,
-    ops.SessionCount(5, 5),
-    ops.Liveness(),
-    ops.Readiness("ready", {"postgresql": "ok", "redis": "ok", "worker": "ok"}),
-)
-"""One of each type that a request or a success holds."""
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
+_SCHEME: Final = "key"
+_ERROR: Final = Reference(ref="#/components/schemas/ErrorAnswer")
 
 
-def document_examples(document: OpenAPI) -> None:
-    """Show an example of every body, and of an error every way that status comes about there."""
-    known = document.components.schemas
-    for schema in known.values():
-        # Litestar's own are words of random letters.
-        for part in (schema, *(schema.properties or {}).values()):
-            if isinstance(part, Schema):
-                part.examples = None
-    for example in EXAMPLES:
-        name = type(example).__name__
-        if name in known:
-            known[name].examples = [msgspec.to_builtins(example)]
-    for _, _, operation in list_operations(document):
-        for status, response in (operation.responses or {}).items():
+class StructSchemas(OpenAPISchemaPlugin):
+    """Adds to Litestar's schema of a struct its `example()`, and that it takes no other fields."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Tell whether this is a struct."""
+        return not field_definition.is_union and field_definition.is_subclass_of(msgspec.Struct)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """Return the schema of a struct."""
+        litestars_own: OpenAPISchemaPlugin = next(
+            plugin
+            for plugin in schema_creator.plugins
+            if isinstance(plugin, OpenAPISchemaPlugin)
+            and plugin is not self
+            and plugin.is_plugin_supported_field(field_definition)
+        )
+        schema = litestars_own.to_openapi_schema(field_definition, schema_creator)
+        struct = field_definition.type_
+        if struct.__struct_config__.forbid_unknown_fields:
+            schema.additional_properties = False
+        if hasattr(struct, "example"):
+            schema.examples = [msgspec.to_builtins(struct.example())]
+        return schema
+
+
+def complete_document(document: OpenAPI, roles: RouteRoles) -> None:
+    """Describe the keys, and for every operation the role it needs and how it is refused."""
+    document.components.security_schemes = {
+        _SCHEME: SecurityScheme(
+            type="http",
+            scheme="bearer",
+            description=(
+                "An API key of `leaderboard keys create`. Nobody needs one before the first was "
+                "made; reads may be public all the same."
+            ),
+        )
+    }
+    for path, method, operation in _list_operations(document):
+        needed = roles.find(method, path)
+        if needed is not None:
+            _document_role(operation, needed)
+        for response in (operation.responses or {}).values():
             if isinstance(response, OpenAPIResponse):
-                _show_errors(int(status), response)
+                _name_examples(response)
 
 
-def _show_errors(status: int, response: OpenAPIResponse) -> None:
+def _document_role(operation: Operation, needed: Role) -> None:
+    # The second, empty one says that a key may not be needed.
+    operation.security = [{_SCHEME: []}, {}]
+    role = f"Needs the role `{needed.word}`."
+    operation.description = f"{operation.description or ''} {role}".strip()
+    operation.responses = {
+        **(operation.responses or {}),
+        "401": _refuse(
+            "A key is needed here, or the one that was sent is not valid.",
+            KeyRequired(),
+            KeyRefused(),
+        ),
+        "403": _refuse(f"The key's role is too low. {role}", RoleInsufficient("read", "submit")),
+        "429": _refuse(
+            "The key has sent too many requests: wait for `Retry-After` seconds.",
+            TooManyOfKey(600, 12),
+        ),
+        "503": (operation.responses or {}).get("503")
+        or _refuse("Try again after the seconds in `Retry-After`.", TooManyRequests()),
+    }
+
+
+def _refuse(description: str, *errors: ServiceError) -> OpenAPIResponse:
+    body = OpenAPIMediaType(schema=_ERROR, examples={**list_examples(*errors)})
+    return OpenAPIResponse(description=description, content={"application/json": body})
+
+
+def _name_examples(response: OpenAPIResponse) -> None:
+    """Leave an example's id as its name only; Litestar writes it beside the value as well."""
     for body in (response.content or {}).values():
-        if _is_error(body):
-            body.examples = dict(_list_errors(status))
+        body.examples = body.examples and {
+            name: replace(example, id=None) if isinstance(example, Example) else example
+            for name, example in body.examples.items()
+        }
 
 
-def _is_error(body: OpenAPIMediaType) -> bool:
-    return isinstance(body.schema, Reference) and body.schema.ref.endswith("/ErrorAnswer")
-
-
-def _list_errors(status: int) -> Iterable[tuple[str, Any]]:
-    for error in _ERRORS:
-        if error.status == status:
-            fields = list(error.fields) if isinstance(error, InvalidRequest) else []
-            answer = ErrorAnswer(error.message, error.code, fields)
-            yield error.code, Example(value=msgspec.to_builtins(answer))
+def _list_operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
+    """Yield every operation with its path and its method."""
+    for path, item in (document.paths or {}).items():
+        for method in _METHODS:
+            operation = getattr(item, method)
+            if operation is not None:
+                assert isinstance(operation, Operation)
+                yield path, method.upper(), operation

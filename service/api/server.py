@@ -15,22 +15,22 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service.api.connection_limits import BoundedProtocol, BoundedState, Bounds
+from service.api.connection_limits import ConnectionLimits, LimitedProtocol, LimitedState
 
 _IDLE_SECONDS: Final = 1.0
 """Longest wait for the request of a connection that has none under way."""
 _POLL_SECONDS: Final = 0.02
 
 
-class _DrainingState(BoundedState):
+class _DrainingState(LimitedState):
     """What the connections of a server share."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        super().__init__(bounds)
+    def __init__(self, limits: ConnectionLimits) -> None:
+        super().__init__(limits)
         self.is_draining = False
 
 
-class DrainingProtocol(BoundedProtocol):
+class DrainingProtocol(LimitedProtocol):
     """One connection, which closes after the next answer once its server drains."""
 
     server_state: _DrainingState
@@ -80,11 +80,11 @@ class DrainingServer(uvicorn.Server):
         config: uvicorn.Config,
         *,
         closing: asyncio.Event,
-        bounds: Bounds,
+        limits: ConnectionLimits,
         ready_fd: int | None = None,
     ) -> None:
         super().__init__(config)
-        self.server_state = _DrainingState(bounds)
+        self.server_state = _DrainingState(limits)
         self._closing = closing
         self._ready_fd = ready_fd
 

@@ -1,1 +1,1 @@
-"""The servers that we are clients of: PostgreSQL, Redis and the broker."""
+"""Clients of PostgreSQL, Redis and the broker."""

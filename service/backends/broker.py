@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 STANDINGS_QUEUE: Final = "standings"
 
 BROKER_ERRORS: Final = (RedisError, dramatiq.DramatiqError, OSError, TimeoutError)
-"""What a broker that is away or of no use raises."""
+"""What a broker raises that is away or unusable."""
 
-# Nothing that a broker is asked blocks there.
+# No command that is sent to a broker blocks.
 _TIMEOUT_SECONDS: Final = 5.0
 
 
 def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> dramatiq.Broker:
-    """Return a broker that gives up in time; it connects when first used."""
+    """Return a broker that gives up after five seconds; it connects when first used."""
     if urlsplit(url).scheme in {"amqp", "amqps"}:
         return _connect_rabbitmq(url, middleware)
-    # Dramatiq's own client would wait without end for a Redis that is silent.
+    # Dramatiq's own client would wait for ever for a Redis that is silent.
     pool = blocking_redis.ConnectionPool.from_url(
         url,
         socket_timeout=_TIMEOUT_SECONDS,
@@ -45,7 +45,7 @@ def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> 
 
 
 class _RedisBroker(RedisBroker):
-    """Dramatiq's, for which a Redis that is silent is away too, and no bug with a traceback."""
+    """Dramatiq's broker, which takes a silent Redis for one that is away, not for a bug."""
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         do_dispatch: Callable[..., Any] = super()._dispatch(command)  # type: ignore[no-untyped-call]
@@ -68,7 +68,7 @@ def disconnect_broker(broker: dramatiq.Broker) -> None:
 
 
 def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
-    """Return how many messages are ready, delayed and given up; blocks for a round trip.
+    """Return how many messages are ready, delayed and dead; blocks for a round trip.
 
     Raises one of `BROKER_ERRORS`.
     """
@@ -87,11 +87,11 @@ def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
 def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "RabbitmqBroker":
     """Return a RabbitMQ broker, with a connection for each thread that uses it.
 
-    RabbitMQ closes an idle connection after a while without a heartbeat; the next message goes over
-    a new one. Every message is confirmed: without that, one for a queue that RabbitMQ has lost
-    would be dropped without a word.
+    RabbitMQ closes an idle connection after a while without a heartbeat; the next message opens a
+    new one. Every message is confirmed: otherwise one for a queue that RabbitMQ has lost would be
+    dropped silently.
     """
-    # With Redis alone nobody has to load it.
+    # Loaded only where it is used.
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415
 
     broker = RabbitmqBroker(url=url, middleware=list(middleware), confirm_delivery=True)
@@ -99,14 +99,14 @@ def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "R
     for one in parameters if isinstance(parameters, list) else [parameters]:
         one.socket_timeout = min(one.socket_timeout, _TIMEOUT_SECONDS)
         one.stack_timeout = min(one.stack_timeout, 2 * _TIMEOUT_SECONDS)
-        # Short of memory or disk, RabbitMQ takes no messages and says so.
+        # Short of memory or disk, RabbitMQ blocks those who publish.
         if one.blocked_connection_timeout is None:
             one.blocked_connection_timeout = _TIMEOUT_SECONDS
     return broker
 
 
 def _count_in_rabbitmq(broker: dramatiq.Broker) -> tuple[int, int, int]:
-    import pika.exceptions  # noqa: PLC0415 - with Redis alone nobody has to load it
+    import pika.exceptions  # noqa: PLC0415 - loaded only where it is used
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415
 
     assert isinstance(broker, RabbitmqBroker)

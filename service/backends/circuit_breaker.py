@@ -1,4 +1,4 @@
-"""Keeping off a Redis that takes connections and questions, and answers none."""
+"""A circuit breaker for a Redis that accepts connections and commands but does not answer."""
 
 import asyncio
 import logging
@@ -13,52 +13,52 @@ from service.backends.redis_cluster import ping
 from service.errors import CacheTimedOut, CacheUnavailable
 from service.lifecycle import stop_task
 
-_REST_SECONDS: Final = 1.0
+_PROBE_INTERVAL_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Keeps everybody off a Redis that did not answer in time, until it answers again.
+    """Fails fast after Redis did not answer in time, until it answers again.
 
-    Such a server costs everyone who asks the whole time-out. So once it did, nobody's request asks
-    any more: it is asked in the background, again a second after each time that it did not answer.
-    One that is away altogether says so at once and need not be spared.
+    Such a server costs every request the whole time-out. So after the first one no request uses it:
+    it is pinged in the background, again a second after each ping that failed. A server that is
+    away altogether refuses connections at once, and does not open the circuit.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._asking: asyncio.Task[None] | None = None
+        self._probe: asyncio.Task[None] | None = None
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Raise `CacheUnavailable` at once while Redis is to be left alone."""
-        if self._asking is not None:
+        """Raise `CacheUnavailable` at once while the circuit is open."""
+        if self._probe is not None:
             raise CacheUnavailable("Redis did not answer in time a moment ago")
         try:
             yield
         except CacheTimedOut as error:
-            if self._asking is None:
+            if self._probe is None:
                 _log.warning("Redis is left alone until it answers: %s", error)
-                self._asking = asyncio.create_task(self._ask_until_answered())
+                self._probe = asyncio.create_task(self._probe_until_answered())
             raise
 
     async def stop(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            await stop_task(self._asking)
+        """Stop the pings in the background."""
+        if self._probe is not None:
+            await stop_task(self._probe)
 
-    async def _ask_until_answered(self) -> None:
+    async def _probe_until_answered(self) -> None:
         try:
-            # At once for the first time: it may have been a moment, or a busy process of ours.
+            # The first time at once: it may have been a short hang, or this process may be busy.
             while True:
                 if await self._is_answered():
                     _log.info("Redis is asked again")
                     break
-                await asyncio.sleep(_REST_SECONDS)
+                await asyncio.sleep(_PROBE_INTERVAL_SECONDS)
         finally:
-            # Whatever ends this: without it nobody would ever ask again.
-            self._asking = None
+            # However this ends: the circuit must not stay open for ever.
+            self._probe = None
 
     async def _is_answered(self) -> bool:
         try:

@@ -34,25 +34,24 @@ _UNAVAILABLE: Final = (
     TimeoutError,
 )
 
-# InterfaceError says "connection is closed", but these subclasses of it say that we passed a wrong
-# argument: a bug, which must not be dressed up as an outage.
+# InterfaceError means "connection is closed", but these subclasses of it mean that an argument of
+# ours is wrong: a bug, which must not look like an outage.
 _MISUSE: Final = (asyncpg.DataError, asyncpg.exceptions.ClientConfigurationError)
 
-
-# What our statements name and the database has not, before it was migrated.
+# What our statements name and a database that was not migrated does not have.
 _NO_SCHEMA: Final = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
 )
 
-# How long a connection that goes back may take to cancel its last statement. A server that hangs
-# does not hear of that either, and who waits for the connection has waited long enough.
+# How long a connection that is given back may take to cancel its last statement. A server that
+# hangs does not answer that either, and the caller has already waited for its time-out.
 _RELEASE_SECONDS: Final = 1.0
 
 
-# A worker's machine that vanishes from the network says nothing. The server, left to itself, would
-# keep its transactions, and with them the lock of the only writer, for two hours; so for 30 s.
+# When a worker's machine vanishes from the network, the server by its defaults would keep its
+# transactions, and with them the lock of the only writer, for two hours. With these it is 30 s.
 _KEEPALIVES: Final = {
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
@@ -115,7 +114,7 @@ class Database:
     async def connect(self) -> AsyncIterator[Connection]:
         """Lend a connection.
 
-        Raises `DatabaseUnavailable` when there is none to be had, and its case `SchemaMissing`.
+        Raises `DatabaseUnavailable` where there is none, and its subclass `SchemaMissing`.
         """
         assert self._pool is not None, "Database.open() comes first"
         with translate_errors():
@@ -154,8 +153,8 @@ class Database:
 async def _keep_session(_: Connection) -> None:
     """Reset nothing when a connection goes back to the pool: that would be a round trip each time.
 
-    There is nothing to reset. Settings are made with SET LOCAL, locks belong to transactions, and
-    nobody listens.
+    There is nothing to reset: settings are made with SET LOCAL, locks belong to transactions, and
+    nothing uses LISTEN.
     """
 
 
@@ -163,7 +162,7 @@ async def _keep_session(_: Connection) -> None:
 def translate_errors() -> Iterator[None]:
     """Raise `DatabaseUnavailable` for every driver error that means the database is away.
 
-    One without our tables is of as little use: `SchemaMissing`.
+    For one without our tables it is `SchemaMissing`.
     """
     try:
         yield
@@ -172,6 +171,6 @@ def translate_errors() -> Iterator[None]:
     except _MISUSE:
         raise
     except _UNAVAILABLE as error:
-        # A time-out has no words of its own.
+        # A time-out has no message.
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         raise DatabaseUnavailable(reason) from error

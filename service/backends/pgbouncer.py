@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL, or to a pooler such as PgBouncer in front of it.
+"""Connections to PostgreSQL, or to a pooler such as PgBouncer in front of it.
 
-Behind a pooler that gives each transaction another of its connections, a session keeps nothing:
-neither prepared statements nor settings. Nobody has to say that there is one: it shows itself.
+A pooler that gives each transaction another of its connections keeps nothing of a session, neither
+prepared statements nor settings. It is detected, and needs no setting of its own.
 """
 
 from typing import Any, Final
@@ -10,7 +10,7 @@ import asyncpg
 
 from service.errors import DatabaseUnavailable
 
-# What a pooler keeps for a session, whichever connection it gives it.
+# The settings that a pooler keeps for a session, whichever connection it uses.
 _KEPT_BY_POOLERS: Final = ("application_name", "timezone")
 
 _PROBE: Final = """
@@ -34,8 +34,8 @@ class Connector:
     ) -> Any:
         """Return a connection.
 
-        Raises `DatabaseUnavailable` where there is none to be had, whatever the reason, or where a
-        pooler's connections do not commit to the disk.
+        Raises `DatabaseUnavailable` where there is none, whatever the reason, or where a pooler's
+        connections do not commit to the disk.
         """
         try:
             return await self._connect(*arguments, server_settings=server_settings, **options)
@@ -44,8 +44,8 @@ class Connector:
             asyncpg.exceptions.ClientConfigurationError,
             ValueError,
         ) as error:
-            # One of these may say that our URL is wrong: an option that the server does not know,
-            # a file that is not there. No request can be answered until somebody mends that.
+            # These may mean that the URL is wrong: an option that the server does not know, a file
+            # that is not there. No request can be answered until that is corrected.
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
 
     async def _connect(
@@ -62,7 +62,7 @@ class Connector:
         # Without a cache asyncpg prepares each statement in the round trip that runs it.
         options["statement_cache_size"] = 0
         connection = await asyncpg.connect(*arguments, server_settings=kept, **options)
-        row = await _ask_first(connection, _PROBE)
+        row = await _run_first(connection, _PROBE)
         assert row is not None
         wanted = server_settings.get("synchronous_commit")
         if wanted == "on" and row["synchronous_commit"] == "off":
@@ -78,17 +78,17 @@ class Connector:
         try:
             connection = await asyncpg.connect(*arguments, **options)
         except asyncpg.ProtocolViolationError as error:
-            # PostgreSQL has all the settings that we ask for; PgBouncer refuses most.
+            # PostgreSQL has all the settings that we send; PgBouncer refuses most of them.
             if "startup parameter" in str(error):
                 return None
             raise
         if self._is_direct:
             return connection
         try:
-            # One that was told to ignore them gives away that it is not the server which answers.
-            row = await _ask_first(connection, "SELECT pg_backend_pid() AS pid")
+            # A pooler that is configured to ignore them reports a process id of its own instead.
+            row = await _run_first(connection, "SELECT pg_backend_pid() AS pid")
         except (asyncpg.OperatorInterventionError, asyncpg.ConnectionDoesNotExistError):
-            # It is just going away, whatever it is: that tells nothing.
+            # Whatever it is, it is shutting down: this tells nothing.
             raise
         except asyncpg.PostgresError:
             row = None
@@ -99,10 +99,10 @@ class Connector:
         return None
 
 
-async def _ask_first(
+async def _run_first(
     connection: "asyncpg.Connection[asyncpg.Record]", statement: str
 ) -> asyncpg.Record | None:
-    """Run a new connection's first statement; one that cannot has no owner yet and is ended."""
+    """Run a new connection's first statement; end the connection where that fails."""
     try:
         return await connection.fetchrow(statement)
     except BaseException:

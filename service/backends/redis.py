@@ -1,4 +1,4 @@
-"""The connection to Redis, every key name, and how a score and a player look in there.
+"""The connection to Redis, every key name, and how a score and a player are encoded in it.
 
 Everything in Redis follows PostgreSQL and may be dropped at any time.
 
@@ -22,9 +22,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.backends.redis_cluster import connect_cluster, is_cluster
+from service.backends.redis_cluster import connect_cluster
 from service.errors import CacheTimedOut, CacheUnavailable
 from service.settings.settings import Settings
+from service.settings.urls import is_cluster
 
 DIRTY_KEY: Final = "leaderboard:dirty"
 MUTEX_KEY: Final = "leaderboard:mutex"
@@ -34,11 +35,11 @@ API_PROCESSES_KEY: Final = "leaderboard:processes:api"
 WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
 GLOBAL_SEASON_KEY: Final = "leaderboard:season:global"
 
-# Small hashes are stored as one flat list, at a third of the memory that a large hash takes.
+# Redis stores a small hash as one flat list, in a third of the memory that a large hash takes.
 NAMES_PER_BUCKET: Final = 64
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a Redis that is away or of no use raises; a cluster's errors are not all `RedisError`s."""
+"""What a Redis raises that is away or unusable; not all errors of a cluster are `RedisError`s."""
 
 _CONNECTIONS: Final = 100
 
@@ -78,7 +79,7 @@ def encode_member(user_id: int) -> bytes:
 
 
 def decode_member(member: bytes) -> int:
-    """Return the player's id of a member of the index."""
+    """Return the id of the player that a member of the index stands for."""
     (user_id,) = _MEMBER.unpack(member)
     return int(user_id)
 
@@ -86,21 +87,21 @@ def decode_member(member: bytes) -> int:
 def connect_redis(settings: Settings) -> Redis:
     """Return a client that fails fast: a read has PostgreSQL to fall back to.
 
-    It connects when first used. That of a cluster has the same methods.
+    It connects when first used. The client of a cluster has the same methods.
     """
     url = settings.require_redis_url()
     if is_cluster(url):
         return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds))
-    # One that is used up lets callers wait their turn. Redis-py's usual pool raises an error, which
-    # would pass for a Redis that is away.
+    # When this pool is exhausted, callers wait their turn. Redis-py's usual pool raises an error,
+    # which would look like a Redis that is away.
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
         timeout=settings.redis_timeout_seconds,
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
-        # One more try covers a connection that a restarted server left behind; waiting between
-        # tries, or once more for a server that is silent, would only delay the fallback.
+        # One retry covers a connection that a restarted server left behind. A pause before it, or
+        # a retry for a server that is silent, would only delay the fallback.
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         client_name="leaderboard",
     )
@@ -115,20 +116,20 @@ def load_script(redis: Redis, noun: str, name: str) -> AsyncScript:
 
 @contextmanager
 def translate_redis_errors() -> Iterator[None]:
-    """Raise `CacheUnavailable` for every error that means Redis is away or of no use."""
+    """Raise `CacheUnavailable` for every error that means Redis is away or unusable."""
     try:
         yield
     except REDIS_ERRORS as error:
         kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
-        # A time-out may have no words of its own.
+        # A time-out may have no message.
         raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
 def _is_time_out(error: BaseException | None) -> bool:
     """Tell a silent server from one that is away.
 
-    One that is silent already when a new connection greets it is a `ConnectionError` to redis-py,
-    caused by a time-out.
+    For one that is silent during the handshake of a new connection, redis-py raises a
+    `ConnectionError` that a time-out caused.
     """
     while error is not None:
         if isinstance(error, (RedisTimeoutError, TimeoutError)):

@@ -1,28 +1,14 @@
-"""The connection to a Redis Cluster, by a URL of our own form.
+"""The connection to a Redis Cluster."""
 
-`redis+cluster://user:password@one:6379,two:6379?option=value`, or `rediss+cluster://` over TLS. The
-nodes are some to start from; they name the rest. Redis-py itself takes only one node in a URL, and
-nothing there tells a cluster.
-"""
-
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
-
-_DEFAULT_PORT: Final = 6379
-
-
-def is_cluster(url: str) -> bool:
-    """Tell whether a URL names a cluster."""
-    return urlsplit(url).scheme in CLUSTER_SCHEMES
+from service.settings.urls import parse_cluster_url
 
 
 def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
@@ -35,50 +21,26 @@ def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
     }
     return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
-        # Found again under the names that they were given, when all their addresses changed.
+        # So that nodes are found again by the names in the URL when all their addresses changed.
         dynamic_startup_nodes=False,
-        # The rest of the keys can be read while a node is away.
+        # While a node is away, the keys of the others can be read.
         require_full_coverage=False,
-        # Only how many tries is taken from this; after each the nodes are looked up again.
+        # Only the number of retries is used; before each one the nodes are looked up again.
         retry=Retry(NoBackoff(), 1),
         **(ours | options),
     )
 
 
-def parse_cluster_url(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-    """Return the nodes and the options of a cluster's URL; raises `ValueError`."""
-    parts = urlsplit(url)
-    login, at, places = parts.netloc.rpartition("@")
-    nodes = [_parse_node(place) for place in places.split(",")]
-    if parts.path not in {"", "/", "/0"}:
-        raise ValueError("a cluster has no database but 0")
-    scheme = parts.scheme.removesuffix("+cluster")
-    options: dict[str, Any] = dict(
-        parse_url(parts._replace(scheme=scheme, netloc=f"{login}{at}node", path="").geturl())
-    )
-    options.pop("host")
-    if options.pop("connection_class", None) is SSLConnection:
-        options["ssl"] = True
-    return nodes, options
-
-
-def _parse_node(place: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{place}")
-    if not parts.hostname:
-        raise ValueError("a node has no host")
-    return parts.hostname, parts.port or _DEFAULT_PORT
-
-
 def is_cluster_client(redis: Redis) -> bool:
-    """Tell whether a client is that of a cluster, which passes for a `Redis` everywhere else."""
+    """Return whether a client is that of a cluster, which is typed as a `Redis` everywhere else."""
     client: object = redis
     return isinstance(client, RedisCluster)
 
 
 async def open_subscription(redis: Redis) -> PubSub:
-    """Return a subscription, to any node of a cluster: what is published reaches all of them.
+    """Return a subscription; in a cluster to any node, as what is published reaches all of them.
 
-    Which one changes from call to call, so that after a failure another one is asked.
+    The node is a random one, so that after a failure another one is tried.
     """
     client: object = redis
     if isinstance(client, RedisCluster):
@@ -88,7 +50,7 @@ async def open_subscription(redis: Redis) -> PubSub:
 
 
 async def ping(redis: Redis) -> None:
-    """Wait for an answer, of a cluster from each node that keys are read from."""
+    """Wait for an answer; in a cluster, from each node that keys are read from."""
     client: object = redis
     if isinstance(client, RedisCluster):
         await client.execute_command("PING", target_nodes=RedisCluster.PRIMARIES)

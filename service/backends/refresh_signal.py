@@ -1,9 +1,9 @@
 """Wakes the workers when there is something to fold.
 
-`leaderboard:dirty` says that a wake-up is on its way or a refresh is at work. A submit raises the
-flag after its commit and sends the message only where the flag was down; a refresh lowers it before
-its last look at the outbox. So a committed session is either seen by that last look, or its submit
-finds the flag down and sends a message. What a crash still loses, the sweep finds.
+The flag `leaderboard:dirty` means that a message is on its way or a refresh is running. A submit
+raises it after its commit and sends the message only where the flag was down; a refresh lowers it
+before its last look at the outbox. So a committed session is either seen by that last look, or its
+submit finds the flag down and sends a message. What a crash still loses, the sweep finds.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ from redis.asyncio import Redis
 
 from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE
 from service.backends.redis import DIRTY_KEY, REDIS_ERRORS
+from service.batching import Tracer
 from service.request_ids import MESSAGE_OPTION, request_id
 
 REFRESH_ACTOR: Final = "standings.refresh"
 
-# Long enough for a refresh to renew it, short enough that a flag left by a crash soon falls.
+# Long enough for a refresh to renew it, short enough that a flag left by a crash expires soon.
 DIRTY_FLAG_MS: Final = 5_000
 
 _log = logging.getLogger(__name__)
@@ -28,9 +29,10 @@ _log = logging.getLogger(__name__)
 class RefreshSignal:
     """Asks for a refresh, without making anyone wait for it."""
 
-    def __init__(self, redis: Redis, broker: dramatiq.Broker) -> None:
+    def __init__(self, redis: Redis, broker: dramatiq.Broker, tracer: Tracer | None = None) -> None:
         self._redis = redis
         self._broker = broker
+        self._tracer = tracer
         self._sender: asyncio.Task[None] | None = None
         self._raised_again = False
         self._failing = False
@@ -38,8 +40,8 @@ class RefreshSignal:
     def raise_soon(self, *, anyway: bool = False) -> None:
         """Ask for a refresh in the background; calls while one is being sent become one more.
 
-        `anyway` asks also where the flag is up: a process that starts cannot know whether the one
-        that raised it was killed before it sent the message.
+        With `anyway` the message is sent even if the flag is up: a process that starts cannot know
+        whether the one that raised it was killed before it sent the message.
         """
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send(anyway=anyway))
@@ -52,16 +54,19 @@ class RefreshSignal:
             await self._sender
 
     async def _send(self, *, anyway: bool) -> None:
+        if self._tracer is not None:
+            # The trace of the submit that asks ends before this does.
+            self._tracer.leave()
         while True:
             self._raised_again = False
             try:
-                # After a failure the flag tells nothing: a Redis that hung may have raised it once
-                # it went on, for a question that nobody waited for any more.
+                # After a failure the flag means nothing: a Redis that hung may have raised it
+                # later, for a command that had timed out.
                 await self._wake_refresh(anyway=anyway or self._failing)
                 anyway = False
                 self._failing = False
             except (*REDIS_ERRORS, *BROKER_ERRORS) as error:
-                # Nothing is lost: the session is in the outbox, and the sweep will find it.
+                # Nothing is lost: the session is in the outbox, where the sweep finds it.
                 if not self._failing:
                     _log.warning("the workers cannot be woken, ranks wait for the sweep: %s", error)
                 self._failing = True

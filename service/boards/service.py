@@ -1,4 +1,4 @@
-"""Which season the leaderboard's endpoints show."""
+"""Finds the season that the endpoints of the leaderboard show."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,13 +13,14 @@ from service.backends.redis import GLOBAL_SEASON_KEY, translate_redis_errors
 from service.errors import CacheUnavailable, DatabaseUnavailable
 
 FIND_OPEN_SEASON: Final = load_sql("boards", "find_open_season")
+LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 
 GLOBAL_BOARD: Final = "global"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSeason:
-    """A season that counts scores now, and the epoch of the database that says so."""
+    """A season in which scores count now, and the epoch of the database that it is in."""
 
     season_id: int
     epoch: str
@@ -32,8 +33,8 @@ _decode: Final = msgspec.json.Decoder(OpenSeason).decode
 class SeasonFinder:
     """Finds the open season of the board `global`, and remembers it.
 
-    A copy lies in Redis, so that a process which starts while PostgreSQL is away can answer from
-    the index. It may be that of another database; so may the index, and their epochs are compared.
+    A copy is kept in Redis, so that a process that starts while PostgreSQL is away can answer from
+    the index. It may be of another database; so may the index, and their epochs are compared.
     """
 
     def __init__(self, database: Database, redis: Redis, breaker: Breaker) -> None:
@@ -41,22 +42,22 @@ class SeasonFinder:
         self._redis = redis
         self._breaker = breaker
         self._season: OpenSeason | None = None
-        self._heard_of_database = False
+        self._has_read_database = False
 
     async def find(self) -> OpenSeason:
-        """Return the open season; asks the first time only. Raises as `find_again` does."""
+        """Return the open season, which is looked up once. Raises as `find_again` does."""
         return self._season or await self.find_again()
 
     async def find_again(self) -> OpenSeason:
         """Ask PostgreSQL: the season or the whole database may be another one by now.
 
-        While PostgreSQL has not been heard of since the start, Redis's copy is as good. Raises
-        `DatabaseUnavailable` where that does not help.
+        Until PostgreSQL has answered for the first time, the copy in Redis will do. Raises
+        `DatabaseUnavailable` where there is neither.
         """
         try:
             season = await self.find_in_database()
         except DatabaseUnavailable:
-            copy = None if self._heard_of_database else await self._read_copy()
+            copy = None if self._has_read_database else await self._read_copy()
             if copy is None:
                 raise
             self._season = copy
@@ -66,10 +67,10 @@ class SeasonFinder:
         return season
 
     async def find_in_database(self) -> OpenSeason:
-        """Ask PostgreSQL, and nobody else whatever comes of it; raises `DatabaseUnavailable`."""
+        """Ask PostgreSQL alone; raises `DatabaseUnavailable`."""
         season = await read_open_season(self._database)
         self._season = season
-        self._heard_of_database = True
+        self._has_read_database = True
         return season
 
     async def _read_copy(self) -> OpenSeason | None:

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import click
 
+from service.command_line import run_command
 from service.commands.keys import keys
 from service.commands.target import data_dir_option, find_settings
-from service.errors import ServiceError, UsageError
+from service.errors import UsageError
 
 _Command = Callable[..., Any]
 
@@ -26,31 +27,6 @@ _LARGEST_SEED = 2**63 - 1
 def main() -> NoReturn:
     """Run the command line and exit."""
     run_command(leaderboard, name="leaderboard")
-
-
-def run_command(command: click.Command, *, name: str) -> NoReturn:
-    """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C."""
-    try:
-        command.main(prog_name=name, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-    except click.UsageError as error:
-        place = error.ctx.command_path if error.ctx else name
-        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`")
-    except click.ClickException as error:
-        _fail(error.format_message())
-    except click.Abort:
-        sys.exit(130)
-    except UsageError as error:
-        _fail(str(error))
-    except ServiceError as error:
-        _fail(error.explain())
-    sys.exit(0)
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo("error: " + " ".join(message.split()), err=True)
-    sys.exit(1)
 
 
 def _whole_number(least: int, most: int) -> click.IntRange:

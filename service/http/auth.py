@@ -1,7 +1,10 @@
-"""Who may send a request: which role it needs, and whether the caller's key has it."""
+"""Who may send a request: which role its route needs, and whether the caller's key has it."""
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
+from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import HTTPScope
 from litestar.utils import normalize_path
 
@@ -11,38 +14,62 @@ from service.keys.keyring import Key, Keyring
 from service.keys.roles import Role
 
 _READING: Final = {"GET", "HEAD", "OPTIONS"}
-# What is not named here and not read needs the highest role, so that a route that is added later is
-# not open to everybody by an oversight.
-_SUBMITTING: Final = {
-    ("POST", "/api/leaderboard/submit"),
-    ("POST", "/api/leaderboard/submit/bulk"),
-    ("POST", "/api/players"),
-}
-# Neither tells anything about players or scores.
-_ALWAYS_OPEN: Final = ("/health/", "/schema/")
-_OPERATING: Final = ("/api/ops/", "/metrics/")
+_PARAMETER: Final = re.compile(r"\{[^}]+\}")
 
 _LONGEST_KEY: Final = 200
 
 
-def find_role(method: str, path: str) -> Role | None:
-    """Return the least role for a request; None for what is always open."""
-    if (method, path) in _SUBMITTING:
-        return Role.SUBMIT
-    # The router takes `//api/ops/status/` for `/api/ops/status`, and so must this.
-    path = normalize_path(path)
-    folder = f"{path}/"
-    if folder.startswith(_ALWAYS_OPEN):
-        return None
-    if folder.startswith(_OPERATING):
-        return Role.ADMIN
-    if method in _READING:
-        return Role.READ
-    return Role.SUBMIT if (method, path) in _SUBMITTING else Role.ADMIN
+class RouteRoles:
+    """The least role for each route, as the `role` in its handler's `opt` says; None for anybody.
+
+    What says nothing needs the highest role, so that a route that is added later is not open to
+    everybody by an oversight. An address that is nowhere needs what its method usually does.
+    """
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._addresses: dict[str, dict[str, Role | None]] = {}
+        """By path, for paths without parameters."""
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Role | None]]] = []
+        for route in routes:
+            if isinstance(route, HTTPRoute):
+                roles = _read_roles(route)
+                self._addresses[route.path_format] = roles
+                if _PARAMETER.search(route.path_format):
+                    pattern = _PARAMETER.sub("[^/]+", route.path_format)
+                    self._patterns.append((re.compile(pattern), roles))
+
+    def find(self, method: str, path: str) -> Role | None:
+        """Return the least role for a request by its path, or for a path as the document has it."""
+        roles = self._match(path)
+        if roles is None:
+            # The router takes `//api/ops/status/` for `/api/ops/status`, and so must this.
+            roles = self._match(normalize_path(path)) or {}
+        by_default = Role.READ if method in _READING else Role.ADMIN
+        return roles.get(method, by_default)
+
+    def _match(self, path: str) -> dict[str, Role | None] | None:
+        found = self._addresses.get(path)
+        if found is not None:
+            return found
+        return next((roles for pattern, roles in self._patterns if pattern.fullmatch(path)), None)
 
 
-class Admission:
-    """Judges requests by the keys as they are at the moment.
+def _read_roles(route: HTTPRoute) -> dict[str, Role | None]:
+    roles: dict[str, Role | None] = {
+        method: handler.opt.get("role", Role.ADMIN)
+        for method, (handler, _) in route.route_handler_map.items()
+        if method != "OPTIONS"
+    }
+    if "GET" in roles:
+        roles["HEAD"] = roles["GET"]
+    # Which methods there are is told to whoever may read, and to all where anything is open.
+    lowest = None if None in roles.values() else min(role for role in roles.values() if role)
+    roles["OPTIONS"] = Role.READ if lowest is Role.SUBMIT else lowest
+    return roles
+
+
+class Authorizer:
+    """Decides about requests by the keys as they are at the moment.
 
     `may_be_open`: as long as no key was ever made, nobody needs one.
     """
@@ -52,7 +79,7 @@ class Admission:
         self._may_be_open = may_be_open
         self._public_reads = public_reads
 
-    def judge(self, scope: HTTPScope, needed: Role) -> ServiceError | Key | None:
+    def authorize(self, scope: HTTPScope, needed: Role) -> ServiceError | Key | None:
         """Return why a request is refused, or the key by which it is not; None if it needs none."""
         if needed is Role.READ and self._public_reads:
             return None
@@ -62,10 +89,9 @@ class Admission:
             return None
         return self._check_key(scope, needed)
 
-    async def wait_until_refused(self, scope: HTTPScope) -> None:
+    async def wait_until_refused(self, scope: HTTPScope, needed: Role) -> None:
         """Wait until a request that was let in would be refused: for what lasts long enough."""
-        needed = find_role(scope["method"], scope["path"])
-        while needed is None or not isinstance(self.judge(scope, needed), ServiceError):
+        while not isinstance(self.authorize(scope, needed), ServiceError):
             await self._keyring.wait_for_change()
 
     def _check_key(self, scope: HTTPScope, needed: Role) -> ServiceError | Key:

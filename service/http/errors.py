@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +12,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.status_codes import HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import ExceptionHandlersMap
 
-from service.errors import FieldError, InvalidRequest, ServiceError
-from service.http.heading import allow_head
+from service.errors import FieldError, ServiceError
 from service.http.requests import BodyTooLarge, locate_error
 from service.http.responses import ErrorAnswer
 
@@ -28,9 +26,6 @@ _ADVICE: Final = {
 # Litestar names a missing parameter in its message only.
 _MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
-failure_listeners: Final[list[Callable[[Exception], None]]] = []
-"""Called with every error that is answered with 500 or more, in the request's own task."""
-
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -40,9 +35,6 @@ def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
     A domain error has its own words. Any other is a bug of ours and is told without its insides;
     the log has them.
     """
-    if not isinstance(error, ServiceError) or error.status >= HTTP_500_INTERNAL_SERVER_ERROR:
-        for listen in failure_listeners:
-            listen(error)
     if not isinstance(error, ServiceError):
         _log.error("unexpected error", exc_info=error)
         answer = ErrorAnswer(
@@ -50,13 +42,12 @@ def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
             code="internal_error",
         )
         return HTTP_500_INTERNAL_SERVER_ERROR, answer, {}
-    fields = list(error.fields) if isinstance(error, InvalidRequest) else []
     headers = {}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
     if error.challenge is not None:
         headers["www-authenticate"] = error.challenge
-    return error.status, ErrorAnswer(error=error.message, code=error.code, fields=fields), headers
+    return error.status, ErrorAnswer.of(error), headers
 
 
 def encode_error(error: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
@@ -106,6 +97,12 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[Err
     if "allow" in headers:
         headers["allow"] = allow_head(headers["allow"])
     return Response(ErrorAnswer(error=advice, code=code), status_code=status, headers=headers)
+
+
+def allow_head(methods: str) -> str:
+    """Return the value of an `Allow` header that names HEAD wherever it names GET."""
+    named = set(methods.split(", "))
+    return ", ".join(sorted(named | {"HEAD"} if "GET" in named else named))
 
 
 def refuse_unknown_schema(response: Response[Any]) -> Response[Any]:

@@ -1,18 +1,13 @@
-"""The OpenAPI document: what every route may answer besides its success."""
+"""What a route may answer besides its success, for the OpenAPI document."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPI, Operation
+from litestar.openapi.spec import Example
 
-from service.errors import FieldError
-
-# Bodies whose types forbid unknown fields.
-_STRICT_BODIES: Final = ("RegisterPlayer", "SubmitScore")
-
-_METHODS: Final = ("get", "post", "put", "patch", "delete")
+from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
+from service.http.requests import BodyTooLarge, UnsupportedMediaType
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,31 +17,46 @@ class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     fields: list[FieldError] = []
 
-
-def _answers(status: int, description: str) -> dict[int, ResponseSpec]:
-    return {status: ResponseSpec(ErrorAnswer, description=description, generate_examples=False)}
-
-
-INVALID: Final = _answers(400, "The request is not valid; `fields` names what is wrong.")
-NOT_FOUND: Final = _answers(404, "No such player.")
-CONFLICT: Final = _answers(409, "The name is taken.")
-TOO_LARGE: Final = _answers(413, "The body is too large.")
-UNSUPPORTED: Final = _answers(415, "The body is not JSON by its Content-Type.")
-KEY_REUSED: Final = _answers(422, "The Idempotency-Key was used before with another body.")
-UNAVAILABLE: Final = _answers(503, "Try again after the seconds in `Retry-After`.")
+    @classmethod
+    def of(cls, error: ServiceError) -> "ErrorAnswer":
+        """Return what tells a caller of a domain error, in its own words."""
+        fields = list(error.fields) if isinstance(error, InvalidRequest) else []
+        return cls(error.message, error.code, fields)
 
 
-def list_operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
-    """Yield every operation with its path and its method."""
-    for path, item in (document.paths or {}).items():
-        for method in _METHODS:
-            operation = getattr(item, method)
-            if operation is not None:
-                assert isinstance(operation, Operation)
-                yield path, method.upper(), operation
+def error_response(description: str, *errors: ServiceError) -> dict[int, ResponseSpec]:
+    """Document a way in which a route may fail; `errors`, all of one status, are its examples."""
+    (status,) = {error.status for error in errors}
+    return {
+        status: ResponseSpec(
+            ErrorAnswer,
+            description=description,
+            examples=[list_examples(*errors)[error.code] for error in errors],
+            generate_examples=False,
+        )
+    }
 
 
-def document_strictness(document: OpenAPI) -> None:
-    """Say of every request body that it takes no other fields, which Litestar leaves out."""
-    for name in _STRICT_BODIES:
-        document.components.schemas[name].additional_properties = False
+def list_examples(*errors: ServiceError) -> dict[str, Example]:
+    """Return an example of each error, by its code."""
+    return {
+        error.code: Example(id=error.code, value=msgspec.to_builtins(ErrorAnswer.of(error)))
+        for error in errors
+    }
+
+
+INVALID: Final = error_response(
+    "The request is not valid; `fields` names what is wrong.",
+    InvalidRequest("The body is not valid.", FieldError("score", "Expected `int`, got `str`")),
+)
+TOO_LARGE: Final = error_response("The body is too large.", BodyTooLarge(65_536))
+UNSUPPORTED: Final = error_response(
+    "The body is not JSON by its Content-Type.", UnsupportedMediaType("text/plain")
+)
+
+
+def unavailable(*errors: ServiceError) -> dict[int, ResponseSpec]:
+    """Document that a route may fail for a while; `errors` are those of its own."""
+    return error_response(
+        "Try again after the seconds in `Retry-After`.", DatabaseUnavailable(""), *errors
+    )

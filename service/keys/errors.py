@@ -53,20 +53,6 @@ class KeysUnknown(ServiceError):
         super().__init__("The API keys could not be read yet; send the same request again shortly.")
 
 
-class TooManyRequests(ServiceError):
-    """As many requests are under way as this process takes."""
-
-    status = 503
-    code = "too_busy"
-    retry_after_seconds = 1
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many requests are under way here; send the same request again shortly "
-            "(with an Idempotency-Key it is never counted twice)."
-        )
-
-
 class TooManyOfKey(ServiceError):
     """The key has sent as many requests as one may."""
 

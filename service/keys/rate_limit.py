@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.redis import translate_redis_errors
-from service.backends.redis_cluster import is_cluster
 from service.errors import CacheUnavailable
 from service.keys.errors import TooManyOfKey
+from service.settings.settings import Settings
+from service.settings.urls import is_cluster
 
 # A flood is counted a few at a time: each takes a connection to Redis for itself, which the reads
 # of ranks and tops would miss, and would wait for its answer until all of them were asked.
@@ -49,6 +50,13 @@ class KeyLimiter:
         except CacheUnavailable:
             return None
         return TooManyOfKey(self._limit.amount, max(1, math.ceil(stats.reset_time - time.time())))
+
+
+def make_key_limiter(redis: Redis, settings: Settings) -> KeyLimiter | None:
+    """Return the limiter of keys, or None where the settings limit none."""
+    if not settings.key_requests_per_minute:
+        return None
+    return KeyLimiter(redis, settings.require_redis_url(), settings.key_requests_per_minute)
 
 
 def _make_storage(redis: Redis, url: str) -> RedisStorage:

@@ -1,22 +1,407 @@
-"""Audit: proves on a live system that ledger, standings and index are one."""
+"""Audit: proves on a live system that ledger, standings and index agree.
 
-from service.maintenance.audit_index import audit_index
-from service.maintenance.audit_ledger import audit_ledger
-from service.maintenance.connections import open_servers
-from service.maintenance.progress import Report
+What PostgreSQL holds is compared in one snapshot. What Redis holds is compared without blocking
+anybody: a player who differs may just have been changed by a refresh, so those few are compared
+again while the writer lock keeps everything still.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from service.backends.database import Connection, load_sql
+from service.backends.redis import (
+    SeasonKeys,
+    decode_member,
+    encode_member,
+    load_script,
+    translate_redis_errors,
+)
+from service.boards.service import LIST_OPEN_SEASONS
+from service.errors import CacheUnavailable
+from service.maintenance.connections import (
+    BULK_PLANS,
+    LOCK_WAIT_SECONDS,
+    STATEMENT_SECONDS,
+    Connections,
+    open_connections,
+)
+from service.maintenance.progress import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
+from service.standings.index.offset import Offset
+from service.standings.locks import hold_writer_lock
+from service.standings.schemas import Top
+from service.standings.top import select_top
+
+COUNT_OUTBOX: Final = load_sql("maintenance", "count_outbox")
+COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
+COUNT_STANDINGS: Final = load_sql("maintenance", "count_standings")
+COMPARE_STANDINGS: Final = load_sql("maintenance", "compare_standings")
+COMPARE_RANKS: Final = load_sql("maintenance", "compare_ranks")
+PACK_STANDINGS: Final = load_sql("maintenance", "pack_standings")
+PACK_SOME_STANDINGS: Final = load_sql("maintenance", "pack_some_standings")
+PACK_NAMES: Final = load_sql("maintenance", "pack_names")
+LIST_PLAYERS_WITHOUT_STANDING: Final = load_sql("maintenance", "list_players_without_standing")
+
+_COMPARED: Final = ("score", "sessions", "sort_score", "reached_at")
+
+# One batch keeps Redis busy for some ten milliseconds.
+_PLAYERS_PER_BATCH: Final = 10_000
+_MEMBER_BYTES: Final = 8
+_PACKED_STANDING: Final = struct.Struct(">qq")
+
+_decode_top = msgspec.json.Decoder(Top).decode
 
 
 async def audit(settings: Settings) -> bool:
-    """Compare ledger, standings and index; tell whether they agree. Changes nothing.
+    """Compare ledger, standings and index; return whether they agree. Changes nothing.
 
-    Writes a line a check, then the first differences of each, then how many there are in all.
+    Writes a line for each check with its first differences, then how many there are in all.
     Submits, reads and refreshes go on meanwhile. Raises `DatabaseUnavailable` or `WriterBusy`.
     """
     report = Report()
-    async with open_servers(settings, application_name="leaderboard audit") as servers:
-        async with servers.database.snapshot() as connection:
-            differences = await audit_ledger(connection, report)
-        differences += await audit_index(servers, report)
+    async with open_connections(settings, application_name="leaderboard audit") as connections:
+        async with connections.database.snapshot() as connection:
+            differences = await _audit_ledger(connection, report)
+        differences += await _audit_index(connections, report)
     report.write(f"{differences:,} difference{'' if differences == 1 else 's'}")
     return differences == 0
+
+
+async def _audit_ledger(connection: Connection, report: Report) -> int:
+    """Compare what PostgreSQL holds with itself; return how many differences there are.
+
+    The connection is inside a snapshot. Totals that ever went past ±2^53 may differ: a fold is
+    clamped there at every step, and this sum at its end.
+    """
+    await connection.execute(BULK_PLANS)
+    return (
+        await report.check("Outbox", _check_outbox(connection))
+        + await report.check("Standings", _check_standings(connection))
+        + await report.check("Players of seasons", _check_seasons(connection))
+        + await report.check("Stored ranks", _check_ranks(connection))
+    )
+
+
+async def _check_outbox(connection: Connection) -> Finding:
+    """Every pending session is in the ledger, and pending once."""
+    row = await connection.fetchrow(COUNT_OUTBOX, timeout=STATEMENT_SECONDS)
+    assert row is not None
+    examples = [
+        *(
+            f"session {session_id} is pending and not in the ledger"
+            for session_id in row["unknown"]
+        ),
+        *(f"session {session_id} is pending more than once" for session_id in row["repeated"]),
+    ]
+    return Finding(f"{row['pending']:,} pending sessions", len(examples), examples[:EXAMPLES])
+
+
+async def _check_standings(connection: Connection) -> Finding:
+    """P1: the ledger without the outbox adds up to the standings."""
+    rows = await connection.fetch(COMPARE_STANDINGS, EXAMPLES, timeout=STATEMENT_SECONDS)
+    totals = await connection.fetchrow(COUNT_ROWS, timeout=STATEMENT_SECONDS)
+    assert totals is not None
+    return Finding(
+        f"{totals['sessions']:,} sessions of {totals['players']:,} players, "
+        f"{totals['points']:,} points",
+        _count_differences(rows),
+        [_describe_difference(row) for row in rows],
+    )
+
+
+def _describe_difference(row: asyncpg.Record) -> str:
+    place = f"season {row['season_id']}, player {row['player_id']}:"
+    if row["stored_score"] is None:
+        return (
+            f"{place} no standing, by the ledger {row['earned_score']:,} points "
+            f"in {row['earned_sessions']:,} sessions"
+        )
+    if row["earned_score"] is None:
+        return (
+            f"{place} a standing of {row['stored_score']:,} points "
+            f"in {row['stored_sessions']:,} sessions, none by the ledger"
+        )
+    return f"{place} " + ", ".join(
+        f"{name} is {row[f'stored_{name}']}, by the ledger {row[f'earned_{name}']}"
+        for name in _COMPARED
+        if row[f"stored_{name}"] != row[f"earned_{name}"]
+    )
+
+
+async def _check_seasons(connection: Connection) -> Finding:
+    """Each season counts the players who have a standing in it."""
+    rows = await connection.fetch(COUNT_STANDINGS, timeout=STATEMENT_SECONDS)
+    examples = [
+        f"season {row['season_id']} counts {row['players']:,} players, {row['standings']:,} stand"
+        for row in rows
+        if row["players"] != row["standings"]
+    ]
+    standings = sum(row["standings"] for row in rows)
+    return Finding(
+        f"{standings:,} standings in {len(rows)} open season{'' if len(rows) == 1 else 's'}",
+        len(examples),
+        examples[:EXAMPLES],
+    )
+
+
+async def _check_ranks(connection: Connection) -> Finding:
+    """Stored ranks are competition ranks, in seasons without a refresh since the last re-rank."""
+    compared = differences = 0
+    examples: list[str] = []
+    for season in await connection.fetch(LIST_OPEN_SEASONS):
+        if season["rerank_number"] < season["last_refresh"]:
+            continue
+        compared += season["players"]
+        rows = await connection.fetch(
+            COMPARE_RANKS, season["season_id"], EXAMPLES, timeout=STATEMENT_SECONDS
+        )
+        differences += _count_differences(rows)
+        examples += (
+            f"season {season['season_id']}, player {row['player_id']}: "
+            f"stored {row['stored_rank']}, must be {row['rank']}"
+            for row in rows
+        )
+    facts = f"{compared:,} compared" if compared else "not compared: standings changed since"
+    return Finding(facts, differences, examples[:EXAMPLES])
+
+
+def _count_differences(rows: Sequence[asyncpg.Record]) -> int:
+    """Return how many differences there are in all, which every row says."""
+    return int(rows[0]["differences"]) if rows else 0
+
+
+async def _audit_index(connections: Connections, report: Report) -> int:
+    """Compare the index of every open season with its standings; return how many differences.
+
+    An unreachable Redis counts as a difference too. Raises `DatabaseUnavailable` or `WriterBusy`.
+    """
+    differences = 0
+    for season in await connections.database.fetch(LIST_OPEN_SEASONS):
+        audit = _IndexAudit(connections, season["season_id"])
+        for title, check in (
+            ("Index names", audit.check_names),
+            ("Index scores", audit.check_scores),
+            ("Index offset", audit.check_offset),
+            ("Index members", audit.check_members),
+            ("Top", audit.check_top),
+        ):
+            try:
+                differences += await report.check(title, check())
+            except CacheUnavailable as error:
+                report.write(f"✗ {title}: index not reachable, {error}")
+                return differences + 1
+    return differences
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexState:
+    """What Redis holds of a season and what it should hold, read under the writer lock."""
+
+    season: asyncpg.Record
+    offset: bytes | str | None
+    members: int
+    top: bytes | str | None
+    expected_top: Top
+
+
+class _IndexAudit:
+    """The checks of one season's index, in the order in which `_audit_index` calls them."""
+
+    def __init__(self, connections: Connections, season_id: int) -> None:
+        self._database = connections.database
+        self._redis = connections.redis
+        self._season_id = season_id
+        self._keys = SeasonKeys.of(season_id)
+        self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
+        self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
+        self._state: _IndexState | None = None
+        self._missing = 0
+
+    async def check_names(self) -> Finding:
+        """The names beside the index are those of the players; some may be missing."""
+        kept = 0
+        wrong: list[str] = []
+        async for run in self._scan_standings():
+            rows = await self._database.fetch(
+                PACK_NAMES, self._season_id, run["first_player_id"], run["last_player_id"]
+            )
+            with translate_redis_errors():
+                found, *ids = await self._compare_names(
+                    keys=[self._keys.names_bucket(row["player_id"]) for row in rows],
+                    args=[row["packed"] for row in rows],
+                )
+            kept += found
+            wrong += (player_id.decode() for player_id in ids)
+        examples = [f"player {player_id}: another name is kept" for player_id in wrong[:EXAMPLES]]
+        return self._found(f"{kept:,} kept", len(wrong), examples)
+
+    async def check_scores(self) -> Finding:
+        """Every player with a standing is in the index with the right score."""
+        compared = 0
+        suspects = bytearray()
+        async for run in self._scan_standings():
+            compared += run["standings"]
+            missing, differing = await self._compare(run["packed"])
+            suspects += missing + differing
+        differences = 0
+        examples: list[str] = []
+        # At least once: it reads the state that the checks after this one need.
+        for start in range(0, len(suspects) or 1, _PLAYERS_PER_BATCH * _MEMBER_BYTES):
+            batch = bytes(suspects[start : start + _PLAYERS_PER_BATCH * _MEMBER_BYTES])
+            async with (
+                hold_writer_lock(self._database, wait_seconds=LOCK_WAIT_SECONDS),
+                self._database.connect() as connection,
+            ):
+                if self._state is None:
+                    self._state = await self._read_state(connection)
+                packed = await connection.fetchval(
+                    PACK_SOME_STANDINGS, self._season_id, _decode_members(batch)
+                )
+                missing, differing = await self._compare(packed or b"")
+                wrong = _decode_members(missing + differing)
+                examples += await self._describe_scores(packed, wrong[: EXAMPLES - len(examples)])
+            self._missing += len(missing) // _MEMBER_BYTES
+            differences += len(wrong)
+        return self._found(f"{compared:,} compared", differences, examples)
+
+    async def check_offset(self) -> Finding:
+        """The index has followed the standings to their last refresh."""
+        assert self._state is not None
+        offset = Offset.parse(self._state.offset)
+        expected = Offset.of_season(self._state.season)
+        if offset == expected:
+            return self._found(f"at refresh {expected.number}")
+        position = "nowhere" if offset is None else offset.position
+        return self._found(
+            f"at {position}, the standings at {expected.position}: the next refresh rebuilds it",
+            differences=1,
+        )
+
+    async def check_members(self) -> Finding:
+        """Every player in the index has a standing."""
+        assert self._state is not None
+        members = self._state.members
+        if members == self._state.season["players"] - self._missing:
+            return self._found(f"{members:,} members")
+        unknown = 0
+        examples: list[str] = []
+        async for batch in self._scan_members():
+            players = {decode_member(member): member for member in batch if _is_member(member)}
+            rows = await self._database.fetch(
+                LIST_PLAYERS_WITHOUT_STANDING, self._season_id, list(players)
+            )
+            found = [member for member in batch if not _is_member(member)]
+            found += (players[row["player_id"]] for row in rows)
+            unknown += len(found)
+            examples += (
+                f"{_name_member(member)} is in the index and does not stand"
+                for member in found[: EXAMPLES - len(examples)]
+            )
+        return self._found(f"{members:,} members", unknown, examples)
+
+    async def check_top(self) -> Finding:
+        """The encoded top in Redis shows the first standings."""
+        assert self._state is not None
+        if self._state.top is None:
+            return self._found("none in Redis", differences=1)
+        try:
+            top = _decode_top(self._state.top)
+        except msgspec.DecodeError as error:
+            return self._found(f"not readable: {error}", differences=1)
+        expected = self._state.expected_top
+        differing = [
+            place
+            for place, (left, right) in enumerate(
+                zip(top.leaderboard, expected.leaderboard, strict=False), start=1
+            )
+            if left != right
+        ]
+        examples = [f"line {place} differs" for place in differing]
+        if len(top.leaderboard) != len(expected.leaderboard):
+            examples.append(
+                f"{len(top.leaderboard)} entries instead of {len(expected.leaderboard)}"
+            )
+        if top.players != expected.players:
+            examples.append(f"{top.players:,} players instead of {expected.players:,}")
+        return self._found(f"{len(top.leaderboard)} entries", len(examples), examples[:EXAMPLES])
+
+    async def _read_state(self, connection: Connection) -> _IndexState:
+        seasons = await connection.fetch(LIST_OPEN_SEASONS)
+        season = next(row for row in seasons if row["season_id"] == self._season_id)
+        with translate_redis_errors():
+            offset, top = await self._redis.mget(self._keys.offset, self._keys.top)
+            members = await self._redis.zcard(self._keys.index)
+        expected_top = await select_top(
+            connection,
+            self._season_id,
+            players=season["players"],
+            as_of=Offset.of_season(season).as_of,
+        )
+        return _IndexState(season, offset, members, top, expected_top)
+
+    async def _describe_scores(self, packed: bytes, player_ids: list[int]) -> list[str]:
+        if not player_ids:
+            return []
+        sort_scores: dict[int, int] = dict(_PACKED_STANDING.iter_unpack(packed))
+        # The client's types know members as text only.
+        members: list[Any] = [encode_member(player_id) for player_id in player_ids]
+        with translate_redis_errors():
+            stored = await self._redis.zmscore(self._keys.index, members)
+        return [
+            f"player {player_id}: sort_score {sort_scores[player_id]}, "
+            + ("not in the index" if score is None else f"in the index {float(score):.0f}")
+            for player_id, score in zip(player_ids, stored, strict=True)
+        ]
+
+    async def _scan_standings(self) -> AsyncIterator[asyncpg.Record]:
+        """Yield all standings in packed runs (pack_standings.sql), each as it is when read."""
+        last_player_id = 0
+        while True:
+            run = await self._database.fetch_one(
+                PACK_STANDINGS, self._season_id, last_player_id, _PLAYERS_PER_BATCH
+            )
+            assert run is not None
+            if not run["standings"]:
+                return
+            last_player_id = run["last_player_id"]
+            yield run
+
+    async def _scan_members(self) -> AsyncIterator[list[bytes]]:
+        cursor = 0
+        while True:
+            with translate_redis_errors():
+                cursor, scored = await self._redis.zscan(
+                    self._keys.index, cursor, count=_PLAYERS_PER_BATCH
+                )
+            yield [member for member, _ in scored if isinstance(member, bytes)]
+            if not cursor:
+                return
+
+    async def _compare(self, packed: bytes) -> tuple[bytes, bytes]:
+        with translate_redis_errors():
+            missing, differing = await self._compare_scores(keys=[self._keys.index], args=[packed])
+        return missing, differing
+
+    def _found(self, facts: str, differences: int = 0, examples: Sequence[str] = ()) -> Finding:
+        return Finding(f"season {self._season_id}, {facts}", differences, examples)
+
+
+def _decode_members(packed: bytes) -> list[int]:
+    return [
+        decode_member(packed[at : at + _MEMBER_BYTES])
+        for at in range(0, len(packed), _MEMBER_BYTES)
+    ]
+
+
+def _is_member(member: bytes) -> bool:
+    """Return whether these bytes can be a player: an id is positive and has 64 bits."""
+    return len(member) == _MEMBER_BYTES and member[0] < 0x80
+
+
+def _name_member(member: bytes) -> str:
+    return f"player {decode_member(member)}" if _is_member(member) else repr(member)

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for a command that works on all the data there is."""
+"""Connections to PostgreSQL and Redis for a command that works on all the data there is."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,18 +7,18 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from service.backends.broker import connect_broker
+from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.database import Database
 from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.refresh_signal import RefreshSignal
 from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings.settings import Settings
 
-# The settings' time-outs are meant for requests. A command reads a million rows at once, maybe on a
-# machine that is busy with other things.
+# The time-outs of the settings are meant for requests. A command reads a million rows at once,
+# perhaps on a machine that is busy with other things.
 _PATIENCE_SECONDS: Final = 60.0
 # A rebuild holds two locks and works on three others.
-_CONNECTIONS: Final = 6
+_POOL_SIZE: Final = 6
 
 STATEMENT_SECONDS: Final = 3_600.0
 """Longest wait for one statement over the whole ledger."""
@@ -30,22 +30,22 @@ BULK_PLANS: Final = """
     SET LOCAL work_mem = '256MB';
     SET LOCAL enable_nestloop = off;
 """
-"""For a transaction over the whole ledger: to hash, and not to search the outbox once a session.
+"""For a transaction over the whole ledger: hash joins, and no scan of the outbox for each session.
 
-The statistics of the outbox say nothing of how many are in there now.
+The statistics of the outbox do not tell how many sessions are in it now.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
-    """The two servers of a command."""
+class Connections:
+    """The two connections of a command, and the settings that they were made with."""
 
     database: Database
     redis: Redis
     settings: Settings
 
     async def require_redis(self) -> None:
-        """Raise `CacheUnavailable` now, and not after a minute's work, where Redis is away."""
+        """Raise `CacheUnavailable` now rather than after a minute's work where Redis is away."""
         try:
             with translate_redis_errors():
                 await self.redis.ping()
@@ -53,15 +53,19 @@ class Servers:
             raise CacheUnavailable(f"Redis cannot be reached: {error}") from error
 
     async def wake_refresh(self) -> None:
-        """Ask the workers for the refresh that this command kept waiting."""
-        signal = RefreshSignal(self.redis, connect_broker(self.settings.require_broker_url()))
+        """Ask the workers for the refresh that had to wait for this command."""
+        broker = connect_broker(self.settings.require_broker_url())
+        signal = RefreshSignal(self.redis, broker)
         signal.raise_soon()
         await signal.drain()
+        disconnect_broker(broker)
 
 
 @asynccontextmanager
-async def open_servers(settings: Settings, *, application_name: str) -> AsyncIterator[Servers]:
-    """Lend both servers; neither is connected to before it is used.
+async def open_connections(
+    settings: Settings, *, application_name: str
+) -> AsyncIterator[Connections]:
+    """Lend both connections; neither is made before it is used.
 
     Raises `UsageError` where the database turns out to have no schema, or an old one.
     """
@@ -69,14 +73,14 @@ async def open_servers(settings: Settings, *, application_name: str) -> AsyncIte
         update={
             "database_timeout_seconds": max(_PATIENCE_SECONDS, settings.database_timeout_seconds),
             "redis_timeout_seconds": max(_PATIENCE_SECONDS, settings.redis_timeout_seconds),
-            "database_pool_size": max(_CONNECTIONS, settings.database_pool_size),
+            "database_pool_size": max(_POOL_SIZE, settings.database_pool_size),
         }
     )
     database = Database(patient, application_name=application_name)
     redis = connect_redis(patient)
     await database.open()
     try:
-        yield Servers(database, redis, patient)
+        yield Connections(database, redis, patient)
     except SchemaMissing as error:
         raise UsageError(
             f"the schema is not up to date ({error.reason}): run `leaderboard migrate`"

@@ -2,8 +2,8 @@
 
 Players are made in chunks, each in one transaction with all their sessions and the standings that
 these add up to. So the standings agree with the ledger at every moment, whatever is killed and
-whatever traffic runs beside it; the index is behind, and is rebuilt at the end, or by the next
-refresh after a crash.
+whatever traffic goes on meanwhile. The index falls behind; it is rebuilt at the end or, after a
+crash, by the next refresh.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from service.backends.database import load_sql
+from service.backends.database import Database, load_sql
+from service.boards.service import LIST_OPEN_SEASONS
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
     LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
-    Servers,
-    open_servers,
+    Connections,
+    open_connections,
 )
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
-from service.standings.index.validity import LIST_OPEN_SEASONS
 from service.standings.index.writer import Index
 from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.refresh import NUMBER_REFRESH
@@ -38,10 +38,10 @@ MAKE_SESSIONS: Final = load_sql("maintenance", "make_sessions")
 MAKE_STANDINGS: Final = load_sql("maintenance", "make_standings")
 EMPTY_DATABASE: Final = load_sql("maintenance", "empty_database")
 COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
-SETTLE_TABLES: Final = load_sql("maintenance", "settle_tables")
+VACUUM_TABLES: Final = load_sql("maintenance", "vacuum_tables")
 
-# Nobody waits for the disk until the last commit, which puts all before it there too. The new
-# sessions are read back by player, whatever the statistics of a table say that was empty just now.
+# No commit waits for the disk but the last one, which flushes all before it too. The new sessions
+# are read back by player, although the statistics may still be those of an empty table.
 _CHUNK_PLANS: Final = f"""
     {BULK_PLANS}
     SET LOCAL synchronous_commit = off;
@@ -53,20 +53,19 @@ _PLAYERS_PER_CHUNK: Final = 20_000
 _MOST_SESSIONS_A_PLAYER: Final = 10_000
 
 # PostgreSQL uses one processor for a connection.
-_LANES: Final = 2
+_CHUNKS_AT_ONCE: Final = 2
 
-# Then whoever waits for the writer lock gets a turn: an index that is far behind is rebuilt as a
-# whole, which is dear, so not after every chunk.
-_SPELL_SECONDS: Final = 60.0
+# After this long the writer lock is given to whoever waits for it. Not after every chunk, because a
+# refresh finds the index far behind and rebuilds all of it, which is expensive.
+_LOCK_HOLD_SECONDS: Final = 60.0
 
-
-# The first and the last place of some players, from 1.
 Chunk: TypeAlias = tuple[int, int]
+"""The first and the last of some players, by their place among all of them, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """What is to be made. The same `seed` makes the same players, scores, modes and times."""
+    """What to make. The same `seed` makes the same players, scores, modes and times."""
 
     players: int
     sessions: int
@@ -98,71 +97,71 @@ async def populate(
             f"at most {_MOST_SESSIONS_A_PLAYER} each"
         )
     report = Report()
-    async with open_servers(settings, application_name="leaderboard populate") as servers:
-        await servers.require_redis()
+    async with open_connections(settings, application_name="leaderboard populate") as connections:
+        await connections.require_redis()
         if reset:
-            await _empty_servers(servers, report)
-        id_before = await _reserve_player_ids(servers, players)
+            await _delete_everything(connections, report)
+        id_before = await _reserve_player_ids(connections.database, players)
         population = Population(players, sessions, seed, id_before, datetime.now(UTC))
-        await _make_population(servers, population, report)
+        await _make_population(connections.database, population, report)
         with report.step("Statistics"):
-            async with servers.database.connect() as connection:
-                await connection.execute(SETTLE_TABLES, timeout=STATEMENT_SECONDS)
+            async with connections.database.connect() as connection:
+                await connection.execute(VACUUM_TABLES, timeout=STATEMENT_SECONDS)
         with report.step("Index") as step:
-            async with hold_writer_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS):
-                rebuilt = await Index(servers.redis, servers.database).rebuild_outdated()
+            async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
+                rebuilt = await Index(connections.redis, connections.database).rebuild_outdated()
             step.facts = f"{len(rebuilt)} rebuilt, with names and top"
         with report.step("Ranks") as step:
-            outcome = await rerank(servers.database)
+            outcome = await rerank(connections.database)
             step.facts = f"{outcome.ranks:,} stored"
-        await servers.wake_refresh()
+        await connections.wake_refresh()
 
 
-async def _empty_servers(servers: Servers, report: Report) -> None:
-    rows = await servers.database.fetch_one(COUNT_ROWS)
+async def _delete_everything(connections: Connections, report: Report) -> None:
+    rows = await connections.database.fetch_one(COUNT_ROWS)
     assert rows is not None
     facts = f"{rows['players']:,} players and {rows['sessions']:,} sessions"
     report.write(f"Deleting {facts}")
     with report.step("Deleted") as step:
         # A re-rank under way would store its ranks for the next players with these ids.
         async with (
-            hold_rerank_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS),
-            hold_writer_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS),
+            hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
+            hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
         ):
             try:
-                async with servers.database.transaction() as connection:
+                async with connections.database.transaction() as connection:
                     await connection.execute("SET LOCAL lock_timeout = '10s'")
                     await connection.execute(EMPTY_DATABASE)
             except asyncpg.LockNotAvailableError as error:
                 raise UsageError("the tables are in use: try --reset again") from error
             # Under the new epoch this is an empty index with an empty top for everyone to see.
-            index = Index(servers.redis, servers.database)
+            index = Index(connections.redis, connections.database)
             await index.rebuild_outdated()
-            for season in await servers.database.fetch(LIST_OPEN_SEASONS):
+            for season in await connections.database.fetch(LIST_OPEN_SEASONS):
                 await index.drop_names(season["season_id"])
         step.facts = facts
 
 
-async def _reserve_player_ids(servers: Servers, players: int) -> int:
-    async with servers.database.transaction() as connection:
+async def _reserve_player_ids(database: Database, players: int) -> int:
+    async with database.transaction() as connection:
         await connection.execute("LOCK TABLE player IN SHARE ROW EXCLUSIVE MODE")
         id_before = await connection.fetchval(RESERVE_PLAYER_IDS, players)
     assert isinstance(id_before, int)
     return id_before
 
 
-async def _make_population(servers: Servers, population: Population, report: Report) -> None:
+async def _make_population(database: Database, population: Population, report: Report) -> None:
     chunks = population.split()
     made_players = made_sessions = 0
     with report.step("Players and sessions", total=population.players) as step:
         while chunks:
-            async with hold_writer_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS):
-                spell_ends_at = time.monotonic() + _SPELL_SECONDS
-                while chunks and time.monotonic() < spell_ends_at:
-                    round_, chunks = chunks[:_LANES], chunks[_LANES:]
-                    players = sum(last - first + 1 for first, last in round_)
+            async with hold_writer_lock(database, wait_seconds=LOCK_WAIT_SECONDS):
+                lock_ends_at = time.monotonic() + _LOCK_HOLD_SECONDS
+                while chunks and time.monotonic() < lock_ends_at:
+                    batch, chunks = chunks[:_CHUNKS_AT_ONCE], chunks[_CHUNKS_AT_ONCE:]
+                    players = sum(last - first + 1 for first, last in batch)
                     made_players += players
-                    made_sessions += await _make_chunks(servers, population, round_)
+                    made_sessions += await _make_chunks(database, population, batch)
                     seconds = step.elapsed_seconds
                     step.advance(
                         players,
@@ -171,11 +170,11 @@ async def _make_population(servers: Servers, population: Population, report: Rep
                     )
 
 
-async def _make_chunks(servers: Servers, population: Population, chunks: Sequence[Chunk]) -> int:
-    """Make some chunks at the same time; return how many sessions they have."""
-    making = [_make_chunk(servers, population, first, last) for first, last in chunks]
+async def _make_chunks(database: Database, population: Population, chunks: Sequence[Chunk]) -> int:
+    """Make some chunks side by side; return how many sessions they have."""
+    making = [_make_chunk(database, population, first, last) for first, last in chunks]
     sessions = 0
-    # All have ended before one's error is raised, and with it the lock is given up.
+    # All have ended before an error of one is raised, which releases the lock.
     for made in await asyncio.gather(*making, return_exceptions=True):
         if isinstance(made, BaseException):
             raise made
@@ -183,11 +182,11 @@ async def _make_chunks(servers: Servers, population: Population, chunks: Sequenc
     return sessions
 
 
-async def _make_chunk(servers: Servers, population: Population, first: int, last: int) -> int:
+async def _make_chunk(database: Database, population: Population, first: int, last: int) -> int:
     """Make the players of some places; return how many sessions they have."""
     id_before = population.id_before
     places = (id_before, first, last, population.seed, population.now)
-    async with servers.database.transaction() as connection:
+    async with database.transaction() as connection:
         await connection.execute(_CHUNK_PLANS)
         try:
             await connection.execute(MAKE_PLAYERS, *places, timeout=STATEMENT_SECONDS)

@@ -1,11 +1,12 @@
-"""What a long command shows: a moving line while a step is under way, and one when it is done.
+"""What a long command prints: a moving line while a step is under way, and one when it is done.
 
-Where the output is no terminal, a line every few seconds takes the place of the moving one.
+Where the output is not a terminal, a line every few seconds takes the place of the moving one.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
@@ -13,9 +14,21 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 _LINE_INTERVAL_SECONDS: Final = 5.0
 
+EXAMPLES: Final = 10
+"""Differences of one kind that are shown; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check: what was compared, and how much of it differs."""
+
+    facts: str
+    differences: int = 0
+    examples: Sequence[str] = ()
+
 
 class Step:
-    """One step of a command. Whoever does it keeps `facts`, what there is to say, up to date."""
+    """One step of a command. The code in it keeps `facts`, the end of its line, up to date."""
 
     def __init__(self, report: "Report", progress: Progress, title: str, total: int | None) -> None:
         self.facts = ""
@@ -32,7 +45,7 @@ class Step:
         return time.monotonic() - self._started_at
 
     def advance(self, amount: int, facts: str) -> None:
-        """Move on by so much of the total."""
+        """Add to what is done of the total."""
         self.facts = facts
         self._progress.update(self._task, advance=amount, facts=facts)
         if self._progress.disable and time.monotonic() > self._shown_at + _LINE_INTERVAL_SECONDS:
@@ -58,7 +71,7 @@ class Report:
     def step(self, title: str, *, total: int | None = None) -> Iterator[Step]:
         """Show a step while the block runs; its line stays if the block succeeds.
 
-        With a `total`, what is done of it is shown as a bar.
+        With a `total` there is a bar that shows how much of it is done.
         """
         columns = (
             SpinnerColumn(),
@@ -76,3 +89,15 @@ class Report:
             step = Step(self, progress, title, total)
             yield step
         self.write(step.describe())
+
+    async def check(self, title: str, check: Awaitable[Finding]) -> int:
+        """Run a check as a step and write its first differences; return how many there are."""
+        with self.step(title) as step:
+            found = await check
+            step.mark = "✗ " if found.differences else "✓ "
+            step.facts = found.facts
+        for example in found.examples:
+            self.write(f"    {example}")
+        if found.differences > len(found.examples) > 0:
+            self.write(f"    and {found.differences - len(found.examples):,} more")
+        return found.differences

@@ -1,4 +1,4 @@
-"""Rebuild: standings, ranks and index again from the ledger."""
+"""Rebuild: standings, ranks and index from the ledger."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from service.maintenance.connections import (
     BULK_PLANS,
     LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
-    Servers,
-    open_servers,
+    Connections,
+    open_connections,
 )
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
@@ -27,45 +27,47 @@ NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 async def rebuild(settings: Settings) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
-    Each is read and compared, and only what is wrong is written. Shows its progress. Submits and
-    reads go on meanwhile, refreshes wait. Raises `WriterBusy` with the standings as before;
-    `DatabaseUnavailable`, with them as before or, once their step has ended, right; or
-    `CacheUnavailable`, with the standings right and the index to follow.
+    All of it is read and compared, and only what is wrong is written. Shows its progress. Submits
+    and reads go on meanwhile, refreshes wait.
+
+    Raises `WriterBusy`, with the standings as before; `DatabaseUnavailable`, with them as before
+    or, once their step has ended, right; or `CacheUnavailable`, with the standings right and the
+    index to follow.
     """
     report = Report()
-    async with open_servers(settings, application_name="leaderboard rebuild") as servers:
+    async with open_connections(settings, application_name="leaderboard rebuild") as connections:
         async with (
-            hold_rerank_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS),
-            hold_writer_lock(servers.database, wait_seconds=LOCK_WAIT_SECONDS),
+            hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
+            hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
         ):
-            await _rebuild_all(servers, report)
-        await servers.wake_refresh()
+            await _rebuild_all(connections, report)
+        await connections.wake_refresh()
 
 
-async def _rebuild_all(servers: Servers, report: Report) -> None:
-    index = Index(servers.redis, servers.database)
+async def _rebuild_all(connections: Connections, report: Report) -> None:
+    index = Index(connections.redis, connections.database)
     epochs = await index.read_epochs()
-    # Ranks and index are looked after while the ledger is read, which keeps one processor busy, on
-    # the chance that the ledger agrees with the standings.
+    # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
+    # often the standings turn out to be right, and with them all three.
     try:
         async with asyncio.TaskGroup() as group:
-            mending = group.create_task(_rebuild_standings(servers.database, report))
-            ranking = group.create_task(store_ranks(servers.database))
-            comparing = group.create_task(_find_right(index, epochs))
+            standings_task = group.create_task(_rebuild_standings(connections.database, report))
+            ranks_task = group.create_task(store_ranks(connections.database))
+            index_task = group.create_task(_find_matching(index, epochs))
     except BaseExceptionGroup as errors:
-        # The first one; the others were cancelled for it.
+        # Only the first: it is why the other tasks were cancelled.
         raise errors.exceptions[0] from None
-    rebuilt, ranked, right = mending.result(), ranking.result(), comparing.result()
+    rebuilt, ranked, matching = standings_task.result(), ranks_task.result(), index_task.result()
     with report.step("Ranks") as step:
         if rebuilt.mended:
-            ranked = await store_ranks(servers.database)
-        # Where no standing was changed, their ranks are those of the rebuild too. Noted only now:
-        # the rebuild's snapshot would not have let it number itself after that.
-        await record_rerank(servers.database, replace(ranked, number=rebuilt.number))
+            ranked = await store_ranks(connections.database)
+        # Where no standing was changed, the ranks stored meanwhile are right for the rebuild too.
+        # Recorded only now: before, the rebuild could not have numbered itself in its snapshot.
+        await record_rerank(connections.database, replace(ranked, number=rebuilt.number))
         step.facts = f"{ranked.ranks:,} stored"
     with report.step("Index") as step:
         try:
-            made = await index.rebuild_outdated({} if rebuilt.mended else right)
+            made = await index.rebuild_outdated({} if rebuilt.mended else matching)
         except CacheUnavailable as error:
             raise CacheUnavailable(
                 f"the standings are right, the index will follow by itself: {error}"
@@ -73,11 +75,11 @@ async def _rebuild_all(servers: Servers, report: Report) -> None:
         step.facts = f"{len(made)} rebuilt, with names and top"
 
 
-async def _find_right(index: Index, epochs: dict[int, str]) -> dict[int, bytes | str]:
+async def _find_matching(index: Index, epochs: dict[int, str]) -> dict[int, bytes | str]:
     try:
-        return await index.find_right(epochs)
+        return await index.find_matching(epochs)
     except CacheUnavailable:
-        # What that means is said when the index's turn comes.
+        # Reported by the step of the index.
         return {}
 
 
@@ -91,7 +93,7 @@ class _Rebuilt:
 
 async def _rebuild_standings(database: Database, report: Report) -> _Rebuilt:
     # One snapshot for ledger and outbox: a session that is committed meanwhile is neither added up
-    # nor taken from the outbox here, so the next refresh folds it, once.
+    # nor taken from the outbox here, so the next refresh folds it once.
     async with database.snapshot(readonly=False) as connection:
         return await _mend_standings(connection, report)
 
@@ -104,7 +106,7 @@ async def _mend_standings(connection: Connection, report: Report) -> _Rebuilt:
         await connection.execute(FIND_WRONG_STANDINGS, timeout=STATEMENT_SECONDS)
         step.facts = f"{pending:,} pending sessions included"
     with report.step("Standings") as step:
-        # Rows are now found one by one, by their place.
+        # From here on rows are found one by one, by their physical place.
         await connection.execute("SET LOCAL enable_nestloop = on")
         mended = await connection.fetchval(MEND_STANDINGS, timeout=STATEMENT_SECONDS)
         number = await connection.fetchval(NUMBER_REBUILD, pending)

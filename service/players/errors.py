@@ -1,4 +1,4 @@
-"""What can be wrong with a request about a player."""
+"""Why a request about a player is refused."""
 
 from service.errors import ServiceError
 

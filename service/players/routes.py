@@ -1,6 +1,6 @@
 """HTTP: players."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from litestar import Response, Router, get, post, route
 from litestar.di import NamedDependency
@@ -8,20 +8,23 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from service.backends.database import Database
 from service.backends.replica import LaggingReads
-from service.http.responses import (
-    CONFLICT,
-    INVALID,
-    NOT_FOUND,
-    TOO_LARGE,
-    UNAVAILABLE,
-    UNSUPPORTED,
-)
+from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
+from service.keys.roles import Role
 from service.players import service
+from service.players.errors import PlayerNotFound, UsernameTaken
 from service.players.schemas import PlayerAnswer, PlayerSessions, RegisterPlayer
 from service.validation import MAX_ID, STORABLE_TEXT
 
+PLAYER_NOT_FOUND: Final = error_response("No such player.", PlayerNotFound())
+_NAME_TAKEN: Final = error_response("The name is taken.", UsernameTaken("ada"))
+_UNAVAILABLE: Final = unavailable()
 
-@post("/", responses=INVALID | CONFLICT | TOO_LARGE | UNSUPPORTED | UNAVAILABLE)
+
+@post(
+    "/",
+    role=Role.SUBMIT,
+    responses=INVALID | _NAME_TAKEN | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE,
+)
 async def register_player(
     data: JSONBody[RegisterPlayer], database: NamedDependency[Database]
 ) -> PlayerAnswer:
@@ -29,7 +32,7 @@ async def register_player(
     return await service.register_player(database, data.username)
 
 
-@get("/", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+@get("/", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
 async def find_player_by_username(
     username: Annotated[str, QueryParameter(min_length=1, max_length=255, pattern=STORABLE_TEXT)],
     lagging_reads: NamedDependency[LaggingReads],
@@ -38,7 +41,7 @@ async def find_player_by_username(
     return await service.find_player_by_username(lagging_reads, username)
 
 
-@get("/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+@get("/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
 async def find_player(
     user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
     lagging_reads: NamedDependency[LaggingReads],
@@ -47,7 +50,7 @@ async def find_player(
     return await service.find_player(lagging_reads, user_id)
 
 
-@get("/{user_id:str}/sessions", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+@get("/{user_id:str}/sessions", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
 async def list_player_sessions(
     user_id: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
     lagging_reads: NamedDependency[LaggingReads],
@@ -76,4 +79,5 @@ players_router = Router(
         list_player_sessions,
     ],
     tags=["players"],
+    opt={"role": Role.READ},
 )

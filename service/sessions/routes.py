@@ -1,5 +1,6 @@
-"""HTTP: submitting scores."""
+"""HTTP: submitting scores, one in a request or many."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -17,21 +18,19 @@ from litestar.openapi.spec import (
 )
 from litestar.params import HeaderParameter, JSONBody
 
-from service.errors import FieldError, InvalidRequest
-from service.http.requests import StrictRequest
-from service.http.responses import (
-    INVALID,
-    KEY_REUSED,
-    NOT_FOUND,
-    TOO_LARGE,
-    UNAVAILABLE,
-    UNSUPPORTED,
-)
+from service.batching import QueueFull
+from service.errors import FieldError, InvalidRequest, ServiceError
+from service.http.requests import StrictRequest, decode_body
+from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
+from service.keys.roles import Role
 from service.players.errors import PlayerNotFound
-from service.sessions.bulk import BULK_LIMIT, record_lines, split_array, split_lines
+from service.players.routes import PLAYER_NOT_FOUND
+from service.sessions.errors import IdempotencyKeyReused, TooManyLines
 from service.sessions.schemas import (
+    BULK_LIMIT,
     BulkAccepted,
     BulkAnswer,
+    BulkLine,
     BulkRefused,
     SubmitAnswer,
     SubmitScore,
@@ -58,12 +57,18 @@ IdempotencyKey = Annotated[
 
 _NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
-# Room for 10,000 lines of four times the usual length.
-_BULK_BODY_LIMIT: Final = 10_000 * 400
+# Bytes: room for lines of four times the usual length.
+_BULK_BODY_LIMIT: Final = BULK_LIMIT * 400
 
 _encoder: Final = msgspec.json.Encoder()
+_array_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_line_decoder: Final = msgspec.json.Decoder(BulkLine)
 
-_UNKNOWN: Final = PlayerNotFound()
+_KEY_REUSED: Final = error_response(
+    "The Idempotency-Key was used before with another body.", IdempotencyKeyReused()
+)
+_UNAVAILABLE: Final = unavailable(QueueFull(10_000))
+_PLAYER_NOT_FOUND: Final = PlayerNotFound()
 _BULK_ANSWERS: Final = ResponseSpec(
     list[BulkAnswer],
     description="An answer a line, in their order.",
@@ -71,7 +76,10 @@ _BULK_ANSWERS: Final = ResponseSpec(
     examples=[
         Example(
             value=msgspec.to_builtins(
-                [BulkAccepted(1), BulkRefused(_UNKNOWN.message, _UNKNOWN.code)]
+                [
+                    BulkAccepted(1),
+                    BulkRefused(_PLAYER_NOT_FOUND.message, _PLAYER_NOT_FOUND.code),
+                ]
             )
         )
     ],
@@ -80,10 +88,10 @@ _BULK_ANSWERS: Final = ResponseSpec(
 
 @dataclass
 class _BulkOperation(Operation):
-    """Documents a body that the framework cannot see, because each line is read for itself."""
+    """Documents a body that the framework cannot see, because each line is decoded by itself."""
 
     def __post_init__(self) -> None:
-        # Of no particular type: a line that is wrong is answered, not the request refused.
+        # Without a type: an invalid line gets an error of its own, and the request is not refused.
         line = Schema(
             description=(
                 "The body of a single submit, with an optional `idempotency_key` of 1 to "
@@ -104,7 +112,7 @@ class _BulkOperation(Operation):
 @post(
     "/submit",
     status_code=200,
-    responses=INVALID | NOT_FOUND | TOO_LARGE | UNSUPPORTED | KEY_REUSED | UNAVAILABLE,
+    responses=INVALID | PLAYER_NOT_FOUND | TOO_LARGE | UNSUPPORTED | _KEY_REUSED | _UNAVAILABLE,
 )
 async def submit_score(
     data: JSONBody[SubmitScore],
@@ -128,24 +136,60 @@ async def submit_score(
     status_code=200,
     request_max_body_size=_BULK_BODY_LIMIT,
     operation_class=_BulkOperation,
-    responses=INVALID | TOO_LARGE | UNSUPPORTED | UNAVAILABLE | {200: _BULK_ANSWERS},
+    responses=INVALID | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE | {200: _BULK_ANSWERS},
 )
 async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger]) -> Response[bytes]:
     """Keep up to 10,000 scores, as a JSON array or as NDJSON, and answer each in kind."""
     if _KEY_HEADER in request.headers:
-        # Left aside, it would let a retry count twice.
+        # Ignored, it would let a retry count twice.
         raise InvalidRequest(
             "The request is not valid.",
             FieldError(_KEY_HEADER, "Expected `idempotency_key` in each line, and not this header"),
         )
     if request.content_type[0] in _NDJSON_TYPES:
-        answers = await record_lines(ledger, split_lines(await request.body()))
+        lines = [line for line in (await request.body()).split(b"\n") if line.strip()]
+        answers = await _record_lines(ledger, lines)
         return Response(_encoder.encode_lines(answers), media_type=_NDJSON_TYPES[0])
     request.require_json(f"lines of it with `Content-Type: {_NDJSON_TYPES[0]}`")
-    answers = await record_lines(ledger, split_array(await request.body()))
+    array = decode_body(_array_decoder, await request.body())
+    answers = await _record_lines(ledger, array)
     return Response(_encoder.encode(answers), media_type=MediaType.JSON)
 
 
+async def _record_lines(ledger: Ledger, lines: Sequence[bytes | msgspec.Raw]) -> list[BulkAnswer]:
+    """Record every valid line; answer each one, in their order.
+
+    Raises `TooManyLines` or `QueueFull`, and nothing is recorded. After a `DatabaseUnavailable`
+    the commit may have gone through all the same: lines with a key can be sent again.
+    """
+    if len(lines) > BULK_LIMIT:
+        raise TooManyLines(len(lines), BULK_LIMIT)
+    decoded = [_decode_line(line) for line in lines]
+    submissions = [line for line in decoded if isinstance(line, Submission)]
+    recorded = iter(await ledger.record_many(submissions) if submissions else [])
+    return [
+        _make_answer(next(recorded) if isinstance(line, Submission) else line) for line in decoded
+    ]
+
+
+def _decode_line(line: bytes | msgspec.Raw) -> Submission | InvalidRequest:
+    try:
+        score = decode_body(_line_decoder, line)
+    except InvalidRequest as error:
+        return error
+    return Submission(score.user_id, score.score, score.game_mode, score.idempotency_key)
+
+
+def _make_answer(outcome: int | ServiceError) -> BulkAnswer:
+    if isinstance(outcome, int):
+        return BulkAccepted(session_id=outcome)
+    fields = list(outcome.fields) if isinstance(outcome, InvalidRequest) else []
+    return BulkRefused(error=outcome.message, code=outcome.code, fields=fields)
+
+
 sessions_router = Router(
-    "/api/leaderboard", route_handlers=[submit_score, submit_scores], tags=["leaderboard"]
+    "/api/leaderboard",
+    route_handlers=[submit_score, submit_scores],
+    tags=["leaderboard"],
+    opt={"role": Role.SUBMIT},
 )

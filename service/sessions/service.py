@@ -9,8 +9,8 @@ from typing import Final
 
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.batching import Batcher, QueueFull
-from service.counters import ApiFigures
+from service.batching import Batcher, QueueFull, Tracer
+from service.counters import ApiCounters
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.errors import PlayerNotFound
 from service.sessions.errors import IdempotencyKeyReused
@@ -22,7 +22,7 @@ FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
 
 _BULKS_AT_ONCE: Final = 2
 _BULKS_WAITING: Final = 16
-_COMPLAINTS_APART_SECONDS: Final = 60.0
+_WARNING_INTERVAL_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -38,80 +38,85 @@ class Submission:
 
 
 class Ledger:
-    """Records submissions: each exactly once, all that wait together with one commit."""
+    """Records submissions: each exactly once, and all that wait together in one commit."""
 
     def __init__(
-        self, database: Database, refresh_signal: RefreshSignal, settings: Settings
+        self,
+        database: Database,
+        refresh_signal: RefreshSignal,
+        settings: Settings,
+        tracer: Tracer | None = None,
     ) -> None:
-        self.figures = ApiFigures()
+        self.counters = ApiCounters()
         self._database = database
         self._refresh_signal = refresh_signal
         self._batcher: Batcher[Submission, int] = Batcher(
             self._record_group,
             batch_limit=settings.submit_batch_limit,
             queue_limit=settings.submit_queue_limit,
+            name="group commit",
+            tracer=tracer,
         )
-        # A bulk load takes a connection for long; it leaves enough of them to the others.
+        # A bulk load occupies a connection for long; this many leave enough of them to the rest.
         self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)
-        self._bulks = 0
-        self._refuses = False
-        self._next_complaint_at = float("-inf")
+        self._bulks_held = 0
+        self._is_refusing = False
+        self._next_warning_at = float("-inf")
 
     @property
     def waiting(self) -> int:
-        """How many submissions wait for the next commit."""
+        """How many submissions are waiting for the next commit."""
         return self._batcher.waiting
 
     async def record(self, submission: Submission) -> int:
-        """Return the id of the session, which is on disk by then.
+        """Return the id of the session once it is on disk.
 
-        With an idempotency key that the player used before, it is the id of that first session.
+        Where the player used the idempotency key before, it is the id of that first session.
         Raises `PlayerNotFound`, `IdempotencyKeyReused`, `QueueFull` or `DatabaseUnavailable`.
         """
         return await self._batcher.put(submission)
 
     async def record_many(self, submissions: list[Submission]) -> Sequence[int | ServiceError]:
-        """Return the session id of each submission, or why it counts nothing, in their order.
+        """Return the session id of each submission, or why it was not recorded, in their order.
 
-        All of them are one commit, apart from the single submits. Raises `QueueFull`, or
-        `DatabaseUnavailable`; sending all again is safe for those that have a key.
+        They share one commit, apart from the single submits. Raises `QueueFull` or
+        `DatabaseUnavailable`; those with a key are safe to send again.
         """
-        if self._bulks >= _BULKS_AT_ONCE + _BULKS_WAITING:
+        if self._bulks_held >= _BULKS_AT_ONCE + _BULKS_WAITING:
             raise QueueFull(_BULKS_WAITING)
-        self._bulks += 1
+        self._bulks_held += 1
         try:
             async with self._bulk_places:
                 return await self._record_batch(submissions)
         finally:
-            self._bulks -= 1
+            self._bulks_held -= 1
 
     async def drain(self) -> None:
         """Wait until every submission has been answered."""
         await self._batcher.drain()
 
     async def _record_group(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
-        """Record what waited together."""
         answers = await self._record_batch(batch)
-        self.figures.batches.add(len(batch))
+        self.counters.batches.add(len(batch))
         return answers
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         try:
             answers = await self._write_batch(batch)
         except DatabaseUnavailable as error:
-            self._complain(error)
+            self._warn(error)
             raise
-        if self._refuses:
+        if self._is_refusing:
             _log.info("submits are taken again")
-            self._refuses = False
+            self._is_refusing = False
         return answers
 
-    def _complain(self, error: DatabaseUnavailable) -> None:
-        # A disk that is almost full refuses some and takes others.
-        if not self._refuses and time.monotonic() >= self._next_complaint_at:
+    def _warn(self, error: DatabaseUnavailable) -> None:
+        # A disk that is almost full accepts some batches and not others.
+        if not self._is_refusing and time.monotonic() >= self._next_warning_at:
             _log.warning("submits are refused: %s", error.explain())
-            self._refuses = True
-            self._next_complaint_at = time.monotonic() + _COMPLAINTS_APART_SECONDS
+            self._is_refusing = True
+            self._next_warning_at = time.monotonic() + _WARNING_INTERVAL_SECONDS
 
     async def _write_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         if any(submission.idempotency_key is not None for submission in batch):
@@ -128,7 +133,7 @@ class Ledger:
         ]
 
     async def _record_keyed(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
-        """Record a batch in which some have keys."""
+        """Record a batch in which some submissions have keys."""
         rows = await self._database.fetch(
             RECORD_SESSIONS,
             [submission.user_id for submission in batch],
@@ -152,7 +157,7 @@ class Ledger:
         return answers
 
     async def _replay(self, repeated: list[Submission]) -> Sequence[int | ServiceError]:
-        """Answer submissions whose key was used before as the first time, or say they differ."""
+        """Give a key that was used before its first answer again, or say that the body differs."""
         try:
             rows = await self._database.fetch(
                 FIND_KEYED_SESSIONS,
@@ -160,7 +165,7 @@ class Ledger:
                 [submission.idempotency_key for submission in repeated],
             )
         except DatabaseUnavailable as error:
-            # Their neighbours in the batch are committed, and get their answers.
+            # The rest of the batch is committed, and gets its answers.
             return [error] * len(repeated)
         return [
             row["session_id"]

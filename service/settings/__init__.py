@@ -1,1 +1,1 @@
-"""Settings and their limits; the environment is read nowhere else."""
+"""The settings and what they may be; the environment is read nowhere else."""

@@ -1,10 +1,10 @@
-"""What a setting may be, in words: for the README's table and for errors."""
+"""The allowed values of a setting in words, for the README's table and for errors."""
 
 from typing import Any, Literal, get_args, get_origin
 
 
 def describe_limits(annotation: Any, metadata: list[Any]) -> str:
-    """Return what a field's type and bounds allow, or nothing where anything goes."""
+    """Return what the type and bounds of a field allow; empty where they allow anything."""
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if annotation is bool:
@@ -22,7 +22,7 @@ def describe_limits(annotation: Any, metadata: list[Any]) -> str:
 
 
 def describe_allowed(annotation: Any, metadata: list[Any]) -> str:
-    """Return what an error asks for: "a whole number, 4 to 200"."""
+    """Return what an error message asks for, such as "a whole number, 4 to 200"."""
     limits = describe_limits(annotation, metadata).replace("`", "")
     kinds: dict[Any, str] = {int: "a whole number, ", float: "a number, "}
     prefix = kinds.get(annotation, "one of " if limits else "")

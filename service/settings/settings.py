@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.backends.redis_cluster import is_cluster
 from service.errors import UsageError
 from service.settings.limits import describe_allowed
 from service.settings.urls import (
@@ -22,11 +21,12 @@ from service.settings.urls import (
     check_postgres_url,
     check_redis_url,
     hide_login,
+    is_cluster,
 )
 
 _PREFIX: Final = "LEADERBOARD_"
-# Who calls the API gives its key by this one; the service itself has no use for it.
-_NAMES_OF_TOOLS: Final = frozenset({"LEADERBOARD_API_KEY"})
+# Clients of the API read their key from this one; the service itself does not use it.
+_CLIENT_VARIABLES: Final = frozenset({"LEADERBOARD_API_KEY"})
 
 PostgresUrl = Annotated[str, AfterValidator(check_postgres_url)]
 RedisUrl = Annotated[str, AfterValidator(check_redis_url)]
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     other names begin with `LEADERBOARD_`.
     """
 
-    # Compose passes a variable on that is not set as an empty one.
+    # Compose passes an unset variable on as an empty one.
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     """Reports to New Relic. Unset: its agent is not loaded. Its other `NEW_RELIC_*` are its own."""
 
     def require_database_url(self) -> str:
-        """Return the database's URL; without one, say how to name it."""
+        """Return the URL of the database; raises `UsageError`, which says how to set it."""
         if self.database_url is None:
             raise UsageError(
                 "DATABASE_URL is not set: name a PostgreSQL such as "
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
         return self.database_url
 
     def require_redis_url(self) -> str:
-        """Return the cache's URL; without one, say how to name it."""
+        """Return the URL of the cache; raises `UsageError`, which says how to set it."""
         if self.redis_url is None:
             raise UsageError(
                 "REDIS_URL is not set: name a Redis or Valkey such as redis://host:6379/0, "
@@ -156,7 +156,10 @@ class Settings(BaseSettings):
         return self.redis_url
 
     def require_broker_url(self) -> str:
-        """Return the broker's URL: `BROKER_URL`, else the cache's unless that is a cluster."""
+        """Return the URL of the broker: `BROKER_URL` or, unless it is a cluster, the cache's.
+
+        Raises `UsageError`, which says how to set it.
+        """
         if self.broker_url is not None:
             return self.broker_url
         url = self.require_redis_url()
@@ -176,12 +179,12 @@ def environment_name(field: str) -> str:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment; `overrides` are taken by field name.
+    """Read the settings from the environment; `overrides` replace fields, unless they are None.
 
-    A variable with our prefix that is no setting gets a warning on standard error. Raises
+    A variable with our prefix that is not a setting gets a warning on standard error. Raises
     `UsageError` that names the variable, its value and what is allowed.
     """
-    _warn_of_strangers()
+    _warn_of_unknown_variables()
     values = {name: value for name, value in overrides.items() if value is not None}
     try:
         settings = Settings()
@@ -191,14 +194,14 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 @cache
-def _warn_of_strangers() -> None:
+def _warn_of_unknown_variables() -> None:
     known = {environment_name(field) for field in Settings.model_fields}
-    by_words = {name.removeprefix(_PREFIX): name for name in known}
-    for stranger in sorted(os.environ.keys() - known - _NAMES_OF_TOOLS):
-        if stranger.startswith(_PREFIX):
-            similar = get_close_matches(stranger.removeprefix(_PREFIX), by_words, n=1)
-            hint = f"; did you mean {by_words[similar[0]]}?" if similar else ""
-            sys.stderr.write(f"warning: {stranger} is no setting and changes nothing{hint}\n")
+    names = {name.removeprefix(_PREFIX): name for name in known}
+    for variable in sorted(os.environ.keys() - known - _CLIENT_VARIABLES):
+        if variable.startswith(_PREFIX):
+            similar = get_close_matches(variable.removeprefix(_PREFIX), names, n=1)
+            hint = f"; did you mean {names[similar[0]]}?" if similar else ""
+            sys.stderr.write(f"warning: {variable} is no setting and changes nothing{hint}\n")
 
 
 def _explain(error: ValidationError) -> str:

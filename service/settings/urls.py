@@ -1,7 +1,7 @@
-"""Whether the URL of a server can be used at all, asked before anybody connects to it.
+"""Checks the URLs of servers, before anything connects to them.
 
-The drivers would say so too, but only when they connect: to every request, or with a traceback.
-Each check returns the URL, or raises `ValueError` that says what is allowed.
+The drivers would check them too, but only when they connect: in every request, or with a traceback.
+Each check returns the URL, or raises a `ValueError` that says what is allowed.
 """
 
 import re
@@ -11,12 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from redis import ConnectionPool
 from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
-
-from service.backends.redis_cluster import CLUSTER_SCHEMES, connect_cluster, is_cluster
 
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 _REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
 _RABBITMQ_SCHEMES: Final = ("amqp", "amqps")
 
 _POSTGRES_FORM: Final = "postgresql://[user:password@]host:port/database[?option=value]"
@@ -35,6 +36,8 @@ _POSTGRES_CHOICES: Final = {
     ),
 }
 
+_DEFAULT_REDIS_PORT: Final = 6379
+
 _LOGIN: Final = re.compile(r"(?<=//).*@|^[^/]*@")
 _PASSWORD_OPTION: Final = re.compile(r"(?<=password=)[^&]*")
 _SPECIAL: Final = (
@@ -43,9 +46,9 @@ _SPECIAL: Final = (
 
 
 def check_postgres_url(url: str) -> str:
-    """Check a URL of PostgreSQL, which may name several hosts with commas between.
+    """Check a URL of PostgreSQL, which may name several hosts, separated by commas.
 
-    An option that is not one of the driver's is a setting of the server, which alone knows it.
+    An option that the driver does not know is a setting of the server, and only that can check it.
     """
     _check_scheme(url, _POSTGRES_SCHEMES)
     _check_login(url, _POSTGRES_FORM)
@@ -63,10 +66,10 @@ def check_postgres_url(url: str) -> str:
 
 def check_redis_url(url: str) -> str:
     """Check a URL of a Redis or Valkey, or of a cluster of them."""
-    _check_scheme(url, (*_REDIS_SCHEMES, *CLUSTER_SCHEMES))
+    _check_scheme(url, (*_REDIS_SCHEMES, *_CLUSTER_SCHEMES))
     _check_login(url, _CLUSTER_FORM if is_cluster(url) else _REDIS_FORM)
     if is_cluster(url):
-        _try(url, _CLUSTER_FORM, lambda: connect_cluster(url, timeout_seconds=1.0))
+        _try(url, _CLUSTER_FORM, lambda: _make_cluster(url))
     else:
         pool: Any = BlockingConnectionPool
         _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
@@ -79,7 +82,7 @@ def check_broker_url(url: str) -> str:
     is_rabbitmq = urlsplit(url).scheme in _RABBITMQ_SCHEMES
     _check_login(url, _RABBITMQ_FORM if is_rabbitmq else _REDIS_FORM)
     if is_rabbitmq:
-        # With Redis alone nobody has to load it.
+        # Loaded only where it is used.
         from pika import URLParameters  # noqa: PLC0415
 
         _try(url, _RABBITMQ_FORM, lambda: URLParameters(url))
@@ -87,6 +90,40 @@ def check_broker_url(url: str) -> str:
         pool: Any = ConnectionPool
         _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
     return url
+
+
+def is_cluster(url: str) -> bool:
+    """Return whether a URL names a cluster."""
+    return urlsplit(url).scheme in _CLUSTER_SCHEMES
+
+
+def parse_cluster_url(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """Return the nodes and the options of a cluster's URL; raises `ValueError`.
+
+    The form is our own: `redis+cluster://user:password@one:6379,two:6379?option=value`, or
+    `rediss+cluster://` over TLS. These nodes are the first to be asked; they name the others. In
+    redis-py's own URLs there is only one node, and nothing that marks a cluster.
+    """
+    parts = urlsplit(url)
+    login, at, places = parts.netloc.rpartition("@")
+    nodes = [_parse_node(place) for place in places.split(",")]
+    if parts.path not in {"", "/", "/0"}:
+        raise ValueError("a cluster has no database but 0")
+    scheme = parts.scheme.removesuffix("+cluster")
+    options: dict[str, Any] = dict(
+        parse_url(parts._replace(scheme=scheme, netloc=f"{login}{at}node", path="").geturl())
+    )
+    options.pop("host")
+    if options.pop("connection_class", None) is SSLConnection:
+        options["ssl"] = True
+    return nodes, options
+
+
+def _parse_node(place: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{place}")
+    if not parts.hostname:
+        raise ValueError("a node has no host")
+    return parts.hostname, parts.port or _DEFAULT_REDIS_PORT
 
 
 def hide_login(url: str) -> str:
@@ -105,9 +142,9 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
 
 
 def _check_login(url: str, form: str) -> None:
-    """Refuse a URL whose login was cut: in `//ada:12/x@host`, ada would be the host, 12 its port.
+    """Refuse a URL whose login was cut off: in `//ada:12/x@host` the host is ada, with port 12.
 
-    Only the value of an option, or the path of a socket, may hold an "@" as it is.
+    Only the value of an option, or the path of a socket, may contain an unescaped "@".
     """
     parts = urlsplit(url)
     later = [part for part in parts.query.split("&") if "=" not in part.partition("@")[0]]
@@ -116,6 +153,11 @@ def _check_login(url: str, form: str) -> None:
         later.append(parts.path)
     if any("@" in part for part in later):
         raise ValueError(f"{form} ({_SPECIAL})")
+
+
+def _make_cluster(url: str) -> RedisCluster:
+    nodes, options = parse_cluster_url(url)
+    return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes], **options)
 
 
 def _try(url: str, form: str, make: Callable[[], Any]) -> None:
@@ -130,7 +172,7 @@ def _try(url: str, form: str, make: Callable[[], Any]) -> None:
 
 
 def _find_reason(url: str, error: Exception) -> str:
-    """Return an error's words, which quote the URL: of one whose login was cut, the password."""
+    """Return the error message, except where it would quote a password that was cut off."""
     try:
         is_cut = "@" in url and "@" not in urlsplit(url).netloc
     except ValueError:

@@ -1,4 +1,4 @@
-"""What can be wrong with a read of the standings."""
+"""Why a read of the standings fails."""
 
 from service.errors import ServiceError
 

@@ -1,4 +1,4 @@
-"""Locks that make one writer at a time: of standings and index, and of stored ranks."""
+"""Locks for one writer at a time: of standings and index, and of stored ranks."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,7 +15,7 @@ _RERANK_LOCK: Final = 0x6C656164_72616E6B
 
 
 class WriterBusy(ServiceError):
-    """Somebody else writes standings and did not finish while we waited."""
+    """Another writer of standings did not finish while we waited."""
 
     status = 503
     code = "standings_busy"
@@ -31,9 +31,9 @@ class WriterBusy(ServiceError):
 def hold_writer_lock(
     database: Database, *, wait_seconds: float
 ) -> AbstractAsyncContextManager[None]:
-    """Be the only writer of standings and index inside the block.
+    """Hold the lock of the only writer of standings and index inside the block.
 
-    Raises `WriterBusy` when another one is not done after `wait_seconds`.
+    Raises `WriterBusy` when another writer is not done after `wait_seconds`.
     """
     return _hold_lock(database, _WRITER_LOCK, wait_seconds)
 
@@ -41,9 +41,9 @@ def hold_writer_lock(
 def hold_rerank_lock(
     database: Database, *, wait_seconds: float
 ) -> AbstractAsyncContextManager[None]:
-    """Be the only one who re-ranks inside the block. Taken before the writer lock, if both are.
+    """Hold the lock of re-ranking inside the block; with the writer lock, this one comes first.
 
-    Raises `WriterBusy` when another one is not done after `wait_seconds`.
+    Raises `WriterBusy` when another re-rank is not done after `wait_seconds`.
     """
     return _hold_lock(database, _RERANK_LOCK, wait_seconds)
 
@@ -52,13 +52,13 @@ def hold_rerank_lock(
 async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> AsyncIterator[None]:
     """Hold an advisory lock inside the block.
 
-    The lock belongs to an open transaction, which holds nothing else: it ends with the connection,
-    at once when the process dies, cannot expire under a paused process, and works behind a
+    The lock belongs to an open transaction that does nothing else. It ends with the connection, at
+    once when the process dies; it cannot expire under a paused process; and it works behind a
     transaction pooler.
     """
     async with database.transaction() as connection:
-        # A time-out of 0 would be none at all. The holder's own work is done on other connections:
-        # a server that ends idle transactions would take its lock away in the middle.
+        # A time-out of 0 would mean none. The holder works on other connections, so a server that
+        # ends idle transactions would take the lock away in the middle.
         await connection.execute(
             f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))};"
             "SET LOCAL idle_in_transaction_session_timeout = 0"

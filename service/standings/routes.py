@@ -1,10 +1,10 @@
-"""HTTP: the leaderboard's reads."""
+"""HTTP: reading the leaderboard."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
@@ -12,14 +12,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from service.http.auth import Admission
+from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
-from service.http.responses import INVALID, NOT_FOUND, UNAVAILABLE
+from service.http.responses import INVALID, unavailable
+from service.keys.roles import Role
 from service.lifecycle import Closing
+from service.players.routes import PLAYER_NOT_FOUND
 from service.settings.settings import Settings
+from service.standings.errors import StandingsUnavailable
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
+from service.standings.reads.top_feed import TopFeed
 from service.standings.schemas import Around, Rank, Top
-from service.standings.top import TOP_LIMIT, TopFeed, encode_top
+from service.standings.top import TOP_LIMIT, encode_top
 from service.validation import MAX_ID
 
 UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The player's id.")]
@@ -32,23 +36,26 @@ Offset = Annotated[
 ]
 PageLimit = Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT, description="How many entries.")]
 
+_TOP: Final = {200: ResponseSpec(Top, description="The first entries.", generate_examples=False)}
+_UNAVAILABLE: Final = unavailable(StandingsUnavailable())
+
 
 @get(
     "/top",
-    responses={200: ResponseSpec(Top, description="The first entries.")} | INVALID | UNAVAILABLE,
+    responses=_TOP | INVALID | _UNAVAILABLE,
 )
 async def read_top(top_feed: NamedDependency[TopFeed], limit: Limit = 10) -> Response[bytes]:
     """Return the best players; those that tie share a rank and are listed by `user_id`."""
     return Response(await top_feed.read_encoded(limit), media_type=MediaType.JSON)
 
 
-@get("/rank/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+@get("/rank/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
 async def read_rank(user_id: UserId, rank_reader: NamedDependency[RankReader]) -> Rank:
     """Return a player's total and rank; the rank is null before the first session."""
     return await rank_reader.read_rank(user_id)
 
 
-@get("/around/{user_id:str}", responses=INVALID | NOT_FOUND | UNAVAILABLE)
+@get("/around/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
 async def read_around(
     user_id: UserId, rank_reader: NamedDependency[RankReader], radius: Radius = 5
 ) -> Around:
@@ -56,7 +63,7 @@ async def read_around(
     return await rank_reader.read_around(user_id, radius)
 
 
-@get("/page", responses=INVALID | UNAVAILABLE)
+@get("/page", responses=INVALID | _UNAVAILABLE)
 async def read_page(
     rank_reader: NamedDependency[RankReader], offset: Offset = 0, limit: PageLimit = 100
 ) -> Around:
@@ -80,7 +87,7 @@ async def read_page(
 )
 async def stream_top(
     request: StrictRequest,
-    admission: NamedDependency[Admission],
+    authorizer: NamedDependency[Authorizer],
     top_feed: NamedDependency[TopFeed],
     closing: NamedDependency[Closing],
     settings: NamedDependency[Settings],
@@ -90,7 +97,8 @@ async def stream_top(
 
     It ends when the service stops, and when the caller's key is revoked.
     """
-    is_refused = partial(admission.wait_until_refused, request.scope)
+    needed = request.route_handler.opt["role"]
+    is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
     return ServerSentEvent(_send_events(top_feed, settings, limit, closing.wait, is_refused))
 
 
@@ -101,26 +109,26 @@ async def _send_events(
     *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> AsyncIterator[ServerSentEventMessage]:
     tops = top_feed.watch(limit)
-    ends = {asyncio.create_task(wait()) for wait in waits_for_end}
-    following = asyncio.ensure_future(anext(tops))
+    end_tasks = {asyncio.create_task(wait()) for wait in waits_for_end}
+    next_top = asyncio.ensure_future(anext(tops))
     try:
         # Headers and a first comment go out at once, before there is any top to send.
         yield ServerSentEventMessage(data=None, comment="leaderboard")
         while True:
             done, _ = await asyncio.wait(
-                {following, *ends},
+                {next_top, *end_tasks},
                 timeout=settings.stream_heartbeat_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if done & ends:
+            if done & end_tasks:
                 return
-            if following in done:
-                yield ServerSentEventMessage(event="top", data=encode_top(following.result()))
-                following = asyncio.ensure_future(anext(tops))
+            if next_top in done:
+                yield ServerSentEventMessage(event="top", data=encode_top(next_top.result()))
+                next_top = asyncio.ensure_future(anext(tops))
             else:
                 yield ServerSentEventMessage(data=None, comment="still here")
     finally:
-        for task in (following, *ends):
+        for task in (next_top, *end_tasks):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -131,4 +139,5 @@ standings_router = Router(
     "/api/leaderboard",
     route_handlers=[read_top, read_rank, read_around, read_page, stream_top],
     tags=["leaderboard"],
+    opt={"role": Role.READ},
 )

@@ -1,8 +1,11 @@
-"""What the leaderboard's endpoints answer."""
+"""What the endpoints of the leaderboard return."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
+
+from service.http.examples import NOW
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -13,6 +16,18 @@ class Entry(msgspec.Struct, frozen=True):
     total_score: int
     rank: int
 
+    @classmethod
+    def example(cls) -> "Entry":
+        """Return what the documentation shows."""
+        return cls(user_id=1, username="ada", total_score=1_200, rank=2)
+
+
+_BOARD: Final = [
+    Entry(user_id=2, username="grace", total_score=1_500, rank=1),
+    Entry.example(),
+    Entry(user_id=3, username="linus", total_score=1_200, rank=2),
+]
+
 
 class Top(msgspec.Struct, frozen=True, omit_defaults=True):
     """The first entries; `as_of` is the moment of the refresh that they show."""
@@ -21,6 +36,11 @@ class Top(msgspec.Struct, frozen=True, omit_defaults=True):
     players: int
     as_of: datetime
     stale: bool = False
+
+    @classmethod
+    def example(cls) -> "Top":
+        """Return what the documentation shows."""
+        return cls(_BOARD, 3, NOW)
 
 
 class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,6 +58,11 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     as_of: datetime
     stale: bool = False
 
+    @classmethod
+    def example(cls) -> "Rank":
+        """Return what the documentation shows."""
+        return cls(3, "linus", 1_200, 2, 3, compute_percentile(2, 3), NOW)
+
 
 class Around(msgspec.Struct, frozen=True, omit_defaults=True):
     """Consecutive entries, best first: a player between neighbours, or a page of the board."""
@@ -47,9 +72,14 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
     as_of: datetime
     stale: bool = False
 
+    @classmethod
+    def example(cls) -> "Around":
+        """Return what the documentation shows."""
+        return cls(_BOARD, 3, NOW)
+
 
 class Published(msgspec.Struct, frozen=True):
-    """The event that tells API processes of a refresh: the offset it reached and the new top."""
+    """The event that announces a refresh to API processes: its offset and the new top."""
 
     season_id: int
     offset: str

@@ -1,49 +1,19 @@
-"""The top of the global board, kept in memory by every API process.
+"""The stored first entries of a season, which every `/top` shows the beginning of."""
 
-A process hears of each refresh over pub/sub. While its subscription is down it asks Redis, then
-PostgreSQL; when both are away it answers from memory and says so.
-"""
-
-import asyncio
-import logging
-import random
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 
-from service.backends.circuit_breaker import Breaker
-from service.backends.database import Connection, Database, load_sql
-from service.backends.redis import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
-from service.backends.redis_cluster import is_cluster_client, open_subscription
-from service.backends.refresh_signal import RefreshSignal
-from service.backends.replica import LaggingReads
-from service.batching import Batcher
-from service.boards.service import SeasonFinder, read_open_season
-from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
-from service.lifecycle import stop_task
-from service.standings.errors import StandingsUnavailable
-from service.standings.index.validity import LIST_OPEN_SEASONS, Following
-from service.standings.schemas import Entry, Published, Top
+from service.backends.database import Connection, load_sql
+from service.standings.schemas import Entry, Top
 
 SELECT_TOP: Final = load_sql("standings", "select_top")
 
 TOP_LIMIT: Final = 100
 
-# A silent subscription is asked this often whether it is still there, and this long waited for.
-_PING_SECONDS: Final = 1.0
-_PONG_SECONDS: Final = 1.0
-_RECONNECT_SECONDS: Final = (0.1, 2.0)
-
-_log = logging.getLogger(__name__)
-
 encode_top = msgspec.json.Encoder().encode
 _decode_top = msgspec.json.Decoder(Top).decode
-_decode_event = msgspec.json.Decoder(Published).decode
 
 
 async def select_top(
@@ -64,182 +34,8 @@ async def select_top(
 
 
 def parse_top(stored: bytes | str | None) -> Top | None:
-    """Return the top that Redis holds, or None for no top or none of ours."""
+    """Return the top that Redis holds, or None for none or one that is not ours."""
     try:
         return None if stored is None else _decode_top(stored)
     except msgspec.DecodeError:
         return None
-
-
-def cut_top(top: Top, limit: int) -> Top:
-    """Return the first `limit` entries of a top."""
-    return msgspec.structs.replace(top, leaderboard=top.leaderboard[:limit])
-
-
-class TopFeed:
-    """The current top: read in no time, and watched for changes."""
-
-    def __init__(
-        self,
-        redis: Redis,
-        breaker: Breaker,
-        lagging_reads: LaggingReads,
-        season_finder: SeasonFinder,
-        refresh_signal: RefreshSignal,
-    ) -> None:
-        self._redis = redis
-        self._breaker = breaker
-        self._lagging_reads = lagging_reads
-        self._season_finder = season_finder
-        self._refresh_signal = refresh_signal
-        self._following = Following(lagging_reads.primary, season_finder, refresh_signal)
-        self._top: Top | None = None
-        self._encoded: dict[int, bytes] = {}
-        self._subscribed = False
-        self._changed = asyncio.Event()
-        self._subscription: asyncio.Task[None] | None = None
-        # However many ask while memory cannot answer, one question at a time is enough.
-        self._reads: Batcher[None, Top] = Batcher(
-            self._read_batch, batch_limit=10_000, queue_limit=10_000
-        )
-
-    def start(self) -> None:
-        """Start to follow the refreshes."""
-        self._subscription = asyncio.create_task(self._follow())
-
-    async def stop(self) -> None:
-        """Stop following."""
-        if self._subscription is not None:
-            await stop_task(self._subscription)
-
-    async def read_encoded(self, limit: int) -> bytes:
-        """Return the first `limit` entries as the JSON body of `/top`.
-
-        Raises `StandingsUnavailable` when neither memory nor Redis nor PostgreSQL has them.
-        """
-        if not self._subscribed or self._top is None:
-            return encode_top(cut_top(await self._reads.put(None), limit))
-        body = self._encoded.get(limit)
-        if body is None:
-            body = self._encoded[limit] = encode_top(cut_top(self._top, limit))
-        return body
-
-    async def watch(self, limit: int) -> AsyncGenerator[Top]:
-        """Yield the first `limit` entries now and whenever they, or the players, change."""
-        shown: tuple[Sequence[Entry], int] | None = None
-        while True:
-            changed = self._changed
-            top = self._top
-            if top is None:
-                with suppress(StandingsUnavailable):
-                    top = await self._reads.put(None)
-            if top is not None:
-                cut = cut_top(top, limit)
-                if shown != (cut.leaderboard, cut.players):
-                    shown = (cut.leaderboard, cut.players)
-                    yield cut
-            await changed.wait()
-
-    def _keep(self, top: Top) -> None:
-        self._top = top
-        self._encoded.clear()
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def _read_batch(self, waiting: list[None]) -> Sequence[Top | ServiceError]:
-        return [await self._read_elsewhere()] * len(waiting)
-
-    async def _read_elsewhere(self) -> Top | ServiceError:
-        try:
-            return await self._read_redis()
-        except (CacheUnavailable, DatabaseUnavailable):
-            pass
-        try:
-            return await self._read_database()
-        except DatabaseUnavailable:
-            if self._top is None:
-                return StandingsUnavailable()
-            return msgspec.structs.replace(self._top, stale=True)
-
-    async def _read_redis(self) -> Top:
-        season = await self._season_finder.find()
-        keys = SeasonKeys.of(season.season_id)
-        with self._breaker.guard(), translate_redis_errors():
-            stored, offset = await self._redis.mget(keys.top, keys.offset)
-        top = parse_top(stored)
-        # No number of players belongs to a top that cannot be read.
-        await self._following.check(offset, -1 if top is None else top.players)
-        assert top is not None
-        return top
-
-    async def _read_database(self) -> Top:
-        top = await self._lagging_reads.read(self._select_top)
-        assert top is not None
-        return msgspec.structs.replace(top, stale=True)
-
-    async def _select_top(self, database: Database) -> Top:
-        if database is self._lagging_reads.primary:
-            season = await self._season_finder.find_again()
-        else:
-            season = await read_open_season(database)
-        async with database.snapshot() as connection:
-            seasons = await connection.fetch(LIST_OPEN_SEASONS)
-            row = next(row for row in seasons if row["season_id"] == season.season_id)
-            return await select_top(
-                connection,
-                season.season_id,
-                players=row["players"],
-                as_of=row["refreshed_at"] or datetime.now(UTC),
-            )
-
-    async def _follow(self) -> None:
-        pause_seconds, longest_pause_seconds = _RECONNECT_SECONDS
-        while True:
-            try:
-                await self._listen()
-            except Exception as error:  # noqa: BLE001 - nobody else would start to listen again
-                if self._subscribed:
-                    _log.warning("not hearing of refreshes until Redis is back: %s", error)
-                    pause_seconds = _RECONNECT_SECONDS[0]
-                self._subscribed = False
-            await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311
-            pause_seconds = min(2 * pause_seconds, longest_pause_seconds)
-
-    async def _listen(self) -> None:
-        async with await open_subscription(self._redis) as pubsub:
-            await pubsub.subscribe(EVENTS_CHANNEL)
-            await _receive(pubsub, "subscribe")
-            # Read after subscribing: what is published in between arrives as an event.
-            self._keep(await self._read_redis())
-            self._subscribed = True
-            # Redis may have come back older than it went: the refresh will see.
-            self._refresh_signal.raise_soon()
-            while True:
-                message = await pubsub.get_message(timeout=_PING_SECONDS)
-                if message is None:
-                    await pubsub.ping()
-                    message = await _receive(pubsub, "message", "pong")
-                    if is_cluster_client(self._redis):
-                        # The node answers, and may be cut off from the one that publishes.
-                        self._keep(await self._read_redis())
-                if message["type"] == "message":
-                    await self._hear(_decode_event(message["data"]))
-                elif message["type"] == "subscribe":
-                    # The client connected again by itself: events may have passed in between.
-                    raise ConnectionError("the subscription was interrupted")
-
-    async def _hear(self, event: Published) -> None:
-        season = await self._season_finder.find()
-        if event.season_id != season.season_id:
-            return
-        if await self._following.accept(event.offset, event.top.players):
-            self._keep(event.top)
-
-
-async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:
-    """Return the next message, which must be one of these; a server that hangs has none."""
-    message = await pubsub.get_message(timeout=_PONG_SECONDS)
-    if message is None or message["type"] not in kinds:
-        raise ConnectionError("the subscription is silent or was interrupted")
-    found: dict[str, Any] = message
-    return found

@@ -1,4 +1,4 @@
-"""Signs of life: each process describes itself in Redis every few seconds."""
+"""Heartbeats: each process describes itself in Redis every few seconds."""
 
 import asyncio
 import logging
@@ -24,24 +24,24 @@ _log = logging.getLogger(__name__)
 Description = TypeVar("Description", bound=msgspec.Struct)
 
 
-class Sign(msgspec.Struct, Generic[Description], frozen=True):
+class Heartbeat(msgspec.Struct, Generic[Description], frozen=True):
     """A process's description of itself, and when it gave it."""
 
     at: datetime
     process: Description
 
 
-class _AnySign(msgspec.Struct, frozen=True):
-    """When a process gave its sign, whichever release it is of."""
+class _AnyHeartbeat(msgspec.Struct, frozen=True):
+    """The time of a heartbeat, whichever release its process is of."""
 
     at: datetime
     process: msgspec.Raw
 
 
-class Presence(Generic[Description]):
-    """Gives this process's sign of life, for as long as it is started.
+class HeartbeatSender(Generic[Description]):
+    """Sends this process's heartbeat, for as long as it is started.
 
-    `key` is the hash that holds the signs of all processes of its kind, `name` this one's field.
+    `key` is the hash with the heartbeats of all processes of its kind, `name` this one's field.
     """
 
     def __init__(
@@ -54,45 +54,45 @@ class Presence(Generic[Description]):
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to give signs."""
-        self._task = asyncio.create_task(self._give_signs())
+        """Begin to send heartbeats."""
+        self._task = asyncio.create_task(self._send_heartbeats())
 
     async def stop(self) -> None:
-        """Give no more signs, and be gone at once."""
+        """Send no more, and be gone at once."""
         if self._task is None:
             return
         await stop_task(self._task)
         with suppress(CacheUnavailable), translate_redis_errors():
             await self._redis.hdel(self._key, self._name)
 
-    async def _give_signs(self) -> None:
-        is_away = False
+    async def _send_heartbeats(self) -> None:
+        redis_is_away = False
         while True:
-            sign = msgspec.json.encode(Sign(at=datetime.now(UTC), process=self._describe()))
+            heartbeat = Heartbeat(at=datetime.now(UTC), process=self._describe())
             try:
                 with translate_redis_errors():
-                    await self._redis.hset(self._key, self._name, sign)
+                    await self._redis.hset(self._key, self._name, msgspec.json.encode(heartbeat))
             except CacheUnavailable as error:
-                if not is_away:
+                if not redis_is_away:
                     _log.warning("Redis is away: %s", error)
-                is_away = True
+                redis_is_away = True
             else:
-                if is_away:
+                if redis_is_away:
                     _log.info("Redis is back")
-                is_away = False
+                redis_is_away = False
             await asyncio.sleep(_INTERVAL_SECONDS)
 
 
-def _decode_sign(stored: bytes | str) -> _AnySign | None:
+def _decode_heartbeat(stored: bytes | str) -> _AnyHeartbeat | None:
     try:
-        sign = msgspec.json.decode(stored, type=_AnySign)
+        heartbeat = msgspec.json.decode(stored, type=_AnyHeartbeat)
     except msgspec.DecodeError:
         return None
-    return sign if sign.at.tzinfo else None
+    return heartbeat if heartbeat.at.tzinfo else None
 
 
-async def read_present(redis: Redis, key: str, kind: type[Description]) -> list[Description]:
-    """Return the descriptions of the processes that gave a sign lately; forget the others.
+async def read_heartbeats(redis: Redis, key: str, kind: type[Description]) -> list[Description]:
+    """Return the descriptions of the processes that were heard of lately; forget the others.
 
     Raises `CacheUnavailable`.
     """
@@ -100,11 +100,11 @@ async def read_present(redis: Redis, key: str, kind: type[Description]) -> list[
     gone = []
     with translate_redis_errors():
         for name, stored in (await redis.hgetall(key)).items():
-            sign = _decode_sign(stored)
-            if sign is not None and datetime.now(UTC) - sign.at <= _PRESENT_FOR:
+            heartbeat = _decode_heartbeat(stored)
+            if heartbeat is not None and datetime.now(UTC) - heartbeat.at <= _PRESENT_FOR:
                 # Another release's process describes itself otherwise.
                 with suppress(msgspec.DecodeError):
-                    present.append(msgspec.json.decode(sign.process, type=kind))
+                    present.append(msgspec.json.decode(heartbeat.process, type=kind))
             else:
                 gone.append(name)
         if gone:

@@ -35,7 +35,7 @@ _WORKER_COUNTERS: Final = {
     "refreshes_unpublished": "Refreshes that Redis did not take: the index follows later.",
     "indexes_rebuilt": "Indexes that were not in order and made anew.",
 }
-"""The counters among `WorkerFigures`."""
+"""The counters among `WorkerCounters`."""
 
 
 def expose(overview: Overview) -> bytes:
@@ -71,9 +71,9 @@ class _Page(Collector):
             "Time from a request's headers to the beginning of its answer.",
             labels=["process", "route"],
         )
-        for sign in self._overview.apis:
-            process = _name(sign.process)
-            for route, figures in sorted(sign.routes.items()):
+        for api in self._overview.apis:
+            process = _name(api.process)
+            for route, figures in sorted(api.routes.items()):
                 for status, count in sorted(figures.statuses.items()):
                     requests.add_metric([process, route, str(status)], count)
                 seconds.add_metric([process, route], _list_latencies(figures), figures.seconds)
@@ -81,41 +81,41 @@ class _Page(Collector):
         yield seconds
 
     def _collect_api(self) -> Iterator[Metric]:
-        signs = [(_name(sign.process), sign) for sign in self._overview.apis]
+        apis = [(_name(api.process), api) for api in self._overview.apis]
         yield _histogram(
             "leaderboard_group_commit_submits",
             "Submits that were committed together.",
-            ((process, sign.figures.batches) for process, sign in signs),
+            ((process, api.figures.batches) for process, api in apis),
         )
         yield _gauge(
             "leaderboard_submits_waiting",
             "Submits that wait for the next commit.",
-            ((process, sign.process.submits_waiting) for process, sign in signs),
+            ((process, api.process.submits_waiting) for process, api in apis),
         )
         yield _gauge(
             "leaderboard_api_memory_bytes",
             "Resident memory of an API process.",
-            ((process, sign.process.memory_bytes) for process, sign in signs),
+            ((process, api.process.memory_bytes) for process, api in apis),
         )
         yield _gauge(
             "leaderboard_database_connections",
             "Open connections of an API process to PostgreSQL.",
-            ((process, sign.process.database_connections) for process, sign in signs),
+            ((process, api.process.database_connections) for process, api in apis),
         )
         yield _gauge(
             "leaderboard_database_connections_idle",
             "Those of them that nobody uses.",
-            ((process, sign.process.database_connections_idle) for process, sign in signs),
+            ((process, api.process.database_connections_idle) for process, api in apis),
         )
         yield _gauge(
             "leaderboard_api_start_time_seconds",
             "When an API process started, in Unix time.",
-            ((process, sign.process.started_at.timestamp()) for process, sign in signs),
+            ((process, api.process.started_at.timestamp()) for process, api in apis),
         )
 
     def _collect_workers(self) -> Iterator[Metric]:
-        signs = [(_name(sign.process), sign) for sign in self._overview.workers]
-        figures = [(process, sign.figures) for process, sign in signs]
+        workers = [(_name(worker.process), worker) for worker in self._overview.workers]
+        figures = [(process, worker.figures) for process, worker in workers]
         yield _histogram(
             "leaderboard_freshness_seconds",
             "Time from a submit to its being visible in ranks and top.",
@@ -139,7 +139,7 @@ class _Page(Collector):
         yield _gauge(
             "leaderboard_worker_start_time_seconds",
             "When a worker process started, in Unix time.",
-            ((process, sign.process.started_at.timestamp()) for process, sign in signs),
+            ((process, worker.process.started_at.timestamp()) for process, worker in workers),
         )
 
 

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from service.backends.redis import WORKER_PROCESSES_KEY
 from service.boards.service import SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
-from service.status.heartbeats import read_present
-from service.status.schemas import Readiness, WorkerSign
+from service.status.heartbeats import read_heartbeats
+from service.status.schemas import Readiness, WorkerHeartbeat
 
 _PATIENCE_SECONDS: Final = 2.0
 
@@ -52,7 +52,7 @@ class HealthCheck:
     async def _check_redis(self) -> tuple[str, str]:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                workers = await read_present(self._redis, WORKER_PROCESSES_KEY, WorkerSign)
+                workers = await read_heartbeats(self._redis, WORKER_PROCESSES_KEY, WorkerHeartbeat)
         except (CacheUnavailable, TimeoutError):
             return "away: reads come from PostgreSQL and may lag", "unknown while Redis is away"
         return "ok", "ok" if workers else "away: ranks stand still"

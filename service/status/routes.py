@@ -8,7 +8,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from service.backends.database import Database
-from service.http.responses import INVALID, UNAVAILABLE
+from service.http.responses import INVALID, unavailable
+from service.keys.roles import Role
 from service.status import session_count
 from service.status.prometheus import CONTENT_TYPE, expose
 from service.status.readiness import HealthCheck
@@ -17,7 +18,7 @@ from service.status.status import StatusReader
 from service.validation import MAX_ID, MAX_KEY_LENGTH, STORABLE_TEXT
 
 
-@get("/health/live")
+@get("/health/live", role=None)
 async def check_liveness() -> Liveness:
     """Answer as long as the process runs; for whoever restarts it."""
     return Liveness()
@@ -25,6 +26,7 @@ async def check_liveness() -> Liveness:
 
 @get(
     "/health/ready",
+    role=None,
     responses={
         200: ResponseSpec(Readiness, description="Every part is there.", generate_examples=False),
         503: ResponseSpec(Readiness, description="Some part is away.", generate_examples=False),
@@ -49,7 +51,7 @@ async def read_metrics(status_reader: NamedDependency[StatusReader]) -> Response
     return Response(expose(await status_reader.read()), media_type=CONTENT_TYPE)
 
 
-@get("/api/ops/sessions/count", responses=INVALID | UNAVAILABLE)
+@get("/api/ops/sessions/count", responses=INVALID | unavailable())
 async def count_sessions(
     after: Annotated[
         int,
@@ -81,4 +83,5 @@ ops_router = Router(
     "/",
     route_handlers=[check_liveness, check_readiness, read_status, read_metrics, count_sessions],
     tags=["operations"],
+    opt={"role": Role.ADMIN},
 )

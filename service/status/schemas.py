@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from service.counters import FRESHNESS_BOUNDS, ApiFigures, WorkerFigures
+from service.counters import FRESHNESS_BOUNDS, ApiCounters, WorkerCounters
+from service.http.examples import NOW, THEN
 from service.status.request_metrics import RouteFigures
 
 State = Literal["ok", "behind", "away"]
@@ -18,6 +19,11 @@ class Liveness(msgspec.Struct, frozen=True):
 
     status: Literal["live"] = "live"
 
+    @classmethod
+    def example(cls) -> "Liveness":
+        """Return what the documentation shows."""
+        return cls()
+
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether every part is there; the words beside a part say what is wrong with it."""
@@ -26,6 +32,11 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
     parts: dict[str, str]
     error: str = ""
     code: str = ""
+
+    @classmethod
+    def example(cls) -> "Readiness":
+        """Return what the documentation shows."""
+        return cls("ready", {"postgresql": "ok", "redis": "ok", "worker": "ok"})
 
 
 class ApiProcess(msgspec.Struct, frozen=True):
@@ -40,12 +51,12 @@ class ApiProcess(msgspec.Struct, frozen=True):
     database_connections_idle: int
 
 
-class ApiSign(msgspec.Struct, frozen=True):
+class ApiHeartbeat(msgspec.Struct, frozen=True):
     """What an API process tells the others: itself, its figures, and those of its routes."""
 
     process: ApiProcess
     routes: dict[str, RouteFigures]
-    figures: ApiFigures
+    figures: ApiCounters
 
 
 class WorkerProcess(msgspec.Struct, frozen=True):
@@ -57,11 +68,11 @@ class WorkerProcess(msgspec.Struct, frozen=True):
     threads: int
 
 
-class WorkerSign(msgspec.Struct, frozen=True):
+class WorkerHeartbeat(msgspec.Struct, frozen=True):
     """What a worker process tells the others: itself, and its figures."""
 
     process: WorkerProcess
-    figures: WorkerFigures
+    figures: WorkerCounters
 
 
 class ApiStatus(msgspec.Struct, frozen=True):
@@ -181,7 +192,7 @@ class FreshnessStatus(msgspec.Struct, frozen=True):
     counts: list[int]
 
     @classmethod
-    def of(cls, workers: Iterable[WorkerSign]) -> "FreshnessStatus | None":
+    def of(cls, workers: Iterable[WorkerHeartbeat]) -> "FreshnessStatus | None":
         """Add up what the workers counted; those of another release may count otherwise."""
         counted = [
             worker.figures.freshness.counts
@@ -211,14 +222,38 @@ class Status(msgspec.Struct, frozen=True):
     routes: list[RouteStatus]
     freshness: FreshnessStatus | None
 
+    @classmethod
+    def example(cls) -> "Status":
+        """Return what the documentation shows."""
+        return cls(
+            version="0.1.0",
+            at=NOW,
+            parts=Parts(
+                api=ApiStatus("ok", [ApiProcess("game-1", 4711, THEN, 130_023_424, 0, 8, 7)]),
+                postgresql=PostgresStatus("ok", "18.6", 0.7, 13, THEN),
+                redis=RedisStatus("ok", "9.1.2", 0.6, 102_760_448, THEN),
+                worker=WorkerStatus("ok", [WorkerProcess("game-1", 4712, THEN, 4)]),
+                scheduler=SchedulerStatus("ok", NOW - timedelta(seconds=7)),
+                index=IndexStatus("ok", 3, 3, 0),
+            ),
+            pending_sessions=0,
+            highest_session_id=5,
+            players=PlayersStatus(standing=3, highest_user_id=3),
+            refresh=RefreshStatus(number=3, at=NOW, duration_ms=3.6, sessions=1),
+            rerank=RerankStatus(number=3, at=NOW, duration_ms=2.4, ranks_changed=3),
+            queues={"default": QueueStatus(ready=0, delayed=0, dead=0)},
+            routes=[RouteStatus("POST /api/leaderboard/submit", 3, 0, 0.05, 2.1, 2.9, 2.9, 2.9)],
+            freshness=FreshnessStatus(bounds_ms=[25.0, 50.0, 100.0], counts=[1, 2, 0, 0]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The status, and each process's own figures."""
 
     status: Status
-    apis: list[ApiSign]
-    workers: list[WorkerSign]
+    apis: list[ApiHeartbeat]
+    workers: list[WorkerHeartbeat]
 
 
 class SessionCount(msgspec.Struct, frozen=True):
@@ -226,3 +261,8 @@ class SessionCount(msgspec.Struct, frozen=True):
 
     sessions: int
     distinct_keys: int
+
+    @classmethod
+    def example(cls) -> "SessionCount":
+        """Return what the documentation shows."""
+        return cls(5, 5)

@@ -28,7 +28,7 @@ from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
 from service.status import schemas
-from service.status.heartbeats import Presence, read_present
+from service.status.heartbeats import HeartbeatSender, read_heartbeats
 from service.status.request_metrics import (
     WINDOW_SECONDS,
     RequestMetrics,
@@ -68,8 +68,8 @@ class _Figures(msgspec.Struct, frozen=True):
 
 class _RedisAnswer(msgspec.Struct, frozen=True):
     redis: schemas.RedisStatus
-    apis: list[schemas.ApiSign]
-    workers: list[schemas.WorkerSign]
+    apis: list[schemas.ApiHeartbeat]
+    workers: list[schemas.WorkerHeartbeat]
     scheduler: schemas.SchedulerStatus
     offset: Offset | None
 
@@ -95,7 +95,7 @@ class StatusReader:
         self._process = psutil.Process()
         self._started_at = datetime.now(UTC)
         self._host = socket.gethostname()
-        self.presence = Presence(
+        self.heartbeat = HeartbeatSender(
             redis, API_PROCESSES_KEY, f"{self._host}:{os.getpid()}", self._describe_process
         )
 
@@ -106,17 +106,17 @@ class StatusReader:
         # This process knows itself best, and others only through Redis.
         here = self._describe_process()
         others = [
-            sign
-            for sign in answer.apis
-            if (sign.process.host, sign.process.pid) != (here.process.host, here.process.pid)
+            other
+            for other in answer.apis
+            if (other.process.host, other.process.pid) != (here.process.host, here.process.pid)
         ]
-        workers = [sign.process for sign in answer.workers]
+        workers = [heartbeat.process for heartbeat in answer.workers]
         status = schemas.Status(
             version=version("leaderboard"),
             at=datetime.now(UTC),
             parts=schemas.Parts(
                 api=schemas.ApiStatus(
-                    state="ok", processes=[sign.process for sign in (here, *others)]
+                    state="ok", processes=[heartbeat.process for heartbeat in (here, *others)]
                 ),
                 postgresql=_describe_postgresql(figures, round_trip_ms),
                 redis=answer.redis,
@@ -135,7 +135,7 @@ class StatusReader:
         )
         return schemas.Overview(status, [here, *others], answer.workers)
 
-    def _describe_process(self) -> schemas.ApiSign:
+    def _describe_process(self) -> schemas.ApiHeartbeat:
         connections, idle = self._database.connections
         process = schemas.ApiProcess(
             host=self._host,
@@ -146,8 +146,8 @@ class StatusReader:
             database_connections=connections,
             database_connections_idle=idle,
         )
-        return schemas.ApiSign(
-            process=process, routes=self._metrics.read(), figures=self._ledger.figures
+        return schemas.ApiHeartbeat(
+            process=process, routes=self._metrics.read(), figures=self._ledger.counters
         )
 
     async def _read_database(self) -> tuple[_Figures | None, float]:
@@ -192,8 +192,10 @@ class StatusReader:
                 memory_bytes=info["used_memory"],
                 started_at=datetime.now(UTC) - timedelta(seconds=info["uptime_in_seconds"]),
             ),
-            apis=await read_present(self._redis, API_PROCESSES_KEY, schemas.ApiSign),
-            workers=await read_present(self._redis, WORKER_PROCESSES_KEY, schemas.WorkerSign),
+            apis=await read_heartbeats(self._redis, API_PROCESSES_KEY, schemas.ApiHeartbeat),
+            workers=await read_heartbeats(
+                self._redis, WORKER_PROCESSES_KEY, schemas.WorkerHeartbeat
+            ),
             scheduler=schemas.SchedulerStatus(
                 state="ok" if on_time else "away", last_seen_at=last_seen_at
             ),
@@ -281,8 +283,8 @@ def _describe_rerank(figures: _Figures) -> schemas.RerankStatus:
     )
 
 
-def _describe_routes(signs: list[schemas.ApiSign]) -> list[schemas.RouteStatus]:
-    merged = merge_figures(sign.routes for sign in signs)
+def _describe_routes(heartbeats: list[schemas.ApiHeartbeat]) -> list[schemas.RouteStatus]:
+    merged = merge_figures(heartbeat.routes for heartbeat in heartbeats)
     return [
         schemas.RouteStatus(
             route=name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from service.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from service.tracing.newrelic_agent import Agent
 
 _CONFIGURATION: Final = "NEW_RELIC_CONFIG_FILE"
 
@@ -36,9 +36,10 @@ def ensure_agent(settings: Settings, module: str) -> None:
     os.execv(sys.executable, [*python, "newrelic.admin", "run-program", *program])  # noqa: S606
 
 
-def load_agent() -> "ModuleType":
-    """Return `service.tracing.newrelic_agent`, started; only for a program that is monitored."""
-    from service.tracing import newrelic_agent as agent  # noqa: PLC0415 - it loads New Relic's own
+def load_agent(settings: Settings) -> "Agent | None":
+    """Return what an API process tells New Relic, connected; None where nobody asks for it."""
+    if not is_monitored(settings):
+        return None
+    from service.tracing.newrelic_agent import Agent  # noqa: PLC0415 - it loads New Relic's own
 
-    agent.start()
-    return agent
+    return Agent()

@@ -1,4 +1,4 @@
-"""What New Relic's agent cannot know by itself; imported only where it runs (`launching`).
+"""What New Relic's agent cannot know by itself; imported only where it runs (`bootstrap`).
 
 Requests that share a statement (group commit, batched ranks and tops) wait for it in a span each.
 The statement itself is traced in one of them, a sampled one where there is any: so each statement
@@ -7,43 +7,29 @@ trace of that same submit to the refresh.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
 from dramatiq import Broker, Message, Middleware
 from newrelic import agent
 from newrelic.api.function_trace import FunctionTrace
-from newrelic.common.object_wrapper import wrap_function_wrapper
 from newrelic.core.context import ContextOf
 from newrelic.core.trace_cache import trace_cache
 
 from service.errors import ServiceError
 
 _Scope = Any
-_Item = tuple[Any, FunctionTrace | None]
 
 TRACE_OPTION: Final = "trace"
 """Where a message carries its trace, among its options."""
 
-_SPANS: Final = {"Ledger": "group commit", "IndexReader": "ranks", "TopFeed": "top"}
 _FLUSH_SECONDS: Final = 2.5
 _EVENT_STREAM: Final = b"text/event-stream"
+_OUR_FAULT: Final = 500
 
 _origin: ContextVar[dict[str, str] | None] = ContextVar("origin", default=None)
-
-
-def start() -> None:
-    """Hook into what waits together, and connect to New Relic beside the start of the process."""
-    wrap_function_wrapper("service.batching", "Batcher.__init__", _trace_batches)
-    wrap_function_wrapper("service.batching", "Batcher.put", _trace_waiting)
-    wrap_function_wrapper("service.backends.refresh_signal", "RefreshSignal._send", _leave_trace)
-    agent.register_application()
-
-
-async def stop() -> None:
-    """Send what is left. An API process ends by its signal, where nothing else would."""
-    await asyncio.to_thread(agent.shutdown_agent, _FLUSH_SECONDS)
 
 
 def note_failure(error: Exception) -> None:
@@ -55,11 +41,37 @@ def note_failure(error: Exception) -> None:
     agent.notice_error(error, attributes=attributes)
 
 
+class Agent:
+    """New Relic beside the application: each method is called where its event happens."""
+
+    def __init__(self) -> None:
+        """Connect beside the start of the process."""
+        self.tracer = BatchTracer()
+        self.trace_messages = TraceMessages()
+        self.name_transactions = NamedTransactions
+        agent.register_application()
+
+    async def stop(self) -> None:
+        """Send what is left. An API process ends by its signal, where nothing else would."""
+        await asyncio.to_thread(agent.shutdown_agent, _FLUSH_SECONDS)
+
+    def note_failure(self, error: Exception) -> None:
+        """Count an error that is answered with 500 or more."""
+        # The framework's own errors have a status code, a bug of ours has none.
+        status = getattr(error, "status", getattr(error, "status_code", _OUR_FAULT))
+        if status >= _OUR_FAULT:
+            note_failure(error)
+
+    async def note_failed_request(self, error: Exception, _: _Scope) -> None:
+        """Count an error that a route raised; a coroutine, so that it runs in the request."""
+        self.note_failure(error)
+
+
 class NamedTransactions:
     """Names each request by the template of its route: a million players are one.
 
-    What the gate refuses has none yet, and what is nowhere never gets one. An event stream counts
-    until it begins; its end says nothing.
+    A request that is refused ahead of the routes has none yet, and an address that is nowhere never
+    gets one. An event stream counts until it begins; its end says nothing.
     """
 
     def __init__(self, inside: Any) -> None:
@@ -113,51 +125,41 @@ def _describe_trace() -> dict[str, str]:
     return dict(headers)
 
 
-def _trace_batches(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
-    run, *rest = args
-    wrapped(_run_in_trace(run), *rest, **kwargs)
+class BatchTracer:
+    """Shows in the traces of requests what they wait for together: a `batching.Tracer`."""
 
+    @contextmanager
+    def waiting(self, name: str) -> Iterator[FunctionTrace | None]:
+        """Wait in a span of the request's trace."""
+        transaction = agent.current_transaction()
+        if transaction is None:
+            yield None
+            return
+        # Decided here and not at the end, so that a batch can tell which trace will be kept.
+        transaction._make_sampling_decision()  # noqa: SLF001 - the agent has no public call for it
+        trace = FunctionTrace(name, group="Wait")
+        trace.__enter__()
+        try:
+            yield trace
+        finally:
+            # Without the error: a player who is unknown is no failure of ours.
+            trace.__exit__(None, None, None)
 
-def _run_in_trace(
-    run: Callable[[list[Any]], Awaitable[Sequence[Any]]],
-) -> Callable[[list[_Item]], Awaitable[Sequence[Any]]]:
-    """Have a batch run in the trace of one of those who wait for it."""
-
-    async def run_batch(batch: list[_Item]) -> Sequence[Any]:
-        items = [item for item, _ in batch]
-        traces = [trace for _, trace in batch if trace is not None]
+    @contextmanager
+    def running(self, spans: Sequence[FunctionTrace | None]) -> Iterator[None]:
+        """Run a batch in the trace of one of those who wait for it."""
+        traces = [trace for trace in spans if trace is not None]
         if not traces:
-            return await run(items)
+            yield
+            return
         chosen = next((trace for trace in traces if trace.transaction.sampled), traces[0])
         with ContextOf(trace=chosen):
-            chosen.add_custom_attribute("batch.size", len(batch))
-            agent.record_custom_metric(f"Custom/{chosen.name}/BatchSize", len(batch))
+            chosen.add_custom_attribute("batch.size", len(spans))
+            agent.record_custom_metric(f"Custom/{chosen.name}/BatchSize", len(spans))
             # What the batch starts inherits it: the wake-up is sent after the answers.
             _origin.set(_describe_trace())
-            return await run(items)
+            yield
 
-    run_batch.__qualname__ = run.__qualname__
-    return run_batch
-
-
-async def _trace_waiting(wrapped: Any, instance: Any, args: Any, _: Any) -> Any:
-    (item,) = args
-    transaction = agent.current_transaction()
-    if transaction is None:
-        return await wrapped((item, None))
-    # Decided here and not at the end, so that a batch can tell which trace will be kept.
-    transaction._make_sampling_decision()  # noqa: SLF001
-    owner = instance._run.__qualname__.partition(".")[0]  # noqa: SLF001
-    trace = FunctionTrace(_SPANS.get(owner, owner), group="Wait")
-    trace.__enter__()
-    try:
-        return await wrapped((item, trace))
-    finally:
-        # Without the error: a player who is unknown is no failure of ours.
-        trace.__exit__(None, None, None)
-
-
-async def _leave_trace(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
-    """Send the wake-up outside of the submit's trace, which ends before it does."""
-    trace_cache().task_stop(asyncio.current_task())
-    await wrapped(*args, **kwargs)
+    def leave(self) -> None:
+        """End the current task's part in the trace that it was started in."""
+        trace_cache().task_stop(asyncio.current_task())

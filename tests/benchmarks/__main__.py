@@ -1,27 +1,28 @@
 """The benchmark: `uv run python -m tests.benchmarks`."""
 
-import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import uvloop
 from rich.console import Console
 
 from tests.benchmarks.board_rows import describe_populate, measure_memory, measure_restart
 from tests.benchmarks.chart import write_chart
-from tests.benchmarks.context import Context
-from tests.benchmarks.freshness_row import measure_freshness
+from tests.benchmarks.compare import WORKS, compare_checkouts, print_comparisons
+from tests.benchmarks.freshness import measure_freshness
 from tests.benchmarks.growth_row import measure_growth
-from tests.benchmarks.load import name_generator
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.report import describe_machine, print_results, write_json
-from tests.benchmarks.results import Results
+from tests.benchmarks.results import Context, Results
 from tests.benchmarks.stack import run_stack, stop_on_termination
 from tests.benchmarks.standings_rows import NAMES as STANDINGS_NAMES
 from tests.benchmarks.standings_rows import measure_standings
+from tests.benchmarks.traffic import name_generator
 from tests.benchmarks.traffic_rows import measure_reads, measure_submits
 
 ROWS = (
@@ -46,8 +47,14 @@ _CHECKED_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes")
 @click.option("--sessions", type=click.IntRange(min=1_000), help="Size of the ledger.")
 @click.option("--processes", type=click.IntRange(1, 64), help="API processes.  [default: 2]")
 @click.option("--rounds", type=click.IntRange(1, 100), help="Repetitions.  [default: 3]")
+@click.option("--seconds", type=click.IntRange(1, 600), help="Of one load.  [default: 6]")
 @click.option("--quick", is_flag=True, help="Two minutes, a small board: not for budgets.")
 @click.option("--only", multiple=True, type=click.Choice(ROWS), help="Rows to measure.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    help=f"Another checkout, with its .venv: compare {', '.join(WORKS)} in turns.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all results.")
 def main(
     *,
@@ -55,8 +62,10 @@ def main(
     sessions: int | None,
     processes: int | None,
     rounds: int | None,
+    seconds: int | None,
     quick: bool,
     only: tuple[str, ...],
+    against: Path | None,
     json_path: Path | None,
 ) -> None:
     """Measure every budget of the design against its reference, on a stack of its own."""
@@ -68,13 +77,24 @@ def main(
         sessions=sessions or size * usual.sessions // usual.players,
         processes=processes or usual.processes,
         rounds=rounds or usual.rounds,
+        seconds=seconds or usual.seconds,
         growth_players=(*(least for least in usual.growth_players if least < size), size),
     )
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     stop_on_termination()
-    results, facts = asyncio.run(_run(plan, only or ROWS, console))
+    console.print(f"Closed loops from {name_generator()}")
+    if against is not None:
+        works = [work for work in WORKS if work in (only or WORKS)]
+        if not works or json_path:
+            raise click.UsageError(f"--against is about {', '.join(WORKS)}, and without --json")
+        with _reporting(console) as say:
+            comparisons = uvloop.run(compare_checkouts(against, plan, works, say))
+        print_comparisons(console, comparisons, "this checkout", str(against))
+        return
+    with _reporting(console) as say:
+        results, facts = uvloop.run(_run(plan, only or ROWS, say))
     print_results(console, results, plan)
     if json_path:
         write_json(json_path, results, plan, facts)
@@ -82,29 +102,35 @@ def main(
         write_chart(CHART, results.growth)
 
 
+@contextmanager
+def _reporting(console: Console) -> Iterator[Callable[[str], None]]:
+    """Give a function that tells the person who waits what is going on."""
+    with console.status("starting") as status:
+
+        def say(what: str) -> None:
+            status.update(what)
+            if not console.is_terminal:
+                click.echo(f"{time.strftime('%H:%M:%S')} {what}", err=True)
+
+        yield say
+
+
 async def _run(
-    plan: Plan, names: Collection[str], console: Console
+    plan: Plan, names: Collection[str], say: Callable[[str], None]
 ) -> tuple[Results, dict[str, Any]]:
     """Measure the rows asked for."""
     results = Results()
     facts = describe_machine() | {"load_from": name_generator()}
-    with console.status("starting") as status:
-        async with run_stack(plan.processes) as stack:
-            facts |= await stack.read_settings(*_CHECKED_SETTINGS)
-            assert facts["fsync"] == "on"
-
-            def say(what: str) -> None:
-                status.update(what)
-                if not console.is_terminal:
-                    click.echo(f"{time.strftime('%H:%M:%S')} {what}", err=True)
-
-            say(f"populating {plan.players:,} players, {plan.sessions:,} sessions")
-            seconds = await stack.populate(plan.players, plan.sessions)
-            target = await stack.find_target()
-            context = Context(plan, stack, target, results, say)
-            if "populate" in names:
-                results.rows.append(describe_populate(seconds, plan.players, plan.sessions))
-            await _measure(context, names)
+    async with run_stack(plan.processes) as stack:
+        facts |= await stack.read_settings(*_CHECKED_SETTINGS)
+        assert facts["fsync"] == "on"
+        say(f"populating {plan.players:,} players, {plan.sessions:,} sessions")
+        seconds = await stack.populate(plan.players, plan.sessions)
+        target = await stack.find_target()
+        context = Context(plan, stack, target, results, say)
+        if "populate" in names:
+            results.rows.append(describe_populate(seconds, plan.players, plan.sessions))
+        await _measure(context, names)
     return results, facts
 
 
@@ -114,11 +140,11 @@ async def _measure(context: Context, names: Collection[str]) -> None:
     if "memory" in names:
         rows.append(await measure_memory(context))
     if "top" in names:
-        rows.append(await measure_reads(context, "top"))
+        rows.extend(await measure_reads(context, "top"))
     if "rank" in names:
-        rows.append(await measure_reads(context, "rank"))
+        rows.extend(await measure_reads(context, "rank"))
     if "submit" in names:
-        rows.append(await measure_submits(context))
+        rows.extend(await measure_submits(context))
     if "freshness" in names:
         rows.extend(await measure_freshness(context))
     standings = [name for name in names if name in STANDINGS_NAMES]
@@ -127,7 +153,7 @@ async def _measure(context: Context, names: Collection[str]) -> None:
     if "restart" in names:
         rows.append(await measure_restart(context))
     if "growth" in names:
-        rows.append(await measure_growth(context))
+        rows.extend(await measure_growth(context))
 
 
 if __name__ == "__main__":

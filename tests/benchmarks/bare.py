@@ -12,12 +12,12 @@ from litestar.datastructures import State
 
 from service.api import __main__ as api
 from service.lifecycle import Closing
-from tests.benchmarks.requests import TOP_PATH
+from tests.benchmarks.traffic import TOP_PATH
 
 
 def create_bare_app(size: int) -> Litestar:
-    """Return an application that answers `size` bytes."""
-    body = b"x" * size
+    """Return an application that answers `size` bytes of an empty leaderboard."""
+    body = b'{"leaderboard":[]}'.ljust(size)
 
     @get(TOP_PATH, media_type=MediaType.JSON)
     async def answer() -> bytes:

@@ -10,10 +10,9 @@ import httpx
 
 from service.backends.redis import SeasonKeys
 from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
-from tests.benchmarks.context import Context
-from tests.benchmarks.requests import RANK_PATH
-from tests.benchmarks.results import Budget, Row, Series
+from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.stack import Stack
+from tests.benchmarks.traffic import RANK_PATH
 from tests.support.waiting import wait_until
 
 _PLAYERS_ASKED = 20
@@ -50,7 +49,7 @@ def describe_populate(seconds: float, players: int, sessions: int) -> Row:
 
 async def measure_memory(context: Context) -> Row:
     """Measure what Valkey keeps for a player: the index, and beside it the names."""
-    redis = context.stack.servers.redis
+    redis = context.stack.connections.redis
     keys = SeasonKeys.of(await _find_season(context))
     players = await redis.zcard(keys.index)
     index_bytes = await redis.memory_usage(keys.index, samples=0)
@@ -140,14 +139,14 @@ async def _time_restart(
 
 async def _find_expected_ranks(context: Context) -> list[tuple[int, int, int]]:
     target = context.target
-    players = random.sample(range(target.first_player, target.last_player + 1), 2 * _PLAYERS_ASKED)
-    rows = await context.stack.servers.database.fetch(
+    players = random.sample(target.players, 2 * _PLAYERS_ASKED)
+    rows = await context.stack.connections.database.fetch(
         _EXPECTED_RANKS, await _find_season(context), players
     )
     return [(row["player_id"], row["score"], row["rank"]) for row in rows][:_PLAYERS_ASKED]
 
 
 async def _find_season(context: Context) -> int:
-    season = await context.stack.servers.database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
+    season = await context.stack.connections.database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
     assert season is not None
     return int(season["season_id"])

@@ -1,13 +1,24 @@
 """Processor time by what a process is for; on a noisy machine steadier than throughput."""
 
 import resource
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 import psutil
 
+FindProcesses: TypeAlias = Callable[[], Iterable[psutil.Process]]
+
 GENERATOR = "generator"
-"""The role of the programs that put load on the servers."""
+"""The role of this process and the programs it runs, which put load on the servers."""
+
+
+class Cost(NamedTuple):
+    """What something took: time on the clock, and of the processors in all parts together."""
+
+    seconds: float
+    processor_seconds: float
 
 
 def find_family(pid: int) -> list[psutil.Process]:
@@ -58,21 +69,31 @@ def read_processor_seconds(processes: Iterable[psutil.Process]) -> dict[str, flo
 
 
 class ProcessorMeter:
-    """Measures from its making on: servers by role, and the programs that put load on them."""
+    """Measures from its making on: servers by role, and what puts load on them."""
 
-    def __init__(self, find_processes: Callable[[], Iterable[psutil.Process]]) -> None:
+    def __init__(self, find_processes: FindProcesses) -> None:
         self._find_processes = find_processes
+        self._started_at = time.perf_counter()
         self._before = self._read()
 
     def divide(self, answers: int) -> dict[str, float]:
         """Return the microseconds that each answer took, by role."""
         if answers == 0:
             return {}
+        return {role: 1e6 * seconds / answers for role, seconds in self._measure().items()}
+
+    def read(self) -> Cost:
+        """Return what was used so far; here the servers' work is partly done by this process."""
+        seconds = time.perf_counter() - self._started_at
+        return Cost(seconds, sum(self._measure().values()))
+
+    def _measure(self) -> dict[str, float]:
         now = self._read()
-        return {role: 1e6 * (now[role] - self._before.get(role, 0.0)) / answers for role in now}
+        return {role: now[role] - self._before.get(role, 0.0) for role in now}
 
     def _read(self) -> dict[str, float]:
-        ours = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return read_processor_seconds(self._find_processes()) | {
-            GENERATOR: ours.ru_utime + ours.ru_stime
+            GENERATOR: own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         }

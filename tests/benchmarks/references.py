@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +17,15 @@ from pathlib import Path
 import httpx
 import psutil
 
+from dashboard.simulation.reports.histogram import LatencyHistogram
+from dashboard.simulation.reports.report import LatencySummary
 from service.backends.database import Database
 from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
 from service.local.embedded.processes import spawn
 from service.local.supervisor.listener import bind_listener, find_url
-from tests.benchmarks.latencies import find_percentile
-from tests.benchmarks.load import LoadResult, run_program
-from tests.benchmarks.processor_time import ProcessorMeter, find_family
-from tests.benchmarks.requests import TOP_PATH, Target
+from tests.benchmarks.processor_time import Cost, ProcessorMeter, find_family
 from tests.benchmarks.stack import Stack
+from tests.benchmarks.traffic import TOP_PATH, LoadResult, Target, run_program
 
 _SQL = Path(__file__).with_name("sql")
 _INSERT_SESSION = _SQL / "insert_session.sql"
@@ -104,7 +103,7 @@ class InsertBenchmark:
 
     async def prepare(self) -> None:
         """Make the table and fill it with the ledger's rows."""
-        database = self._stack.servers.database
+        database = self._stack.connections.database
         await create_equal_table(database, "game_session", "benchmark_session")
         async with database.connect() as connection:
             await connection.execute(
@@ -118,7 +117,7 @@ class InsertBenchmark:
 
     async def drop(self) -> None:
         """Drop the table."""
-        await self._stack.servers.database.fetch("DROP TABLE IF EXISTS benchmark_session")
+        await self._stack.connections.database.fetch("DROP TABLE IF EXISTS benchmark_session")
 
     async def find_best_clients(self, seconds: int) -> int:
         """Return the number of clients that inserts most."""
@@ -138,15 +137,15 @@ class InsertBenchmark:
                 *("--log", "--log-prefix", f"{folder}/log", "--sampling-rate", "0.1"),
                 self._stack.database_url,
             )
-            latencies_ms = sorted(_read_latencies_ms(Path(folder)))
+            latencies = _read_latencies(Path(folder))
         answers = int(_find_figure(output, r"actually processed: (\d+)"))
         return LoadResult(
             connections=clients,
             seconds=answers / _find_figure(output, r"tps = ([\d.]+)"),
             answers=answers,
             errors=int(_find_figure(output, r"failed transactions: (\d+)")),
-            p50_ms=find_percentile(latencies_ms, 50),
-            p99_ms=find_percentile(latencies_ms, 99),
+            p50_ms=latencies.p50_ms,
+            p99_ms=latencies.p99_ms,
             processor_us=meter.divide(answers),
         )
 
@@ -154,8 +153,9 @@ class InsertBenchmark:
 class Recomputation:
     """Deleting and recomputing every standing over the ledger, in one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, stack: Stack) -> None:
+        self._database = stack.connections.database
+        self._find_processes = stack.find_processes
 
     async def prepare(self) -> None:
         """Make the table and fill it, so that there is something to delete."""
@@ -166,22 +166,22 @@ class Recomputation:
         )
         await self.run()
 
-    async def run(self) -> float:
-        """Recompute; return how many seconds that took, commit included.
+    async def run(self) -> Cost:
+        """Recompute; return what that took, commit included.
 
         Vacuum clears away the dead rows afterwards, so that none of them slows down the next time.
         """
-        started_at = time.perf_counter()
+        meter = ProcessorMeter(self._find_processes)
         async with self._database.transaction() as connection:
             season = await connection.fetchval(FIND_OPEN_SEASON, GLOBAL_BOARD)
             await connection.execute("DELETE FROM benchmark_standing", timeout=_STATEMENT_SECONDS)
             await connection.execute(_RECOMPUTE_STANDINGS, season, timeout=_STATEMENT_SECONDS)
-        elapsed = time.perf_counter() - started_at
+        cost = meter.read()
         async with self._database.connect() as connection:
             await connection.execute(
                 "VACUUM ANALYZE benchmark_standing", timeout=_STATEMENT_SECONDS
             )
-        return elapsed
+        return cost
 
     async def drop(self) -> None:
         """Drop the table."""
@@ -205,11 +205,15 @@ async def create_equal_table(database: Database, table: str, equal: str) -> None
             await connection.execute(f"ALTER TABLE {equal} SET ({setting['setting']})")
 
 
-def _read_latencies_ms(folder: Path) -> Iterator[float]:
+def _read_latencies(folder: Path) -> LatencySummary:
     """Read pgbench's logs: client, number, microseconds, …"""
+    latencies = LatencyHistogram()
     for log in folder.iterdir():
         for line in log.read_text("utf-8").splitlines():
-            yield int(line.split()[2]) / 1000
+            latencies.record(int(line.split()[2]) / 1e6)
+    summary = latencies.summarize()
+    assert summary is not None
+    return summary
 
 
 def _find_figure(output: str, pattern: str) -> float:

@@ -30,7 +30,10 @@ def describe_machine() -> dict[str, Any]:
 
 def print_results(console: Console, results: Results, plan: Plan) -> None:
     """Print every table."""
-    console.print(_make_budget_table(results.rows, plan))
+    for processor in (True, False):
+        rows = [row for row in results.rows if row.processor is processor]
+        if rows:
+            console.print(_make_budget_table(rows, plan, processor=processor))
     for row in results.rows:
         for note in row.notes:
             console.print(f"  {row.name}: {note}")
@@ -74,10 +77,11 @@ def format_series(series: Series | None, unit: str = "") -> str:
     return text
 
 
-def _make_budget_table(rows: list[Row], plan: Plan) -> Table:
+def _make_budget_table(rows: list[Row], plan: Plan, *, processor: bool) -> Table:
+    measure = "Processor time of all parts" if processor else "Throughput, time and size"
     size = f"{plan.players:,} players, {plan.sessions:,} sessions, {plan.processes} API processes"
     caveat = "" if plan.is_for_budgets() else "  NOT FOR BUDGETS: not the board they are about"
-    table = Table(title=f"Budgets: {size}.{caveat}", title_justify="left", box=SIMPLE)
+    table = Table(title=f"{measure}: {size}.{caveat}", title_justify="left", box=SIMPLE)
     for heading in ("what", "figure", "reference", "ratio", "budget", "met"):
         table.add_column(heading, justify="left" if heading in {"what", "met"} else "right")
     for row in rows:
@@ -87,7 +91,7 @@ def _make_budget_table(rows: list[Row], plan: Plan) -> Table:
             format_series(row.figure, row.unit),
             f"{reference}\n{row.reference_what}" if row.reference else _NOTHING,
             format_series(row.ratio),
-            _describe_budget(row.budget, row.unit),
+            _describe_budget(row.budget, row.unit) if row.budget else _NOTHING,
             {True: "✓", False: "✗", None: _NOTHING}[row.is_met()],
         )
     return table

@@ -1,11 +1,14 @@
-"""What was measured: series, rows against their budgets, and tables of load."""
+"""What was measured: series, rows against their budgets, tables of load; and where it is kept."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.benchmarks.load import LoadResult
+from tests.benchmarks.plan import Plan
+from tests.benchmarks.processor_time import Cost
+from tests.benchmarks.stack import Stack
+from tests.benchmarks.traffic import LoadResult, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +43,27 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the budgets. Without a `figure` there is nothing to measure yet: `notes` say so.
+    """One measured figure, against its reference and its budget where it has them.
 
-    `ratio` is the one that the budget is about, whichever way round.
+    `ratio` is the one that the budget is about, whichever way round. Rows of `processor` time come
+    first: other work on the machine moves them least.
     """
 
     name: str
     what: str
     unit: str
-    budget: Budget
-    figure: Series | None = None
+    figure: Series
+    budget: Budget | None = None
     reference: Series | None = None
     reference_what: str = ""
     ratio: Series | None = None
     notes: tuple[str, ...] = ()
+    processor: bool = False
 
     def is_met(self) -> bool | None:
-        """Tell whether the median keeps to the budget; None where nothing was measured."""
+        """Tell whether the median keeps to the budget; None without one."""
+        if self.budget is None:
+            return None
         measured = self.ratio if self.budget.of == "ratio" else self.figure
         if measured is None:
             return None
@@ -113,3 +120,53 @@ class GrowthPoint:
     refresh_ms: Series
     rank_p50_ms: Series
     rank_p99_ms: Series
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every measurement is handed: the populated stack, the plan, and the results so far."""
+
+    plan: Plan
+    stack: Stack
+    target: Target
+    results: Results
+    say: Callable[[str], None]
+    """Tells the person who waits what is going on."""
+
+
+def compare_costs(
+    name: str,
+    what: str,
+    costs: Sequence[Cost],
+    references: Sequence[Cost],
+    *,
+    reference_what: str,
+    is_speed_up: bool,
+    time_budget: Budget,
+    processor_budget: Budget | None = None,
+    notes: tuple[str, ...] = (),
+) -> list[Row]:
+    """Return a row of processor time and one of time; a speed-up is how often the figure fits."""
+    rows = []
+    for processor, budget in ((True, processor_budget), (False, time_budget)):
+        figure, reference = (
+            Series.of(
+                [1000 * (cost.processor_seconds if processor else cost.seconds) for cost in some]
+            )
+            for some in (costs, references)
+        )
+        rows.append(
+            Row(
+                name=name,
+                what=what,
+                unit="ms",
+                figure=figure,
+                budget=budget,
+                reference=reference,
+                reference_what=reference_what,
+                ratio=reference.over(figure) if is_speed_up else figure.over(reference),
+                notes=() if processor else notes,
+                processor=processor,
+            )
+        )
+    return rows

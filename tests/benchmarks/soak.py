@@ -4,36 +4,154 @@ Samples are taken all along. At the end the audit must find no difference.
 """
 
 import asyncio
+import statistics
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import click
+import psutil
+import uvloop
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.freshness_row import run_open_loop
+from dashboard.simulation.reports.presentation import describe_shortfall, format_ms, summarize_run
+from dashboard.simulation.workload.plan import Mix
+from tests.benchmarks.freshness import SteadyLoad, run_steadily
 from tests.benchmarks.plan import FULL
-from tests.benchmarks.samples import WATCHED_TABLES, Sample, judge, take_sample
+from tests.benchmarks.processor_time import name_role
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
 
 _WIDTH_OF_FILES = 150
 
+_MEGABYTE = 1024 * 1024
+WATCHED_TABLES = ("pending_session", "standing", "refresh_state", "season")
+
+# What a flat line may do. Memory is a process's own, without what it shares.
+_MEMORY_GROWTH = 0.05
+_MEMORY_SLACK_MB = 8.0
+_SIZE_GROWTH = 0.10
+_SIZE_SLACK_MB = 8.0
+_BACKLOG_SECONDS = 2.0
+
+_READ_TABLES = """
+    SELECT
+        relname AS name,
+        n_dead_tup AS dead,
+        autovacuum_count AS autovacuums,
+        pg_total_relation_size(relid) / 1048576.0 AS megabytes
+    FROM pg_stat_user_tables
+    WHERE relname = ANY ($1)
+"""
+_READ_BACKLOG = "SELECT count(*) FROM pending_session"
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """One table at one moment."""
+
+    dead: int
+    autovacuums: int
+    megabytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The whole stack at one moment."""
+
+    seconds: float
+    memory_mb: dict[str, float]
+    backlog: int
+    tables: dict[str, TableState]
+
+
+async def take_sample(stack: Stack, seconds: float) -> Sample:
+    """Look at every process and every table that turns over."""
+    database = stack.connections.database
+    rows = await database.fetch(_READ_TABLES, list(WATCHED_TABLES))
+    (backlog,) = await database.fetch(_READ_BACKLOG)
+    return Sample(
+        seconds=seconds,
+        memory_mb=await asyncio.to_thread(_read_memory, stack),
+        backlog=backlog["count"],
+        tables={
+            row["name"]: TableState(row["dead"], row["autovacuums"], float(row["megabytes"]))
+            for row in rows
+        },
+    )
+
+
+def _read_memory(stack: Stack) -> dict[str, float]:
+    """Return the megabytes of each process of ours, and of all of PostgreSQL's together."""
+    memory: dict[str, float] = {}
+    for process in stack.find_processes():
+        role = name_role(process)
+        try:
+            megabytes = process.memory_full_info().uss / _MEGABYTE
+        except psutil.NoSuchProcess:
+            continue
+        # PostgreSQL's come and go; what they share is not in any one's own memory.
+        name = role if role in {"PostgreSQL", "Valkey"} else f"{role} {process.pid}"
+        memory[name] = memory.get(name, 0.0) + megabytes
+    return memory
+
+
+def judge(samples: Sequence[Sample], load: SteadyLoad, submits: float) -> list[str]:
+    """Return what is wrong; nothing where everything stayed flat."""
+    # The first third fills pools and caches.
+    judged = samples[len(samples) // 3 :]
+    half = len(judged) // 2
+    early, late = judged[:half], judged[half:]
+    wrong = [*_judge_memory(early, late), *_judge_tables(early, late), *_judge_answers(load)]
+    if len({frozenset(sample.memory_mb) for sample in samples}) > 1:
+        wrong.append("a process ended or was started in the middle")
+    backlog = statistics.median(sample.backlog for sample in late)
+    if backlog > submits * _BACKLOG_SECONDS:
+        wrong.append(f"{backlog:,.0f} sessions were pending at most times")
+    return wrong
+
+
+def _judge_memory(early: Sequence[Sample], late: Sequence[Sample]) -> Iterator[str]:
+    for name in late[-1].memory_mb:
+        before, after = (
+            statistics.median(sample.memory_mb.get(name, 0.0) for sample in part)
+            for part in (early, late)
+        )
+        if after > before * (1 + _MEMORY_GROWTH) + _MEMORY_SLACK_MB:
+            yield f"memory of {name} grew from {before:.0f} to {after:.0f} MB"
+
+
+def _judge_tables(early: Sequence[Sample], late: Sequence[Sample]) -> Iterator[str]:
+    for name in WATCHED_TABLES:
+        before, after = (
+            max(sample.tables[name].megabytes for sample in part) for part in (early, late)
+        )
+        if after > before * (1 + _SIZE_GROWTH) + _SIZE_SLACK_MB:
+            yield f"{name} grew from {before:.0f} to {after:.0f} MB"
+
+
+def _judge_answers(load: SteadyLoad) -> Iterator[str]:
+    shortfall = describe_shortfall(load.report)
+    if shortfall:
+        yield shortfall
+    for read, probes in load.probes.items():
+        if probes.failures:
+            yield f"probes of {read}: {probes.failures}"
+
 
 async def soak(
     stack: Stack, *, minutes: float, submits: float, reads: float, interval_seconds: float
-) -> tuple[list[Sample], dict[str, Any]]:
-    """Load the stack for so long; return the samples and the figures of the load."""
+) -> tuple[list[Sample], SteadyLoad]:
+    """Load the stack for so long; return the samples and what came of the load."""
     target = await stack.find_target()
     load = asyncio.create_task(
-        run_open_loop(
+        run_steadily(
             target,
             seconds=minutes * 60,
-            submits=submits,
-            ranks=reads / 2,
-            tops=reads / 2,
-            probes=1,
+            rate=submits + reads,
+            mix=Mix(submit=submits, top=reads / 2, rank=reads / 2),
+            probes_a_second=1,
         )
     )
     samples = []
@@ -78,28 +196,16 @@ def print_samples(console: Console, samples: Sequence[Sample]) -> None:
     console.print(table)
 
 
-def print_load(console: Console, figures: dict[str, Any]) -> None:
-    """Print what came of the requests."""
-    table = Table(
-        title="Requests, latency from when each was due; probes, from a submit to its being seen",
-        title_justify="left",
-        box=SIMPLE,
-    )
-    for heading in ("what", "answers", "p50 ms", "p90 ms", "p99 ms", "max ms"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    lines = [(kind, stream["answers"], stream) for kind, stream in figures["streams"].items()]
-    lines += [
-        (f"probes of {read}", probes["probes"], probes)
-        for read, probes in figures["probes"].items()
-    ]
-    lines.append(("the generator's lag", 0, figures["lag"]))
-    for what, answers, latencies in lines:
-        table.add_row(
-            what,
-            f"{answers:,}" if answers else "",
-            *(f"{latencies[name]:,.1f}" for name in ("p50_ms", "p90_ms", "p99_ms", "max_ms")),
+def print_load(console: Console, load: SteadyLoad) -> None:
+    """Print what came of the requests, and how fresh the reads were."""
+    console.print(summarize_run(load.report))
+    for read, probes in load.probes.items():
+        latency = probes.latency
+        console.print(
+            f"From a submit's answer until {read} showed it, {latency.count:,} times: "
+            f"p50 {format_ms(latency.p50_ms)}, p99 {format_ms(latency.p99_ms)}, "
+            f"max {format_ms(latency.max_ms)} ms"
         )
-    console.print(table)
 
 
 async def _run(
@@ -117,9 +223,8 @@ async def _run(
         async with run_stack(processes) as stack:
             status.update(f"populating {players:,} players, {sessions:,} sessions")
             await stack.populate(players, sessions)
-            before = await stack.count_sessions()
             status.update(f"{submits:g} submits and {reads:g} reads a second, {minutes:g} minutes")
-            samples, figures = await soak(
+            samples, load = await soak(
                 stack,
                 minutes=minutes,
                 submits=submits,
@@ -128,21 +233,15 @@ async def _run(
             )
             status.update("auditing")
             await stack.wait_until_quiet()
-            growth = await stack.count_sessions() - before
             try:
                 audit = await stack.run_command("audit")
                 wrong = []
             except RuntimeError as error:
                 audit, wrong = str(error), ["the audit found differences"]
-    wrong = judge(samples, figures, submits) + wrong
-    answers = figures["streams"]["submit"]["answers"]
-    probes = sum(probe["probes"] for probe in figures["probes"].values())
-    if growth != answers + probes:
-        wrong.append(f"{answers + probes:,} submits were answered, the ledger grew by {growth:,}")
+    wrong = judge(samples, load, submits) + wrong
     print_samples(console, samples)
-    print_load(console, figures)
+    print_load(console, load)
     console.print(audit.rstrip())
-    console.print(f"\n{answers + probes:,} submits answered, the ledger grew by {growth:,}")
     for line in wrong:
         console.print(f"✗ {line}")
     if not wrong:
@@ -173,7 +272,7 @@ def main(
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     stop_on_termination()
-    is_flat = asyncio.run(
+    is_flat = uvloop.run(
         _run(
             console,
             minutes=minutes,

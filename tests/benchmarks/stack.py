@@ -1,4 +1,7 @@
-"""A `leaderboard up` of our own: throw-away directory, free port, everything as in production."""
+"""A `leaderboard up` for the benchmark: throw-away directory, free port, all as in production.
+
+It may be that of another checkout, by its own console script.
+"""
 
 import asyncio
 import os
@@ -18,17 +21,18 @@ import psutil
 from service.backends.redis import MUTEX_KEY
 from service.local.embedded.processes import spawn
 from service.local.supervisor.instance import find_running
-from service.maintenance.connections import Servers, open_servers
+from service.maintenance.connections import Connections, open_connections
 from service.settings.settings import load_settings
 from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from tests.benchmarks.processor_time import find_family, name_role
-from tests.benchmarks.requests import Target
+from tests.benchmarks.traffic import Target
 from tests.support.waiting import wait_until
+
+OUR_CHECKOUT = Path(__file__).parents[2]
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
 _QUIET_SECONDS = 300.0
-_LEADERBOARD = (sys.executable, "-P", "-m", "service.commands.main")
 _NAMES_OF_SERVERS = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "LEADERBOARD_DATA_DIR")
 
 _IS_QUIET = """
@@ -51,11 +55,13 @@ _HAS_NO_AUTOVACUUM = """
 class Stack:
     """A running stack and the connections to its servers."""
 
+    leaderboard: Path
+    """The console script of its checkout."""
     data_dir: Path
     pid: int
     url: str
     database_url: str
-    servers: Servers
+    connections: Connections
 
     def find_processes(self, role: str | None = None) -> list[psutil.Process]:
         """Return its processes, or those of one role."""
@@ -65,7 +71,7 @@ class Stack:
     async def run_command(self, *arguments: str) -> str:
         """Run a `leaderboard` command on it; return what it printed, or fail with that."""
         process = await asyncio.create_subprocess_exec(
-            *_LEADERBOARD,
+            self.leaderboard,
             *arguments,
             "--data-dir",
             str(self.data_dir),
@@ -89,29 +95,23 @@ class Stack:
 
     async def find_target(self) -> Target:
         """Return where load goes and whom it is about."""
-        row = await self.servers.database.fetch_one("SELECT min(id), max(id) FROM player")
+        row = await self.connections.database.fetch_one("SELECT min(id), max(id) FROM player")
         assert row is not None
         return Target(self.url, row["min"], row["max"])
 
     async def read_settings(self, *names: str) -> dict[str, str]:
         """Return PostgreSQL's settings of these names, as our connection has them."""
-        rows = await self.servers.database.fetch(
+        rows = await self.connections.database.fetch(
             "SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name",
             list(names),
         )
         return {row["name"]: row["value"] for row in rows}
 
-    async def count_sessions(self) -> int:
-        """Return how many sessions the ledger holds."""
-        row = await self.servers.database.fetch_one("SELECT count(*) FROM game_session")
-        assert row is not None
-        return int(row["count"])
-
     async def wait_for_autovacuum(self) -> None:
         """Wait until no autovacuum runs."""
 
         async def has_finished() -> bool:
-            row = await self.servers.database.fetch_one(_HAS_NO_AUTOVACUUM)
+            row = await self.connections.database.fetch_one(_HAS_NO_AUTOVACUUM)
             assert row is not None
             return bool(row[0])
 
@@ -122,9 +122,9 @@ class Stack:
         """Wait until everything is folded and no statement or autovacuum runs."""
 
         async def is_quiet() -> bool:
-            if await self.servers.redis.exists(MUTEX_KEY):
+            if await self.connections.redis.exists(MUTEX_KEY):
                 return False
-            row = await self.servers.database.fetch_one(_IS_QUIET)
+            row = await self.connections.database.fetch_one(_IS_QUIET)
             assert row is not None
             return bool(row[0])
 
@@ -132,21 +132,21 @@ class Stack:
         assert quiet
 
     @asynccontextmanager
-    async def paused_worker(self) -> AsyncIterator[None]:
-        """Keep the worker and the scheduler from doing anything inside the block.
+    async def paused(self, *roles: str) -> AsyncIterator[None]:
+        """Keep worker or scheduler or both from doing anything inside the block.
 
         They are stopped while neither holds the writer lock.
         """
-        processes = [*self.find_processes("worker"), *self.find_processes("scheduler")]
+        processes = [process for role in roles for process in self.find_processes(role)]
         await self.wait_until_quiet()
-        async with hold_writer_lock(self.servers.database, wait_seconds=_QUIET_SECONDS):
+        async with hold_writer_lock(self.connections.database, wait_seconds=_QUIET_SECONDS):
             for process in processes:
                 process.suspend()
         try:
             # One that was just waiting for a lock has it now, and would keep it.
             async with (
-                hold_rerank_lock(self.servers.database, wait_seconds=1),
-                hold_writer_lock(self.servers.database, wait_seconds=1),
+                hold_rerank_lock(self.connections.database, wait_seconds=1),
+                hold_writer_lock(self.connections.database, wait_seconds=1),
             ):
                 pass
             yield
@@ -161,15 +161,18 @@ def stop_on_termination() -> None:
 
 
 @asynccontextmanager
-async def run_stack(processes: int) -> AsyncIterator[Stack]:
+async def run_stack(processes: int, checkout: Path = OUR_CHECKOUT) -> AsyncIterator[Stack]:
     """Run a stack inside the block; stop it and delete its data at the end."""
+    is_ours = checkout == OUR_CHECKOUT
+    scripts = Path(sys.executable).parent if is_ours else checkout / ".venv" / "bin"
+    leaderboard = scripts / "leaderboard"
     folder = Path(tempfile.mkdtemp(prefix="leaderboard-benchmark-"))
     data_dir = folder / "data"
     try:
         with (folder / "up.log").open("wb") as log:
             up = spawn(
                 [
-                    *(*_LEADERBOARD, "up", "--port", "0", "--processes", str(processes)),
+                    *(leaderboard, "up", "--port", "0", "--processes", str(processes)),
                     *("--data-dir", data_dir),
                 ],
                 environment=_clean_environment(),
@@ -177,7 +180,7 @@ async def run_stack(processes: int) -> AsyncIterator[Stack]:
                 output=log.fileno(),
             )
         try:
-            async with _connect(data_dir, up.pid) as stack:
+            async with _connect(leaderboard, data_dir, up.pid) as stack:
                 yield stack
         except AssertionError as error:
             error.add_note((folder / "up.log").read_text())
@@ -190,7 +193,7 @@ async def run_stack(processes: int) -> AsyncIterator[Stack]:
 
 
 @asynccontextmanager
-async def _connect(data_dir: Path, pid: int) -> AsyncIterator[Stack]:
+async def _connect(leaderboard: Path, data_dir: Path, pid: int) -> AsyncIterator[Stack]:
     instance = await wait_until(lambda: find_running(data_dir), seconds=_START_SECONDS)
     assert instance is not None
     async with httpx.AsyncClient(base_url=instance.url) as client:
@@ -211,8 +214,8 @@ async def _connect(data_dir: Path, pid: int) -> AsyncIterator[Stack]:
         # Nobody measures how long a refresh waits for company.
         refresh_interval_ms=0,
     )
-    async with open_servers(settings, application_name="leaderboard benchmark") as servers:
-        yield Stack(data_dir, pid, instance.url, instance.database_url, servers)
+    async with open_connections(settings, application_name="leaderboard benchmark") as servers:
+        yield Stack(leaderboard, data_dir, pid, instance.url, instance.database_url, servers)
 
 
 def _clean_environment() -> dict[str, str]:

@@ -1,182 +1,199 @@
-"""Rows about throughput: submits, tops and ranks over HTTP."""
+"""Rows about submits, tops and ranks over HTTP: processor time an answer, then answers a second."""
 
-import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 
 import httpx
-import psutil
 
-from tests.benchmarks.context import Context
-from tests.benchmarks.load import LoadResult, run_closed_loop, run_load
+from dashboard.simulation.reports.presentation import (
+    describe_comparison,
+    describe_count,
+    describe_shortfall,
+)
 from tests.benchmarks.plan import CONNECTIONS, HEADLINE_CONNECTIONS
+from tests.benchmarks.processor_time import FindProcesses
 from tests.benchmarks.references import InsertBenchmark, serve_bare_handler
-from tests.benchmarks.requests import TOP_PATH, Kind, Target
-from tests.benchmarks.results import Budget, LoadLine, Row, Series
+from tests.benchmarks.results import Budget, Context, LoadLine, Row, Series
+from tests.benchmarks.traffic import (
+    TOP_PATH,
+    AnyPlayers,
+    Kind,
+    LoadResult,
+    Target,
+    make_closed_run,
+    run_load,
+    simulate,
+)
 
 _OURS = "leaderboard"
 _WARM_UP_SECONDS = 1
+_CHECKED_SECONDS = 1
+_SUBMIT_ANSWER_BYTES = len(b'{"status":"success","session_id":5000000}')
 
-READS: dict[Kind, tuple[str, Budget]] = {
-    "top": ("`top`", Budget("ratio", least=0.9)),
-    "rank": ("`rank` of random players", Budget("ratio", least=0.7)),
+_WHATS: dict[Kind, str] = {
+    "submit": "durable submits over HTTP",
+    "top": "`top`",
+    "rank": "`rank` of random players",
 }
-SUBMIT = "durable submits over HTTP"
-SUBMIT_BUDGET = Budget("ratio", least=0.75)
+_PROCESSOR_BUDGETS = {"submit": Budget("ratio", most=1.2), "rank": Budget("ratio", most=1.2)}
+_THROUGHPUT_BUDGETS = {"submit": Budget("ratio", least=0.75), "top": Budget("ratio", least=0.9)}
 
 
-async def measure_reads(context: Context, kind: Kind) -> Row:
+class _Load:
+    """What is loaded, and what came of each run, by connections."""
+
+    def __init__(
+        self, what: str, target: Target, kind: Kind, find_processes: FindProcesses
+    ) -> None:
+        self.what = what
+        self.runs: dict[int, list[LoadResult]] = defaultdict(list)
+        self._target = target
+        self._kind = kind
+        self._find_processes = find_processes
+
+    @property
+    def headline(self) -> list[LoadResult]:
+        return self.runs[HEADLINE_CONNECTIONS]
+
+    async def run(self, connections: int, seconds: int) -> LoadResult:
+        return await run_load(
+            self._target,
+            self._kind,
+            connections=connections,
+            seconds=seconds,
+            find_processes=self._find_processes,
+        )
+
+    async def measure(self, connections: int, seconds: int) -> None:
+        self.runs[connections].append(await self.run(connections, seconds))
+
+    def list_lines(self, what: str) -> list[LoadLine]:
+        return [LoadLine.of(f"{what}: {self.what}", runs) for _, runs in sorted(self.runs.items())]
+
+
+async def measure_reads(context: Context, kind: Kind) -> list[Row]:
     """Measure one kind of read against the bare handler, round by round."""
-    plan = context.plan
-    what, budget = READS[kind]
+    plan, what = context.plan, _WHATS[kind]
     async with httpx.AsyncClient(base_url=context.target.url) as client:
         size = len((await client.get(TOP_PATH)).content)
-    bare_what = f"bare handler, {size} bytes"
-    runs: dict[tuple[str, int], list[LoadResult]] = defaultdict(list)
     await context.stack.wait_until_quiet()
     async with serve_bare_handler(plan.processes, size) as bare:
-        loads: Sequence[tuple[str, Target, Kind, Callable[[], list[psutil.Process]]]] = (
-            (bare_what, bare.target, "top", bare.find_processes),
-            (_OURS, context.target, kind, context.stack.find_processes),
-        )
-        for _, target, sent, find_processes in loads:
-            await run_load(
-                target,
-                sent,
-                connections=HEADLINE_CONNECTIONS,
-                seconds=_WARM_UP_SECONDS,
-                find_processes=find_processes,
-            )
+        reference = _Load(f"bare handler, {size} bytes", bare.target, "top", bare.find_processes)
+        ours = _Load(_OURS, context.target, kind, context.stack.find_processes)
+        for load in (reference, ours):
+            await load.run(HEADLINE_CONNECTIONS, _WARM_UP_SECONDS)
         for number in range(1, plan.rounds + 1):
             for connections in CONNECTIONS:
                 context.say(f"{what}: round {number}, {connections} connections")
-                for whose, target, sent, find_processes in loads:
-                    runs[whose, connections].append(
-                        await run_load(
-                            target,
-                            sent,
-                            connections=connections,
-                            seconds=plan.seconds,
-                            find_processes=find_processes,
-                        )
-                    )
-    for connections in CONNECTIONS:
-        for whose in (_OURS, bare_what):
-            line = LoadLine.of(f"{what}: {whose}", runs[whose, connections])
-            context.results.load.append(line)
-    figure = _throughput(runs[_OURS, HEADLINE_CONNECTIONS])
-    reference = _throughput(runs[bare_what, HEADLINE_CONNECTIONS])
-    return Row(
-        name=kind,
-        what=f"{what}, {HEADLINE_CONNECTIONS} connections",
-        unit="/s",
-        budget=budget,
-        figure=figure,
-        reference=reference,
-        reference_what=bare_what,
-        ratio=figure.over(reference),
-        notes=(
-            _compare_processor_time(
-                runs[_OURS, HEADLINE_CONNECTIONS], runs[bare_what, HEADLINE_CONNECTIONS]
-            ),
-            *_note_errors(runs[_OURS, connections] for connections in CONNECTIONS),
-        ),
+                for load in (reference, ours):
+                    await load.measure(connections, plan.seconds)
+    context.results.load += [*ours.list_lines(what), *reference.list_lines(what)]
+    return _make_rows(
+        kind,
+        ours.headline,
+        throughput=Series.of([run.per_second for run in reference.headline]),
+        throughput_what=reference.what,
+        processor=Series.of([run.server_us for run in reference.headline]),
+        processor_what=reference.what,
+        notes=_note_errors(ours.runs.values()),
     )
 
 
-async def measure_submits(context: Context) -> Row:
-    """Measure durable submits against pgbench, and compare the answers with the ledger."""
-    plan, stack = context.plan, context.stack
+async def measure_submits(context: Context) -> list[Row]:
+    """Measure durable submits against pgbench and a bare handler; compare with the ledger."""
+    plan, stack, what = context.plan, context.stack, _WHATS["submit"]
     inserts = InsertBenchmark(stack, context.target)
-    context.say(f"{SUBMIT}: making a table equal to the ledger")
+    context.say(f"{what}: making a table equal to the ledger")
     await inserts.prepare()
     await stack.wait_until_quiet()
-    context.say(f"{SUBMIT}: finding pgbench's best client count")
+    context.say(f"{what}: finding pgbench's best client count")
     clients = await inserts.find_best_clients(max(1, plan.seconds // 2))
-    run = partial(run_load, context.target, "submit", find_processes=stack.find_processes)
-    await run(connections=HEADLINE_CONNECTIONS, seconds=_WARM_UP_SECONDS)
+    inserted: list[LoadResult] = []
+    async with serve_bare_handler(plan.processes, _SUBMIT_ANSWER_BYTES) as bare:
+        handler = _Load("bare handler", bare.target, "top", bare.find_processes)
+        ours = _Load(_OURS, context.target, "submit", stack.find_processes)
+        for load in (handler, ours):
+            await load.run(HEADLINE_CONNECTIONS, _WARM_UP_SECONDS)
+        for number in range(1, plan.rounds + 1):
+            await stack.wait_until_quiet()
+            context.say(f"{what}: round {number}, pgbench with {clients} clients, bare handler")
+            inserted.append(await inserts.run(clients, plan.seconds))
+            await handler.measure(HEADLINE_CONNECTIONS, plan.seconds)
+            for connections in sorted(CONNECTIONS, key=lambda count: count != HEADLINE_CONNECTIONS):
+                context.say(f"{what}: round {number}, {connections} connections")
+                await ours.measure(connections, plan.seconds)
     await stack.wait_until_quiet()
-    sessions_before = await stack.count_sessions()
-    reference_runs: list[LoadResult] = []
-    runs: dict[int, list[LoadResult]] = defaultdict(list)
-    for number in range(1, plan.rounds + 1):
-        context.say(f"{SUBMIT}: round {number}, pgbench with {clients} clients")
-        reference_runs.append(await inserts.run(clients, plan.seconds))
-        for connections in sorted(CONNECTIONS, key=lambda count: count != HEADLINE_CONNECTIONS):
-            context.say(f"{SUBMIT}: round {number}, {connections} connections")
-            runs[connections].append(await run(connections=connections, seconds=plan.seconds))
-    await stack.wait_until_quiet()
-    notes = [
-        _compare_processor_time(runs[HEADLINE_CONNECTIONS], reference_runs),
-        _compare_with_ledger(
-            [result for some in runs.values() for result in some],
-            await stack.count_sessions() - sessions_before,
-        ),
-        await _count_exactly(context),
-        *_note_errors(runs.values()),
-    ]
+    checked = await _check_ledger(context)
     await inserts.drop()
-    reference_what = f"pgbench INSERT, {clients} clients"
-    for connections in CONNECTIONS:
-        line = LoadLine.of(f"submit: {_OURS}", runs[connections])
-        context.results.load.append(line)
-    context.results.load.append(LoadLine.of(f"submit: {reference_what}", reference_runs))
-    figure, reference = _throughput(runs[HEADLINE_CONNECTIONS]), _throughput(reference_runs)
-    return Row(
-        name="submit",
-        what=f"{SUBMIT}, {HEADLINE_CONNECTIONS} connections",
-        unit="/s",
-        budget=SUBMIT_BUDGET,
-        figure=figure,
-        reference=reference,
-        reference_what=reference_what,
-        ratio=figure.over(reference),
-        notes=tuple(notes),
-    )
-
-
-def _compare_with_ledger(runs: Sequence[LoadResult], growth: int) -> str:
-    """Say whether the ledger grew by what was answered.
-
-    wrk hangs up at the end of a run: what it had sent by then is recorded without an answer.
-    """
-    answers = sum(run.answers for run in runs)
-    most = answers + sum(run.connections for run in runs)
-    verdict = "as it must be" if answers <= growth <= most else "WRONG"
-    return (
-        f"{answers:,} answered with 200, the ledger grew by {growth:,} "
-        f"(up to {most - answers:,} more were under way when a run ended): {verdict}"
-    )
-
-
-async def _count_exactly(context: Context) -> str:
-    """Submit with the generator that waits for every answer, and compare."""
-    stack = context.stack
-    before = await stack.count_sessions()
-    result = await run_closed_loop(
-        context.target,
+    pgbench = f"pgbench INSERT, {clients} clients"
+    context.results.load += [
+        *ours.list_lines("submit"),
+        *handler.list_lines("submit"),
+        LoadLine.of(f"submit: {pgbench}", inserted),
+    ]
+    return _make_rows(
         "submit",
-        connections=HEADLINE_CONNECTIONS,
-        seconds=1,
-        find_processes=stack.find_processes,
-    )
-    growth = await stack.count_sessions() - before
-    verdict = "equal" if growth == result.answers else "WRONG"
-    return f"with every answer waited for: {result.answers:,} and {growth:,}, {verdict}"
-
-
-def _compare_processor_time(runs: Sequence[LoadResult], references: Sequence[LoadResult]) -> str:
-    """Say what an answer takes of the servers; where processors are scarce, this is the ratio."""
-    ours, theirs = (statistics.median(run.server_us for run in some) for some in (runs, references))
-    return (
-        f"processor time of the servers an answer: {ours:.0f} µs, reference {theirs:.0f} µs, "
-        f"ratio {theirs / ours:.2f}"
+        ours.headline,
+        throughput=Series.of([run.per_second for run in inserted]),
+        throughput_what=pgbench,
+        processor=Series.of(
+            [
+                insert.server_us + answer.server_us
+                for insert, answer in zip(inserted, handler.headline, strict=True)
+            ]
+        ),
+        processor_what=f"bare handler + {pgbench}",
+        notes=(checked, *_note_errors(ours.runs.values())),
     )
 
 
-def _throughput(runs: Sequence[LoadResult]) -> Series:
-    return Series.of([run.per_second for run in runs])
+async def _check_ledger(context: Context) -> str:
+    """Submit with the simulator, which waits for every answer, and compare with the ledger."""
+    options = make_closed_run("submit", HEADLINE_CONNECTIONS, _CHECKED_SECONDS)
+    players = AnyPlayers(context.target.players)
+    report = await simulate(context.target, options, players=players, check_ledger=True)
+    shortfall = describe_shortfall(report)
+    verdict = f"WRONG: {shortfall}" if shortfall else describe_comparison(report)
+    return f"submits of the simulator: {describe_count(report)}: {verdict}"
+
+
+def _make_rows(
+    kind: Kind,
+    runs: Sequence[LoadResult],
+    *,
+    throughput: Series,
+    throughput_what: str,
+    processor: Series,
+    processor_what: str,
+    notes: tuple[str, ...],
+) -> list[Row]:
+    server_us = Series.of([run.server_us for run in runs])
+    per_second = Series.of([run.per_second for run in runs])
+    what = f"{_WHATS[kind]}, {HEADLINE_CONNECTIONS} connections"
+    return [
+        Row(
+            name=kind,
+            what=what,
+            unit="µs",
+            figure=server_us,
+            budget=_PROCESSOR_BUDGETS.get(kind),
+            reference=processor,
+            reference_what=processor_what,
+            ratio=server_us.over(processor),
+            processor=True,
+        ),
+        Row(
+            name=kind,
+            what=what,
+            unit="/s",
+            figure=per_second,
+            budget=_THROUGHPUT_BUDGETS.get(kind),
+            reference=throughput,
+            reference_what=throughput_what,
+            ratio=per_second.over(throughput),
+            notes=notes,
+        ),
+    ]
 
 
 def _note_errors(runs: Iterable[Sequence[LoadResult]]) -> tuple[str, ...]:

@@ -1,4 +1,9 @@
-"""Clients that post scores, insist where a key lets them, read, and keep every answer."""
+"""Clients that post scores, insist where a key lets them, read, and keep every answer.
+
+Not `dashboard.simulation`, which sends a plan on time and counts: these clients test what a retry
+may do. They send the same score again until it is answered, twice at once, long after, and by bulk
+in opposite orders, and every row of the ledger is compared with its own answers.
+"""
 
 import asyncio
 import random

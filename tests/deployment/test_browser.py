@@ -11,8 +11,8 @@ from aiohttp import web
 from service.backends.database import Database
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
-from tests.dashboard.web.test_web import WebServer, serve_console
 from tests.support.browsing import open_page
+from tests.support.console.web_server import WebServer, serve_console
 from tests.support.factories import make_players_with_scores
 from tests.support.serving import serve_app
 

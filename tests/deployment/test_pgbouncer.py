@@ -15,7 +15,7 @@ from service.backends.database import Database
 from service.backends.redis import connect_redis
 from service.errors import DatabaseUnavailable
 from service.local.embedded import PostgresServer
-from service.local.embedded.account import Account
+from service.local.embedded.data_directory import Account
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
 from service.standings.index.writer import Index

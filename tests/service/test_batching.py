@@ -38,9 +38,9 @@ def runs() -> Runs:
 
 
 def make_batcher(
-    runs: Runs, *, batch_limit: int = 100, queue_limit: int = 100, concurrency: int = 1
+    runs: Runs, *, batch_limit: int = 100, queue_limit: int = 100
 ) -> Batcher[int, int]:
-    return Batcher(runs, batch_limit=batch_limit, queue_limit=queue_limit, concurrency=concurrency)
+    return Batcher(runs, batch_limit=batch_limit, queue_limit=queue_limit)
 
 
 async def put_all(batcher: Batcher[int, int], items: Sequence[int]) -> list[asyncio.Task[int]]:
@@ -101,14 +101,13 @@ async def test_item_past_the_queue_limit_is_refused_and_no_other(runs: Runs) -> 
     assert await batcher.put(5) == 50
 
 
-@pytest.mark.parametrize("concurrency", [1, 2, 3])
-async def test_as_many_batches_are_in_flight_as_allowed(runs: Runs, concurrency: int) -> None:
-    batcher = make_batcher(runs, batch_limit=1, concurrency=concurrency)
+async def test_one_batch_is_in_flight_at_a_time(runs: Runs) -> None:
+    batcher = make_batcher(runs, batch_limit=1)
     tasks = await put_all(batcher, range(6))
-    assert runs.in_flight == concurrency
+    assert runs.in_flight == 1
     runs.gate.set()
     assert await asyncio.gather(*tasks) == [item * 10 for item in range(6)]
-    assert runs.most_in_flight == concurrency
+    assert runs.most_in_flight == 1
 
 
 async def test_refused_item_fails_alone(runs: Runs) -> None:
@@ -191,7 +190,7 @@ async def test_caller_that_goes_away_takes_nobody_along(runs: Runs) -> None:
 
 
 async def test_drain_returns_when_everything_put_is_answered(runs: Runs) -> None:
-    batcher = make_batcher(runs, batch_limit=1, concurrency=2)
+    batcher = make_batcher(runs, batch_limit=1)
     tasks = await put_all(batcher, range(5))
     draining = asyncio.create_task(batcher.drain())
     await let_others_run()

@@ -51,7 +51,7 @@ async def rerank() -> None:
     """Store every standing's rank, if they changed and the last time is long enough ago."""
     outcome = await rerank_if_due(resources.database)
     if outcome is not None:
-        resources.refresher.figures.note_rerank(outcome.elapsed_ms / 1000, outcome.ranks)
+        resources.counters.note_rerank(outcome.elapsed_ms / 1000, outcome.ranks)
         _log.info("re-ranked: %d ranks stored in %.0f ms", outcome.ranks, outcome.elapsed_ms)
 
 

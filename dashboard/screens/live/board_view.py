@@ -10,16 +10,24 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dashboard.screens.live.board_columns import (
-    coarsen,
-    draw_board_line,
-    draw_header,
-    measure_rank,
-)
 from dashboard.state.board import Board, Line
-from dashboard.widgets.tones import Toned
+from dashboard.text.names import fit_name, quote_name
+from dashboard.text.numbers import draw_sparkline, write_change, write_count
+from dashboard.widgets.movement import MOVEMENT_WIDTH, describe_movement
+from dashboard.widgets.tones import Span, Toned, ToneLine
 
 _HEADER_LINES: Final = 1
+
+_SHORTEST_RANK: Final = 8
+_SCORE: Final = 16
+_GAIN: Final = 12
+_TREND: Final = 10
+_SEEN: Final = 8
+_SHORTEST_NAME: Final = 20
+_LEAST_NAME: Final = 6
+_SEEN_STEP: Final = 5
+
+_Columns = tuple[str, ...]
 
 
 class BoardView(ScrollView, Toned, can_focus=True):
@@ -182,7 +190,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         """Draw one line of the window."""
         width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
-            header = draw_header(width, self._rank_width, self.wanted)
+            header = _draw_header(width, self._rank_width, self.wanted)
             return self.draw_line(header, width)
         row = self.scroll_offset.y + y - _HEADER_LINES
         if row >= len(self._shown):
@@ -213,7 +221,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         return self.get_component_rich_style("board--flash") if line.flashing else None
 
     def _read(self, row: int) -> Line:
-        return coarsen(self._board.read_line(self._shown[row], self._at))
+        return _coarsen(self._board.read_line(self._shown[row], self._at))
 
     def _refresh_row(self, row: int) -> None:
         y = row - self.scroll_offset.y + _HEADER_LINES
@@ -297,3 +305,85 @@ class BoardView(ScrollView, Toned, can_focus=True):
             self.scroll_to(y=self._row, animate=False, immediate=True)
         elif self._row >= first + height:
             self.scroll_to(y=self._row - height + 1, animate=False, immediate=True)
+
+
+def measure_rank(worst: int) -> int:
+    """Return the width of a column for ranks down to the worst one, also where those tie."""
+    return max(_SHORTEST_RANK, len(f"={worst:,}") + 1)
+
+
+def _choose_columns(width: int, rank_width: int = _SHORTEST_RANK) -> _Columns:
+    """Return the optional columns that leave a name room enough, the most telling first."""
+    room = width - rank_width - MOVEMENT_WIDTH - _SHORTEST_NAME - _SCORE
+    chosen = []
+    for name, size in (("gain", _GAIN), ("seen", _SEEN), ("trend", _TREND)):
+        if size <= room:
+            chosen.append(name)
+            room -= size
+    return tuple(chosen)
+
+
+def _draw_header(width: int, rank_width: int = _SHORTEST_RANK, wanted: str = "") -> ToneLine:
+    """Return the names of the columns, and what players' names or ids are filtered by."""
+    columns = _choose_columns(width, rank_width)
+    text = "Rank".rjust(rank_width - 1) + " " + "Move".ljust(MOVEMENT_WIDTH)
+    name_width = _measure_name(width, rank_width, columns)
+    player = f"Player {quote_name(wanted, name_width - 8)}" if wanted else "Player"
+    text += fit_name(player, name_width) + "Score".rjust(_SCORE)
+    for name, title, size in (
+        ("gain", "Gain", _GAIN),
+        ("trend", "Trend", _TREND),
+        ("seen", "Scored", _SEEN),
+    ):
+        if name in columns:
+            text += title.rjust(size)
+    return [(text, "muted")]
+
+
+def draw_board_line(
+    line: Line, width: int, rank_width: int = _SHORTEST_RANK, *, followed: bool = False
+) -> ToneLine:
+    """Return a line of the board in `width` cells."""
+    columns = _choose_columns(width, rank_width)
+    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(rank_width - 1) + " "
+    before: list[Span] = [(rank, "strong"), describe_movement(line)]
+    score = write_count(line.score).rjust(_SCORE)
+    after: list[Span] = [(score, "strong" if line.flashing else "")]
+    if "gain" in columns:
+        gain = f" {write_change(line.gained)}" if line.gained is not None else ""
+        after.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
+    if "trend" in columns:
+        after.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
+    if "seen" in columns:
+        after.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
+    # A number too long for its column takes room from the name: names may be cut, numbers may not.
+    room = width - sum(len(text) for text, _ in (*before, *after))
+    mark = "» " if followed else ""
+    name = mark + fit_name(line.username, max(_LEAST_NAME, room - len(mark) - 1)) + " "
+    return [*before, (name, "accent" if followed else ""), *after]
+
+
+def _coarsen(line: Line) -> Line:
+    """Return the line with its age in steps, so that it is not drawn again for each second."""
+    seen = line.seen_seconds
+    minute = 60
+    if seen is None:
+        return line
+    step = _SEEN_STEP if seen < minute else minute
+    return line._replace(seen_seconds=seen // step * step)
+
+
+def _write_seen(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < _SEEN_STEP:
+        return "now"
+    minute, hour = 60, 3600
+    if seconds < minute:
+        return f"{seconds:.0f} s"
+    return f"{seconds // minute:.0f} min" if seconds < hour else f"{seconds // hour:.0f} h"
+
+
+def _measure_name(width: int, rank_width: int, columns: _Columns) -> int:
+    sizes = {"gain": _GAIN, "trend": _TREND, "seen": _SEEN}
+    return width - rank_width - MOVEMENT_WIDTH - _SCORE - sum(sizes[name] for name in columns)

@@ -1,41 +1,94 @@
 """Live: the board as it moves."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingsMap, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.dom import DOMNode
+from textual.message import Message
 from textual.widgets import Input
 
 from dashboard.client.gateway import PAGE_LIMIT
 from dashboard.client.link_state import Connected
-from dashboard.client.messages import PlayerWanted, WindowWanted
+from dashboard.keys.keymap import KeyNames
 from dashboard.screens.console_screen import ConsoleScreen, Row
-from dashboard.screens.live.board_position import Whereabouts, describe_whereabouts
 from dashboard.screens.live.board_view import BoardView
-from dashboard.screens.live.side_lines import (
-    draw_gainers,
-    draw_marks,
-    draw_movers,
-    draw_traffic,
-    read_submits,
-)
-from dashboard.state.data_state import Condition
+from dashboard.state.board import Line
+from dashboard.state.console_state import ConsoleState
+from dashboard.state.data_state import DataState
 from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import choose_text, drop_grouping, write_age, write_rate
+from dashboard.text.numbers import (
+    choose_text,
+    draw_sparkline,
+    drop_grouping,
+    write_age,
+    write_amount,
+    write_change,
+    write_rate,
+)
+from dashboard.widgets.movement import describe_movement
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.tones import ToneLine
 
 _LOOK_AGAIN_SECONDS = 1.0
 _LONGEST_RANK = 20
+
+_SIDE_LINES: Final = 5
+_SIDE_WIDTH: Final = 29
+_SIDE_GRAPH: Final = 28
+
+
+class BoardPosition(NamedTuple):
+    """The cursor's place among `players`, and the places `first` to `last` that are listed.
+
+    All count from 1. Places are not ranks: players that tie share a rank, but not a place.
+    """
+
+    place: int
+    first: int
+    last: int
+    players: int
+
+
+def describe_position(where: BoardPosition, keys: KeyNames) -> tuple[str, str]:
+    """Return a long and a short sentence; at an edge of the list they say how to go on."""
+    here = f"place {where.place:,} of {where.players:,}"
+    if where.first == 1 and where.last >= where.players:
+        return f"{here} players, all listed", f"{here}, all listed"
+    if where.place == where.last < where.players:
+        down, end = keys["board.down"], keys["board.last"]
+        return (
+            f"{here}, the last that is listed: {down} goes on, {end} goes to the very last",
+            f"{here}, last listed: {down} goes on, {end}: very last",
+        )
+    if where.place == where.first > 1:
+        up, home = keys["board.up"], keys["board.first"]
+        return (
+            f"{here}, the first that is listed: {up} goes on, {home} goes to the very first",
+            f"{here}, first listed: {up} goes on, {home}: very first",
+        )
+    return (
+        f"{here} players, {where.first:,} to {where.last:,} listed",
+        f"{here}, {where.first:,} to {where.last:,} listed",
+    )
 
 
 class LiveScreen(ConsoleScreen):
     """The board, and beside it who moves and how much comes in."""
 
     MODE = "live"
+
+    DEFAULT_CSS = """
+    LiveScreen {
+        & #live { height: 1fr; }
+        & #board { width: 1fr; }
+        & #side { width: 34; height: 1fr; overflow-y: auto; scrollbar-size-vertical: 1; }
+        &.-narrow #side { display: none; }
+    }
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "go_to_rank", "Go to", tooltip="Go to rank", id="live.go_to_rank"),
@@ -53,6 +106,20 @@ class LiveScreen(ConsoleScreen):
         ("Scored", "since when, empty where no score was seen to come in"),
         ("pending", "scores in the ledger that are not in the ranks yet"),
     )
+
+    class WindowWanted(Message):
+        """The operator wants to see the part of the board that starts at another place."""
+
+        def __init__(self, first: int) -> None:
+            super().__init__()
+            self.first = first
+
+    class PlayerWanted(Message):
+        """The operator follows a player who has left the lines that are shown."""
+
+        def __init__(self, user_id: int) -> None:
+            super().__init__()
+            self.user_id = user_id
 
     _wanted_place: int | None = None
     _look_again_at = 0.0
@@ -82,7 +149,7 @@ class LiveScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Explain the marks."""
-        self.query_one("#legend", Panel).show(draw_marks(self.keys["live.follow"]))
+        self.query_one("#legend", Panel).show(_draw_marks(self.keys["live.follow"]))
         self._board_view.focus()
         super().on_mount()
 
@@ -91,14 +158,14 @@ class LiveScreen(ConsoleScreen):
         return self.query_one("#board", BoardView)
 
     def describe_live(self) -> str:
-        """Tell how many players there are, how much comes in, and what the figures are about."""
-        picture = self.picture
-        if picture.top is None:
+        """Tell how many players there are, how much comes in, and since when moves are counted."""
+        state = self.state
+        if state.top is None:
             return ""
         if self._wanted_place is not None:
             return f"Fetching the players around place {self._wanted_place + 1:,}"
-        matches, lines = self._board_view.matches, len(picture.board)
-        place, players = self._board_view.place, picture.top.players
+        matches, lines = self._board_view.matches, len(state.board)
+        place, players = self._board_view.place, state.top.players
         if self._board_view.wanted:
             wanted = quote_name(self._board_view.wanted)
             in_field = isinstance(self.focused, Input)
@@ -111,11 +178,11 @@ class LiveScreen(ConsoleScreen):
             return f"{matches:,} of the {lines:,} listed match {wanted}; {shows_all}"
         if place is None:
             return ""
-        window = picture.board.read_window_seconds(picture.clock.monotonic())
-        first = picture.board.first
-        where = Whereabouts(place, first + 1, first + lines, players)
-        long, short = describe_whereabouts(where, self.keys)
-        submits = f"{write_rate(read_submits(picture))} submitted"
+        window = state.board.read_window_seconds(state.clock.monotonic())
+        first = state.board.first
+        where = BoardPosition(place, first + 1, first + lines, players)
+        long, short = describe_position(where, self.keys)
+        submits = f"{write_rate(_read_submits(state))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(
             self.notice_width,
@@ -126,31 +193,31 @@ class LiveScreen(ConsoleScreen):
         )
 
     def on_resize(self) -> None:
-        """Take the focus from a panel that has become too much for the screen."""
+        """Take the focus from a panel that no longer fits the screen."""
         side = self.query_one("#side")
         if self.focused is not None and side in self.focused.ancestors and not side.display:
             self.set_focus(self._board_view)
 
-    def show_body(self, condition: Condition) -> None:
+    def show_body(self, data_state: DataState) -> None:
         """Show the board as it is now."""
-        picture = self.picture
-        at = picture.clock.monotonic()
-        self._board_view.show(picture.board, at, dim=condition.is_dim)
+        state = self.state
+        at = state.clock.monotonic()
+        self._board_view.show(state.board, at, dim=data_state.is_dim)
         self._arrive()
         self._keep_following(at)
         side = {
-            "traffic": draw_traffic(picture),
-            "movers": draw_movers(picture, at),
-            "gainers": draw_gainers(picture, at),
+            "traffic": _draw_traffic(state),
+            "movers": _draw_movers(state, at),
+            "gainers": _draw_gainers(state, at),
         }
         for name, lines in side.items():
-            self.query_one(f"#{name}", Panel).show(lines, dim=condition.is_dim)
+            self.query_one(f"#{name}", Panel).show(lines, dim=data_state.is_dim)
 
     def list_rows(self) -> Iterable[Row]:
         """Return the whole board."""
-        at = self.picture.clock.monotonic()
-        for index in range(len(self.picture.board)):
-            line = self.picture.board.read_line(index, at)
+        at = self.state.clock.monotonic()
+        for index in range(len(self.state.board)):
+            line = self.state.board.read_line(index, at)
             yield {
                 "rank": line.rank,
                 "user_id": line.user_id,
@@ -184,7 +251,7 @@ class LiveScreen(ConsoleScreen):
 
     def on_board_view_past_edge(self, event: BoardView.PastEdge) -> None:
         """Go on beyond the lines that are here."""
-        board = self.picture.board
+        board = self.state.board
         if event.step < 0:
             place = 0 if event.all_the_way else board.first - 1
         else:
@@ -194,14 +261,14 @@ class LiveScreen(ConsoleScreen):
 
     def _arrive(self) -> None:
         """Go to the place that was asked for once its lines are here."""
-        board, place = self.picture.board, self._wanted_place
+        board, place = self.state.board, self._wanted_place
         was_beyond, self._is_beyond = self._is_beyond, False
         if place is None:
             # The board has become so short that it ends before these lines.
             self._is_beyond = board.first > 0 and not board.entries
             if self._is_beyond and not was_beyond:
                 # Once is enough: asking again would cut the pause that a slow service is left.
-                self.post_message(WindowWanted(0))
+                self.post_message(self.WindowWanted(0))
         elif self._has_place(place):
             self._go_to_place(place)
         elif board.first == _find_window(place):
@@ -210,38 +277,38 @@ class LiveScreen(ConsoleScreen):
             self._board_view.go_to_line(len(board) - 1)
 
     def _keep_following(self, at: float) -> None:
-        """Go after a followed player who has left the lines that are here."""
-        followed, picture = self._board_view.followed, self.picture
+        """Follow a player who has left the lines that are here."""
+        followed, state = self._board_view.followed, self.state
         # A service that is away is asked again when its pause is over, and not each second.
-        is_watched = isinstance(picture.link, Connected) and not picture.paused
-        if followed is None or not is_watched or not picture.board.entries:
+        is_watched = isinstance(state.link, Connected) and not state.paused
+        if followed is None or not is_watched or not state.board.entries:
             return
-        if picture.board.find(followed) is None and at >= self._look_again_at:
+        if state.board.find(followed) is None and at >= self._look_again_at:
             self._look_again_at = at + _LOOK_AGAIN_SECONDS
-            self.post_message(PlayerWanted(followed))
+            self.post_message(self.PlayerWanted(followed))
 
     def _count_players(self) -> int:
-        top = self.picture.top
+        top = self.state.top
         return top.players if top else 0
 
     def _has_place(self, place: int) -> bool:
-        board = self.picture.board
+        board = self.state.board
         return board.first <= place < board.first + len(board)
 
     def _go_to_place(self, place: int) -> None:
         """Put the cursor on a place of the whole board, from 0, and fetch it if need be."""
         if self._has_place(place):
             self._wanted_place = None
-            self._board_view.go_to_line(place - self.picture.board.first)
-        elif self.picture.paused:
+            self._board_view.go_to_line(place - self.state.board.first)
+        elif self.state.paused:
             key = self.keys["console.pause"]
             self.notify(f"Paused: press {key}, then go there.", markup=False)
-        elif not isinstance(self.picture.link, Connected):
+        elif not isinstance(self.state.link, Connected):
             self.notify("Only the lines that are here can be shown now.", markup=False)
         else:
             self._wanted_place = place
             self._board_view.followed = None
-            self.post_message(WindowWanted(_find_window(place)))
+            self.post_message(self.WindowWanted(_find_window(place)))
 
     def _go_to_rank(self, answer: str) -> None:
         text = drop_grouping(answer.strip().removeprefix("#"))
@@ -290,3 +357,65 @@ class LiveScreen(ConsoleScreen):
 def _find_window(place: int) -> int:
     """Return the place from which on lines are read to have a place amid them."""
     return max(0, place - PAGE_LIMIT // 2)
+
+
+def _draw_marks(follow: str) -> list[ToneLine]:
+    """Return what the marks of the board mean; `follow` is the key that follows a player."""
+    followed = f" followed ({follow})"
+    return [
+        [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
+        [("NEW", "accent"), (" was not in this list", "")],
+        [("●", "muted"), (" scored, kept the rank", "")],
+        [
+            ("»", "accent"),
+            (choose_text(_SIDE_WIDTH - 1, f"{followed} until you move", followed), ""),
+        ],
+    ]
+
+
+def _read_submits(state: ConsoleState) -> float | None:
+    """Return how many submits a second came in by the last status."""
+    submits = state.health.read_values("submits")
+    return submits[-1] if submits else None
+
+
+def _draw_traffic(state: ConsoleState) -> list[ToneLine]:
+    """Return what comes in, of all players."""
+    history = state.health.read_values("submits")
+    pending = state.status.pending_sessions if state.status else None
+    return [
+        [(write_rate(_read_submits(state)), "strong"), (" submitted", "muted")],
+        [(draw_sparkline(history, _SIDE_GRAPH), "accent")],
+        [(write_amount(pending, "session"), "strong"), (" pending", "muted")],
+    ]
+
+
+def _draw_movers(state: ConsoleState, at: float) -> list[ToneLine]:
+    """Return who moved furthest of the lines listed."""
+    movers = state.board.list_movers(_SIDE_LINES, at)
+    return [_draw_mover(line) for line in movers] or _draw_nobody(state, "moved")
+
+
+def _draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:
+    """Return who gained most of the lines listed."""
+    gainers = state.board.list_gainers(_SIDE_LINES, at)
+    return [_draw_gainer(line) for line in gainers] or _draw_nobody(state, "scored")
+
+
+def _draw_nobody(state: ConsoleState, what: str) -> list[ToneLine]:
+    lines = len(state.board)
+    if state.top is None or lines >= state.top.players:
+        return [[(f"nobody has {what} yet", "muted")]]
+    # The submits beside it are of all players.
+    return [[(f"none of these {lines:,} players", "muted")], [(f"has {what} yet", "muted")]]
+
+
+def _draw_mover(line: Line) -> ToneLine:
+    movement, rank = describe_movement(line), f" {line.rank:>6,}"
+    name = fit_name(line.username, _SIDE_WIDTH - len(movement[0]) - len(rank))
+    return [movement, (name, ""), (rank, "")]
+
+
+def _draw_gainer(line: Line) -> ToneLine:
+    gained = f" {write_change(line.gained or 0):>12}"
+    return [(fit_name(line.username, _SIDE_WIDTH - len(gained)), ""), (gained, "good")]

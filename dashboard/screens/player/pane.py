@@ -1,29 +1,43 @@
-"""One player: place, neighbours, and the way since the watch began."""
+"""One player: rank, neighbours, and the history since the lookup."""
 
+from datetime import datetime
 from typing import Final
 
+from rich.cells import cell_len
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Digits
 from textual.worker import Worker, WorkerState
 
+from dashboard.client.answers import Rank
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.client.messages import WorkerFailed
-from dashboard.screens.player.lines import draw_facts, draw_neighbours
-from dashboard.state.console_state import Picture
+from dashboard.screens.console_screen import WorkerFailed
+from dashboard.screens.player.chart import Chart
+from dashboard.state.board import Board
+from dashboard.state.console_state import ConsoleState
 from dashboard.state.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
 from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import write_count, write_percentile
-from dashboard.widgets.chart import Chart
+from dashboard.text.numbers import (
+    write_amount,
+    write_change,
+    write_count,
+    write_percentile,
+    write_time,
+)
 from dashboard.widgets.lines import Lines
+from dashboard.widgets.movement import describe_movement
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import ToneLine, choose_line
+from dashboard.widgets.tones import Span, ToneLine, choose_line
 
 DEBOUNCE_SECONDS: Final = 0.3
 _NAME: Final = 40
 _SESSION_SCORE: Final = 11
 _MODE: Final = 20
+
+_PASSED_NAME: Final = 20
+_SHORTEST_NAME: Final = 8
+_NAME_BEFORE_MOVEMENT: Final = 16
 
 
 class PlayerPane(Vertical):
@@ -46,10 +60,10 @@ class PlayerPane(Vertical):
     }
     """
 
-    def __init__(self, picture: Picture, gateway: Gateway, *, id: str) -> None:  # noqa: A002
+    def __init__(self, state: ConsoleState, gateway: Gateway, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.lookup = Lookup()
-        self._picture = picture
+        self._state = state
         self._gateway = gateway
         self._head = Lines(classes="head")
         self._rank = Digits("")
@@ -66,7 +80,7 @@ class PlayerPane(Vertical):
         self._scores.add_class("scores")
 
     def compose(self) -> ComposeResult:
-        """Who, where in big digits, among whom, and how that changed."""
+        """Name, rank in big digits, neighbours, and history."""
         yield self._head
         with self._digits:
             with Vertical():
@@ -90,7 +104,7 @@ class PlayerPane(Vertical):
         self.query_one(".percentile-label", Lines).show([[("Percentile", "muted")]])
 
     def look_up(self, wanted: str, *, typing: bool = False) -> None:
-        """Look for another player; while the operator is `typing`, wait for a pause in it.
+        """Look up another player; while the operator is `typing`, wait for a pause.
 
         Who is not found yet is looked for again if the operator says so.
         """
@@ -104,8 +118,8 @@ class PlayerPane(Vertical):
 
     @work(exclusive=True, exit_on_error=False)
     async def follow(self, lookup: Lookup, delay_seconds: float) -> None:
-        """Find the player, then ask again and again where that player stands."""
-        clock = self._picture.clock
+        """Find the player, then poll the player's rank."""
+        clock = self._state.clock
         if delay_seconds:
             await clock.sleep(delay_seconds)
         while True:
@@ -118,14 +132,14 @@ class PlayerPane(Vertical):
             except GatewayError as error:
                 lookup.take_error(error)
             else:
-                if self._picture.paused and lookup.rank is not None:
-                    self._picture.held += 1
+                if self._state.paused and lookup.rank is not None:
+                    self._state.held += 1
                 else:
                     lookup.take_place(place, clock.monotonic())
             await clock.sleep(POLL_SECONDS)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Tell the console of a failed worker: Textual tells only the widget that started it."""
+        """Report a failed worker to the console: Textual tells only the widget that started it."""
         if event.state is WorkerState.ERROR:
             self.post_message(WorkerFailed(event.worker))
 
@@ -138,14 +152,14 @@ class PlayerPane(Vertical):
         _update(self._rank, f"{rank.rank:,}" if rank and placed else "-")
         percentile = write_percentile(rank.rank, rank.players) if rank and rank.rank else "-"
         _update(self._percentile, percentile)
-        now, at = self._picture.clock.now(), self._picture.clock.monotonic()
+        now, at = self._state.clock.now(), self._state.clock.monotonic()
         for facts in (self._facts, self._facts_below):
             room = facts.content_size.width
             with_rank = not self._digits.display
-            facts.show(draw_facts(lookup, room, now, with_rank=with_rank), dim=dim)
+            facts.show(_draw_facts(lookup, room, now, with_rank=with_rank), dim=dim)
         own_id = lookup.player.user_id if lookup.player else None
         width = self._neighbours.content_size.width
-        neighbours = draw_neighbours(lookup.neighbours, own_id, width, at)
+        neighbours = _draw_neighbours(lookup.neighbours, own_id, width, at)
         self._neighbours.show(neighbours, dim=dim)
         self._ranks.show(list(lookup.ranks), dim=dim)
         self._scores.show(list(lookup.scores), dim=dim)
@@ -169,11 +183,11 @@ class PlayerPane(Vertical):
                 player = lookup.player
                 if player is None:
                     return []
-                zone = self._picture.clock.now().tzinfo
+                zone = self._state.clock.now().tzinfo
                 joined = f", joined {player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
                 room = self._head.content_size.width or 2 * _NAME
                 own_id = f"  id {player.user_id}"
-                # A long name takes no room from the figures behind it.
+                # A long name takes no room from the numbers behind it.
                 name = fit_name(player.username, max(1, min(_NAME, room - len(own_id)))).rstrip()
                 return choose_line(
                     room,
@@ -186,7 +200,7 @@ class PlayerPane(Vertical):
         if sessions is None:
             asked = self.lookup.rank is not None
             return [[("! not to be had now", "warn") if asked else ("-", "muted")]]
-        now = self._picture.clock.now()
+        now = self._state.clock.now()
         lines: list[ToneLine] = []
         for session in sessions:
             moment = session.submitted_at.astimezone(now.tzinfo)
@@ -204,3 +218,86 @@ class PlayerPane(Vertical):
 def _update(digits: Digits, value: str) -> None:
     if digits.value != value:
         digits.update(value)
+
+
+def _draw_facts(lookup: Lookup, room: int, now: datetime, *, with_rank: bool) -> list[ToneLine]:
+    """Return at most four lines; `with_rank` where no big digits show rank and percentile."""
+    rank = lookup.rank
+    if rank is None:
+        return []
+    if rank.rank is None:
+        return [
+            [("○ No sessions yet", "accent")],
+            [("A rank comes with the first score.", "")],
+            [(f"{write_count(rank.players)} players stand on the board", "muted")],
+        ]
+    points = write_amount(rank.total_score, "point")
+    as_of = f", board as of {write_time(rank.as_of, now.tzinfo)}"
+    head: Span = (f"#{rank.rank:,} " if with_rank else "", "strong")
+    players = f"of {rank.players:,} players"
+    score: list[Span] = [(points, "strong")]
+    if with_rank:
+        score.append((f", percentile {write_percentile(rank.rank, rank.players)}", ""))
+    standing = choose_line(room, [head, (players + as_of, "muted")], [head, (players, "muted")])
+    lines = [standing, score] if with_rank else [score, standing]
+    return [*lines, _draw_next(lookup, rank, room), _draw_way(lookup, room)]
+
+
+def _draw_next(lookup: Lookup, rank: Rank, room: int) -> ToneLine:
+    if rank.rank == 1:
+        return [("first of all", "good")]
+    above = lookup.find_next_above()
+    if above is None:
+        return [("passing the next one now", "muted")]
+    entry, points = above
+    name = fit_name(entry.username, _PASSED_NAME).rstrip()
+    amount: Span = (f"{write_amount(points, 'point')} to pass #{entry.rank:,}", "accent")
+    return choose_line(
+        room, [amount, (f" {name}", "")], [amount], [(f"{points:,} to pass #{entry.rank:,}", "")]
+    )
+
+
+def _draw_way(lookup: Lookup, room: int) -> ToneLine:
+    gained, climbed = lookup.gained, lookup.climbed
+    points = f"{write_change(gained) or '±0'} point{'' if abs(gained) == 1 else 's'}"
+    mark = "▲" if climbed > 0 else "▼" if climbed else "±"
+    ranks = f"{mark}{abs(climbed):,} rank{'' if abs(climbed) == 1 else 's'}"
+    text = f"{points}, {ranks}"
+    return choose_line(
+        room,
+        [(f"{text} while watched", "muted")],
+        [(f"{text} watched", "muted")],
+        [(text, "muted")],
+    )
+
+
+def _draw_neighbours(board: Board, own_id: int | None, width: int, at: float) -> list[ToneLine]:
+    """Return a line for each neighbour; only names are cut, and for them the movement goes."""
+    lines = [board.read_line(index, at) for index in range(len(board))]
+    if not lines:
+        return [[("nobody around", "muted")]]
+    ranks = [f"{'=' if line.tied else ''}{line.rank:,} " for line in lines]
+    # Who was not among these neighbours before may have stood on the board all the time.
+    moves: list[Span] = [
+        ("", "") if line.climbed is None else describe_movement(line) for line in lines
+    ]
+    moves = [(text.strip(), tone) for text, tone in moves]
+    scores = [f" {line.score:,}" for line in lines]
+    rank_width, score_width = max(map(len, ranks)), max(map(len, scores))
+    move_width = max(len(text) for text, _ in moves)
+    move_width += bool(move_width)
+    room = width - len("» ") - rank_width - score_width
+    longest = max(cell_len(clean_name(line.username)) for line in lines)
+    if room - move_width < min(longest, _NAME_BEFORE_MOVEMENT):
+        moves, move_width = [("", "")] * len(lines), 0
+    name_width = max(_SHORTEST_NAME, room - move_width)
+    return [
+        [
+            ("» " if line.user_id == own_id else "  ", "accent"),
+            (rank.rjust(rank_width), "strong"),
+            (move.ljust(move_width), tone),
+            (fit_name(line.username, name_width), "accent" if line.user_id == own_id else ""),
+            (score.rjust(score_width), "strong" if line.user_id == own_id else ""),
+        ]
+        for line, rank, (move, tone), score in zip(lines, ranks, moves, scores, strict=True)
+    ]

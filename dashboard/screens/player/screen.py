@@ -11,8 +11,8 @@ from textual.widgets import Input
 from dashboard.client.gateway import Gateway
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.player.pane import PlayerPane
-from dashboard.state.console_state import Picture
-from dashboard.state.data_state import Condition, Kind
+from dashboard.state.console_state import ConsoleState
+from dashboard.state.data_state import DataState, Kind
 from dashboard.state.lookup import Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import write_count
@@ -30,6 +30,28 @@ class PlayerScreen(ConsoleScreen):
 
     MODE = "player"
 
+    DEFAULT_CSS = """
+    PlayerScreen {
+        & #search { height: 1; background: $surface; }
+        & #search-label { width: 8; height: 1; }
+        & #search Input { width: 1fr; }
+        & #comparison { display: none; height: 1; }
+        & #panes { height: 1fr; }
+        & #second { display: none; }
+        &.-comparing #comparison { display: block; }
+        &.-comparing #second { display: block; }
+        &.-narrow .neighbours { width: 48; }
+        &.-narrow.-comparing .neighbours { width: 1fr; }
+        &.-low .scores { display: none; }
+        &.-comparing .charts { display: none; }
+        /* Half a screen has no room for words beside big digits. */
+        &.-comparing .facts { display: none; }
+        &.-comparing .facts-below { display: block; }
+        &.-narrow.-comparing .big { display: none; }
+        &.-low.-comparing .big { display: none; }
+    }
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="player.compare"),
         Binding("c", "part", "Stop comparing", id="player.part"),
@@ -45,15 +67,15 @@ class PlayerScreen(ConsoleScreen):
         ("board as of", "when the board last changed; it is asked for every 2 s"),
     )
 
-    def __init__(self, picture: Picture, gateway: Gateway) -> None:
-        super().__init__(picture)
+    def __init__(self, state: ConsoleState, gateway: Gateway) -> None:
+        super().__init__(state)
         self._field = Input(
             placeholder="a player's id or exact name (capitals count), then enter",
             max_length=_LONGEST_NAME,
             compact=True,
         )
-        self._first = PlayerPane(picture, gateway, id="first")
-        self._second = PlayerPane(picture, gateway, id="second")
+        self._first = PlayerPane(state, gateway, id="first")
+        self._second = PlayerPane(state, gateway, id="second")
         self._offered = (False, False)
 
     def compose_body(self) -> ComposeResult:
@@ -81,44 +103,44 @@ class PlayerScreen(ConsoleScreen):
         self.set_focus(None)
         self.show()
 
-    def judge(self) -> Condition:
-        """Return in what condition the first player's figures are."""
+    def judge(self) -> DataState:
+        """Return the state of the first player's data."""
         lookup = self._first.lookup
         has_data = lookup.rank is not None
-        trouble = self.picture.judge_link(has_data=has_data)
+        trouble = self.state.judge_link(has_data=has_data)
         if trouble is not None:
             return trouble
         if lookup.error is not None:
-            return Condition(
+            return DataState(
                 Kind.ERROR,
                 f"{lookup.error.code}: {clean_name(lookup.error.message)} Asked again every 2 s.",
             )
-        if self.picture.paused:
-            return self.picture.judge_board()
+        if self.state.paused:
+            return self.state.judge_board()
         return self._judge_stage(lookup.stage, stale=lookup.rank is not None and lookup.rank.stale)
 
-    def _judge_stage(self, stage: Stage, *, stale: bool) -> Condition:
+    def _judge_stage(self, stage: Stage, *, stale: bool) -> DataState:
         wanted = quote_name(self._first.lookup.wanted) if self._first.lookup.wanted else ""
         match stage:
             case Stage.IDLE:
                 key = self.keys["console.search"]
-                return Condition(
+                return DataState(
                     Kind.EMPTY, f"Type a player's id or exact name. {key} comes back to the field."
                 )
             case Stage.SEARCHING:
-                return Condition(Kind.LOADING, f"Looking for {wanted}")
+                return DataState(Kind.LOADING, f"Looking for {wanted}")
             case Stage.MISSING:
-                return Condition(
+                return DataState(
                     Kind.EMPTY,
                     f"Not found: no player has the id or name {wanted}. {_EXACTLY}",
                 )
-            case _ if self.picture.find_lag() or stale:
-                lag = self.picture.find_lag() or "ranks may lag"
-                return Condition(Kind.STALE, f"{self.picture.describe_age()}: {lag}")
+            case _ if self.state.find_lag() or stale:
+                lag = self.state.find_lag() or "ranks may lag"
+                return DataState(Kind.STALE, f"{self.state.describe_age()}: {lag}")
             case Stage.UNPLAYED:
-                return Condition(Kind.EMPTY, "No sessions yet: this player has not played.")
+                return DataState(Kind.EMPTY, "No sessions yet: this player has not played.")
             case _:
-                return Condition(Kind.LIVE, "")
+                return DataState(Kind.LIVE, "")
 
     def describe_live(self) -> str:
         """Tell how to go on."""
@@ -129,9 +151,9 @@ class PlayerScreen(ConsoleScreen):
             also = f"{keys['player.compare']} compares with another player"
         return f"asked every 2 s; {also}, {keys['console.search']} looks up another"
 
-    def show_body(self, condition: Condition) -> None:
+    def show_body(self, data_state: DataState) -> None:
         """Show the players."""
-        self._first.show(dim=condition.is_dim)
+        self._first.show(dim=data_state.is_dim)
         comparing = self._comparing
         offered = comparing, self._may_compare
         if offered != self._offered:
@@ -141,7 +163,7 @@ class PlayerScreen(ConsoleScreen):
             # The panes have another width then.
             self.call_after_refresh(self.show)
         if comparing:
-            self._second.show(dim=condition.is_dim)
+            self._second.show(dim=data_state.is_dim)
             self.query_one("#comparison", Lines).show([self._draw_comparison()])
 
     def list_rows(self) -> Iterable[Row]:

@@ -1,13 +1,16 @@
-"""The fields of a run that is about to be started, and its course as they say."""
+"""The form of a new run, and a chart of the rate it asks for."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from textwrap import wrap
-from typing import Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import Input
 
 from dashboard.keys.keymap import KeyNames
@@ -15,9 +18,8 @@ from dashboard.runs.form import CLOSED, FIELD_NAMES, OPEN, RunForm, WrongField
 from dashboard.screens.simulate.rate_chart import RateChart
 from dashboard.simulation.workload.scores import Scores
 from dashboard.text.numbers import write_amount
-from dashboard.widgets.choice import Choice
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import Toned, ToneLine
 
 _HINTS: Final = {
     "stages": "such as 0-300x30,300x60",
@@ -28,8 +30,51 @@ _OPEN_ONLY: Final = ("rate", "stages")
 _CLOSED_ONLY: Final = ("users", "think")
 
 
+class Choice(Toned, can_focus=True):
+    """Shows the chosen word between arrows; the arrow keys, enter and a click take another."""
+
+    DEFAULT_CSS = """
+    Choice { height: 1; width: 1fr; &:focus { background: $surface-lighten-1; text-style: bold; } }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "turn(-1)", "Choose the one before", show=False, id="choice.before"),
+        Binding("right,enter", "turn(1)", "Choose the next", show=False, id="choice.next"),
+    ]
+
+    class Changed(Message):
+        """Another word was chosen."""
+
+        def __init__(self, choice: "Choice") -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self, words: Sequence[str], *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._words = list(words)
+        self.value = self._words[0]
+
+    def action_turn(self, step: int) -> None:
+        """Choose the next word, or the one before."""
+        at = (self._words.index(self.value) + step) % len(self._words)
+        self.value = self._words[at]
+        self.refresh()
+        self.post_message(self.Changed(self))
+
+    def on_click(self) -> None:
+        """Choose the next word."""
+        self.focus()
+        self.action_turn(1)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the word."""
+        return self.draw_line(
+            [("◂ ", "muted"), (self.value, "accent"), (" ▸", "muted")], self.size.width
+        )
+
+
 class RunFormView(Horizontal):
-    """A field for each option beside a chart of what they make. Enter in a field starts."""
+    """A field for each option beside a chart of the rate. Enter in a field starts the run."""
 
     # Rules that look at the size of the screen reach beyond the widget.
     SCOPED_CSS = False
@@ -91,15 +136,15 @@ class RunFormView(Horizontal):
         self._show_course()
 
     def on_resize(self) -> None:
-        """Break what is wrong into lines anew."""
+        """Wrap the error message to the new width."""
         self._show_course()
 
     def on_choice_changed(self) -> None:
-        """Show what the other choice makes."""
+        """Redraw the course for the new choice."""
         self._show_course()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show what the field makes."""
+        """Redraw the course for the new value."""
         event.stop()
         self._show_course()
 

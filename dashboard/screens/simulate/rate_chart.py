@@ -50,7 +50,7 @@ def spread_rates(answered: Sequence[Answered], duration: float, columns: int) ->
 
 
 class RateChart(Toned):
-    """Draws the target of each moment; once there are figures, those, and the target as a line."""
+    """Draws the target rate; once there are measurements, those, and the target as a line."""
 
     DEFAULT_CSS = """
     RateChart { height: 1fr; min-height: 3; }

@@ -1,24 +1,44 @@
 """A run that goes on, or that has ended: progress, rates, latencies, errors."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from math import inf
 from typing import Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from dashboard.screens.simulate.rate_chart import RateChart
-from dashboard.screens.simulate.run_lines import (
-    draw_errors,
-    draw_histogram,
-    draw_latencies,
-    draw_run,
-    find_course,
-    list_answered,
-)
-from dashboard.simulation.reports.report import RunReport
+from dashboard.screens.simulate.rate_chart import Answered, RateChart
+from dashboard.simulation.reports.presentation import describe_comparison, describe_count
+from dashboard.simulation.reports.report import LatencySummary, RunReport, RunState
+from dashboard.simulation.workload.stages import Course, Stage, parse_stages
+from dashboard.text.names import clean_name
+from dashboard.text.numbers import write_count, write_ms, write_rate
 from dashboard.widgets.panel import Panel
+from dashboard.widgets.tones import Span, Tone, ToneLine
 
 _RATES: Final = "Answered a second"
 _TARGET: Final = ", and the target ─"
+
+_BESIDE_BAR: Final = 24
+_LABEL: Final = 15
+_COUNT: Final = 10
+_SHARE: Final = 7
+_BOUNDS_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+_BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+
+_NEVER: Final = (inf, inf)
+
+_ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
+
+_STATES: Final[dict[RunState, tuple[str, Tone]]] = {
+    RunState.RUNNING: ("▶ running", "good"),
+    RunState.PAUSED: ("‖ paused", "accent"),
+    RunState.DRAINING: ("▷ awaiting the last answers", "warn"),
+    RunState.RESUBMITTING: ("▷ sending again what found no answer", "warn"),
+    RunState.FINISHED: ("✓ finished", "good"),
+    RunState.STOPPED: ("■ stopped", "warn"),
+}
 
 
 class RunView(Vertical):
@@ -69,14 +89,215 @@ class RunView(Vertical):
             chart.show(None)
             self._charted = None
             return
-        panels["run"].show(draw_run(report, panels["run"].content_size.width))
-        panels["latency"].show(draw_latencies(report))
-        panels["histogram"].show(draw_histogram(report, panels["histogram"].content_size.width))
-        panels["errors"].show(draw_errors(report))
+        panels["run"].show(_draw_run(report, panels["run"].content_size.width))
+        panels["latency"].show(_draw_latencies(report))
+        panels["histogram"].show(_draw_histogram(report, panels["histogram"].content_size.width))
+        panels["errors"].show(_draw_errors(report))
         # A long run has many seconds, and a report is shown several times before there is another.
         if report is not self._charted:
             self._charted = report
             has_target = report.rate is not None
             self.query_one("#rates").border_title = _RATES + (_TARGET if has_target else "")
             scale = report.pace if has_target else 0.0
-            chart.show(find_course(report), list_answered(report), scale)
+            chart.show(_find_course(report), list_answered(report), scale)
+
+
+def _find_course(report: RunReport) -> Course:
+    """Return how the rate should go; for users, who have no rate, only how long they send."""
+    if report.stages:
+        return Course(parse_stages(report.stages))
+    rate = 1.0 if report.rate is None else report.rate
+    return Course((Stage(rate, rate, report.duration_seconds),))
+
+
+def _draw_run(report: RunReport, width: int) -> list[ToneLine]:
+    """Return state and progress, rates, and what is under way."""
+    position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
+    state, tone = _STATES[report.state]
+    total = report.total
+    is_paused = report.state is RunState.PAUSED
+    achieved = "‖ paused" if is_paused else write_rate(_read_achieved(report))
+    load: list[Span] = [("achieved ", "muted"), (achieved, "accent" if is_paused else "strong")]
+    if report.target_rate is None:
+        users = f"{report.active_users}, {report.users} planned"
+        load += [("   users ", "muted"), (users, "strong")]
+    else:
+        load += [("   target ", "muted"), (write_rate(report.target_rate), "strong")]
+        load += [("   over the run ", "muted"), (write_rate(total.answered_per_second), "strong")]
+    if report.pace != 1:
+        load.append((f"   {report.pace:.0%} of the plan", "accent"))
+    return [
+        [
+            *_draw_progress(report, position, max(10, width - _BESIDE_BAR)),
+            (f" {position:.0f} of {report.duration_seconds:g} s", "strong"),
+        ],
+        [(state, tone), (f"   seed {report.seed}, run {report.run_id}", "muted")],
+        load,
+        [
+            ("in flight ", "muted"),
+            (write_count(report.in_flight), "strong"),
+            ("   dropped ", "muted"),
+            (write_count(total.dropped), "warn" if total.dropped else "strong"),
+            ("   failed ", "muted"),
+            (write_count(total.failed), "bad" if total.failed else "strong"),
+            ("   sent ", "muted"),
+            (write_count(total.started), "strong"),
+        ],
+        *_draw_verdicts(report),
+    ]
+
+
+def _read_achieved(report: RunReport) -> float | None:
+    """Return the requests answered in the last second that is complete."""
+    return float(report.seconds[-2].succeeded) if len(report.seconds) > 1 else None
+
+
+def list_answered(report: RunReport) -> list[Answered]:
+    """Return what was answered in each second that is complete, by its place in the plan.
+
+    The second that goes on would look like a slump.
+    """
+    complete = report.seconds[:-1]
+    moments = chain.from_iterable((second.second, second.second + 1) for second in complete)
+    positions = _find_positions(moments, report.pauses)
+    return [
+        Answered(start, end, second.succeeded, second.pace)
+        for second, start, end in zip(complete, positions, positions, strict=True)
+    ]
+
+
+def _find_positions(
+    moments: Iterable[float], pauses: Iterable[tuple[float, float]]
+) -> Iterator[float]:
+    """Yield how far the plan was at each moment; in pauses it does not go on.
+
+    Both are in the order of time, so that many pauses take no longer than a few.
+    """
+    rest = iter(pauses)
+    start, end = next(rest, _NEVER)
+    paused = 0.0
+    for moment in moments:
+        while end <= moment:
+            paused += end - start
+            start, end = next(rest, _NEVER)
+        yield min(moment, start) - paused
+
+
+def _draw_latencies(report: RunReport) -> list[ToneLine]:
+    """Return the percentiles of the last seconds and of the run, from the intended start."""
+    names = ("p50", "p90", "p95", "p99", "p99.9", "max")
+    header = f"{'':9}" + "".join(f"{name:>9}" for name in names)
+    return [
+        [(header, "muted")],
+        _draw_percentiles("10 s", report.total.recent_latency),
+        _draw_percentiles("run", report.total.latency),
+    ]
+
+
+def _draw_histogram(report: RunReport, width: int) -> list[ToneLine]:
+    """Return a bar for each bucket between the shortest and the longest latency."""
+    counts = [0] * (len(_BOUNDS_MS) + 1)
+    for bucket in report.latency_buckets:
+        place = sum(bucket.upper_ms > bound for bound in _BOUNDS_MS)
+        counts[place] += bucket.count
+    filled = [place for place, count in enumerate(counts) if count]
+    if not filled:
+        return [[("no answer yet", "muted")]]
+    most, total = max(counts), sum(counts)
+    # The last cell is for the scroll bar, where there is one.
+    room = max(5, width - _LABEL - _COUNT - _SHARE - 1)
+    return [
+        [
+            (f"{_name_bucket(place):>{_LABEL - 1}} ", "muted"),
+            (_draw_bar(counts[place] / most, room), "accent"),
+            (f"{counts[place]:>{_COUNT},}", "strong"),
+            (f"{counts[place] / total:>{_SHARE}.1%}", "muted"),
+        ]
+        for place in range(filled[0], filled[-1] + 1)
+    ]
+
+
+def _draw_errors(report: RunReport) -> list[ToneLine]:
+    """Return each kind of failure with its count, first and last moment, and a sample."""
+    if not report.errors:
+        return [[("none", "good")]]
+    return [
+        [
+            (f"{error.count:>7,} ", "bad"),
+            (f"{error.request:<7}{clean_name(error.code)}", "strong"),
+            (f"  first {error.first_seconds:.1f} s, last {error.last_seconds:.1f} s", "muted"),
+            (f"  {clean_name(error.sample)}", ""),
+        ]
+        for error in report.errors
+    ]
+
+
+def _draw_verdicts(report: RunReport) -> list[ToneLine]:
+    lines: list[ToneLine] = []
+    if report.state in _ENDED:
+        lines.append(
+            [
+                _judge_ledger(report),
+                (clean_name(describe_comparison(report)), "strong"),
+                (f"; {describe_count(report)}", "muted"),
+            ]
+        )
+    generator = report.generator
+    if generator.limited:
+        mark = "▲ The generator, not the server, is the limit"
+        advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
+        lines.append([(mark, "warn"), (advice, "")])
+    elif report.state not in _ENDED:
+        late = write_ms(generator.lag_p99_ms)
+        busy = f"{generator.cpu_share:.0%} of a core"
+        lines.append(
+            [(f"load generator keeps up: 99% left at most {late} late, {busy} used", "muted")]
+        )
+    return lines
+
+
+def _judge_ledger(report: RunReport) -> Span:
+    ledger = report.ledger
+    if ledger is None:
+        return ("▲ Ledger: ", "warn") if report.ledger_problem else ("… Ledger: ", "muted")
+    if ledger.lost or ledger.counted_twice or ledger.unexpected:
+        return "✕ Ledger: ", "bad"
+    return "✓ Ledger: ", "good"
+
+
+def _draw_progress(report: RunReport, position: float, width: int) -> list[Span]:
+    duration = report.duration_seconds
+    marks = {round(mark / duration * width) for mark in _find_course(report).list_marks()}
+    done = round(position / duration * width)
+    cells = ["┃" if x in marks else "█" if x < done else "░" for x in range(width)]
+    return [("".join(cells[:done]), "accent"), ("".join(cells[done:]), "muted")]
+
+
+def _draw_percentiles(title: str, summary: LatencySummary | None) -> ToneLine:
+    values: tuple[float | None, ...] = (None,) * 6
+    if summary is not None:
+        values = (
+            summary.p50_ms,
+            summary.p90_ms,
+            summary.p95_ms,
+            summary.p99_ms,
+            summary.p999_ms,
+            summary.max_ms,
+        )
+    line: list[Span] = [(f"{title:<9}", "muted")]
+    line.extend((f"{write_ms(value):>9}", "strong") for value in values)
+    return line
+
+
+def _name_bucket(place: int) -> str:
+    if place == 0:
+        return f"to {write_ms(_BOUNDS_MS[0])}"
+    if place == len(_BOUNDS_MS):
+        return f"over {write_ms(_BOUNDS_MS[-1])}"
+    return f"to {write_ms(_BOUNDS_MS[place])}"
+
+
+def _draw_bar(share: float, width: int) -> str:
+    eighths = max(1, round(share * width * 8)) if share > 0 else 0
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (_BLOCKS[part] if part else "")).ljust(width)

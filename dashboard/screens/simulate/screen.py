@@ -1,4 +1,4 @@
-"""Simulate: traffic under the operator's hand."""
+"""Simulate: traffic that the operator starts, watches and steers."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,25 +9,25 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from dashboard.client.submitter import ServiceSubmitter
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
-from dashboard.runs.single_submit import ServiceSubmitter
 from dashboard.runs.source import LocalRuns
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.simulate.form_view import RunFormView
-from dashboard.screens.simulate.hand_row import HandRow
 from dashboard.screens.simulate.run_view import RunView
+from dashboard.screens.simulate.submit_row import SubmitRow
 from dashboard.simulation.reports.presentation import describe_comparison
 from dashboard.simulation.reports.report import RunReport, RunState
 from dashboard.simulation.reports.run_directory import Command, FoundRun
-from dashboard.state.console_state import Picture
-from dashboard.state.data_state import Condition, Kind
+from dashboard.state.console_state import ConsoleState
+from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, Severity
 from dashboard.text.names import clean_name
 
 
 class SimulateScreen(ConsoleScreen):
-    """The form of a new run, or the run that goes on; a run that is found is taken up."""
+    """The form of a new run, or the run in progress; a run that is found is shown."""
 
     MODE = "simulate"
     SEARCHES = False
@@ -54,11 +54,9 @@ class SimulateScreen(ConsoleScreen):
         Binding("escape", "leave", "Leave the field", id="simulate.leave"),
     ]
 
-    def __init__(self, picture: Picture, desk: RunDesk | None = None) -> None:
-        super().__init__(picture)
-        self._desk = desk or RunDesk(
-            LocalRuns(picture.url), ServiceSubmitter(picture.url), picture.clock
-        )
+    def __init__(self, state: ConsoleState, desk: RunDesk | None = None) -> None:
+        super().__init__(state)
+        self._desk = desk or RunDesk(LocalRuns(state.url), ServiceSubmitter(state.url), state.clock)
         self._offered: tuple[object, ...] = ()
 
     def compose_body(self) -> ComposeResult:
@@ -66,34 +64,34 @@ class SimulateScreen(ConsoleScreen):
         with Vertical(id="simulation"):
             with Vertical(id="planning"):
                 yield RunFormView(self.keys)
-                yield HandRow(self._desk.submitter, read_only=self._desk.read_only)
+                yield SubmitRow(self._desk.submitter, read_only=self._desk.read_only)
             yield RunView()
 
-    def judge(self) -> Condition:
-        """Return in what condition the run is, and that the other figures are held if they are."""
-        condition = self._judge_desk()
-        if not self.picture.paused:
-            return condition
+    def judge(self) -> DataState:
+        """Return the state of the run; say if the other screens are paused."""
+        data_state = self._judge_desk()
+        if not self.state.paused:
+            return data_state
         # The key that they share is the run's while one goes on.
         taken = self.keys.list_names("simulate.pause") if self._goes_on else []
         free = [key for key in self.keys.list_names("console.pause") if key not in taken]
         how = free[0] if free else f"{self.keys['console.pause']} on one of those"
         held = f"Other screens' figures are held: {how} lets them go on."
-        return replace(condition, sentence=f"{condition.sentence} {held}")
+        return replace(data_state, sentence=f"{data_state.sentence} {held}")
 
-    def _judge_desk(self) -> Condition:
+    def _judge_desk(self) -> DataState:
         desk = self._desk
         if desk.starting:
-            return Condition(Kind.LOADING, "The run is being started")
+            return DataState(Kind.LOADING, "The run is being started")
         if desk.run is not None:
             return _judge_run(desk.run, self.keys)
         if desk.problem is not None:
-            return Condition(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
-        trouble = self.picture.judge_link(has_data=False)
+            return DataState(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
+        trouble = self.state.judge_link(has_data=False)
         if trouble is not None:
             return trouble
         if desk.read_only:
-            return Condition(
+            return DataState(
                 Kind.EMPTY, "No run goes on, and none can be started here: the console only looks."
             )
         keys = self.keys
@@ -104,13 +102,13 @@ class SimulateScreen(ConsoleScreen):
         ]
         if desk.last is not None:
             ways.append(f"{keys['simulate.last']} shows the last run")
-        return Condition(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.")
+        return DataState(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.")
 
-    def show_body(self, condition: Condition) -> None:
+    def show_body(self, data_state: DataState) -> None:
         """Show the run, or the form."""
         desk = self._desk
         desk.look()
-        self.picture.take_run(desk.run, desk.describe())
+        self.state.take_run(desk.run, desk.describe())
         watching = desk.starting or desk.run is not None
         offered = self._goes_on, self._run_paused, watching, desk.last is None
         if offered != self._offered:
@@ -139,7 +137,7 @@ class SimulateScreen(ConsoleScreen):
             }
 
     def describe_selection(self) -> str | None:
-        """Return the figures of the run on a line."""
+        """Return the results of the run on one line."""
         report = self._desk.report
         if report is None or report.total.latency is None:
             return None
@@ -180,7 +178,7 @@ class SimulateScreen(ConsoleScreen):
             self.notify("No run goes on.", markup=False)
 
     async def action_pause_run(self) -> None:
-        """Pause the run or let it go on; without one, hold the console's figures still."""
+        """Pause the run or let it go on; without one, pause the console."""
         if self._desk.run is not None and self._desk.run.alive:
             self.action_tell(Command.PAUSE)
         else:
@@ -199,17 +197,17 @@ class SimulateScreen(ConsoleScreen):
         self._desk.show_last()
         self.show()
 
-    def on_hand_row_answered(self, event: HandRow.Answered) -> None:
-        """Note what came of a score by hand."""
+    def on_submit_row_answered(self, event: SubmitRow.Answered) -> None:
+        """Log the outcome of a score submitted by hand."""
         severity: Severity = "info" if event.accepted else "bad"
-        self.picture.log.add(Event(self.picture.clock.now(), "By hand", severity, event.text))
+        self.state.log.add(Event(self.state.clock.now(), "By hand", severity, event.text))
 
     def action_by_hand(self) -> None:
         """Go to the fields for one score."""
         if self._desk.read_only:
             self.notify("This console only looks.", severity="warning", markup=False)
         elif not self.has_class("-watching"):
-            self.query_one(HandRow).focus_first()
+            self.query_one(SubmitRow).focus_first()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done now; the keys of fields write into them."""
@@ -232,13 +230,13 @@ class SimulateScreen(ConsoleScreen):
         return super().applies(action)
 
     def adapt_binding(self, binding: Binding) -> Binding:
-        """Tell the run's pause from that of the figures."""
+        """Distinguish pausing the run from pausing the console."""
         if binding.action == "pause_run" and self._goes_on:
             return replace(binding, description="Resume run") if self._run_paused else binding
         if binding.action in {"pause_run", "pause"}:
-            word = "Resume figures" if self.picture.paused else "Pause figures"
+            word = "Resume figures" if self.state.paused else "Pause figures"
             # One of them is enough, and while a run goes on only space stands for the run.
-            shown = binding.action == "pause_run" or (self._goes_on and self.picture.paused)
+            shown = binding.action == "pause_run" or (self._goes_on and self.state.paused)
             return replace(binding, description=word, show=shown)
         return super().adapt_binding(binding)
 
@@ -256,36 +254,36 @@ class SimulateScreen(ConsoleScreen):
         self.set_focus(None)
 
 
-def _judge_run(run: FoundRun, keys: KeyNames) -> Condition:
+def _judge_run(run: FoundRun, keys: KeyNames) -> DataState:
     snapshot = run.snapshot
     report = snapshot.report
     if not run.alive and not snapshot.ended:
         died = "The run's process died; these are its last figures."
-        return Condition(Kind.ERROR, f"{died} {keys['simulate.new']} for a new run.")
+        return DataState(Kind.ERROR, f"{died} {keys['simulate.new']} for a new run.")
     if snapshot.problem is not None:
         back = f"{keys['simulate.new']}: back to the form"
-        return Condition(Kind.ERROR, f"{clean_name(snapshot.problem)} ({back})")
+        return DataState(Kind.ERROR, f"{clean_name(snapshot.problem)} ({back})")
     if report is None:
-        return Condition(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
+        return DataState(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
     return _judge_report(report, keys, ended=snapshot.ended)
 
 
-def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> Condition:
+def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> DataState:
     if ended:
         new = f"{keys['simulate.new']} for a new one"
-        return Condition(Kind.LIVE, f"The run has ended: {describe_comparison(report)}. {new}.")
+        return DataState(Kind.LIVE, f"The run has ended: {describe_comparison(report)}. {new}.")
     pause, stop = keys["simulate.pause"], keys["simulate.stop"]
     match report.state:
         case RunState.PAUSED:
-            return Condition(
+            return DataState(
                 Kind.PAUSED, f"The run is paused: {pause} lets it go on, {stop} stops it."
             )
         case RunState.RUNNING:
             rate = f"{keys['simulate.faster']} and {keys['simulate.slower']}"
-            return Condition(
+            return DataState(
                 Kind.LIVE, f"{rate} change the rate by a tenth, {pause} pauses, {stop} stops."
             )
-        case RunState.DRAINING | RunState.SETTLING:
-            return Condition(Kind.LIVE, "All is sent; the last answers are awaited.")
+        case RunState.DRAINING | RunState.RESUBMITTING:
+            return DataState(Kind.LIVE, "All is sent; the last answers are awaited.")
         case _:
-            return Condition(Kind.LIVE, "All is answered; the ledger is being compared.")
+            return DataState(Kind.LIVE, "All is answered; the ledger is being compared.")

@@ -1,4 +1,4 @@
-"""Questions to a service around a run: each must be answered, or the run says why not."""
+"""Calls before and after a run: each must succeed, or the run says why it cannot begin."""
 
 import asyncio
 from typing import TypeVar
@@ -13,15 +13,15 @@ from dashboard.simulation.client.requests import (
     describe_answer,
     shorten,
 )
-from dashboard.simulation.errors import KeyNotEnough, ServiceUnreachable, UnexpectedAnswer
+from dashboard.simulation.errors import KeyRejected, ServiceUnreachable, UnexpectedAnswer
 
 _TIMEOUT_SECONDS = 10.0
 
 _Decoded = TypeVar("_Decoded")
 
 
-class Inquirer:
-    """Asks a service over a few connections, which it keeps.
+class ApiClient:
+    """Calls a service over a few connections, which it keeps.
 
     Raises `ServiceUnreachable` and `UnexpectedAnswer`.
     """
@@ -36,7 +36,7 @@ class Inquirer:
             await connection.close()
 
     async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """Return the answer to one question, of whatever status."""
+        """Return the answer to one call, of whatever status."""
         connection = self._idle.pop() if self._idle else self._target.open_connection()
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
@@ -53,10 +53,10 @@ class Inquirer:
         return answer
 
     def decode(self, answer: Answer, status: int, call: str, shape: type[_Decoded]) -> _Decoded:
-        """Return what an answer of that status says; raises `KeyNotEnough` too."""
+        """Return what an answer of that status says; raises `KeyRejected` too."""
         if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             is_known = answer.status == httpx.codes.FORBIDDEN
-            raise KeyNotEnough(self._target.url, is_known=is_known)
+            raise KeyRejected(self._target.url, is_known=is_known)
         if answer.status != status:
             raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
         try:

@@ -2,7 +2,7 @@
 
 httpx's own client takes about 900 µs of processor time a request, its bare transport with a pool
 of one connection 500; and a pool of many looks at each of them for each request, which makes it
-5 ms. On a machine shared with the service that time is taken from the service. The same exchange
+5 ms. On a machine shared with the service that time is taken from the service. The same round trip
 parsed in C, by httptools, takes 50 to 100 µs.
 """
 
@@ -30,16 +30,16 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
-        self._exchange: _Exchange | None = None
+        self._protocol: _Protocol | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, on a new connection if need be, and read the whole answer."""
-        exchange = self._exchange
-        if exchange is None or not exchange.is_reusable():
+        protocol = self._protocol
+        if protocol is None or not protocol.is_reusable():
             await self.aclose()
-            exchange = self._exchange = await self._connect(request.url)
+            protocol = self._protocol = await self._connect(request.url)
         try:
-            return await exchange.ask(_encode_request(request))
+            return await protocol.ask(_encode_request(request))
         except BaseException:
             # An answer may still be under way: nothing more can be asked on this connection.
             await self.aclose()
@@ -47,21 +47,21 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the connection at once."""
-        if self._exchange is not None:
-            self._exchange.abort()
-            self._exchange = None
+        if self._protocol is not None:
+            self._protocol.abort()
+            self._protocol = None
 
-    async def _connect(self, url: httpx.URL) -> "_Exchange":
+    async def _connect(self, url: httpx.URL) -> "_Protocol":
         host, port = url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]
         try:
-            _, exchange = await asyncio.get_running_loop().create_connection(
-                _Exchange, host, port, ssl=self._tls
+            _, protocol = await asyncio.get_running_loop().create_connection(
+                _Protocol, host, port, ssl=self._tls
             )
         except ssl.SSLError as error:
             raise httpx.RemoteProtocolError(f"TLS failed: {error}") from error
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
-        return exchange
+        return protocol
 
 
 def _encode_request(request: httpx.Request) -> bytes:
@@ -70,7 +70,7 @@ def _encode_request(request: httpx.Request) -> bytes:
     return b"\r\n".join((*lines, b"", request.content))
 
 
-class _Exchange(asyncio.Protocol):
+class _Protocol(asyncio.Protocol):
     """The protocol of one connection; the `on_` methods are httptools' callbacks."""
 
     def __init__(self) -> None:

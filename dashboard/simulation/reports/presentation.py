@@ -27,7 +27,7 @@ def describe_progress(report: RunReport) -> Text:
         parts.append("generator late")
     if report.state is RunState.DRAINING:
         parts.append("awaiting the last answers")
-    elif report.state is RunState.SETTLING:
+    elif report.state is RunState.RESUBMITTING:
         parts.append("sending again what found no answer")
     elif report.state is RunState.PAUSED:
         parts.append("paused")
@@ -129,7 +129,7 @@ def _tabulate_traffic(report: RunReport) -> Table:
     return table
 
 
-def _write_load(report: RunReport) -> str:
+def _format_load(report: RunReport) -> str:
     achieved = f"{report.total.answered_per_second:,.1f}"
     if report.rate is None:
         return (
@@ -166,7 +166,7 @@ def _tabulate_notes(report: RunReport) -> Table:
     table.add_column()
     table.add_row(
         "Run",
-        f"{_write_load(report)} for {report.elapsed_seconds:.1f} s, {report.players:,} players, "
+        f"{_format_load(report)} for {report.elapsed_seconds:.1f} s, {report.players:,} players, "
         f"seed {report.seed}",
     )
     table.add_row("Latency", "from the intended start to the end of the answer")

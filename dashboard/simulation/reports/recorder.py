@@ -86,8 +86,8 @@ class Recorder:
         self._second = 0
         self._this_second = _Counts()
         self._unknown_submits = 0
-        self._settled_submits = 0
-        self._settled_refusals = 0
+        self._resubmitted_accepted = 0
+        self._resubmitted_refused = 0
         self._sessions: set[int] = set()
         self._first_session: int | None = None
         self._last_session: int | None = None
@@ -146,12 +146,12 @@ class Recorder:
         self._turn_to_second(at_seconds)
         self._pace = pace
 
-    def record_settlement(self, session_id: int | None) -> None:
+    def record_resubmission(self, session_id: int | None) -> None:
         """Count an unknown submit that was sent again and is known now; None: it was refused."""
         if session_id is None:
-            self._settled_refusals += 1
+            self._resubmitted_refused += 1
         else:
-            self._settled_submits += 1
+            self._resubmitted_accepted += 1
             self._note_session(session_id)
 
     def report_kinds(
@@ -211,14 +211,14 @@ class Recorder:
     def report_submits(self, key_prefix: str) -> SubmitReport:
         """Return what the ledger should hold, all submits under keys with `key_prefix`."""
         counts = self._kinds[RequestKind.SUBMIT].counts
-        settled = self._settled_submits + self._settled_refusals
+        resubmitted = self._resubmitted_accepted + self._resubmitted_refused
         return SubmitReport(
             key_prefix=key_prefix,
             sent=counts.started,
-            acknowledged=counts.succeeded + self._settled_submits,
-            refused=counts.failed - self._unknown_submits + self._settled_refusals,
-            unknown=self._unknown_submits - settled,
-            sent_again=settled,
+            acknowledged=counts.succeeded + self._resubmitted_accepted,
+            refused=counts.failed - self._unknown_submits + self._resubmitted_refused,
+            unknown=self._unknown_submits - resubmitted,
+            sent_again=resubmitted,
             sessions=len(self._sessions),
             first_session_id=self._first_session,
             last_session_id=self._last_session,

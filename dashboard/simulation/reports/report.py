@@ -6,7 +6,7 @@ seconds from its start, latencies are in milliseconds.
 
 What a latency is: the time from a request's *intended* start to the end of its answer, so that a
 server that stalls cannot hide behind requests that were not sent. Answers of any status have one.
-A request that found no answer in time counts with the time it was waited for; one whose
+A request without an answer in time counts with the time it was waited for; one whose
 connection was refused or lost has none. Percentiles are within 1 % of the exact value.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from dashboard.simulation.workload.plan import RequestKind, RunOptions
-from dashboard.simulation.workload.stages import write_stages
+from dashboard.simulation.workload.stages import format_stages
 
 
 class RunState(StrEnum):
@@ -31,7 +31,7 @@ class RunState(StrEnum):
     DRAINING = "draining"
     """No more are started; the last answers are awaited."""
 
-    SETTLING = "settling"
+    RESUBMITTING = "settling"
     """Submits without an answer are sent again, until it is known what became of them."""
 
     FINISHED = "finished"
@@ -215,7 +215,7 @@ def describe_options(options: RunOptions) -> dict[str, Any]:
         "players": options.players,
         "mix": {kind.value: getattr(options.mix, kind.value) for kind in RequestKind},
         "scores": options.scores.value,
-        "stages": write_stages(options.stages) if options.stages else "",
+        "stages": format_stages(options.stages) if options.stages else "",
         "users": options.users,
         "think_seconds": None if is_open else options.think_seconds,
         "seed": options.seed,

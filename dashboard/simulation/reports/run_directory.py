@@ -21,7 +21,7 @@ import msgspec
 import psutil
 from platformdirs import user_state_path
 
-from dashboard.simulation.errors import RunAway
+from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import RunReport
 
 _IDENTITY: Final = "run.json"
@@ -144,7 +144,7 @@ def read_run(runs: Path, run_id: str) -> FoundRun | None:
 
 
 def send_command(runs: Path, run_id: str, command: Command) -> None:
-    """Tell a run what to do; raises `RunAway` where nobody listens or the pipe is not to be had."""
+    """Tell a run what to do; raises `RunEnded` where nobody listens or the pipe cannot be had."""
     try:
         pipe = os.open(runs / run_id / _COMMANDS, os.O_WRONLY | os.O_NONBLOCK)
         try:
@@ -152,7 +152,7 @@ def send_command(runs: Path, run_id: str, command: Command) -> None:
         finally:
             os.close(pipe)
     except OSError as error:
-        raise RunAway(run_id) from error
+        raise RunEnded(run_id) from error
 
 
 def _read_run(path: Path) -> FoundRun | None:

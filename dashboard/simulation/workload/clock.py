@@ -64,11 +64,6 @@ class RunClock:
         """How far the plan is carried out: the time without the pauses."""
         return max(self.elapsed_seconds - self.paused_seconds, 0.0)
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether the run is paused."""
-        return self._paused_at is not None
-
     def pause(self) -> None:
         """Let the plan stand still."""
         if self._paused_at is None:

@@ -16,15 +16,15 @@ from random import Random
 from typing import NamedTuple, Self
 
 from dashboard.simulation.workload.scores import Scores, draw_score
-from dashboard.simulation.workload.stages import HIGHEST_RATE, Course, Stage, write_number
+from dashboard.simulation.workload.stages import MAX_RATE, Course, Stage, format_number
 
 GAME_MODES = ("solo", "duo", "squad")
 
-MOST_USERS = 1_000
+MAX_USERS = 1_000
 
-_LARGEST_WEIGHT = 1_000_000
-_MOST_PLAYERS = 100_000
-_LONGEST_THINK_SECONDS = 3600
+_MAX_WEIGHT = 1_000_000
+_MAX_PLAYERS = 100_000
+_MAX_THINK_SECONDS = 3600
 
 
 class RequestKind(StrEnum):
@@ -48,14 +48,14 @@ class Mix:
 
     def __post_init__(self) -> None:
         weights = (self.submit, self.top, self.rank)
-        if not (all(0 <= weight <= _LARGEST_WEIGHT for weight in weights) and sum(weights) > 0):
+        if not (all(0 <= weight <= _MAX_WEIGHT for weight in weights) and sum(weights) > 0):
             raise ValueError("weights are from 0 to a million, and one of them is above 0")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the weights of `submit=70,top=10,rank=20`; a kind left out has none.
 
-        Raises `ValueError` that quotes the part which is none.
+        Raises `ValueError` that quotes the part that is not one.
         """
         weights = dict.fromkeys((kind.value for kind in RequestKind), 0.0)
         for part in text.split(","):
@@ -99,22 +99,22 @@ class RunOptions:
     think_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.users is None and not self.stages and not 0 < self.rate <= HIGHEST_RATE:
+        if self.users is None and not self.stages and not 0 < self.rate <= MAX_RATE:
             raise WrongOption(
                 "rate",
-                f"a rate of {write_number(self.rate)} is not above 0 and at most {HIGHEST_RATE:,}",
+                f"a rate of {format_number(self.rate)} is not above 0 and at most {MAX_RATE:,}",
             )
-        if self.users is not None and not 0 < self.users <= MOST_USERS:
-            raise WrongOption("users", f"{self.users:,} users are not from 1 to {MOST_USERS:,}")
-        if not 0 <= self.think_seconds <= _LONGEST_THINK_SECONDS:
+        if self.users is not None and not 0 < self.users <= MAX_USERS:
+            raise WrongOption("users", f"{self.users:,} users are not from 1 to {MAX_USERS:,}")
+        if not 0 <= self.think_seconds <= _MAX_THINK_SECONDS:
             raise WrongOption(
                 "think",
-                f"a think time of {write_number(self.think_seconds)} s is not from 0 to "
-                f"{_LONGEST_THINK_SECONDS:,} s",
+                f"a think time of {format_number(self.think_seconds)} s is not from 0 to "
+                f"{_MAX_THINK_SECONDS:,} s",
             )
-        if not 0 < self.players <= _MOST_PLAYERS:
+        if not 0 < self.players <= _MAX_PLAYERS:
             raise WrongOption(
-                "players", f"{self.players:,} players are not from 1 to {_MOST_PLAYERS:,}"
+                "players", f"{self.players:,} players are not from 1 to {_MAX_PLAYERS:,}"
             )
         try:
             _ = self.course

@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass
 
-HIGHEST_RATE = 100_000
-LONGEST_SECONDS = 7 * 24 * 3600
+MAX_RATE = 100_000
+MAX_SECONDS = 7 * 24 * 3600
 
 
-def write_number(number: float) -> str:
+def format_number(number: float) -> str:
     """Return 1000000000.0 as 1,000,000,000, and no more decimals than there are."""
     # Beyond these, digits would only fill the line.
     if abs(number) >= 1e15 or 0 < abs(number) < 1e-6:
@@ -30,14 +30,12 @@ class Stage:
     def __post_init__(self) -> None:
         # Written so that NaN, which compares with nothing, is refused too.
         for rate in (self.start_rate, self.end_rate):
-            if not 0 <= rate <= HIGHEST_RATE:
-                raise ValueError(
-                    f"a rate of {write_number(rate)} is not from 0 to {HIGHEST_RATE:,}"
-                )
-        if not 0 < self.duration_seconds <= LONGEST_SECONDS:
+            if not 0 <= rate <= MAX_RATE:
+                raise ValueError(f"a rate of {format_number(rate)} is not from 0 to {MAX_RATE:,}")
+        if not 0 < self.duration_seconds <= MAX_SECONDS:
             raise ValueError(
-                f"a duration of {write_number(self.duration_seconds)} s is not above 0 "
-                f"and at most {LONGEST_SECONDS:,} (a week)"
+                f"a duration of {format_number(self.duration_seconds)} s is not above 0 "
+                f"and at most {MAX_SECONDS:,} (a week)"
             )
 
     @property
@@ -74,10 +72,10 @@ class Course:
     def __post_init__(self) -> None:
         if not self.requests:
             raise ValueError("the stages need a rate above 0 somewhere")
-        if self.duration_seconds > LONGEST_SECONDS:
+        if self.duration_seconds > MAX_SECONDS:
             raise ValueError(
-                f"stages of {write_number(self.duration_seconds)} s are longer than "
-                f"{LONGEST_SECONDS:,} (a week)"
+                f"stages of {format_number(self.duration_seconds)} s are longer than "
+                f"{MAX_SECONDS:,} (a week)"
             )
 
     @property
@@ -125,7 +123,7 @@ class Course:
 def parse_stages(text: str) -> tuple[Stage, ...]:
     """Return the stages of `0-300x30,300x60`: half a minute from 0 to 300 a second, a minute there.
 
-    Raises `ValueError` that quotes the part which is none.
+    Raises `ValueError` that quotes the part that is not one.
     """
     return tuple(_parse_stage(part.strip()) for part in text.split(","))
 
@@ -143,7 +141,7 @@ def _parse_stage(part: str) -> Stage:
     return Stage(*numbers)
 
 
-def write_stages(stages: tuple[Stage, ...]) -> str:
+def format_stages(stages: tuple[Stage, ...]) -> str:
     """Return stages as `parse_stages` reads them."""
     return ",".join(
         f"{stage.start_rate:g}"

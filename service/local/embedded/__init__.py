@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey out of wheels, as children of this process, in one data directory."""
+"""PostgreSQL and Valkey from their wheels, as children of this process, in one data directory."""
 
 from service.local.embedded.errors import StartFailed
 from service.local.embedded.postgres import PostgresServer

@@ -1,4 +1,4 @@
-"""Log files of child processes: bounded in size, one previous kept."""
+"""Log files of child processes: limited in size, with one previous file kept."""
 
 import os
 import re
@@ -10,12 +10,12 @@ from typing import Final
 
 _LARGEST_BYTES: Final = 8 * 1024 * 1024
 _TAIL_BYTES: Final = 8 * 1024
-# As PostgreSQL, Valkey, the command line and Python's tracebacks mark one.
+# How PostgreSQL, Valkey, the command line and Python's tracebacks mark an error.
 _REASON: Final = re.compile(r"(?:FATAL|PANIC|ERROR|(?<=\s)#|\berror:|[\w.]*Error\b).*")
 
 
 class Log:
-    """The file that takes what one child process prints."""
+    """The file that one child process prints to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,7 +23,7 @@ class Log:
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        """Give a descriptor that appends to the file, to be handed to a child.
+        """Lend a descriptor that appends to the file, for a child to inherit.
 
         Only the owner may read the file: a traceback can show what users sent.
         """
@@ -38,8 +38,8 @@ class Log:
     def trim(self) -> None:
         """Move a log that has grown too large aside, while its writer keeps it open.
 
-        The writer's descriptor appends, so it goes on at the start of the emptied file. What it
-        prints between the copy and the cut is lost: a price for not needing its help.
+        The writer's descriptor appends, so it continues at the start of the emptied file. What it
+        prints between the copy and the truncation is lost: the price for not needing its help.
         """
         if not self.path.exists() or self.path.stat().st_size < _LARGEST_BYTES:
             return

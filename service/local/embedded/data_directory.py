@@ -1,20 +1,69 @@
-"""The data directory: what lies where, and who may enter."""
+"""The data directory: its folders, who may enter them, and the account PostgreSQL runs as."""
 
 import contextlib
 import hashlib
 import os
+import pwd
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from service.local.embedded.account import Account
 from service.local.embedded.errors import StartFailed
 
-# The kernel takes 108 bytes on Linux and 104 on macOS, the closing zero included.
+# The kernel allows 108 bytes on Linux and 104 on macOS, the terminating zero included.
 _LONGEST_SOCKET_PATH_BYTES: Final = 100
 _LONGEST_SOCKET_NAME: Final = ".s.PGSQL.5432"
+
+# PostgreSQL refuses to run as root; it then runs as one of these.
+_ACCOUNTS: Final = ("postgres", "nobody")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An unprivileged account of this machine, for what refuses to run as root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @classmethod
+    def for_postgres(cls) -> Self | None:
+        """Return the account to run PostgreSQL as; None where our own will do."""
+        if os.geteuid() != 0:
+            return None
+        for name in _ACCOUNTS:
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(name, entry.pw_uid, entry.pw_gid)
+        raise StartFailed(
+            "PostgreSQL refuses to run as root and this machine has no account "
+            f"{' or '.join(_ACCOUNTS)}: create one, or run as an ordinary user"
+        )
+
+    def open_path(self, folder: Path) -> list[Path]:
+        """Let this account pass through `folder` and its parents; return those that were changed.
+
+        Only the right to pass is added, never the right to list or to read.
+        """
+        changed = []
+        for step in (*reversed(folder.parents), folder):
+            status = step.stat()
+            if not self._may_pass(status):
+                step.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+                changed.append(step)
+        return changed
+
+    def _may_pass(self, status: os.stat_result) -> bool:
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & stat.S_IXGRP)
+        return bool(status.st_mode & stat.S_IXOTH)
 
 
 class DataDirectory:
@@ -30,7 +79,7 @@ class DataDirectory:
     def create(self) -> None:
         """Make the directory itself where it is missing."""
         with explain_os_errors(self.path):
-            # Another account must pass through to reach its own folder, and only that.
+            # Another account must be able to pass through to its own folder, but not to list this.
             mode = 0o711 if Account.for_postgres() else 0o700
             self.path.mkdir(mode=mode, parents=True, exist_ok=True)
 
@@ -62,7 +111,7 @@ def explain_os_errors(path: Path) -> Iterator[None]:
 
 def _choose_socket_directory(path: Path) -> Path:
     near = path / "run"
-    # libpq and asyncpg read a comma as the border between two hosts.
+    # libpq and asyncpg take a comma as the separator of two hosts.
     if len(
         os.fsencode(near / _LONGEST_SOCKET_NAME)
     ) <= _LONGEST_SOCKET_PATH_BYTES and "," not in str(near):
@@ -72,9 +121,9 @@ def _choose_socket_directory(path: Path) -> Path:
 
 
 def _make_private_directory(path: Path, account: Account | None) -> None:
-    """Make a directory that only its owner may enter: who enters is trusted by PostgreSQL."""
+    """Make a directory that only its owner may enter, as PostgreSQL trusts whoever can."""
     path.mkdir(mode=0o700, exist_ok=True)
-    # In the shared temporary folder somebody else may have made it, or a link, before us.
+    # In the shared temporary folder another user may have made it, or a link, before us.
     status = path.lstat()
     ours = {os.geteuid()} | ({account.uid} if account else set())
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in ours:

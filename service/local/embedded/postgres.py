@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import psutil
 
-from service.local.embedded.account import Account
+from service.local.embedded.data_directory import Account
 from service.local.embedded.errors import StartFailed
 from service.local.embedded.processes import StopPlan, spawn
 from service.local.embedded.server import EmbeddedServer, Report
@@ -118,8 +118,8 @@ class PostgresServer(EmbeddedServer):
         marker = self.folder / "PG_VERSION"
         if marker.exists():
             self._check_version(marker.read_text().strip())
-            # We hold no running server here; a pid file that is left could name a process that
-            # has nothing to do with it, and PostgreSQL would believe that it still runs.
+            # No server of ours is running here. A pid file that was left may name an unrelated
+            # process, which PostgreSQL would take for a server that is still running.
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
             return
         if self.folder.exists():
@@ -129,15 +129,15 @@ class PostgresServer(EmbeddedServer):
         fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.directory.path))
         self._create_cluster(fresh)
         # A folder called `postgres` is a complete cluster, whatever was killed and when. The name
-        # must be on disk before anybody commits: a nameless cluster would be cleared away above.
+        # must be on disk before anything is committed: a cluster without it is deleted above.
         fresh.rename(self.folder)
         _sync_directory(self.directory.path)
 
     def is_ready(self) -> bool:
-        """Tell whether the postmaster that we launched says so in its pid file."""
+        """Return whether the postmaster that we launched reports so in its pid file."""
         if self.process is None or self.process.poll() is not None:
             return False
-        # For a moment the file is there and still empty.
+        # The file is empty for a moment after it was created.
         with contextlib.suppress(OSError, IndexError):
             lines = (self.folder / "postmaster.pid").read_text().splitlines()
             return lines[0] == str(self.process.pid) and lines[-1].strip() == "ready"

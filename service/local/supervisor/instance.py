@@ -33,9 +33,9 @@ class RunningInstance:
 
 
 def find_running(data_dir: Path) -> RunningInstance | None:
-    """Return the instance that runs in a data directory, if one does.
+    """Return the instance that runs in a data directory, if there is one.
 
-    The lock decides, which ends with its process: a file left by a killed one counts for nothing.
+    The lock decides, as it ends with its process: a record left by a killed one is ignored.
     """
     directory = DataDirectory(data_dir)
     with (
@@ -54,9 +54,9 @@ def find_running(data_dir: Path) -> RunningInstance | None:
 
 @contextlib.contextmanager
 def hold_directory(directory: DataDirectory) -> Iterator[None]:
-    """Keep every other `up` out of the data directory; made where it is missing.
+    """Keep every other `up` out of the data directory, which is made where it is missing.
 
-    Raises `UsageError` that says where the other one serves.
+    Raises `UsageError`, which says where the other one serves.
     """
     directory.create()
     with explain_os_errors(directory.path):
@@ -75,7 +75,7 @@ def hold_directory(directory: DataDirectory) -> Iterator[None]:
 def publish_instance(
     directory: DataDirectory, *, url: str, database_url: str, redis_url: str, broker_url: str
 ) -> None:
-    """Write down where the servers are, for the other commands and for nobody else."""
+    """Record where the servers are, for other commands of the same user only."""
     instance = RunningInstance(
         os.getpid(), url, database_url, redis_url, broker_url, datetime.now(UTC).isoformat()
     )

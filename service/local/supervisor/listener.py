@@ -1,4 +1,4 @@
-"""The API's listening socket, which outlives any one of the processes that answer on it."""
+"""The listening socket of the API, which outlives each of the processes that accept on it."""
 
 import errno
 import ipaddress
@@ -14,7 +14,7 @@ _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 def bind_listener(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """Return a socket that listens on `host` and `port`; port 0 takes any free one.
 
-    Raises `UsageError` that says what is in the way, and which `option` chooses another port.
+    Raises `UsageError`, which says what prevents it and which `option` chooses another port.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -35,7 +35,7 @@ def bind_listener(host: str, port: int, *, option: str = "--port") -> socket.soc
 
 
 def is_loopback(listener: socket.socket) -> bool:
-    """Tell whether only this machine can reach a listener."""
+    """Return whether only this machine can reach a listener."""
     host = str(listener.getsockname()[0])
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 

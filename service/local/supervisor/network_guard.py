@@ -1,4 +1,4 @@
-"""Keeps a service that anybody could write to off the network."""
+"""Keeps a service without API keys, to which anybody could write, off the network."""
 
 import socket
 
@@ -11,10 +11,10 @@ from service.settings.settings import Settings
 
 
 async def guard_network(settings: Settings, listener: socket.socket, *, insecure: bool) -> None:
-    """Raise `UsageError` where other machines reach a listener and no key was ever made.
+    """Raise `UsageError` where other machines can reach a listener and no key was ever made.
 
-    With `insecure` that is only said, loudly. Where the database cannot be asked the start goes on:
-    the API lets nobody write before it knows the keys.
+    With `insecure` it only prints a warning. Where the database is away the start continues: the
+    API lets nobody write before it knows the keys.
     """
     if is_loopback(listener):
         return

@@ -1,4 +1,4 @@
-"""Our own programs as children: the API, the worker, the scheduler."""
+"""Our own programs as child processes: the API, the worker, the scheduler, the console."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _API_KEY_OPTION: Final = "--api-key"
 class Program:
     """`python -m <module>`, which writes a byte to `--ready-fd` once it serves.
 
-    Without a `log` it prints where we print.
+    Without a `log` it prints where this process prints.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class Program:
         return self.process
 
     def is_ready(self) -> bool:
-        """Tell, without waiting, whether the process has said since its launch that it serves."""
+        """Return at once whether the process has reported since its launch that it serves."""
         if self._ready_fd is None:
             return True
         try:
-            said = os.read(self._ready_fd, 1)
+            report = os.read(self._ready_fd, 1)
         except BlockingIOError:
             return False
-        if said:
+        if report:
             self._close_ready_fd()
-        return bool(said)
+        return bool(report)
 
     def recover(self) -> bool:
-        """There is nothing that a program could do without."""
+        """Return False: there is nothing to remove after a failed start."""
         return False
 
     def complete(self) -> None:
-        """There is nothing left to do once a program serves."""
+        """Do nothing: a program is complete once it serves."""
 
     def explain_failure(self) -> str:
         """Return one line on why the last start failed."""
@@ -104,7 +104,7 @@ def python_command(module: str) -> list[str]:
 
 
 def hide_api_key(arguments: Sequence[str]) -> list[str]:
-    """Move `--api-key` into the environment: everybody on a machine can read a command line."""
+    """Move `--api-key` to the environment: every user of the machine can read command lines."""
     shown = []
     rest = iter(arguments)
     for argument in rest:
@@ -121,7 +121,7 @@ def hide_api_key(arguments: Sequence[str]) -> list[str]:
 def find_programs(directory: DataDirectory) -> list[psutil.Process]:
     """Return programs of an earlier `up` in this data directory that still run.
 
-    On Linux none outlives it; elsewhere they would go on holding the API's port.
+    On Linux none outlives it; elsewhere they would keep the API's port occupied.
     """
     found = []
     for process in psutil.process_iter():

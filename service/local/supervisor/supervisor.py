@@ -1,4 +1,4 @@
-"""Children that are kept running: started, watched, restarted with a back-off, stopped."""
+"""Keeps child processes running: starts, watches, restarts (with a back-off) and stops them."""
 
 import asyncio
 import contextlib
@@ -16,21 +16,21 @@ from service.local.supervisor.terminal import describe_end, describe_path, print
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 _STEADY_SECONDS: Final = 10.0
-"""A child that lived this long starts over with the shortest pause."""
+"""After running this long a child is restarted with the shortest pause again."""
 _MOST_FAILED_STARTS: Final = 5
 _READY_POLL_SECONDS: Final = 0.02
 _SLOW_START_SECONDS: Final = 10.0
 _SAME_SIGNAL_SECONDS: Final = 0.3
 _HURRIED_SECONDS: Final = 1.0
-"""What a child gets to stop by itself when haste is asked for; most need far less."""
+"""How long a child may take to stop by itself in a hurry; most need far less."""
 
 
 class Part(Protocol):
-    """What the supervisor needs of a child; embedded servers and our own programs have it."""
+    """A child as the supervisor sees it: an embedded server or one of our own programs."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Its name in messages."""
 
     @property
     def log(self) -> Log | None:
@@ -48,10 +48,10 @@ class Part(Protocol):
         """Start the process and return at once."""
 
     def is_ready(self) -> bool:
-        """Tell, without waiting, whether the launched process serves."""
+        """Return at once whether the launched process serves."""
 
     def recover(self) -> bool:
-        """After a failed start, remove what can be done without; True if that was anything."""
+        """After a failed start, remove what it can do without; True if there was any."""
 
     def complete(self) -> None:
         """Do what needs the running process, once, before others rely on it."""
@@ -66,22 +66,22 @@ class Supervisor:
     def __init__(self) -> None:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._child_ended = asyncio.Event()
-        self._stop_asked = asyncio.Event()
-        self._stop_asked_at = 0.0
-        self._hurry_asked = asyncio.Event()
+        self._stop_requested = asyncio.Event()
+        self._stop_requested_at = 0.0
+        self._hurry_requested = asyncio.Event()
         self._rolling: Sequence[Part] = ()
         self._roll: asyncio.Task[None] | None = None
 
     async def run(self, bring_up: Callable[[], Awaitable[None]]) -> None:
-        """Bring everything up and return when a stop is asked for; raise what goes wrong before.
+        """Bring everything up and return when a stop is requested; raises what `bring_up` raises.
 
-        SIGINT, SIGTERM and SIGHUP ask for a stop, another one while stopping for haste; SIGUSR1
-        asks for a rolling restart.
+        SIGINT, SIGTERM and SIGHUP request a stop, and a second one a hurried stop; SIGUSR1 requests
+        a rolling restart.
         """
         work = asyncio.ensure_future(bring_up())
-        stop = asyncio.ensure_future(self._stop_asked.wait())
+        stop = asyncio.ensure_future(self._stop_requested.wait())
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not self._stop_asked.is_set():
+        if not self._stop_requested.is_set():
             # Raises if it failed.
             await work
             await stop
@@ -91,20 +91,20 @@ class Supervisor:
 
     @contextlib.contextmanager
     def handling_signals(self) -> Iterator[None]:
-        """Take the signals that ask for something and the one that tells of a child's end."""
+        """Handle the signals that request something, and the one for the end of a child."""
         loop = asyncio.get_running_loop()
-        asked = [signal.SIGINT, signal.SIGTERM]
-        # Under nohup a hang-up is to be ignored.
+        stop_signals = [signal.SIGINT, signal.SIGTERM]
+        # Under nohup, SIGHUP stays ignored.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            asked.append(signal.SIGHUP)
-        for number in asked:
-            loop.add_signal_handler(number, self._ask_to_stop)
+            stop_signals.append(signal.SIGHUP)
+        for number in stop_signals:
+            loop.add_signal_handler(number, self._request_stop)
         loop.add_signal_handler(signal.SIGCHLD, self._child_ended.set)
-        loop.add_signal_handler(signal.SIGUSR1, self._ask_to_roll)
+        loop.add_signal_handler(signal.SIGUSR1, self._request_roll)
         try:
             yield
         finally:
-            for number in (*asked, signal.SIGCHLD, signal.SIGUSR1):
+            for number in (*stop_signals, signal.SIGCHLD, signal.SIGUSR1):
                 loop.remove_signal_handler(number)
 
     async def start(self, parts: Sequence[Part], announce: Callable[[Part], None]) -> None:
@@ -135,16 +135,16 @@ class Supervisor:
             await self._child_ended.wait()
         return status
 
-    def _ask_to_stop(self) -> None:
+    def _request_stop(self) -> None:
         now = time.monotonic()
-        if not self._stop_asked.is_set():
-            self._stop_asked.set()
-            self._stop_asked_at = now
+        if not self._stop_requested.is_set():
+            self._stop_requested.set()
+            self._stop_requested_at = now
         # A launcher that passes signals on makes one Ctrl-C arrive twice.
-        elif now - self._stop_asked_at > _SAME_SIGNAL_SECONDS:
-            self._hurry_asked.set()
+        elif now - self._stop_requested_at > _SAME_SIGNAL_SECONDS:
+            self._hurry_requested.set()
 
-    def _ask_to_roll(self) -> None:
+    def _request_roll(self) -> None:
         if not self._rolling:
             print_line("Not everything serves yet: nothing is restarted")
         elif self._roll is None or self._roll.done():
@@ -161,7 +161,7 @@ class Supervisor:
             try:
                 await self.start([part], _announce_return)
             except StartFailed as error:
-                # Those that still serve are left alone; this one is tried again for ever.
+                # Those that still serve are left alone; this one is restarted until it serves.
                 print_line(f"The rolling restart ends here: {error}")
                 served = asyncio.get_running_loop().create_future()
                 served.set_result(None)
@@ -197,7 +197,7 @@ class Supervisor:
                     return
             if time.monotonic() - started >= _STEADY_SECONDS:
                 pause_seconds = _FIRST_PAUSE_SECONDS
-            # A first start that fails again and again has one line here and one at its end.
+            # A first start that keeps failing gets one line here and one when it is given up.
             if first_ready.done() or failed_starts == 1:
                 print_line(
                     f"{part.name} {how_it_ended}: starting it again in "
@@ -252,9 +252,9 @@ class Supervisor:
         end_group(process.pid)
 
     async def _wait_for_stop(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        """Wait for a child's end, for some seconds or, once haste is asked for, for less."""
+        """Wait for the end of a child, for some seconds or, once a hurry is requested, for less."""
         end = asyncio.ensure_future(self.wait_for_end(process))
-        hurry = asyncio.ensure_future(self._hurry_asked.wait())
+        hurry = asyncio.ensure_future(self._hurry_requested.wait())
         await asyncio.wait({end, hurry}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if hurry.done():
             await asyncio.wait({end}, timeout=min(seconds, _HURRIED_SECONDS))

@@ -1,4 +1,4 @@
-"""What a person sees of the supervisor: one line per event."""
+"""What the supervisor prints in the terminal: one line for each event."""
 
 import os
 import signal
@@ -20,11 +20,11 @@ _DEFAULT_PORTS: Final = {
 
 
 def print_line(line: str) -> None:
-    """Print a line at once. A reader that has gone away must not keep anything from stopping."""
+    """Print a line at once. A closed terminal must not keep anything from stopping."""
     try:
         click.echo(line)
     except OSError:
-        # What is buffered would otherwise be tried again, and complained about, at exit.
+        # Otherwise Python would try to write its buffer again at exit, and print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -43,7 +43,7 @@ def run_up(
     insecure: bool,
     web_port: int | None = None,
 ) -> None:
-    """Run everything until a stop is asked for, with a console for browsers on `web_port`.
+    """Run everything until a stop is requested, with a console for browsers on `web_port`.
 
     Raises `UsageError` with one line where that is not possible; nothing is left running then.
     """
@@ -114,7 +114,7 @@ class _Up:
         self._web = [self._make_web_program(web_listener)] if web_listener else []
 
     async def run(self) -> None:
-        """Bring everything up, keep it up until a stop is asked for, and stop it."""
+        """Bring everything up, keep it up until a stop is requested, and stop it."""
         with self._supervisor.handling_signals():
             try:
                 await self._supervisor.run(self._bring_up)
@@ -159,7 +159,7 @@ class _Up:
         )
 
     async def _migrate(self) -> None:
-        """Migrate in a process of its own: its libraries would stay in this one for ever."""
+        """Migrate in a process of its own, so that its libraries do not stay in memory."""
         started = time.monotonic()
         log = Log(self._directory.logs / "migrate.log")
         with explain_os_errors(self._directory.path), log.opened() as output:
@@ -201,7 +201,7 @@ class _Up:
         self._directory.remove_empty_socket_directory()
 
     def _make_web_program(self, listener: socket.socket) -> Program:
-        """Return the console for browsers, a program like any other: it knows our URL only."""
+        """Return the console for browsers, which knows no more of the service than its URL."""
         descriptor = listener.fileno()
         return Program(
             "Console",

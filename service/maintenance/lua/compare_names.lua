@@ -1,8 +1,8 @@
 -- Compares players' names with those beside the index, which need not hold every name.
 --
--- KEYS[…] buckets of names   ARGV[…] for each, id and name with a zero byte after them, and so on
+-- KEYS[…] buckets of names   ARGV[…] for each bucket the ids and names, a zero byte after each
 --
--- Answers how many names the buckets hold of these, then the ids of the players with another one.
+-- Returns how many of these players have a name there, then the ids of those with another name.
 local answer = {0}
 for i, key in ipairs(KEYS) do
     local ids, names = {}, {}

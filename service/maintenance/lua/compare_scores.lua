@@ -1,8 +1,9 @@
--- Compares a packed run of standings with the index.
+-- Compares some standings with the index.
 --
 -- KEYS[1] index   ARGV[1] standings of 16 bytes: player id, sort_score (pack_standings.sql)
 --
--- Answers the members, eight bytes each, that the index misses, and those it has with another score.
+-- Returns the members, eight bytes each, that the index lacks, and those that it has with another
+-- score.
 local CHUNK = 1000
 local packed = ARGV[1]
 local missing, differing = {}, {}

@@ -1,4 +1,4 @@
--- How much there is: players, sessions of the ledger and their points in all.
+-- How much there is: the players, and the sessions of the ledger with the sum of their points.
 SELECT
     (SELECT count(*) FROM player) AS players,
     count(*) AS sessions,

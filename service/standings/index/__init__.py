@@ -1,1 +1,1 @@
-"""The sorted sets in Redis that follow the standings."""
+"""The index: sorted sets in Redis that follow the standings."""

@@ -1,4 +1,4 @@
-"""How far an index has followed the standings."""
+"""The offset: how far an index has followed the standings."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,10 +10,10 @@ import asyncpg
 class Offset:
     """Which database (`epoch`), which of its refreshes (`number`), and when that was (`as_of`).
 
-    `players` says how many the index holds then, so that one which lost some is known by its size.
+    `players` is how many the index holds at that refresh: one that lost some is known by its size.
 
     In Redis it is the string "<epoch>:<number>/<players>@<as_of in Unix milliseconds>". Two offsets
-    are equal where all but the time is.
+    are equal where everything but the time is.
     """
 
     epoch: str
@@ -25,7 +25,7 @@ class Offset:
     def of_season(cls, row: asyncpg.Record) -> "Offset":
         """Return the offset that a season's index must have (list_open_seasons.sql).
 
-        Before the first refresh of a database its empty index is as of now.
+        Before the first refresh of a database its empty index counts as of now.
         """
         return cls(
             epoch=str(row["epoch"]),
@@ -36,7 +36,7 @@ class Offset:
 
     @classmethod
     def parse(cls, stored: bytes | str | None) -> "Offset | None":
-        """Return the offset that Redis holds, or None for no offset or none of ours."""
+        """Return the offset that Redis holds, or None for none or one that is not ours."""
         text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
         position, _, milliseconds = text.partition("@")
         epoch, _, counts = position.partition(":")

@@ -1,4 +1,4 @@
-"""Reads of the index; those of ranks are batched over the requests that wait together."""
+"""Reads the index; ranks are read in batches, for all requests that wait at the same time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database, load_sql
+from service.backends.database import Database
 from service.backends.redis import (
     NAMES_PER_BUCKET,
     SeasonKeys,
@@ -19,20 +19,19 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.backends.refresh_signal import RefreshSignal
-from service.batching import Batcher
+from service.batching import Batcher, Tracer
 from service.boards.service import OpenSeason, SeasonFinder
 from service.errors import ServiceError
-from service.standings.index.validity import Following
+from service.players.service import find_usernames
+from service.standings.index.validity import OffsetValidator
 from service.standings.index.writer import Index
-
-FIND_USERNAMES: Final = load_sql("players", "find_usernames")
 
 _RANKS_PER_BATCH: Final = 256
 _WAITING_LIMIT: Final = 10_000
 
 
 class IndexedRank(msgspec.Struct, frozen=True, gc=False):
-    """A player's place in the index; one is made for every rank that is read."""
+    """A player's rank as the index has it. Without GC tracking: every rank read makes one."""
 
     username: str
     sort_score: int
@@ -43,10 +42,10 @@ class IndexedRank(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """A run of the index: players with their scores, best first, and where it begins.
+    """Consecutive players of the index with their scores, best first.
 
-    `better` counts the players with a better score than the first; `position` is the first one's
-    place from 0.
+    `better` is how many players have a better score than the first one, and `position` is the first
+    one's position, from 0.
     """
 
     user_ids: Sequence[int]
@@ -60,7 +59,7 @@ class Neighbourhood:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a score would stand: how many players have a better one, of how many."""
+    """The place that a score would have: how many players have a better one, of how many."""
 
     better: int
     players: int
@@ -71,7 +70,7 @@ class IndexReader:
     """Reads the index of the open season of the global board.
 
     Every read raises `CacheUnavailable` where Redis is away, or where what it holds may not be
-    shown (`Following`).
+    shown (`OffsetValidator`).
     """
 
     def __init__(
@@ -81,33 +80,38 @@ class IndexReader:
         database: Database,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
+        tracer: Tracer | None = None,
     ) -> None:
         self._breaker = breaker
         self._database = database
         self._season_finder = season_finder
-        self._following = Following(database, season_finder, refresh_signal)
+        self._validator = OffsetValidator(database, season_finder, refresh_signal)
         self._index = Index(redis, database)
         self._read_ranks = load_script(redis, "standings/index", "read_ranks")
         self._read_neighbours = load_script(redis, "standings/index", "read_neighbours")
         self._read_page = load_script(redis, "standings/index", "read_page")
         self._count_better = load_script(redis, "standings/index", "count_better")
         self._batcher: Batcher[int, IndexedRank | None] = Batcher(
-            self._read_batch, batch_limit=_RANKS_PER_BATCH, queue_limit=_WAITING_LIMIT
+            self._read_batch,
+            batch_limit=_RANKS_PER_BATCH,
+            queue_limit=_WAITING_LIMIT,
+            name="ranks",
+            tracer=tracer,
         )
 
     async def read_rank(self, user_id: int) -> IndexedRank | None:
-        """Return a player's place, or None for one who is not in the index."""
+        """Return a player's rank, or None for one who is not in the index."""
         return await self._batcher.put(user_id)
 
     async def find_place(self, sort_score: int) -> Place:
-        """Return where a score would stand."""
+        """Return the place that a score would have."""
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
             stored, players, better = await self._count_better(
                 keys=[keys.index, keys.offset], args=[sort_score]
             )
-        offset = await self._following.check(stored, players)
+        offset = await self._validator.check(stored, players)
         return Place(better=better, players=players, as_of=offset.as_of)
 
     async def read_neighbours(self, user_id: int, radius: int) -> Neighbourhood | None:
@@ -119,11 +123,11 @@ class IndexReader:
                 keys=[keys.index, keys.offset, keys.names],
                 args=[encode_member(user_id), radius, NAMES_PER_BUCKET],
             )
-        near = await self._take_run(season, answer)
+        near = await self._parse_run(season, answer)
         return near if near.user_ids else None
 
     async def read_page(self, position: int, limit: int) -> Neighbourhood:
-        """Return up to `limit` players from a place on, which counts from 0."""
+        """Return up to `limit` players from a position on; positions count from 0."""
         season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
@@ -131,11 +135,11 @@ class IndexReader:
                 keys=[keys.index, keys.offset, keys.names],
                 args=[position, limit, NAMES_PER_BUCKET],
             )
-        return await self._take_run(season, answer)
+        return await self._parse_run(season, answer)
 
-    async def _take_run(self, season: OpenSeason, answer: Sequence[Any]) -> Neighbourhood:
+    async def _parse_run(self, season: OpenSeason, answer: Sequence[Any]) -> Neighbourhood:
         stored, players, better, position, listed, names = answer
-        offset = await self._following.check(stored, players)
+        offset = await self._validator.check(stored, players)
         user_ids = [decode_member(member) for member in listed[::2]]
         usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
         return Neighbourhood(
@@ -156,7 +160,7 @@ class IndexReader:
                 keys=[keys.index, keys.offset, keys.names],
                 args=[b"".join(map(encode_member, user_ids)), NAMES_PER_BUCKET],
             )
-        offset = await self._following.check(stored, players)
+        offset = await self._validator.check(stored, players)
         scores, betters, names = answers[::3], answers[1::3], answers[2::3]
         usernames = await self._complete_names(
             season,
@@ -182,14 +186,11 @@ class IndexReader:
     async def _complete_names(
         self, season: OpenSeason, names: dict[int, bytes | None]
     ) -> dict[int, str]:
-        """Decode names; fetch those that Redis does not hold and keep them there."""
+        """Decode names; fetch those that Redis does not hold, and store them there."""
         usernames = {user_id: name.decode() for user_id, name in names.items() if name is not None}
         missing = [user_id for user_id in names if user_id not in usernames]
         if missing:
-            rows = await self._database.fetch(FIND_USERNAMES, missing)
-            found = {
-                user_id: str(row["username"]) for user_id, row in zip(missing, rows, strict=True)
-            }
+            found = await find_usernames(self._database, missing)
             with self._breaker.guard():
                 await self._index.add_names(season.season_id, found)
             usernames |= found

@@ -1,4 +1,4 @@
-"""Takes answers of PostgreSQL that are too large to hold over to somebody else, piece by piece."""
+"""Streams an answer of PostgreSQL that is too large to hold in memory."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,32 +13,35 @@ from service.backends.database import Connection
 _SCAN_SECONDS: Final = 600.0
 
 
-async def hand_over(
+async def stream_rows(
     connection: Connection,
-    take: Callable[[list[asyncpg.Record]], Awaitable[object]],
+    consume: Callable[[list[asyncpg.Record]], Awaitable[object]],
     rows_at_once: int,
     statement: str,
     *parameters: object,
 ) -> bool:
-    """Hand a large answer to `take`, some rows at a time, and read the next ones meanwhile.
+    """Pass a large answer to `consume`, some rows at a time, while the next ones are read.
 
-    Ends where `take` answers 0; returns whether it took all.
+    Ends early where `consume` returns something falsy; returns whether it took all rows.
     """
-    # asyncpg's own names begin at one in each process. Behind a pooler another process's cursor may
-    # have left its statement on the connection that this transaction was given.
+    # asyncpg counts its own names from one in each process. Behind a pooler, another process's
+    # cursor may have left its statement on the connection that this transaction was given.
     prepared = await connection.prepare(statement, name=f"scan_{uuid4().hex}")
     cursor = await prepared.cursor(*parameters, timeout=_SCAN_SECONDS)
     rows = await cursor.fetch(rows_at_once, timeout=_SCAN_SECONDS)
     while rows:
-        # Both have ended before one's error is raised: the connection is not used twice at once.
-        taken, found = await asyncio.gather(
-            take(rows), cursor.fetch(rows_at_once, timeout=_SCAN_SECONDS), return_exceptions=True
+        # Both have ended before an error of one is raised: the connection is never used twice at
+        # once.
+        consumed, next_rows = await asyncio.gather(
+            consume(rows),
+            cursor.fetch(rows_at_once, timeout=_SCAN_SECONDS),
+            return_exceptions=True,
         )
-        if isinstance(taken, BaseException):
-            raise taken
-        if isinstance(found, BaseException):
-            raise found
-        if not taken:
+        if isinstance(consumed, BaseException):
+            raise consumed
+        if isinstance(next_rows, BaseException):
+            raise next_rows
+        if not consumed:
             return False
-        rows = found
+        rows = next_rows
     return True

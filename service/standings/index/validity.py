@@ -1,17 +1,13 @@
-"""Whether what Redis holds may be shown."""
+"""Decides whether what Redis holds may be shown."""
 
-from typing import Final
-
-from service.backends.database import Database, load_sql
+from service.backends.database import Database
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.service import OpenSeason, SeasonFinder
+from service.boards.service import LIST_OPEN_SEASONS, OpenSeason, SeasonFinder
 from service.errors import CacheUnavailable
 from service.standings.index.offset import Offset
 
-LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 
-
-class Following:
+class OffsetValidator:
     """Tells an index or a top that follows our database from any other.
 
     Redis may hold another database's, come back older than it went, or lose keys one by one.
@@ -23,13 +19,12 @@ class Following:
         self._database = database
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
-        self._seen: Offset | None = None
+        self._last_shown: Offset | None = None
 
     async def check(self, stored: bytes | str | None, players: int) -> Offset:
-        """Return the offset at which Redis holds so many players.
+        """Return the offset of an index or a top with this number of players.
 
-        Raises `CacheUnavailable` where they may not be shown; a refresh is asked for then, to mend
-        them.
+        Raises `CacheUnavailable` where it may not be shown, and asks for a refresh to mend it.
         """
         offset = await self.accept(stored, players)
         if offset is None:
@@ -38,25 +33,25 @@ class Following:
         return offset
 
     async def accept(self, stored: bytes | str | None, players: int) -> Offset | None:
-        """Return the offset, or None where players in such a number may not be shown at it."""
+        """Return the offset, or None where what Redis holds may not be shown."""
         offset = Offset.parse(stored)
         if offset is None or offset.players != players or not await self._is_current(offset):
             return None
-        self._seen = offset
+        self._last_shown = offset
         return offset
 
     async def _is_current(self, offset: Offset) -> bool:
         season = await self._season_finder.find()
         if offset.epoch != season.epoch:
-            # Ours may have been emptied and filled again.
+            # Our database may have been emptied and filled again.
             season = await self._season_finder.find_again()
         if offset.epoch != season.epoch:
             return False
-        seen = self._seen
-        if seen is None or seen.epoch != offset.epoch or offset.number >= seen.number:
+        shown = self._last_shown
+        if shown is None or shown.epoch != offset.epoch or offset.number >= shown.number:
             return True
         # Older than what was shown before: right only where the database itself went back, because
-        # it was restored.
+        # a backup was restored.
         return offset.number >= await self._read_last_refresh(season)
 
     async def _read_last_refresh(self, season: OpenSeason) -> int:

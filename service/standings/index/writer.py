@@ -20,10 +20,10 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
+from service.boards.service import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.standings.index.offset import Offset
-from service.standings.index.streaming import hand_over
-from service.standings.index.validity import LIST_OPEN_SEASONS
+from service.standings.index.streaming import stream_rows
 from service.standings.schemas import Published, Top
 from service.standings.top import parse_top, select_top
 
@@ -36,7 +36,7 @@ _PACKED_BYTES: Final = 16
 _BUCKETS_PER_LOAD: Final = 250
 _NAMES_PER_UNLINK: Final = 1_000
 
-# It repeats where somebody else changed the standings, past the service.
+# This repeats where the standings were changed by something other than the service.
 _NOT_AS_COUNTED: Final = (
     "the rebuilt index was lost, overtaken, or has not as many players as were counted; should "
     "this repeat, `leaderboard audit` tells what differs and `leaderboard rebuild` mends it"
@@ -47,7 +47,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class SeasonChange:
-    """What one refresh changed in one season, and which offset that moves its index between.
+    """What one refresh changed in one season, and from which offset to which its index moves.
 
     `packed` are the changed standings, sixteen bytes each (scan_standings.sql).
     """
@@ -77,7 +77,7 @@ class Index:
         self._swap = load_script(redis, "standings/index", "swap_index")
 
     async def publish(self, change: SeasonChange) -> bool:
-        """Add a refresh's changes; False where the index misses earlier ones and is as it was."""
+        """Add the changes of a refresh; False, and nothing done, where earlier ones are missing."""
         keys = SeasonKeys.of(change.season_id)
         with translate_redis_errors():
             published = await self._publish(
@@ -94,7 +94,7 @@ class Index:
         return bool(published)
 
     async def add_names(self, season_id: int, names: Mapping[int, str]) -> None:
-        """Keep players' names beside the index, so that a rank needs no look at PostgreSQL."""
+        """Keep players' names beside the index, so that a rank is read without PostgreSQL."""
         keys = SeasonKeys.of(season_id)
         # The client's types ask for a mapping of every kind of key at once.
         buckets: dict[str, dict[Any, Any]] = {}
@@ -107,7 +107,7 @@ class Index:
             await pipeline.execute()
 
     async def drop_names(self, season_id: int) -> None:
-        """Drop the names beside the index: the ids are, or will be, those of others."""
+        """Drop the names beside the index: the ids belong, or will belong, to other players."""
         pattern = f"{SeasonKeys.of(season_id).names}*"
         with translate_redis_errors():
             buckets: list[bytes] = []
@@ -124,27 +124,27 @@ class Index:
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         return {season["season_id"]: str(season["epoch"]) for season in seasons}
 
-    async def find_right(self, epochs: Mapping[int, str]) -> dict[int, bytes | str]:
+    async def find_matching(self, epochs: Mapping[int, str]) -> dict[int, bytes | str]:
         """Compare the index of these seasons with the standings, and mend the names beside it.
 
-        Returns, by the id of each season whose index has this epoch and holds just these standings,
-        its offset: `rebuild_outdated` has only that left to set.
+        Returns the offset of each index that is of this epoch and holds exactly these standings, by
+        its season's id: `rebuild_outdated` has only the offset left to set.
         """
         found = {
-            season_id: await self._compare_all(season_id, epoch)
+            season_id: await self._compare_season(season_id, epoch)
             for season_id, epoch in epochs.items()
         }
         return {season_id: offset for season_id, offset in found.items() if offset is not None}
 
-    async def _compare_all(self, season_id: int, epoch: str) -> bytes | str | None:
+    async def _compare_season(self, season_id: int, epoch: str) -> bytes | str | None:
         keys = SeasonKeys.of(season_id)
         places = itertools.count(0, _STANDINGS_PER_LOAD)
         async with self._database.snapshot() as connection:
             with translate_redis_errors():
                 (offset,) = await self._redis.mget(keys.offset)
-            is_right = _is_of_epoch(offset, epoch) and await hand_over(
+            matches = _is_of_epoch(offset, epoch) and await stream_rows(
                 connection,
-                lambda rows: _take(
+                lambda rows: _await_redis(
                     self._compare(keys=[keys.index], args=[rows[0]["packed"], next(places)])
                 ),
                 1,
@@ -152,16 +152,18 @@ class Index:
                 season_id,
                 _STANDINGS_PER_LOAD,
             )
-            if not is_right:
+            if not matches:
                 return None
             await self._reload_names(connection, season_id)
         return offset
 
-    async def rebuild_outdated(self, right: Mapping[int, bytes | str] | None = None) -> list[int]:
+    async def rebuild_outdated(
+        self, matching: Mapping[int, bytes | str] | None = None
+    ) -> list[int]:
         """Rebuild the index of each open season that is not where its standings are.
 
-        One that was found `right` only gets its offset, unless somebody else wrote since. Returns
-        the ids of the seasons whose index was made again.
+        One that `find_matching` found only gets its offset, unless somebody wrote to it since.
+        Returns the ids of the seasons whose index was rebuilt.
         """
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         with translate_redis_errors():
@@ -172,7 +174,7 @@ class Index:
                 pipeline.zcard(keys.index)
                 pipeline.get(keys.top)
             found = await pipeline.execute(raise_on_error=False)
-        # Each key can be lost or spoiled by itself. An error among the answers equals nothing.
+        # Each key can be lost or spoiled by itself. An error among the answers matches nothing.
         outdated = []
         for season, stored, players, stored_top in zip(
             seasons, found[::3], found[1::3], found[2::3], strict=True
@@ -189,7 +191,7 @@ class Index:
                 outdated.append(int(season["season_id"]))
         rebuilt = []
         for season_id in outdated:
-            found_offset = (right or {}).get(season_id)
+            found_offset = (matching or {}).get(season_id)
             if found_offset is None or not await self._set_offset(season_id, found_offset):
                 await self.rebuild(season_id)
                 rebuilt.append(season_id)
@@ -206,7 +208,7 @@ class Index:
         """Build a season's index from its standings beside the old one, then swap it in.
 
         Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
-        to by somebody else: who holds a lock no more may not undo the next one's work.
+        to by another writer: one that lost its lock must not undo the work of the next.
         """
         keys = SeasonKeys.of(season_id)
         new_index = f"{keys.new_index}:{uuid4().hex}"
@@ -215,13 +217,13 @@ class Index:
             offset = await _read_offset(connection, season_id)
             with translate_redis_errors():
                 (found,) = await self._redis.mget(keys.offset)
-            # What another database left, or ours before it was restored, may name other players by
-            # the same ids. Nobody reads that index; of ours the readers fetch the names they miss.
+            # What another database left, or ours before a backup was restored, may give the same
+            # ids to other names. Nobody reads that index; in ours readers fetch missing names.
             if found is not None and not _is_of_epoch(found, offset.epoch):
                 await self.drop_names(season_id)
-            await hand_over(
+            await stream_rows(
                 connection,
-                lambda rows: _take(self._load(keys=[new_index], args=[rows[0]["packed"]])),
+                lambda rows: _await_redis(self._load(keys=[new_index], args=[rows[0]["packed"]])),
                 1,
                 SCAN_STANDINGS,
                 season_id,
@@ -257,9 +259,9 @@ class Index:
 
     async def _reload_names(self, connection: Connection, season_id: int) -> None:
         prefix = SeasonKeys.of(season_id).names
-        await hand_over(
+        await stream_rows(
             connection,
-            lambda rows: _take(
+            lambda rows: _await_redis(
                 self._load_names(
                     keys=[f"{prefix}{row['bucket']}" for row in rows],
                     args=[row["packed"] for row in rows],
@@ -277,10 +279,10 @@ async def _read_offset(connection: Connection, season_id: int) -> Offset:
     return Offset.of_season(next(row for row in seasons if row["season_id"] == season_id))
 
 
-async def _take(answer: Awaitable[object]) -> object:
-    """Wait for Redis to take a piece of a scan. Errors of the scan itself are PostgreSQL's."""
+async def _await_redis(script: Awaitable[object]) -> object:
+    """Await a script inside a scan, and translate only its errors, not those of PostgreSQL."""
     with translate_redis_errors():
-        return await answer
+        return await script
 
 
 def _is_of_epoch(stored: bytes | str | None, epoch: str) -> bool:

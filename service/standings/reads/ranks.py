@@ -1,4 +1,4 @@
-"""A player's rank and neighbours: from the index, or without it from PostgreSQL."""
+"""A player's rank and neighbours: from the index or, without it, from PostgreSQL."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -18,22 +18,21 @@ from service.standings.index.reader import IndexedRank, IndexReader
 from service.standings.schemas import Around, Entry, Rank, compute_percentile
 
 READ_STANDING: Final = load_sql("standings/reads", "read_standing")
-COUNT_TOTAL: Final = load_sql("standings/reads", "count_total")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
 
-# Without the index, ranks beyond this are the stored ones: counting further costs a read too much.
+# Without the index, ranks beyond this are the stored ones: counting further costs too much a read.
 _COUNTED_EXACTLY: Final = 20_000
 
 PAGE_LIMIT: Final = 1_000
 
-# Each takes a connection to Redis for itself, and a client has no more than a hundred.
+# Each occupies a connection to Redis, and a client has no more than a hundred.
 _NEIGHBOURHOODS_AT_ONCE: Final = 32
 
 
 class RankReader:
-    """Answers where a player stands on the global board, where a higher score is better."""
+    """Reads ranks, neighbours and pages of the global board, where a higher score is better."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class RankReader:
         Sessions that no refresh has folded yet count only for a player who has no other: the total
         then comes from the ledger. Raises `PlayerNotFound` or `StandingsUnavailable`.
         """
-        # Where nothing is wrong no context is entered: that would cost as much as all the rest.
+        # No context is entered unless something is wrong: it would cost as much as all the rest.
         try:
             indexed = await self._index_reader.read_rank(user_id)
         except DatabaseUnavailable:
@@ -70,8 +69,8 @@ class RankReader:
     async def read_around(self, user_id: int, radius: int) -> Around:
         """Return a player and up to `radius` neighbours above and below.
 
-        A player who does not stand yet is answered alone, or without a session not at all: the list
-        is empty. Raises `PlayerNotFound` or `StandingsUnavailable`.
+        A player without a standing yet is listed alone; without any session the list is empty.
+        Raises `PlayerNotFound` or `StandingsUnavailable`.
         """
         with _translate_outage():
             try:
@@ -90,7 +89,7 @@ class RankReader:
         )
 
     async def read_page(self, position: int, limit: int) -> Around:
-        """Return up to `limit` players from a place on, which counts from 0.
+        """Return up to `limit` players from a position on; positions count from 0.
 
         Beyond the last player the list is empty. Raises `StandingsUnavailable`.
         """
@@ -109,13 +108,13 @@ class RankReader:
         )
 
     async def _read_stale_rank(self, user_id: int) -> Rank:
-        async def ask(database: Database) -> asyncpg.Record | None:
+        async def query(database: Database) -> asyncpg.Record | None:
             season = await self._find_season(database)
             return await database.fetch_one(
                 READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
             )
 
-        row = await self._lagging_reads.read(ask)
+        row = await self._lagging_reads.read(query)
         if row is None:
             return await self._count_total(user_id)
         return Rank(
@@ -130,12 +129,12 @@ class RankReader:
         )
 
     async def _read_stale_around(self, user_id: int, radius: int) -> Around:
-        async def ask(database: Database) -> list[asyncpg.Record] | None:
+        async def query(database: Database) -> list[asyncpg.Record] | None:
             season = await self._find_season(database)
             rows = await database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
             return rows or None
 
-        rows = await self._lagging_reads.read(ask)
+        rows = await self._lagging_reads.read(query)
         if rows is None:
             return _list_alone(await self._count_total(user_id))
         first = rows[0]
@@ -153,25 +152,25 @@ class RankReader:
         )
 
     async def _read_stale_page(self, position: int, limit: int) -> Around:
-        async def ask(database: Database) -> Around:
+        async def query(database: Database) -> Around:
             season = await self._find_season(database)
             rows = await database.fetch(SELECT_PAGE, season.season_id, position, limit)
-            # Beyond the last player no row says how many there are, and a row before it does.
-            told = rows or await database.fetch(SELECT_PAGE, season.season_id, 0, 1)
+            # Beyond the last player there is no row to say how many there are: the first one does.
+            facts = rows or await database.fetch(SELECT_PAGE, season.season_id, 0, 1)
             return Around(
                 leaderboard=_rank_run(
                     [row["player_id"] for row in rows],
                     [row["username"] for row in rows],
                     [row["sort_score"] for row in rows],
-                    told[0]["better_than_first"] if told else 0,
+                    facts[0]["better_than_first"] if facts else 0,
                     position,
                 ),
-                players=told[0]["players"] if told else 0,
-                as_of=(told[0]["refreshed_at"] if told else None) or datetime.now(UTC),
+                players=facts[0]["players"] if facts else 0,
+                as_of=(facts[0]["refreshed_at"] if facts else None) or datetime.now(UTC),
                 stale=True,
             )
 
-        page = await self._lagging_reads.read(ask)
+        page = await self._lagging_reads.read(query)
         assert page is not None
         return page
 
@@ -181,36 +180,36 @@ class RankReader:
         return await read_open_season(database)
 
     async def _place_total(self, user_id: int) -> Rank:
-        """Aggregate the ledger for a player who is not in the index, and find the place in there.
+        """Add up the sessions of a player who is not in the index, and find the rank there.
 
-        To count in PostgreSQL who is better takes a third of a second where a million are.
+        To count the better players in PostgreSQL would take a third of a second among a million.
         """
-        season = await self._season_finder.find()
-        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id)
-        if row is None:
-            raise PlayerNotFound
-        score = row["score"]
-        if score is None:
-            as_of = row["refreshed_at"] or datetime.now(UTC)
-            return _make_total(user_id, row, None, row["players"], as_of, stale=False)
+        row = await self._read_total(user_id, with_rank=False)
+        if row["score"] is None:
+            return _make_total(user_id, row, None, row["players"], row["refreshed_at"])
         try:
-            place = await self._index_reader.find_place(-score)
-            # Folded meanwhile, the player would be counted too, with a total that is older.
+            place = await self._index_reader.find_place(-row["score"])
+            # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(user_id)
         except CacheUnavailable:
             return await self._count_total(user_id)
         if indexed is not None:
             return _make_rank(user_id, indexed)
-        return _make_total(user_id, row, place.better + 1, place.players, place.as_of, stale=False)
+        return _make_total(user_id, row, place.better + 1, place.players, place.as_of)
 
     async def _count_total(self, user_id: int) -> Rank:
-        """Aggregate the ledger for a player without a standing, and count who is better."""
+        """Add up the sessions of a player without a standing, and count the better players."""
+        row = await self._read_total(user_id, with_rank=True)
+        return _make_total(
+            user_id, row, row["rank"], row["players"], row["refreshed_at"], stale=True
+        )
+
+    async def _read_total(self, user_id: int, *, with_rank: bool) -> asyncpg.Record:
         season = await self._season_finder.find()
-        row = await self._database.fetch_one(COUNT_TOTAL, season.season_id, user_id)
+        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id, with_rank)
         if row is None:
             raise PlayerNotFound
-        as_of = row["refreshed_at"] or datetime.now(UTC)
-        return _make_total(user_id, row, row["rank"], row["players"], as_of, stale=True)
+        return row
 
 
 def _make_total(
@@ -218,11 +217,11 @@ def _make_total(
     row: asyncpg.Record,
     rank: int | None,
     players: int,
-    as_of: datetime,
+    as_of: datetime | None,
     *,
-    stale: bool,
+    stale: bool = False,
 ) -> Rank:
-    # A player whose rank counts is one of the players, also before the fold says so.
+    # Whoever has a rank is one of the players, even before a fold counts them.
     players = max(players, rank or 0)
     return Rank(
         user_id=user_id,
@@ -231,7 +230,7 @@ def _make_total(
         rank=rank,
         players=players,
         percentile=None if rank is None else compute_percentile(rank, players),
-        as_of=as_of,
+        as_of=as_of or datetime.now(UTC),
         stale=stale,
     )
 
@@ -250,7 +249,7 @@ def _make_rank(user_id: int, indexed: IndexedRank) -> Rank:
 
 @contextmanager
 def _translate_outage() -> Iterator[None]:
-    """Say `StandingsUnavailable` where Redis has no answer and PostgreSQL, asked next, is away."""
+    """Raise `StandingsUnavailable` where PostgreSQL is away, asked because Redis has no answer."""
     try:
         yield
     except SchemaMissing:
@@ -268,7 +267,8 @@ def _rank_run(
 ) -> list[Entry]:
     """Rank a run of consecutive standings by competition ranking (1, 2, 2, 4).
 
-    `better` players have a better score than the first of the run, which is at `position` from 0.
+    `better` players have a better score than the first of the run, whose position is `position`,
+    counted from 0.
     """
     entries: list[Entry] = []
     rank = better + 1

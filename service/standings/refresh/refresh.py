@@ -15,8 +15,9 @@ from redis.asyncio.lock import Lock
 from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.backends.refresh_signal import DIRTY_FLAG_MS
-from service.counters import WorkerFigures
+from service.counters import WorkerCounters
 from service.errors import CacheUnavailable
+from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
@@ -27,16 +28,15 @@ from service.standings.top import select_top
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
-FIND_USERNAMES: Final = load_sql("players", "find_usernames")
 
-# The mutex only keeps refreshes from queueing up, so it may run out: the advisory lock is what
-# makes a writer the only one. Who waits for it outwaits a holder that was killed.
+# The mutex only keeps refreshes from queueing up, so it may expire: the advisory lock is what makes
+# a writer the only one. The wait is longer than the mutex of a holder that was killed lasts.
 _MUTEX_SECONDS: Final = 3.0
 _MUTEX_WAIT_SECONDS: Final = 4.0
 _LOCK_WAIT_SECONDS: Final = 5.0
 
-# How long one call goes on while scores keep coming; then the next message carries on, so that a
-# worker that is asked to stop never waits long.
+# How long one call goes on while scores keep coming. The next message continues then, so that a
+# worker never takes long to stop.
 _TURN_SECONDS: Final = 2.0
 
 
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RefreshOutcome:
-    """What a call did. `more` says that somebody has to call again."""
+    """What a call did; `more` says that another call is needed."""
 
     sessions: int
     more: bool
@@ -68,9 +68,15 @@ class Fold:
 class Refresher:
     """Brings standings and index up to date with the ledger."""
 
-    def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
-        self.figures = WorkerFigures()
-        self._freshness = Freshness(self.figures)
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        settings: Settings,
+        counters: WorkerCounters | None = None,
+    ) -> None:
+        self._counters = WorkerCounters() if counters is None else counters
+        self._freshness = Freshness(self._counters)
         self._database = database
         self._redis = redis
         self._index = Index(redis, database)
@@ -81,7 +87,7 @@ class Refresher:
         """Fold and publish until nothing is pending, or for about two seconds.
 
         While Redis is away it folds all the same; the index catches up when Redis is back. Raises
-        `DatabaseUnavailable` or `WriterBusy`; nothing is lost then, the next call carries on.
+        `DatabaseUnavailable` or `WriterBusy`; nothing is lost then, and the next call continues.
         """
         mutex = self._redis.lock(
             MUTEX_KEY, timeout=_MUTEX_SECONDS, blocking_timeout=_MUTEX_WAIT_SECONDS
@@ -114,26 +120,26 @@ class Refresher:
                 await self._keep_signals(mutex)
                 await asyncio.sleep(started_at + self._interval_seconds - time.monotonic())
             elif flag_lowered:
-                # Last, because a commit that outlived its worker may have come in only while the
-                # fold waited for its rows. A gap before that is found by the publication.
+                # Last, because the commit of a killed worker may have come through only while the
+                # fold waited for its rows. A gap before that is found when publishing.
                 await self._catch_up_index()
                 return RefreshOutcome(sessions=sessions, more=False)
             else:
-                # Lowered before the last look: see service.backends.refresh_signal.
+                # Before the last look at the outbox: see service.backends.refresh_signal.
                 await self._lower_flag()
                 flag_lowered = True
 
     async def _fold(self) -> Fold:
         async with self._database.transaction() as connection:
-            asked_at = time.monotonic()
+            measured_at = time.monotonic()
             rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)
             sessions = rows[0]["sessions"]
             if not sessions:
                 return Fold(sessions=0, changes=(), new_names={})
             changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
             fold = await self._number(connection, sessions, changed)
-        self._freshness.await_showing(
-            asked_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
+        self._freshness.add_fold(
+            measured_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
         )
         return fold
 
@@ -165,11 +171,7 @@ class Refresher:
                     packed=changed[season_id]["packed"],
                 )
             )
-            names = await connection.fetch(FIND_USERNAMES, new_player_ids)
-            new_names[season_id] = {
-                player_id: name["username"]
-                for player_id, name in zip(new_player_ids, names, strict=True)
-            }
+            new_names[season_id] = await find_usernames(connection, new_player_ids)
         return Fold(sessions=sessions, changes=tuple(changes), new_names=new_names)
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
@@ -181,15 +183,15 @@ class Refresher:
                 if not await self._index.publish(change):
                     _log.warning("the index of season %d is behind: rebuilding", change.season_id)
                     await self._index.rebuild(change.season_id)
-                    self.figures.indexes_rebuilt += 1
-            self._freshness.note_shown()
+                    self._counters.indexes_rebuilt += 1
+            self._freshness.note_published()
             published = True
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
-            self._freshness.put_off()
+            self._freshness.round_down()
             published = False
         seconds = time.monotonic() - started_at
-        self.figures.note_refresh(
+        self._counters.note_refresh(
             seconds, sessions=fold.sessions, standings=fold.standings, published=published
         )
         await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
@@ -198,13 +200,13 @@ class Refresher:
         try:
             for season_id in await self._index.rebuild_outdated():
                 _log.warning("the index of season %d was rebuilt", season_id)
-                self.figures.indexes_rebuilt += 1
-            self._freshness.note_shown()
+                self._counters.indexes_rebuilt += 1
+            self._freshness.note_published()
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
 
     async def _keep_signals(self, mutex: Lock) -> None:
-        """Renew the mutex, and keep submits from sending messages while we are looking anyway."""
+        """Renew the mutex and the flag: while this runs, submits need not wake anybody."""
         with suppress(*REDIS_ERRORS):
             await self._redis.set(DIRTY_KEY, b"1", px=DIRTY_FLAG_MS)
             await mutex.reacquire()

@@ -1,7 +1,7 @@
 """Re-rank: store every standing's competition rank, for SQL consumers and the degraded mode.
 
-The standings are ranked in one snapshot, beside the folds, and stored by the block (`rank_block`):
-nobody waits for it.
+The standings are ranked in one snapshot while folds go on, and stored in blocks (`rank_block`):
+nothing waits for it.
 """
 
 import time
@@ -16,15 +16,15 @@ STORE_RANKS: Final = load_sql("standings/refresh", "store_ranks")
 RERANK_IS_DUE: Final = load_sql("standings/refresh", "rerank_is_due")
 RECORD_RERANK: Final = load_sql("standings/refresh", "record_rerank")
 
-# At most once a minute, less a little because cron messages arrive unevenly, and for at most a
-# twentieth of the time.
+# At most once a minute, with some slack because cron messages do not arrive evenly, and for at most
+# a twentieth of the time.
 _LEAST_SECONDS_BETWEEN: Final = 55.0
 _LEAST_DURATIONS_BETWEEN: Final = 20.0
 
 _LOCK_WAIT_SECONDS: Final = 30.0
 _STATEMENT_SECONDS: Final = 600.0
 
-# Every row goes through the sort's leader, which the planner would rather avoid; it is faster.
+# The planner avoids a parallel sort because all rows pass through its leader; it is faster here.
 _PLAN_FOR_RANKING: Final = """
     SET LOCAL work_mem = '256MB';
     SET LOCAL enable_indexscan = off;
@@ -41,7 +41,7 @@ _PLAN_FOR_STORING: Final = """
 
 @dataclass(frozen=True, slots=True)
 class RerankOutcome:
-    """How many ranks were stored, those of every block with a change, and how long that took.
+    """How many ranks were stored (all of every block that changed), and how long that took.
 
     `number` is the refresh whose standings they are.
     """
@@ -52,18 +52,18 @@ class RerankOutcome:
 
 
 async def rerank_if_due(database: Database) -> RerankOutcome | None:
-    """Re-rank where standings changed since the last time, unless that was just now."""
+    """Re-rank if standings changed since the last time, unless that was just now."""
     if not await _is_due(database):
         return None
     async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-        # Asked again: whoever had the lock until now may have done it.
+        # Checked again: whoever held the lock until now may have done it.
         return await _rerank(database) if await _is_due(database) else None
 
 
 async def rerank(database: Database) -> RerankOutcome:
     """Store the competition rank of every standing of the open seasons, as they are now.
 
-    Raises `WriterBusy` or `DatabaseUnavailable`; the ranks are as they were then.
+    Raises `WriterBusy` or `DatabaseUnavailable`, with the ranks as they were.
     """
     async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
         return await _rerank(database)
@@ -76,7 +76,7 @@ async def _rerank(database: Database) -> RerankOutcome:
 
 
 async def store_ranks(database: Database) -> RerankOutcome:
-    """Store the ranks, and nothing about it yet; the caller holds the re-rank lock."""
+    """Store the ranks without recording it yet; the caller holds the re-rank lock."""
     started_at = time.monotonic()
     async with database.snapshot(readonly=False) as connection:
         await connection.execute(_PLAN_FOR_RANKING)
@@ -89,7 +89,7 @@ async def store_ranks(database: Database) -> RerankOutcome:
 
 
 async def record_rerank(database: Database, outcome: RerankOutcome) -> None:
-    """Note which refresh the stored ranks show; the caller holds the re-rank lock."""
+    """Record which refresh the stored ranks show; the caller holds the re-rank lock."""
     await database.fetch(RECORD_RERANK, outcome.number, outcome.ranks, outcome.elapsed_ms)
 
 

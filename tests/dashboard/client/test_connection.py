@@ -3,8 +3,8 @@ from random import Random
 import httpx
 import pytest
 
+from dashboard.client.connection import BackOff
 from dashboard.client.gateway import Gateway, NotUnderstood, Refused, Unreachable
-from dashboard.client.link_state import BackOff
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import open_console, watch_live
 from tests.support.console.service_peer import URL, ServicePeer
@@ -119,7 +119,7 @@ async def test_a_hundred_attempts_in_vain_are_one_event() -> None:
     async with watch_live() as operator:
         operator.peer.go_away()
         await operator.pass_time(120.0)
-        texts = [event.text for event in operator.console.picture.log]
+        texts = [event.text for event in operator.console.state.log]
         assert texts.count("disconnected: nothing answers") == 1
 
 

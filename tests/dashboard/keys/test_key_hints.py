@@ -235,7 +235,7 @@ async def test_while_a_run_goes_on_the_key_of_its_pause_is_not_said_to_be_that_o
         await simulating.operator.press(keymap.get("console.pause", "space").split(",")[0])
         runs.show(make_report())
         await simulating.look()
-        assert simulating.operator.console.picture.paused
+        assert simulating.operator.console.state.paused
         assert f"figures are held: {hint}" in " ".join(simulating.operator.notice.split())
 
 

@@ -30,7 +30,7 @@ async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> Non
         await operator.press_together("c", "1", "enter")
         assert "ada is 2,250 points and 3 ranks ahead of barbara" in operator.screen_text
         await operator.press_together("3", "h", "4", "2", "enter")
-        assert "user and score are whole numbers" in operator.read("#hand-answer")
+        assert "user and score are whole numbers" in operator.read("#submit-answer")
 
 
 async def test_editing_keys_that_arrive_with_text_act_in_their_place() -> None:
@@ -82,4 +82,4 @@ async def test_a_key_whose_action_hangs_holds_neither_the_screen_nor_the_keys_be
         await operator.pass_time(2.0)
         assert "99,965" in operator.screen_text
         operator.send_key("space")
-        await wait_until(lambda: console.picture.paused)
+        await wait_until(lambda: console.state.paused)

@@ -7,14 +7,14 @@ from textual.command import CommandPalette
 
 from dashboard.app import Console, list_default_keys
 from dashboard.client.gateway import Gateway
-from dashboard.export import UnknownFormat, write_rows
+from dashboard.downloads import UnknownFormat, write_rows
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
 from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
-from dashboard.widgets.choice import Choice
 from dashboard.widgets.prompt import Prompt
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, watch_live
@@ -113,7 +113,7 @@ async def test_the_palette_runs_actions() -> None:
         await wait_until(lambda: chosen(operator, "Pause"))
         await operator.press("enter")
         await operator.pass_time()
-        assert operator.console.picture.paused
+        assert operator.console.state.paused
 
 
 async def chosen(operator: Operator, title: str) -> bool:
@@ -215,7 +215,7 @@ async def test_figures_of_the_status_bar_keep_their_words_where_there_is_little_
         assert (
             "│ round trip 0.0 ms │ data 0.2 s old │ board global │ no run" in operator.screen_text
         )
-        operator.console.picture.run_state = "running 1000/3600 s"
+        operator.console.state.run_state = "running 1000/3600 s"
         await operator.press("space")
         for _ in range(3):
             operator.peer.add_score(9, 1)

@@ -36,7 +36,7 @@ async def test_what_is_paused_is_offered_to_be_resumed_on_every_screen() -> None
         assert "‖ figures: 0 held" in operator.read("#status")
         await operator.press("p")
         assert "space Pause" in read_footer(operator)
-        assert not operator.console.picture.paused
+        assert not operator.console.state.paused
 
 
 async def test_the_pause_of_the_run_and_that_of_the_figures_are_told_apart() -> None:
@@ -57,7 +57,7 @@ async def test_the_pause_of_the_run_and_that_of_the_figures_are_told_apart() -> 
         assert "space Resume run" in read_footer(operator)
         assert "run: paused 41/90 s" in operator.read("#status")
         await operator.press("p")
-        assert not operator.console.picture.paused
+        assert not operator.console.state.paused
         assert "figures" not in read_footer(operator)
         assert "held" not in operator.notice
 

@@ -5,9 +5,9 @@ import pytest
 from textual.widgets import Input
 
 from dashboard.client.gateway import TOP_LIMIT
-from dashboard.screens.live.board_columns import describe_movement
 from dashboard.screens.live.board_view import BoardView
 from dashboard.state.board import Line
+from dashboard.widgets.movement import describe_movement
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import find_board, watch_live
 from tests.support.console.service_peer import ServicePeer

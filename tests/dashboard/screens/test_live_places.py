@@ -7,9 +7,8 @@ from textual.pilot import Pilot
 from dashboard.app import list_default_keys
 from dashboard.keys.actions import name_key
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.live.board_columns import draw_board_line, measure_rank
-from dashboard.screens.live.board_position import Whereabouts, describe_whereabouts
-from dashboard.screens.live.board_view import BoardView
+from dashboard.screens.live.board_view import BoardView, draw_board_line, measure_rank
+from dashboard.screens.live.screen import BoardPosition, describe_position
 from dashboard.state.board import Line
 from dashboard.widgets.panel import Panel
 from tests.support.console.operating import Operator, find_board, watch_live
@@ -91,7 +90,7 @@ def test_places_of_a_million_players_fit_into_80_columns() -> None:
         (969_534, 969_534, 970_034),
         (969_000, 968_001, 969_000),
     ):
-        _, short = describe_whereabouts(Whereabouts(place, first, last, 970_034), keys)
+        _, short = describe_position(BoardPosition(place, first, last, 970_034), keys)
         assert len(short) <= 80 - len(" ● live ")
 
 

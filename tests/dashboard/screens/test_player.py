@@ -1,13 +1,7 @@
 import httpx
 
 from dashboard.screens.player.pane import PlayerPane
-from tests.support.console.operating import Operator, watch_live
-
-
-async def look_up(operator: Operator, wanted: str) -> None:
-    await operator.press("2")
-    await operator.type(wanted)
-    await operator.press("enter")
+from tests.support.console.operating import Operator, look_up, look_up_again, watch_live
 
 
 async def test_typing_is_debounced() -> None:
@@ -41,12 +35,6 @@ async def test_points_to_pass_are_one_more_than_the_difference() -> None:
         assert "2,151 points to pass #4 barbara" in operator.screen_text
         await look_up_again(operator, "1")
         assert "first of all" in operator.screen_text
-
-
-async def look_up_again(operator: Operator, wanted: str) -> None:
-    await operator.press("slash")
-    await operator.type(wanted)
-    await operator.press("enter")
 
 
 async def test_a_tie_is_passed_like_one_player() -> None:

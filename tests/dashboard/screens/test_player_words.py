@@ -5,8 +5,7 @@ import pytest
 
 from dashboard.text.numbers import write_percentile
 from service.standings.schemas import compute_percentile
-from tests.dashboard.screens.test_player import look_up, look_up_again
-from tests.support.console.operating import Operator, watch_live
+from tests.support.console.operating import Operator, look_up, look_up_again, watch_live
 
 
 async def compare(operator: Operator, wanted: str) -> None:

@@ -1,12 +1,6 @@
-"""Every screen in every state, as text, at the two sizes that it is designed for.
+"""Every screen in every state, as text, at the two sizes that it is designed for."""
 
-A screen that should look different now: `UPDATE_SNAPSHOTS=1 pytest tests/dashboard`, then read the
-difference before it is committed.
-"""
-
-import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,11 +8,9 @@ import pytest
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, open_console
 from tests.support.console.service_peer import ServicePeer
+from tests.support.console.snapshots import SIZES, check_snapshot
 
 Scene = Callable[[Operator], Awaitable[None]]
-
-SNAPSHOTS = Path(__file__).parent / "snapshots"
-SIZES = {"narrow": (80, 24), "wide": (120, 36)}
 
 
 def begin_without_answers(peer: ServicePeer) -> None:
@@ -261,11 +253,4 @@ async def test_screen_looks_as_designed(scene: Scene, size: str) -> None:
     async with open_console(peer, SIZES[size]) as operator:
         await scene(operator)
         shown = operator.screen_text
-
-    width, height = SIZES[size]
-    assert len(shown.splitlines()) == height
-    snapshot = SNAPSHOTS / f"{scene.__name__}_{size}.txt"
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        snapshot.write_text(shown)
-    assert shown == snapshot.read_text()
-    assert all(len(line) <= width for line in shown.splitlines())
+    check_snapshot(f"{scene.__name__}_{size}", shown, SIZES[size])

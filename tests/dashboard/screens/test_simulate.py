@@ -1,19 +1,22 @@
 """The Simulate screen in every state, with runs that the test makes up."""
 
-import os
 from collections.abc import Awaitable, Callable
 
 import pytest
-from textual.widgets import Input
 
 from dashboard.simulation.reports.report import GeneratorReport, LedgerReport, RunState
-from tests.dashboard.screens.test_screens import SIZES, SNAPSHOTS
 from tests.support.console.simulating import (
     Simulating,
     make_ended_report,
     make_report,
     open_simulate,
+    simulate_closed,
+    simulate_ended,
+    simulate_running,
+    simulate_stages,
+    simulate_wrong,
 )
+from tests.support.console.snapshots import SIZES, check_snapshot
 
 Scene = Callable[[Simulating], Awaitable[None]]
 
@@ -22,27 +25,8 @@ async def simulate_form(_: Simulating) -> None:
     pass
 
 
-async def simulate_stages(simulating: Simulating) -> None:
-    simulating.operator.console.screen.query_one("#field-stages", Input).value = "0-300x30,300x60"
-    await simulating.look()
-
-
-async def simulate_closed(simulating: Simulating) -> None:
-    await simulating.operator.press("tab", "right")
-
-
-async def simulate_wrong(simulating: Simulating) -> None:
-    simulating.operator.console.screen.query_one("#field-mix", Input).value = "walk=3"
-    await simulating.operator.press("s")
-
-
 async def simulate_preparing(simulating: Simulating) -> None:
     simulating.runs.show(players_found=300)
-    await simulating.look()
-
-
-async def simulate_running(simulating: Simulating) -> None:
-    simulating.runs.show(make_report())
     await simulating.look()
 
 
@@ -63,12 +47,6 @@ async def simulate_limited(simulating: Simulating) -> None:
 
 async def simulate_paused(simulating: Simulating) -> None:
     simulating.runs.show(make_report(state=RunState.PAUSED, paused_seconds=6.0))
-    await simulating.look()
-
-
-async def simulate_ended(simulating: Simulating) -> None:
-    await simulate_running(simulating)
-    simulating.runs.show(make_ended_report(), alive=False, ended=True)
     await simulating.look()
 
 
@@ -120,10 +98,4 @@ async def test_screen_looks_as_designed(scene: Scene, size: str) -> None:
     async with open_simulate(size=SIZES[size]) as simulating:
         await scene(simulating)
         shown = simulating.text
-    width, height = SIZES[size]
-    assert len(shown.splitlines()) == height
-    assert all(len(line) <= width for line in shown.splitlines())
-    snapshot = SNAPSHOTS / f"{scene.__name__}_{size}.txt"
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        snapshot.write_text(shown)
-    assert shown == snapshot.read_text()
+    check_snapshot(f"{scene.__name__}_{size}", shown, SIZES[size])

@@ -8,19 +8,23 @@ import pytest
 from textual.widgets import Input
 
 from dashboard.screens.simulate.rate_chart import RateChart
-from dashboard.screens.simulate.run_lines import list_answered
+from dashboard.screens.simulate.run_view import list_answered
 from dashboard.simulation.reports.report import RunState, SecondReport, describe_options
 from dashboard.simulation.reports.run_directory import Command
 from dashboard.simulation.workload.plan import RunOptions
-from tests.dashboard.screens.test_simulate import (
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.service_peer import ServicePeer
+from tests.support.console.simulating import (
+    IDENTITY,
+    Runs,
+    Simulating,
+    make_report,
+    open_simulate,
     simulate_closed,
     simulate_ended,
     simulate_stages,
     simulate_wrong,
 )
-from tests.support.console.frozen_clock import FrozenClock
-from tests.support.console.service_peer import ServicePeer
-from tests.support.console.simulating import IDENTITY, Runs, Simulating, make_report, open_simulate
 
 
 async def test_starting_passes_the_form_on_and_shows_the_run() -> None:
@@ -170,13 +174,13 @@ async def test_keys_command_the_run() -> None:
     async with open_simulate(runs) as simulating:
         await simulating.operator.press("plus", "minus", "space", "x")
         assert runs.told == [Command.FASTER, Command.SLOWER, Command.PAUSE, Command.STOP]
-        assert not simulating.operator.console.picture.paused
+        assert not simulating.operator.console.state.paused
 
 
 async def test_without_a_run_space_holds_the_console_still_and_no_command_is_offered() -> None:
     async with open_simulate() as simulating:
         await simulating.operator.press("space")
-        assert simulating.operator.console.picture.paused
+        assert simulating.operator.console.state.paused
         await simulating.operator.press("x")
         assert simulating.runs.told == []
         offered = simulating.operator.screen_text.splitlines()[-1]

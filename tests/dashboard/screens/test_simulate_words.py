@@ -3,7 +3,7 @@
 import pytest
 from textual.widgets import Input
 
-from dashboard.runs.single_submit import HandAnswer
+from dashboard.client.submitter import SubmitAnswer
 from dashboard.simulation.reports.report import RunState
 from dashboard.widgets.lines import Lines
 from tests.support.console.simulating import Runs, Simulating, make_report, open_simulate
@@ -88,31 +88,31 @@ async def test_the_form_says_how_to_start_and_that_a_score_by_hand_stays() -> No
 async def test_what_was_wrong_by_hand_is_forgotten_once_the_operator_is_elsewhere() -> None:
     async with open_simulate() as simulating:
         await simulating.operator.press("h", "x", "enter", "tab")
-        assert "whole numbers" in simulating.operator.read("#hand-answer")
+        assert "whole numbers" in simulating.operator.read("#submit-answer")
         await simulating.operator.press("escape")
-        assert simulating.operator.read("#hand-answer") == ""
+        assert simulating.operator.read("#submit-answer") == ""
 
 
 async def test_a_score_that_was_accepted_stays_on_the_screen() -> None:
     async with open_simulate() as simulating:
         await simulating.operator.press("h", *"4", "tab", *"7", "enter", "escape")
-        assert "session 1001" in simulating.operator.read("#hand-answer")
+        assert "session 1001" in simulating.operator.read("#submit-answer")
 
 
 async def test_what_the_service_refused_stays_until_something_else_is_said() -> None:
     async with open_simulate() as simulating:
         operator = simulating.operator
         refused = "404 user_not_found: There is no such user. (2.0 ms)"
-        simulating.hand.answer = HandAnswer(accepted=False, known=True, text=refused)
+        simulating.submitter.answer = SubmitAnswer(accepted=False, known=True, text=refused)
         await operator.press("h", *"4", "tab", *"7", "enter", "escape")
-        assert operator.read("#hand-answer") == f"✕ player 4, +7, solo: {refused}"
+        assert operator.read("#submit-answer") == f"✕ player 4, +7, solo: {refused}"
         # What was typed wrong since takes its place, and goes as it does elsewhere.
         await operator.press("h", "x", "enter")
-        assert "whole numbers" in operator.read("#hand-answer")
+        assert "whole numbers" in operator.read("#submit-answer")
         await operator.press("escape")
-        assert operator.read("#hand-answer") == ""
+        assert operator.read("#submit-answer") == ""
         await operator.press("h", "y", "enter", "backspace", "4", "enter", "escape")
-        assert refused in operator.read("#hand-answer")
+        assert refused in operator.read("#submit-answer")
 
 
 async def test_a_paused_run_claims_no_rate() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dashboard.simulation.client.requests import Target
-from dashboard.simulation.ledger_check import compare_with_ledger, judge_count
+from dashboard.simulation.ledger_check import compare_counts, compare_with_ledger
 from dashboard.simulation.reports.report import RunState, SubmitReport
 from dashboard.simulation.run import Run, RunLimits
 from dashboard.simulation.workload.plan import Mix, RunOptions
@@ -161,7 +161,7 @@ async def test_a_submit_that_is_refused_the_second_time_was_never_written() -> N
 async def test_what_stays_unknown_is_not_called_lost() -> None:
     async with run_peer() as peer:
         peer.misbehave = lambda call: b"" if call.key else None
-        limits = RunLimits(settling_seconds=1.0)
+        limits = RunLimits(resubmission_seconds=1.0)
         run = make_run(peer, limits, rate=20, mix=Mix(1, 0, 0))
         started_at = time.monotonic()
         report = await run.execute()
@@ -171,7 +171,7 @@ async def test_what_stays_unknown_is_not_called_lost() -> None:
     assert report.ledger is not None
     assert report.ledger.lost == 0
     # To ask for them again until the end is no part of the run. What is told is rounded.
-    assert whole_seconds - report.elapsed_seconds > limits.settling_seconds - 0.01
+    assert whole_seconds - report.elapsed_seconds > limits.resubmission_seconds - 0.01
 
 
 async def test_a_ledger_that_lacks_sessions_is_seen() -> None:
@@ -209,5 +209,5 @@ def test_differences_are_told_apart(
     acknowledged: int, unknown: int, sessions: int, keys: int, verdict: tuple[int, int, int]
 ) -> None:
     submits = SubmitReport("sim-", 20, acknowledged, 0, unknown, 0, acknowledged, 1, 20)
-    ledger = judge_count(submits, 5, sessions, keys)
+    ledger = compare_counts(submits, 5, sessions, keys)
     assert (ledger.lost, ledger.counted_twice, ledger.unexpected) == verdict

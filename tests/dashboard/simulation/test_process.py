@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dashboard.runs.source import LocalRuns
-from dashboard.simulation.errors import RunAway
+from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import RunState
 from dashboard.simulation.reports.run_directory import (
     Command,
@@ -112,7 +112,7 @@ async def test_a_run_is_found_and_commanded_and_leaves_its_figures(tmp_path: Pat
         assert ended.snapshot.report is not None
         assert ended.snapshot.report.state is RunState.STOPPED
         assert ended.snapshot.report.ledger is not None
-        with pytest.raises(RunAway):
+        with pytest.raises(RunEnded):
             send_command(runs, run_id, Command.STOP)
         listing = await start(tmp_path, "--list")
         assert (await listing.communicate())[0] == b"no run goes on\n"
@@ -139,7 +139,7 @@ async def test_a_run_that_was_killed_is_not_alive(tmp_path: Path) -> None:
         assert gone is not None
         assert not gone.alive
         assert not gone.snapshot.ended
-        with pytest.raises(RunAway):
+        with pytest.raises(RunEnded):
             send_command(runs, found.identity.run_id, Command.STOP)
 
 
@@ -184,7 +184,7 @@ async def test_a_run_goes_on_when_its_trace_is_lost(tmp_path: Path) -> None:
         sent = len(peer.traffic)
         await wait_until(lambda: len(peer.traffic) > sent + 50)
         assert process.returncode is None
-        with pytest.raises(RunAway):
+        with pytest.raises(RunEnded):
             send_command(locate(tmp_path), found.identity.run_id, Command.STOP)
 
 
@@ -206,7 +206,7 @@ def test_runs_of_another_user_are_none_of_ours(tmp_path: Path) -> None:
     runs.chmod(0)
     with act_as_somebody_else():
         assert list_runs(runs) == []
-        with pytest.raises(RunAway):
+        with pytest.raises(RunEnded):
             send_command(runs, "theirs", Command.STOP)
     runs.chmod(0o700)
 

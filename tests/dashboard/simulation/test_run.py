@@ -135,7 +135,7 @@ async def test_errors_are_counted_by_what_happened() -> None:
 
     async with run_peer() as peer:
         peer.misbehave = misbehave
-        report = await make_run(peer, make_options(), settling_seconds=0.3).execute()
+        report = await make_run(peer, make_options(), resubmission_seconds=0.3).execute()
     assert report.state is RunState.FINISHED
     assert list_errors(report) == {
         ("submit", "database_unavailable"): report.kinds["submit"].started,
@@ -162,7 +162,7 @@ async def test_a_refused_submit_is_not_in_the_ledger_and_its_sample_is_harmless(
 async def test_no_answer_in_time_counts_with_the_time_waited() -> None:
     async with run_peer() as peer:
         peer.gate.clear()
-        run = make_run(peer, make_options(rate=40), timeout_seconds=0.1, settling_seconds=0.3)
+        run = make_run(peer, make_options(rate=40), timeout_seconds=0.1, resubmission_seconds=0.3)
         report = await run.execute()
     assert {error.code for error in report.errors} == {"timeout"}
     assert report.total.failed == 20

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dashboard.simulation.workload.plan import Arrivals, RunOptions, plan_requests, plan_user
 from dashboard.simulation.workload.scores import LARGEST_SCORE, Scores
-from dashboard.simulation.workload.stages import Course, Stage, parse_stages, write_stages
+from dashboard.simulation.workload.stages import Course, Stage, format_stages, parse_stages
 
 
 def make_options(stages: str, scores: Scores = Scores.LOGNORMAL) -> RunOptions:
@@ -16,7 +16,7 @@ def make_options(stages: str, scores: Scores = Scores.LOGNORMAL) -> RunOptions:
 def test_stages_are_read_and_written_alike() -> None:
     stages = parse_stages("0-300x30, 300x60,300-0x7.5")
     assert stages == (Stage(0, 300, 30), Stage(300, 300, 60), Stage(300, 0, 7.5))
-    assert write_stages(stages) == "0-300x30,300x60,300-0x7.5"
+    assert format_stages(stages) == "0-300x30,300x60,300-0x7.5"
 
 
 @pytest.mark.parametrize("text", ["", "300", "x60", "300x", "1-2-3x4", "300x60,", "axb"])

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.api.connection_limits import allow_descriptors
-from tests.support.bounded_server import (
-    BOUNDS,
+from tests.support.limited_server import (
     CHUNKED,
     HEAD,
     LARGE,
     LATE_SECONDS,
+    LIMITS,
     Server,
     read_refusal,
     serve,
@@ -44,11 +44,11 @@ async def test_request_that_comes_byte_by_byte(server: Server) -> None:
         writer.write(HEAD)
         await server.wait_until_read()
         for byte in b"X-Slow: 1":
-            server.clock.advance(BOUNDS.arrival_seconds / 10)
+            server.clock.advance(LIMITS.arrival_seconds / 10)
             writer.write(bytes([byte]))
             # The server reads it.
             await asyncio.sleep(0)
-        server.clock.advance(BOUNDS.arrival_seconds / 5)
+        server.clock.advance(LIMITS.arrival_seconds / 5)
         assert await read_refusal(reader) == (408, "request_timeout")
 
 
@@ -64,7 +64,7 @@ async def test_complete_requests_stop_the_clock(server: Server) -> None:
         for _ in range(3):
             writer.write(HEAD + b"Content-Length: 4\r\n\r\n12")
             await server.wait_until_read()
-            server.clock.advance(BOUNDS.arrival_seconds / 2)
+            server.clock.advance(LIMITS.arrival_seconds / 2)
             writer.write(b"34")
             assert (await reader.readuntil(b"\r\n\r\n4")).startswith(b"HTTP/1.1 200")
 
@@ -75,7 +75,7 @@ async def test_each_request_has_its_own_time(server: Server) -> None:
         writer.write(whole[:20])
         await server.wait_until_read()
         for part in (whole[20:] + whole[:20], whole[20:]):
-            server.clock.advance(BOUNDS.arrival_seconds * 0.7)
+            server.clock.advance(LIMITS.arrival_seconds * 0.7)
             writer.write(part)
             assert (await reader.readuntil(b"\r\n\r\n1")).startswith(b"HTTP/1.1 200")
 
@@ -91,10 +91,10 @@ async def test_refusal_is_not_the_answer_of_the_request_before(server: Server) -
 async def test_empty_lines_keep_no_connection_open(server: Server) -> None:
     async with server.connect() as (reader, writer):
         await server.wait_until_taken()
-        server.clock.advance(BOUNDS.arrival_seconds / 2)
+        server.clock.advance(LIMITS.arrival_seconds / 2)
         writer.write(b"\r\n")
         await asyncio.sleep(0)
-        server.clock.advance(BOUNDS.arrival_seconds / 2 + 1)
+        server.clock.advance(LIMITS.arrival_seconds / 2 + 1)
         assert await reader.read() == b""
     async with server.connect() as (reader, writer):
         writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
@@ -139,7 +139,7 @@ async def test_client_that_takes_its_answer_slowly(server: Server) -> None:
         writer.write(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
         await server.wait_until_held_back()
         for _ in range(16):
-            server.clock.advance(BOUNDS.arrival_seconds / 6)
+            server.clock.advance(LIMITS.arrival_seconds / 6)
             await reader.readexactly(LARGE // 16)
 
 

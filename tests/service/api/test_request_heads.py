@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.bounded_server import (
-    BOUNDS,
+from tests.support.limited_server import (
     CHUNKED,
     HEAD,
     LARGE,
     LARGE_HEAD,
+    LIMITS,
     Server,
     read_refusal,
     serve,
@@ -51,7 +51,7 @@ async def test_refusal_comes_once(server: Server, wrong: bytes, status: bytes) -
         await reader.readuntil(b"\r\n\r\n")
         for _ in range(4):
             await reader.readexactly(LARGE // 4)
-            server.clock.advance(BOUNDS.arrival_seconds / 3)
+            server.clock.advance(LIMITS.arrival_seconds / 3)
         answers = (await reader.read()).split(b"HTTP/1.1 ")
         assert [answer[:3] for answer in answers] == [b"", status]
 

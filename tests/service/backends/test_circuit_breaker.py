@@ -1,4 +1,4 @@
-"""The breaker: whatever goes wrong, it lets readers ask again."""
+"""The circuit breaker: whatever goes wrong, readers reach Redis again."""
 
 from typing import cast
 
@@ -17,13 +17,13 @@ class Surprising:
         raise ValueError("nobody expects this")
 
 
-async def test_breaker_whose_question_fails_keeps_nobody_off_for_good(
+async def test_circuit_does_not_stay_open_after_an_unexpected_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.backends.circuit_breaker._REST_SECONDS", 0.01)
+    monkeypatch.setattr("service.backends.circuit_breaker._PROBE_INTERVAL_SECONDS", 0.01)
     breaker = Breaker(cast("Redis", Surprising()))
 
-    def may_ask() -> bool:
+    def is_closed() -> bool:
         try:
             with breaker.guard():
                 return True
@@ -32,6 +32,6 @@ async def test_breaker_whose_question_fails_keeps_nobody_off_for_good(
 
     with pytest.raises(CacheTimedOut), breaker.guard():
         raise CacheTimedOut("it hangs")
-    assert not may_ask()
-    await wait_until(may_ask)
+    assert not is_closed()
+    await wait_until(is_closed)
     await breaker.stop()

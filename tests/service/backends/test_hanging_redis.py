@@ -64,7 +64,7 @@ async def test_redis_that_hangs_when_it_is_asked_for_names_is_asked_once(
         return not await is_stale(client, path)
 
     await wait_until(is_fresh)
-    monkeypatch.setattr("service.backends.circuit_breaker._REST_SECONDS", 60)
+    monkeypatch.setattr("service.backends.circuit_breaker._PROBE_INTERVAL_SECONDS", 60)
     keys = SeasonKeys.of(await find_global_season(database))
     await redis.delete(keys.names_bucket(1))
     asked = b"\r\n" + command + b"\r\n"
@@ -84,7 +84,7 @@ async def test_one_answer_that_is_lost_is_told_and_forgotten_at_once(
         return not await is_stale(client, "rank/1")
 
     await wait_until(is_fresh)
-    monkeypatch.setattr("service.backends.circuit_breaker._REST_SECONDS", 60)
+    monkeypatch.setattr("service.backends.circuit_breaker._PROBE_INTERVAL_SECONDS", 60)
     proxy.keeps = lambda data: b":index" in data and not proxy.kept
     assert await is_stale(client, "rank/1")
     await wait_until(is_fresh)
@@ -100,7 +100,7 @@ async def test_hanging_redis_costs_its_time_out_once(
     path: str,
     key: bytes,
 ) -> None:
-    monkeypatch.setattr("service.backends.circuit_breaker._REST_SECONDS", 0.05)
+    monkeypatch.setattr("service.backends.circuit_breaker._PROBE_INTERVAL_SECONDS", 0.05)
 
     async def is_fresh() -> bool:
         return not await is_stale(client, path)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dashboard.client.gateway import Gateway, Refused
-from dashboard.runs.single_submit import HandScore, ServiceSubmitter
+from dashboard.client.submitter import ServiceSubmitter, SingleSubmit
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.reports.report import RunReport
 from service.backends.database import Database
@@ -120,7 +120,7 @@ async def test_console_with_a_key_and_without(url: str, key: str, database: Data
     finally:
         await keyless.close()
         await gateway.close()
-    score = HandScore(user_id, 1, "solo")
+    score = SingleSubmit(user_id, 1, "solo")
     refusal = await ServiceSubmitter(url).submit(score, "one")
     assert not refusal.accepted
     assert "401" in refusal.text

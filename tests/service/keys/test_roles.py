@@ -1,12 +1,19 @@
 """Which role a request needs, by its method and path."""
 
 import pytest
+from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from service.api.app import create_app
-from service.http.auth import find_role
+from service.http.auth import RouteRoles
 from service.keys.roles import Role
 from service.settings.settings import load_settings
+
+
+@pytest.fixture(scope="module")
+def app() -> Litestar:
+    """The application, which connects to nothing until it is started."""
+    return create_app(load_settings(redis_url="redis://127.0.0.1:1", database_url="postgresql://a"))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +31,7 @@ from service.settings.settings import load_settings
         ("GET", "/api/leaderboard/rank/1", Role.READ),
         ("GET", "/api/players/1", Role.READ),
         ("OPTIONS", "/api/players", Role.READ),
-        ("GET", "/health", None),
+        ("GET", "/health", Role.READ),
         ("GET", "/healthy", Role.READ),
         ("POST", "/api/leaderboard/submit", Role.SUBMIT),
         ("POST", "/api/leaderboard/submit/", Role.SUBMIT),
@@ -36,16 +43,19 @@ from service.settings.settings import load_settings
         ("POST", "/api/ops/anything", Role.ADMIN),
         ("DELETE", "/api/players/1", Role.ADMIN),
         ("POST", "/api/later", Role.ADMIN),
+        ("OPTIONS", "/api/leaderboard/submit", Role.READ),
+        ("OPTIONS", "/api/ops/status", Role.ADMIN),
+        ("OPTIONS", "/health/live", None),
     ],
 )
-def test_role(method: str, path: str, role: Role | None) -> None:
-    assert find_role(method, path) is role
+def test_role(app: Litestar, method: str, path: str, role: Role | None) -> None:
+    assert RouteRoles(app.routes).find(method, path) is role
 
 
-def test_every_route_was_given_its_role() -> None:
-    app = create_app(load_settings(redis_url="redis://127.0.0.1:1", database_url="postgresql://a"))
+def test_every_route_was_given_its_role(app: Litestar) -> None:
+    roles = RouteRoles(app.routes)
     found = {
-        (method, route.path): find_role(method, route.path)
+        (method, route.path): roles.find(method, route.path_format)
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for method in route.methods - {"OPTIONS"}

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-from service.local.embedded.account import Account
 from service.local.embedded.child_logs import Log
-from service.local.embedded.data_directory import DataDirectory
+from service.local.embedded.data_directory import Account, DataDirectory
 
 STRANGER = Account("stranger", uid=54321, gid=54321)
 LARGE = b"x" * 9 * 1024 * 1024

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from service.backends.redis_cluster import connect_cluster, parse_cluster_url
+from service.backends.redis_cluster import connect_cluster
 from service.errors import UsageError
 from service.settings.settings import Settings, environment_name, load_settings
+from service.settings.urls import parse_cluster_url
 
 ROOT = Path(__file__).parents[3]
 

@@ -28,6 +28,12 @@ _CHARACTERS = {
 }
 
 
+class PatientConsole(Console):
+    """Its toasts stay: they last seconds of real time, which a busy machine may need for a key."""
+
+    NOTIFICATION_TIMEOUT = 3600.0
+
+
 class Operator:
     """Presses keys, lets time pass, reads what is shown."""
 
@@ -140,7 +146,7 @@ async def open_console(
     keymap: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Operator]:
     """Run the console against a peer, before its first tick."""
-    console = Console(Gateway(URL, peer.transport), peer.clock, Random(7))
+    console = PatientConsole(Gateway(URL, peer.transport), peer.clock, Random(7))
     console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):
         yield Operator(console, peer)
@@ -162,3 +168,15 @@ async def watch_live(
 
 def find_board(operator: Operator) -> BoardView:
     return operator.console.screen.query_one(BoardView)
+
+
+async def look_up(operator: Operator, wanted: str) -> None:
+    await operator.press("2")
+    await operator.type(wanted)
+    await operator.press("enter")
+
+
+async def look_up_again(operator: Operator, wanted: str) -> None:
+    await operator.press("slash")
+    await operator.type(wanted)
+    await operator.press("enter")

@@ -14,10 +14,10 @@ import click
 
 from dashboard.app import Console
 from dashboard.client.gateway import Gateway
+from dashboard.client.submitter import ServiceSubmitter, SingleSubmit, Submitter
 from dashboard.clock import SystemClock
-from dashboard.export import drop_outside_fonts
+from dashboard.downloads import drop_outside_fonts
 from dashboard.runs.desk import RunDesk
-from dashboard.runs.single_submit import HandScore, ServiceSubmitter, Submitter
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import check_url
 from dashboard.simulation.reports.run_directory import Command
@@ -76,7 +76,7 @@ async def _play(user_ids: Sequence[int], submitter: Submitter) -> None:
     """Let the first of the board go on scoring: the run has a thousand ordinary players."""
     random = Random(1)
     while True:
-        score = HandScore(random.choice(user_ids), round(random.lognormvariate(6, 1)), "solo")
+        score = SingleSubmit(random.choice(user_ids), round(random.lognormvariate(6, 1)), "solo")
         await submitter.submit(score, token_hex(8))
         await asyncio.sleep(_PLAY_SECONDS)
 

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from textual.widgets import Input
 
+from dashboard.client.submitter import SingleSubmit, SubmitAnswer
 from dashboard.runs.desk import RunDesk
-from dashboard.runs.single_submit import HandAnswer, HandScore
 from dashboard.screens.simulate.screen import SimulateScreen
-from dashboard.simulation.errors import RunAway
+from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import (
     ErrorReport,
     GeneratorReport,
@@ -32,7 +33,7 @@ from tests.support.console.service_peer import URL, ServicePeer
 
 IDENTITY = RunIdentity("cafe00", URL, "2026-11-23T12:00:00+00:00", 4_300, 1.0)
 
-ACCEPTED = HandAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms")
+ACCEPTED = SubmitAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms")
 
 
 def make_report(**changes: Any) -> RunReport:
@@ -141,7 +142,7 @@ class Runs:
 
     def tell(self, run_id: str, command: Command) -> None:
         if self.found is None or not self.found.alive:
-            raise RunAway(run_id)
+            raise RunEnded(run_id)
         self.told.append(command)
 
 
@@ -152,14 +153,14 @@ def _set_event() -> asyncio.Event:
 
 
 @dataclass
-class Hand:
+class FakeSubmitter:
     """Implements `Submitter`; answers as the test says, and keeps what it was given."""
 
-    answer: HandAnswer = ACCEPTED
-    submitted: list[tuple[HandScore, str]] = field(default_factory=list)
+    answer: SubmitAnswer = ACCEPTED
+    submitted: list[tuple[SingleSubmit, str]] = field(default_factory=list)
     answering: asyncio.Event = field(default_factory=_set_event)
 
-    async def submit(self, score: HandScore, key: str) -> HandAnswer:
+    async def submit(self, score: SingleSubmit, key: str) -> SubmitAnswer:
         self.submitted.append((score, key))
         await self.answering.wait()
         return self.answer
@@ -167,11 +168,11 @@ class Hand:
 
 @dataclass
 class Simulating:
-    """An operator on the Simulate screen, with the runs and the service that answers a hand."""
+    """An operator on the Simulate screen, with the runs and the submitter behind it."""
 
     operator: Operator
     runs: Runs
-    hand: Hand
+    submitter: FakeSubmitter
 
     async def look(self) -> None:
         """Let the console see what the runs say now."""
@@ -192,15 +193,40 @@ async def open_simulate(
     keymap: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Simulating]:
     """Run the console on its Simulate screen."""
-    runs, hand = runs or Runs(), Hand()
+    runs, submitter = runs or Runs(), FakeSubmitter()
     peer = peer or ServicePeer(FrozenClock())
     async with open_console(peer, size, keymap=keymap) as operator:
-        desk = RunDesk(runs, hand, peer.clock, read_only=read_only)
+        desk = RunDesk(runs, submitter, peer.clock, read_only=read_only)
         console = operator.console
         await console.remove_mode("simulate")
-        console.add_mode("simulate", partial(SimulateScreen, console.picture, desk))
+        console.add_mode("simulate", partial(SimulateScreen, console.state, desk))
         await operator.pass_time()
         await operator.press((keymap or {}).get("mode.simulate", "3"))
-        simulating = Simulating(operator, runs, hand)
+        simulating = Simulating(operator, runs, submitter)
         await simulating.look()
         yield simulating
+
+
+async def simulate_closed(simulating: Simulating) -> None:
+    await simulating.operator.press("tab", "right")
+
+
+async def simulate_running(simulating: Simulating) -> None:
+    simulating.runs.show(make_report())
+    await simulating.look()
+
+
+async def simulate_ended(simulating: Simulating) -> None:
+    await simulate_running(simulating)
+    simulating.runs.show(make_ended_report(), alive=False, ended=True)
+    await simulating.look()
+
+
+async def simulate_stages(simulating: Simulating) -> None:
+    simulating.operator.console.screen.query_one("#field-stages", Input).value = "0-300x30,300x60"
+    await simulating.look()
+
+
+async def simulate_wrong(simulating: Simulating) -> None:
+    simulating.operator.console.screen.query_one("#field-mix", Input).value = "walk=3"
+    await simulating.operator.press("s")

@@ -1,9 +1,9 @@
--- Compares a packed run of standings with the index, place by place.
+-- Compares consecutive standings with the index, position by position.
 --
 -- KEYS[1] index   ARGV[1] standings of 16 bytes: player id, sort_score (scan_standings.sql)
--- ARGV[2] the place of the first one, from 0
+-- ARGV[2] the position of the first one, from 0
 --
--- Answers 1, or 0 where the index holds something else there. This is a fifth of the work of filling
+-- Returns 1, or 0 where the index holds something else there. It takes a fifth of the time of filling
 -- an index.
 local CHUNK = 1000
 local packed, place = ARGV[1], tonumber(ARGV[2])

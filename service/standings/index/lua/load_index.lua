@@ -1,7 +1,7 @@
--- Adds a packed run of standings to an index that is being rebuilt.
+-- Adds consecutive standings to an index that is being rebuilt.
 --
 -- KEYS[1] the new index   ARGV[1] standings of 16 bytes: player id, sort_score (scan_standings.sql)
--- The member is the player's eight bytes as they are.
+-- The member is the player id as it is packed, eight bytes.
 local CHUNK = 1000
 local packed = ARGV[1]
 local pairs = {}
@@ -16,6 +16,6 @@ end
 if #pairs > 0 then
     redis.call('ZADD', KEYS[1], unpack(pairs))
 end
--- A rebuild that is given up leaves nothing behind for long.
+-- So that a rebuild that was abandoned leaves nothing behind.
 redis.call('EXPIRE', KEYS[1], 600)
 return 1

@@ -1,10 +1,10 @@
--- Keeps players' names beside the index, and nothing else beside them.
+-- Makes buckets of players' names beside the index hold these names and no others.
 --
--- KEYS[…] buckets of names   ARGV[…] for each, id and name with a zero byte after them, and so on, by
---         id (scan_usernames.sql)
+-- KEYS[…] buckets of names
+-- ARGV[…] for each bucket the ids and names, a zero byte after each, by id (scan_usernames.sql)
 --
--- To see that a bucket is like that already takes a third of the time of filling it. A long name
--- makes Redis keep a bucket in an order of its own: it is then filled each time.
+-- Comparing a bucket that is right takes a third of the time of filling it. With a long name in it
+-- Redis orders a bucket differently: it is then filled each time.
 for i, key in ipairs(KEYS) do
     local stored = redis.pcall('HGETALL', key)
     stored[#stored + 1] = ''

@@ -9,8 +9,8 @@
 -- ARGV[6] changed standings of 16 bytes: player id, sort_score (scan_standings.sql), in one argument
 --         because each one costs the caller more than the change costs here
 --
--- Answers 1, or 0 where the index is at another offset or has lost players: nothing was changed then,
--- and it has to be rebuilt.
+-- Returns 1, or 0 where the index is at another offset or has lost players: nothing was changed then,
+-- and the index has to be rebuilt.
 if string.match(redis.call('GET', KEYS[2]) or '', '^[^@]*') ~= ARGV[1] then
     return 0
 end
@@ -18,7 +18,7 @@ if redis.call('ZCARD', KEYS[1]) ~= tonumber(string.match(ARGV[1], '%d+$')) then
     return 0
 end
 
--- unpack() is bounded by Lua's stack.
+-- Lua's stack limits how much unpack() can take.
 local CHUNK = 2000
 local packed = ARGV[6]
 local pairs = {}

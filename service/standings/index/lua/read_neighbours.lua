@@ -1,12 +1,12 @@
--- Reads the standings around a player at one moment.
+-- Reads the standings around a player, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] what the keys of the names' buckets begin with
--- ARGV[1] member   ARGV[2] radius   ARGV[3] names a bucket
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
+-- ARGV[1] member   ARGV[2] radius   ARGV[3] names in each bucket
 --
--- Answers the offset ("" where there is no index), the number of players, how many are better than
--- the first of the listed ones, the position of that one from 0, then member, sort_score, …, then
--- their names, null for one that is not kept here; both lists are empty for a player who is not in
--- the index.
+-- Returns the offset ("" where there is no index), the number of players, how many are better than
+-- the first listed one, the position of that one from 0, a list of member, sort_score, …, and a list
+-- of their names, null for a name that is not kept here. Both lists are empty for a player who is not
+-- in the index.
 local offset = redis.call('GET', KEYS[2]) or ''
 local players = redis.call('ZCARD', KEYS[1])
 local position = redis.call('ZRANK', KEYS[1], ARGV[1])

@@ -1,11 +1,11 @@
--- Reads a run of the standings by its place, at one moment.
+-- Reads consecutive standings from a position on, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] what the keys of the names' buckets begin with
--- ARGV[1] place of the first, from 0   ARGV[2] how many   ARGV[3] names a bucket
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
+-- ARGV[1] position of the first, from 0   ARGV[2] how many   ARGV[3] names in each bucket
 --
--- Answers the offset ("" where there is no index), the number of players, how many are better than
--- the first of the listed ones, the place of that one, then member, sort_score, …, then their
--- names, null for one that is not kept here; both lists are empty beyond the last player.
+-- Returns the offset ("" where there is no index), the number of players, how many are better than
+-- the first listed one, the position of that one, a list of member, sort_score, …, and a list of
+-- their names, null for a name that is not kept here. Both lists are empty beyond the last player.
 local offset = redis.call('GET', KEYS[2]) or ''
 local players = redis.call('ZCARD', KEYS[1])
 local listed = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')

@@ -1,11 +1,11 @@
--- Reads the ranks of several players at one moment.
+-- Reads the ranks of several players, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] what the keys of the names' buckets begin with
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
 -- ARGV[1] the players' members, eight bytes each, one after the other: a single argument, because
 --         each one costs the caller more than reading a rank costs here
--- ARGV[2] names a bucket
+-- ARGV[2] names in each bucket
 --
--- Answers the offset ("" where there is no index), the number of players, then for each player
+-- Returns the offset ("" where there is no index), the number of players, then for each player
 -- sort_score, how many are better, and name; three nulls for one who is not in the index.
 local members = ARGV[1]
 local answer = {redis.call('GET', KEYS[2]) or '', redis.call('ZCARD', KEYS[1])}

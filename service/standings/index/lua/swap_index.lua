@@ -1,19 +1,19 @@
--- Puts a rebuilt index in the place of the old one and sets its offset, in one atomic step.
+-- Replaces the index by a rebuilt one and sets its offset, in one atomic step.
 --
 -- KEYS[1] index   KEYS[2] offset   KEYS[3] top
--- KEYS[4] the rebuilt index, absent where nobody plays; or the index itself, which was found right
--- ARGV[1] the offset found before that, "" for none
+-- KEYS[4] the rebuilt index, missing if it is empty; or the index itself, if that was found right
+-- ARGV[1] the offset that was read before the rebuild, "" for none
 -- ARGV[2] how many players the rebuilt index must hold
 -- ARGV[3] its offset   ARGV[4] the encoded top   ARGV[5] channel of the events
 -- ARGV[6] the event to send there
 --
--- Answers 1, or 0 where somebody else has written meanwhile, or the rebuilt index was lost: nothing
--- was changed then.
+-- Returns 1, or 0 where something else wrote meanwhile or the rebuilt index was lost: nothing was
+-- changed then.
 --
 -- UNLINK frees the old index in the background; DEL of a million members would stall every reader.
--- MGET because GET fails on a key of another kind, which SET then overwrites. ZCARD too fails on
--- one, which counts as another number: the index itself may be one where nobody plays, for then the
--- comparison asked nothing of it.
+-- MGET, because GET fails on a key of another type, which SET then overwrites. ZCARD fails on one too,
+-- which counts as a different number: an index of another type can be found right where there is no
+-- standing to compare it with.
 local found = redis.call('MGET', KEYS[2])[1] or ''
 local is_new = KEYS[4] ~= KEYS[1]
 if found ~= ARGV[1] or redis.pcall('ZCARD', KEYS[4]) ~= tonumber(ARGV[2]) then

@@ -1,11 +1,22 @@
--- What a player's sessions add up to, straight from the ledger.
+-- What a player's sessions add up to, straight from the ledger, and where that would stand.
 --
--- $1 season, $2 player. No row for an unknown player. The score is null without any session.
+-- $1 season, $2 player, $3 whether the rank is wanted. No row for an unknown player. Score and rank
+-- are null without any session, the rank also where nobody asks for it.
 --
--- Index: game_session_player_id_id for this player's sessions alone.
+-- Index: game_session_player_id_id for this player's sessions alone;
+-- standing_season_id_sort_score_player_id from its start for the rank, which a million players make
+-- a third of a second of work.
 SELECT
     player.username,
     total.score,
+    CASE WHEN $3::boolean AND total.score IS NOT NULL THEN 1 + (
+        SELECT count(*)
+        FROM standing
+        WHERE standing.season_id = season.id
+            AND standing.sort_score < (
+                CASE board.direction WHEN 'high' THEN -total.score ELSE total.score END
+            )
+    ) END AS rank,
     season.players,
     refresh_state.refreshed_at
 FROM player

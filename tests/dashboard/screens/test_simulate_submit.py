@@ -3,8 +3,8 @@
 import pytest
 from textual.widgets import Input
 
-from dashboard.runs.single_submit import HandAnswer, HandScore
-from dashboard.screens.simulate.hand_row import HandRow
+from dashboard.client.submitter import SingleSubmit, SubmitAnswer
+from dashboard.screens.simulate.submit_row import SubmitRow
 from dashboard.simulation.reports.run_directory import Command
 from tests.support.console.simulating import Simulating, open_simulate
 
@@ -14,14 +14,14 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
         operator = simulating.operator
         await operator.press("h")
         assert operator.toasts[-1] == "This console only looks."
-        await operator.click(HandRow, (12, 1))
+        await operator.click(SubmitRow, (12, 1))
         await operator.press("tab", "tab", "tab")
         await operator.type("55")
         await operator.press("enter")
         screen = operator.console.screen
         for name in ("user", "score"):
-            screen.query_one(f"#hand-{name}", Input).value = "5"
-        await screen.query_one("#hand-user", Input).action_submit()
+            screen.query_one(f"#submit-{name}", Input).value = "5"
+        await screen.query_one("#submit-user", Input).action_submit()
         await operator.pass_time()
         wanted = {"Start", "Pause figures", "By hand"}
         commands = operator.console.get_system_commands(screen)
@@ -32,7 +32,7 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
             await operator.pass_time()
         for order in Command:
             await operator.console.run_action(f"tell('{order}')", screen)
-        assert simulating.hand.submitted == []
+        assert simulating.submitter.submitted == []
         assert simulating.runs.started == []
         assert simulating.runs.told == []
 
@@ -40,29 +40,33 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
 async def submit(simulating: Simulating, user: str, score: str, mode: str = "") -> None:
     screen = simulating.operator.console.screen
     for name, value in (("user", user), ("score", score), ("mode", mode)):
-        screen.query_one(f"#hand-{name}", Input).value = value
+        screen.query_one(f"#submit-{name}", Input).value = value
     await simulating.operator.press("h", "enter")
 
 
 async def test_a_score_by_hand_is_submitted_and_its_answer_shown() -> None:
     async with open_simulate() as simulating:
         await submit(simulating, "4711", "-5", "duo")
-        [(score, key)] = simulating.hand.submitted
-        assert score == HandScore(4_711, -5, "duo")
+        [(score, key)] = simulating.submitter.submitted
+        assert score == SingleSubmit(4_711, -5, "duo")
         assert key.startswith("hand-")
-        answer = simulating.operator.read("#hand-answer")
+        answer = simulating.operator.read("#submit-answer")
         assert answer == "✓ player 4711, -5, duo: session 1001 in 4.0 ms"
 
 
 async def test_a_score_without_an_answer_is_sent_again_under_the_same_key() -> None:
     async with open_simulate() as simulating:
-        simulating.hand.answer = HandAnswer(accepted=False, known=False, text="no answer [/x]")
+        simulating.submitter.answer = SubmitAnswer(
+            accepted=False, known=False, text="no answer [/x]"
+        )
         await submit(simulating, "5", "1")
-        assert "same key" in simulating.operator.read("#hand-answer")
+        assert "same key" in simulating.operator.read("#submit-answer")
         await simulating.operator.press("enter")
-        simulating.hand.answer = HandAnswer(accepted=True, known=True, text="session 7 in 1.0 ms")
+        simulating.submitter.answer = SubmitAnswer(
+            accepted=True, known=True, text="session 7 in 1.0 ms"
+        )
         await simulating.operator.press("enter", "enter")
-        keys = [key for _, key in simulating.hand.submitted]
+        keys = [key for _, key in simulating.submitter.submitted]
         assert len(keys) == 4
         assert len(set(keys[:3])) == 1
         assert keys[3] != keys[0]
@@ -70,17 +74,17 @@ async def test_a_score_without_an_answer_is_sent_again_under_the_same_key() -> N
 
 async def test_a_score_waits_for_the_answer_of_the_one_before() -> None:
     async with open_simulate() as simulating:
-        simulating.hand.answering.clear()
+        simulating.submitter.answering.clear()
         await submit(simulating, "5", "1")
-        simulating.operator.console.screen.query_one("#hand-score", Input).value = "2"
+        simulating.operator.console.screen.query_one("#submit-score", Input).value = "2"
         await simulating.operator.press("enter")
-        assert [score.score for score, _ in simulating.hand.submitted] == [1]
-        assert "asking" in simulating.operator.read("#hand-answer")
-        simulating.hand.answering.set()
+        assert [score.score for score, _ in simulating.submitter.submitted] == [1]
+        assert "asking" in simulating.operator.read("#submit-answer")
+        simulating.submitter.answering.set()
         await simulating.look()
-        assert "player 5, +1, solo: session 1001" in simulating.operator.read("#hand-answer")
+        assert "player 5, +1, solo: session 1001" in simulating.operator.read("#submit-answer")
         await simulating.operator.press("enter")
-        assert [score.score for score, _ in simulating.hand.submitted] == [1, 2]
+        assert [score.score for score, _ in simulating.submitter.submitted] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -99,5 +103,5 @@ async def test_a_score_that_cannot_be_is_not_submitted(
 ) -> None:
     async with open_simulate() as simulating:
         await submit(simulating, user, score, mode)
-        assert simulating.hand.submitted == []
-        assert words in simulating.operator.read("#hand-answer")
+        assert simulating.submitter.submitted == []
+        assert words in simulating.operator.read("#submit-answer")

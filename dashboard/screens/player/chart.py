@@ -48,7 +48,7 @@ def plot_braille(
 
 
 class Chart(Toned):
-    """Shows how one figure went, between its highest and its lowest value."""
+    """Shows the history of one value between its lowest and its highest."""
 
     DEFAULT_CSS = """
     Chart {

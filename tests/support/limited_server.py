@@ -1,4 +1,4 @@
-"""A server with narrow bounds, and a clock that can be put forward, for the tests of bounds."""
+"""A server with narrow limits, and a clock that can be put forward, for the tests of limits."""
 
 import asyncio
 import json
@@ -9,15 +9,15 @@ from typing import Any
 
 import uvicorn
 
-from service.api.connection_limits import Bounds
+from service.api.connection_limits import ConnectionLimits
 from service.api.server import DrainingProtocol, DrainingServer
 from tests.support.waiting import wait_until
 
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
 # More than the system keeps for a connection.
 LARGE = 64 * 1024 * 1024
-BOUNDS = Bounds(connections=3, arrival_seconds=60)
-LATE_SECONDS = BOUNDS.arrival_seconds + 1
+LIMITS = ConnectionLimits(connections=3, arrival_seconds=60)
+LATE_SECONDS = LIMITS.arrival_seconds + 1
 LARGE_HEAD = HEAD + b"X-Pad: " + b"x" * 70_000 + b"\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -104,7 +104,7 @@ async def serve() -> AsyncIterator[Server]:
         await count_body(scope, receive, send)
 
     config = uvicorn.Config(answer, http=DrainingProtocol, lifespan="off", log_config=None)
-    server = DrainingServer(config, closing=asyncio.Event(), bounds=BOUNDS)
+    server = DrainingServer(config, closing=asyncio.Event(), limits=LIMITS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await wait_until(lambda: server.started)

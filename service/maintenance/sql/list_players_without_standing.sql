@@ -1,4 +1,4 @@
--- Those of some players who do not stand in a season.
+-- Which of the given players have no standing in a season.
 --
 -- $1 season, $2 player ids. Index: standing_pkey, probed once an id.
 SELECT player_id

@@ -1,0 +1,67 @@
+"""Submits one score, for an operator who types it."""
+
+import asyncio
+import time
+from typing import Final, NamedTuple, Protocol
+
+import httpx
+
+from dashboard.simulation.client.requests import Failure, Target, judge_answer, send_request
+from dashboard.simulation.workload.plan import PlannedRequest, RequestKind
+from dashboard.text.numbers import write_ms
+
+_TIMEOUT_SECONDS: Final = 10.0
+
+
+class SingleSubmit(NamedTuple):
+    """A score as the service takes it."""
+
+    user_id: int
+    score: int
+    game_mode: str
+
+
+class SubmitAnswer(NamedTuple):
+    """What came of it; unless `known`, nobody knows if the ledger has it."""
+
+    accepted: bool
+    known: bool
+    text: str
+
+
+class Submitter(Protocol):
+    """Submits single scores."""
+
+    async def submit(self, score: SingleSubmit, key: str) -> SubmitAnswer:
+        """Submit a score under an Idempotency-Key; never raises."""
+        ...
+
+
+class ServiceSubmitter:
+    """Submits to the service at a URL."""
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self._target = Target(url, api_key)
+
+    async def submit(self, score: SingleSubmit, key: str) -> SubmitAnswer:
+        """Submit a score under an Idempotency-Key; never raises."""
+        request = PlannedRequest(0, 0.0, RequestKind.SUBMIT, 0, score.score, score.game_mode)
+        connection = self._target.open_connection()
+        started = time.perf_counter()
+        outcome: int | Failure | None
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                answer = await send_request(connection, request, score.user_id, key)
+            outcome = judge_answer(RequestKind.SUBMIT, score.user_id, answer)
+        except httpx.TransportError as error:
+            outcome = Failure.of_transport(error)
+        except TimeoutError:
+            outcome = Failure.of_timeout(_TIMEOUT_SECONDS)
+        finally:
+            await connection.close()
+        took = write_ms(1000 * (time.perf_counter() - started))
+        if isinstance(outcome, Failure):
+            return SubmitAnswer(
+                accepted=False, known=not outcome.maybe_written, text=f"{outcome.message} ({took})"
+            )
+        return SubmitAnswer(accepted=True, known=True, text=f"session {outcome} in {took}")

@@ -1,1 +1,0 @@
-"""Pictures of each screen for the README, and the program that makes them."""

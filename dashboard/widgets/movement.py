@@ -1,0 +1,31 @@
+"""How far a player has moved on a board, as a mark."""
+
+from typing import Final
+
+from dashboard.state.board import Line
+from dashboard.widgets.tones import Span
+
+MOVEMENT_WIDTH: Final = 6
+
+
+def describe_movement(line: Line) -> Span:
+    """Return ▲ with the ranks climbed, ▼ with those fallen, NEW, ● for a score that kept its rank.
+
+    The mark says it all; the tone only repeats it.
+    """
+    if line.climbed is None:
+        return "NEW".ljust(MOVEMENT_WIDTH), "accent"
+    if line.climbed > 0:
+        return f"▲{_write_ranks(line.climbed)}".ljust(MOVEMENT_WIDTH), "good"
+    if line.climbed < 0:
+        return f"▼{_write_ranks(-line.climbed)}".ljust(MOVEMENT_WIDTH), "bad"
+    return ("●" if line.gained else "").ljust(MOVEMENT_WIDTH), "muted"
+
+
+def _write_ranks(ranks: int) -> str:
+    """Return a number of ranks in four cells: 999, 1.2k, 957k."""
+    thousand, ten_thousand = 1_000, 10_000
+    if ranks < thousand:
+        return f"{ranks}"
+    # Cut, not rounded: 9,999 is not 10.0k.
+    return f"{ranks // 100 / 10:.1f}k" if ranks < ten_thousand else f"{ranks // thousand}k"

@@ -1,0 +1,33 @@
+"""Runs our programs from the command line: their errors and exit statuses."""
+
+import sys
+from typing import NoReturn
+
+import click
+
+from service.errors import ServiceError, UsageError
+
+
+def run_command(command: click.Command, *, name: str) -> NoReturn:
+    """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C."""
+    try:
+        command.main(prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else name
+        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except click.Abort:
+        sys.exit(130)
+    except UsageError as error:
+        _fail(str(error))
+    except ServiceError as error:
+        _fail(error.explain())
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    sys.exit(1)

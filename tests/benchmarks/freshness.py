@@ -1,0 +1,198 @@
+"""The row about freshness (P5): how soon a submit that was answered shows in the reads."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+import msgspec
+
+from dashboard.simulation.client import requests
+from dashboard.simulation.client.api_client import ApiClient
+from dashboard.simulation.reports.histogram import LatencyHistogram
+from dashboard.simulation.reports.presentation import describe_shortfall, format_ms
+from dashboard.simulation.reports.report import LatencySummary, RunReport
+from dashboard.simulation.workload.plan import Mix, RunOptions
+from tests.benchmarks.results import Budget, Context, Row, Series
+from tests.benchmarks.traffic import RANK_PATH, TOP_PATH, Target, simulate
+
+_SUBMITS_A_SECOND = 2_000
+_PROBES_A_SECOND = 5
+
+_PROBE_PAUSE_SECONDS = 0.005
+_PROBE_DEADLINE_SECONDS = 10.0
+_PROBED_PLAYERS = 100
+_TOP_PLAYERS = 10
+_MAX_PLAYERS = 100_000
+
+_COUNT_RERANKS = "SELECT reranked_at, rerank_ms FROM refresh_state"
+
+
+class _Entry(msgspec.Struct):
+    user_id: int
+    total_score: int
+
+
+class _Top(msgspec.Struct):
+    leaderboard: list[_Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """How long reads took to show a score, from the submit's answer."""
+
+    latency: LatencySummary
+    failures: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyLoad:
+    """What came of a steady load and of the probes beside it, by what they read."""
+
+    report: RunReport
+    probes: dict[str, ProbeReport]
+
+
+class Prober:
+    """Submits a score, then reads `rank` or `top` again and again until it shows there."""
+
+    def __init__(self, client: ApiClient, read: Literal["rank", "top"], players: list[int]) -> None:
+        self._client = client
+        self._read = read
+        self._players = players
+        self._scores: dict[int, int] = {}
+        self._latencies = LatencyHistogram()
+        self._failures: Counter[str] = Counter()
+
+    async def run(self, rate: float, seconds: float) -> ProbeReport:
+        """Probe at a steady rate for so long; each probe takes the next of the players."""
+        for player in self._players:
+            self._scores[player] = await self._read_score(player)
+        async with asyncio.TaskGroup() as probes:
+            for number in range(int(rate * seconds)):
+                probes.create_task(self._probe(self._players[number % len(self._players)]))
+                await asyncio.sleep(1 / rate)
+        latency = self._latencies.summarize()
+        assert latency is not None, self._failures
+        return ProbeReport(latency, dict(self._failures))
+
+    async def _probe(self, player: int) -> None:
+        body = msgspec.json.encode({"user_id": player, "score": 1})
+        answer = await self._client.ask("POST", "/api/leaderboard/submit", body)
+        answered_at = time.perf_counter()
+        if answer.status != httpx.codes.OK:
+            self._failures[f"submit answered {answer.status}"] += 1
+            return
+        self._scores[player] += 1
+        expected = self._scores[player]
+        while await self._read_score(player) < expected:
+            if time.perf_counter() > answered_at + _PROBE_DEADLINE_SECONDS:
+                self._failures["never seen"] += 1
+                break
+            await asyncio.sleep(_PROBE_PAUSE_SECONDS)
+        self._latencies.record(time.perf_counter() - answered_at)
+
+    async def _read_score(self, player: int) -> int:
+        if self._read == "rank":
+            return (await self._client.read(f"{RANK_PATH}/{player}", _Entry)).total_score
+        top = await self._client.read(f"{TOP_PATH}?limit=100", _Top)
+        return next((e.total_score for e in top.leaderboard if e.user_id == player), 0)
+
+
+async def run_steadily(
+    target: Target, *, seconds: float, rate: float, mix: Mix, probes_a_second: float
+) -> SteadyLoad:
+    """Send at a steady rate, probe beside it, and compare the submits with the ledger."""
+    client = ApiClient(requests.Target(target.url, target.api_key))
+    try:
+        top = await client.read(f"{TOP_PATH}?limit={_TOP_PLAYERS}", _Top)
+        top_players = [entry.user_id for entry in top.leaderboard]
+        probed = random.sample(target.players, min(_PROBED_PLAYERS, len(target.players) // 10))
+        probed = [player for player in probed if player not in top_players]
+        # A probe knows what its player's total must become: nobody else may add to it.
+        spared = {*probed, *top_players}
+        drawn = random.sample(target.players, min(_MAX_PLAYERS, len(target.players)))
+        players = [player for player in drawn if player not in spared]
+        options = RunOptions(
+            rate=rate,
+            duration_seconds=seconds,
+            players=len(players),
+            seed=random.randrange(2**32),
+            mix=mix,
+        )
+        report, by_rank, by_top = await asyncio.gather(
+            simulate(target, options, players=players, check_ledger=True),
+            Prober(client, "rank", probed).run(probes_a_second, seconds),
+            Prober(client, "top", top_players).run(probes_a_second, seconds),
+        )
+    finally:
+        await client.close()
+    return SteadyLoad(report, {"rank": by_rank, "top": by_top})
+
+
+async def measure_freshness(context: Context) -> list[Row]:
+    """Measure `rank` and `top` beside each other while 2,000 scores a second come in."""
+    seconds = context.plan.freshness_seconds
+    await context.stack.wait_until_quiet()
+    context.say(f"freshness: {_SUBMITS_A_SECOND:,} submits a second for {seconds} s")
+    database = context.stack.connections.database
+    before = await database.fetch_one(_COUNT_RERANKS)
+    load = await run_steadily(
+        context.target,
+        seconds=seconds,
+        rate=_SUBMITS_A_SECOND,
+        mix=Mix.parse("submit=1"),
+        probes_a_second=_PROBES_A_SECOND,
+    )
+    after = await database.fetch_one(_COUNT_RERANKS)
+    assert before is not None
+    assert after is not None
+    notes = [*_describe_load(load.report), "no re-rank ended meanwhile"]
+    if after["reranked_at"] != before["reranked_at"]:
+        notes[-1] = f"a re-rank of {after['rerank_ms']:,.0f} ms ended meanwhile"
+    return [
+        _make_row("rank", load.probes["rank"], notes),
+        _make_row("top", load.probes["top"], []),
+    ]
+
+
+def _describe_load(report: RunReport) -> Iterator[str]:
+    latency, generator = report.total.latency, report.generator
+    assert latency is not None
+    yield (
+        f"{report.total.answered_per_second:,.0f} submits a second answered, p50 "
+        f"{format_ms(latency.p50_ms)} ms, p99 {format_ms(latency.p99_ms)} ms from when each was due"
+    )
+    yield (
+        f"the generator: p99 {format_ms(generator.lag_p99_ms)} ms late, "
+        f"{generator.cpu_share:.0%} of a processor"
+    )
+    if generator.limited:
+        yield "THE GENERATOR WAS THE LIMIT: the machine was too busy for this rate"
+    shortfall = describe_shortfall(report)
+    if shortfall is not None:
+        yield f"WRONG: {shortfall}"
+
+
+def _make_row(read: str, probes: ProbeReport, notes: list[str]) -> Row:
+    failures = [f"PROBES FAILED: {probes.failures}"] if probes.failures else []
+    latency = probes.latency
+    return Row(
+        name="freshness",
+        what=f"freshness of `{read}` at {_SUBMITS_A_SECOND:,} submits a second, p99",
+        unit="ms",
+        budget=Budget("figure", most=500),
+        figure=Series.of([latency.p99_ms]),
+        notes=(
+            (
+                f"`{read}`: p50 {latency.p50_ms:.0f} ms, max {latency.max_ms:.0f} ms, "
+                f"{latency.count:,} probes"
+            ),
+            *failures,
+            *notes,
+        ),
+    )
