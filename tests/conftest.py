@@ -5,7 +5,9 @@ A test that needs a database gets a fresh one, copied from a template that was m
 Valkey is emptied for each. Tests that stop a server start one of their own.
 """
 
+import gc
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -50,6 +52,15 @@ def pytest_configure() -> None:
     """Take away what the shell sets for the service: tests mean the defaults."""
     for name in os.environ.keys() - clean_environment().keys():
         del os.environ[name]
+    # Tests start hundreds of processes of Python: what the first one compiles, others load.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what lives as long as the process: some million objects of modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -88,10 +88,11 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             if key_limiter is not None:
                 parts.push_async_callback(key_limiter.stop)
             parts.push_async_callback(breaker.stop)
-            parts.push_async_callback(top_feed.stop)
-            top_feed.start()
+            # The feed asks for refreshes until it has stopped: what it asked for is sent after that.
             parts.push_async_callback(refresh_signal.drain)
             refresh_signal.raise_soon(anyway=True)
+            parts.push_async_callback(top_feed.stop)
+            top_feed.start()
             parts.push_async_callback(status_reader.heartbeat.stop)
             status_reader.heartbeat.start()
             parts.push_async_callback(ledger.drain)

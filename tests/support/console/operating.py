@@ -53,19 +53,26 @@ class Operator:
         await self.draw()
 
     async def draw(self) -> None:
-        """Lay out and draw until the screen stays as it is.
+        """Lay out and draw until nothing is left to be drawn.
 
-        Textual puts drawing off by a sixtieth of a second, of real time.
+        Textual puts drawing off by a sixtieth of a second, of real time; a new screen is laid out
+        in several turns.
         """
         await self.settle()
-        before, unchanged = "", 0
-        # A new screen is laid out in several turns, and looks the same after some of them.
-        while unchanged < 3:
-            now = self.screen_text
-            unchanged = unchanged + 1 if now == before else 0
-            before = now
+        while self._is_undrawn():
             self.console.screen._on_timer_update()
             await self.settle()
+
+    def _is_undrawn(self) -> bool:
+        screen = self.console.screen
+        return not self.console._batch_count and bool(
+            screen._layout_required
+            or screen._scroll_required
+            or screen._repaint_required
+            or screen._recompose_required
+            or screen._dirty_widgets
+            or screen._callbacks
+        )
 
     async def settle(self) -> None:
         """Let everything happen that waits for nothing but its turn.
