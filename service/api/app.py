@@ -88,7 +88,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             if key_limiter is not None:
                 parts.push_async_callback(key_limiter.stop)
             parts.push_async_callback(breaker.stop)
-            # The feed asks for refreshes until it has stopped: what it asked for is sent after that.
+            # After the feed, which asks for refreshes until it has stopped.
             parts.push_async_callback(refresh_signal.drain)
             refresh_signal.raise_soon(anyway=True)
             parts.push_async_callback(top_feed.stop)
