@@ -133,9 +133,7 @@ class FastPath:
 
     async def _submit(self, body: bytes, key: str | None) -> bytes:
         score = decode_body(_submit_decoder, body)
-        session_id = await self._ledger.record(
-            Submission(score.user_id, score.score, score.game_mode, key)
-        )
+        session_id = await self._ledger.record(Submission.of(score, key))
         return _encode(SubmitAnswer(status="success", session_id=session_id))
 
     async def _read_rank(self, user_id: int) -> bytes:

@@ -125,9 +125,7 @@ async def submit_score(
         raise InvalidRequest(
             "The request is not valid.", FieldError(_KEY_HEADER, "Expected this header once")
         )
-    session_id = await ledger.record(
-        Submission(data.user_id, data.score, data.game_mode, idempotency_key)
-    )
+    session_id = await ledger.record(Submission.of(data, idempotency_key))
     return SubmitAnswer(status="success", session_id=session_id)
 
 
@@ -177,7 +175,7 @@ def _decode_line(line: bytes | msgspec.Raw) -> Submission | InvalidRequest:
         score = decode_body(_line_decoder, line)
     except InvalidRequest as error:
         return error
-    return Submission(score.user_id, score.score, score.game_mode, score.idempotency_key)
+    return Submission.of(score, score.idempotency_key)
 
 
 def _make_answer(outcome: int | ServiceError) -> BulkAnswer:

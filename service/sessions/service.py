@@ -14,6 +14,7 @@ from service.counters import ApiCounters
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.errors import PlayerNotFound
 from service.sessions.errors import IdempotencyKeyReused
+from service.sessions.schemas import SubmitScore
 from service.settings.settings import Settings
 
 RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
@@ -35,6 +36,11 @@ class Submission:
     score: int
     game_mode: str
     idempotency_key: str | None
+
+    @classmethod
+    def of(cls, score: SubmitScore, idempotency_key: str | None) -> "Submission":
+        """Return a score as the API takes it, with its key."""
+        return cls(score.user_id, score.score, score.game_mode, idempotency_key)
 
 
 class Ledger:
