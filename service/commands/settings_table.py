@@ -1,6 +1,6 @@
-"""The README's table of settings, out of `service/settings/settings.py`.
+"""The table of settings in service/README.md, out of `service/settings/settings.py`.
 
-`python -m service.commands.settings_table README.md` writes it between the marks in that file.
+`python -m service.commands.settings_table service/README.md` writes it between the marks in there.
 """
 
 import ast
@@ -15,7 +15,7 @@ from service.settings.limits import describe_limits
 from service.settings.settings import Settings, environment_name
 
 BEGIN: Final = (
-    "<!-- settings: written by `python -m service.commands.settings_table README.md` -->\n"
+    "<!-- settings: written by `python -m service.commands.settings_table service/README.md` -->\n"
 )
 END: Final = "<!-- end of settings -->\n"
 

@@ -1,4 +1,4 @@
-"""The allowed values of a setting in words, for the README's table and for errors."""
+"""The allowed values of a setting in words, for the table in service/README.md and for errors."""
 
 from typing import Any, Literal, get_args, get_origin
 

@@ -1,17 +1,17 @@
-"""The README's table of settings."""
+"""The table of settings in service/README.md."""
 
 from pathlib import Path
 
 from service.commands.settings_table import BEGIN, END, insert_table, make_settings_table
 from service.settings.settings import Settings, environment_name
 
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[3] / "service" / "README.md"
 
 
 def test_readme_lists_every_setting_as_it_is() -> None:
     text = README.read_text("utf-8")
     assert text.count(BEGIN) == text.count(END) == 1
-    assert insert_table(text) == text, "run `python -m service.commands.settings_table README.md`"
+    assert insert_table(text) == text, f"run the command in {BEGIN.strip()}"
 
 
 def test_table_gives_each_setting_one_row_with_its_meaning() -> None:
