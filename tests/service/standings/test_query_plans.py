@@ -11,7 +11,7 @@ import pytest_asyncio
 from service.backends.database import Database, load_sql
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.settings.settings import load_settings
-from tests.conftest import create_database
+from tests.support.databases import create_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
