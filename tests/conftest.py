@@ -10,16 +10,13 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
-from itertools import count
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
-import redis as blocking_redis
 from litestar import Litestar
 from redis.asyncio import Redis
 
@@ -30,15 +27,11 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
+from tests.support.databases import THROW_AWAY, create_database, flush
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import UpProcess, clean_environment
 
-# A database that lives for seconds needs no disk.
-THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
-
 _MOST_PROCESSES = 4
-
-_numbers = count(1)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -99,30 +92,10 @@ async def database_url(postgres: PostgresServer, template_database: str) -> Asyn
         yield url
 
 
-@asynccontextmanager
-async def create_database(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
-    """Make a copy of the template for the time of the block."""
-    name = f"test_{next(_numbers)}"
-    maintenance = await asyncpg.connect(_name_database(postgres.url, "postgres"))
-    try:
-        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield _name_database(postgres.url, name)
-        await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await maintenance.close()
-
-
 @pytest.fixture
 def redis_url(valkey: ValkeyServer) -> str:
     """An empty Valkey."""
     return flush(valkey)
-
-
-def flush(valkey: ValkeyServer) -> str:
-    """Empty a Valkey and return its URL."""
-    with closing(blocking_redis.Redis.from_url(valkey.url)) as client:
-        client.flushall()
-    return valkey.url
 
 
 @pytest.fixture
@@ -171,7 +144,3 @@ def live(server_directory: Path) -> Iterator[str]:
     """The URL of a `leaderboard up` for tests that leave it as they found it."""
     with closing(UpProcess(server_directory / "live")) as up:
         yield up.wait_until_ready()
-
-
-def _name_database(url: str, name: str) -> str:
-    return urlsplit(url)._replace(path=f"/{name}").geturl()

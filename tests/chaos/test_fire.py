@@ -22,11 +22,11 @@ from redis.exceptions import ResponseError
 from service.backends.database import Database
 from service.backends.redis import SeasonKeys, connect_redis
 from service.maintenance.audit import audit
-from tests.chaos.fire import Deployment, pause
-from tests.chaos.fire_programs import START_SECONDS
-from tests.chaos.fire_traffic import Traffic
-from tests.chaos.fire_truth import check_reads, check_standings, wait_until_drained
 from tests.support.factories import find_global_season, make_players, record_scores
+from tests.support.fire.deployment import Deployment, pause
+from tests.support.fire.programs import START_SECONDS
+from tests.support.fire.traffic import Traffic
+from tests.support.fire.truth import check_reads, check_standings, wait_until_drained
 from tests.support.waiting import wait_until
 
 PLAYERS = 100

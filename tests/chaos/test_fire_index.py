@@ -19,7 +19,8 @@ from service.backends.redis import EVENTS_CHANNEL, MUTEX_KEY, SeasonKeys, connec
 from service.errors import ServiceError
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.chaos.fire_board import (
+from tests.support.factories import find_global_season
+from tests.support.fire.board import (
     SCORES,
     check_board,
     make_board,
@@ -27,9 +28,8 @@ from tests.chaos.fire_board import (
     start_app,
     terminate_lock_holder,
 )
-from tests.chaos.fire_gate import Gate
-from tests.chaos.fire_truth import add_up, check_reads, check_standings
-from tests.support.factories import find_global_season
+from tests.support.fire.gate import Gate
+from tests.support.fire.truth import add_up, check_reads, check_standings
 from tests.support.waiting import wait_until
 
 Damage = Callable[[Redis, SeasonKeys], Awaitable[object]]

@@ -20,21 +20,21 @@ from service.local.embedded.child_logs import Log
 from service.local.supervisor.listener import bind_listener, find_url
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.chaos.fire import make_environment
-from tests.chaos.fire_board import (
+from tests.support.factories import record_scores
+from tests.support.fire.board import (
     check_board,
     make_board,
     score_again,
     start_app,
     terminate_lock_holder,
 )
-from tests.chaos.fire_gate import Gate
-from tests.chaos.fire_programs import ForkedProgram, Nursery
-from tests.chaos.fire_truth import (
+from tests.support.fire.deployment import make_environment
+from tests.support.fire.gate import Gate
+from tests.support.fire.programs import ForkedProgram, Nursery
+from tests.support.fire.truth import (
     check_standings,
     wait_until_drained,
 )
-from tests.support.factories import record_scores
 from tests.support.waiting import wait_until
 
 COUNT_LOCK_WAITS = """

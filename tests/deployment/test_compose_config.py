@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.deployment.test_compose import ROOT, read_compose, read_example
+from tests.support.compose_file import ROOT, read_compose, read_example
 
 
 def run_compose(*arguments: str, env_file: str | Path) -> subprocess.CompletedProcess[str]:

@@ -20,8 +20,9 @@ import pytest
 
 from service.backends.database import Database
 from service.settings.settings import Settings
-from tests.deployment.test_compose import Running, read_compose, read_example, run
+from tests.support.compose_file import read_compose, read_example
 from tests.support.factories import make_players
+from tests.support.programs import Running, run
 from tests.support.waiting import wait_until
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3")

@@ -25,9 +25,9 @@ from service.backends.broker import (
     disconnect_broker,
 )
 from service.local.embedded import PostgresServer
-from tests.deployment.test_compose import run
 from tests.support.main_path import PATIENCE_SECONDS, leaderboard, walk_main_path
 from tests.support.parts import Part, create_database, find_ports
+from tests.support.programs import run
 from tests.support.up_process import UpProcess
 from tests.support.waiting import wait_until
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import redis as blocking_redis
 
-from tests.deployment.test_compose import PATIENCE_SECONDS, run
+from tests.support.programs import PATIENCE_SECONDS, run
 
 
 def make_certificate(folder: Path, name: str) -> None:

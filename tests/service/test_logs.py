@@ -14,8 +14,8 @@ import pytest
 from service.backends.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
 from service.backends.database import Database
 from service.settings.settings import Settings
-from tests.deployment.test_compose import run
 from tests.support.factories import make_player
+from tests.support.programs import run
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
 from tests.support.worker_process import submit_until_woken

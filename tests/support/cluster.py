@@ -57,3 +57,14 @@ def is_whole(client: "blocking_redis.Redis") -> bool:
 
 def make_cluster_url(ports: list[int]) -> str:
     return f"redis+cluster://{','.join(f'127.0.0.1:{port}' for port in ports)}"
+
+
+def find_owner(parts: list[Part], ports: list[int]) -> Part:
+    """Return the node that holds the index: all of a season, and nobody else any of it."""
+    owners = []
+    for part, port in zip(parts, ports, strict=True):
+        with blocking_redis.Redis(port=port) as client:
+            if any(client.scan_iter("leaderboard:{*}:*")):
+                owners.append(part)
+    (owner,) = owners
+    return owner

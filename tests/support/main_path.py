@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from tests.deployment.test_compose import Running, run
+from tests.support.programs import Running, run
 from tests.support.up_process import run_leaderboard
 
 PATIENCE_SECONDS = 45.0

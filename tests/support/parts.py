@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.deployment.test_compose import Running
+from tests.support.programs import Running
 
 
 def find_ports(number: int) -> list[int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.test_compose import run
+from tests.support.programs import run
 
 
 @pytest.mark.parametrize("broker", ["redis", "amqp"])

@@ -34,16 +34,15 @@ async def test_the_page_names_no_outside_host() -> None:
             assert font.status == 200
 
 
-@pytest.mark.parametrize(
-    "origin", ["http://evil.example", "http://localhost:1", "null", "file://", "http://"]
-)
-async def test_a_foreign_origin_is_refused(origin: str) -> None:
+async def test_a_foreign_origin_is_refused() -> None:
     async with serve_console() as server:
-        for path in ("/", "/ws", "/static/js/textual.js", "/download/x"):
-            assert await server.read_text(path, Origin=origin) == (403, "refused: foreign origin\n")
-        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await server.look(origin)
-        assert refused.value.status == 403
+        for origin in ("http://evil.example", "http://localhost:1", "null", "file://", "http://"):
+            for path in ("/", "/ws", "/static/js/textual.js", "/download/x"):
+                answer = await server.read_text(path, Origin=origin)
+                assert answer == (403, "refused: foreign origin\n"), (origin, path)
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await server.look(origin)
+            assert refused.value.status == 403, origin
         assert psutil.Process(server.process.pid).children() == []
 
 

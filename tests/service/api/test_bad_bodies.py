@@ -11,7 +11,7 @@ from service.api.app import create_app
 from service.backends.database import Database
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.settings.settings import Settings, load_settings
-from tests.conftest import create_database, flush
+from tests.support.databases import create_database, flush
 from tests.support.error_checks import check_error, list_fields
 from tests.support.factories import make_player
 from tests.support.serving import connect_client, run_app

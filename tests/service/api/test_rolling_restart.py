@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.chaos.fire_traffic import Traffic
+from tests.support.fire.traffic import Traffic
 from tests.support.up_process import UpProcess
 
 

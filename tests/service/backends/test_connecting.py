@@ -14,7 +14,7 @@ from service.backends.pgbouncer import Connector
 from service.errors import DatabaseUnavailable
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.settings.settings import Settings, load_settings
-from tests.conftest import create_database, flush
+from tests.support.databases import create_database, flush
 from tests.support.serving import connect_client, run_app
 
 _READY_FOR_A_STATEMENT = b"Z\0\0\0\5I"

@@ -17,7 +17,7 @@ from service.backends.redis import GLOBAL_SEASON_KEY, connect_redis
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
-from tests.conftest import THROW_AWAY
+from tests.support.databases import THROW_AWAY
 from tests.support.factories import make_players_with_scores
 from tests.support.index_checks import assert_index_follows
 from tests.support.outages import FEW_SECONDS, Stack, hanging, stopped

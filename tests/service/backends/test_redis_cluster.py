@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-import redis as blocking_redis
 from redis.asyncio import Redis
 
 from service.api.app import create_app
@@ -19,7 +18,7 @@ from service.maintenance.audit import audit
 from service.maintenance.populate import populate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.support.cluster import make_cluster_url, run_cluster
+from tests.support.cluster import find_owner, make_cluster_url, run_cluster
 from tests.support.factories import make_players_with_scores
 from tests.support.parts import Part
 from tests.support.serving import connect_client, run_app
@@ -121,17 +120,6 @@ async def serve_from(settings: Settings, parts: list[Part], ports: list[int]) ->
         await wait_until(heals)
         await become_first(2_147_483_647)
     await database.close()
-
-
-def find_owner(parts: list[Part], ports: list[int]) -> Part:
-    """Return the node that holds the index: all of a season, and nobody else any of it."""
-    owners = []
-    for part, port in zip(parts, ports, strict=True):
-        with blocking_redis.Redis(port=port) as client:
-            if any(client.scan_iter("leaderboard:{*}:*")):
-                owners.append(part)
-    (owner,) = owners
-    return owner
 
 
 async def limit_a_key(settings: Settings) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.backends.database import Database
+from service.keys.roles import Role
+from service.keys.service import make_key
 from tests.support.up_process import UpProcess, clean_environment, run_leaderboard
 from tests.support.waiting import wait_until
 
@@ -75,41 +78,38 @@ def test_create_list_revoke(environment: dict[str, str]) -> None:
     assert not run_leaderboard("keys", "list", environment=environment).stdout.endswith("-\n")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (("create", "--role", "submit", "--name", "taken"), "a key named taken was made before"),
-        (("create", "--role", "owner", "--name", "new"), "'owner' is not one of 'read'"),
-        (("create", "--role", "read", "--name", "a b"), "'a b' is not 1 to 64 letters"),
-        (("create", "--role", "read"), "Missing option '--name'"),
-        (("revoke", "nobody"), "no key is named nobody"),
-        (("revoke",), "Missing argument 'NAME'"),
-    ],
-)
-def test_mistakes_are_one_line(
-    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+async def test_mistakes_are_one_line(database: Database, environment: dict[str, str]) -> None:
+    await make_key(database, name="taken", role=Role.READ)
+    for arguments, complaint in {
+        ("create", "--role", "submit", "--name", "taken"): "a key named taken was made before",
+        ("create", "--role", "owner", "--name", "new"): "'owner' is not one of 'read'",
+        ("create", "--role", "read", "--name", "a b"): "'a b' is not 1 to 64 letters",
+        ("create", "--role", "read"): "Missing option '--name'",
+        ("revoke", "nobody"): "no key is named nobody",
+        ("revoke",): "Missing argument 'NAME'",
+    }.items():
+        done = run_leaderboard("keys", *arguments, environment=environment)
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert done.stderr.count("\n") == 1
+        assert complaint in done.stderr
+
+
+async def test_api_on_the_network_needs_a_key_made(
+    database: Database, environment: dict[str, str]
 ) -> None:
-    taken = ("keys", "create", "--role", "read", "--name", "taken")
-    assert run_leaderboard(*taken, environment=environment).returncode == 0
-    done = run_leaderboard("keys", *arguments, environment=environment)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1
-    assert complaint in done.stderr
-
-
-def test_api_on_the_network_needs_a_key_made(environment: dict[str, str]) -> None:
     refused = run_leaderboard("api", "--host", EVERYWHERE, "--port", "0", environment=environment)
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "leaderboard keys create" in refused.stderr
     assert "--insecure" in refused.stderr
-    key = make_key(environment, "submit")
+    key = await make_key(database, name="game", role=Role.SUBMIT)
     with run_api(environment, "--host", EVERYWHERE) as process:
         url, printed = read_until_ready(process)
         assert "INSECURE" not in printed
-        assert httpx.post(url + SUBMIT, json={}).status_code == 401
-        headers = {"Authorization": f"Bearer {key}"}
-        assert httpx.post(url + SUBMIT, json={}, headers=headers).status_code == 400
+        async with httpx.AsyncClient(base_url=url) as client:
+            assert (await client.post(SUBMIT, json={})).status_code == 401
+            headers = {"Authorization": f"Bearer {key}"}
+            assert (await client.post(SUBMIT, json={}, headers=headers)).status_code == 400
 
 
 def test_a_single_api_process_refuses_the_network_too(environment: dict[str, str]) -> None:
@@ -125,13 +125,15 @@ def test_a_single_api_process_refuses_the_network_too(environment: dict[str, str
     assert "leaderboard keys create" in done.stderr
 
 
-async def test_insecure_is_loud_and_ends_with_the_first_key(environment: dict[str, str]) -> None:
+async def test_insecure_is_loud_and_ends_with_the_first_key(
+    database: Database, environment: dict[str, str]
+) -> None:
     with run_api(environment, "--host", EVERYWHERE, "--insecure") as process:
         url, printed = read_until_ready(process)
         assert "!! INSECURE: whoever can reach 0.0.0.0 port" in printed
         async with httpx.AsyncClient(base_url=url) as client:
             assert (await client.post(SUBMIT, json={})).status_code == 400
-            make_key(environment, "admin")
+            await make_key(database, name="operator", role=Role.ADMIN)
 
             async def is_closed() -> bool:
                 return (await client.post(SUBMIT, json={})).status_code == 401
@@ -139,8 +141,11 @@ async def test_insecure_is_loud_and_ends_with_the_first_key(environment: dict[st
             await wait_until(is_closed)
 
 
-def test_up_by_its_data_directory(server_directory: Path) -> None:
+def test_up_on_the_network_needs_a_key_made_by_its_data_directory(server_directory: Path) -> None:
     directory = server_directory / "keys"
+    with closing(UpProcess(directory, None, "--host", EVERYWHERE)) as up:
+        assert up.wait_for_end() == 1
+        assert up.lines[-1].startswith("error: no API key was ever made")
     with closing(UpProcess(directory)) as up:
         url = up.wait_until_ready()
         assert httpx.post(url + SUBMIT, json={}).status_code == 400
@@ -153,17 +158,3 @@ def test_up_by_its_data_directory(server_directory: Path) -> None:
         headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
         assert httpx.get(f"{url}/api/ops/status").status_code == 401
         assert httpx.get(f"{url}/api/ops/status", headers=headers).status_code == 200
-
-
-def test_up_on_the_network_without_a_key(server_directory: Path) -> None:
-    with closing(UpProcess(server_directory / "open", None, "--host", EVERYWHERE)) as up:
-        assert up.wait_for_end() == 1
-        assert up.lines[-1].startswith("error: no API key was ever made")
-
-
-def make_key(environment: Mapping[str, str], role: str) -> str:
-    made = run_leaderboard(
-        "keys", "create", "--role", role, "--name", role, environment=environment
-    )
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip()

@@ -9,7 +9,7 @@ import pytest_asyncio
 from service.api.app import create_app
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.settings.settings import load_settings
-from tests.conftest import create_database, flush
+from tests.support.databases import create_database, flush
 from tests.support.error_checks import check_error, list_fields
 from tests.support.serving import connect_client, run_app
 

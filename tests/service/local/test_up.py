@@ -117,32 +117,30 @@ def test_killed_child_is_restarted_and_said_so(running: UpProcess, name: str, co
     httpx.get(f"{running.wait_until_ready()}/health/live", timeout=10).raise_for_status()
 
 
-def test_ctrl_c_stops_everything(start_up: StartUp, parent: Path) -> None:
-    up = start_up(parent / "with a space")
-    url = up.wait_until_ready()
-    family = up.find_family()
-    up.send(signal.SIGINT)
-    assert up.wait_for_end() == 0
-    assert up.lines[-1] == "Stopped."
-    assert [process for process in family if process.is_running()] == []
-    assert find_running(up.data_dir) is None
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
-    log = (up.data_dir / "logs" / "postgres.log").read_text()
-    assert "database system is shut down" in log
-
-
-def test_up_recovers_after_kill_9_of_its_group(start_up: StartUp, parent: Path) -> None:
-    first = start_up(parent / "data")
+def test_up_recovers_after_kill_9_of_its_group_and_ctrl_c_stops_everything(
+    start_up: StartUp, parent: Path
+) -> None:
+    first = start_up(parent / "with a space")
     user_id = create_player(first.wait_until_ready(), "survivor")
-    family = first.find_family()
+    killed = first.find_family()
     first.kill_group()
-    second = start_up(parent / "data")
+    second = start_up(parent / "with a space")
     url = second.wait_until_ready()
     player = httpx.get(f"{url}/api/players/{user_id}", timeout=10).json()
     assert player["username"] == "survivor"
-    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    _, alive = psutil.wait_procs(killed, timeout=STOP_SECONDS)
     assert alive == []
+
+    family = second.find_family()
+    second.send(signal.SIGINT)
+    assert second.wait_for_end() == 0
+    assert second.lines[-1] == "Stopped."
+    assert [process for process in family if process.is_running()] == []
+    assert find_running(second.data_dir) is None
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+    log = (second.data_dir / "logs" / "postgres.log").read_text()
+    assert "database system is shut down" in log
 
 
 def test_up_leaves_a_given_database_alone(start_up: StartUp, parent: Path) -> None:

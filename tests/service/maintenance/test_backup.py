@@ -13,7 +13,7 @@ from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.conftest import THROW_AWAY
+from tests.support.databases import THROW_AWAY
 from tests.support.factories import make_players_with_scores, record_scores
 
 STANDINGS = "SELECT player_id, score, rank FROM ranked_standing ORDER BY player_id"

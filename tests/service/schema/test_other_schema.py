@@ -9,7 +9,7 @@ from service.errors import UsageError
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.schema.version import name_migration
-from tests.conftest import create_database, flush
+from tests.support.databases import create_database, flush
 from tests.support.up_process import run_leaderboard
 
 SCRIPT = Path(__file__).parents[3] / "migrations" / "schema_0001.sql"

@@ -20,7 +20,7 @@ from service.schema.piccolo_app import APP_CONFIG
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
-from tests.conftest import create_database
+from tests.support.databases import create_database
 from tests.support.factories import (
     make_player,
     make_players_with_scores,

@@ -19,8 +19,8 @@ from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
 from service.standings.refresh.refresh import Refresher
 from service.standings.schemas import Top
-from tests.conftest import create_database
 from tests.support.board_model import BoardModel
+from tests.support.databases import create_database
 from tests.support.factories import find_global_season, make_players_with_scores, record_scores
 from tests.support.fresh_reads import read_fresh_top
 from tests.support.index_checks import assert_index_follows, read_index, read_offset

@@ -13,7 +13,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
 from service.settings.settings import load_settings
 from service.status.session_count import ONLY_INDEXES
-from tests.conftest import create_database
+from tests.support.databases import create_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

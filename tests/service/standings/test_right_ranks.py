@@ -20,8 +20,8 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.settings.settings import load_settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
-from tests.conftest import create_database, flush
 from tests.support.board_model import BoardModel
+from tests.support.databases import create_database, flush
 from tests.support.factories import make_player, record_scores
 from tests.support.fresh_reads import read_fresh_top
 from tests.support.serving import connect_client, run_app

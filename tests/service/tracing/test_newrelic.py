@@ -13,8 +13,8 @@ import httpx
 from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.database import Database
 from service.settings.settings import Settings
-from tests.deployment.test_compose import run
 from tests.support.newrelic_collector import Collector, run_collector
+from tests.support.programs import run
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
 from tests.support.worker_process import submit_until_woken

@@ -18,8 +18,8 @@ import asyncpg
 import httpx
 
 from service.backends.database import Database
-from tests.chaos.fire import pause
-from tests.chaos.fire_truth import check_competition_ranks
+from tests.support.fire.deployment import pause
+from tests.support.fire.truth import check_competition_ranks
 from tests.support.waiting import wait_until
 
 # Nobody may be left without an answer, but both API processes may be starting at once.

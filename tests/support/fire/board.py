@@ -10,8 +10,8 @@ from service.api.app import create_app
 from service.backends.database import Database
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
-from tests.chaos.fire_truth import check_standings, wait_until_drained
 from tests.support.factories import make_players, make_players_with_scores, record_scores
+from tests.support.fire.truth import check_standings, wait_until_drained
 from tests.support.serving import connect_client, run_app
 
 SCORES = [5, 5, -3, 0, 2**31 - 1, 7]

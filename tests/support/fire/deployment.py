@@ -14,7 +14,7 @@ from service.local.embedded.server import EmbeddedServer
 from service.local.supervisor.listener import bind_listener, find_url
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
-from tests.chaos.fire_programs import START_SECONDS, STOP_SECONDS, ForkedProgram, Nursery
+from tests.support.fire.programs import START_SECONDS, STOP_SECONDS, ForkedProgram, Nursery
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
 

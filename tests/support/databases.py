@@ -1,0 +1,40 @@
+"""A fresh database and an empty Valkey, out of servers that run."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from itertools import count
+from urllib.parse import urlsplit
+
+import asyncpg
+import redis as blocking_redis
+
+from service.local.embedded import PostgresServer, ValkeyServer
+
+# A database that lives for seconds needs no disk.
+THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+_numbers = count(1)
+
+
+@asynccontextmanager
+async def create_database(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
+    """Make a copy of the template for the time of the block."""
+    name = f"test_{next(_numbers)}"
+    maintenance = await asyncpg.connect(_name_database(postgres.url, "postgres"))
+    try:
+        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield _name_database(postgres.url, name)
+        await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await maintenance.close()
+
+
+def flush(valkey: ValkeyServer) -> str:
+    """Empty a Valkey and return its URL."""
+    with closing(blocking_redis.Redis.from_url(valkey.url)) as client:
+        client.flushall()
+    return valkey.url
+
+
+def _name_database(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
