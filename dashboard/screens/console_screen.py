@@ -97,6 +97,11 @@ class ConsoleScreen(Screen[None]):
         if self.is_mounted:
             self.show()
 
+    def on_resize(self) -> None:
+        """Fill the new size at once, when all parts have theirs."""
+        if self.is_mounted:
+            self.call_after_refresh(self.show)
+
     def watch_maximized(self) -> None:
         """Say how to leave a maximised panel, whichever way it was maximised."""
         if self.is_mounted:

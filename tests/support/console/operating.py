@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.client.gateway import Gateway
+from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
@@ -85,6 +86,15 @@ class Operator:
             if not loop._ready:  # type: ignore[attr-defined]
                 return
             await asyncio.sleep(0)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the terminal another size, and show what the next tick would in it."""
+        await Pilot(self.console).resize_terminal(width, height)
+        await self.draw()
+        screen = self.console.screen
+        assert isinstance(screen, ConsoleScreen)
+        screen.show()
+        await self.draw()
 
     async def press(self, *keys: str) -> None:
         for key in keys:

@@ -7,13 +7,21 @@ difference before it is committed.
 import os
 from pathlib import Path
 
+from tests.support.console.operating import Operator
+
 _FOLDER = Path(__file__).parents[2] / "dashboard" / "screens" / "snapshots"
 
 SIZES = {"narrow": (80, 24), "wide": (120, 36)}
 
 
-def check_snapshot(name: str, shown: str, size: tuple[int, int]) -> None:
-    """Assert that a screen fills its size and looks as its snapshot does."""
+async def check_snapshots(operator: Operator, name: str) -> None:
+    """Assert that a wide screen, and then the same made narrow, look as their snapshots do."""
+    _check_snapshot(f"{name}_wide", operator.screen_text, SIZES["wide"])
+    await operator.resize(*SIZES["narrow"])
+    _check_snapshot(f"{name}_narrow", operator.screen_text, SIZES["narrow"])
+
+
+def _check_snapshot(name: str, shown: str, size: tuple[int, int]) -> None:
     width, height = size
     assert len(shown.splitlines()) == height
     snapshot = _FOLDER / f"{name}.txt"
