@@ -60,6 +60,9 @@ CREATE TABLE season (
     players bigint NOT NULL DEFAULT 0,
     -- Number of the last refresh that changed it: what its index in Redis must have reached.
     last_refresh bigint NOT NULL DEFAULT 0,
+    -- A number drawn by that refresh. A standby that is promoted may lack the last refreshes and count
+    -- the same numbers again: by this its own are told from theirs.
+    refresh_token bigint NOT NULL DEFAULT 0,
     -- A board has one season of a number. Also finds the seasons of a board, newest last.
     CONSTRAINT season_board_number UNIQUE (board_id, number)
 );
@@ -90,23 +93,38 @@ CREATE UNIQUE INDEX game_session_player_id_idempotency_key
 CREATE INDEX game_session_id ON game_session USING brin (id)
     WITH (pages_per_range = 64, autosummarize = on);
 
--- The outbox: a row a session that no refresh has folded yet, written in the session's transaction.
+-- The outbox: what no refresh has folded yet, written in the transaction of the sessions. A row holds
+-- up to 256 sessions of one commit, so that a commit adds one row, and a snapshot that is held for an
+-- hour pins one dead row a commit.
 --
--- It is appended to by submits and emptied by refreshes, always by a scan of what little is there;
--- an index would only add writes. It is vacuumed often, so that the scan stays short, and never
--- truncated, because truncation would lock out submits.
-CREATE TABLE pending_session (
-    player_id bigint NOT NULL,
-    session_id bigint NOT NULL
+-- Folds claim by transaction_id from refresh_state.outbox_from on: all before it is folded, and its
+-- dead rows, which may be millions, are not looked at again. Vacuum cuts the empty end of the file off
+-- where that makes nobody wait.
+CREATE TABLE outbox (
+    -- xid8, as a number that every driver knows: it rises with the transactions and does not wrap.
+    transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    player_ids bigint[] NOT NULL,
+    session_ids bigint[] NOT NULL,
+    CONSTRAINT outbox_one_player_a_session CHECK (cardinality(player_ids) = cardinality(session_ids))
 ) WITH (
     autovacuum_vacuum_scale_factor = 0,
-    autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_insert_threshold = -1,
-    autovacuum_vacuum_cost_delay = 0,
-    vacuum_truncate = off
+    autovacuum_vacuum_cost_delay = 0
 );
+-- Read once, soon, and by the fold alone: compression would cost more than it saves.
+ALTER TABLE outbox
+    ALTER COLUMN player_ids SET STORAGE PLAIN, ALTER COLUMN session_ids SET STORAGE PLAIN;
+-- The order of claims; a new row goes to its end.
+CREATE INDEX outbox_transaction_id ON outbox (transaction_id);
 -- Without a key, DELETE would fail, and every fold with it, once somebody publishes all tables.
-ALTER TABLE pending_session REPLICA IDENTITY FULL;
+ALTER TABLE outbox REPLICA IDENTITY FULL;
+
+-- The outbox a session a row, to be read.
+CREATE VIEW pending_session AS
+SELECT pending.player_id, pending.session_id
+FROM outbox
+CROSS JOIN LATERAL unnest(player_ids, session_ids) AS pending (player_id, session_id);
 
 -- One player's score in one season, derived from the ledger; no foreign keys, which it has.
 CREATE TABLE standing (
@@ -168,6 +186,8 @@ CREATE TABLE refresh_state (
     rerank_rows bigint,
     -- Number of the refresh that the stored ranks show.
     rerank_number bigint NOT NULL DEFAULT 0,
+    -- The outbox has nothing left of transactions before this one.
+    outbox_from bigint NOT NULL DEFAULT 0,
     -- Statements join this table without a condition.
     CONSTRAINT refresh_state_single_row CHECK (id = 1)
 );

@@ -59,5 +59,6 @@ class Season(Table):
     closed_at = Timestamptz(null=True, default=None)
     players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")
     last_refresh = BigInt(default=0, help_text="Number of the last refresh that changed it.")
+    refresh_token = BigInt(default=0, help_text="What that refresh drew, to be told from others.")
 
     season_board_number = Unique(["board_id", "number"])

@@ -211,5 +211,6 @@ async def _make_chunk(database: Database, population: Population, first: int, la
                 [season["season_id"] for season in seasons],
                 [season["players"] for season in seasons],
                 sessions,
+                None,
             )
     return sessions

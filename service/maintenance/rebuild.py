@@ -21,6 +21,7 @@ from service.standings.refresh.rerank import record_rerank, store_ranks
 
 FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")
 MEND_STANDINGS: Final = load_sql("maintenance", "mend_standings")
+EMPTY_OUTBOX: Final = load_sql("maintenance", "empty_outbox")
 NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 
 
@@ -101,8 +102,7 @@ async def _rebuild_standings(database: Database, report: Report) -> _Rebuilt:
 async def _mend_standings(connection: Connection, report: Report) -> _Rebuilt:
     with report.step("Ledger") as step:
         await connection.execute(BULK_PLANS)
-        status = await connection.execute("DELETE FROM pending_session", timeout=STATEMENT_SECONDS)
-        pending = int(status.removeprefix("DELETE "))
+        pending = await connection.fetchval(EMPTY_OUTBOX, timeout=STATEMENT_SECONDS)
         await connection.execute(FIND_WRONG_STANDINGS, timeout=STATEMENT_SECONDS)
         step.facts = f"{pending:,} pending sessions included"
     with report.step("Standings") as step:

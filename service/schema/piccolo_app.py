@@ -7,7 +7,7 @@ from piccolo.conf.apps import AppConfig
 from service.boards.tables import Board, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
-from service.sessions.tables import GameSession, PendingSession
+from service.sessions.tables import GameSession, Outbox
 from service.standings.tables import RankBlock, RefreshState, Standing
 
 APP_CONFIG = AppConfig(
@@ -18,7 +18,7 @@ APP_CONFIG = AppConfig(
         Board,
         Season,
         GameSession,
-        PendingSession,
+        Outbox,
         Standing,
         RankBlock,
         RefreshState,

@@ -1,6 +1,7 @@
 """The ledger and its outbox."""
 
 from piccolo.columns import (
+    Array,
     BigInt,
     BigSerial,
     ForeignKey,
@@ -30,12 +31,12 @@ class GameSession(Table):
     idempotency_key = Varchar(length=255, null=True, default=None)
 
 
-class PendingSession(Table):
-    """A session that no refresh has folded yet.
+class Outbox(Table):
+    """Sessions of one commit that no refresh has folded yet.
 
-    Piccolo asks for a primary key; there is none, because the outbox is written and emptied as a
-    whole and an index would only cost.
+    Piccolo asks for a primary key; there is none, because one commit may have several rows.
     """
 
-    player_id = BigInt(default=None)
-    session_id = BigInt(primary_key=True, default=None)
+    transaction_id = BigInt(primary_key=True, default=None)
+    player_ids = Array(base_column=BigInt(), default=None)
+    session_ids = Array(base_column=BigInt(), default=None)

@@ -1,17 +1,27 @@
-"""Locks for one writer at a time: of standings and index, and of stored ranks."""
+"""Locks for one writer at a time: of standings and index, and of stored ranks.
 
+A lock is a lease: its holder renews it, and a holder that is frozen loses it to the next.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import asyncpg
 
-from service.backends.database import Database
-from service.errors import ServiceError
+from service.backends.database import Connection, Database
+from service.errors import DatabaseUnavailable, ServiceError
+from service.lifecycle import stop_task
 
 # Any numbers will do, as long as nothing else in this database locks the same ones.
 _WRITER_LOCK: Final = 0x6C656164_73746E64
 _RERANK_LOCK: Final = 0x6C656164_72616E6B
+
+# A frozen holder lets nobody else write for this long, so it is as short as a process may pause
+# without losing its lock: for a garbage collection, a live migration, a busy disk.
+_LEASE_SECONDS: Final = 20.0
+_RENEWALS_IN_A_LEASE: Final = 5
 
 
 class WriterBusy(ServiceError):
@@ -28,9 +38,51 @@ class WriterBusy(ServiceError):
         )
 
 
+class LeaseLost(ServiceError):
+    """This process did not renew its lock in time, and another one may be writing by now."""
+
+    status = 503
+    code = "lease_lost"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This process was stopped for more than {_LEASE_SECONDS:g} s and lost its lock; "
+            "another one goes on."
+        )
+
+
+class Lease:
+    """A lock that is held as long as its connection is."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_lost = False
+        connection.add_termination_listener(self._lose)
+
+    def _lose(self, _: object) -> None:
+        self._is_lost = True
+
+    def check(self) -> None:
+        """Raise `LeaseLost` where the server has taken the lock back."""
+        if self._is_lost:
+            raise LeaseLost
+
+    def end(self) -> None:
+        """Stop listening: the connection goes back to the pool, and serves others."""
+        if not self._is_lost:
+            self._connection.remove_termination_listener(self._lose)
+
+    async def renew(self) -> None:
+        """Renew the lease until the task is cancelled or the lock is lost."""
+        while True:
+            await asyncio.sleep(_LEASE_SECONDS / _RENEWALS_IN_A_LEASE)
+            await self._connection.execute("SELECT")
+
+
 def hold_writer_lock(
     database: Database, *, wait_seconds: float
-) -> AbstractAsyncContextManager[None]:
+) -> AbstractAsyncContextManager[Lease]:
     """Hold the lock of the only writer of standings and index inside the block.
 
     Raises `WriterBusy` when another writer is not done after `wait_seconds`.
@@ -40,7 +92,7 @@ def hold_writer_lock(
 
 def hold_rerank_lock(
     database: Database, *, wait_seconds: float
-) -> AbstractAsyncContextManager[None]:
+) -> AbstractAsyncContextManager[Lease]:
     """Hold the lock of re-ranking inside the block; with the writer lock, this one comes first.
 
     Raises `WriterBusy` when another re-rank is not done after `wait_seconds`.
@@ -49,24 +101,39 @@ def hold_rerank_lock(
 
 
 @asynccontextmanager
-async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> AsyncIterator[None]:
+async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> AsyncIterator[Lease]:
     """Hold an advisory lock inside the block.
 
     The lock belongs to an open transaction that does nothing else. It ends with the connection, at
-    once when the process dies; it cannot expire under a paused process; and it works behind a
-    transaction pooler.
+    once when the process dies, and works behind a transaction pooler. The holder works on other
+    connections and only renews this one: where it does not, because it is frozen, the server ends
+    the transaction as idle. Whoever lost the lock can do no harm: a fold takes its rows in a
+    transaction of its own, and the index takes only the change that follows its offset.
     """
-    async with database.transaction() as connection:
-        # A time-out of 0 would mean none. The holder works on other connections, so a server that
-        # ends idle transactions would take the lock away in the middle.
-        await connection.execute(
-            f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))};"
-            "SET LOCAL idle_in_transaction_session_timeout = 0"
-        )
-        try:
+    lease: Lease | None = None
+    try:
+        async with database.transaction() as connection:
+            # A time-out of 0 would mean none.
             await connection.execute(
-                f"SELECT pg_advisory_xact_lock({lock})", timeout=wait_seconds + 60
+                f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))};"
+                f"SET LOCAL idle_in_transaction_session_timeout = {round(_LEASE_SECONDS * 1000)}"
             )
-        except asyncpg.LockNotAvailableError as error:
-            raise WriterBusy(wait_seconds) from error
-        yield
+            try:
+                await connection.execute(
+                    f"SELECT pg_advisory_xact_lock({lock})", timeout=wait_seconds + 60
+                )
+            except asyncpg.LockNotAvailableError as error:
+                raise WriterBusy(wait_seconds) from error
+            lease = Lease(connection)
+            renewing = asyncio.create_task(lease.renew())
+            try:
+                yield lease
+            finally:
+                # Before the transaction ends: a connection takes one statement at a time.
+                await stop_task(renewing)
+                lease.end()
+    except DatabaseUnavailable:
+        # The end of the transaction fails on a connection that the server has ended.
+        if lease is not None:
+            lease.check()
+        raise

@@ -50,3 +50,4 @@ class RefreshState(Table):
     rerank_ms = DoublePrecision(null=True, default=None)
     rerank_rows = BigInt(null=True, default=None)
     rerank_number = BigInt(default=0, help_text="Number of the refresh the stored ranks show.")
+    outbox_from = BigInt(default=0, help_text="Transaction from which the next fold claims.")

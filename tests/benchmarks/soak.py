@@ -26,7 +26,7 @@ from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
 _WIDTH_OF_FILES = 150
 
 _MEGABYTE = 1024 * 1024
-WATCHED_TABLES = ("pending_session", "standing", "refresh_state", "season")
+WATCHED_TABLES = ("outbox", "standing", "refresh_state", "season")
 
 # What a flat line may do. Memory is a process's own, without what it shares.
 _MEMORY_GROWTH = 0.05

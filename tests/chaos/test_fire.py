@@ -49,7 +49,8 @@ played AS (
     SELECT id, id % 50, now() FROM joined
     RETURNING player_id, id
 )
-INSERT INTO pending_session (player_id, session_id) SELECT player_id, id FROM played
+INSERT INTO outbox (player_ids, session_ids)
+SELECT array_agg(player_id), array_agg(id) FROM played GROUP BY id / 256
 """
 
 _numbers = count(1)

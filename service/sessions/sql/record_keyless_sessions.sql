@@ -33,8 +33,11 @@ recorded AS (
     FROM submission
     WHERE session_id IS NOT NULL
 ),
-outbox AS (
-    INSERT INTO pending_session (player_id, session_id)
-    SELECT player_id, session_id FROM submission WHERE session_id IS NOT NULL
+pending AS (
+    INSERT INTO outbox (player_ids, session_ids)
+    SELECT array_agg(player_id), array_agg(session_id)
+    FROM submission
+    WHERE session_id IS NOT NULL
+    GROUP BY session_id / 256
 )
 SELECT session_id FROM submission ORDER BY line

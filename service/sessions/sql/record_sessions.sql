@@ -29,12 +29,13 @@ recorded AS (
     INSERT INTO game_session (id, player_id, score, game_mode, submitted_at, idempotency_key)
     SELECT session_id, player_id, score, game_mode, now(), idempotency_key
     FROM numbered
-    ORDER BY player_id, idempotency_key
+    ORDER BY player_id, idempotency_key, line
     ON CONFLICT (player_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING player_id, id
 ),
-outbox AS (
-    INSERT INTO pending_session (player_id, session_id) SELECT player_id, id FROM recorded
+pending AS (
+    INSERT INTO outbox (player_ids, session_ids)
+    SELECT array_agg(player_id), array_agg(id) FROM recorded GROUP BY id / 256
 )
 SELECT numbered.session_id, recorded.id IS NOT NULL AS recorded
 FROM submission

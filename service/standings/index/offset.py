@@ -11,15 +11,18 @@ class Offset:
     """Which database (`epoch`), which of its refreshes (`number`), and when that was (`as_of`).
 
     `players` is how many the index holds at that refresh: one that lost some is known by its size.
+    `token` is what the refresh drew: a database that went back, because a standby without the last
+    refreshes was promoted, counts their numbers again, and draws other tokens.
 
-    In Redis it is the string "<epoch>:<number>/<players>@<as_of in Unix milliseconds>". Two offsets
-    are equal where everything but the time is.
+    In Redis it is the string "<epoch>:<number>.<token>/<players>@<as_of in Unix milliseconds>". Two
+    offsets are equal where everything but the time is.
     """
 
     epoch: str
     number: int
     players: int
     as_of: datetime = field(compare=False)
+    token: int = 0
 
     @classmethod
     def of_season(cls, row: asyncpg.Record) -> "Offset":
@@ -32,6 +35,7 @@ class Offset:
             number=row["last_refresh"],
             players=row["players"],
             as_of=row["refreshed_at"] or datetime.now(UTC),
+            token=row["refresh_token"],
         )
 
     @classmethod
@@ -40,19 +44,20 @@ class Offset:
         text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
         position, _, milliseconds = text.partition("@")
         epoch, _, counts = position.partition(":")
-        number, _, players = counts.partition("/")
-        if not all(count.isdecimal() for count in (number, players, milliseconds)):
+        refresh, _, players = counts.partition("/")
+        number, _, token = refresh.partition(".")
+        if not all(count.isdecimal() for count in (number, token, players, milliseconds)):
             return None
         try:
             as_of = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-            return cls(epoch=epoch, number=int(number), players=int(players), as_of=as_of)
+            return cls(epoch, int(number), int(players), as_of, int(token))
         except (ValueError, OverflowError, OSError):
             return None
 
     @property
     def position(self) -> str:
         """The offset without its time."""
-        return f"{self.epoch}:{self.number}/{self.players}"
+        return f"{self.epoch}:{self.number}.{self.token}/{self.players}"
 
     def __str__(self) -> str:
         return f"{self.position}@{round(self.as_of.timestamp() * 1000)}"

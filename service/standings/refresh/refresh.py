@@ -21,12 +21,13 @@ from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
-from service.standings.locks import hold_writer_lock
+from service.standings.locks import Lease, hold_writer_lock
 from service.standings.refresh.freshness import Freshness
 from service.standings.top import select_top
 
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
+RECHECK_OUTBOX: Final = load_sql("standings/refresh", "recheck_outbox")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
 
 # The mutex only keeps refreshes from queueing up, so it may expire: the advisory lock is what makes
@@ -87,29 +88,37 @@ class Refresher:
         """Fold and publish until nothing is pending, or for about two seconds.
 
         While Redis is away it folds all the same; the index catches up when Redis is back. Raises
-        `DatabaseUnavailable` or `WriterBusy`; nothing is lost then, and the next call continues.
+        `DatabaseUnavailable`, `WriterBusy` or `LeaseLost`; nothing is lost then, and the next call
+        continues.
         """
         mutex = self._redis.lock(
             MUTEX_KEY, timeout=_MUTEX_SECONDS, blocking_timeout=_MUTEX_WAIT_SECONDS
         )
         try:
             if not await mutex.acquire():
-                return RefreshOutcome(sessions=0, more=True)
+                # Its holder has renewed it meanwhile, and looks at the outbox once more.
+                return RefreshOutcome(sessions=0, more=False)
         except REDIS_ERRORS as error:
             _log.warning("refreshing without Redis: %s", error)
         try:
-            async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS):
-                return await self._fold_until_idle(mutex)
+            async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS) as lease:
+                return await self._fold_until_idle(mutex, lease)
         finally:
             with suppress(*REDIS_ERRORS):
                 await mutex.release()
 
-    async def _fold_until_idle(self, mutex: Lock) -> RefreshOutcome:
+    async def recheck_outbox(self) -> None:
+        """Find sessions that no fold would claim, and have the next one claim them."""
+        if await self._database.fetch_one(RECHECK_OUTBOX) is not None:
+            _log.warning("sessions were left in the outbox: the next refresh looks at all of it")
+
+    async def _fold_until_idle(self, mutex: Lock, lease: Lease) -> RefreshOutcome:
         sessions = 0
         turn_ends_at = time.monotonic() + _TURN_SECONDS
         flag_lowered = False
         while True:
             started_at = time.monotonic()
+            lease.check()
             fold = await self._fold()
             await self._publish(fold, started_at)
             sessions += fold.sessions
@@ -137,20 +146,25 @@ class Refresher:
             if not sessions:
                 return Fold(sessions=0, changes=(), new_names={})
             changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
-            fold = await self._number(connection, sessions, changed)
+            fold = await self._number(connection, sessions, changed, rows[0]["outbox_from"])
         self._freshness.add_fold(
             measured_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
         )
         return fold
 
     async def _number(
-        self, connection: Connection, sessions: int, changed: Mapping[int, asyncpg.Record]
+        self,
+        connection: Connection,
+        sessions: int,
+        changed: Mapping[int, asyncpg.Record],
+        outbox_from: int,
     ) -> Fold:
         numbered = await connection.fetch(
             NUMBER_REFRESH,
             list(changed),
             [len(row["new_player_ids"]) for row in changed.values()],
             sessions,
+            outbox_from,
         )
         changes = []
         new_names = {}
@@ -164,9 +178,13 @@ class Refresher:
                 SeasonChange(
                     season_id=season_id,
                     previous=Offset(
-                        epoch, season["previous_number"], players - len(new_player_ids), as_of
+                        epoch,
+                        season["previous_number"],
+                        players - len(new_player_ids),
+                        as_of,
+                        season["previous_token"],
                     ),
-                    offset=Offset(epoch, season["number"], players, as_of),
+                    offset=Offset(epoch, season["number"], players, as_of, season["token"]),
                     top=top,
                     packed=changed[season_id]["packed"],
                 )

@@ -1,14 +1,19 @@
 -- The figures of the status page, for one board.
 --
--- $1 the board's slug. The outbox is counted up to a million: beyond, the exact number does not
--- matter and counting would take long. The highest session id is the last one that was drawn, maybe
+-- $1 the board's slug. The outbox is counted up to a million commits: beyond, the exact number
+-- does not matter and counting would take long. The highest session id is the last one that was drawn, maybe
 -- for a submission that came to nothing: no session has a higher one. Index: board_slug_key,
 -- season_board_number, and the end of player_pkey.
 SELECT
     current_setting('server_version') AS version,
     pg_postmaster_start_time() AS started_at,
     (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections,
-    (SELECT count(*) FROM (SELECT FROM pending_session LIMIT 1000000) AS pending) AS pending_sessions,
+    (
+        SELECT coalesce(sum(cardinality(session_ids)), 0)
+        FROM (
+            SELECT session_ids FROM outbox WHERE transaction_id >= outbox_from LIMIT 1000000
+        ) AS pending
+    )::bigint AS pending_sessions,
     (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM game_session_id_seq)
         AS highest_session_id,
     (SELECT coalesce(max(id), 0) FROM player) AS highest_user_id,

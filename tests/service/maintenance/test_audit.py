@@ -52,7 +52,7 @@ async def test_audit_agrees_with_what_is_right(
 @pytest.mark.usefixtures("user_ids")
 async def test_audit_changes_nothing(database: Database, settings: Settings, redis: Redis) -> None:
     async def read_everything() -> list[object]:
-        tables = ("game_session", "pending_session", "standing", "season", "refresh_state")
+        tables = ("game_session", "outbox", "standing", "season", "refresh_state")
         rows = [await database.fetch(f"SELECT xmin, * FROM {table}") for table in tables]
         keys = sorted(await redis.keys())
         return [*rows, keys, [await redis.dump(key) for key in keys]]
@@ -98,15 +98,18 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
             "counts 7 players, 6 stand",
         ),
         (
-            "DELETE FROM pending_session WHERE session_id = $1 + 6",
+            (
+                "UPDATE outbox SET player_ids = player_ids[1:1], session_ids = session_ids[1:1]"
+                " WHERE session_ids[2] = $1 + 6"
+            ),
             "by the ledger 48",
         ),
         (
-            "INSERT INTO pending_session SELECT * FROM pending_session WHERE $1 > 0",
+            "INSERT INTO outbox SELECT * FROM outbox WHERE $1 > 0",
             "is pending more than once",
         ),
         (
-            "INSERT INTO pending_session SELECT $1, 12345",
+            "INSERT INTO outbox (player_ids, session_ids) SELECT ARRAY[$1::bigint], '{12345}'",
             "session 12345 is pending and not in the ledger",
         ),
     ],
@@ -134,7 +137,8 @@ async def drop_offset(redis: Redis, keys: SeasonKeys, _: int) -> None:
 async def set_offset_back(redis: Redis, keys: SeasonKeys, _: int) -> None:
     stored = await redis.get(keys.offset)
     assert isinstance(stored, bytes)
-    await redis.set(keys.offset, stored.replace(b":1/", b":0/"))
+    assert b":1." in stored
+    await redis.set(keys.offset, stored.replace(b":1.", b":0."))
 
 
 async def set_wrong_score(redis: Redis, keys: SeasonKeys, user_id: int) -> None:

@@ -50,7 +50,7 @@ async def count_pending(database: Database) -> int:
         INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
         SELECT id, 999, 1, -1, 1, now() FROM season
         """,
-        "INSERT INTO pending_session VALUES (1, 999999)",
+        "INSERT INTO outbox (player_ids, session_ids) VALUES (ARRAY[1], ARRAY[999999])",
         "UPDATE standing SET session_id = session_id - 1 WHERE player_id % 2 = 0",
         "UPDATE standing SET session_id = NULL",
     ],

@@ -147,3 +147,17 @@ async def test_key_of_the_whole_request_is_refused(
     assert field["field"] == "Idempotency-Key"
     assert "`idempotency_key` in each line" in field["message"]
     assert await count_sessions(database) == (0, 0)
+
+
+async def test_first_line_with_a_key_counts(client: httpx.AsyncClient, database: Database) -> None:
+    ada = await make_player(database)
+    for turn in range(20):
+        lines = [
+            {"user_id": ada, "score": score, "idempotency_key": f"match-{turn}"}
+            for score in range(40)
+        ]
+        answers = (await post_array(client, *lines)).json()
+        assert answers[0]["status"] == "success"
+        assert {answer["code"] for answer in answers[1:]} == {"idempotency_key_reused"}
+    rows = await database.fetch("SELECT score FROM game_session")
+    assert [row["score"] for row in rows] == [0] * 20

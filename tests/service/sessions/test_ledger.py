@@ -110,7 +110,7 @@ async def test_a_players_later_submission_has_the_higher_id(
         assert [row["score"] for row in rows if row["player_id"] == player] == list(range(20))
 
 
-@pytest.mark.parametrize("broken", ["game_session", "pending_session"])
+@pytest.mark.parametrize("broken", ["game_session", "outbox"])
 async def test_failing_statement_leaves_neither_row(
     ledger: Ledger, database: Database, broken: str
 ) -> None:
@@ -118,9 +118,9 @@ async def test_failing_statement_leaves_neither_row(
     await ledger.record(make_submission(user_id))
     before = await fetch_ledger(database)
     # The second row of a batch fails, after the first was written.
-    column = {"game_session": "score", "pending_session": "session_id"}[broken]
-    limit = {"game_session": 100, "pending_session": before[0][-1] + 1}[broken]
-    await database.fetch(f"ALTER TABLE {broken} ADD CHECK ({column} <= {limit})")
+    second = before[0][-1] + 2
+    rule = {"game_session": "score <= 100", "outbox": f"{second} <> ALL (session_ids)"}[broken]
+    await database.fetch(f"ALTER TABLE {broken} ADD CHECK ({rule})")
     outcomes = await asyncio.gather(
         ledger.record(make_submission(user_id, 1)),
         ledger.record(make_submission(user_id, 101)),
@@ -287,15 +287,15 @@ async def test_refused_submits_are_told_of_once_and_why(
             one.getMessage() for one in caplog.records if one.name == "service.sessions.service"
         ]
 
-    await database.fetch("ALTER TABLE pending_session RENAME TO gone")
+    await database.fetch("ALTER TABLE outbox RENAME TO gone")
     for _ in range(2):
         with pytest.raises(SchemaMissing):
             await ledger.record(Submission(user_id, 1, "solo", None))
     (told,) = list_told()
     assert told.startswith("submits are refused: ")
-    assert 'relation "pending_session" does not exist' in told
+    assert 'relation "outbox" does not exist' in told
 
-    await database.fetch("ALTER TABLE gone RENAME TO pending_session")
+    await database.fetch("ALTER TABLE gone RENAME TO outbox")
     for _ in range(2):
         await ledger.record(Submission(user_id, 1, "solo", None))
     assert list_told() == [told, "submits are taken again"]

@@ -273,10 +273,10 @@ async def test_publish_refuses_a_gap(
     index = Index(redis, database)
     now = datetime.now(UTC)
 
-    def make_change(epoch: str, previous: int) -> SeasonChange:
+    def make_change(epoch: str, previous: int, token: int = offset.token) -> SeasonChange:
         return SeasonChange(
             season_id=season_id,
-            previous=Offset(epoch, previous, 1, now),
+            previous=Offset(epoch, previous, 1, now, token),
             offset=Offset(epoch, previous + 1, 1, now),
             top=Top(leaderboard=[], players=0, as_of=now),
             packed=struct.pack(">qq", user_id, -99),
@@ -286,6 +286,7 @@ async def test_publish_refuses_a_gap(
         assert not await index.publish(make_change(epoch, previous))
         assert await read_index(redis, season_id) == before
         assert await read_offset(redis, season_id) == offset
+    assert not await index.publish(make_change(offset.epoch, 1, offset.token + 1))
     # An index that lost a player, as its size tells.
     await redis.zrem(SeasonKeys.of(season_id).index, encode_member(user_id))
     assert not await index.publish(make_change(offset.epoch, 1))
@@ -294,3 +295,21 @@ async def test_publish_refuses_a_gap(
     assert await read_index(redis, season_id) == {user_id: -99}
     # The same once more, as after an answer that was lost.
     assert not await index.publish(make_change(offset.epoch, 1))
+
+
+async def test_process_that_starts_beside_an_old_redis_shows_nothing_of_it(
+    settings: Settings, refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    """Redis was restored from an older snapshot while no process ran that would know better."""
+    user_ids = await make_players_with_scores(database, [30, 20, 10])
+    await refresher.refresh()
+    old = {key: await redis.dump(key) for key in await redis.keys("leaderboard:{*")}
+    await record_scores(database, (user_ids[2], 100))
+    await refresher.refresh()
+    for key, dumped in old.items():
+        assert isinstance(dumped, bytes)
+        await redis.restore(key, 0, dumped, replace=True)
+    async with run_app(create_app(settings)) as app, connect_client(app) as client:
+        await check_reads(client, database, stale=True)
+        await refresher.refresh()
+        await check_reads(client, database, stale=False)

@@ -44,8 +44,8 @@ STANDINGS = """
     ) AS made
 """
 PENDING = """
-    INSERT INTO pending_session (player_id, session_id)
-    SELECT player_id, id FROM game_session WHERE id % 40 = 0
+    INSERT INTO outbox (transaction_id, player_ids, session_ids)
+    SELECT id, ARRAY[player_id], ARRAY[id] FROM game_session WHERE id % 40 = 0
 """
 
 

@@ -256,7 +256,7 @@ async def test_index_found_right_is_made_again_where_the_ledger_says_otherwise(
 
     async with database.transaction() as connection:
         # The ledger is read only when the index was found equal to the standings.
-        await connection.execute("LOCK TABLE pending_session IN SHARE MODE")
+        await connection.execute("LOCK TABLE outbox IN SHARE MODE")
         rebuilding = asyncio.create_task(rebuild(settings))
         await wait_until(has_compared)
     await rebuilding

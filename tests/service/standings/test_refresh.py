@@ -1,10 +1,12 @@
 """P1: every session is folded into every matching season once, and the index follows."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 
@@ -98,11 +100,13 @@ async def test_refresh_works_off_more_than_one_batch(
     settings: Settings, database: Database, redis: Redis
 ) -> None:
     user_ids = await make_players(database, 10)
-    await record_scores(database, *((user_id, 1) for user_id in user_ids * 10))
+    for _ in range(10):
+        await record_scores(database, *((user_id, 1) for user_id in user_ids))
     async with connect_refresher(settings, refresh_batch_limit=7, refresh_interval_ms=0) as small:
         outcome = await small.refresh()
     assert (outcome.sessions, outcome.more) == (100, False)
-    assert await fetch_number(database) == 15
+    # What one commit put into the outbox is claimed as a whole.
+    assert await fetch_number(database) == 10
     await assert_index_follows(redis, database)
 
 
@@ -213,10 +217,116 @@ async def test_refresh_passes_over_what_the_ledger_does_not_have(
     refresher: Refresher, database: Database, redis: Redis
 ) -> None:
     (user_id,) = await make_players_with_scores(database, [5])
-    await database.fetch("INSERT INTO pending_session VALUES ($1, 999999)", user_id)
+    await database.fetch(
+        "INSERT INTO outbox (player_ids, session_ids) VALUES (ARRAY[$1::bigint], '{999999}')",
+        user_id,
+    )
     assert (await refresher.refresh()).sessions == 2
-    await database.fetch("INSERT INTO pending_session VALUES ($1, 999999)", user_id)
+    await database.fetch(
+        "INSERT INTO outbox (player_ids, session_ids) VALUES (ARRAY[$1::bigint], '{999999}')",
+        user_id,
+    )
     assert (await refresher.refresh()).sessions == 1
     rows = await database.fetch("SELECT player_id, score FROM standing")
     assert [tuple(row) for row in rows] == [(user_id, 5)]
+    await assert_index_follows(redis, database)
+
+
+async def test_commit_that_began_before_what_was_folded_is_folded_too(
+    refresher: Refresher, database: Database, settings: Settings
+) -> None:
+    first, second = await make_players(database, 2)
+    late = await asyncpg.connect(settings.require_database_url())
+    async with late.transaction():
+        await late.execute(
+            """
+            WITH recorded AS (
+                INSERT INTO game_session (player_id, score) VALUES ($1, 7) RETURNING player_id, id
+            )
+            INSERT INTO outbox (player_ids, session_ids)
+            SELECT ARRAY[player_id], ARRAY[id] FROM recorded
+            """,
+            first,
+        )
+        await record_scores(database, (second, 5))
+        assert (await refresher.refresh()).sessions == 1
+    await late.close()
+    assert (await refresher.refresh()).sessions == 1
+    rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")
+    assert [row["score"] for row in rows] == [7, 5]
+
+
+async def count_pages_of_claim(database: Database) -> int:
+    """Return how many pages of outbox and index a fold looks at to find what to claim."""
+    async with database.connect() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        explained = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {FOLD_SESSIONS}", 10_000
+        )
+        await transaction.rollback()
+    nodes = [json.loads(explained)[0]["Plan"]]
+    for node in nodes:
+        nodes.extend(node.get("Plans", ()))
+    (claim,) = [node for node in nodes if node.get("Index Name") == "outbox_transaction_id"]
+    return int(claim["Shared Hit Blocks"] + claim["Shared Read Blocks"])
+
+
+async def test_what_a_snapshot_pins_costs_no_fold_anything(
+    refresher: Refresher, database: Database, settings: Settings
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [1])
+    await refresher.refresh()
+    snapshot = await asyncpg.connect(settings.require_database_url())
+    async with snapshot.transaction(isolation="repeatable_read"):
+        await snapshot.execute("SELECT FROM outbox")
+        await database.fetch(
+            "INSERT INTO outbox (player_ids, session_ids)"
+            " SELECT ARRAY[$1::bigint], ARRAY[1000 + number] FROM generate_series(1, 5000) number",
+            user_id,
+        )
+        assert (await refresher.refresh()).sessions == 5_000
+        await record_scores(database, (user_id, 1))
+        assert await count_pages_of_claim(database) < 10
+        # What it would be without the place to begin at.
+        await database.fetch("UPDATE refresh_state SET outbox_from = 0")
+        assert await count_pages_of_claim(database) > 50
+    await snapshot.close()
+
+
+async def test_database_with_another_clusters_transactions_is_folded(
+    refresher: Refresher, database: Database
+) -> None:
+    """A dump that was restored: what it says of transactions lies in the future, or in the past."""
+    (user_id,) = await make_players_with_scores(database, [1])
+    await database.fetch("UPDATE refresh_state SET outbox_from = 1000000000000")
+    assert (await refresher.refresh()).sessions == 1
+
+    await record_scores(database, (user_id, 1))
+    await database.fetch("UPDATE outbox SET transaction_id = 1")
+    assert (await refresher.refresh()).sessions == 0
+    await refresher.recheck_outbox()
+    assert (await refresher.refresh()).sessions == 1
+
+
+async def test_index_of_refreshes_that_a_promoted_standby_lacks_is_not_added_to(
+    refresher: Refresher, database: Database, settings: Settings, redis: Redis
+) -> None:
+    """It counts their numbers again, with as many players, while Redis is away."""
+    first, second = await make_players_with_scores(database, [10, 20])
+    await refresher.refresh()
+    tables = ("game_session", "standing", "season", "refresh_state")
+    for table in tables:
+        await database.fetch(f"CREATE TABLE standby_{table} AS TABLE {table}")
+    await record_scores(database, (first, 100))
+    await refresher.refresh()
+
+    for table in tables:
+        await database.fetch(f"DELETE FROM {table}")
+        await database.fetch(f"INSERT INTO {table} TABLE standby_{table}")
+    await record_scores(database, (second, 5))
+    async with connect_refresher(settings, redis_url=NOBODY_LISTENS) as blind:
+        assert (await blind.refresh()).sessions == 1
+    await record_scores(database, (second, 1))
+    assert (await refresher.refresh()).sessions == 1
     await assert_index_follows(redis, database)

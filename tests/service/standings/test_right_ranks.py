@@ -34,7 +34,7 @@ RADII = (1, 2, 5, 50)
 PAGES = ((0, 1), (0, 1_000), (1, 3), (4, 2), (11, 5), (12, 5), (2**53 - 1, 7))
 
 EMPTY = """
-    TRUNCATE player, game_session, pending_session, standing RESTART IDENTITY CASCADE;
+    TRUNCATE player, game_session, outbox, standing RESTART IDENTITY CASCADE;
     UPDATE season SET players = 0, last_refresh = 0;
     UPDATE refresh_state
     SET epoch = gen_random_uuid(), number = 0, refreshed_at = NULL, rerank_number = 0;

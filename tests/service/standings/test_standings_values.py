@@ -33,13 +33,13 @@ def test_percentile_of_a_tie_counts_those_level_with_it() -> None:
 
 
 def test_offset_reads_back_what_it_writes() -> None:
-    offset = Offset(EPOCH, 17, 3, MOMENT)
-    assert str(offset) == f"{EPOCH}:17/3@1795458600123"
+    offset = Offset(EPOCH, 17, 3, MOMENT, 5)
+    assert str(offset) == f"{EPOCH}:17.5/3@1795458600123"
     parsed = Offset.parse(str(offset).encode())
     assert parsed == offset
     assert parsed is not None
     assert parsed.as_of == MOMENT
-    assert offset.position == f"{EPOCH}:17/3"
+    assert offset.position == f"{EPOCH}:17.5/3"
 
 
 def test_offsets_are_equal_where_all_but_the_time_is() -> None:
@@ -48,6 +48,7 @@ def test_offsets_are_equal_where_all_but_the_time_is() -> None:
     assert offset != Offset(EPOCH, 18, 3, MOMENT)
     assert offset != Offset("another", 17, 3, MOMENT)
     assert offset != Offset(EPOCH, 17, 2, MOMENT)
+    assert offset != Offset(EPOCH, 17, 3, MOMENT, 1)
 
 
 @pytest.mark.parametrize(
@@ -59,15 +60,17 @@ def test_offsets_are_equal_where_all_but_the_time_is() -> None:
         b"17",
         b":17",
         f"{EPOCH}:17",
-        f"{EPOCH}:/3@1795458600123",
-        f"{EPOCH}:-1/3@1795458600123",
-        f"{EPOCH}:x/3@1795458600123",
-        f"{EPOCH}:17/3@soon",
-        f"{EPOCH}:17@1795458600123",
-        f"{EPOCH}:17/@1795458600123",
+        f"{EPOCH}:.5/3@1795458600123",
+        f"{EPOCH}:17/3@1795458600123",
+        f"{EPOCH}:17./3@1795458600123",
+        f"{EPOCH}:-1.5/3@1795458600123",
+        f"{EPOCH}:x.5/3@1795458600123",
+        f"{EPOCH}:17.5/3@soon",
+        f"{EPOCH}:17.5@1795458600123",
+        f"{EPOCH}:17.5/@1795458600123",
         b"\xff\xfe",
-        f"{EPOCH}:\u00b2/3@1795458600123",
-        f"{EPOCH}:17/3@99999999999999999999999",
+        f"{EPOCH}:\u00b2.5/3@1795458600123",
+        f"{EPOCH}:17.5/3@99999999999999999999999",
     ],
 )
 def test_offset_that_is_none_of_ours_is_none(stored: bytes | str | None) -> None:

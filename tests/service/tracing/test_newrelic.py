@@ -191,7 +191,7 @@ async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> No
 
 
 async def test_failing_actor(settings: Settings, database: Database, tmp_path: Path) -> None:
-    await database.fetch("ALTER TABLE pending_session RENAME TO gone")
+    await database.fetch("ALTER TABLE outbox RENAME TO gone")
     with run_collector(tmp_path) as collector:
         environment = make_environment(settings, collector.environment)
         with run("worker", command("worker"), environment, tmp_path) as worker:
@@ -211,7 +211,7 @@ async def test_failing_actor(settings: Settings, database: Database, tmp_path: P
         assert error["error.class"] == "service.errors:SchemaMissing"
         assert error["error.code"] == "schema_missing"
         assert error["error.status"] == 503
-        assert "pending_session" not in error["error.message"]
+        assert "outbox" not in error["error.message"]
     traces = {one["traceId"] for one in failed}
     warnings = [log for log in collector.list_logs() if "tried again" in log["message"]]
     assert warnings

@@ -1,7 +1,7 @@
 -- Adds changed standings to a season's index and moves its offset, in one atomic step.
 --
 -- KEYS[1] index    sorted set: member player, score sort_score
--- KEYS[2] offset   string "<epoch>:<number of the last refresh published>/<players>@<its time, ms>"
+-- KEYS[2] offset   string "<epoch>:<number>.<token>/<players>@<time, ms>" of the last refresh published
 -- KEYS[3] top      string, the encoded first standings
 -- ARGV[1] offset the index must have now, without a time   ARGV[2] offset it has afterwards
 -- ARGV[3] the encoded top                     ARGV[4] channel of the events

@@ -1,23 +1,61 @@
 -- Folds pending sessions into the standings of every open season that sums them up.
 --
--- $1 most sessions to fold. Answers one row a season that changed, or a single row with a null season
--- where none did: how many sessions were folded in all, and how many of each age in ms when the
--- statement began, as two arrays; the season's changed standings, packed for the index as in
+-- $1 about how many sessions to fold at most. Answers one row a season that changed, or a single row
+-- with a null season where none did: how many sessions were folded in all; what refresh_state.outbox_from
+-- becomes; how many sessions there are of each age in ms when the statement began, as two arrays; the
+-- season's changed standings, packed for the index as in
 -- scan_standings.sql, in its order, by which Redis finds their places in half the time; and the ids
 -- of the players whose standing is new.
 --
 -- Each claimed session leaves the outbox in this statement, so it is folded once or, when the
--- transaction fails, not at all. Each claimed session is probed in the ledger by primary key, in its
+-- transaction fails, not at all. Claims go by transaction id from outbox_from on, whatever is dead
+-- before it. That moves on to the oldest transaction that may still commit (the xmin of this
+-- statement's snapshot), or to the last one claimed where more may be left: every row before it was
+-- visible, and claimed. Transaction ids that lie in the future are of another cluster, whose dump was
+-- restored: then everything is looked at.
+--
+-- Each claimed session is probed in the ledger by primary key, in its
 -- order, which saves a tenth of the fold's work; OFFSET 0 keeps the planner from turning these
 -- probes into a join that reads the whole ledger.
 --
 -- Locks: the claimed outbox rows, then the standings it writes in key order. A new score is computed
 -- from the row as it is once locked, never from an earlier read, so that even two folds at once
 -- would lose nothing. Totals stop at ±(2^53 - 1), where doubles stop being exact.
-WITH claimed AS (
-    DELETE FROM pending_session
-    WHERE ctid = ANY (ARRAY(SELECT ctid FROM pending_session LIMIT $1))
-    RETURNING player_id, session_id
+WITH begin AS MATERIALIZED (
+    SELECT
+        CASE WHEN outbox_from <= snapshot.xmax THEN outbox_from ELSE 0 END AS transaction_id,
+        snapshot.xmin
+    FROM refresh_state
+    CROSS JOIN (
+        SELECT
+            pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax
+    ) AS snapshot
+),
+next AS MATERIALIZED (
+    SELECT
+        ctid,
+        transaction_id,
+        coalesce(
+            sum(cardinality(session_ids)) OVER (
+                ORDER BY transaction_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            0
+        ) AS sessions_before
+    FROM outbox
+    WHERE transaction_id >= (SELECT transaction_id FROM begin)
+    ORDER BY transaction_id
+    LIMIT $1
+),
+taken AS (
+    DELETE FROM outbox
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM next WHERE sessions_before < $1))
+    RETURNING player_ids, session_ids
+),
+claimed AS (
+    SELECT pending.player_id, pending.session_id
+    FROM taken
+    CROSS JOIN LATERAL unnest(player_ids, session_ids) AS pending (player_id, session_id)
 ),
 session AS MATERIALIZED (
     SELECT entry.*
@@ -79,9 +117,19 @@ folded AS (
 )
 SELECT
     claim.sessions,
+    claim.outbox_from,
     age.*,
     change.*
-FROM (SELECT count(*) AS sessions FROM claimed) AS claim
+FROM (
+    SELECT
+        (SELECT count(*) FROM claimed) AS sessions,
+        least(
+            begin.xmin,
+            (SELECT min(transaction_id) FROM next WHERE sessions_before >= $1),
+            (SELECT max(transaction_id) FROM next HAVING count(*) >= $1)
+        ) AS outbox_from
+    FROM begin
+) AS claim
 CROSS JOIN (
     SELECT
         coalesce(array_agg(age_ms), '{}') AS ages_ms,

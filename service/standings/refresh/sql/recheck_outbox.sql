@@ -1,0 +1,9 @@
+-- Has the next fold look at the whole outbox where sessions were left behind the place from which folds
+-- claim. None ever should be: this is for a database that was restored or replicated from another one,
+-- whose transactions have other ids.
+--
+-- Locks: the row of refresh_state, where there are any.
+UPDATE refresh_state
+SET outbox_from = 0
+WHERE EXISTS (SELECT FROM outbox WHERE transaction_id < outbox_from)
+RETURNING number
