@@ -58,6 +58,24 @@ _KEEPALIVES: Final = {
     "tcp_keepalives_count": "3",
 }
 
+_IDLE_IN_TRANSACTION: Final = "20s"
+_LIMIT_IDLENESS: Final = f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'"
+
+# What correctness needs, whatever the role or the database has for a default.
+_SESSION: Final = {
+    "timezone": "UTC",
+    # A 200 promises that the score is on disk.
+    "synchronous_commit": "on",
+    # Two submits with one key are found by what the other one has committed meanwhile.
+    "default_transaction_isolation": "read committed",
+    # A process that is frozen in the middle of a transaction holds locks that others wait for.
+    "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION,
+    # Every statement has a limit of ours, and some are longer than any that suits the others.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "jit": "off",
+}
+
 
 def load_sql(noun: str, name: str) -> str:
     """Return the statement in `service/<noun>/sql/<name>.sql`."""
@@ -74,11 +92,12 @@ class Database:
     def __init__(self, settings: Settings, *, application_name: str) -> None:
         self._settings = settings
         self._application_name = application_name
+        self._connector = Connector()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
         """Make the pool; does not connect yet."""
-        connect: Any = Connector().connect
+        connect: Any = self._connector.connect
         self._pool = await asyncpg.create_pool(
             self._settings.require_database_url(),
             min_size=0,
@@ -87,10 +106,7 @@ class Database:
             command_timeout=self._settings.database_timeout_seconds,
             server_settings={
                 "application_name": self._application_name,
-                "timezone": "UTC",
-                # A 200 promises that the score is on disk, whatever the server's default says.
-                "synchronous_commit": "on",
-                "jit": "off",
+                **_SESSION,
                 **_KEEPALIVES,
             },
             connect=connect,
@@ -128,6 +144,9 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction that commits unless the block raises."""
         async with self.connect() as connection, connection.transaction():
+            if self._connector.is_pooled:
+                # A pooler keeps no such setting for a session.
+                await connection.execute(_LIMIT_IDLENESS)
             yield connection
 
     @asynccontextmanager

@@ -14,7 +14,9 @@ from service.errors import DatabaseUnavailable
 _KEPT_BY_POOLERS: Final = ("application_name", "timezone")
 
 _PROBE: Final = """
-    SELECT pg_backend_pid() AS pid, current_setting('synchronous_commit') AS synchronous_commit
+    SELECT
+        current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('default_transaction_isolation') AS isolation
 """
 
 
@@ -35,7 +37,7 @@ class Connector:
         """Return a connection.
 
         Raises `DatabaseUnavailable` where there is none, whatever the reason, or where a pooler's
-        connections do not commit to the disk.
+        connections do not commit to the disk or isolate transactions otherwise.
         """
         try:
             return await self._connect(*arguments, server_settings=server_settings, **options)
@@ -70,6 +72,14 @@ class Connector:
             raise DatabaseUnavailable(
                 "behind this pooler synchronous_commit is off, and a score must be on disk before "
                 "it is answered: ALTER ROLE … SET synchronous_commit = on"
+            )
+        isolation = server_settings.get("default_transaction_isolation", row["isolation"])
+        if row["isolation"] != isolation:
+            await connection.close()
+            raise DatabaseUnavailable(
+                f"behind this pooler default_transaction_isolation is {row['isolation']!r}, in "
+                "which submits with the same key fail each other: "
+                f"ALTER ROLE … SET default_transaction_isolation = '{isolation}'"
             )
         return connection
 

@@ -3,7 +3,7 @@
 from service.backends.database import Database
 from service.backends.refresh_signal import RefreshSignal
 from service.boards.service import LIST_OPEN_SEASONS, OpenSeason, SeasonFinder
-from service.errors import CacheUnavailable
+from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.standings.index.offset import Offset
 
 
@@ -48,11 +48,18 @@ class OffsetValidator:
         if offset.epoch != season.epoch:
             return False
         shown = self._last_shown
-        if shown is None or shown.epoch != offset.epoch or offset.number >= shown.number:
+        if shown is not None and shown.epoch == offset.epoch and offset.number >= shown.number:
             return True
-        # Older than what was shown before: right only where the database itself went back, because
-        # a backup was restored.
-        return offset.number >= await self._read_last_refresh(season)
+        # The first that this process sees may be one that Redis came back with, older than it went.
+        # One that is older than what was shown is right only where the database itself went back,
+        # because a backup was restored.
+        try:
+            return offset.number >= await self._read_last_refresh(season)
+        except DatabaseUnavailable:
+            # Nothing is refreshed meanwhile, and there is nothing else to show.
+            if shown is None:
+                return True
+            raise
 
     async def _read_last_refresh(self, season: OpenSeason) -> int:
         rows = await self._database.fetch(LIST_OPEN_SEASONS)

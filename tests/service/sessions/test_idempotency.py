@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 
@@ -12,6 +14,7 @@ from service.sessions.service import FIND_KEYED_SESSIONS, RECORD_SESSIONS
 from service.settings.settings import Settings
 from tests.support.factories import make_player, make_players
 from tests.support.serving import connect_client, run_app
+from tests.support.waiting import wait_until
 
 SUBMIT = "/api/leaderboard/submit"
 KEY = "Idempotency-Key"
@@ -164,3 +167,35 @@ async def test_batches_with_the_same_keys_in_opposite_orders_do_not_deadlock(
         recorded = [row["recorded"] for answer in answers for row in answer]
         assert (len(recorded), sum(recorded)) == (160, 40)
     assert await count_rows(database) == (400, 400)
+
+
+async def test_role_that_isolates_transactions_otherwise_fails_no_race_of_keys(
+    settings: Settings, database: Database
+) -> None:
+    """In `repeatable read` the loser of a race cannot see what the winner has committed."""
+    user_id = await make_player(database)
+    name = urlsplit(settings.require_database_url()).path.removeprefix("/")
+    await database.fetch(
+        f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"
+    )
+    winner = await asyncpg.connect(settings.require_database_url())
+    async with run_app(create_app(settings)) as app, connect_client(app) as client:
+        async with winner.transaction():
+            await winner.execute(
+                "INSERT INTO game_session (player_id, score, idempotency_key) VALUES ($1, 42, 'k')",
+                user_id,
+            )
+            losing = submit(client, user_id, 42, "k")
+            await wait_until(lambda: is_waiting_for_a_lock(database))
+        assert (await losing).status_code == 200
+    await winner.close()
+    assert (await count_rows(database))[0] == 1
+
+
+async def is_waiting_for_a_lock(database: Database) -> bool:
+    return bool(
+        await database.fetch(
+            "SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )

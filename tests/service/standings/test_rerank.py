@@ -208,3 +208,12 @@ async def test_read_standing_counts_the_first_and_looks_up_the_others(
     assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 105, 106]
     await database.fetch("DELETE FROM rank_block")
     assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 5, 6]
+
+
+async def test_clock_that_was_set_back_holds_up_no_rerank(
+    database: Database, refresher: Refresher
+) -> None:
+    await make_players_with_scores(database, [3, 1])
+    await refresher.refresh()
+    await database.fetch("UPDATE refresh_state SET reranked_at = now() + interval '1 hour'")
+    assert await rerank_if_due(database) is not None

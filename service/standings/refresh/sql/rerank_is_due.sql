@@ -7,6 +7,8 @@ FROM refresh_state
 WHERE number > rerank_number
     AND (
         reranked_at IS NULL
+        -- The clock was set back meanwhile: nothing is known of how long ago that was.
+        OR reranked_at > clock_timestamp()
         OR clock_timestamp() >= reranked_at + greatest(
             make_interval(secs => $1), make_interval(secs => $2 * rerank_ms / 1000)
         )
