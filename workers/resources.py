@@ -2,15 +2,18 @@
 
 import os
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import CurrentMessage
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
 from service.backends.redis import (
+    RETRY_KEY,
     SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
     SeasonKeys,
@@ -19,12 +22,16 @@ from service.backends.redis import (
 )
 from service.boards.service import GLOBAL_BOARD, SeasonFinder
 from service.counters import WorkerCounters
+from service.errors import CacheUnavailable
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.refresh.refresh import Refresher
 from service.status.heartbeats import HeartbeatSender
 from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
+
+# Longer than from one failure to the next: the pause, the queue, the waits for mutex and lock.
+_RETRY_MS: Final = 30_000
 
 
 class ResourcesMiddleware(Middleware):
@@ -48,6 +55,29 @@ class ResourcesMiddleware(Middleware):
     async def note_schedule(self) -> None:
         """Note that a message of the scheduler came through just now."""
         await self._redis.set(SCHEDULER_KEY, datetime.now(UTC).isoformat())
+
+    async def claim_retry(self) -> bool:
+        """Tell whether the current message is the one refresh that is tried again."""
+        message = CurrentMessage.get_current_message()
+        assert message is not None
+        try:
+            with translate_redis_errors():
+                if await self._redis.set(RETRY_KEY, message.message_id, nx=True, px=_RETRY_MS):
+                    return True
+                if await self._redis.get(RETRY_KEY) != message.message_id.encode():
+                    return False
+                await self._redis.pexpire(RETRY_KEY, _RETRY_MS)
+        except CacheUnavailable:
+            # Only the number of messages is at stake.
+            pass
+        return True
+
+    async def release_retry(self) -> None:
+        """Let another refresh be tried again, where the current message was."""
+        message = CurrentMessage.get_current_message()
+        if message is not None and message.options.get("retries"):
+            with suppress(CacheUnavailable), translate_redis_errors():
+                await self._redis.delete(RETRY_KEY)
 
     async def copy_season(self) -> None:
         """Keep the season in Redis, for an API process that starts while PostgreSQL is away."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
 STANDINGS_QUEUE: Final = "standings"
+PERIODIC_QUEUE: Final = "periodic"
+"""What the scheduler asks for has a queue of its own, so that no refresh can hold it up."""
 
 BROKER_ERRORS: Final = (RedisError, dramatiq.DramatiqError, OSError, TimeoutError)
 """What a broker raises that is away or unusable."""
@@ -67,14 +69,16 @@ def disconnect_broker(broker: dramatiq.Broker) -> None:
         broker.close()
 
 
-def count_messages(broker: dramatiq.Broker) -> tuple[int, int, int]:
-    """Return how many messages are ready, delayed and dead; blocks for a round trip.
+def count_messages(
+    broker: dramatiq.Broker, queue_name: str = STANDINGS_QUEUE
+) -> tuple[int, int, int]:
+    """Return how many messages of a queue are ready, delayed and dead; blocks for a round trip.
 
     Raises one of `BROKER_ERRORS`.
     """
     if not isinstance(broker, RedisBroker):
-        return _count_in_rabbitmq(broker)
-    names = (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE), xq_name(STANDINGS_QUEUE))
+        return _count_in_rabbitmq(broker, queue_name)
+    names = (queue_name, dq_name(queue_name), xq_name(queue_name))
     ready, delayed, dead = (f"{broker.namespace}:{name}" for name in names)
     pipeline = broker.client.pipeline(transaction=False)
     pipeline.llen(ready)
@@ -105,7 +109,7 @@ def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "R
     return broker
 
 
-def _count_in_rabbitmq(broker: dramatiq.Broker) -> tuple[int, int, int]:
+def _count_in_rabbitmq(broker: dramatiq.Broker, queue_name: str) -> tuple[int, int, int]:
     import pika.exceptions  # noqa: PLC0415 - loaded only where it is used
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415
 
@@ -113,7 +117,7 @@ def _count_in_rabbitmq(broker: dramatiq.Broker) -> tuple[int, int, int]:
     # The second try is for a connection that was closed because it was idle.
     for last in (False, True):
         try:
-            ready, delayed, dead = broker.get_queue_message_counts(STANDINGS_QUEUE)
+            ready, delayed, dead = broker.get_queue_message_counts(queue_name)
         except pika.exceptions.AMQPError as error:
             del broker.connection
             if last:

@@ -29,6 +29,7 @@ from service.settings.urls import is_cluster
 
 DIRTY_KEY: Final = "leaderboard:dirty"
 MUTEX_KEY: Final = "leaderboard:mutex"
+RETRY_KEY: Final = "leaderboard:retry"
 EVENTS_CHANNEL: Final = "leaderboard:events"
 SCHEDULER_KEY: Final = "leaderboard:scheduler"
 API_PROCESSES_KEY: Final = "leaderboard:processes:api"

@@ -4,6 +4,9 @@ The flag `leaderboard:dirty` means that a message is on its way or a refresh is 
 raises it after its commit and sends the message only where the flag was down; a refresh lowers it
 before its last look at the outbox. So a committed session is either seen by that last look, or its
 submit finds the flag down and sends a message. What a crash still loses, the sweep finds.
+
+At most one message waits: the flag also falls by itself, again and again while no worker is there,
+and a refresh that has not begun yet will see every session that is committed before it does.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ from typing import Final
 import dramatiq
 from redis.asyncio import Redis
 
-from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE
+from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE, count_messages
 from service.backends.redis import DIRTY_KEY, REDIS_ERRORS
 from service.batching import Tracer
 from service.request_ids import MESSAGE_OPTION, request_id
@@ -83,12 +86,22 @@ class RefreshSignal:
                 raise
 
     async def _send_message(self) -> None:
-        woken_by = request_id.get()
-        message: dramatiq.Message[None] = dramatiq.Message(
-            queue_name=STANDINGS_QUEUE,
-            actor_name=REFRESH_ACTOR,
-            args=(),
-            kwargs={},
-            options={} if woken_by is None else {MESSAGE_OPTION: woken_by},
-        )
-        await asyncio.to_thread(self._broker.enqueue, message)
+        await asyncio.to_thread(send_refresh, self._broker, request_id.get())
+
+
+def send_refresh(broker: dramatiq.Broker, woken_by: str | None = None) -> None:
+    """Send the message of a refresh, unless one is waiting; blocks for a round trip or two.
+
+    Raises one of `BROKER_ERRORS`.
+    """
+    ready, _, _ = count_messages(broker, STANDINGS_QUEUE)
+    if ready:
+        return
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=STANDINGS_QUEUE,
+        actor_name=REFRESH_ACTOR,
+        args=(),
+        kwargs={},
+        options={} if woken_by is None else {MESSAGE_OPTION: woken_by},
+    )
+    broker.enqueue(message)

@@ -14,7 +14,12 @@ import msgspec
 import psutil
 from redis.asyncio import Redis
 
-from service.backends.broker import BROKER_ERRORS, STANDINGS_QUEUE, count_messages
+from service.backends.broker import (
+    BROKER_ERRORS,
+    PERIODIC_QUEUE,
+    STANDINGS_QUEUE,
+    count_messages,
+)
 from service.backends.database import Database, load_sql
 from service.backends.redis import (
     API_PROCESSES_KEY,
@@ -212,10 +217,13 @@ class StatusReader:
     async def _read_queues(self) -> dict[str, schemas.QueueStatus]:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                ready, delayed, dead = await asyncio.to_thread(count_messages, self._broker)
+                counts = {
+                    queue_name: await asyncio.to_thread(count_messages, self._broker, queue_name)
+                    for queue_name in (STANDINGS_QUEUE, PERIODIC_QUEUE)
+                }
         except BROKER_ERRORS:
             return {}
-        return {STANDINGS_QUEUE: schemas.QueueStatus(ready=ready, delayed=delayed, dead=dead)}
+        return {name: schemas.QueueStatus(*messages) for name, messages in counts.items()}
 
 
 def _parse_time(stored: bytes | None) -> datetime | None:

@@ -1,5 +1,6 @@
 """Actors that keep standings, ranks and index up to date."""
 
+import asyncio
 import logging
 from typing import Final
 
@@ -7,8 +8,8 @@ import dramatiq
 from dramatiq.errors import Retry
 from periodiq import cron
 
-from service.backends.broker import STANDINGS_QUEUE
-from service.backends.refresh_signal import REFRESH_ACTOR
+from service.backends.broker import PERIODIC_QUEUE, STANDINGS_QUEUE
+from service.backends.refresh_signal import REFRESH_ACTOR, send_refresh
 from service.errors import ServiceError
 from service.standings.refresh.rerank import rerank_if_due
 from workers.broker import resources
@@ -28,13 +29,21 @@ _log = logging.getLogger(__name__)
     time_limit=10 * _MINUTE_MS,
 )
 async def refresh() -> None:
-    """Fold what is pending and publish it."""
+    """Fold what is pending and publish it.
+
+    One that fails is tried again, unless another one is: while something keeps all of them from
+    their work, new ones come.
+    """
     try:
         outcome = await resources.refresher.refresh()
     except ServiceError as error:
+        if not await resources.claim_retry():
+            _log.info("refresh failed, and another one is tried again: %s", error.explain())
+            return
         _log.warning("refresh failed and is tried again: %s", error.explain())
         # Dramatiq does not try again what an actor `throws`, and logs a traceback for the rest.
         raise Retry(str(error)) from error
+    await resources.release_retry()
     _log.debug("folded %d sessions", outcome.sessions)
     if outcome.more:
         refresh.send()
@@ -42,7 +51,7 @@ async def refresh() -> None:
 
 @dramatiq.actor(
     actor_name="standings.rerank",
-    queue_name=STANDINGS_QUEUE,
+    queue_name=PERIODIC_QUEUE,
     max_retries=0,
     time_limit=15 * _MINUTE_MS,
     throws=ServiceError,
@@ -57,14 +66,15 @@ async def rerank() -> None:
 
 @dramatiq.actor(
     actor_name="standings.sweep",
-    queue_name=STANDINGS_QUEUE,
+    queue_name=PERIODIC_QUEUE,
     periodic=cron("* * * * *"),
     max_retries=0,
     throws=ServiceError,
 )
 async def sweep() -> None:
     """Catch lost wake-ups, ask for the re-rank, and show that the scheduler is alive."""
-    refresh.send()
+    await resources.refresher.recheck_outbox()
+    await asyncio.to_thread(send_refresh, refresh.broker)
     rerank.send()
     await resources.note_schedule()
     await resources.copy_season()

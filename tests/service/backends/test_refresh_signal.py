@@ -19,11 +19,12 @@ from service.backends.broker import (
     disconnect_broker,
 )
 from service.backends.database import Database
-from service.backends.redis import DIRTY_KEY, connect_redis
+from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
 from service.backends.refresh_signal import DIRTY_FLAG_MS, RefreshSignal
 from service.local.embedded import ValkeyServer
 from service.sessions.service import Ledger, Submission
 from service.settings.settings import Settings
+from service.standings.locks import hold_writer_lock
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, record_scores
 from tests.support.outages import hanging
@@ -56,6 +57,16 @@ def count_ready(broker: dramatiq.Broker) -> int:
     return ready
 
 
+def take_message(broker: dramatiq.Broker) -> None:
+    """Take the message that waits, as a worker does that begins with it."""
+    broker.declare_queue(STANDINGS_QUEUE)
+    consumer = broker.consume(STANDINGS_QUEUE)
+    message = next(consumer)
+    assert message is not None
+    consumer.ack(message)
+    consumer.close()
+
+
 async def raise_now(refresh_signal: RefreshSignal, times: int = 1) -> None:
     for _ in range(times):
         refresh_signal.raise_soon()
@@ -74,9 +85,20 @@ async def test_submit_after_the_flag_was_lowered_sends_a_message(
     refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
 ) -> None:
     await raise_now(refresh_signal)
+    take_message(broker)
     await redis.delete(DIRTY_KEY)
     await raise_now(refresh_signal)
-    assert count_ready(broker) == 2
+    assert count_ready(broker) == 1
+
+
+async def test_no_message_joins_one_that_waits(
+    refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
+) -> None:
+    """The flag falls every few seconds while no worker is there to keep it up."""
+    for _ in range(5):
+        await raise_now(refresh_signal)
+        await redis.delete(DIRTY_KEY)
+    assert count_ready(broker) == 1
 
 
 async def test_submit_during_the_sending_of_a_message_is_not_forgotten(
@@ -84,10 +106,12 @@ async def test_submit_during_the_sending_of_a_message_is_not_forgotten(
 ) -> None:
     refresh_signal.raise_soon()
     await wait_until(lambda: redis.exists(DIRTY_KEY))
+    await refresh_signal.drain()
     # A refresh came and went meanwhile.
+    take_message(broker)
     await redis.delete(DIRTY_KEY)
     await raise_now(refresh_signal)
-    assert count_ready(broker) == 2
+    assert count_ready(broker) == 1
 
 
 async def test_flag_of_a_crashed_worker_falls_by_itself(
@@ -215,3 +239,22 @@ def test_worker_takes_a_silent_redis_for_one_that_is_away(monkeypatch: pytest.Mo
         with pytest.raises(ConnectionClosed, match="Timeout"):
             next(consumer)
         disconnect_broker(broker)
+
+
+async def test_refreshes_that_cannot_work_do_not_multiply(
+    settings: Settings,
+    database: Database,
+    refresh_signal: RefreshSignal,
+    broker: dramatiq.Broker,
+    redis: Redis,
+) -> None:
+    """Somebody else holds the writer's lock, and the flag falls again and again meanwhile."""
+    async with hold_writer_lock(database, wait_seconds=1):
+        with run_worker(settings):
+            for _ in range(4):
+                await redis.delete(DIRTY_KEY, MUTEX_KEY)
+                await raise_now(refresh_signal)
+                await wait_until(lambda: count_ready(broker) == 0, seconds=30)
+            # All but one give up: that one waits to be tried again.
+            await wait_until(lambda: count_messages(broker)[1] == 1, seconds=30)
+        assert sum(count_messages(broker)) <= 2
