@@ -23,7 +23,7 @@ from service.backends.redis import connect_redis
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.boards.service import SeasonFinder
-from service.http.auth import Authorizer, RouteRoles
+from service.http.auth import Authorizer, RouteAccess
 from service.http.errors import EXCEPTION_HANDLERS, refuse_unknown_schema
 from service.http.requests import StrictRequest, check_parameters
 from service.keys.keyring import Keyring
@@ -136,18 +136,19 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         request_max_body_size=settings.request_body_limit,
         state=State({"closing": closing}),
     )
-    roles = RouteRoles(app.routes)
-    complete_document(app.openapi_schema, roles)
+    access = RouteAccess(app.routes)
+    complete_document(app.openapi_schema, access)
 
     layers: list[Callable[[ASGIApp], ASGIApp]] = [
         *([agent.name_transactions] if agent else []),
         partial(RequestIds, logging_requests=settings.access_log),
         partial(
             AccessControl,
-            roles=roles,
+            access=access,
             authorizer=authorizer,
             key_limiter=key_limiter,
             request_limit=settings.request_limit,
+            stream_limit=settings.stream_limit,
             on_failure=note_failure,
         ),
         partial(

@@ -9,16 +9,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Final
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
-from service.http.auth import Authorizer, RouteRoles
+from service.http.auth import Access, Authorizer, RouteAccess
 from service.http.errors import allow_head, encode_error
 from service.keys.keyring import Key
 from service.keys.rate_limit import KeyLimiter
+from service.keys.roles import Role
 from service.request_ids import request_id
 from service.status.request_metrics import RequestMetrics
 
@@ -75,15 +77,15 @@ def _read_id(scope: HTTPScope) -> bytes | None:
 
 def _log_request(scope: HTTPScope, status: int, seconds: float) -> None:
     duration_ms = round(1000 * seconds, 1)
+    # As it was sent: the decoded one may hold the end of a line, and begin another.
+    path = scope["raw_path"].decode("ascii", "backslashreplace")
     facts = {
         "method": scope["method"],
-        "path": scope["path"],
+        "path": path,
         "status": status,
         "duration_ms": duration_ms,
     }
-    _access_log.info(
-        "%s %s %d %.1f ms", scope["method"], scope["path"], status, duration_ms, extra=facts
-    )
+    _access_log.info("%s %s %d %.1f ms", scope["method"], path, status, duration_ms, extra=facts)
 
 
 class TooManyRequests(ServiceError):
@@ -100,9 +102,25 @@ class TooManyRequests(ServiceError):
         )
 
 
+class _Kind(IntEnum):
+    """What a request is, as far as places are concerned."""
+
+    READ = 0
+    WRITE = 1
+    STREAM = 2
+
+
+def _find_kind(access: Access) -> _Kind:
+    if access.is_stream:
+        return _Kind.STREAM
+    return _Kind.WRITE if access.role is Role.SUBMIT else _Kind.READ
+
+
 class AccessControl:
     """Lets a request pass whose caller may send it, as long as not too many are under way.
 
+    No kind of request can take the place of another: event streams, which stay for hours, have
+    places of their own, and of the others neither reads nor writes may have more than four fifths.
     `on_failure` is told of every refusal that is our fault.
     """
 
@@ -110,30 +128,36 @@ class AccessControl:
         self,
         inside: ASGIApp,
         *,
-        roles: RouteRoles,
+        access: RouteAccess,
         authorizer: Authorizer,
         key_limiter: KeyLimiter | None,
         request_limit: int,
+        stream_limit: int,
         on_failure: Callable[[Exception], None] | None,
     ) -> None:
         self._inside = inside
-        self._roles = roles
+        self._access = access
         self._authorizer = authorizer
         self._key_limiter = key_limiter
         self._request_limit = request_limit
+        four_fifths = request_limit - request_limit // 5
+        # By kind.
+        self._limits = (four_fifths, four_fifths, stream_limit)
         self._on_failure = on_failure
-        self._under_way = 0
+        self._under_way = [0, 0, 0]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it through."""
         if scope["type"] != ScopeType.HTTP:
             await self._inside(scope, receive, send)
             return
-        key = self._authorize(scope)
+        access = self._access.find(scope["method"], scope["path"])
+        key = self._authorize(scope, access)
         if isinstance(key, ServiceError):
             await self._refuse(send, key)
             return
-        self._under_way += 1
+        kind = _find_kind(access)
+        self._under_way[kind] += 1
         try:
             if key is not None and self._key_limiter is not None:
                 refusal = await self._key_limiter.take(key.name)
@@ -142,15 +166,20 @@ class AccessControl:
                     return
             await self._inside(scope, receive, send)
         finally:
-            self._under_way -= 1
+            self._under_way[kind] -= 1
 
-    def _authorize(self, scope: HTTPScope) -> ServiceError | Key | None:
-        needed = self._roles.find(scope["method"], scope["path"])
-        if needed is None:
+    def _authorize(self, scope: HTTPScope, access: Access) -> ServiceError | Key | None:
+        if access.role is None:
             return None
-        if self._under_way >= self._request_limit:
+        if not self._has_place(_find_kind(access)):
             return TooManyRequests()
-        return self._authorizer.authorize(scope, needed)
+        return self._authorizer.authorize(scope, access.role)
+
+    def _has_place(self, kind: _Kind) -> bool:
+        if self._under_way[kind] >= self._limits[kind]:
+            return False
+        in_all = self._under_way[_Kind.READ] + self._under_way[_Kind.WRITE]
+        return kind is _Kind.STREAM or in_all < self._request_limit
 
     async def _refuse(self, send: Send, error: ServiceError) -> None:
         if self._on_failure is not None:

@@ -24,7 +24,7 @@ from litestar.typing import FieldDefinition
 
 from service.api.middleware import TooManyRequests
 from service.errors import ServiceError
-from service.http.auth import RouteRoles
+from service.http.auth import RouteAccess
 from service.http.responses import list_examples
 from service.keys.errors import KeyRefused, KeyRequired, RoleInsufficient, TooManyOfKey
 from service.keys.roles import Role
@@ -59,7 +59,7 @@ class StructSchemas(OpenAPISchemaPlugin):
         return schema
 
 
-def complete_document(document: OpenAPI, roles: RouteRoles) -> None:
+def complete_document(document: OpenAPI, access: RouteAccess) -> None:
     """Describe the keys, and for every operation the role it needs and how it is refused."""
     document.components.security_schemes = {
         _SCHEME: SecurityScheme(
@@ -72,7 +72,7 @@ def complete_document(document: OpenAPI, roles: RouteRoles) -> None:
         )
     }
     for path, method, operation in _list_operations(document):
-        needed = roles.find(method, path)
+        needed = access.find(method, path).role
         if needed is not None:
             _document_role(operation, needed)
         for response in (operation.responses or {}).values():

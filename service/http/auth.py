@@ -1,8 +1,8 @@
 """Who may send a request: which role its route needs, and whether the caller's key has it."""
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import HTTPScope
@@ -19,53 +19,66 @@ _PARAMETER: Final = re.compile(r"\{[^}]+\}")
 _LONGEST_KEY: Final = 200
 
 
-class RouteRoles:
-    """The least role for each route, as the `role` in its handler's `opt` says; None for anybody.
+class Access(NamedTuple):
+    """What a route says of access to it, in its handler's `opt`."""
 
-    What says nothing needs the highest role, so that a route that is added later is not open to
+    role: Role | None
+    """The least role of those who may call it; None for anybody."""
+    is_stream: bool = False
+    """Whether its answers go on and on, so that they need places of their own."""
+
+
+class RouteAccess:
+    """The access to each route, as the `role` and the `stream` in its handler's `opt` say.
+
+    A route without a role needs the highest, so that one that is added later is not open to
     everybody by an oversight. An address that is nowhere needs what its method usually does.
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._addresses: dict[str, dict[str, Role | None]] = {}
+        self._addresses: dict[str, Mapping[str, Access]] = {}
         """By path, for paths without parameters."""
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Role | None]]] = []
+        self._patterns: list[tuple[re.Pattern[str], Mapping[str, Access]]] = []
         for route in routes:
             if isinstance(route, HTTPRoute):
-                roles = _read_roles(route)
-                self._addresses[route.path_format] = roles
+                methods = _read_methods(route)
+                self._addresses[route.path_format] = methods
                 if _PARAMETER.search(route.path_format):
                     pattern = _PARAMETER.sub("[^/]+", route.path_format)
-                    self._patterns.append((re.compile(pattern), roles))
+                    self._patterns.append((re.compile(pattern), methods))
 
-    def find(self, method: str, path: str) -> Role | None:
-        """Return the least role for a request by its path, or for a path as the document has it."""
-        roles = self._match(path)
-        if roles is None:
+    def find(self, method: str, path: str) -> Access:
+        """Return the access for a request by its path, or for a path as the document has it."""
+        methods = self._match(path)
+        if methods is None:
             # The router takes `//api/ops/status/` for `/api/ops/status`, and so must this.
-            roles = self._match(normalize_path(path)) or {}
-        by_default = Role.READ if method in _READING else Role.ADMIN
-        return roles.get(method, by_default)
+            methods = self._match(normalize_path(path)) or {}
+        return methods.get(method) or (_USUAL_READ if method in _READING else _USUAL_WRITE)
 
-    def _match(self, path: str) -> dict[str, Role | None] | None:
+    def _match(self, path: str) -> Mapping[str, Access] | None:
         found = self._addresses.get(path)
         if found is not None:
             return found
-        return next((roles for pattern, roles in self._patterns if pattern.fullmatch(path)), None)
+        return next((found for pattern, found in self._patterns if pattern.fullmatch(path)), None)
 
 
-def _read_roles(route: HTTPRoute) -> dict[str, Role | None]:
-    roles: dict[str, Role | None] = {
-        method: handler.opt.get("role", Role.ADMIN)
+_USUAL_READ: Final = Access(Role.READ)
+_USUAL_WRITE: Final = Access(Role.ADMIN)
+
+
+def _read_methods(route: HTTPRoute) -> dict[str, Access]:
+    methods: dict[str, Access] = {
+        method: Access(handler.opt.get("role", Role.ADMIN), handler.opt.get("stream", False))
         for method, (handler, _) in route.route_handler_map.items()
         if method != "OPTIONS"
     }
-    if "GET" in roles:
-        roles["HEAD"] = roles["GET"]
+    if "GET" in methods:
+        methods["HEAD"] = Access(methods["GET"].role)
     # Which methods there are is told to whoever may read, and to all where anything is open.
-    lowest = None if None in roles.values() else min(role for role in roles.values() if role)
-    roles["OPTIONS"] = Role.READ if lowest is Role.SUBMIT else lowest
-    return roles
+    roles = {access.role for access in methods.values()}
+    lowest = None if None in roles else min(role for role in roles if role)
+    methods["OPTIONS"] = Access(Role.READ if lowest is Role.SUBMIT else lowest)
+    return methods
 
 
 class Authorizer:

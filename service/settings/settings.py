@@ -103,7 +103,11 @@ class Settings(BaseSettings):
     """Largest request body in bytes; a larger one is answered with 413."""
 
     request_limit: int = Field(default=5_000, ge=1, le=1_000_000)
-    """Requests, event streams too, that a process has under way; past it the answer is 503."""
+    """Requests that a process has under way; past it the answer is 503. A fifth of them is kept
+    for writes, and a fifth for reads."""
+
+    stream_limit: int = Field(default=2_000, ge=1, le=1_000_000)
+    """Event streams that a process has open; past it the answer is 503."""
 
     request_arrival_seconds: float = Field(default=30.0, ge=0.1, le=3_600)
     """Longest time that a request takes to arrive, body included; past it the answer is 408.

@@ -73,6 +73,7 @@ async def read_page(
 
 @get(
     "/stream",
+    stream=True,
     responses={
         200: ResponseSpec(
             None,

@@ -1,6 +1,7 @@
 """Request ids, and the log lines of the programs as people and machines get them."""
 
 import json
+import logging
 import re
 import sys
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from service.backends.database import Database
 from service.settings.settings import Settings
 from tests.support.factories import make_player
 from tests.support.programs import run
+from tests.support.serving import serve_app
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
 from tests.support.worker_process import submit_until_woken
@@ -137,3 +139,14 @@ async def test_logs_for_people_name_the_request_too(settings: Settings, tmp_path
         rf"\d INFO service\.access: GET {TOP} 200 [\d.]+ ms \[match-77\]\n",
         (tmp_path / "api.log").read_text(),
     )
+
+
+async def test_path_forges_no_line_of_the_log(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "service.access")
+    logging_requests = settings.model_copy(update={"access_log": True})
+    async with serve_app(logging_requests) as (_, client):
+        await client.get("/nowhere%0aGET /forged 200")
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "service.access"]
+    assert line.startswith("GET /nowhere%0aGET%20/forged%20200 404 ")

@@ -2,12 +2,18 @@
 
 import asyncio
 from collections import Counter
+from typing import Any, cast
 
 import httpx
 import pytest
+from litestar import Litestar
+from litestar.types import Receive, Scope, Send
 
+from service.api.middleware import AccessControl
 from service.backends.database import Database
 from service.backends.redis import connect_redis
+from service.http.auth import Authorizer, RouteAccess
+from service.keys.keyring import Keyring
 from service.keys.rate_limit import _COUNTED_AT_ONCE, KeyLimiter
 from service.keys.roles import Role
 from service.keys.service import make_key
@@ -29,20 +35,60 @@ async def warm(refresher: Refresher) -> None:
     await refresher.refresh()
 
 
-async def test_too_many_requests_under_way(settings: Settings) -> None:
-    limited = settings.model_copy(update={"request_limit": 2, "stream_heartbeat_seconds": 0.1})
+async def test_streams_take_only_places_of_their_own(
+    settings: Settings, database: Database
+) -> None:
+    user_id = await make_player(database)
+    limited = settings.model_copy(
+        update={"request_limit": 1, "stream_limit": 2, "stream_heartbeat_seconds": 0.1}
+    )
     async with serve_app(limited) as (_, client):
         async with client.stream("GET", STREAM), client.stream("GET", STREAM):
-            answer = await client.get(TOP)
+            answer = await client.get(STREAM)
             assert answer.status_code == 503
             assert answer.json()["code"] == "too_busy"
             assert answer.headers["Retry-After"] == "1"
-            assert (await client.get("/health/live")).status_code == 200
+            submit = await client.post(SUBMIT, json={"user_id": user_id, "score": 1})
+            assert submit.status_code == 200
+            assert (await client.get(TOP)).status_code == 200
 
         async def is_free() -> bool:
-            return (await client.get(TOP)).status_code == 200
+            async with client.stream("GET", STREAM) as stream:
+                return stream.status_code == 200
 
         await wait_until(is_free)
+
+
+async def test_reads_leave_places_to_writes(settings: Settings, app: Litestar) -> None:
+    going_on = asyncio.Event()
+
+    async def answer_late(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == TOP:
+            await going_on.wait()
+        await app(scope, receive, send)
+
+    keyring = Keyring(settings)
+    await keyring.start()
+    control = AccessControl(
+        answer_late,
+        access=RouteAccess(app.routes),
+        authorizer=Authorizer(keyring, may_be_open=True, public_reads=True),
+        key_limiter=None,
+        request_limit=5,
+        stream_limit=1,
+        on_failure=None,
+    )
+    transport = httpx.ASGITransport(cast("Any", control))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        reads = [asyncio.create_task(client.get(TOP)) for _ in range(6)]
+        refused, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+        assert {read.result().status_code for read in refused} == {503}
+        submit = await client.post(SUBMIT, json={"user_id": 1, "score": 1})
+        assert submit.status_code == 404
+        going_on.set()
+        codes = Counter(read.status_code for read in await asyncio.gather(*reads))
+    assert codes == {200: 4, 503: 2}
+    await keyring.stop()
 
 
 async def test_limit_of_each_key_over_two_processes(settings: Settings, database: Database) -> None:

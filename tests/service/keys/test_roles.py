@@ -5,7 +5,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from service.api.app import create_app
-from service.http.auth import RouteRoles
+from service.http.auth import RouteAccess
 from service.keys.roles import Role
 from service.settings.settings import load_settings
 
@@ -49,13 +49,13 @@ def app() -> Litestar:
     ],
 )
 def test_role(app: Litestar, method: str, path: str, role: Role | None) -> None:
-    assert RouteRoles(app.routes).find(method, path) is role
+    assert RouteAccess(app.routes).find(method, path).role is role
 
 
 def test_every_route_was_given_its_role(app: Litestar) -> None:
-    roles = RouteRoles(app.routes)
+    access = RouteAccess(app.routes)
     found = {
-        (method, route.path): roles.find(method, route.path_format)
+        (method, route.path): access.find(method, route.path_format).role
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for method in route.methods - {"OPTIONS"}
