@@ -120,7 +120,8 @@ class AccessControl:
     """Lets a request pass whose caller may send it, as long as not too many are under way.
 
     No kind of request can take the place of another: event streams, which stay for hours, have
-    places of their own, and of the others neither reads nor writes may have more than four fifths.
+    places of their own; of the others reads may have four fifths, and writes, which wait for a
+    silent PostgreSQL up to the limit of their queue, nineteen twentieths.
     `on_failure` is told of every refusal that is our fault.
     """
 
@@ -140,9 +141,12 @@ class AccessControl:
         self._authorizer = authorizer
         self._key_limiter = key_limiter
         self._request_limit = request_limit
-        four_fifths = request_limit - request_limit // 5
         # By kind.
-        self._limits = (four_fifths, four_fifths, stream_limit)
+        self._limits = (
+            request_limit - request_limit // 5,
+            request_limit - request_limit // 20,
+            stream_limit,
+        )
         self._on_failure = on_failure
         self._under_way = [0, 0, 0]
 

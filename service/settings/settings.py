@@ -104,7 +104,7 @@ class Settings(BaseSettings):
 
     request_limit: int = Field(default=5_000, ge=1, le=1_000_000)
     """Requests that a process has under way; past it the answer is 503. A fifth of them is kept
-    for writes, and a fifth for reads."""
+    for writes, and a twentieth for reads."""
 
     stream_limit: int = Field(default=2_000, ge=1, le=1_000_000)
     """Event streams that a process has open; past it the answer is 503."""

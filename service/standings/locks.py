@@ -38,17 +38,13 @@ class WriterBusy(ServiceError):
         )
 
 
-class LeaseLost(ServiceError):
-    """This process did not renew its lock in time, and another one may be writing by now."""
-
-    status = 503
-    code = "lease_lost"
-    retry_after_seconds = 1
+class LeaseLost(DatabaseUnavailable):
+    """The connection that held the lock has ended, and another process may be writing by now."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"This process was stopped for more than {_LEASE_SECONDS:g} s and lost its lock; "
-            "another one goes on."
+            "the connection that held the lock of the only writer has ended, with PostgreSQL or "
+            f"because this process stood still for {_LEASE_SECONDS:g} s; another one may go on"
         )
 
 

@@ -36,9 +36,9 @@ CREATE FUNCTION stop_for_the_test() RETURNS trigger LANGUAGE plpgsql
 AS 'BEGIN PERFORM pg_advisory_xact_lock({STOP_LOCK}); RETURN NEW; END';
 """
 STOPS = {
-    "between the rows": "CREATE TRIGGER stop BEFORE INSERT ON pending_session"
+    "between the rows": "CREATE TRIGGER stop BEFORE INSERT ON outbox"
     " FOR EACH ROW EXECUTE FUNCTION stop_for_the_test()",
-    "at the commit": "CREATE CONSTRAINT TRIGGER stop AFTER INSERT ON pending_session"
+    "at the commit": "CREATE CONSTRAINT TRIGGER stop AFTER INSERT ON outbox"
     " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stop_for_the_test()",
 }
 
