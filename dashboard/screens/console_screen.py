@@ -20,7 +20,7 @@ from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_age, write_ms
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import Span, Tone, ToneLine, choose_line
+from dashboard.widgets.tones import TONE_CLASSES, Span, Tone, ToneLine, choose_line
 
 MODES: Final = (
     ("live", "Live"),
@@ -64,6 +64,8 @@ class ConsoleScreen(Screen[None]):
 
     SEARCHES: ClassVar[bool] = True
     """Whether there is something to search for on it."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
     # The state of the data must stay visible beside a maximised panel.
     ALLOW_IN_MAXIMIZED_VIEW = "#notice, #status, Footer"
