@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.client.gateway import Gateway
+from dashboard.runs.desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.widgets.lines import Lines
@@ -97,9 +98,10 @@ class Operator:
         await self.draw()
 
     async def press(self, *keys: str) -> None:
+        """Press keys one after the other, and see what comes of them all."""
         for key in keys:
             self.send_key(key)
-            await self.draw()
+            await self.settle()
         await self.pass_time()
 
     async def press_together(self, *keys: str) -> None:
@@ -154,9 +156,12 @@ async def open_console(
     size: tuple[int, int] = (120, 36),
     *,
     keymap: Mapping[str, str] | None = None,
+    mode: str = "live",
+    desk: RunDesk | None = None,
 ) -> AsyncIterator[Operator]:
-    """Run the console against a peer, before its first tick."""
-    console = PatientConsole(Gateway(URL, peer.transport), peer.clock, Random(7))
+    """Run the console against a peer, before its first tick; `mode` is the screen it opens on."""
+    kind = type("PatientConsole", (PatientConsole,), {"DEFAULT_MODE": mode})
+    console = kind(Gateway(URL, peer.transport), peer.clock, Random(7), desk)
     console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):
         yield Operator(console, peer)
