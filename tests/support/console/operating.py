@@ -27,6 +27,7 @@ _CHARACTERS = {
     "slash": "/",
     "full_stop": ".",
     "question_mark": "?",
+    "number_sign": "#",
 }
 
 
