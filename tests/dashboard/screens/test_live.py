@@ -139,20 +139,20 @@ async def test_paused_holds_back_counts_and_shows_the_newest_afterwards() -> Non
 
 async def test_moves_of_a_pause_or_without_connection_are_said_to_be_of_all_of_it() -> None:
     async with watch_live() as operator:
-        await operator.pass_time(66.0)
+        await operator.pass_time(66.0, step=1.0)
         assert "moves over 1 min" in operator.notice
         operator.peer.go_away()
-        await operator.pass_time(400.0)
+        await operator.pass_time(400.0, step=1.0)
         operator.peer.come_back()
         operator.peer.add_score(9, 20_000)
         await operator.pass_time(30.0)
         assert "1 ▲8    margaret" in operator.screen_text
         assert "moves over 7 min" in operator.notice
-        await operator.pass_time(70.0)
+        await operator.pass_time(70.0, step=1.0)
         assert "▲8" not in operator.screen_text
         assert "moves over 1 min" in operator.notice
         await operator.press("space")
-        await operator.pass_time(300.0)
+        await operator.pass_time(300.0, step=1.0)
         await operator.press("space")
         assert "moves over 5 min" in operator.notice
 

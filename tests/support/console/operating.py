@@ -45,12 +45,15 @@ class Operator:
         self.peer = peer
         self.clock = peer.clock
 
-    async def pass_time(self, seconds: float = TICK_SECONDS) -> None:
-        """Let time pass, and whoever wakes in it do all there is to do."""
+    async def pass_time(self, seconds: float = TICK_SECONDS, step: float = 0.0) -> None:
+        """Let time pass, and whoever wakes in it do all there is to do.
+
+        In steps of at least `step`: minutes need not be shown five times a second.
+        """
         end = self.clock.seconds + seconds
         await self.draw()
         while (at := self.clock.find_next()) is not None and at <= end + 1e-9:
-            self.clock.move(at)
+            self.clock.move(min(max(at, self.clock.seconds + step), end))
             await self.settle()
         self.clock.move(end)
         await self.draw()
