@@ -55,6 +55,7 @@ class Console(KeyQueueApp, DownloadApp):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
+    DEFAULT_MODE = "live"
     NOTIFICATION_TIMEOUT = TOAST_SECONDS
     # Absolute, because a relative one is looked for beside the module of a subclass.
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
@@ -108,7 +109,6 @@ class Console(KeyQueueApp, DownloadApp):
 
     def on_mount(self) -> None:
         """Start watching."""
-        self.switch_mode("live")
         self.keep_in_touch()
         self.tick()
 

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import Worker
 
 from dashboard.client.link_state import Connected, Connecting, Faulty
@@ -18,9 +17,10 @@ from dashboard.state.console_state import BOARD_NAME, ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_age, write_ms
+from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import Span, Tone, ToneLine, choose_line
+from dashboard.widgets.tones import TONE_CLASSES, Span, Tone, ToneLine, choose_line
 
 MODES: Final = (
     ("live", "Live"),
@@ -65,6 +65,8 @@ class ConsoleScreen(Screen[None]):
     SEARCHES: ClassVar[bool] = True
     """Whether there is something to search for on it."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
+
     # The state of the data must stay visible beside a maximised panel.
     ALLOW_IN_MAXIMIZED_VIEW = "#notice, #status, Footer"
 
@@ -82,7 +84,7 @@ class ConsoleScreen(Screen[None]):
         yield from self.compose_body()
         yield Prompt()
         yield Lines(id="status")
-        yield Footer()
+        yield KeyFooter()
 
     def compose_body(self) -> ComposeResult:
         """The screen's own part."""

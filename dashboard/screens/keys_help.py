@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from dashboard.keys.actions import Action
 from dashboard.keys.keymap import KeyNames
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
 _KEY: Final = len("refreshes behind")
 _DESCRIPTION: Final = 40
@@ -40,6 +40,8 @@ def list_help(
 
 class KeysScreen(ModalScreen[None]):
     """Lists keys until it is closed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
     DEFAULT_CSS = """
     KeysScreen {

@@ -1,7 +1,7 @@
 """Text in tones: meanings that a theme gives colours, on which nothing may depend alone."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal, get_args
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -12,6 +12,13 @@ from textual.widget import Widget
 Tone = Literal["", "muted", "strong", "accent", "good", "warn", "bad", "marked"]
 Span = tuple[str, Tone]
 ToneLine = Sequence[Span]
+
+TONE_CLASSES: Final = frozenset(f"tone--{tone}" for tone in get_args(Tone) if tone)
+"""The component classes of a screen that has toned widgets.
+
+The screen knows for all of them how tones look: Textual styles a component class again with each
+widget that has it, and seven for every line of text took most of the time that styles took.
+"""
 
 _DIM: Final = Style(dim=True)
 _ELLIPSIS: Final = "…"
@@ -28,22 +35,12 @@ def choose_line(room: int, *lines: ToneLine) -> ToneLine:
 class Toned(Widget):
     """A widget that draws lines of toned text; what is in the text is never markup."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "tone--muted",
-        "tone--strong",
-        "tone--accent",
-        "tone--good",
-        "tone--warn",
-        "tone--bad",
-        "tone--marked",
-    }
-
     def find_style(self, tone: Tone) -> Style:
         """Return how a tone looks on this widget."""
         base = self.visual_style.rich_style
         if not tone:
             return base
-        return base + self.get_component_rich_style(f"tone--{tone}", partial=True)
+        return base + self.screen.get_component_rich_style(f"tone--{tone}", partial=True)
 
     def draw_line(
         self, line: ToneLine, width: int, *, over: Style | None = None, dim: bool = False

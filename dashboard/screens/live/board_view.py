@@ -37,12 +37,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
     look different than before, and asks the board only for those in sight.
     """
 
-    # Textual inherits component classes and style sheets from the first base only.
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *Toned.COMPONENT_CLASSES,
-        "board--cursor",
-        "board--flash",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"board--cursor", "board--flash"}
 
     DEFAULT_CSS = """
     BoardView {

@@ -78,6 +78,8 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
         await operator.press("question_mark")
         for action in expected - {"Search"}:
             assert action in operator.screen_text
+        # The keys lie over the screen that they are for.
+        assert "leaderboard" in operator.screen_text.splitlines()[0]
 
 
 def test_every_binding_has_an_id() -> None:

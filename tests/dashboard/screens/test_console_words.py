@@ -1,7 +1,5 @@
 """What the console says of itself: which keys do something now, what is held, what it was told."""
 
-import pytest
-
 from dashboard.simulation.reports.report import RunState
 from tests.support.console.operating import Operator, watch_live
 from tests.support.console.simulating import Runs, make_ended_report, make_report, open_simulate
@@ -117,14 +115,17 @@ async def test_what_is_said_covers_neither_status_nor_keys_and_ends_with_the_nex
         assert operator.toasts == []
 
 
-@pytest.mark.parametrize(("size", "room"), [((80, 24), 36), ((100, 30), 46), ((120, 36), 56)])
-async def test_what_is_said_is_shown_to_its_last_word(size: tuple[int, int], room: int) -> None:
-    async with watch_live(size=size) as operator:
-        for length in (room - 1, room, room + 1, room + 2):
-            operator.console.notify(f"{'-' * (length - 4)} end", markup=False)
-            await operator.pass_time()
-            assert " end" in operator.screen_text
-            operator.console.clear_notifications()
+async def test_what_is_said_is_shown_to_its_last_word() -> None:
+    async with watch_live() as operator:
+        for size, room in (((120, 36), 56), ((100, 30), 46), ((80, 24), 36)):
+            await operator.resize(*size)
+            assert " end" not in operator.screen_text, size
+            for length in (room - 1, room, room + 1, room + 2):
+                operator.console.notify(f"{'-' * (length - 4)} end", markup=False)
+                await operator.pass_time()
+                assert " end" in operator.screen_text, (size, length)
+                operator.console.clear_notifications()
+                await operator.pass_time()
 
 
 async def test_a_panel_that_has_the_screen_leaves_the_head_line_and_says_how_to_go_back() -> None:

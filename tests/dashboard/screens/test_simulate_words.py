@@ -1,6 +1,5 @@
 """What the Simulate screen tells an operator who sees it for the first time."""
 
-import pytest
 from textual.widgets import Input
 
 from dashboard.client.submitter import SubmitAnswer
@@ -19,35 +18,32 @@ def join(simulating: Simulating, selector: str) -> str:
     return " ".join(simulating.operator.read(selector).split())
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "label", "words"),
-    [
-        ("rate", "999999999", "Rate a second", "999,999,999 is not above 0 and at most 100,000"),
-        ("duration", "ten", "Seconds", "Seconds: 'ten' is not a number"),
-        ("duration", "604801", "Seconds", "a duration of 604,801 s is not above 0"),
-        ("stages", "0-300", "or stages", "(from 0 to 300 in 60 s)"),
-        ("mix", "walk=3", "Mix", "of one of submit, top, rank"),
-        ("players", "", "Players", "Players: this field is empty"),
-        ("rate", "2,5", "Rate a second", "Rate a second: '2,5' is not a number"),
-        ("seed", "1.5", "Seed", "Seed: '1.5' is not a whole number"),
-    ],
+WRONG_FIELDS = (
+    ("rate", "999999999", "Rate a second", "999,999,999 is not above 0 and at most 100,000"),
+    ("duration", "ten", "Seconds", "Seconds: 'ten' is not a number"),
+    ("duration", "604801", "Seconds", "a duration of 604,801 s is not above 0"),
+    ("stages", "0-300", "or stages", "(from 0 to 300 in 60 s)"),
+    ("mix", "walk=3", "Mix", "of one of submit, top, rank"),
+    ("players", "", "Players", "Players: this field is empty"),
+    ("rate", "2,5", "Rate a second", "Rate a second: '2,5' is not a number"),
+    ("seed", "1.5", "Seed", "Seed: '1.5' is not a whole number"),
 )
-async def test_what_is_wrong_is_said_in_full_and_its_field_is_marked(
-    field: str, value: str, label: str, words: str
-) -> None:
+
+
+async def test_what_is_wrong_is_said_in_full_and_its_field_is_marked() -> None:
     async with open_simulate(size=(80, 24)) as simulating:
-        fill(simulating, **{field: value})
-        await simulating.operator.pass_time()
-        assert words in join(simulating, "#course-text")
-        assert simulating.operator.read(f"#label-{field}") == f"✕ {label}"
-        box = simulating.operator.console.screen.query_one("#course-text", Lines)
-        assert len(box.text.splitlines()) <= box.size.height
-        assert all(len(line) <= box.size.width for line in box.text.splitlines())
-        fill(simulating, **{field: "7"} if field != "mix" else {field: "top=1"})
-        if field == "stages":
-            fill(simulating, stages="")
-        await simulating.operator.pass_time()
-        assert simulating.operator.read(f"#label-{field}") == label
+        for field, value, label, words in WRONG_FIELDS:
+            case = f"{field}={value}"
+            fill(simulating, **{field: value})
+            await simulating.operator.pass_time()
+            assert words in join(simulating, "#course-text"), case
+            assert simulating.operator.read(f"#label-{field}") == f"✕ {label}", case
+            box = simulating.operator.console.screen.query_one("#course-text", Lines)
+            assert len(box.text.splitlines()) <= box.size.height, case
+            assert all(len(line) <= box.size.width for line in box.text.splitlines()), case
+            fill(simulating, **{field: {"mix": "top=1", "stages": ""}.get(field, "7")})
+            await simulating.operator.pass_time()
+            assert simulating.operator.read(f"#label-{field}") == label, case
 
 
 async def test_a_users_field_that_is_empty_is_called_empty() -> None:
@@ -115,17 +111,11 @@ async def test_what_the_service_refused_stays_until_something_else_is_said() -> 
         assert refused in operator.read("#submit-answer")
 
 
-async def test_a_paused_run_claims_no_rate() -> None:
+async def test_a_paused_run_claims_no_rate_and_has_all_percentiles_over_ten_seconds_too() -> None:
     runs = Runs()
     runs.show(make_report(state=RunState.PAUSED))
     async with open_simulate(runs) as simulating:
         assert "achieved ‖ paused   target 300/s" in simulating.operator.read("#run")
-
-
-async def test_all_percentiles_are_there_over_ten_seconds_too() -> None:
-    runs = Runs()
-    runs.show(make_report())
-    async with open_simulate(runs) as simulating:
         recent = simulating.operator.read("#latency").splitlines()[1]
         assert recent.split("  ")[-1].strip() == "120 ms"
         assert "·" not in recent

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.client.gateway import Gateway
+from dashboard.runs.desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.widgets.lines import Lines
@@ -26,6 +27,7 @@ _CHARACTERS = {
     "slash": "/",
     "full_stop": ".",
     "question_mark": "?",
+    "number_sign": "#",
 }
 
 
@@ -43,12 +45,15 @@ class Operator:
         self.peer = peer
         self.clock = peer.clock
 
-    async def pass_time(self, seconds: float = TICK_SECONDS) -> None:
-        """Let time pass, and whoever wakes in it do all there is to do."""
+    async def pass_time(self, seconds: float = TICK_SECONDS, step: float = 0.0) -> None:
+        """Let time pass, and whoever wakes in it do all there is to do.
+
+        In steps of at least `step`: minutes need not be shown five times a second.
+        """
         end = self.clock.seconds + seconds
         await self.draw()
         while (at := self.clock.find_next()) is not None and at <= end + 1e-9:
-            self.clock.move(at)
+            self.clock.move(min(max(at, self.clock.seconds + step), end))
             await self.settle()
         self.clock.move(end)
         await self.draw()
@@ -97,9 +102,10 @@ class Operator:
         await self.draw()
 
     async def press(self, *keys: str) -> None:
+        """Press keys one after the other, and see what comes of them all."""
         for key in keys:
             self.send_key(key)
-            await self.draw()
+            await self.settle()
         await self.pass_time()
 
     async def press_together(self, *keys: str) -> None:
@@ -154,9 +160,12 @@ async def open_console(
     size: tuple[int, int] = (120, 36),
     *,
     keymap: Mapping[str, str] | None = None,
+    mode: str = "live",
+    desk: RunDesk | None = None,
 ) -> AsyncIterator[Operator]:
-    """Run the console against a peer, before its first tick."""
-    console = PatientConsole(Gateway(URL, peer.transport), peer.clock, Random(7))
+    """Run the console against a peer, before its first tick; `mode` is the screen it opens on."""
+    kind = type("PatientConsole", (PatientConsole,), {"DEFAULT_MODE": mode})
+    console = kind(Gateway(URL, peer.transport), peer.clock, Random(7), desk)
     console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):
         yield Operator(console, peer)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +11,6 @@ from textual.widgets import Input
 
 from dashboard.client.submitter import SingleSubmit, SubmitAnswer
 from dashboard.runs.desk import RunDesk
-from dashboard.screens.simulate.screen import SimulateScreen
 from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import (
     ErrorReport,
@@ -195,13 +193,9 @@ async def open_simulate(
     """Run the console on its Simulate screen."""
     runs, submitter = runs or Runs(), FakeSubmitter()
     peer = peer or ServicePeer(FrozenClock())
-    async with open_console(peer, size, keymap=keymap) as operator:
-        desk = RunDesk(runs, submitter, peer.clock, read_only=read_only)
-        console = operator.console
-        await console.remove_mode("simulate")
-        console.add_mode("simulate", partial(SimulateScreen, console.state, desk))
-        await operator.pass_time()
-        await operator.press((keymap or {}).get("mode.simulate", "3"))
+    desk = RunDesk(runs, submitter, peer.clock, read_only=read_only)
+    async with open_console(peer, size, keymap=keymap, mode="simulate", desk=desk) as operator:
+        await operator.pass_time(0.4)
         simulating = Simulating(operator, runs, submitter)
         await simulating.look()
         yield simulating
