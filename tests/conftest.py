@@ -35,10 +35,13 @@ _MOST_PROCESSES = 4
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Share the whole suite among processes; what is named runs in this one, at once."""
+    """Share the whole suite among processes; what is named runs in this one, at once.
+
+    One more than there are processors: some tests wait for what they have killed.
+    """
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
-    return min(os.cpu_count() or 1, _MOST_PROCESSES)
+    return min((os.cpu_count() or 1) + 1, _MOST_PROCESSES)
 
 
 def pytest_configure() -> None:
