@@ -138,7 +138,9 @@ class Health:
         self._add("behind", status.parts.index.behind)
         self._add("refresh", status.refresh.duration_ms if status.refresh else None)
         self._add("rerank", status.rerank.duration_ms if status.rerank else None)
-        self._add("queue", sum(queue.ready + queue.delayed for queue in status.queues.values()))
+        queued = [queue.ready + queue.delayed for queue in status.queues.values()]
+        # Without any queue the broker is away, and nobody knows.
+        self._add("queue", sum(queued) if queued else None)
         self._add("submits", submits_per_second)
         self._add("freshness", self.freshness.take(status))
         for route in status.routes:

@@ -82,3 +82,13 @@ async def test_another_database_gives_no_rate_rather_than_a_wrong_one() -> None:
         await operator.pass_time(2.2)
         await operator.press("4")
         assert "submits   ·" in operator.read("#flow")
+
+
+async def test_queue_is_not_known_while_the_broker_is_away() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        await operator.pass_time(2.2)
+        assert "queued    1 message" in operator.read("#flow")
+        operator.peer.away = {"redis"}
+        await operator.pass_time(2.2)
+        assert "queued    · messages" in operator.read("#flow")

@@ -259,7 +259,9 @@ class ServicePeer:
             "rerank": run | {"ranks_changed": 2},
             "freshness": self.shown_sessions
             and {"bounds_ms": [100, 200, 500], "counts": self.shown_sessions},
-            "queues": {"standings": {"ready": 1, "delayed": 0, "dead": 0}},
+            "queues": {}
+            if "redis" in self.away
+            else {"standings": {"ready": 1, "delayed": 0, "dead": 0}},
             "routes": [
                 {"route": "POST /api/leaderboard/submit"} | route,
                 {"route": "GET /api/leaderboard/rank/{user_id}"} | route | {"per_second": 5.0},
