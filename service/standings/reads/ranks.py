@@ -19,6 +19,7 @@ from service.standings.schemas import Around, Entry, Rank, compute_percentile
 
 READ_STANDING: Final = load_sql("standings/reads", "read_standing")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
+COUNT_BETTER: Final = load_sql("standings/reads", "count_better")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
 
@@ -184,11 +185,11 @@ class RankReader:
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
-        row = await self._read_total(user_id, with_rank=False)
+        row = await self._read_total(user_id)
         if row["score"] is None:
             return _make_total(user_id, row, None, row["players"], row["refreshed_at"])
         try:
-            place = await self._index_reader.find_place(-row["score"])
+            place = await self._index_reader.find_place(row["sort_score"])
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(user_id)
         except CacheUnavailable:
@@ -199,14 +200,20 @@ class RankReader:
 
     async def _count_total(self, user_id: int) -> Rank:
         """Add up the sessions of a player without a standing, and count the better players."""
-        row = await self._read_total(user_id, with_rank=True)
-        return _make_total(
-            user_id, row, row["rank"], row["players"], row["refreshed_at"], stale=True
-        )
+        row = await self._read_total(user_id)
+        rank = None
+        if row["score"] is not None:
+            season = await self._season_finder.find()
+            better = await self._database.fetch_one(
+                COUNT_BETTER, season.season_id, row["sort_score"]
+            )
+            assert better is not None
+            rank = better["count"] + 1
+        return _make_total(user_id, row, rank, row["players"], row["refreshed_at"], stale=True)
 
-    async def _read_total(self, user_id: int, *, with_rank: bool) -> asyncpg.Record:
+    async def _read_total(self, user_id: int) -> asyncpg.Record:
         season = await self._season_finder.find()
-        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id, with_rank)
+        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id)
         if row is None:
             raise PlayerNotFound
         return row

@@ -98,8 +98,8 @@ CASES = [
         (1, 9_999, 20_000),
         {"standing_pkey", ORDER, "player_pkey"},
     ),
-    Case("standings/reads", "read_total", (1, 9_999, False), {"game_session_pkey"}),
-    Case("standings/reads", "read_total", (1, 9_999, True), {"game_session_pkey", ORDER}),
+    Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey"}),
+    Case("standings/reads", "count_better", (1, -4_990), {ORDER}),
     *(
         Case(
             "standings/reads",

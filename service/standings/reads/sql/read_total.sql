@@ -1,22 +1,13 @@
--- What a player's sessions add up to, straight from the ledger, and where that would stand.
+-- What a player's sessions add up to, straight from the ledger.
 --
--- $1 season, $2 player, $3 whether the rank is wanted. No row for an unknown player. Score and rank
--- are null without any session, the rank also where nobody asks for it.
+-- $1 season, $2 player. No row for an unknown player. Both scores are null without any session.
 --
--- Index: game_session_pkey for this player's sessions alone;
--- standing_season_id_sort_score_player_id from its start for the rank, which a million players make
--- a third of a second of work.
+-- Index: game_session_pkey for this player's sessions alone. Where that would stand is asked apart:
+-- with both in one statement PostgreSQL makes a new plan each time, which costs more than the rest.
 SELECT
     player.username,
     total.score,
-    CASE WHEN $3::boolean AND total.score IS NOT NULL THEN 1 + (
-        SELECT count(*)
-        FROM standing
-        WHERE standing.season_id = season.id
-            AND standing.sort_score < (
-                CASE board.direction WHEN 'high' THEN -total.score ELSE total.score END
-            )
-    ) END AS rank,
+    CASE board.direction WHEN 'high' THEN -total.score ELSE total.score END AS sort_score,
     season.players,
     refresh_state.refreshed_at
 FROM player
