@@ -9,18 +9,16 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Final
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
-from service.http.auth import Access, Authorizer, RouteAccess
+from service.http.auth import Access, Authorizer, Kind, RouteAccess
 from service.http.errors import allow_head, encode_error
 from service.keys.keyring import Key
 from service.keys.rate_limit import KeyLimiter
-from service.keys.roles import Role
 from service.request_ids import request_id
 from service.status.request_metrics import RequestMetrics
 
@@ -102,20 +100,6 @@ class TooManyRequests(ServiceError):
         )
 
 
-class _Kind(IntEnum):
-    """What a request is, as far as places are concerned."""
-
-    READ = 0
-    WRITE = 1
-    STREAM = 2
-
-
-def _find_kind(access: Access) -> _Kind:
-    if access.is_stream:
-        return _Kind.STREAM
-    return _Kind.WRITE if access.role is Role.SUBMIT else _Kind.READ
-
-
 class AccessControl:
     """Lets a request pass whose caller may send it, as long as not too many are under way.
 
@@ -160,8 +144,7 @@ class AccessControl:
         if isinstance(key, ServiceError):
             await self._refuse(send, key)
             return
-        kind = _find_kind(access)
-        self._under_way[kind] += 1
+        self._under_way[access.kind] += 1
         try:
             if key is not None and self._key_limiter is not None:
                 refusal = await self._key_limiter.take(key.name)
@@ -170,20 +153,20 @@ class AccessControl:
                     return
             await self._inside(scope, receive, send)
         finally:
-            self._under_way[kind] -= 1
+            self._under_way[access.kind] -= 1
 
     def _authorize(self, scope: HTTPScope, access: Access) -> ServiceError | Key | None:
         if access.role is None:
             return None
-        if not self._has_place(_find_kind(access)):
+        if not self._has_place(access.kind):
             return TooManyRequests()
         return self._authorizer.authorize(scope, access.role)
 
-    def _has_place(self, kind: _Kind) -> bool:
+    def _has_place(self, kind: Kind) -> bool:
         if self._under_way[kind] >= self._limits[kind]:
             return False
-        in_all = self._under_way[_Kind.READ] + self._under_way[_Kind.WRITE]
-        return kind is _Kind.STREAM or in_all < self._request_limit
+        in_all = self._under_way[Kind.READ] + self._under_way[Kind.WRITE]
+        return kind is Kind.STREAM or in_all < self._request_limit
 
     async def _refuse(self, send: Send, error: ServiceError) -> None:
         if self._on_failure is not None:

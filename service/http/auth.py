@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
 
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import HTTPScope
@@ -19,13 +20,20 @@ _PARAMETER: Final = re.compile(r"\{[^}]+\}")
 _LONGEST_KEY: Final = 200
 
 
+class Kind(IntEnum):
+    """What a request is, as far as places for requests are concerned."""
+
+    READ = 0
+    WRITE = 1
+    STREAM = 2
+
+
 class Access(NamedTuple):
     """What a route says of access to it, in its handler's `opt`."""
 
     role: Role | None
     """The least role of those who may call it; None for anybody."""
-    is_stream: bool = False
-    """Whether its answers go on and on, so that they need places of their own."""
+    kind: Kind
 
 
 class RouteAccess:
@@ -62,23 +70,30 @@ class RouteAccess:
         return next((found for pattern, found in self._patterns if pattern.fullmatch(path)), None)
 
 
-_USUAL_READ: Final = Access(Role.READ)
-_USUAL_WRITE: Final = Access(Role.ADMIN)
+_USUAL_READ: Final = Access(Role.READ, Kind.READ)
+_USUAL_WRITE: Final = Access(Role.ADMIN, Kind.READ)
 
 
 def _read_methods(route: HTTPRoute) -> dict[str, Access]:
     methods: dict[str, Access] = {
-        method: Access(handler.opt.get("role", Role.ADMIN), handler.opt.get("stream", False))
+        method: _read_access(handler.opt)
         for method, (handler, _) in route.route_handler_map.items()
         if method != "OPTIONS"
     }
     if "GET" in methods:
-        methods["HEAD"] = Access(methods["GET"].role)
+        methods["HEAD"] = Access(methods["GET"].role, Kind.READ)
     # Which methods there are is told to whoever may read, and to all where anything is open.
     roles = {access.role for access in methods.values()}
     lowest = None if None in roles else min(role for role in roles if role)
-    methods["OPTIONS"] = Access(Role.READ if lowest is Role.SUBMIT else lowest)
+    methods["OPTIONS"] = Access(Role.READ if lowest is Role.SUBMIT else lowest, Kind.READ)
     return methods
+
+
+def _read_access(opt: Mapping[str, Any]) -> Access:
+    role = opt.get("role", Role.ADMIN)
+    if opt.get("stream"):
+        return Access(role, Kind.STREAM)
+    return Access(role, Kind.WRITE if role is Role.SUBMIT else Kind.READ)
 
 
 class Authorizer:
