@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 from litestar import Litestar
@@ -32,6 +33,12 @@ from tests.support.serving import connect_client, run_app
 from tests.support.up_process import UpProcess, clean_environment
 
 _MOST_PROCESSES = 4
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

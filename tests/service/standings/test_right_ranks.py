@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -85,12 +85,7 @@ async def stack(
         await database.close()
 
 
-@hypothesis_settings(
-    max_examples=20,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@hypothesis_settings(max_examples=20, derandomize=True)
 @given(folded=rounds, pending=st.lists(st.tuples(players, scores), max_size=10))
 @example(folded=[[(0, 5), (1, 5), (2, 5), (3, 1)]], pending=[])
 @example(folded=[[(0, 0), (1, -1), (2, 0)], [(1, 1)]], pending=[(5, 0)])
