@@ -7,8 +7,10 @@ STORABLE_TEXT: Final = "^[^\\x00]*$"
 
 MAX_KEY_LENGTH: Final = 255
 
-MIN_SCORE: Final = -(2**31)
-MAX_SCORE: Final = 2**31 - 1
+# The largest integer that every JSON parser, and Redis, can represent exactly.
+MAX_SAFE_INTEGER: Final = 2**53 - 1
 
-# The largest integer that every JSON parser can represent exactly.
-MAX_ID: Final = 2**53 - 1
+MIN_SCORE: Final = -MAX_SAFE_INTEGER
+MAX_SCORE: Final = MAX_SAFE_INTEGER
+
+MAX_ID: Final = MAX_SAFE_INTEGER

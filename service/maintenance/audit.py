@@ -33,7 +33,7 @@ from service.maintenance.connections import (
 from service.maintenance.progress import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
-from service.standings.locks import hold_writer_lock
+from service.backends.locks import hold_writer_lock
 from service.standings.schemas import Top
 from service.standings.top import select_top
 

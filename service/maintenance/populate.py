@@ -28,7 +28,7 @@ from service.maintenance.connections import (
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
-from service.standings.locks import hold_rerank_lock, hold_writer_lock
+from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.refresh import NUMBER_REFRESH
 from service.standings.refresh.rerank import rerank
 

@@ -16,7 +16,7 @@ from service.maintenance.connections import (
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
-from service.standings.locks import hold_rerank_lock, hold_writer_lock
+from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.rerank import record_rerank, store_ranks
 
 FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from service.boards.tables import Board, Season
+from service.boards.tables import Board, Rule, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
-from service.sessions.tables import GameSession, Outbox
+from service.sessions.tables import GameSession, LedgerClock, Outbox
 from service.standings.tables import RankBlock, RefreshState, Standing
 
 APP_CONFIG = AppConfig(
@@ -15,8 +15,10 @@ APP_CONFIG = AppConfig(
     migrations_folder_path=Path(__file__).parents[2] / "migrations",
     table_classes=[
         Player,
+        Rule,
         Board,
         Season,
+        LedgerClock,
         GameSession,
         Outbox,
         Standing,

@@ -1,6 +1,6 @@
 """Standings, and how far refreshes have come."""
 
-from piccolo.columns import UUID, Array, BigInt, DoublePrecision, Integer, SmallInt, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, DoublePrecision, Integer, Numeric, SmallInt, Timestamptz
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -18,13 +18,15 @@ class Standing(Table):
     sort_score = BigInt(
         default=None, help_text="The score in the board's order: less is better, in every season."
     )
-    sessions = BigInt(default=None)
+    tie_key = BigInt(default=0, help_text="Which of equal scores is first; 0 where they are level.")
+    sessions = BigInt(null=True, default=None, help_text="Of how many a sum is.")
     reached_at = Timestamptz(default=None)
     session_id = BigInt(
         null=True,
         default=None,
         help_text="The session that made it; of a sum the last one that changed it.",
     )
+    exact_total = Numeric(null=True, default=None, help_text="The sum, where a score cannot be it.")
 
 
 class RankBlock(Table):

@@ -53,6 +53,7 @@ async def make_season(
     *,
     operator: str = "sum",
     direction: str = "high",
+    ties: str = "shared",
     game_mode: str | None = None,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
@@ -60,18 +61,23 @@ async def make_season(
     """Make a board with one open season; without `starts_at` it counts from the beginning."""
     row = await database.fetch_one(
         """
-        WITH board AS (
-            INSERT INTO board (slug, title, operator, direction, game_mode)
-            VALUES ($1, $1, $2, $3, $4)
+        WITH rule AS (
+            INSERT INTO rule (operator, direction, ties, game_mode)
+            VALUES ($2, $3, $4, $5)
             RETURNING id
+        ),
+        board AS (
+            INSERT INTO board (slug, title, rule_id) SELECT $1, $1, id FROM rule
+            RETURNING id, rule_id
         )
-        INSERT INTO season (board_id, number, starts_at, ends_at)
-        SELECT id, 1, coalesce($5, '-infinity'::timestamptz), $6 FROM board
+        INSERT INTO season (board_id, number, rule_id, starts_at, ends_at)
+        SELECT id, 1, rule_id, coalesce($6, '-infinity'::timestamptz), $7 FROM board
         RETURNING id
         """,
         slug,
         operator,
         direction,
+        ties,
         game_mode,
         starts_at,
         ends_at,

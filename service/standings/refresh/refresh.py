@@ -21,7 +21,7 @@ from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
-from service.standings.locks import Lease, hold_writer_lock
+from service.backends.locks import Lease, hold_writer_lock
 from service.standings.refresh.freshness import Freshness
 from service.standings.top import select_top
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.backends.database import Database, load_sql
-from service.standings.locks import hold_rerank_lock
+from service.backends.locks import hold_rerank_lock
 
 RANK_STANDINGS: Final = load_sql("standings/refresh", "rank_standings")
 STORE_RANKS: Final = load_sql("standings/refresh", "store_ranks")

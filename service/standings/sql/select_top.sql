@@ -3,7 +3,7 @@
 -- $1 season, $2 how many. The rank over the first rows alone is the true one, because nobody better
 -- is left out.
 --
--- Index: standing_season_id_sort_score_player_id, read from its start; then player_pkey a row, by a
+-- Index: standing_season_id_order, read from its start; then player_pkey a row, by a
 -- scalar subquery: where the planner does not know how many rows it gets, it would join by reading
 -- every player.
 SELECT

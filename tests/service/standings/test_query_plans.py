@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PLAYERS = 20_000
 BIG_TABLES = {"player", "game_session", "standing"}
-ORDER = "standing_season_id_sort_score_player_id"
+ORDER = "standing_season_id_order"
 
 # What the planner knows: nothing, that everything is empty, the truth, or a truth that tempts it,
 # because almost everybody ties in one of two seasons and one player has half of all sessions.

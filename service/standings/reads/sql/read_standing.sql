@@ -5,7 +5,7 @@
 -- The rank is counted exactly among the first $3 standings; further down counting would cost too
 -- much for a read, and the rank is the one that the last re-rank stored.
 --
--- Index: standing_pkey; rank_block_pkey; standing_season_id_sort_score_player_id from its start for the count.
+-- Index: standing_pkey; rank_block_pkey; standing_season_id_order from its start for the count.
 SELECT
     player.username,
     standing.score,

@@ -2,7 +2,7 @@
 --
 -- $1 season, $2 player, $3 radius. No row for a player without a standing.
 --
--- Index: standing_season_id_sort_score_player_id, from the player's place in both directions, and
+-- Index: standing_season_id_order, from the player's place in both directions, and
 -- from its start for the count; player_pkey a row, by a scalar subquery, which cannot become a scan.
 WITH self AS (
     SELECT sort_score, player_id FROM standing WHERE season_id = $1 AND player_id = $2

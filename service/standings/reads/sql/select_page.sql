@@ -2,7 +2,7 @@
 --
 -- $1 season, $2 place of the first from 0, $3 how many. No row beyond the last standing.
 --
--- Index: standing_season_id_sort_score_player_id, from its start past $2 entries, and again for the
+-- Index: standing_season_id_order, from its start past $2 entries, and again for the
 -- count, which ends where the run begins; player_pkey a row, by a scalar subquery, which cannot
 -- become a scan.
 WITH listed AS (

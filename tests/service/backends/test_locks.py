@@ -10,7 +10,7 @@ import pytest
 
 from service.backends.database import Database
 from service.settings.settings import Settings
-from service.standings.locks import LeaseLost, WriterBusy, hold_writer_lock
+from service.backends.locks import LeaseLost, WriterBusy, hold_writer_lock
 from tests.support.up_process import clean_environment
 
 LEASE_SECONDS = 0.5
