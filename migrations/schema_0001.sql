@@ -137,11 +137,17 @@ CREATE TABLE standing (
     reached_at timestamptz NOT NULL,
     -- The session that made it; of a sum the last that changed it, null where all were of 0 points.
     session_id bigint,
+    -- The sum itself, while it lies beyond ±(2^53 - 1) and `score` stays at that limit: so it comes
+    -- back as it should, whatever the order of folding. Null everywhere else.
+    exact_total numeric,
     -- A player stands once in a season. Probed by folds, and by reads without Redis.
     PRIMARY KEY (season_id, player_id),
     CONSTRAINT standing_score_exact
         CHECK (score BETWEEN -9007199254740991 AND 9007199254740991),
     -- Two columns for one fact must not come apart.
+    CONSTRAINT standing_exact_total_beyond_score CHECK (
+        abs(exact_total) > 9007199254740991 AND score = sign(exact_total) * 9007199254740991
+    ),
     CONSTRAINT standing_sort_score_is_score CHECK (abs(sort_score) = abs(score)),
     -- Who has no session does not stand.
     CONSTRAINT standing_sessions_positive CHECK (sessions > 0)
@@ -219,12 +225,14 @@ SELECT
     CASE board.direction WHEN 'high' THEN -earned.score ELSE earned.score END AS sort_score,
     earned.sessions,
     earned.reached_at,
-    earned.session_id
+    earned.session_id,
+    CASE WHEN abs(earned.total) > 9007199254740991 THEN earned.total END AS exact_total
 FROM season
 JOIN board ON board.id = season.board_id
 CROSS JOIN LATERAL (
     SELECT
         session.player_id,
+        sum(session.score) AS total,
         least(greatest(sum(session.score), -9007199254740991), 9007199254740991)::bigint AS score,
         count(*) AS sessions,
         max(session.submitted_at) AS reached_at,
@@ -251,6 +259,7 @@ SELECT
     sessions,
     reached_at,
     session_id,
+    exact_total,
     (
         SELECT ranks[array_position(players, (standing.player_id & 255)::smallint)]
         FROM rank_block

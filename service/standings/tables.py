@@ -1,6 +1,15 @@
 """Standings, and how far refreshes have come."""
 
-from piccolo.columns import UUID, Array, BigInt, DoublePrecision, Integer, SmallInt, Timestamptz
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    DoublePrecision,
+    Integer,
+    Numeric,
+    SmallInt,
+    Timestamptz,
+)
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -24,6 +33,9 @@ class Standing(Table):
         null=True,
         default=None,
         help_text="The session that made it; of a sum the last one that changed it.",
+    )
+    exact_total = Numeric(
+        null=True, default=None, help_text="The sum, while it lies beyond the limit of scores."
     )
 
 

@@ -13,6 +13,7 @@ SELECT
     earned.sessions,
     earned.reached_at,
     earned.session_id,
+    earned.exact_total,
     stored.place
 FROM ledger_standing AS earned
 FULL JOIN (
@@ -20,6 +21,19 @@ FULL JOIN (
     FROM standing
     WHERE season_id IN (SELECT id FROM season WHERE closed_at IS NULL)
 ) AS stored USING (season_id, player_id)
-WHERE (earned.score, earned.sort_score, earned.sessions, earned.reached_at, earned.session_id)
-    IS DISTINCT FROM
-    (stored.score, stored.sort_score, stored.sessions, stored.reached_at, stored.session_id)
+WHERE (
+        earned.score,
+        earned.sort_score,
+        earned.sessions,
+        earned.reached_at,
+        earned.session_id,
+        earned.exact_total
+    )
+    IS DISTINCT FROM (
+        stored.score,
+        stored.sort_score,
+        stored.sessions,
+        stored.reached_at,
+        stored.session_id,
+        stored.exact_total
+    )

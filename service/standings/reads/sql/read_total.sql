@@ -7,6 +7,7 @@
 SELECT
     player.username,
     total.score,
+    total.saturated,
     CASE board.direction WHEN 'high' THEN -total.score ELSE total.score END AS sort_score,
     season.players,
     refresh_state.refreshed_at
@@ -19,7 +20,8 @@ CROSS JOIN LATERAL (
         CASE
             WHEN count(*) > 0
             THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
-        END AS score
+        END AS score,
+        coalesce(abs(sum(score)) > 9007199254740991, false) AS saturated
     FROM game_session
     WHERE game_session.player_id = player.id
         AND (board.game_mode IS NULL OR board.game_mode = game_session.game_mode)

@@ -20,7 +20,9 @@
 --
 -- Locks: the claimed outbox rows, then the standings it writes in key order. A new score is computed
 -- from the row as it is once locked, never from an earlier read, so that even two folds at once
--- would lose nothing. Totals stop at ±(2^53 - 1), where doubles stop being exact.
+-- would lose nothing. A score stops at ±(2^53 - 1), where doubles stop being exact; the sum beyond it is
+-- kept in exact_total. Sums of bigint are made wherever no such sum is there, because sums of numeric
+-- take many times as long.
 WITH begin AS MATERIALIZED (
     SELECT
         CASE WHEN outbox_from <= snapshot.xmax THEN outbox_from ELSE 0 END AS transaction_id,
@@ -79,6 +81,7 @@ earned AS (
         session.player_id,
         season.direction,
         count(*) AS sessions,
+        sum(session.score) AS total,
         least(greatest(sum(session.score), -9007199254740991), 9007199254740991)::bigint AS score,
         max(session.submitted_at) AS reached_at,
         max(session.id) FILTER (WHERE session.score <> 0) AS session_id
@@ -91,7 +94,7 @@ earned AS (
 ),
 folded AS (
     INSERT INTO standing AS old
-        (season_id, player_id, score, sort_score, sessions, reached_at, session_id)
+        (season_id, player_id, score, sort_score, sessions, reached_at, session_id, exact_total)
     SELECT
         season_id,
         player_id,
@@ -99,16 +102,53 @@ folded AS (
         CASE direction WHEN 'high' THEN -score ELSE score END,
         sessions,
         reached_at,
-        session_id
+        session_id,
+        CASE WHEN abs(total) > 9007199254740991 THEN total END
     FROM earned
     ORDER BY season_id, player_id
     ON CONFLICT (season_id, player_id) DO UPDATE SET
-        score = least(
-            greatest(old.score + excluded.score, -9007199254740991), 9007199254740991
-        ),
-        sort_score = least(
-            greatest(old.sort_score + excluded.sort_score, -9007199254740991), 9007199254740991
-        ),
+        score = CASE
+            WHEN old.exact_total IS NULL AND excluded.exact_total IS NULL
+            THEN least(greatest(old.score + excluded.score, -9007199254740991), 9007199254740991)
+            ELSE least(
+                greatest(
+                    coalesce(old.exact_total, old.score)
+                    + coalesce(excluded.exact_total, excluded.score),
+                    -9007199254740991
+                ),
+                9007199254740991
+            )::bigint
+        END,
+        sort_score = CASE
+            WHEN old.exact_total IS NULL AND excluded.exact_total IS NULL
+            THEN least(
+                greatest(old.sort_score + excluded.sort_score, -9007199254740991), 9007199254740991
+            )
+            -- Not both are 0, so they tell the direction.
+            ELSE CASE
+                WHEN old.sort_score = -old.score AND excluded.sort_score = -excluded.score THEN -1
+                ELSE 1
+            END * least(
+                greatest(
+                    coalesce(old.exact_total, old.score)
+                    + coalesce(excluded.exact_total, excluded.score),
+                    -9007199254740991
+                ),
+                9007199254740991
+            )::bigint
+        END,
+        exact_total = CASE
+            WHEN old.exact_total IS NULL
+                AND excluded.exact_total IS NULL
+                AND abs(old.score + excluded.score) <= 9007199254740991
+            THEN NULL
+            WHEN abs(
+                coalesce(old.exact_total, old.score)
+                + coalesce(excluded.exact_total, excluded.score)
+            ) > 9007199254740991
+            THEN coalesce(old.exact_total, old.score)
+                + coalesce(excluded.exact_total, excluded.score)
+        END,
         sessions = old.sessions + excluded.sessions,
         reached_at = greatest(old.reached_at, excluded.reached_at),
         session_id = greatest(old.session_id, excluded.session_id)
