@@ -277,6 +277,16 @@ CREATE TABLE api_key (
     revoked_at timestamptz
 );
 
+-- The seasons that folds change, and whose standings the ledger therefore makes at every moment.
+CREATE VIEW counting_season AS
+SELECT season.id, season.board_id, season.rule_id
+FROM season
+JOIN board ON board.id = season.board_id
+WHERE season.closed_at IS NULL
+    AND season.sealed_at IS NULL
+    AND season.fill_from_player IS NULL
+    AND board.archived_at IS NULL;
+
 -- Which sessions count in which season: in its time, of its mode and within its bounds. The same rule as
 -- in fold_sessions.sql, whatever is folded yet.
 CREATE VIEW counted_session AS
@@ -296,8 +306,8 @@ JOIN game_session AS session
     AND (rule.min_score IS NULL OR rule.min_score <= session.score)
     AND (rule.max_score IS NULL OR rule.max_score >= session.score);
 
--- Every session counts exactly once, as a query: at every moment the standings of the seasons that
--- folds change are these rows. A session counts here once it has left the outbox.
+-- Every session counts exactly once, as a query: at every moment the standings of counting_season are
+-- these rows. A session counts here once it has left the outbox.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
 -- it can hash the players. A condition on player_id reaches game_session_pkey.
@@ -312,9 +322,8 @@ SELECT
     made.reached_at,
     made.session_id,
     made.exact_total
-FROM season
+FROM counting_season AS season
 JOIN rule ON rule.id = season.rule_id
-JOIN board ON board.id = season.board_id
 CROSS JOIN LATERAL (
     SELECT
         counted.player_id,
@@ -370,8 +379,7 @@ CROSS JOIN LATERAL (
             )
         ORDER BY counted.player_id, counted.submitted_at DESC, counted.id DESC
     )
-) AS made
-WHERE season.sealed_at IS NULL AND season.fill_from_player IS NULL AND board.archived_at IS NULL;
+) AS made;
 
 -- For reports: every standing with the rank that the last re-rank stored, null before its first.
 CREATE VIEW ranked_standing AS

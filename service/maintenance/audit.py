@@ -47,7 +47,15 @@ PACK_SOME_STANDINGS: Final = load_sql("maintenance", "pack_some_standings")
 PACK_NAMES: Final = load_sql("maintenance", "pack_names")
 LIST_PLAYERS_WITHOUT_STANDING: Final = load_sql("maintenance", "list_players_without_standing")
 
-_COMPARED: Final = ("score", "sessions", "sort_score", "reached_at", "session_id")
+_COMPARED: Final = (
+    "score",
+    "sessions",
+    "sort_score",
+    "tie_key",
+    "reached_at",
+    "session_id",
+    "exact_total",
+)
 
 # One batch keeps Redis busy for some ten milliseconds.
 _PLAYERS_PER_BATCH: Final = 10_000
@@ -75,8 +83,7 @@ async def audit(settings: Settings) -> bool:
 async def _audit_ledger(connection: Connection, report: Report) -> int:
     """Compare what PostgreSQL holds with itself; return how many differences there are.
 
-    The connection is inside a snapshot. Totals that ever went past ±(2^53 - 1) may differ: a fold
-    is clamped there at every step, and this sum at its end.
+    The connection is inside a snapshot.
     """
     await connection.execute(BULK_PLANS)
     return (

@@ -8,13 +8,17 @@ import msgspec
 from service.http.examples import NOW
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One line of the leaderboard: competition rank, so players that tie share one."""
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the leaderboard: competition rank, so players that tie share one.
+
+    `saturated` says that the exact sum lies beyond ±(2^53 - 1), at which `total_score` stops.
+    """
 
     user_id: int
     username: str
     total_score: int
     rank: int
+    saturated: bool = False
 
     @classmethod
     def example(cls) -> "Entry":
@@ -47,6 +51,7 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     """One player's rank; null for a player who has not played yet.
 
     `percentile` is the share of players, in percent, whom this player is level with or ahead of.
+    `saturated` is that of `Entry`.
     """
 
     user_id: int
@@ -56,6 +61,7 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     players: int
     percentile: float | None
     as_of: datetime
+    saturated: bool = False
     stale: bool = False
 
     @classmethod

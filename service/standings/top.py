@@ -27,6 +27,7 @@ async def select_top(
             username=row["username"],
             total_score=row["score"],
             rank=row["rank"],
+            saturated=row["saturated"],
         )
         for row in rows
     ]

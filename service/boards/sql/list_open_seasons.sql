@@ -1,6 +1,6 @@
--- The open seasons, and the number and token of the refresh that the index of each must have reached.
+-- The seasons that have an index, and the number and token of the refresh that the index of each must have reached.
 SELECT season.id AS season_id, season.players, season.last_refresh, season.refresh_token, refresh_state.*
 FROM season
 CROSS JOIN refresh_state
-WHERE season.closed_at IS NULL
+WHERE season.closed_at IS NULL AND season.fill_from_player IS NULL
 ORDER BY season.id

@@ -10,16 +10,33 @@ SELECT
     player_id,
     earned.score,
     earned.sort_score,
+    earned.tie_key,
     earned.sessions,
     earned.reached_at,
     earned.session_id,
+    earned.exact_total,
     stored.place
 FROM ledger_standing AS earned
 FULL JOIN (
     SELECT ctid AS place, *
     FROM standing
-    WHERE season_id IN (SELECT id FROM season WHERE closed_at IS NULL)
+    WHERE season_id IN (SELECT id FROM counting_season)
 ) AS stored USING (season_id, player_id)
-WHERE (earned.score, earned.sort_score, earned.sessions, earned.reached_at, earned.session_id)
-    IS DISTINCT FROM
-    (stored.score, stored.sort_score, stored.sessions, stored.reached_at, stored.session_id)
+WHERE (
+        earned.score,
+        earned.sort_score,
+        earned.tie_key,
+        earned.sessions,
+        earned.reached_at,
+        earned.session_id,
+        earned.exact_total
+    )
+    IS DISTINCT FROM (
+        stored.score,
+        stored.sort_score,
+        stored.tie_key,
+        stored.sessions,
+        stored.reached_at,
+        stored.session_id,
+        stored.exact_total
+    )

@@ -1,6 +1,6 @@
 """Reads the index; ranks are read in batches, for all requests that wait at the same time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database
+from service.backends.database import Database, load_sql
 from service.backends.redis import (
     NAMES_PER_BUCKET,
     SeasonKeys,
@@ -21,13 +21,17 @@ from service.backends.redis import (
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Tracer
 from service.boards.service import OpenSeason, SeasonFinder
-from service.errors import ServiceError
+from service.errors import DatabaseUnavailable, ServiceError
 from service.players.service import find_usernames
 from service.standings.index.validity import OffsetValidator
 from service.standings.index.writer import Index
 
+FIND_EXACT_TOTALS: Final = load_sql("standings/index", "find_exact_totals")
+
 _RANKS_PER_BATCH: Final = 256
 _WAITING_LIMIT: Final = 10_000
+
+_SCORE_LIMIT: Final = 2**53 - 1
 
 
 class IndexedRank(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +42,7 @@ class IndexedRank(msgspec.Struct, frozen=True, gc=False):
     rank: int
     players: int
     as_of: datetime
+    saturated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,13 @@ class Neighbourhood:
     """Consecutive players of the index with their scores, best first.
 
     `better` is how many players have a better score than the first one, and `position` is the first
-    one's position, from 0.
+    one's position, from 0. `saturated` are those whose exact total lies beyond the limit of scores.
     """
 
     user_ids: Sequence[int]
     usernames: Sequence[str]
     sort_scores: Sequence[int]
+    saturated: Collection[int]
     better: int
     position: int
     players: int
@@ -141,11 +147,13 @@ class IndexReader:
         stored, players, better, position, listed, names = answer
         offset = await self._validator.check(stored, players)
         user_ids = [decode_member(member) for member in listed[::2]]
+        sort_scores = [int(float(score)) for score in listed[1::2]]
         usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
         return Neighbourhood(
             user_ids=user_ids,
             usernames=[usernames[user_id] for user_id in user_ids],
-            sort_scores=[int(float(score)) for score in listed[1::2]],
+            sort_scores=sort_scores,
+            saturated=await self._find_saturated(season, user_ids, sort_scores),
             better=better,
             position=position,
             players=players,
@@ -161,7 +169,8 @@ class IndexReader:
                 args=[b"".join(map(encode_member, user_ids)), NAMES_PER_BUCKET],
             )
         offset = await self._validator.check(stored, players)
-        scores, betters, names = answers[::3], answers[1::3], answers[2::3]
+        scores = [None if score is None else int(float(score)) for score in answers[::3]]
+        betters, names = answers[1::3], answers[2::3]
         usernames = await self._complete_names(
             season,
             {
@@ -170,18 +179,41 @@ class IndexReader:
                 if score is not None
             },
         )
+        saturated = await self._find_saturated(season, user_ids, scores)
         return [
             None
             if score is None
             else IndexedRank(
                 username=usernames[user_id],
-                sort_score=int(float(score)),
+                sort_score=score,
                 rank=better + 1,
                 players=players,
                 as_of=offset.as_of,
+                saturated=user_id in saturated,
             )
             for user_id, score, better in zip(user_ids, scores, betters, strict=True)
         ]
+
+    async def _find_saturated(
+        self, season: OpenSeason, user_ids: Sequence[int], sort_scores: Sequence[int | None]
+    ) -> Collection[int]:
+        """Return those of these players whose exact total lies beyond the limit of scores.
+
+        The index holds totals that stop there, as ranks go by them; only PostgreSQL knows which one
+        is exact. While that is away, none is taken to be.
+        """
+        at_limit = {
+            user_id
+            for user_id, score in zip(user_ids, sort_scores, strict=True)
+            if score == _SCORE_LIMIT or score == -_SCORE_LIMIT
+        }
+        if not at_limit:
+            return ()
+        try:
+            exact = await self._database.fetch(FIND_EXACT_TOTALS, season.season_id, list(at_limit))
+        except DatabaseUnavailable:
+            return at_limit
+        return at_limit - {row["player_id"] for row in exact}
 
     async def _complete_names(
         self, season: OpenSeason, names: dict[int, bytes | None]

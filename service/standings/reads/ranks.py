@@ -1,7 +1,7 @@
 """A player's rank and neighbours: from the index or, without it, from PostgreSQL."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -83,7 +83,12 @@ class RankReader:
                 return _list_alone(await self._place_total(user_id))
         return Around(
             leaderboard=_rank_run(
-                near.user_ids, near.usernames, near.sort_scores, near.better, near.position
+                near.user_ids,
+                near.usernames,
+                near.sort_scores,
+                near.saturated,
+                near.better,
+                near.position,
             ),
             players=near.players,
             as_of=near.as_of,
@@ -102,7 +107,12 @@ class RankReader:
                 return await self._read_stale_page(position, limit)
         return Around(
             leaderboard=_rank_run(
-                page.user_ids, page.usernames, page.sort_scores, page.better, position
+                page.user_ids,
+                page.usernames,
+                page.sort_scores,
+                page.saturated,
+                page.better,
+                position,
             ),
             players=page.players,
             as_of=page.as_of,
@@ -126,6 +136,7 @@ class RankReader:
             players=row["players"],
             percentile=compute_percentile(row["rank"], row["players"]),
             as_of=row["refreshed_at"],
+            saturated=row["saturated"],
             stale=True,
         )
 
@@ -144,6 +155,7 @@ class RankReader:
                 [row["player_id"] for row in rows],
                 [row["username"] for row in rows],
                 [row["sort_score"] for row in rows],
+                {row["player_id"] for row in rows if row["saturated"]},
                 first["better_than_first"],
                 first["position_of_first"],
             ),
@@ -163,6 +175,7 @@ class RankReader:
                     [row["player_id"] for row in rows],
                     [row["username"] for row in rows],
                     [row["sort_score"] for row in rows],
+                    {row["player_id"] for row in rows if row["saturated"]},
                     facts[0]["better_than_first"] if facts else 0,
                     position,
                 ),
@@ -238,6 +251,7 @@ def _make_total(
         players=players,
         percentile=None if rank is None else compute_percentile(rank, players),
         as_of=as_of or datetime.now(UTC),
+        saturated=row["saturated"],
         stale=stale,
     )
 
@@ -251,6 +265,7 @@ def _make_rank(user_id: int, indexed: IndexedRank) -> Rank:
         players=indexed.players,
         percentile=compute_percentile(indexed.rank, indexed.players),
         as_of=indexed.as_of,
+        saturated=indexed.saturated,
     )
 
 
@@ -269,6 +284,7 @@ def _rank_run(
     user_ids: Sequence[int],
     usernames: Sequence[str],
     sort_scores: Sequence[int],
+    saturated: Collection[int],
     better: int,
     position: int,
 ) -> list[Entry]:
@@ -285,7 +301,13 @@ def _rank_run(
         if line and sort_score != sort_scores[line - 1]:
             rank = position + line + 1
         entries.append(
-            Entry(user_id=user_id, username=username, total_score=-sort_score, rank=rank)
+            Entry(
+                user_id=user_id,
+                username=username,
+                total_score=-sort_score,
+                rank=rank,
+                saturated=user_id in saturated,
+            )
         )
     return entries
 
@@ -299,6 +321,7 @@ def _list_alone(rank: Rank) -> Around:
                 username=rank.username,
                 total_score=rank.total_score,
                 rank=rank.rank,
+                saturated=rank.saturated,
             )
         )
     return Around(leaderboard=entries, players=rank.players, as_of=rank.as_of, stale=rank.stale)

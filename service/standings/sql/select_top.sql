@@ -10,9 +10,10 @@ SELECT
     best.player_id,
     (SELECT player.username FROM player WHERE player.id = best.player_id) AS username,
     best.score,
+    best.exact_total IS NOT NULL AS saturated,
     rank() OVER (ORDER BY best.sort_score) AS rank
 FROM (
-    SELECT player_id, score, sort_score
+    SELECT player_id, score, sort_score, exact_total
     FROM standing
     WHERE season_id = $1
     ORDER BY sort_score, player_id

@@ -18,7 +18,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
 from tests.support.databases import THROW_AWAY
-from tests.support.factories import make_players_with_scores
+from tests.support.factories import make_players_with_scores, record_scores
 from tests.support.index_checks import assert_index_follows
 from tests.support.outages import FEW_SECONDS, Stack, hanging, stopped
 from tests.support.serving import connect_client, run_app
@@ -135,6 +135,18 @@ async def test_postgres_stopped(stack: Stack) -> None:
     await wait_until(submit_again)
     await stack.refresh()
     await stack.wait_until_fresh(scores | {third: 110})
+
+
+async def test_total_at_the_limit_counts_as_saturated_while_postgres_cannot_tell(
+    stack: Stack,
+) -> None:
+    exact = stack.user_ids[0]
+    await record_scores(stack.database, (exact, 2**53 - 1 - 30))
+    await stack.refresh()
+    assert "saturated" not in await stack.read(f"rank/{exact}")
+    with stopped(stack.postgres):
+        assert (await stack.read(f"rank/{exact}"))["saturated"] is True
+        assert "saturated" not in await stack.read(f"rank/{stack.user_ids[1]}")
 
 
 async def test_both_stopped(stack: Stack) -> None:

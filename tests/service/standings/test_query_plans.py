@@ -98,6 +98,15 @@ CASES = [
         (1, 9_999, 20_000),
         {"standing_pkey", ORDER, "player_pkey"},
     ),
+    *(
+        Case(
+            "standings/index",
+            "find_exact_totals",
+            (1, list(range(1, size + 1))),
+            {"standing_pkey"},
+        )
+        for size in (1, 256)
+    ),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey"}),
     Case("standings/reads", "count_better", (1, -4_990), {ORDER}),
     *(

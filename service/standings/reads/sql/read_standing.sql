@@ -9,6 +9,7 @@
 SELECT
     player.username,
     standing.score,
+    standing.exact_total IS NOT NULL AS saturated,
     CASE WHEN better.counted <= $3 OR standing.rank IS NULL
         THEN better.counted + 1
         ELSE standing.rank

@@ -9,7 +9,7 @@ WITH self AS (
 ),
 listed AS (
     (
-        SELECT standing.player_id, standing.score, standing.sort_score
+        SELECT standing.player_id, standing.sort_score, standing.exact_total
         FROM self
         JOIN standing
             ON standing.season_id = $1
@@ -19,7 +19,7 @@ listed AS (
     )
     UNION ALL
     (
-        SELECT standing.player_id, standing.score, standing.sort_score
+        SELECT standing.player_id, standing.sort_score, standing.exact_total
         FROM self
         JOIN standing
             ON standing.season_id = $1
@@ -31,8 +31,8 @@ listed AS (
 SELECT
     listed.player_id,
     (SELECT player.username FROM player WHERE player.id = listed.player_id) AS username,
-    listed.score,
     listed.sort_score,
+    listed.exact_total IS NOT NULL AS saturated,
     (
         SELECT count(*) FROM standing
         WHERE season_id = $1 AND sort_score < (SELECT min(sort_score) FROM listed)

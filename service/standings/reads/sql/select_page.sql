@@ -6,7 +6,7 @@
 -- count, which ends where the run begins; player_pkey a row, by a scalar subquery, which cannot
 -- become a scan.
 WITH listed AS (
-    SELECT player_id, score, sort_score
+    SELECT player_id, sort_score, exact_total
     FROM standing
     WHERE season_id = $1
     ORDER BY sort_score, player_id
@@ -17,6 +17,7 @@ SELECT
     listed.player_id,
     (SELECT player.username FROM player WHERE player.id = listed.player_id) AS username,
     listed.sort_score,
+    listed.exact_total IS NOT NULL AS saturated,
     (
         SELECT count(*) FROM standing
         WHERE season_id = $1 AND sort_score < (SELECT min(sort_score) FROM listed)

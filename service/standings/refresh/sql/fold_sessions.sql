@@ -22,7 +22,9 @@
 --
 -- Locks: the claimed outbox rows, then the standings it writes in key order. A new score is computed
 -- from the row as it is once locked, never from an earlier read, so that even two folds at once
--- would lose nothing. Totals stop at ±(2^53 - 1), where doubles stop being exact.
+-- would lose nothing. A score stops at ±(2^53 - 1), where doubles stop being exact; the sum beyond it is
+-- kept in exact_total. Sums of bigint are made wherever no such sum is there, because sums of numeric
+-- take many times as long.
 WITH begin AS MATERIALIZED (
     SELECT
         CASE WHEN outbox_from <= snapshot.xmax THEN outbox_from ELSE 0 END AS transaction_id,
