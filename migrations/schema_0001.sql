@@ -82,10 +82,8 @@ CREATE TABLE season (
     closed_at timestamptz,
     -- Counts how often the result was corrected after its close.
     revision integer NOT NULL DEFAULT 1,
-    -- Sessions up to this id were in the ledger before the season was made; they are counted apart, in
-    -- the order of their players. Folds count those after it. Null: folds count all.
-    fill_to_session bigint,
-    -- The player with whom that goes on; null once all are counted. Until then nobody may read it.
+    -- While sessions that are in the ledger already are being counted, in the order of their players:
+    -- the player with whom that goes on. Folds count for the players before. Nobody may read it yet.
     fill_from_player bigint,
     -- How many stand in it, counted by the folds; counting them for each answer would be a scan.
     players bigint NOT NULL DEFAULT 0,
@@ -101,6 +99,11 @@ CREATE TABLE season (
 );
 -- Those that folds and the timer look at, however many were closed.
 CREATE INDEX season_open ON season (id) WHERE closed_at IS NULL;
+
+-- Seasons that were replaced by a recount, with standings and an index still to be deleted.
+CREATE TABLE dropped_season (
+    season_id bigint PRIMARY KEY
+);
 
 -- The newest end of a season that is being closed or was: no session may be dated before it any more.
 CREATE TABLE ledger_clock (
@@ -259,6 +262,9 @@ CREATE TABLE refresh_state (
     rerank_number bigint NOT NULL DEFAULT 0,
     -- The outbox has nothing left of transactions before this one.
     outbox_from bigint NOT NULL DEFAULT 0,
+    -- Up to here every board has its seasons; null: for ever. No fold takes a session of later, which
+    -- would not be counted.
+    seasons_until timestamptz,
     -- Statements join this table without a condition.
     CONSTRAINT refresh_state_single_row CHECK (id = 1)
 );
@@ -306,8 +312,8 @@ JOIN game_session AS session
     AND (rule.min_score IS NULL OR rule.min_score <= session.score)
     AND (rule.max_score IS NULL OR rule.max_score >= session.score);
 
--- Every session counts exactly once, as a query: at every moment the standings of counting_season are
--- these rows. A session counts here once it has left the outbox.
+-- Every session counts exactly once, as a query: what the ledger says of each season. At every moment the
+-- standings of counting_season are these rows. A session counts here once it has left the outbox.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
 -- it can hash the players. A condition on player_id reaches game_session_pkey.
@@ -322,7 +328,7 @@ SELECT
     made.reached_at,
     made.session_id,
     made.exact_total
-FROM counting_season AS season
+FROM season
 JOIN rule ON rule.id = season.rule_id
 CROSS JOIN LATERAL (
     SELECT

@@ -20,7 +20,7 @@ from service.backends.redis import (
     connect_redis,
     translate_redis_errors,
 )
-from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable
 from service.settings.settings import Settings

@@ -22,7 +22,8 @@ from service.backends.database import Database
 from service.backends.redis import connect_redis
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
-from service.boards.service import SeasonFinder
+from service.boards.finder import SeasonFinder
+from service.boards.routes import boards_router
 from service.http.auth import Authorizer, RouteAccess
 from service.http.errors import EXCEPTION_HANDLERS, refuse_unknown_schema
 from service.http.requests import StrictRequest, check_parameters
@@ -100,7 +101,13 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[sessions_router, standings_router, players_router, ops_router],
+        route_handlers=[
+            sessions_router,
+            standings_router,
+            players_router,
+            boards_router,
+            ops_router,
+        ],
         dependencies={
             "authorizer": _provide(authorizer),
             "closing": _provide(closing),

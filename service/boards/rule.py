@@ -118,46 +118,43 @@ class Rule:
         """Whether equal scores stand one after the other."""
         return self.ties is Ties.FIRST
 
+    def counts_like(self, other: "Rule") -> bool:
+        """Whether the same sessions make the same standings by both."""
+        return self.columns[:6] == other.columns[:6]
+
     def sort(self, score: int) -> int:
         """Return the score as it is sorted, where less is better; and the score of that again."""
         return -score if self.direction is Direction.HIGH else score
 
 
-def count_matching(rules: Iterable[Rule], candidate: Rule) -> int:
-    """Return on how many boards a session can count at most that the candidate counts too.
+def count_matching(boards: Iterable[Iterable[Rule]], candidate: Rule) -> int:
+    """Return on how many boards one session can count at most that the candidate counts too.
 
-    A session has one mode and one score. Where only some bounds overlap, no session counts on all.
+    Each of the others has one rule, or several while one gives way to the next. A session has one
+    mode and one score: where only some bounds overlap, none counts on all of them.
     """
-    others = [
-        rule
-        for rule in rules
-        if rule.game_mode is None
-        or candidate.game_mode is None
-        or rule.game_mode == candidate.game_mode
-    ]
-    modes = {rule.game_mode for rule in others} if candidate.game_mode is None else set()
-    modes.add(candidate.game_mode)
-    return max(
-        _count_overlapping(
-            [rule for rule in others if rule.game_mode is None or rule.game_mode == mode],
-            candidate,
-        )
-        for mode in modes
-    )
+    others = [[rule for rule in board if _shares_mode(rule, candidate)] for board in boards]
+    modes = {rule.game_mode for board in others for rule in board if rule.game_mode is not None}
+    if candidate.game_mode is not None:
+        modes = {candidate.game_mode}
+    return max(_count_at_once(others, candidate, mode) for mode in (*modes, candidate.game_mode))
 
 
-def _count_overlapping(rules: list[Rule], candidate: Rule) -> int:
-    """Return how many rules count one and the same score, at most, with the candidate among them."""
+def _shares_mode(rule: Rule, other: Rule) -> bool:
+    return None in (rule.game_mode, other.game_mode) or rule.game_mode == other.game_mode
+
+
+def _count_at_once(boards: list[list[Rule]], candidate: Rule, mode: str | None) -> int:
+    """Return how many boards count one and the same score of a mode, the candidate among them."""
     low, high = _read_bounds(candidate)
-    begins = [low] + [max(low, _read_bounds(rule)[0]) for rule in rules]
+    bounds = [
+        [_read_bounds(rule) for rule in board if rule.game_mode in (None, mode)] for board in boards
+    ]
+    # As many as anywhere count at a score where one of them begins.
+    begins = {low, *(least for board in bounds for least, _ in board if low <= least <= high)}
     return 1 + max(
-        sum(
-            1
-            for least, most in map(_read_bounds, rules)
-            if least <= score <= most
-        )
+        sum(any(least <= score <= most for least, most in board) for board in bounds)
         for score in begins
-        if score <= high
     )
 
 

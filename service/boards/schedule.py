@@ -1,7 +1,7 @@
 """When seasons end: five fields of cron in the time of an IANA zone.
 
-A time of day that a clock skips when it is put forward counts at the first instant after the gap; one
-that it shows twice counts the first time only.
+A time of day that a clock skips when it is put forward counts at the first instant after the gap;
+one that it shows twice counts the first time only.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """What the endpoints of boards and seasons take and answer."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -123,7 +123,7 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             moment = datetime.fromisoformat(self.count_from)
         except ValueError:
-            moment = EVER
+            moment = datetime.min  # noqa: DTZ901 - refused like any other without a zone
         if moment.tzinfo is None:
             raise InvalidRequest(
                 "The body is not valid.",
@@ -150,7 +150,7 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-EVER: Final = datetime.min
+EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,20 +164,18 @@ class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operator: Operator | msgspec.UnsetType = msgspec.UNSET
     direction: Direction | msgspec.UnsetType = msgspec.UNSET
     ties: Ties | msgspec.UnsetType = msgspec.UNSET
-    game_mode: GameMode | None | msgspec.UnsetType = msgspec.UNSET
-    min_score: Bound | None | msgspec.UnsetType = msgspec.UNSET
-    max_score: Bound | None | msgspec.UnsetType = msgspec.UNSET
+    game_mode: GameMode | msgspec.UnsetType | None = msgspec.UNSET
+    min_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
+    max_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
     format: Format | msgspec.UnsetType = msgspec.UNSET
-    schedule: CronSchedule | None | msgspec.UnsetType = msgspec.UNSET
+    schedule: CronSchedule | msgspec.UnsetType | None = msgspec.UNSET
     apply: Literal["recount"] | msgspec.UnsetType = msgspec.UNSET
 
     def change(self, rule: Rule) -> Rule:
         """Return the rule with these changes; raises `InvalidRequest`."""
         before = describe_rule(rule)
         given = {
-            name: value
-            for name in before
-            if (value := getattr(self, name)) is not msgspec.UNSET
+            name: value for name in before if (value := getattr(self, name)) is not msgspec.UNSET
         }
         return make_rule(**before | given)
 
@@ -273,12 +271,11 @@ class SeasonList(msgspec.Struct, frozen=True):
 
     seasons: list[SeasonAnswer]
     next: str | None
-    prev: str | None
 
     @classmethod
     def example(cls) -> "SeasonList":
         """Return what the documentation shows."""
-        return cls([SeasonAnswer.example()], None, None)
+        return cls([SeasonAnswer.example()], None)
 
 
 class BoardAnswer(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -319,9 +316,8 @@ class BoardList(msgspec.Struct, frozen=True):
 
     boards: list[BoardAnswer]
     next: str | None
-    prev: str | None
 
     @classmethod
     def example(cls) -> "BoardList":
         """Return what the documentation shows."""
-        return cls([BoardAnswer.example()], None, None)
+        return cls([BoardAnswer.example()], None)

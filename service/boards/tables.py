@@ -58,10 +58,15 @@ class Season(Table):
     sealed_at = Timestamptz(null=True, default=None, help_text="From when on no fold changes it.")
     closed_at = Timestamptz(null=True, default=None)
     revision = Integer(default=1, help_text="Counts corrections of its result.")
-    fill_to_session = BigInt(null=True, default=None, help_text="Folds count sessions after it.")
     fill_from_player = BigInt(null=True, default=None, help_text="Null once it is filled.")
     players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")
     last_refresh = BigInt(default=0, help_text="Number of the last refresh that changed it.")
     refresh_token = BigInt(default=0, help_text="What that refresh drew, to be told from others.")
 
     season_board_number = Unique(["board_id", "number"])
+
+
+class DroppedSeason(Table):
+    """A season that was replaced, with standings and an index still to be deleted."""
+
+    season_id = BigInt(primary_key=True, default=None)

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from service.backends.database import Connection, load_sql
+from service.backends.locks import hold_writer_lock
 from service.backends.redis import (
     SeasonKeys,
     decode_member,
@@ -21,7 +22,7 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
-from service.boards.service import LIST_OPEN_SEASONS
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -33,7 +34,6 @@ from service.maintenance.connections import (
 from service.maintenance.progress import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
-from service.backends.locks import hold_writer_lock
 from service.standings.schemas import Top
 from service.standings.top import select_top
 

@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from service.backends.database import Database, load_sql
-from service.boards.service import LIST_OPEN_SEASONS
+from service.backends.locks import hold_rerank_lock, hold_writer_lock
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -28,7 +29,6 @@ from service.maintenance.connections import (
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
-from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.refresh import NUMBER_REFRESH
 from service.standings.refresh.rerank import rerank
 

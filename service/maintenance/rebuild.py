@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from service.backends.database import Connection, Database, load_sql
+from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -16,7 +17,6 @@ from service.maintenance.connections import (
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
-from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.rerank import record_rerank, store_ranks
 
 FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")

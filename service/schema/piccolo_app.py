@@ -4,7 +4,7 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from service.boards.tables import Board, Rule, Season
+from service.boards.tables import Board, DroppedSeason, Rule, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
 from service.sessions.tables import GameSession, LedgerClock, Outbox
@@ -18,6 +18,7 @@ APP_CONFIG = AppConfig(
         Rule,
         Board,
         Season,
+        DroppedSeason,
         LedgerClock,
         GameSession,
         Outbox,

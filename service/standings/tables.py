@@ -1,6 +1,15 @@
 """Standings, and how far refreshes have come."""
 
-from piccolo.columns import UUID, Array, BigInt, DoublePrecision, Integer, Numeric, SmallInt, Timestamptz
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    DoublePrecision,
+    Integer,
+    Numeric,
+    SmallInt,
+    Timestamptz,
+)
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -53,3 +62,4 @@ class RefreshState(Table):
     rerank_rows = BigInt(null=True, default=None)
     rerank_number = BigInt(default=0, help_text="Number of the refresh the stored ranks show.")
     outbox_from = BigInt(default=0, help_text="Transaction from which the next fold claims.")
+    seasons_until = Timestamptz(null=True, default=None, help_text="Until when there are seasons.")

@@ -6,7 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from service.backends.redis import WORKER_PROCESSES_KEY
-from service.boards.service import SeasonFinder
+from service.boards.finder import SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.status.heartbeats import read_heartbeats
 from service.status.schemas import Readiness, WorkerHeartbeat

@@ -28,7 +28,7 @@ from service.backends.redis import (
     SeasonKeys,
     translate_redis_errors,
 )
-from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import httpx
 
 from service.backends.redis import SeasonKeys
-from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
+from service.boards.finder import FIND_OPEN_SEASON, GLOBAL_BOARD
 from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.stack import Stack
 from tests.benchmarks.traffic import RANK_PATH

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.redis import SeasonKeys, decode_member
-from service.boards.service import LIST_OPEN_SEASONS
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.standings.index.offset import Offset
 from service.standings.schemas import Top
 from service.standings.top import select_top

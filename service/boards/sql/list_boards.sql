@@ -1,7 +1,7 @@
 -- Boards with their rules, by slug, each with the season that is current.
 --
--- $1 only the one of this slug, where it is not null; $2 those after this slug; $3 how many. Times
--- before or after all others are null.
+-- $1 only the one of this slug, where it is not null; $2 those after this slug; $3 how many. For an
+-- archived board time stands still. A beginning before all sessions is null.
 --
 -- Index: board_slug_key; for each board season_board_number from its newest season on.
 SELECT
@@ -12,6 +12,7 @@ SELECT
     board.created_at,
     board.archived_at,
     rule.*,
+    board.rule_id,
     current.*
 FROM board
 JOIN rule ON rule.id = board.rule_id
@@ -25,9 +26,12 @@ CROSS JOIN LATERAL (
         season.players,
         season.revision,
         season.fill_from_player IS NOT NULL AS is_filling,
-        season.ends_at <= ledger_now() AS is_over
+        season.rule_id AS season_rule_id,
+        season.ends_at <= coalesce(board.archived_at, ledger_now()) AS is_over
     FROM season
-    WHERE season.board_id = board.id AND season.number > 0 AND season.starts_at <= ledger_now()
+    WHERE season.board_id = board.id
+        AND season.number > 0
+        AND season.starts_at <= coalesce(board.archived_at, ledger_now())
     ORDER BY season.number DESC
     LIMIT 1
 ) AS current

@@ -4,18 +4,19 @@
 --
 -- Index: season_board_number backwards.
 SELECT
-    id AS season_id,
+    season.id AS season_id,
     number,
     nullif(starts_at, '-infinity') AS starts_at,
     ends_at,
     closed_at,
     players,
     revision,
-    ends_at <= ledger_now() AS is_over
+    ends_at <= coalesce(archived_at, ledger_now()) AS is_over
 FROM season
+JOIN board ON board.id = board_id
 WHERE board_id = $1
     AND number > 0
-    AND starts_at <= ledger_now()
+    AND starts_at <= coalesce(archived_at, ledger_now())
     AND ($2::integer IS NULL OR number = $2)
     AND number < $3
 ORDER BY number DESC

@@ -20,7 +20,9 @@ SELECT
     stored.session_id AS stored_session_id,
     stored.exact_total AS stored_exact_total,
     count(*) OVER () AS differences
-FROM ledger_standing AS earned
+FROM (
+    SELECT * FROM ledger_standing WHERE season_id IN (SELECT id FROM counting_season)
+) AS earned
 FULL JOIN (
     SELECT * FROM standing WHERE season_id IN (SELECT id FROM counting_season)
 ) AS stored USING (season_id, player_id)

@@ -16,7 +16,9 @@ SELECT
     earned.session_id,
     earned.exact_total,
     stored.place
-FROM ledger_standing AS earned
+FROM (
+    SELECT * FROM ledger_standing WHERE season_id IN (SELECT id FROM counting_season)
+) AS earned
 FULL JOIN (
     SELECT ctid AS place, *
     FROM standing

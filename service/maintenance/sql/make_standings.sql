@@ -8,7 +8,7 @@ WITH made AS (
         (season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total)
     SELECT season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total
     FROM ledger_standing
-    WHERE player_id BETWEEN $1 AND $2
+    WHERE player_id BETWEEN $1 AND $2 AND season_id IN (SELECT id FROM counting_season)
     ORDER BY season_id, player_id
     RETURNING season_id
 )

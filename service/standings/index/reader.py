@@ -20,7 +20,7 @@ from service.backends.redis import (
 )
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Tracer
-from service.boards.service import OpenSeason, SeasonFinder
+from service.boards.finder import OpenSeason, SeasonFinder
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.service import find_usernames
 from service.standings.index.validity import OffsetValidator

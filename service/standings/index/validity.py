@@ -2,7 +2,7 @@
 
 from service.backends.database import Database
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.service import LIST_OPEN_SEASONS, OpenSeason, SeasonFinder
+from service.boards.finder import LIST_OPEN_SEASONS, OpenSeason, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.standings.index.offset import Offset
 

@@ -20,7 +20,7 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
-from service.boards.service import LIST_OPEN_SEASONS
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.standings.index.offset import Offset
 from service.standings.index.streaming import stream_rows

@@ -10,7 +10,7 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
-from service.boards.service import OpenSeason, SeasonFinder, read_open_season
+from service.boards.finder import OpenSeason, SeasonFinder, read_open_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.errors import StandingsUnavailable

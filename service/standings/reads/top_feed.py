@@ -23,7 +23,7 @@ from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
-from service.boards.service import LIST_OPEN_SEASONS, SeasonFinder, read_open_season
+from service.boards.finder import LIST_OPEN_SEASONS, SeasonFinder, read_open_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable

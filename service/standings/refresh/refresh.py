@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 
 from service.backends.database import Connection, Database, load_sql
+from service.backends.locks import Lease, hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
@@ -21,7 +22,6 @@ from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
-from service.backends.locks import Lease, hold_writer_lock
 from service.standings.refresh.freshness import Freshness
 from service.standings.top import select_top
 

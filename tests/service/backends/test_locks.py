@@ -9,8 +9,8 @@ from asyncio.subprocess import PIPE
 import pytest
 
 from service.backends.database import Database
-from service.settings.settings import Settings
 from service.backends.locks import LeaseLost, WriterBusy, hold_writer_lock
+from service.settings.settings import Settings
 from tests.support.up_process import clean_environment
 
 LEASE_SECONDS = 0.5

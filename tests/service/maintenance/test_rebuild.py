@@ -7,12 +7,12 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
 from service.maintenance.progress import Report
 from service.maintenance.rebuild import _mend_standings, rebuild
 from service.settings.settings import Settings
-from service.backends.locks import hold_writer_lock
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import (
     make_players,
@@ -101,7 +101,9 @@ async def test_rebuild_leaves_closed_seasons_alone(
     await make_players_with_scores(database, [1, 2, 3])
     await refresher.refresh()
     await rebuild(settings)
-    await database.fetch("UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed)
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed
+    )
     await database.fetch("UPDATE rank_block SET ranks = '{77, 77, 77}'")
 
     await rebuild(settings)

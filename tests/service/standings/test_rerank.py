@@ -6,8 +6,8 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.settings.settings import Settings
 from service.backends.locks import WriterBusy, hold_rerank_lock
+from service.settings.settings import Settings
 from service.standings.reads.ranks import READ_STANDING
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank, rerank_if_due
@@ -48,7 +48,9 @@ async def test_rerank_ranks_every_open_season_by_its_own_order(
     closed = await make_season(database, "closed")
     a, b, c = await make_players_with_scores(database, [3, 1, 3])
     await refresher.refresh()
-    await database.fetch("UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed)
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed
+    )
     await rerank(database)
     assert await fetch_ranks(database, golf) == {b: 1, a: 2, c: 2}
     assert await fetch_ranks(database, closed) == {a: None, b: None, c: None}

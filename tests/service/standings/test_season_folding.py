@@ -66,7 +66,9 @@ async def test_closed_season_counts_nothing_any_more(
     season_id = await make_season(database, "closed")
     (user_id,) = await make_players_with_scores(database, [5])
     await refresher.refresh()
-    await database.fetch("UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", season_id)
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", season_id
+    )
     await record_scores(database, (user_id, 5))
     await refresher.refresh()
     assert await read_standings(database, season_id) == {user_id: -5}

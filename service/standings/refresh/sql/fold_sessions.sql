@@ -35,6 +35,7 @@ WITH begin AS MATERIALIZED (
             pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
             pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax
     ) AS snapshot
+    WHERE seasons_until IS NULL OR seasons_until > ledger_now()
 ),
 next AS MATERIALIZED (
     SELECT
@@ -76,11 +77,8 @@ open_season AS MATERIALIZED (
         season.id AS season_id,
         season.starts_at,
         coalesce(season.ends_at, 'infinity') AS ends_at,
-        -- Of a season that is being filled, the sessions that it had before are counted apart.
-        CASE
-            WHEN season.fill_from_player IS NULL THEN 0
-            ELSE coalesce(season.fill_to_session, 9223372036854775807)
-        END AS after_session,
+        -- Of a season that is being filled, the players from here on are counted from the ledger.
+        coalesce(season.fill_from_player, 9223372036854775807) AS filled_to,
         rule.operator,
         rule.direction,
         rule.ties,
@@ -112,7 +110,7 @@ counted AS MATERIALIZED (
     FROM matched
     WHERE submitted_at >= starts_at
         AND submitted_at < ends_at
-        AND id > after_session
+        AND player_id < filled_to
         AND score BETWEEN min_score AND max_score
 ),
 earned AS (
