@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,17 +15,14 @@ from service.boards.service import OpenSeason, SeasonFinder, read_open_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.errors import StandingsUnavailable
-from service.standings.index.reader import IndexedRank, IndexReader
+from service.standings.index.reader import IndexedRank, IndexReader, Place
 from service.standings.schemas import Around, Entry, Rank, compute_percentile
 
 READ_STANDING: Final = load_sql("standings/reads", "read_standing")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
-COUNT_BETTER: Final = load_sql("standings/reads", "count_better")
+FIND_PLACE: Final = load_sql("standings/reads", "find_place")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
-
-# Without the index, ranks beyond this are the stored ones: counting further costs too much a read.
-_COUNTED_EXACTLY: Final = 20_000
 
 PAGE_LIMIT: Final = 1_000
 
@@ -109,67 +107,41 @@ class RankReader:
         )
 
     async def _read_stale_rank(self, user_id: int) -> Rank:
-        async def query(database: Database) -> asyncpg.Record | None:
+        async def query(database: Database) -> Rank | None:
             season = await self._find_season(database)
-            return await database.fetch_one(
-                READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
+            row = await database.fetch_one(READ_STANDING, season.season_id, user_id)
+            if row is None:
+                return None
+            place = await _find_place(database, season, row["sort_score"])
+            players = max(place.players, 1)
+            rank = min(place.better + 1, players)
+            return Rank(
+                user_id=user_id,
+                username=row["username"],
+                total_score=row["score"],
+                rank=rank,
+                players=players,
+                percentile=compute_percentile(rank, players),
+                as_of=place.as_of,
+                stale=True,
             )
 
-        row = await self._lagging_reads.read(query)
-        if row is None:
-            return await self._count_total(user_id)
-        return Rank(
-            user_id=user_id,
-            username=row["username"],
-            total_score=row["score"],
-            rank=row["rank"],
-            players=row["players"],
-            percentile=compute_percentile(row["rank"], row["players"]),
-            as_of=row["refreshed_at"],
-            stale=True,
-        )
+        return await self._lagging_reads.read(query) or await self._count_total(user_id)
 
     async def _read_stale_around(self, user_id: int, radius: int) -> Around:
-        async def query(database: Database) -> list[asyncpg.Record] | None:
+        async def query(database: Database) -> Around | None:
             season = await self._find_season(database)
             rows = await database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
-            return rows or None
+            return await _rank_stale_run(database, season, rows) if rows else None
 
-        rows = await self._lagging_reads.read(query)
-        if rows is None:
-            return _list_alone(await self._count_total(user_id))
-        first = rows[0]
-        return Around(
-            leaderboard=_rank_run(
-                [row["player_id"] for row in rows],
-                [row["username"] for row in rows],
-                [row["sort_score"] for row in rows],
-                first["better_than_first"],
-                first["position_of_first"],
-            ),
-            players=first["players"],
-            as_of=first["refreshed_at"],
-            stale=True,
-        )
+        around = await self._lagging_reads.read(query)
+        return around or _list_alone(await self._count_total(user_id))
 
     async def _read_stale_page(self, position: int, limit: int) -> Around:
         async def query(database: Database) -> Around:
             season = await self._find_season(database)
             rows = await database.fetch(SELECT_PAGE, season.season_id, position, limit)
-            # Beyond the last player there is no row to say how many there are: the first one does.
-            facts = rows or await database.fetch(SELECT_PAGE, season.season_id, 0, 1)
-            return Around(
-                leaderboard=_rank_run(
-                    [row["player_id"] for row in rows],
-                    [row["username"] for row in rows],
-                    [row["sort_score"] for row in rows],
-                    facts[0]["better_than_first"] if facts else 0,
-                    position,
-                ),
-                players=facts[0]["players"] if facts else 0,
-                as_of=(facts[0]["refreshed_at"] if facts else None) or datetime.now(UTC),
-                stale=True,
-            )
+            return await _rank_stale_run(database, season, rows)
 
         page = await self._lagging_reads.read(query)
         assert page is not None
@@ -199,24 +171,69 @@ class RankReader:
         return _make_total(user_id, row, place.better + 1, place.players, place.as_of)
 
     async def _count_total(self, user_id: int) -> Rank:
-        """Add up the sessions of a player without a standing, and count the better players."""
+        """Add up the sessions of a player without a standing, and find the rank without Redis."""
         row = await self._read_total(user_id)
         rank = None
         if row["score"] is not None:
             season = await self._season_finder.find()
-            better = await self._database.fetch_one(
-                COUNT_BETTER, season.season_id, row["sort_score"]
+            place = await self._lagging_reads.read_primary(
+                lambda database: _find_place(database, season, row["sort_score"])
             )
-            assert better is not None
-            rank = better["count"] + 1
+            rank = place.better + 1
         return _make_total(user_id, row, rank, row["players"], row["refreshed_at"], stale=True)
 
     async def _read_total(self, user_id: int) -> asyncpg.Record:
         season = await self._season_finder.find()
-        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id)
+        row = await self._lagging_reads.read_primary(
+            lambda database: database.fetch_one(READ_TOTAL, season.season_id, user_id)
+        )
         if row is None:
             raise PlayerNotFound
         return row
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredPlace(Place):
+    """A place without Redis, and how many standings come before it in the season's order."""
+
+    position: int
+
+
+async def _find_place(
+    database: Database, season: OpenSeason, sort_score: int, user_id: int = 0
+) -> _StoredPlace:
+    row = await database.fetch_one(FIND_PLACE, season.season_id, sort_score, user_id)
+    if row is None:
+        raise DatabaseUnavailable("the season is gone")
+    return _StoredPlace(
+        better=row["better"],
+        players=row["players"],
+        as_of=row["refreshed_at"] or datetime.now(UTC),
+        position=row["position"],
+    )
+
+
+async def _rank_stale_run(
+    database: Database, season: OpenSeason, rows: Sequence[asyncpg.Record]
+) -> Around:
+    """Rank consecutive standings from PostgreSQL by the place of the first one."""
+    first = (rows[0]["sort_score"], rows[0]["player_id"]) if rows else (0, 0)
+    place = await _find_place(database, season, *first)
+    # What moved since the milestones were stored must not put anybody behind the last place, nor
+    # make the ranks of one answer fall.
+    position = min(place.position, max(0, place.players - len(rows)))
+    return Around(
+        leaderboard=_rank_run(
+            [row["player_id"] for row in rows],
+            [row["username"] for row in rows],
+            [row["sort_score"] for row in rows],
+            min(place.better, position),
+            position,
+        ),
+        players=place.players,
+        as_of=place.as_of,
+        stale=True,
+    )
 
 
 def _make_total(
