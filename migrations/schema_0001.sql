@@ -246,6 +246,22 @@ CREATE TABLE rank_block (
 -- Unpacked for each read; compression would cost more than it saves.
 ALTER TABLE rank_block ALTER COLUMN players SET STORAGE PLAIN, ALTER COLUMN ranks SET STORAGE MAIN;
 
+-- Every 1,000th standing of a season as of its last re-rank, with how many stand before it. From the
+-- nearest one a place anywhere in the season is found by counting about as many standings, where
+-- counting from the first would take a third of a second among a million.
+CREATE TABLE milestone (
+    season_id bigint NOT NULL,
+    position bigint NOT NULL,
+    sort_score bigint NOT NULL,
+    tie_key bigint NOT NULL,
+    player_id bigint NOT NULL,
+    -- Finds the beginning of a page.
+    PRIMARY KEY (season_id, position)
+);
+-- Finds the place of a player or of a score. Not unique: a re-rank stores them some at a time, while
+-- standings move.
+CREATE INDEX milestone_season_id_order ON milestone (season_id, sort_score, tie_key, player_id);
+
 -- How far refreshes and re-ranks have come.
 CREATE TABLE refresh_state (
     id smallint PRIMARY KEY DEFAULT 1,

@@ -32,7 +32,7 @@ from service.keys.rate_limit import make_key_limiter
 from service.lifecycle import Closing
 from service.players.routes import players_router
 from service.sessions.routes import sessions_router
-from service.sessions.service import Ledger
+from service.sessions.service import LEDGER_CONNECTIONS, Ledger
 from service.settings.settings import Settings
 from service.standings.index.reader import IndexReader
 from service.standings.reads.ranks import RankReader
@@ -55,7 +55,15 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     tracer = agent.tracer if agent else None
     note_failure = agent.note_failure if agent else None
 
-    database = Database(settings, application_name="leaderboard api")
+    # Connections of its own for the ledger: however many reads come, no submit waits for them.
+    ledger_database = Database(
+        settings, application_name="leaderboard api ledger", pool_size=LEDGER_CONNECTIONS
+    )
+    database = Database(
+        settings,
+        application_name="leaderboard api",
+        pool_size=settings.database_pool_size - LEDGER_CONNECTIONS,
+    )
     keyring = Keyring(settings)
     lagging_reads = LaggingReads(database, settings)
     broker = connect_broker(settings.require_broker_url())
@@ -69,7 +77,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     top_feed = TopFeed(redis, breaker, lagging_reads, season_finder, refresh_signal, tracer)
     index_reader = IndexReader(redis, breaker, database, season_finder, refresh_signal, tracer)
     rank_reader = RankReader(lagging_reads, index_reader, season_finder)
-    ledger = Ledger(database, refresh_signal, settings, tracer)
+    ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
     status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
     authorizer = Authorizer(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
@@ -81,6 +89,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         async with AsyncExitStack() as parts:
             if agent:
                 parts.push_async_callback(agent.stop)
+            await _start(parts, ledger_database.open, ledger_database.close)
             await _start(parts, database.open, database.close)
             await _start(parts, keyring.start, keyring.stop)
             await _start(parts, lagging_reads.start, lagging_reads.stop)

@@ -8,7 +8,7 @@ from service.boards.tables import Board, DroppedSeason, Rule, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
 from service.sessions.tables import GameSession, LedgerClock, Outbox
-from service.standings.tables import RankBlock, RefreshState, Standing
+from service.standings.tables import Milestone, RankBlock, RefreshState, Standing
 
 APP_CONFIG = AppConfig(
     app_name="leaderboard",
@@ -24,6 +24,7 @@ APP_CONFIG = AppConfig(
         Outbox,
         Standing,
         RankBlock,
+        Milestone,
         RefreshState,
         ApiKey,
     ],

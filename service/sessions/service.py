@@ -1,6 +1,5 @@
 """The ledger: every submitted score, written by group commit."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from typing import Final
 
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.batching import Batcher, QueueFull, Tracer
+from service.batching import Batcher, Places, Tracer
 from service.counters import ApiCounters
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.errors import PlayerNotFound
@@ -21,9 +20,13 @@ RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
 RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")
 FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
 
+# A bulk load occupies a connection for long.
 _BULKS_AT_ONCE: Final = 2
 _BULKS_WAITING: Final = 16
 _WARNING_INTERVAL_SECONDS: Final = 60.0
+
+LEDGER_CONNECTIONS: Final = 1 + _BULKS_AT_ONCE
+"""How many connections to PostgreSQL the ledger uses at once: one for the group commit."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +66,7 @@ class Ledger:
             name="group commit",
             tracer=tracer,
         )
-        # A bulk load occupies a connection for long; this many leave enough of them to the rest.
-        self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)
-        self._bulks_held = 0
+        self._bulk_places = Places(_BULKS_AT_ONCE, waiting=_BULKS_WAITING)
         self._is_refusing = False
         self._next_warning_at = float("-inf")
 
@@ -73,6 +74,11 @@ class Ledger:
     def waiting(self) -> int:
         """How many submissions are waiting for the next commit."""
         return self._batcher.waiting
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections of its own are open, and how many of these are idle."""
+        return self._database.connections
 
     async def record(self, submission: Submission) -> int:
         """Return the id of the session once it is on disk.
@@ -88,14 +94,8 @@ class Ledger:
         They share one commit, apart from the single submits. Raises `QueueFull` or
         `DatabaseUnavailable`; those with a key are safe to send again.
         """
-        if self._bulks_held >= _BULKS_AT_ONCE + _BULKS_WAITING:
-            raise QueueFull(_BULKS_WAITING)
-        self._bulks_held += 1
-        try:
-            async with self._bulk_places:
-                return await self._record_batch(submissions)
-        finally:
-            self._bulks_held -= 1
+        async with self._bulk_places.take():
+            return await self._record_batch(submissions)
 
     async def drain(self) -> None:
         """Wait until every submission has been answered."""

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     """Where `leaderboard up` keeps its database, sockets and logs."""
 
     database_pool_size: int = Field(default=8, ge=4, le=200)
-    """Most connections a process opens to PostgreSQL.
+    """Most connections a process opens to PostgreSQL. An API process keeps three for submits.
 
     A worker's re-rank takes two at once (its lock and a statement) and a refresh beside it two;
     with fewer than four these would wait for each other, holding locks.

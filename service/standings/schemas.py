@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from service.http.examples import NOW
+from service.standings.run import Run
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,6 +47,11 @@ class Top(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return what the documentation shows."""
         return cls(_BOARD, 3, NOW)
 
+    @classmethod
+    def of(cls, run: Run) -> "Top":
+        """Return the first entries of `global`."""
+        return cls(list_entries(run), run.players, run.as_of, run.stale)
+
 
 class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     """One player's rank; null for a player who has not played yet.
@@ -83,13 +89,20 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return what the documentation shows."""
         return cls(_BOARD, 3, NOW)
 
+    @classmethod
+    def of(cls, run: Run) -> "Around":
+        """Return consecutive entries of `global`."""
+        return cls(list_entries(run), run.players, run.as_of, run.stale)
 
-class Published(msgspec.Struct, frozen=True):
-    """The event that announces a refresh to API processes: its offset and the new top."""
 
-    season_id: int
-    offset: str
-    top: Top
+def list_entries(run: Run) -> list[Entry]:
+    """Return the entries of a run of `global`, where a higher score is better."""
+    return [
+        Entry(user_id, username, -sort_score, rank, user_id in run.saturated)
+        for user_id, username, sort_score, rank in zip(
+            run.user_ids, run.usernames, run.sort_scores, run.ranks, strict=True
+        )
+    ]
 
 
 def compute_percentile(rank: int, players: int) -> float:

@@ -48,6 +48,16 @@ class RankBlock(Table):
     ranked_at = Timestamptz(default=None)
 
 
+class Milestone(Table):
+    """Every 1,000th standing of a season at its last re-rank; the key is (season_id, position)."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    position = BigInt(default=None, help_text="How many standings come before it.")
+    sort_score = BigInt(default=None)
+    tie_key = BigInt(default=None)
+    player_id = BigInt(default=None)
+
+
 class RefreshState(Table):
     """The single row that numbers refreshes; the epoch tells one database from another."""
 

@@ -141,7 +141,8 @@ class StatusReader:
         return schemas.Overview(status, [here, *others], answer.workers)
 
     def _describe_process(self) -> schemas.ApiHeartbeat:
-        connections, idle = self._database.connections
+        pools = (self._database.connections, self._ledger.connections)
+        connections, idle = (sum(figures) for figures in zip(*pools, strict=True))
         process = schemas.ApiProcess(
             host=self._host,
             pid=os.getpid(),

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import (
     EVENTS_CHANNEL,
-    NAMES_PER_BUCKET,
+    PLAYERS_PER_BUCKET,
     SeasonKeys,
     load_script,
     translate_redis_errors,
@@ -270,7 +270,7 @@ class Index:
             _BUCKETS_PER_LOAD,
             SCAN_USERNAMES,
             season_id,
-            NAMES_PER_BUCKET,
+            PLAYERS_PER_BUCKET,
         )
 
 

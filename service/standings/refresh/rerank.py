@@ -10,6 +10,7 @@ from typing import Final
 
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock
+from service.standings.refresh.milestones import store_milestones
 
 RANK_STANDINGS: Final = load_sql("standings/refresh", "rank_standings")
 STORE_RANKS: Final = load_sql("standings/refresh", "store_ranks")
@@ -84,6 +85,7 @@ async def store_ranks(database: Database) -> RerankOutcome:
         await connection.execute(RANK_STANDINGS, timeout=_STATEMENT_SECONDS)
         await connection.execute(_PLAN_FOR_STORING)
         ranks = await connection.fetchval(STORE_RANKS, timeout=_STATEMENT_SECONDS)
+    await store_milestones(database)
     elapsed_ms = (time.monotonic() - started_at) * 1000
     return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)
 

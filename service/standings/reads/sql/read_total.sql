@@ -1,6 +1,7 @@
 -- What a player's sessions come to, straight from the ledger, folded or not.
 --
--- $1 season, $2 player. No row for an unknown player. Both scores are null without any session.
+-- $1 season, $2 player. No row for an unknown player. Both scores are null without any session, and in a
+-- season that folds do not change any more, where those that are not counted never will.
 --
 -- Index: game_session_pkey for this player's sessions alone. Where that would stand is asked apart:
 -- with both in one statement PostgreSQL makes a new plan each time, which costs more than the rest.
@@ -10,7 +11,7 @@ SELECT
     total.saturated,
     CASE rule.direction WHEN 'high' THEN -total.score ELSE total.score END AS sort_score,
     season.players,
-    refresh_state.refreshed_at
+    coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at
 FROM player
 CROSS JOIN season
 JOIN rule ON rule.id = season.rule_id
@@ -19,12 +20,17 @@ CROSS JOIN LATERAL (
     SELECT
         CASE rule.operator
             WHEN 'sum'
-            THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
+            THEN CASE
+                WHEN count(*) > 0
+                THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
+            END
             WHEN 'best' THEN (array_agg(score ORDER BY sort_score))[1]
             WHEN 'latest' THEN (array_agg(score ORDER BY submitted_at DESC, id DESC))[1]
         END AS score,
         coalesce(rule.operator = 'sum' AND abs(sum(score)) > 9007199254740991, false) AS saturated
     FROM counted_session
-    WHERE counted_session.season_id = season.id AND counted_session.player_id = player.id
+    WHERE counted_session.season_id = season.id
+        AND counted_session.player_id = player.id
+        AND season.id IN (SELECT id FROM counting_season)
 ) AS total
 WHERE season.id = $1 AND player.id = $2
