@@ -19,11 +19,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.backends.redis_cluster import connect_cluster
-from service.errors import CacheTimedOut, CacheUnavailable
+from service.errors import CacheFull, CacheTimedOut, CacheUnavailable
 from service.settings.settings import Settings
 from service.settings.urls import is_cluster
 
@@ -121,7 +121,11 @@ def translate_redis_errors() -> Iterator[None]:
     try:
         yield
     except REDIS_ERRORS as error:
-        kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
+        kind: type[CacheUnavailable] = CacheUnavailable
+        if isinstance(error, OutOfMemoryError):
+            kind = CacheFull
+        elif _is_time_out(error):
+            kind = CacheTimedOut
         # A time-out may have no message.
         raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 

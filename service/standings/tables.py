@@ -8,6 +8,7 @@ from piccolo.columns import (
     Integer,
     Numeric,
     SmallInt,
+    Text,
     Timestamptz,
 )
 from piccolo.columns.defaults.uuid import UUID4
@@ -58,6 +59,7 @@ class RefreshState(Table):
     refreshed_at = Timestamptz(null=True, default=None)
     refresh_ms = DoublePrecision(null=True, default=None)
     refresh_sessions = Integer(null=True, default=None)
+    index_problem = Text(null=True, default=None, help_text="Why an index does not follow.")
     reranked_at = Timestamptz(null=True, default=None)
     rerank_ms = DoublePrecision(null=True, default=None)
     rerank_rows = BigInt(null=True, default=None)

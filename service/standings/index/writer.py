@@ -5,6 +5,7 @@ A change is added only to an index that has all changes before it; any other ind
 
 import itertools
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -165,6 +166,16 @@ class Index:
         One that `find_matching` found only gets its offset, unless somebody wrote to it since.
         Returns the ids of the seasons whose index was rebuilt.
         """
+        rebuilt = []
+        for season_id in await self.find_outdated():
+            found_offset = (matching or {}).get(season_id)
+            if found_offset is None or not await self._set_offset(season_id, found_offset):
+                await self.rebuild(season_id)
+                rebuilt.append(season_id)
+        return rebuilt
+
+    async def find_outdated(self) -> list[int]:
+        """Return the open seasons whose index is not where their standings are."""
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
@@ -189,13 +200,7 @@ class Index:
                 or top.players != expected.players
             ):
                 outdated.append(int(season["season_id"]))
-        rebuilt = []
-        for season_id in outdated:
-            found_offset = (matching or {}).get(season_id)
-            if found_offset is None or not await self._set_offset(season_id, found_offset):
-                await self.rebuild(season_id)
-                rebuilt.append(season_id)
-        return rebuilt
+        return outdated
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:
@@ -210,8 +215,17 @@ class Index:
         Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
         to by another writer: one that lost its lock must not undo the work of the next.
         """
+        new_index = f"{SeasonKeys.of(season_id).new_index}:{uuid4().hex}"
+        try:
+            await self._rebuild(season_id, new_index)
+        except CacheUnavailable:
+            # Where Redis is full, everything else waits for this memory.
+            with suppress(CacheUnavailable), translate_redis_errors():
+                await self._redis.unlink(new_index)
+            raise
+
+    async def _rebuild(self, season_id: int, new_index: str) -> None:
         keys = SeasonKeys.of(season_id)
-        new_index = f"{keys.new_index}:{uuid4().hex}"
         # One snapshot, so that offset, top and standings belong together.
         async with self._database.snapshot() as connection:
             offset = await _read_offset(connection, season_id)

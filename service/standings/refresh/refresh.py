@@ -23,11 +23,13 @@ from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
 from service.standings.locks import Lease, hold_writer_lock
 from service.standings.refresh.freshness import Freshness
+from service.standings.refresh.pauses import RebuildPause
 from service.standings.top import select_top
 
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
 RECHECK_OUTBOX: Final = load_sql("standings/refresh", "recheck_outbox")
+RECORD_INDEX_PROBLEM: Final = load_sql("standings/refresh", "record_index_problem")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
 
 # The mutex only keeps refreshes from queueing up, so it may expire: the advisory lock is what makes
@@ -81,6 +83,10 @@ class Refresher:
         self._database = database
         self._redis = redis
         self._index = Index(redis, database)
+        self._pauses: dict[int, RebuildPause] = {}
+        # Of each season whose index does not follow, why; and what was last recorded of that.
+        self._problems: dict[int, str] = {}
+        self._recorded_problem: str | None = ""
         self._batch_limit = settings.refresh_batch_limit
         self._interval_seconds = settings.refresh_interval_ms / 1000
 
@@ -195,19 +201,22 @@ class Refresher:
     async def _publish(self, fold: Fold, started_at: float) -> None:
         if not fold.sessions:
             return
+        published = True
         try:
             for change in fold.changes:
                 await self._index.add_names(change.season_id, fold.new_names[change.season_id])
-                if not await self._index.publish(change):
-                    _log.warning("the index of season %d is behind: rebuilding", change.season_id)
-                    await self._index.rebuild(change.season_id)
-                    self._counters.indexes_rebuilt += 1
-            self._freshness.note_published()
-            published = True
+                if await self._index.publish(change):
+                    self._problems.pop(change.season_id, None)
+                elif not await self._rebuild(change.season_id):
+                    published = False
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
-            self._freshness.round_down()
             published = False
+        if published:
+            self._freshness.note_published()
+        else:
+            self._freshness.round_down()
+        await self._record_problems()
         seconds = time.monotonic() - started_at
         self._counters.note_refresh(
             seconds, sessions=fold.sessions, standings=fold.standings, published=published
@@ -216,12 +225,53 @@ class Refresher:
 
     async def _catch_up_index(self) -> None:
         try:
-            for season_id in await self._index.rebuild_outdated():
-                _log.warning("the index of season %d was rebuilt", season_id)
-                self._counters.indexes_rebuilt += 1
-            self._freshness.note_published()
+            outdated = await self._index.find_outdated()
+            rebuilt = [await self._rebuild(season_id) for season_id in outdated]
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
+            return
+        self._problems = {
+            season_id: problem
+            for season_id, problem in self._problems.items()
+            if season_id in outdated
+        }
+        if all(rebuilt):
+            self._freshness.note_published()
+        await self._record_problems()
+
+    async def _rebuild(self, season_id: int) -> bool:
+        """Rebuild an index that is behind, unless that failed just now; return whether it was done.
+
+        Raises `CacheUnavailable` where Redis is away.
+        """
+        pause = self._pauses.setdefault(season_id, RebuildPause(self._redis))
+        if not await pause.is_over():
+            return False
+        await pause.begin()
+        try:
+            await self._index.rebuild(season_id)
+        except CacheUnavailable as error:
+            seconds = pause.note_failure(error)
+            self._problems[season_id] = f"the index of season {season_id}: {error}"
+            _log.warning(
+                "the index of season %d could not be rebuilt, next attempt in %.0f s: %s",
+                season_id,
+                seconds,
+                error,
+            )
+            return False
+        del self._pauses[season_id]
+        self._problems.pop(season_id, None)
+        self._counters.indexes_rebuilt += 1
+        _log.warning("the index of season %d was behind and has been rebuilt", season_id)
+        return True
+
+    async def _record_problems(self) -> None:
+        """Record why an index does not follow, where status finds it: Redis may take no writes."""
+        problem = "; ".join(self._problems.values()) or None
+        if problem != self._recorded_problem:
+            await self._database.fetch(RECORD_INDEX_PROBLEM, problem)
+            self._recorded_problem = problem
 
     async def _keep_signals(self, mutex: Lock) -> None:
         """Renew the mutex and the flag: while this runs, submits need not wake anybody."""
