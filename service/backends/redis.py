@@ -56,6 +56,7 @@ class SeasonKeys:
     offset: str
     names: str
     new_index: str
+    build: str
 
     @classmethod
     def of(cls, season_id: int) -> "SeasonKeys":
@@ -67,6 +68,7 @@ class SeasonKeys:
             offset=f"{prefix}:offset",
             names=f"{prefix}:names:",
             new_index=f"{prefix}:index:new",
+            build=f"{prefix}:build",
         )
 
     def names_bucket(self, user_id: int) -> str:

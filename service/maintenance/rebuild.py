@@ -46,7 +46,7 @@ async def rebuild(settings: Settings) -> None:
 
 
 async def _rebuild_all(connections: Connections, report: Report) -> None:
-    index = Index(connections.redis, connections.database)
+    index = connections.index()
     epochs = await index.read_epochs()
     # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
     # often the standings turn out to be right, and with them all three.

@@ -3,14 +3,16 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-import itertools
+import struct
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from service.backends.database import Connection, Database, load_sql
@@ -22,20 +24,26 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.boards.service import LIST_OPEN_SEASONS
-from service.errors import CacheUnavailable
+from service.errors import CacheFull, CacheUnavailable
+from service.settings.settings import SLICE_STANDINGS
+from service.standings.index.build import Build, encode_build, name_from, parse_build
 from service.standings.index.offset import Offset
-from service.standings.index.streaming import stream_rows
+from service.standings.index.streaming import SCAN_SECONDS, stream_rows
 from service.standings.schemas import Published, Top
 from service.standings.top import parse_top, select_top
 
 SCAN_STANDINGS: Final = load_sql("standings/index", "scan_standings")
+FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
 SCAN_USERNAMES: Final = load_sql("standings/index", "scan_usernames")
 
 _STANDINGS_PER_LOAD: Final = 10_000
-_PACKED_BYTES: Final = 16
+_PACKED: Final = struct.Struct(">qq")
 # One load keeps Redis busy for some ten milliseconds.
 _BUCKETS_PER_LOAD: Final = 250
 _NAMES_PER_UNLINK: Final = 1_000
+
+# A build that nobody goes on with for this long leaves nothing behind.
+_BUILD_SECONDS: Final = 3_600
 
 # This repeats where the standings were changed by something other than the service.
 _NOT_AS_COUNTED: Final = (
@@ -62,17 +70,20 @@ class SeasonChange:
     @property
     def standings(self) -> int:
         """How many standings changed."""
-        return len(self.packed) // _PACKED_BYTES
+        return len(self.packed) // _PACKED.size
 
 
 class Index:
     """Writes the index of every open season. Only the holder of the writer lock may."""
 
-    def __init__(self, redis: Redis, database: Database) -> None:
+    def __init__(
+        self, redis: Redis, database: Database, slice_standings: int = SLICE_STANDINGS
+    ) -> None:
         self._redis = redis
+        self._slice_standings = slice_standings
         self._database = database
         self._publish = load_script(redis, "standings/index", "publish_standings")
-        self._load = load_script(redis, "standings/index", "load_index")
+        self._load_index = load_script(redis, "standings/index", "load_index")
         self._load_names = load_script(redis, "standings/index", "load_names")
         self._compare = load_script(redis, "standings/index", "compare_index")
         self._swap = load_script(redis, "standings/index", "swap_index")
@@ -139,23 +150,44 @@ class Index:
 
     async def _compare_season(self, season_id: int, epoch: str) -> bytes | str | None:
         keys = SeasonKeys.of(season_id)
-        places = itertools.count(0, _STANDINGS_PER_LOAD)
-        async with self._database.snapshot() as connection:
+        with translate_redis_errors():
+            (offset,) = await self._redis.mget(keys.offset)
+        if not _is_of_epoch(offset, epoch):
+            return None
+        last, place = (-(2**63), 0), 0
+
+        async def compare(rows: list[asyncpg.Record]) -> bool:
+            nonlocal last, place
+            packed = rows[0]["packed"]
             with translate_redis_errors():
-                (offset,) = await self._redis.mget(keys.offset)
-            matches = _is_of_epoch(offset, epoch) and await stream_rows(
-                connection,
-                lambda rows: _await_redis(
-                    self._compare(keys=[keys.index], args=[rows[0]["packed"], next(places)])
-                ),
-                1,
-                SCAN_STANDINGS,
-                season_id,
-                _STANDINGS_PER_LOAD,
-            )
-            if not matches:
-                return None
-            await self._reload_names(connection, season_id)
+                matches = await self._compare(keys=[keys.index], args=[packed, place])
+            place += len(packed) // _PACKED.size
+            player_id, sort_score = _PACKED.unpack_from(packed, len(packed) - _PACKED.size)
+            last = (sort_score, player_id)
+            return bool(matches)
+
+        before = -1
+        while place > before:
+            before = place
+            # A slice at a time, so that no snapshot is held for long: nobody writes meanwhile.
+            async with self._database.snapshot() as connection:
+                if not await stream_rows(
+                    connection,
+                    compare,
+                    1,
+                    SCAN_STANDINGS,
+                    season_id,
+                    _STANDINGS_PER_LOAD,
+                    *last,
+                    self._slice_standings,
+                ):
+                    return None
+            if place - before < self._slice_standings:
+                break
+        first: int | None = 0
+        while first is not None:
+            async with self._database.snapshot() as connection:
+                first = await self._reload_names(connection, season_id, first)
         return offset
 
     async def rebuild_outdated(
@@ -167,15 +199,22 @@ class Index:
         Returns the ids of the seasons whose index was rebuilt.
         """
         rebuilt = []
-        for season_id in await self.find_outdated():
+        outdated, unnamed = await self.find_outdated()
+        for season_id in unnamed:
+            while not await self.load_names(season_id):
+                pass
+        for season_id in outdated:
             found_offset = (matching or {}).get(season_id)
             if found_offset is None or not await self._set_offset(season_id, found_offset):
                 await self.rebuild(season_id)
                 rebuilt.append(season_id)
         return rebuilt
 
-    async def find_outdated(self) -> list[int]:
-        """Return the open seasons whose index is not where their standings are."""
+    async def find_outdated(self) -> tuple[list[int], list[int]]:
+        """Return the open seasons whose index is not where their standings are.
+
+        Then those whose index is, but whose names were not all compared since it was rebuilt.
+        """
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
@@ -184,11 +223,13 @@ class Index:
                 pipeline.get(keys.offset)
                 pipeline.zcard(keys.index)
                 pipeline.get(keys.top)
+                pipeline.get(keys.build)
             found = await pipeline.execute(raise_on_error=False)
         # Each key can be lost or spoiled by itself. An error among the answers matches nothing.
-        outdated = []
-        for season, stored, players, stored_top in zip(
-            seasons, found[::3], found[1::3], found[2::3], strict=True
+        outdated: list[int] = []
+        unnamed: list[int] = []
+        for season, stored, players, stored_top, build in zip(
+            seasons, found[::4], found[1::4], found[2::4], found[3::4], strict=True
         ):
             expected = Offset.of_season(season)
             offset = None if isinstance(stored, Exception) else Offset.parse(stored)
@@ -200,52 +241,160 @@ class Index:
                 or top.players != expected.players
             ):
                 outdated.append(int(season["season_id"]))
-        return outdated
+            elif build and not isinstance(build, Exception):
+                unnamed.append(int(season["season_id"]))
+        return outdated, unnamed
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:
             offset = await _read_offset(connection, season_id)
-            return await self._swap_in(
-                connection, season_id, SeasonKeys.of(season_id).index, found, offset
-            )
+            index = SeasonKeys.of(season_id).index
+            return await self._swap_in(connection, season_id, index, found, offset, b"")
 
     async def rebuild(self, season_id: int) -> None:
         """Build a season's index from its standings beside the old one, then swap it in.
 
+        Raises as `build_slice` does.
+        """
+        while not await self.build_slice(season_id):
+            pass
+        while not await self.load_names(season_id):
+            pass
+
+    async def build_slice(self, season_id: int) -> bool:
+        """Go on with the build of an index that is behind; return whether it was swapped in.
+
+        Each slice has a snapshot of its own. Whoever calls next goes on from there, in whichever
+        process, as long as every refresh in between was passed to `follow`: so each standing was
+        loaded as it is, or has changed since and was added by that.
+
         Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
         to by another writer: one that lost its lock must not undo the work of the next.
         """
-        new_index = f"{SeasonKeys.of(season_id).new_index}:{uuid4().hex}"
         try:
-            await self._rebuild(season_id, new_index)
-        except CacheUnavailable:
-            # Where Redis is full, everything else waits for this memory.
-            with suppress(CacheUnavailable), translate_redis_errors():
-                await self._redis.unlink(new_index)
+            # One snapshot, so that offset, top and standings belong together.
+            async with self._database.snapshot() as connection:
+                offset = await _read_offset(connection, season_id)
+                build = await self._find_build(season_id)
+                if build is None or build.position != offset.position:
+                    await self._drop_build(season_id, build)
+                    build = await self._begin_build(season_id, offset)
+                build, is_last = await self._load_slice(connection, season_id, build)
+                if is_last and not await self._swap_in(
+                    connection,
+                    season_id,
+                    build.index,
+                    build.found.encode("latin-1"),
+                    offset,
+                    encode_build(name_from(0)),
+                ):
+                    raise CacheUnavailable(_NOT_AS_COUNTED)
+        except CacheFull:
+            # Everything else waits for this memory.
+            with suppress(CacheUnavailable):
+                await self._drop_build(season_id, await self._find_build(season_id))
             raise
+        return is_last
 
-    async def _rebuild(self, season_id: int, new_index: str) -> None:
-        keys = SeasonKeys.of(season_id)
-        # One snapshot, so that offset, top and standings belong together.
+    async def follow(self, change: SeasonChange) -> None:
+        """Add the changes of a refresh to the index that is being built, if there is one."""
+        build = await self._find_build(change.season_id)
+        if build is None or build.names_from is not None:
+            return
+        after = replace(build, position=change.offset.position)
+        if build.position != change.previous.position or not await self._load(
+            change.season_id, build, after, change.packed
+        ):
+            await self._drop_build(change.season_id, build)
+
+    async def load_names(self, season_id: int) -> bool:
+        """Compare some more names beside a new index, and mend them; return whether all are.
+
+        Until then readers fetch those that are missing.
+        """
+        build = await self._find_build(season_id)
+        if build is None:
+            return True
+        first = build.names_from
+        if first is None:
+            # The index was made right by somebody else.
+            await self._drop_build(season_id, build)
+            return True
         async with self._database.snapshot() as connection:
-            offset = await _read_offset(connection, season_id)
-            with translate_redis_errors():
-                (found,) = await self._redis.mget(keys.offset)
-            # What another database left, or ours before a backup was restored, may give the same
-            # ids to other names. Nobody reads that index; in ours readers fetch missing names.
-            if found is not None and not _is_of_epoch(found, offset.epoch):
-                await self.drop_names(season_id)
-            await stream_rows(
-                connection,
-                lambda rows: _await_redis(self._load(keys=[new_index], args=[rows[0]["packed"]])),
-                1,
-                SCAN_STANDINGS,
-                season_id,
-                _STANDINGS_PER_LOAD,
-            )
-            if not await self._swap_in(connection, season_id, new_index, found or b"", offset):
+            following = await self._reload_names(connection, season_id, first)
+        build_key = SeasonKeys.of(season_id).build
+        with translate_redis_errors():
+            if following is None:
+                await self._redis.delete(build_key)
+            else:
+                stored = encode_build(name_from(following))
+                await self._redis.set(build_key, stored, ex=_BUILD_SECONDS)
+        return following is None
+
+    async def _begin_build(self, season_id: int, offset: Offset) -> Build:
+        keys = SeasonKeys.of(season_id)
+        with translate_redis_errors():
+            (found,) = await self._redis.mget(keys.offset)
+        # What another database left, or ours before a backup was restored, may give the same ids to
+        # other names. Nobody reads that index; in ours readers fetch missing names.
+        if found is not None and not _is_of_epoch(found, offset.epoch):
+            await self.drop_names(season_id)
+        build = Build(
+            index=f"{keys.new_index}:{uuid4().hex}",
+            position=offset.position,
+            found=found.decode("latin-1") if isinstance(found, bytes) else found or "",
+        )
+        with translate_redis_errors():
+            await self._redis.set(keys.build, encode_build(build), ex=_BUILD_SECONDS)
+        return build
+
+    async def _load_slice(
+        self, connection: Connection, season_id: int, build: Build
+    ) -> tuple[Build, bool]:
+        """Load the next standings; return how far the build is then, and whether these were all."""
+        loaded = 0
+
+        async def load(rows: list[asyncpg.Record]) -> bool:
+            nonlocal build, loaded
+            packed = rows[0]["packed"]
+            player_id, sort_score = _PACKED.unpack_from(packed, len(packed) - _PACKED.size)
+            after = replace(build, sort_score=sort_score, player_id=player_id)
+            if not await self._load(season_id, build, after, packed):
                 raise CacheUnavailable(_NOT_AS_COUNTED)
-            await self._reload_names(connection, season_id)
+            build = after
+            loaded += len(packed) // _PACKED.size
+            return True
+
+        await stream_rows(
+            connection,
+            load,
+            1,
+            SCAN_STANDINGS,
+            season_id,
+            _STANDINGS_PER_LOAD,
+            build.sort_score,
+            build.player_id,
+            self._slice_standings,
+        )
+        return build, loaded < self._slice_standings
+
+    async def _load(self, season_id: int, before: Build, after: Build, packed: bytes) -> bool:
+        with translate_redis_errors():
+            loaded = await self._load_index(
+                keys=[before.index, SeasonKeys.of(season_id).build],
+                args=[packed, encode_build(before), encode_build(after), _BUILD_SECONDS],
+            )
+        return bool(loaded)
+
+    async def _find_build(self, season_id: int) -> Build | None:
+        with translate_redis_errors():
+            (stored,) = await self._redis.mget(SeasonKeys.of(season_id).build)
+        return parse_build(stored)
+
+    async def _drop_build(self, season_id: int, build: Build | None) -> None:
+        if build is not None:
+            with translate_redis_errors():
+                await self._redis.unlink(build.index, SeasonKeys.of(season_id).build)
 
     async def _swap_in(
         self,
@@ -254,12 +403,13 @@ class Index:
         new_index: str,
         found: bytes | str,
         offset: Offset,
+        build: bytes,
     ) -> bool:
         keys = SeasonKeys.of(season_id)
         top = await select_top(connection, season_id, players=offset.players, as_of=offset.as_of)
         with translate_redis_errors():
             swapped = await self._swap(
-                keys=[keys.index, keys.offset, keys.top, new_index],
+                keys=[keys.index, keys.offset, keys.top, new_index, keys.build],
                 args=[
                     found,
                     offset.players,
@@ -267,11 +417,28 @@ class Index:
                     _encode(top),
                     EVENTS_CHANNEL,
                     _encode(Published(season_id, str(offset), top)),
+                    build,
+                    _BUILD_SECONDS,
                 ],
             )
         return bool(swapped)
 
-    async def _reload_names(self, connection: Connection, season_id: int) -> None:
+    async def _reload_names(
+        self, connection: Connection, season_id: int, first_player_id: int
+    ) -> int | None:
+        """Reload a slice of the names from a player on; return where the next one begins."""
+        run = await connection.fetchrow(
+            FIND_LAST_PLAYER,
+            season_id,
+            first_player_id,
+            self._slice_standings,
+            timeout=SCAN_SECONDS,
+        )
+        assert run is not None
+        if run["player_id"] is None:
+            return None
+        bucket = run["player_id"] // NAMES_PER_BUCKET
+        following = int(bucket + 1) * NAMES_PER_BUCKET
         prefix = SeasonKeys.of(season_id).names
         await stream_rows(
             connection,
@@ -285,7 +452,10 @@ class Index:
             SCAN_USERNAMES,
             season_id,
             NAMES_PER_BUCKET,
+            first_player_id,
+            following - 1,
         )
+        return following if run["players"] == self._slice_standings else None
 
 
 async def _read_offset(connection: Connection, season_id: int) -> Offset:

@@ -82,10 +82,12 @@ class Refresher:
         self._freshness = Freshness(self._counters)
         self._database = database
         self._redis = redis
-        self._index = Index(redis, database)
+        self._index = Index(redis, database, settings.slice_standings)
         self._pauses: dict[int, RebuildPause] = {}
         # Of each season whose index does not follow, why; and what was last recorded of that.
         self._problems: dict[int, str] = {}
+        # An index was brought on its way that takes more slices.
+        self._is_building = False
         self._recorded_problem: str | None = ""
         self._batch_limit = settings.refresh_batch_limit
         self._interval_seconds = settings.refresh_interval_ms / 1000
@@ -137,8 +139,8 @@ class Refresher:
             elif flag_lowered:
                 # Last, because the commit of a killed worker may have come through only while the
                 # fold waited for its rows. A gap before that is found when publishing.
-                await self._catch_up_index()
-                return RefreshOutcome(sessions=sessions, more=False)
+                building = await self._catch_up_index()
+                return RefreshOutcome(sessions=sessions, more=building)
             else:
                 # Before the last look at the outbox: see service.backends.refresh_signal.
                 await self._lower_flag()
@@ -207,8 +209,9 @@ class Refresher:
                 await self._index.add_names(change.season_id, fold.new_names[change.season_id])
                 if await self._index.publish(change):
                     self._problems.pop(change.season_id, None)
-                elif not await self._rebuild(change.season_id):
-                    published = False
+                else:
+                    await self._index.follow(change)
+                    published = await self._rebuild(change.season_id) and published
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
             published = False
@@ -223,13 +226,16 @@ class Refresher:
         )
         await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
 
-    async def _catch_up_index(self) -> None:
+    async def _catch_up_index(self) -> bool:
+        """Bring every index up to date, or on the way; return whether another call is needed."""
+        self._is_building = False
         try:
-            outdated = await self._index.find_outdated()
+            outdated, unnamed = await self._index.find_outdated()
             rebuilt = [await self._rebuild(season_id) for season_id in outdated]
+            named = [await self._index.load_names(season_id) for season_id in unnamed]
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
-            return
+            return False
         self._problems = {
             season_id: problem
             for season_id, problem in self._problems.items()
@@ -238,9 +244,12 @@ class Refresher:
         if all(rebuilt):
             self._freshness.note_published()
         await self._record_problems()
+        return self._is_building or not all(named)
 
     async def _rebuild(self, season_id: int) -> bool:
-        """Rebuild an index that is behind, unless that failed just now; return whether it was done.
+        """Rebuild some of an index that is behind, unless that failed just now.
+
+        Returns whether the index follows now.
 
         Raises `CacheUnavailable` where Redis is away.
         """
@@ -249,7 +258,10 @@ class Refresher:
             return False
         await pause.begin()
         try:
-            await self._index.rebuild(season_id)
+            if not await self._index.build_slice(season_id):
+                self._is_building = True
+                return False
+            await self._index.load_names(season_id)
         except CacheUnavailable as error:
             seconds = pause.note_failure(error)
             self._problems[season_id] = f"the index of season {season_id}: {error}"
