@@ -8,7 +8,7 @@ from service.boards.tables import Board, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
 from service.sessions.tables import GameSession, Outbox
-from service.standings.tables import RankBlock, RefreshState, Standing
+from service.standings.tables import RankBlock, RankSlice, RefreshState, RerankProgress, Standing
 
 APP_CONFIG = AppConfig(
     app_name="leaderboard",
@@ -21,6 +21,8 @@ APP_CONFIG = AppConfig(
         Outbox,
         Standing,
         RankBlock,
+        RerankProgress,
+        RankSlice,
         RefreshState,
         ApiKey,
     ],

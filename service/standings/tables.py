@@ -4,6 +4,7 @@ from piccolo.columns import (
     UUID,
     Array,
     BigInt,
+    Boolean,
     DoublePrecision,
     Integer,
     Numeric,
@@ -48,6 +49,33 @@ class RankBlock(Table):
     players = Array(base_column=SmallInt(), default=None, help_text="The last eight bits of each.")
     ranks = Array(base_column=Integer(), default=None, help_text="Of each, in the same order.")
     ranked_at = Timestamptz(default=None)
+
+
+class RerankProgress(Table):
+    """How far a re-rank is with a season that takes several slices."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    epoch = UUID(default=None)
+    number = BigInt(default=None)
+    slice = Integer(default=0)
+    sort_score = BigInt(default=-(2**63), help_text="Of the last standing that was ranked.")
+    player_id = BigInt(default=0)
+    rank = BigInt(default=0)
+    ranked = BigInt(default=0, help_text="How many standings were ranked by then.")
+    part = BigInt(null=True, default=None, help_text="The last part that was stored.")
+    stored_ranks = BigInt(default=0)
+    worked_ms = DoublePrecision(default=0.0)
+    is_done = Boolean(default=False)
+
+
+class RankSlice(Table):
+    """The ranks of one slice in one part; the key is (season_id, part, slice)."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    part = BigInt(default=None, help_text="The player id without its last 20 bits.")
+    slice = Integer(default=None)
+    players = Array(base_column=Integer(), default=None, help_text="The last 20 bits of each.")
+    ranks = Array(base_column=Integer(), default=None, help_text="Of each, in the same order.")
 
 
 class RefreshState(Table):
