@@ -262,6 +262,41 @@ CREATE TABLE milestone (
 -- standings move.
 CREATE INDEX milestone_season_id_order ON milestone (season_id, sort_score, tie_key, player_id);
 
+-- How far a re-rank is with each season that is too large to be ranked at once: first slice by slice
+-- in the order of the scores, then part by part of the player ids, where a part is 2^20 of them. It is
+-- derived and can be begun again, so neither table is in the write-ahead log.
+CREATE UNLOGGED TABLE rerank_progress (
+    season_id bigint PRIMARY KEY,
+    -- Of refresh_state when it began.
+    epoch uuid NOT NULL,
+    number bigint NOT NULL,
+    slice integer NOT NULL DEFAULT 0,
+    -- The last standing that was ranked, its rank, and how many were by then.
+    sort_score bigint NOT NULL DEFAULT -9223372036854775808,
+    tie_key bigint NOT NULL DEFAULT 0,
+    player_id bigint NOT NULL DEFAULT 0,
+    rank bigint NOT NULL DEFAULT 0,
+    ranked bigint NOT NULL DEFAULT 0,
+    -- The last part that was stored; -1 when there is none yet, null until all are ranked.
+    part bigint,
+    stored_ranks bigint NOT NULL DEFAULT 0,
+    worked_ms double precision NOT NULL DEFAULT 0.0,
+    is_done boolean NOT NULL DEFAULT false
+);
+
+-- The ranks of one slice in one part, until that part is stored.
+CREATE UNLOGGED TABLE rank_slice (
+    season_id bigint NOT NULL,
+    part bigint NOT NULL,
+    slice integer NOT NULL,
+    -- The last 20 bits of each id.
+    players integer[] NOT NULL,
+    ranks integer[] NOT NULL,
+    PRIMARY KEY (season_id, part, slice)
+);
+ALTER TABLE rank_slice
+    ALTER COLUMN players SET STORAGE EXTERNAL, ALTER COLUMN ranks SET STORAGE EXTERNAL;
+
 -- How far refreshes and re-ranks have come.
 CREATE TABLE refresh_state (
     id smallint PRIMARY KEY DEFAULT 1,
@@ -271,6 +306,8 @@ CREATE TABLE refresh_state (
     refreshed_at timestamptz,
     refresh_ms double precision,
     refresh_sessions integer,
+    -- Why an index does not follow, in words for the operator; null while all of them do.
+    index_problem text,
     reranked_at timestamptz,
     rerank_ms double precision,
     rerank_rows bigint,

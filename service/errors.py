@@ -100,5 +100,9 @@ class CacheTimedOut(CacheUnavailable):
     """Redis did not answer in time: another command would cost the same wait."""
 
 
+class CacheFull(CacheUnavailable):
+    """Redis has no memory left for what it was to keep, and may evict nothing."""
+
+
 class UsageError(Exception):
     """A mistake of the user at the command line: one line on stderr, exit status 1."""

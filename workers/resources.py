@@ -43,6 +43,7 @@ class ResourcesMiddleware(Middleware):
     def __init__(self, settings: Settings, counters: WorkerCounters) -> None:
         self.counters = counters
         self._settings = settings
+        self.slice_standings = settings.slice_standings
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Open the resources."""

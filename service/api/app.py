@@ -34,9 +34,10 @@ from service.players.routes import players_router
 from service.sessions.routes import sessions_router
 from service.sessions.service import LEDGER_CONNECTIONS, Ledger
 from service.settings.settings import Settings
+from service.standings.board_routes import board_standings_router, player_ranks_router
 from service.standings.index.reader import IndexReader
 from service.standings.reads.ranks import RankReader
-from service.standings.reads.top_feed import TopFeed
+from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import standings_router
 from service.status.readiness import HealthCheck
 from service.status.request_metrics import RequestMetrics
@@ -74,9 +75,11 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     breaker = Breaker(redis)
     refresh_signal = RefreshSignal(redis, broker, tracer)
     season_finder = SeasonFinder(database, redis, breaker)
-    top_feed = TopFeed(redis, breaker, lagging_reads, season_finder, refresh_signal, tracer)
     index_reader = IndexReader(redis, breaker, database, season_finder, refresh_signal, tracer)
     rank_reader = RankReader(lagging_reads, index_reader, season_finder)
+    top_feeds = TopFeeds(
+        redis, breaker, lagging_reads, season_finder, rank_reader, refresh_signal, tracer
+    )
     ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
     status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
@@ -101,8 +104,9 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             # After the feed, which asks for refreshes until it has stopped.
             parts.push_async_callback(refresh_signal.drain)
             refresh_signal.raise_soon(anyway=True)
-            parts.push_async_callback(top_feed.stop)
-            top_feed.start()
+            parts.push_async_callback(season_finder.stop)
+            parts.push_async_callback(top_feeds.stop)
+            top_feeds.start()
             parts.push_async_callback(status_reader.heartbeat.stop)
             status_reader.heartbeat.start()
             parts.push_async_callback(ledger.drain)
@@ -115,6 +119,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             standings_router,
             players_router,
             boards_router,
+            board_standings_router,
+            player_ranks_router,
             ops_router,
         ],
         dependencies={
@@ -125,9 +131,10 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "lagging_reads": _provide(lagging_reads),
             "ledger": _provide(ledger),
             "rank_reader": _provide(rank_reader),
+            "season_finder": _provide(season_finder),
             "settings": _provide(settings),
             "status_reader": _provide(status_reader),
-            "top_feed": _provide(top_feed),
+            "top_feeds": _provide(top_feeds),
         },
         after_exception=[agent.note_failed_request] if agent else None,
         before_request=check_parameters,
@@ -170,7 +177,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         partial(
             FastPath,
             ledger=ledger,
-            top_feed=top_feed,
+            season_finder=season_finder,
+            top_feeds=top_feeds,
             rank_reader=rank_reader,
             metrics=metrics,
             body_limit=settings.request_body_limit,

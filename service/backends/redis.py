@@ -21,11 +21,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.backends.redis_cluster import connect_cluster
-from service.errors import CacheTimedOut, CacheUnavailable
+from service.errors import CacheFull, CacheTimedOut, CacheUnavailable
 from service.settings.settings import Settings
 from service.settings.urls import is_cluster
 
@@ -38,8 +38,8 @@ API_PROCESSES_KEY: Final = "leaderboard:processes:api"
 WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
 BOARD_PREFIX: Final = "leaderboard:board:"
 
-# Names and tie keys are kept in hashes by id. Redis stores a small one as one flat list, in a third of
-# the memory that a large one takes.
+# Names and tie keys are kept in hashes by id. Redis stores a small one as one flat list, in a third
+# of the memory that a large one takes.
 PLAYERS_PER_BUCKET: Final = 64
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -61,6 +61,7 @@ class SeasonKeys:
     ties: str
     asked: str
     new_index: str
+    build: str
 
     @classmethod
     def of(cls, season_id: int) -> "SeasonKeys":
@@ -74,6 +75,7 @@ class SeasonKeys:
             ties=f"{prefix}:ties:",
             asked=f"{prefix}:asked",
             new_index=f"{prefix}:index:new",
+            build=f"{prefix}:build",
         )
 
     def names_bucket(self, user_id: int) -> str:
@@ -138,7 +140,11 @@ def translate_redis_errors() -> Iterator[None]:
     try:
         yield
     except REDIS_ERRORS as error:
-        kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
+        kind: type[CacheUnavailable] = CacheUnavailable
+        if isinstance(error, OutOfMemoryError):
+            kind = CacheFull
+        elif _is_time_out(error):
+            kind = CacheTimedOut
         # A time-out may have no message.
         raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 

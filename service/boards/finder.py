@@ -56,7 +56,7 @@ class SeasonFinder:
     """
 
     def __init__(self, database: Database, redis: Redis, breaker: Breaker) -> None:
-        self._database = database
+        self.database = database
         self._redis = redis
         self._breaker = breaker
         self._seasons: dict[str, Season] = {}
@@ -100,7 +100,7 @@ class SeasonFinder:
         """Ask PostgreSQL alone; raises `BoardNotFound` or `DatabaseUnavailable`."""
         before = self._seasons.get(slug)
         try:
-            season = await read_season(self._database, slug)
+            season = await read_season(self.database, slug)
         except BoardNotFound:
             self._seasons.pop(slug, None)
             raise
@@ -123,7 +123,7 @@ class SeasonFinder:
             return current
         if not 0 < number < current.number:
             raise SeasonNotFound(slug, wanted)
-        return await read_season(self._database, slug, number)
+        return await read_season(self.database, slug, number)
 
     async def stop(self) -> None:
         """Stop asking PostgreSQL."""

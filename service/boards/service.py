@@ -36,6 +36,7 @@ from service.boards.schemas import (
 from service.errors import FieldError, InvalidRequest
 
 LIST_BOARDS: Final = load_sql("boards", "list_boards")
+LIST_OPEN_BOARDS: Final = load_sql("boards", "list_open_boards")
 LIST_SEASONS: Final = load_sql("boards", "list_seasons")
 LIST_COUNTING_RULES: Final = load_sql("boards", "list_counting_rules")
 LIST_SEASONS_FROM: Final = load_sql("boards", "list_seasons_from")
@@ -83,7 +84,12 @@ async def list_boards(database: Database, after: str, limit: int) -> BoardList:
     )
 
 
-async def find_board(database: Database | Connection, slug: str) -> asyncpg.Record:
+async def list_open_boards(database: Database) -> list[str]:
+    """Return the slugs of the boards that count, by slug."""
+    return [row["slug"] for row in await database.fetch(LIST_OPEN_BOARDS)]
+
+
+async def find_board(database: "Database | Connection", slug: str) -> asyncpg.Record:
     """Return a board's row (list_boards.sql); raises `BoardNotFound`."""
     rows = await database.fetch(LIST_BOARDS, slug, _BEFORE_ALL_SLUGS, 1)
     if not rows:

@@ -96,7 +96,7 @@ async def check_parameters(request: Request[Any, Any, Any]) -> None:
         if len(values) > 1:
             error = FieldError(name, "Expected this parameter once")
             raise InvalidRequest("The request is not valid.", error)
-        if field.annotation is int:
+        if field.annotation in (int, int | None):
             text = request.path_params.get(name) or "".join(values)
             if text and not _WHOLE_NUMBER.fullmatch(text):
                 error = FieldError(name, "Expected `int`, got `str`")

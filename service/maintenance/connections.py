@@ -13,6 +13,7 @@ from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.refresh_signal import RefreshSignal
 from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings.settings import Settings
+from service.standings.index.writer import Index
 
 # The time-outs of the settings are meant for requests. A command reads a million rows at once,
 # perhaps on a machine that is busy with other things.
@@ -51,6 +52,10 @@ class Connections:
                 await self.redis.ping()
         except CacheUnavailable as error:
             raise CacheUnavailable(f"Redis cannot be reached: {error}") from error
+
+    def index(self) -> Index:
+        """Return what writes the index."""
+        return Index(self.redis, self.database, self.settings.slice_standings)
 
     async def wake_refresh(self) -> None:
         """Ask the workers for the refresh that had to wait for this command."""

@@ -1,8 +1,11 @@
 """Rebuild: standings, ranks and index from the ledger."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+
+import asyncpg
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
@@ -46,15 +49,15 @@ async def rebuild(settings: Settings) -> None:
 
 
 async def _rebuild_all(connections: Connections, report: Report) -> None:
-    index = Index(connections.redis, connections.database)
-    epochs = await index.read_epochs()
+    index = connections.index()
+    seasons = await index.read_seasons()
     # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
     # often the standings turn out to be right, and with them all three.
     try:
         async with asyncio.TaskGroup() as group:
             standings_task = group.create_task(_rebuild_standings(connections.database, report))
             ranks_task = group.create_task(store_ranks(connections.database))
-            index_task = group.create_task(_find_matching(index, epochs))
+            index_task = group.create_task(_find_matching(index, seasons))
     except BaseExceptionGroup as errors:
         # Only the first: it is why the other tasks were cancelled.
         raise errors.exceptions[0] from None
@@ -76,9 +79,9 @@ async def _rebuild_all(connections: Connections, report: Report) -> None:
         step.facts = f"{len(made)} rebuilt, with names and top"
 
 
-async def _find_matching(index: Index, epochs: dict[int, str]) -> dict[int, bytes | str]:
+async def _find_matching(index: Index, seasons: Sequence[asyncpg.Record]) -> dict[int, bytes | str]:
     try:
-        return await index.find_matching(epochs)
+        return await index.find_matching(seasons)
     except CacheUnavailable:
         # Reported by the step of the index.
         return {}

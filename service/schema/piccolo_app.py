@@ -8,7 +8,14 @@ from service.boards.tables import Board, DroppedSeason, Rule, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
 from service.sessions.tables import GameSession, LedgerClock, Outbox
-from service.standings.tables import Milestone, RankBlock, RefreshState, Standing
+from service.standings.tables import (
+    Milestone,
+    RankBlock,
+    RankSlice,
+    RefreshState,
+    RerankProgress,
+    Standing,
+)
 
 APP_CONFIG = AppConfig(
     app_name="leaderboard",
@@ -25,6 +32,8 @@ APP_CONFIG = AppConfig(
         Standing,
         RankBlock,
         Milestone,
+        RerankProgress,
+        RankSlice,
         RefreshState,
         ApiKey,
     ],

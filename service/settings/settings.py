@@ -25,6 +25,8 @@ from service.settings.urls import (
 )
 
 _PREFIX: Final = "LEADERBOARD_"
+
+SLICE_STANDINGS: Final = 1_000_000
 # Clients of the API read their key from this one; the service itself does not use it.
 _CLIENT_VARIABLES: Final = frozenset({"LEADERBOARD_API_KEY"})
 
@@ -89,6 +91,10 @@ class Settings(BaseSettings):
 
     refresh_batch_limit: int = Field(default=10_000, ge=1, le=1_000_000)
     """Most pending sessions that one refresh folds before it publishes."""
+
+    slice_standings: int = Field(default=SLICE_STANDINGS, ge=1, le=100_000_000)
+    """Most standings that a rebuild of the index or a re-rank takes at once, in some seconds. A
+    larger board takes several slices, with folds in between."""
 
     refresh_interval_ms: int = Field(default=50, ge=0, le=10_000)
     """Shortest time between two refreshes while scores keep coming; more lets each do more."""

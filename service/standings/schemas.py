@@ -8,6 +8,8 @@ import msgspec
 from service.http.examples import NOW
 from service.standings.run import Run
 
+_encode: Final = msgspec.json.Encoder().encode
+
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the leaderboard: competition rank, so players that tie share one.
@@ -93,6 +95,11 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(cls, run: Run) -> "Around":
         """Return consecutive entries of `global`."""
         return cls(list_entries(run), run.players, run.as_of, run.stale)
+
+
+def encode_top(limit: int, run: Run) -> bytes:
+    """Return the body of `/top` with up to `limit` entries."""
+    return _encode(Top.of(run.cut(limit)))
 
 
 def list_entries(run: Run) -> list[Entry]:

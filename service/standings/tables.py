@@ -4,10 +4,12 @@ from piccolo.columns import (
     UUID,
     Array,
     BigInt,
+    Boolean,
     DoublePrecision,
     Integer,
     Numeric,
     SmallInt,
+    Text,
     Timestamptz,
 )
 from piccolo.columns.defaults.uuid import UUID4
@@ -58,6 +60,34 @@ class Milestone(Table):
     player_id = BigInt(default=None)
 
 
+class RerankProgress(Table):
+    """How far a re-rank is with a season that takes several slices."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    epoch = UUID(default=None)
+    number = BigInt(default=None)
+    slice = Integer(default=0)
+    sort_score = BigInt(default=-(2**63), help_text="Of the last standing that was ranked.")
+    tie_key = BigInt(default=0)
+    player_id = BigInt(default=0)
+    rank = BigInt(default=0)
+    ranked = BigInt(default=0, help_text="How many standings were ranked by then.")
+    part = BigInt(null=True, default=None, help_text="The last part that was stored.")
+    stored_ranks = BigInt(default=0)
+    worked_ms = DoublePrecision(default=0.0)
+    is_done = Boolean(default=False)
+
+
+class RankSlice(Table):
+    """The ranks of one slice in one part; the key is (season_id, part, slice)."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    part = BigInt(default=None, help_text="The player id without its last 20 bits.")
+    slice = Integer(default=None)
+    players = Array(base_column=Integer(), default=None, help_text="The last 20 bits of each.")
+    ranks = Array(base_column=Integer(), default=None, help_text="Of each, in the same order.")
+
+
 class RefreshState(Table):
     """The single row that numbers refreshes; the epoch tells one database from another."""
 
@@ -67,6 +97,7 @@ class RefreshState(Table):
     refreshed_at = Timestamptz(null=True, default=None)
     refresh_ms = DoublePrecision(null=True, default=None)
     refresh_sessions = Integer(null=True, default=None)
+    index_problem = Text(null=True, default=None, help_text="Why an index does not follow.")
     reranked_at = Timestamptz(null=True, default=None)
     rerank_ms = DoublePrecision(null=True, default=None)
     rerank_rows = BigInt(null=True, default=None)

@@ -117,12 +117,16 @@ class SchedulerStatus(msgspec.Struct, frozen=True):
 
 
 class IndexStatus(msgspec.Struct, frozen=True):
-    """How far the index has followed the standings, in refreshes."""
+    """How far the index has followed the standings, in refreshes.
+
+    `problem` says why an index that does not follow cannot be rebuilt.
+    """
 
     state: State
     offset: int | None = None
     last_refresh: int | None = None
     behind: int | None = None
+    problem: str | None = None
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -65,6 +65,7 @@ class _Figures(msgspec.Struct, frozen=True):
     refreshed_at: datetime | None
     refresh_ms: float | None
     refresh_sessions: int | None
+    index_problem: str | None
     reranked_at: datetime | None
     rerank_ms: float | None
     rerank_rows: int | None
@@ -259,7 +260,9 @@ def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.
             state="ok" if offset else "away", offset=offset.number if offset else None
         )
     if offset is None or offset.epoch != str(figures.epoch):
-        return schemas.IndexStatus(state="away", last_refresh=figures.last_refresh)
+        return schemas.IndexStatus(
+            state="away", last_refresh=figures.last_refresh, problem=figures.index_problem
+        )
     # Read a moment after the figures, so it may be ahead of them.
     behind = max(0, figures.last_refresh - offset.number)
     return schemas.IndexStatus(
@@ -267,6 +270,7 @@ def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.
         offset=offset.number,
         last_refresh=figures.last_refresh,
         behind=behind,
+        problem=figures.index_problem,
     )
 
 

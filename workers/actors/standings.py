@@ -58,7 +58,7 @@ async def refresh() -> None:
 )
 async def rerank() -> None:
     """Store every standing's rank, if they changed and the last time is long enough ago."""
-    outcome = await rerank_if_due(resources.database)
+    outcome = await rerank_if_due(resources.database, resources.slice_standings)
     if outcome is not None:
         resources.counters.note_rerank(outcome.elapsed_ms / 1000, outcome.ranks)
         _log.info("re-ranked: %d ranks stored in %.0f ms", outcome.ranks, outcome.elapsed_ms)

@@ -6,7 +6,7 @@
 -- Index: standing_season_id_order gives the order.
 SELECT player_id, stored.rank AS stored_rank, ranked.rank, count(*) OVER () AS differences
 FROM (
-    SELECT player_id, rank() OVER (ORDER BY sort_score) AS rank
+    SELECT player_id, rank() OVER (ORDER BY sort_score, tie_key) AS rank
     FROM standing
     WHERE season_id = $1
 ) AS ranked

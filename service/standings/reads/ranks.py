@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
+import msgspec
 
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
@@ -26,6 +27,7 @@ SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
 SELECT_AFTER: Final = load_sql("standings/reads", "select_after")
 SELECT_BEFORE: Final = load_sql("standings/reads", "select_before")
+SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
 
 PAGE_LIMIT: Final = 1_000
 
@@ -33,6 +35,8 @@ PAGE_LIMIT: Final = 1_000
 _RUNS_AT_ONCE: Final = 32
 
 Answer = TypeVar("Answer")
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class RankReader:
@@ -162,6 +166,28 @@ class RankReader:
             )
 
         return _require(await self._read(season, read_index, read_stored))
+
+    async def read_details(
+        self, season: Season, user_ids: Sequence[int]
+    ) -> dict[int, dict[str, Any]] | None:
+        """Return of each player who stands the session that makes it, or None without PostgreSQL.
+
+        Its fields are `session_id`, `reached_at` and `metadata`.
+        """
+        try:
+            rows = await self._lagging_reads.read_primary(
+                lambda database: database.fetch(SELECT_DETAILS, season.season_id, user_ids)
+            )
+        except DatabaseUnavailable:
+            return None
+        return {
+            row["player_id"]: {
+                "session_id": row["session_id"],
+                "reached_at": row["reached_at"],
+                "metadata": row["metadata"] and _decode(row["metadata"]),
+            }
+            for row in rows
+        }
 
     async def _read(
         self,

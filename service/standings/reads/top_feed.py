@@ -1,8 +1,8 @@
 """The tops of the boards that are read: in memory, from Redis, or from PostgreSQL.
 
-Every refresh publishes the tops that somebody reads, so that the next read is a look into memory. A
-process that does not hear of refreshes, because its subscription is down, reads Redis each time, and
-PostgreSQL where that is away. Where both are, it answers from memory and says so.
+Every refresh publishes the tops that somebody reads, so that the next read is a look into memory.
+A process that does not hear of refreshes, because its subscription is down, reads Redis each time,
+and PostgreSQL where that is away. Where both are, it answers from memory and says so.
 """
 
 import asyncio

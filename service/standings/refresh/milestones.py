@@ -25,7 +25,7 @@ async def store_milestones(database: Database) -> None:
         await store_season_milestones(database, season["season_id"])
 
 
-async def store_season_milestones(database: Database | Connection, season_id: int) -> None:
+async def store_season_milestones(database: "Database | Connection", season_id: int) -> None:
     """Store the milestones of one season; the caller holds the re-rank lock."""
     last: Sequence[int] = _BEGINNING
     while rows := await database.fetch(STORE_MILESTONES, season_id, *last, _MILESTONES_AT_ONCE):

@@ -13,7 +13,8 @@ import pytest
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import GLOBAL_SEASON_KEY, connect_redis
+from service.backends.redis import BOARD_PREFIX, connect_redis
+from service.boards.finder import GLOBAL_BOARD
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
@@ -234,7 +235,7 @@ async def test_service_that_starts_while_postgres_is_away(stack: Stack) -> None:
 async def test_service_that_starts_with_neither_season_nor_postgres(stack: Stack) -> None:
     async with AsyncExitStack() as exits:
         with stopped(stack.postgres):
-            await stack.redis.delete(GLOBAL_SEASON_KEY)
+            await stack.redis.delete(f"{BOARD_PREFIX}{GLOBAL_BOARD}")
             app = await exits.enter_async_context(run_app(create_app(stack.settings)))
             stack.client = await exits.enter_async_context(connect_client(app))
             for path in "top", f"rank/{stack.user_ids[0]}", f"around/{stack.user_ids[0]}":

@@ -103,7 +103,7 @@ async def test_low_board_ranks_the_lowest_first(
     assert list(await read_index(redis, golf)) == [second, first, third]
     async with database.connect() as connection:
         top = await select_top(connection, golf, players=3, as_of=datetime.now(UTC))
-    assert [(entry.user_id, entry.total_score, entry.rank) for entry in top.leaderboard] == [
+    assert list(zip(top.user_ids, top.sort_scores, top.ranks, strict=True)) == [
         (second, -1, 1),
         (first, 70, 2),
         (third, 70, 2),

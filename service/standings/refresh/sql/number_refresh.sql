@@ -3,7 +3,7 @@
 -- $1 season ids, $2 how many standings are new in each, $3 sessions folded, $4 where the next claim
 -- begins (fold_sessions.sql), null where nothing was claimed. Answers one row a
 -- season: the epoch, this refresh's number, token and time, the season's previous number and token and its
--- players now. The previous ones are what its index in Redis must have reached for the changes to
+-- players now, and whether ties go to who got there first. The previous ones are what its index in Redis must have reached for the changes to
 -- be added to it.
 --
 -- Locks: the row of refresh_state, then the rows of the seasons.
@@ -24,11 +24,12 @@ SET
     last_refresh = numbered.number,
     refresh_token = numbered.token,
     players = season.players + grown.by
-FROM numbered, before, unnest($1::bigint[], $2::bigint[]) AS grown (season_id, by)
-WHERE season.id = before.id AND season.id = grown.season_id
+FROM numbered, before, rule, unnest($1::bigint[], $2::bigint[]) AS grown (season_id, by)
+WHERE season.id = before.id AND season.id = grown.season_id AND rule.id = season.rule_id
 RETURNING
     season.id AS season_id,
     season.players,
+    rule.ties = 'first' AS is_first,
     numbered.epoch,
     numbered.number,
     numbered.token,

@@ -1,6 +1,7 @@
--- Ranks the standings of the open seasons (1, 2, 2, 4) into the table fresh_block, which lasts as
+-- Ranks the standings of some seasons (1, 2, 2, 4) into the table fresh_block, which lasts as
 -- long as the transaction: one row a block of 256 player ids, as in rank_block.
 --
+-- The seasons are those of the setting leaderboard.seasons: CREATE TABLE AS takes no parameters.
 -- Both arrays are filled from the same rows in the same order, so they belong together.
 --
 -- One reading of the table by several processes and a sort beat a million probes in the order of the
@@ -16,8 +17,8 @@ FROM (
     SELECT
         season_id,
         player_id,
-        rank() OVER (PARTITION BY season_id ORDER BY sort_score) AS rank
+        rank() OVER (PARTITION BY season_id ORDER BY sort_score, tie_key) AS rank
     FROM standing
-    WHERE season_id = ANY (ARRAY(SELECT id FROM season WHERE closed_at IS NULL))
+    WHERE season_id = ANY (current_setting('leaderboard.seasons')::bigint[])
 ) AS ranked
 GROUP BY 1, 2
