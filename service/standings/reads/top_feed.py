@@ -147,7 +147,8 @@ class TopFeeds:
                         shown = facts
                         yield season, cut
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), _ASK_AGAIN_SECONDS)
+                    async with asyncio.timeout(_ASK_AGAIN_SECONDS):
+                        await changed.wait()
             finally:
                 feed.watchers -= 1
             with suppress(DatabaseUnavailable):
