@@ -80,6 +80,8 @@ CREATE TABLE season (
     -- From when on no fold changes it: every session of it is counted, and its ranks can be stored.
     sealed_at timestamptz,
     closed_at timestamptz,
+    -- Redis may still hold its index, which goes once it is closed.
+    has_index boolean NOT NULL DEFAULT true,
     -- Counts how often the result was corrected after its close.
     revision integer NOT NULL DEFAULT 1,
     -- While sessions that are in the ledger already are being counted, in the order of their players:
@@ -99,6 +101,7 @@ CREATE TABLE season (
 );
 -- Those that folds and the timer look at, however many were closed.
 CREATE INDEX season_open ON season (id) WHERE closed_at IS NULL;
+CREATE INDEX season_closed_index ON season (id) WHERE closed_at IS NOT NULL AND has_index;
 
 -- Seasons that were replaced by a recount, with standings and an index still to be deleted.
 CREATE TABLE dropped_season (
@@ -315,6 +318,8 @@ CREATE TABLE refresh_state (
     rerank_number bigint NOT NULL DEFAULT 0,
     -- The outbox has nothing left of transactions before this one.
     outbox_from bigint NOT NULL DEFAULT 0,
+    -- The latest time of a session that was folded.
+    latest_session_at timestamptz,
     -- Up to here every board has its seasons; null: for ever. No fold takes a session of later, which
     -- would not be counted.
     seasons_until timestamptz,

@@ -4,6 +4,7 @@ import os
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from dramatiq import Broker, Middleware, Worker
@@ -20,11 +21,16 @@ from service.backends.redis import (
     connect_redis,
     translate_redis_errors,
 )
+from service.backends.refresh_signal import send_refresh
 from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable
+from service.seasons.closing import send_close
+from service.seasons.keeper import SeasonKeeper
+from service.seasons.timer import SeasonTimer
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
+from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
 from service.status.heartbeats import HeartbeatSender
 from service.status.schemas import WorkerHeartbeat, WorkerProcess
@@ -39,6 +45,8 @@ class ResourcesMiddleware(Middleware):
 
     database: Database
     refresher: Refresher
+    index: Index
+    keeper: SeasonKeeper
 
     def __init__(self, settings: Settings, counters: WorkerCounters) -> None:
         self.counters = counters
@@ -47,6 +55,7 @@ class ResourcesMiddleware(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Open the resources."""
+        self._broker = broker
         _run_on_loop(self._open())
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
@@ -102,7 +111,17 @@ class ResourcesMiddleware(Middleware):
         self._breaker = Breaker(self._redis)
         self.database = Database(self._settings, application_name="leaderboard worker")
         await self.database.open()
-        self.refresher = Refresher(self.database, self._redis, self._settings, self.counters)
+        self.index = Index(self._redis, self.database, self.slice_standings)
+        self.keeper = SeasonKeeper(self.database, self.index)
+        self.refresher = Refresher(
+            self.database, self._redis, self._settings, self.counters, self.keeper.keep
+        )
+        self._timer = SeasonTimer(
+            self.database,
+            wake_refresh=partial(send_refresh, self._broker),
+            wake_closing=partial(send_close, self._broker),
+        )
+        self._timer.start()
         host = socket.gethostname()
         process = WorkerProcess(
             host=host,
@@ -117,6 +136,7 @@ class ResourcesMiddleware(Middleware):
         self._heartbeat.start()
 
     async def _close(self) -> None:
+        await self._timer.stop()
         await self._heartbeat.stop()
         await self._breaker.stop()
         await self._redis.aclose()

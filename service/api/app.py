@@ -31,6 +31,7 @@ from service.keys.keyring import Keyring
 from service.keys.rate_limit import make_key_limiter
 from service.lifecycle import Closing
 from service.players.routes import players_router
+from service.seasons.routes import seasons_router
 from service.sessions.routes import sessions_router
 from service.sessions.service import LEDGER_CONNECTIONS, Ledger
 from service.settings.settings import Settings
@@ -120,6 +121,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             players_router,
             boards_router,
             board_standings_router,
+            seasons_router,
             player_ranks_router,
             ops_router,
         ],

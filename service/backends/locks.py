@@ -17,6 +17,7 @@ from service.lifecycle import stop_task
 # Any numbers will do, as long as nothing else in this database locks the same ones.
 _WRITER_LOCK: Final = 0x6C656164_73746E64
 _RERANK_LOCK: Final = 0x6C656164_72616E6B
+_CLOSING_LOCK: Final = 0x6C656164_636C6F73
 
 # A frozen holder lets nobody else write for this long, so it is as short as a process may pause
 # without losing its lock: for a garbage collection, a live migration, a busy disk.
@@ -94,6 +95,16 @@ def hold_rerank_lock(
     Raises `WriterBusy` when another re-rank is not done after `wait_seconds`.
     """
     return _hold_lock(database, _RERANK_LOCK, wait_seconds)
+
+
+def hold_closing_lock(
+    database: Database, *, wait_seconds: float
+) -> AbstractAsyncContextManager[Lease]:
+    """Hold the lock of closing seasons inside the block; no other lock is taken in it.
+
+    Raises `WriterBusy` when another process does not end closing them in time.
+    """
+    return _hold_lock(database, _CLOSING_LOCK, wait_seconds)
 
 
 @asynccontextmanager

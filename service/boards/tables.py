@@ -3,6 +3,7 @@
 from piccolo.columns import (
     BigInt,
     BigSerial,
+    Boolean,
     ForeignKey,
     Integer,
     OnDelete,
@@ -57,6 +58,7 @@ class Season(Table):
     ends_at = Timestamptz(null=True, default=None)
     sealed_at = Timestamptz(null=True, default=None, help_text="From when on no fold changes it.")
     closed_at = Timestamptz(null=True, default=None)
+    has_index = Boolean(default=True, help_text="Redis may hold its index.")
     revision = Integer(default=1, help_text="Counts corrections of its result.")
     fill_from_player = BigInt(null=True, default=None, help_text="Null once it is filled.")
     players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")

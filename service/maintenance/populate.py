@@ -211,5 +211,6 @@ async def _make_chunk(database: Database, population: Population, first: int, la
                 [season["players"] for season in seasons],
                 sessions,
                 None,
+                population.now,
             )
     return sessions

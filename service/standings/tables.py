@@ -103,4 +103,5 @@ class RefreshState(Table):
     rerank_rows = BigInt(null=True, default=None)
     rerank_number = BigInt(default=0, help_text="Number of the refresh the stored ranks show.")
     outbox_from = BigInt(default=0, help_text="Transaction from which the next fold claims.")
+    latest_session_at = Timestamptz(null=True, default=None, help_text="Of those folded.")
     seasons_until = Timestamptz(null=True, default=None, help_text="Until when there are seasons.")

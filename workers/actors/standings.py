@@ -12,6 +12,7 @@ from service.backends.broker import PERIODIC_QUEUE, STANDINGS_QUEUE
 from service.backends.refresh_signal import REFRESH_ACTOR, send_refresh
 from service.errors import ServiceError
 from service.standings.refresh.rerank import rerank_if_due
+from workers.actors.seasons import close_seasons
 from workers.broker import resources
 
 _SECOND_MS: Final = 1_000
@@ -44,6 +45,8 @@ async def refresh() -> None:
         # Dramatiq does not try again what an actor `throws`, and logs a traceback for the rest.
         raise Retry(str(error)) from error
     await resources.release_retry()
+    if resources.keeper.take_sealed():
+        close_seasons.send()
     _log.debug("folded %d sessions", outcome.sessions)
     if outcome.more:
         refresh.send()
@@ -76,5 +79,6 @@ async def sweep() -> None:
     await resources.refresher.recheck_outbox()
     await asyncio.to_thread(send_refresh, refresh.broker)
     rerank.send()
+    close_seasons.send()
     await resources.note_schedule()
     await resources.copy_season()

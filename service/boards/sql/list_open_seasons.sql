@@ -6,6 +6,7 @@ SELECT
     season.last_refresh,
     season.refresh_token,
     rule.ties = 'first' AS is_first,
+    season.sealed_at IS NOT NULL AS is_sealed,
     refresh_state.*
 FROM season
 JOIN rule ON rule.id = season.rule_id

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -69,7 +69,11 @@ class Fold:
 
 
 class Refresher:
-    """Brings standings and index up to date with the ledger."""
+    """Brings standings and index up to date with the ledger.
+
+    `between_folds` is called before each fold, by the only writer; it returns whether it should be
+    called again soon.
+    """
 
     def __init__(
         self,
@@ -77,8 +81,10 @@ class Refresher:
         redis: Redis,
         settings: Settings,
         counters: WorkerCounters | None = None,
+        between_folds: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._counters = WorkerCounters() if counters is None else counters
+        self._between_folds = between_folds
         self._freshness = Freshness(self._counters)
         self._database = database
         self._redis = redis
@@ -127,12 +133,14 @@ class Refresher:
         while True:
             started_at = time.monotonic()
             lease.check()
+            # First, because a fold does not count what it finds no season for.
+            has_more = self._between_folds is not None and await self._between_folds()
             fold = await self._fold()
             await self._publish(fold, started_at)
             sessions += fold.sessions
             if time.monotonic() >= turn_ends_at:
                 return RefreshOutcome(sessions=sessions, more=True)
-            if fold.sessions:
+            if fold.sessions or has_more:
                 flag_lowered = False
                 await self._keep_signals(mutex)
                 await asyncio.sleep(started_at + self._interval_seconds - time.monotonic())
@@ -154,7 +162,7 @@ class Refresher:
             if not sessions:
                 return Fold(sessions=0, changes=(), new_names={})
             changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
-            fold = await self._number(connection, sessions, changed, rows[0]["outbox_from"])
+            fold = await self._number(connection, rows[0], changed)
         self._freshness.add_fold(
             measured_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
         )
@@ -163,16 +171,16 @@ class Refresher:
     async def _number(
         self,
         connection: Connection,
-        sessions: int,
+        claim: asyncpg.Record,
         changed: Mapping[int, asyncpg.Record],
-        outbox_from: int,
     ) -> Fold:
         numbered = await connection.fetch(
             NUMBER_REFRESH,
             list(changed),
             [len(row["new_player_ids"]) for row in changed.values()],
-            sessions,
-            outbox_from,
+            claim["sessions"],
+            claim["outbox_from"],
+            claim["latest_at"],
         )
         changes = []
         new_names = {}
@@ -198,7 +206,7 @@ class Refresher:
             )
             if new_player_ids:
                 new_names[season_id] = await find_usernames(connection, new_player_ids)
-        return Fold(sessions=sessions, changes=tuple(changes), new_names=new_names)
+        return Fold(sessions=claim["sessions"], changes=tuple(changes), new_names=new_names)
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
         if not fold.sessions:

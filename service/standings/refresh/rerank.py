@@ -127,7 +127,8 @@ async def _store_ranks(
     slices = await database.fetch(LIST_SLICES)
     if not slices:
         await database.fetch(END_SLICES)
-        seasons = await database.fetch(LIST_OPEN_SEASONS)
+        # The ranks of one that is sealed are stored for good when it is closed.
+        seasons = [row for row in await database.fetch(LIST_OPEN_SEASONS) if not row["is_sealed"]]
         large = [row["season_id"] for row in seasons if row["players"] > slice_standings]
         small = [row for row in seasons if row["players"] <= slice_standings]
         together = await _rank_together(database, small, slice_standings)

@@ -2,7 +2,7 @@
 --
 -- $1 about how many sessions to fold at most. Answers one row a season that changed, or a single row
 -- with a null season where none did: how many sessions were folded in all; what refresh_state.outbox_from
--- becomes; how many sessions there are of each age in ms when the statement began, as two arrays; the
+-- becomes; the latest time of a session; how many there are of each age in ms when the statement began, as two arrays; the
 -- season's changed standings, packed for the index as in scan_standings.sql, in its order, by which
 -- Redis finds their places in half the time; and the ids of the players whose standing is new.
 --
@@ -266,12 +266,14 @@ folded AS (
 )
 SELECT
     claim.sessions,
+    claim.latest_at,
     claim.outbox_from,
     age.*,
     change.*
 FROM (
     SELECT
         (SELECT count(*) FROM claimed) AS sessions,
+        (SELECT max(submitted_at) FROM session) AS latest_at,
         least(
             begin.xmin,
             (SELECT min(transaction_id) FROM next WHERE sessions_before >= $1),
