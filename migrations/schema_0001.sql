@@ -105,7 +105,8 @@ CREATE INDEX season_closed_index ON season (id) WHERE closed_at IS NOT NULL AND 
 
 -- Seasons that were replaced by a recount, with standings and an index still to be deleted.
 CREATE TABLE dropped_season (
-    season_id bigint PRIMARY KEY
+    season_id bigint PRIMARY KEY,
+    dropped_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
 -- The newest end of a season that is being closed or was: no session may be dated before it any more.

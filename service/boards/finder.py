@@ -70,7 +70,7 @@ class SeasonFinder:
         Raises `BoardNotFound`, or `DatabaseUnavailable` where nothing is known of the board.
         """
         season = self._seasons.get(slug)
-        if season is None:
+        if season is None or season.is_filling:
             return await self.find_again(slug)
         # Nothing ever changes of this board but the database that it is in.
         if slug != GLOBAL_BOARD:
@@ -124,6 +124,10 @@ class SeasonFinder:
         if not 0 < number < current.number:
             raise SeasonNotFound(slug, wanted)
         return await read_season(self.database, slug, number)
+
+    def forget(self, slug: str) -> None:
+        """Ask PostgreSQL when the board is read next: this process has just changed it."""
+        self._seasons.pop(slug, None)
 
     async def stop(self) -> None:
         """Stop asking PostgreSQL."""

@@ -21,6 +21,7 @@ from service.boards.errors import (
     SeasonNotFound,
     TooManyBoards,
 )
+from service.boards.finder import SeasonFinder
 from service.boards.schemas import (
     SLUG_PATTERN,
     BoardAnswer,
@@ -96,10 +97,14 @@ async def read_board(slug: Slug, database: NamedDependency[Database]) -> Respons
     status_code=201,
 )
 async def create_board(
-    slug: Slug, data: JSONBody[BoardRule], database: NamedDependency[Database]
+    slug: Slug,
+    data: JSONBody[BoardRule],
+    database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
 ) -> Response[BoardAnswer]:
     """Make a board: 201. The same rule again is 200, and changes nothing."""
     board, is_new = await service.create_board(database, slug, data)
+    season_finder.forget(slug)
     return Response(
         service.describe_board(board),
         status_code=201 if is_new else 200,
@@ -124,6 +129,7 @@ async def change_board(
     slug: Slug,
     data: JSONBody[ChangeBoard],
     database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
     if_match: Annotated[
         str | None,
         HeaderParameter(name="If-Match", description="The `ETag` of the board that is changed."),
@@ -131,6 +137,7 @@ async def change_board(
 ) -> Response[BoardAnswer]:
     """Change a board. Its rule changes with the next season, or at once with a recount."""
     board = await service.change_board(database, slug, if_match, data)
+    season_finder.forget(slug)
     return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
 
 
@@ -141,9 +148,14 @@ async def change_board(
     status_code=200,
     responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _UNAVAILABLE,
 )
-async def archive_board(slug: Slug, database: NamedDependency[Database]) -> Response[BoardAnswer]:
+async def archive_board(
+    slug: Slug,
+    database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
+) -> Response[BoardAnswer]:
     """Have a board count nothing from now on; it is read as it was."""
     board = await service.archive_board(database, slug)
+    season_finder.forget(slug)
     return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
 
 
@@ -154,9 +166,14 @@ async def archive_board(slug: Slug, database: NamedDependency[Database]) -> Resp
     status_code=200,
     responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _UNAVAILABLE,
 )
-async def unarchive_board(slug: Slug, database: NamedDependency[Database]) -> Response[BoardAnswer]:
+async def unarchive_board(
+    slug: Slug,
+    database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
+) -> Response[BoardAnswer]:
     """Have an archived board count again, with all that it missed and the seasons since."""
     board = await service.unarchive_board(database, slug)
+    season_finder.forget(slug)
     return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
 
 

@@ -72,3 +72,4 @@ class DroppedSeason(Table):
     """A season that was replaced, with standings and an index still to be deleted."""
 
     season_id = BigInt(primary_key=True, default=None)
+    dropped_at = Timestamptz(default=TimestamptzNow())

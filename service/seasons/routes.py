@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from service.backends.database import Database
 from service.backends.locks import WriterBusy
 from service.boards.errors import BoardArchived, BoardFilling, BoardFixed
+from service.boards.finder import SeasonFinder
 from service.boards.routes import BOARD_NOT_FOUND, Slug
 from service.boards.schemas import BoardAnswer
 from service.boards.service import describe_board, make_etag
@@ -26,9 +27,14 @@ _UNAVAILABLE: Final = unavailable(WriterBusy(25), BoardFilling("weekly-laps"))
     status_code=200,
     responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _UNAVAILABLE,
 )
-async def close_season(slug: Slug, database: NamedDependency[Database]) -> Response[BoardAnswer]:
+async def close_season(
+    slug: Slug,
+    database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
+) -> Response[BoardAnswer]:
     """End the board's season now; the next begins at that instant, and ends by the schedule."""
     board = await close_current_season(database, slug)
+    season_finder.forget(slug)
     return Response(describe_board(board), headers={"ETag": make_etag(board)})
 
 

@@ -12,7 +12,7 @@ import msgspec
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
 from service.boards.errors import BoardFilling
-from service.boards.finder import Season, SeasonFinder, read_season
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.errors import StandingsUnavailable
@@ -211,15 +211,12 @@ class RankReader:
         self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
     ) -> Callable[[Database], Awaitable[Answer | None]]:
         async def query(database: Database) -> Answer | None:
+            if season.slug != GLOBAL_BOARD:
+                return await read_stored(database, season)
+            # The whole database may be another one by now, or the replica's may.
             if database is self._database:
-                # The whole database may be another one by now.
-                found = await self._season_finder.find_in_database(season.slug)
-                return await read_stored(
-                    database, found if found.number == season.number else season
-                )
-            return await read_stored(
-                database, await read_season(database, season.slug, season.number)
-            )
+                return await read_stored(database, await self._season_finder.find_in_database())
+            return await read_stored(database, await read_season(database))
 
         return query
 

@@ -112,6 +112,8 @@ class TopFeeds:
         Raises `StandingsUnavailable` when neither memory nor Redis nor PostgreSQL has it, and
         `BoardFilling`.
         """
+        if season.state == "closed" or season.is_filling:
+            return encode(await self._rank_reader.read_page(season, 0, TOP_LIMIT))
         feed = self._find_feed(season)
         if not (self._subscribed and feed.is_current):
             return encode(await self._reads.put(feed))
@@ -192,8 +194,6 @@ class TopFeeds:
         return top
 
     async def _read_redis(self, season: Season) -> Run:
-        if season.state == "closed" or season.is_filling:
-            raise CacheUnavailable("Redis keeps no such season")
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
             stored, offset = await self._redis.mget(keys.top, keys.offset)
