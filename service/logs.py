@@ -1,6 +1,7 @@
 """Logging, the same in every program: one line for each event, to stderr, as text or JSON."""
 
 import logging
+import time
 from typing import Final
 
 from pythonjsonlogger.core import RESERVED_ATTRS
@@ -63,7 +64,8 @@ class _ConsumerFilter(logging.Filter):
         if not text.startswith("Consumer encountered a connection error"):
             return True
         before = self._warned_at.get(record.name)
-        if before is not None and record.created < before + _WARNING_INTERVAL_SECONDS:
+        now = time.monotonic()
+        if before is not None and now < before + _WARNING_INTERVAL_SECONDS:
             return False
-        self._warned_at[record.name] = record.created
+        self._warned_at[record.name] = now
         return True
