@@ -264,7 +264,7 @@ def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.
         offset=offset.number,
         last_refresh=figures.last_refresh,
         behind=behind,
-        problem=figures.index_problem,
+        problem=figures.index_problem if behind else None,
     )
 
 
