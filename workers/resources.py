@@ -15,7 +15,6 @@ from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
 from service.backends.redis import (
     RETRY_KEY,
-    SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
     SeasonKeys,
     connect_redis,
@@ -32,7 +31,7 @@ from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
-from service.status.heartbeats import HeartbeatSender
+from service.status.heartbeats import HeartbeatSender, note_schedule
 from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
 
@@ -64,7 +63,7 @@ class ResourcesMiddleware(Middleware):
 
     async def note_schedule(self) -> None:
         """Note that a message of the scheduler came through just now."""
-        await self._redis.set(SCHEDULER_KEY, datetime.now(UTC).isoformat())
+        await note_schedule(self._redis)
 
     async def claim_retry(self) -> bool:
         """Tell whether the current message is the one refresh that is tried again."""

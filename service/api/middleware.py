@@ -4,7 +4,6 @@
 """
 
 import itertools
-import logging
 import re
 import secrets
 import time
@@ -19,6 +18,7 @@ from service.http.auth import Access, Authorizer, Kind, RouteAccess
 from service.http.errors import allow_head, encode_error
 from service.keys.keyring import Key
 from service.keys.rate_limit import KeyLimiter
+from service.logs import get_local_logger
 from service.request_ids import request_id
 from service.status.request_metrics import RequestMetrics
 
@@ -32,7 +32,7 @@ _END: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": 
 # What a request counts as that ends without an answer.
 _NO_ANSWER: Final = 500
 
-_access_log = logging.getLogger("service.access")
+_access_log = get_local_logger("service.access")
 
 
 class RequestIds:

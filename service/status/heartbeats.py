@@ -1,23 +1,26 @@
-"""Heartbeats: each process describes itself in Redis every few seconds."""
+"""Heartbeats: each process describes itself in Redis every few seconds.
+
+How old a heartbeat is, and when the scheduler was last heard of, is reckoned by the clock of Redis
+alone: those of the machines may be set differently, and may be set back.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
 
-from service.backends.redis import translate_redis_errors
+from service.backends.redis import SCHEDULER_KEY, load_script, translate_redis_errors
 from service.errors import CacheUnavailable
 from service.lifecycle import stop_task
 
 _INTERVAL_SECONDS: Final = 2.0
 
 # A process that was not heard of for this long is gone.
-_PRESENT_FOR: Final = timedelta(seconds=10)
+_PRESENT_MS: Final = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -25,17 +28,10 @@ Description = TypeVar("Description", bound=msgspec.Struct)
 
 
 class Heartbeat(msgspec.Struct, Generic[Description], frozen=True):
-    """A process's description of itself, and when it gave it."""
+    """A process's description of itself, and when it gave it, in milliseconds of Redis' clock."""
 
-    at: datetime
+    at: int
     process: Description
-
-
-class _AnyHeartbeat(msgspec.Struct, frozen=True):
-    """The time of a heartbeat, whichever release its process is of."""
-
-    at: datetime
-    process: msgspec.Raw
 
 
 class HeartbeatSender(Generic[Description]):
@@ -48,6 +44,7 @@ class HeartbeatSender(Generic[Description]):
         self, redis: Redis, key: str, name: str, describe: Callable[[], Description]
     ) -> None:
         self._redis = redis
+        self._note = load_script(redis, "status", "note_heartbeat")
         self._key = key
         self._name = name
         self._describe = describe
@@ -68,10 +65,10 @@ class HeartbeatSender(Generic[Description]):
     async def _send_heartbeats(self) -> None:
         redis_is_away = False
         while True:
-            heartbeat = Heartbeat(at=datetime.now(UTC), process=self._describe())
+            described = msgspec.json.encode(self._describe())
             try:
                 with translate_redis_errors():
-                    await self._redis.hset(self._key, self._name, msgspec.json.encode(heartbeat))
+                    await self._note(keys=[self._key], args=[self._name, described])
             except CacheUnavailable as error:
                 if not redis_is_away:
                     _log.warning("Redis is away: %s", error)
@@ -83,30 +80,30 @@ class HeartbeatSender(Generic[Description]):
             await asyncio.sleep(_INTERVAL_SECONDS)
 
 
-def _decode_heartbeat(stored: bytes | str) -> _AnyHeartbeat | None:
-    try:
-        heartbeat = msgspec.json.decode(stored, type=_AnyHeartbeat)
-    except msgspec.DecodeError:
-        return None
-    return heartbeat if heartbeat.at.tzinfo else None
-
-
 async def read_heartbeats(redis: Redis, key: str, kind: type[Description]) -> list[Description]:
     """Return the descriptions of the processes that were heard of lately; forget the others.
 
     Raises `CacheUnavailable`.
     """
-    present = []
-    gone = []
+    read = load_script(redis, "status", "read_heartbeats")
     with translate_redis_errors():
-        for name, stored in (await redis.hgetall(key)).items():
-            heartbeat = _decode_heartbeat(stored)
-            if heartbeat is not None and datetime.now(UTC) - heartbeat.at <= _PRESENT_FOR:
-                # Another release's process describes itself otherwise.
-                with suppress(msgspec.DecodeError):
-                    present.append(msgspec.json.decode(heartbeat.process, type=kind))
-            else:
-                gone.append(name)
-        if gone:
-            await redis.hdel(key, *gone)
+        found = await read(keys=[key], args=[_PRESENT_MS])
+    present = []
+    for stored in found:
+        # Another release's process describes itself otherwise.
+        with suppress(msgspec.DecodeError):
+            present.append(msgspec.json.decode(stored, type=Heartbeat[kind]).process)  # type: ignore[valid-type]
     return present
+
+
+async def note_schedule(redis: Redis) -> None:
+    """Note that a message of the scheduler was carried out just now."""
+    with translate_redis_errors():
+        await load_script(redis, "status", "note_schedule")(keys=[SCHEDULER_KEY])
+
+
+async def read_schedule(redis: Redis) -> float | None:
+    """Return how many seconds ago a message of the scheduler was carried out, or None."""
+    with translate_redis_errors():
+        ago_ms = await load_script(redis, "status", "read_schedule")(keys=[SCHEDULER_KEY])
+    return None if ago_ms is None else ago_ms / 1000

@@ -6,7 +6,7 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 import dramatiq
@@ -23,7 +23,6 @@ from service.backends.broker import (
 from service.backends.database import Database, load_sql
 from service.backends.redis import (
     API_PROCESSES_KEY,
-    SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
     SeasonKeys,
     translate_redis_errors,
@@ -33,7 +32,7 @@ from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
 from service.status import schemas
-from service.status.heartbeats import HeartbeatSender, read_heartbeats
+from service.status.heartbeats import HeartbeatSender, read_heartbeats, read_schedule
 from service.status.request_metrics import (
     WINDOW_SECONDS,
     RequestMetrics,
@@ -45,7 +44,7 @@ READ_FIGURES: Final = load_sql("status", "read_figures")
 _PATIENCE_SECONDS: Final = 2.0
 
 # The scheduler sends a message a minute; this late it has missed one.
-_SCHEDULER_PATIENCE: Final = timedelta(seconds=130)
+_SCHEDULER_PATIENCE_SECONDS: Final = 130.0
 
 
 class _Figures(msgspec.Struct, frozen=True):
@@ -187,10 +186,8 @@ class StatusReader:
             await self._redis.ping()
             round_trip_ms = _ms_since(started_at)
             info = await self._redis.info()
-            scheduled = cast("bytes | None", await self._redis.get(SCHEDULER_KEY))
             stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
-        last_seen_at = _parse_time(scheduled)
-        on_time = last_seen_at and datetime.now(UTC) - last_seen_at <= _SCHEDULER_PATIENCE
+        scheduled_ago = await read_schedule(self._redis)
         return _RedisAnswer(
             redis=schemas.RedisStatus(
                 state="ok",
@@ -203,9 +200,7 @@ class StatusReader:
             workers=await read_heartbeats(
                 self._redis, WORKER_PROCESSES_KEY, schemas.WorkerHeartbeat
             ),
-            scheduler=schemas.SchedulerStatus(
-                state="ok" if on_time else "away", last_seen_at=last_seen_at
-            ),
+            scheduler=_describe_scheduler(scheduled_ago),
             offset=Offset.parse(stored),
         )
 
@@ -228,13 +223,13 @@ class StatusReader:
         return {name: schemas.QueueStatus(*messages) for name, messages in counts.items()}
 
 
-def _parse_time(stored: bytes | None) -> datetime | None:
-    """Return a time that Redis holds, or None for nothing and for what is none."""
-    try:
-        at = datetime.fromisoformat((stored or b"").decode())
-    except ValueError:
-        return None
-    return at if at.tzinfo else None
+def _describe_scheduler(seconds_ago: float | None) -> schemas.SchedulerStatus:
+    if seconds_ago is None:
+        return schemas.SchedulerStatus(state="away")
+    return schemas.SchedulerStatus(
+        state="ok" if seconds_ago <= _SCHEDULER_PATIENCE_SECONDS else "away",
+        last_seen_at=datetime.now(UTC) - timedelta(seconds=seconds_ago),
+    )
 
 
 def _ms_since(started_at: float) -> float:
@@ -270,7 +265,7 @@ def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.
         offset=offset.number,
         last_refresh=figures.last_refresh,
         behind=behind,
-        problem=figures.index_problem,
+        problem=figures.index_problem if behind else None,
     )
 
 

@@ -298,6 +298,8 @@ class Refresher:
             return False
         del self._pauses[season_id]
         self._problems.pop(season_id, None)
+        # What is recorded may be another worker's.
+        self._recorded_problem = ""
         self._counters.indexes_rebuilt += 1
         _log.warning("the index of season %d was behind and has been rebuilt", season_id)
         return True

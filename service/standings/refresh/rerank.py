@@ -53,7 +53,12 @@ _PLAN_FOR_STORING: Final = """
     SET LOCAL enable_indexonlyscan = on;
     SET LOCAL enable_bitmapscan = on;
 """
-_PLAN_FOR_SLICES: Final = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off"
+# The planner takes every array for one of ten elements, for which it would compare each with each.
+_PLAN_FOR_SLICES: Final = """
+    SET LOCAL work_mem = '256MB';
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_nestloop = off;
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +176,9 @@ async def _rank_together(
     for season_ids in _group(seasons, slice_standings):
         async with database.snapshot(readonly=False) as connection:
             await connection.execute(_PLAN_FOR_RANKING)
-            await connection.execute(
-                "SELECT set_config('leaderboard.seasons', $1, true)",
-                "{" + ",".join(map(str, season_ids)) + "}",
-            )
             if number is None:
                 number = await connection.fetchval("SELECT number FROM refresh_state")
-            await connection.execute(RANK_STANDINGS, timeout=_STATEMENT_SECONDS)
+            await connection.execute(RANK_STANDINGS, season_ids, timeout=_STATEMENT_SECONDS)
             await connection.execute(_PLAN_FOR_STORING)
             ranks += await connection.fetchval(STORE_RANKS, season_ids, timeout=_STATEMENT_SECONDS)
     elapsed_ms = (time.monotonic() - started_at) * 1000

@@ -14,12 +14,13 @@ from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import API_PROCESSES_KEY, SCHEDULER_KEY
+from service.backends.redis import API_PROCESSES_KEY
 from service.keys.roles import Role
 from service.keys.service import make_key
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
+from service.status.heartbeats import note_schedule
 from tests.support.factories import make_player
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import wait_until
@@ -170,7 +171,7 @@ async def test_dashboard_asks_for_what_is_exported(
 
         await wait_until(everything_was_done)
         await rerank(database)
-        await redis.set(SCHEDULER_KEY, "2026-11-25T00:00:00+00:00")
+        await note_schedule(redis)
         exported = set(await scrape(client))
     asked = {name for query in list_queries(read_dashboard()) for name in _NAME.findall(query)}
     assert asked
