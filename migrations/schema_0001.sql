@@ -197,6 +197,8 @@ CREATE TABLE refresh_state (
     refreshed_at timestamptz,
     refresh_ms double precision,
     refresh_sessions integer,
+    -- Why the last refresh failed or was not published; null where it was.
+    refresh_problem text,
     reranked_at timestamptz,
     rerank_ms double precision,
     rerank_rows bigint,

@@ -12,6 +12,7 @@ from dramatiq.middleware import CurrentMessage
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
+from service.backends.heartbeats import HeartbeatSender
 from service.backends.redis import (
     RETRY_KEY,
     SCHEDULER_KEY,
@@ -26,7 +27,6 @@ from service.errors import CacheUnavailable
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.refresh.refresh import Refresher
-from service.status.heartbeats import HeartbeatSender
 from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
 

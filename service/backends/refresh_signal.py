@@ -38,7 +38,10 @@ class RefreshSignal:
         self._tracer = tracer
         self._sender: asyncio.Task[None] | None = None
         self._raised_again = False
-        self._failing = False
+        self.problem: Exception | None = None
+        """Why the last wake-up could not be sent; None where it was."""
+        self.is_broker_away = False
+        """Whether the broker is to blame for that, and not Redis."""
 
     def raise_soon(self, *, anyway: bool = False) -> None:
         """Ask for a refresh in the background; calls while one is being sent become one more.
@@ -65,22 +68,24 @@ class RefreshSignal:
             try:
                 # After a failure the flag means nothing: a Redis that hung may have raised it
                 # later, for a command that had timed out.
-                await self._wake_refresh(anyway=anyway or self._failing)
+                await self._wake_refresh(anyway=anyway or self.problem is not None)
                 anyway = False
-                self._failing = False
+                self.problem = None
             except (*REDIS_ERRORS, *BROKER_ERRORS) as error:
                 # Nothing is lost: the session is in the outbox, where the sweep finds it.
-                if not self._failing:
+                if self.problem is None:
                     _log.warning("the workers cannot be woken, ranks wait for the sweep: %s", error)
-                self._failing = True
+                self.problem = error
             if not self._raised_again:
                 return
 
     async def _wake_refresh(self, *, anyway: bool) -> None:
+        self.is_broker_away = False
         if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
             try:
                 await self._send_message()
             except BROKER_ERRORS:
+                self.is_broker_away = True
                 # No message is on its way: the next submit has to try again.
                 await self._redis.delete(DIRTY_KEY)
                 raise

@@ -26,7 +26,7 @@ _POLL_SECONDS: Final = 0.5
 # A replica that hangs must not cost a read more than this, as the primary is still to be asked.
 _TIMEOUT_SECONDS: Final = 2.0
 
-# Some tenths of a second of work for a database of two cores: who comes later had better come again.
+# Some tenths of a second of work for a database of two cores: who comes later comes again.
 _READS_WAITING: Final = 200
 
 _log = logging.getLogger(__name__)

@@ -1,6 +1,15 @@
 """Standings, and how far refreshes have come."""
 
-from piccolo.columns import UUID, Array, BigInt, DoublePrecision, Integer, SmallInt, Timestamptz
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    DoublePrecision,
+    Integer,
+    SmallInt,
+    Text,
+    Timestamptz,
+)
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -55,6 +64,7 @@ class RefreshState(Table):
     refreshed_at = Timestamptz(null=True, default=None)
     refresh_ms = DoublePrecision(null=True, default=None)
     refresh_sessions = Integer(null=True, default=None)
+    refresh_problem = Text(null=True, default=None, help_text="Why the last refresh failed.")
     reranked_at = Timestamptz(null=True, default=None)
     rerank_ms = DoublePrecision(null=True, default=None)
     rerank_rows = BigInt(null=True, default=None)

@@ -16,6 +16,7 @@ from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.errors import StandingsUnavailable
 from service.standings.index.reader import IndexedRank, IndexReader, Place
+from service.standings.reads.lag import LagWatch
 from service.standings.schemas import Around, Entry, Rank, compute_percentile
 
 READ_STANDING: Final = load_sql("standings/reads", "read_standing")
@@ -38,11 +39,13 @@ class RankReader:
         lagging_reads: LaggingReads,
         index_reader: IndexReader,
         season_finder: SeasonFinder,
+        lag_watch: LagWatch,
     ) -> None:
         self._database = lagging_reads.primary
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
         self._season_finder = season_finder
+        self._lag_watch = lag_watch
         self._neighbourhood_places = asyncio.Semaphore(_NEIGHBOURHOODS_AT_ONCE)
 
     async def read_rank(self, user_id: int) -> Rank:
@@ -63,7 +66,7 @@ class RankReader:
         if indexed is None:
             with _translate_outage():
                 return await self._place_total(user_id)
-        return _make_rank(user_id, indexed)
+        return _make_rank(user_id, indexed, stale=self._lag_watch.is_lagging)
 
     async def read_around(self, user_id: int, radius: int) -> Around:
         """Return a player and up to `radius` neighbours above and below.
@@ -85,6 +88,7 @@ class RankReader:
             ),
             players=near.players,
             as_of=near.as_of,
+            stale=self._lag_watch.is_lagging,
         )
 
     async def read_page(self, position: int, limit: int) -> Around:
@@ -104,6 +108,7 @@ class RankReader:
             ),
             players=page.players,
             as_of=page.as_of,
+            stale=self._lag_watch.is_lagging,
         )
 
     async def _read_stale_rank(self, user_id: int) -> Rank:
@@ -158,8 +163,9 @@ class RankReader:
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
         row = await self._read_total(user_id)
+        stale = self._lag_watch.is_lagging
         if row["score"] is None:
-            return _make_total(user_id, row, None, row["players"], row["refreshed_at"])
+            return _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
         try:
             place = await self._index_reader.find_place(row["sort_score"])
             # If a refresh folded the sessions meanwhile, the place counts the player too.
@@ -167,8 +173,8 @@ class RankReader:
         except CacheUnavailable:
             return await self._count_total(user_id)
         if indexed is not None:
-            return _make_rank(user_id, indexed)
-        return _make_total(user_id, row, place.better + 1, place.players, place.as_of)
+            return _make_rank(user_id, indexed, stale=stale)
+        return _make_total(user_id, row, place.better + 1, place.players, place.as_of, stale=stale)
 
     async def _count_total(self, user_id: int) -> Rank:
         """Add up the sessions of a player without a standing, and find the rank without Redis."""
@@ -243,7 +249,7 @@ def _make_total(
     players: int,
     as_of: datetime | None,
     *,
-    stale: bool = False,
+    stale: bool,
 ) -> Rank:
     # Whoever has a rank is one of the players, even before a fold counts them.
     players = max(players, rank or 0)
@@ -259,7 +265,7 @@ def _make_total(
     )
 
 
-def _make_rank(user_id: int, indexed: IndexedRank) -> Rank:
+def _make_rank(user_id: int, indexed: IndexedRank, *, stale: bool) -> Rank:
     return Rank(
         user_id=user_id,
         username=indexed.username,
@@ -268,6 +274,7 @@ def _make_rank(user_id: int, indexed: IndexedRank) -> Rank:
         players=indexed.players,
         percentile=compute_percentile(indexed.rank, indexed.players),
         as_of=indexed.as_of,
+        stale=stale,
     )
 
 

@@ -28,6 +28,7 @@ from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable
 from service.standings.index.validity import OffsetValidator
+from service.standings.reads.lag import LagWatch
 from service.standings.schemas import Entry, Published, Top
 from service.standings.top import encode_top, parse_top, select_top
 
@@ -51,6 +52,7 @@ class TopFeed:
         lagging_reads: LaggingReads,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
+        lag_watch: LagWatch,
         tracer: Tracer | None = None,
     ) -> None:
         self._redis = redis
@@ -59,6 +61,8 @@ class TopFeed:
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
         self._validator = OffsetValidator(lagging_reads.primary, season_finder, refresh_signal)
+        self._lag_watch = lag_watch
+        lag_watch.call_on_change(self._mark_stale)
         self._top: Top | None = None
         self._encoded: dict[int, bytes] = {}
         self._subscribed = False
@@ -91,8 +95,8 @@ class TopFeed:
         return body
 
     async def watch(self, limit: int) -> AsyncGenerator[Top]:
-        """Yield the first `limit` entries now and whenever they, or the players, change."""
-        shown: tuple[Sequence[Entry], int] | None = None
+        """Yield the first `limit` entries now and whenever they, the players or `stale` change."""
+        shown: tuple[Sequence[Entry], int, bool] | None = None
         while True:
             changed = self._changed
             top = self._top
@@ -101,13 +105,18 @@ class TopFeed:
                     top = await self._reads.put(None)
             if top is not None:
                 cut = _cut_top(top, limit)
-                if shown != (cut.leaderboard, cut.players):
-                    shown = (cut.leaderboard, cut.players)
+                if shown != (cut.leaderboard, cut.players, cut.stale):
+                    shown = (cut.leaderboard, cut.players, cut.stale)
                     yield cut
             await changed.wait()
 
+    def _mark_stale(self) -> None:
+        """Say with the top in memory from now on whether the index follows."""
+        if self._top is not None:
+            self._keep(self._top)
+
     def _keep(self, top: Top) -> None:
-        self._top = top
+        self._top = msgspec.structs.replace(top, stale=self._lag_watch.is_lagging)
         self._encoded.clear()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -136,7 +145,7 @@ class TopFeed:
         # -1 is the number of players of no offset: a top that cannot be decoded is refused.
         await self._validator.check(offset, -1 if top is None else top.players)
         assert top is not None
-        return top
+        return msgspec.structs.replace(top, stale=self._lag_watch.is_lagging)
 
     async def _read_database(self) -> Top:
         top = await self._lagging_reads.read(self._select_top)

@@ -16,7 +16,7 @@ from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
-from service.errors import CacheUnavailable
+from service.errors import CacheUnavailable, DatabaseUnavailable, explain_error
 from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
@@ -29,6 +29,7 @@ FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
 RECHECK_OUTBOX: Final = load_sql("standings/refresh", "recheck_outbox")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
+RECORD_REFRESH_PROBLEM: Final = load_sql("standings/refresh", "record_refresh_problem")
 
 # The mutex only keeps refreshes from queueing up, so it may expire: the advisory lock is what makes
 # a writer the only one. The wait is longer than the mutex of a holder that was killed lasts.
@@ -106,6 +107,16 @@ class Refresher:
         finally:
             with suppress(*REDIS_ERRORS):
                 await mutex.release()
+
+    async def note_problem(self, error: Exception | None) -> None:
+        """Have everybody know why the last refresh failed, or that it did not.
+
+        Where PostgreSQL is away, that is plain to everybody, and this does nothing.
+        """
+        with suppress(DatabaseUnavailable):
+            await self._database.fetch(
+                RECORD_REFRESH_PROBLEM, None if error is None else explain_error(error)
+            )
 
     async def recheck_outbox(self) -> None:
         """Find sessions that no fold would claim, and have the next one claim them."""
@@ -203,16 +214,16 @@ class Refresher:
                     await self._index.rebuild(change.season_id)
                     self._counters.indexes_rebuilt += 1
             self._freshness.note_published()
-            published = True
+            problem = None
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
             self._freshness.round_down()
-            published = False
+            problem = explain_error(error)
         seconds = time.monotonic() - started_at
         self._counters.note_refresh(
-            seconds, sessions=fold.sessions, standings=fold.standings, published=published
+            seconds, sessions=fold.sessions, standings=fold.standings, published=problem is None
         )
-        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
+        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000, problem)
 
     async def _catch_up_index(self) -> None:
         try:
@@ -222,6 +233,9 @@ class Refresher:
             self._freshness.note_published()
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
+            await self.note_problem(error)
+        else:
+            await self.note_problem(None)
 
     async def _keep_signals(self, mutex: Lock) -> None:
         """Renew the mutex and the flag: while this runs, submits need not wake anybody."""

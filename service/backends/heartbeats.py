@@ -17,7 +17,7 @@ from service.lifecycle import stop_task
 _INTERVAL_SECONDS: Final = 2.0
 
 # A process that was not heard of for this long is gone.
-_PRESENT_FOR: Final = timedelta(seconds=10)
+_PRESENT_FOR: Final = timedelta(seconds=5)
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class HeartbeatSender(Generic[Description]):
         self._name = name
         self._describe = describe
         self._task: asyncio.Task[None] | None = None
+        self.problem: CacheUnavailable | None = None
+        """Why the last one could not be sent; None where it was."""
 
     def start(self) -> None:
         """Begin to send heartbeats."""
@@ -66,20 +68,19 @@ class HeartbeatSender(Generic[Description]):
             await self._redis.hdel(self._key, self._name)
 
     async def _send_heartbeats(self) -> None:
-        redis_is_away = False
         while True:
             heartbeat = Heartbeat(at=datetime.now(UTC), process=self._describe())
             try:
                 with translate_redis_errors():
                     await self._redis.hset(self._key, self._name, msgspec.json.encode(heartbeat))
             except CacheUnavailable as error:
-                if not redis_is_away:
+                if self.problem is None:
                     _log.warning("Redis is away: %s", error)
-                redis_is_away = True
+                self.problem = error
             else:
-                if redis_is_away:
+                if self.problem is not None:
                     _log.info("Redis is back")
-                redis_is_away = False
+                self.problem = None
             await asyncio.sleep(_INTERVAL_SECONDS)
 
 
@@ -107,6 +108,8 @@ async def read_heartbeats(redis: Redis, key: str, kind: type[Description]) -> li
                     present.append(msgspec.json.decode(heartbeat.process, type=kind))
             else:
                 gone.append(name)
-        if gone:
+    if gone:
+        # One that takes no writes at the moment can still be read.
+        with suppress(CacheUnavailable), translate_redis_errors():
             await redis.hdel(key, *gone)
     return present
