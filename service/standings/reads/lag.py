@@ -25,7 +25,7 @@ from service.backends.redis import (
     describe_redis_error,
     translate_redis_errors,
 )
-from service.backends.refresh_signal import RefreshSignal
+from service.backends.refresh_signal import BrokerUnavailable, RefreshSignal
 from service.boards.service import SeasonFinder
 from service.errors import CacheUnavailable, ServiceError, explain_error
 from service.lifecycle import stop_task
@@ -174,33 +174,33 @@ class LagWatch:
 
     async def _find_cause(self, row: asyncpg.Record, redis_error: CacheUnavailable | None) -> Cause:
         """Return the first that explains it: what a later one says can follow from an earlier."""
-        signal = self._refresh_signal
         if redis_error is not None:
             return _blame_redis("Redis is away", redis_error)
-        if signal.problem is not None and signal.is_broker_away:
+        problem = self._refresh_signal.problem
+        if isinstance(problem, BrokerUnavailable):
             return Cause(
                 "worker",
                 "the broker takes no messages for it",
-                f"the broker takes no messages for the workers: {explain_error(signal.problem)}",
+                f"the broker takes no messages for the workers: {problem}",
             )
-        if signal.problem is not None:
-            return _blame_redis("Redis takes no writes", signal.problem)
-        problem = row["refresh_problem"]
+        if problem is not None:
+            return _blame_redis("Redis takes no writes", problem)
+        reported = row["refresh_problem"]
         try:
             with self._breaker.guard():
                 workers = await read_heartbeats(self._redis, WORKER_PROCESSES_KEY, _Anybody)
         except CacheUnavailable as unreadable:
             return _blame_redis("Redis is away", unreadable)
         if not workers:
-            last = f"; its last refresh failed: {problem}" if problem else ""
+            last = f"; its last refresh failed: {reported}" if reported else ""
             return Cause(
                 "worker",
                 "none has been heard of for some seconds",
                 "no worker has been heard of for some seconds: none runs, or it is frozen, or "
                 f"cannot reach Redis{last}",
             )
-        if problem:
-            return Cause("worker", "its refreshes fail", f"refreshes fail: {problem}")
+        if reported:
+            return Cause("worker", "its refreshes fail", f"refreshes fail: {reported}")
         return Cause(
             "worker",
             "it has not come to a refresh",

@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,16 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import open_stream
 from tests.support.factories import make_player, record_scores
 from tests.support.fresh_reads import read_fresh_top
+from tests.support.outages import stopped
 from tests.support.serving import connect_client, run_app, serve_app
 from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker
 
-# Two seconds are allowed; then it is seen by the next look.
-SECONDS_UNTIL_SEEN = 6.0
-# Far less than the minute after which the sweep would mend it.
-SECONDS_UNTIL_MENDED = 15.0
+# Two seconds are allowed, then it is seen by the next look; the rest is for a busy machine.
+SECONDS_UNTIL_SEEN = 10.0
+# No scheduler runs, so nothing would mend it later. A worker that had a message when its broker went
+# away looks for it every five seconds.
+SECONDS_UNTIL_MENDED = 25.0
 
 FAIL = """
     CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
@@ -104,21 +106,29 @@ class Service:
         await wait_until(is_mended, seconds=SECONDS_UNTIL_MENDED)
 
     @contextmanager
-    def administer(self, password: str | None = None) -> Iterator[blocking_redis.Redis]:
+    def administer(self, password: str | None = None) -> Iterator[Any]:
         with blocking_redis.Redis.from_url(self.valkey.url, password=password) as client:
             yield client
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, database: Database, valkey: ValkeyServer
+) -> AsyncIterator[Service]:
+    with blocking_redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    user_id = await make_player(database)
+    async with run_app(create_app(settings)) as app, connect_client(app) as client_of_app:
+        yield Service(client_of_app, settings, database, valkey, user_id)
 
 
 @pytest.fixture
 async def service(
     database_url: str, own_valkey: ValkeyServer, database: Database
 ) -> AsyncIterator[Service]:
-    with blocking_redis.Redis.from_url(own_valkey.url) as client:
-        client.flushall()
     settings = load_settings(database_url=database_url, redis_url=own_valkey.url)
-    user_id = await make_player(database)
-    async with run_app(create_app(settings)) as app, connect_client(app) as client_of_app:
-        yield Service(client_of_app, settings, database, own_valkey, user_id)
+    async with serve(settings, database, own_valkey) as service:
+        yield service
 
 
 @pytest.fixture
@@ -204,6 +214,25 @@ async def test_refresh_that_fails_again_and_again(service: Service) -> None:
     async with service.database.connect() as connection:
         await connection.execute("DROP FUNCTION fail CASCADE")
     await service.wait_until_mended()
+
+
+async def test_broker_that_is_away(
+    database_url: str, own_valkey: ValkeyServer, server_directory: Path, database: Database
+) -> None:
+    with ValkeyServer(server_directory / "lag-broker") as broker:
+        settings = load_settings(
+            database_url=database_url, redis_url=own_valkey.url, broker_url=broker.url
+        )
+        async with serve(settings, database, own_valkey) as service:
+            with run_worker(settings):
+                await service.submit()
+                await service.wait_until_mended()
+                with stopped(broker):
+                    await service.submit()
+                    await service.wait_until_told(
+                        part="worker", reason="the broker takes no messages", cause="the broker"
+                    )
+                await service.wait_until_mended()
 
 
 async def test_stream_tells_that_the_top_is_stale_and_that_it_is_not_any_more(
