@@ -148,7 +148,7 @@ class TopFeed:
         return msgspec.structs.replace(top, stale=self._lag_watch.is_lagging)
 
     async def _read_database(self) -> Top:
-        top = await self._lagging_reads.read(self._select_top)
+        top = await self._lagging_reads.read_apart(self._select_top)
         assert top is not None
         return msgspec.structs.replace(top, stale=True)
 

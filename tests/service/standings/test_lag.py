@@ -28,8 +28,8 @@ from tests.support.worker_process import run_worker
 
 # Two seconds are allowed, then it is seen by the next look; the rest is for a busy machine.
 SECONDS_UNTIL_SEEN = 10.0
-# No scheduler runs, so nothing would mend it later. A worker that had a message when its broker went
-# away looks for it every five seconds.
+# No scheduler runs, so nothing would mend it later. A worker that had a message when its broker
+# went away looks for it every five seconds.
 SECONDS_UNTIL_MENDED = 25.0
 
 FAIL = """
@@ -141,7 +141,7 @@ async def working(service: Service) -> AsyncIterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.usefixtures("working")
-async def test_redis_that_is_full(service: Service) -> None:
+async def test_redis_that_is_full(service: Service, capfd: pytest.CaptureFixture[str]) -> None:
     with service.administer() as client:
         client.config_set("maxmemory", "1mb")
         await service.submit()
@@ -150,10 +150,13 @@ async def test_redis_that_is_full(service: Service) -> None:
         )
         client.config_set("maxmemory", "0")
         await service.wait_until_mended()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("working")
-async def test_redis_that_became_a_read_only_replica(service: Service) -> None:
+async def test_redis_that_became_a_read_only_replica(
+    service: Service, capfd: pytest.CaptureFixture[str]
+) -> None:
     with service.administer() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
         await service.submit()
@@ -162,6 +165,7 @@ async def test_redis_that_became_a_read_only_replica(service: Service) -> None:
         )
         client.execute_command("REPLICAOF", "NO", "ONE")
         await service.wait_until_mended()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("working")
