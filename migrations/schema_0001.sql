@@ -310,8 +310,8 @@ CREATE TABLE refresh_state (
     refreshed_at timestamptz,
     refresh_ms double precision,
     refresh_sessions integer,
-    -- Why an index does not follow, in words for the operator; null while all of them do.
-    index_problem text,
+    -- Why the last refresh failed or was not published; null where it was.
+    refresh_problem text,
     reranked_at timestamptz,
     rerank_ms double precision,
     rerank_rows bigint,

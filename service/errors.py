@@ -29,6 +29,13 @@ class ServiceError(Exception):
         return str(self)
 
 
+def explain_error(error: Exception) -> str:
+    """Return what an operator needs to know of any error, one that is a bug included."""
+    if isinstance(error, ServiceError):
+        return error.explain()
+    return f"{type(error).__name__}: {error}"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """What is wrong with one field of a request, and what is allowed."""

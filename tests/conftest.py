@@ -110,7 +110,8 @@ def redis_url(valkey: ValkeyServer) -> str:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str) -> Settings:
-    return load_settings(database_url=database_url, redis_url=redis_url)
+    """Settings for a service without a worker: what is not refreshed by hand may wait for long."""
+    return load_settings(database_url=database_url, redis_url=redis_url, stale_after_seconds=600.0)
 
 
 @pytest.fixture

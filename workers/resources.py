@@ -13,6 +13,7 @@ from dramatiq.middleware import CurrentMessage
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
+from service.backends.heartbeats import HeartbeatSender, note_schedule
 from service.backends.redis import (
     RETRY_KEY,
     WORKER_PROCESSES_KEY,
@@ -31,7 +32,6 @@ from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
-from service.status.heartbeats import HeartbeatSender, note_schedule
 from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
 

@@ -37,6 +37,7 @@ from service.sessions.service import LEDGER_CONNECTIONS, Ledger
 from service.settings.settings import Settings
 from service.standings.board_routes import board_standings_router, player_ranks_router
 from service.standings.index.reader import IndexReader
+from service.standings.reads.lag import LagWatch
 from service.standings.reads.ranks import RankReader
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import standings_router
@@ -76,14 +77,23 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     breaker = Breaker(redis)
     refresh_signal = RefreshSignal(redis, broker, tracer)
     season_finder = SeasonFinder(database, redis, breaker)
+    lag_watch = LagWatch(database, redis, breaker, season_finder, refresh_signal, settings)
     index_reader = IndexReader(redis, breaker, database, season_finder, refresh_signal, tracer)
-    rank_reader = RankReader(lagging_reads, index_reader, season_finder)
+    rank_reader = RankReader(lagging_reads, index_reader, season_finder, lag_watch)
     top_feeds = TopFeeds(
-        redis, breaker, lagging_reads, season_finder, rank_reader, refresh_signal, tracer
+        redis,
+        breaker,
+        lagging_reads,
+        season_finder,
+        rank_reader,
+        refresh_signal,
+        lag_watch,
+        tracer,
     )
     ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
-    status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
+    status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder, lag_watch)
+    health_check = HealthCheck(redis, season_finder, lag_watch, status_reader.heartbeat)
     authorizer = Authorizer(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     closing = Closing()
 
@@ -102,10 +112,12 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             if key_limiter is not None:
                 parts.push_async_callback(key_limiter.stop)
             parts.push_async_callback(breaker.stop)
-            # After the feed, which asks for refreshes until it has stopped.
+            # After those who ask for refreshes until they have stopped.
             parts.push_async_callback(refresh_signal.drain)
             refresh_signal.raise_soon(anyway=True)
             parts.push_async_callback(season_finder.stop)
+            parts.push_async_callback(lag_watch.stop)
+            lag_watch.start()
             parts.push_async_callback(top_feeds.stop)
             top_feeds.start()
             parts.push_async_callback(status_reader.heartbeat.stop)
@@ -129,7 +141,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "authorizer": _provide(authorizer),
             "closing": _provide(closing),
             "database": _provide(database),
-            "health_check": _provide(HealthCheck(redis, season_finder)),
+            "health_check": _provide(health_check),
             "lagging_reads": _provide(lagging_reads),
             "ledger": _provide(ledger),
             "rank_reader": _provide(rank_reader),

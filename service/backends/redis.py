@@ -20,8 +20,17 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.backends.redis_cluster import connect_cluster
@@ -132,6 +141,28 @@ def load_script(redis: Redis, noun: str, name: str) -> AsyncScript:
     """Return the script in `service/<noun>/lua/<name>.lua`, ready to be called."""
     file = resources.files("service").joinpath(noun, "lua", f"{name}.lua")
     return redis.register_script(file.read_text("utf-8"))
+
+
+# In this order: some are of the kind of others.
+_MEANINGS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (OutOfMemoryError, "its memory is full"),
+    (ReadOnlyError, "it is a read-only replica"),
+    (AuthenticationError, "it refuses our user or password"),
+    (NoPermissionError, "it does not permit our user what we need"),
+    (BusyLoadingError, "it is still loading its data"),
+    (ResponseError, "it refuses what we ask for"),
+)
+
+
+def describe_redis_error(error: BaseException) -> str:
+    """Return what is wrong with Redis in words for everybody: no address, no name."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, meaning in _MEANINGS:
+            if isinstance(cause, kind):
+                return meaning
+        cause = cause.__cause__
+    return "it does not answer in time" if _is_time_out(error) else "it cannot be reached"
 
 
 @contextmanager

@@ -88,14 +88,17 @@ class LaggingReads:
         `DatabaseUnavailable` or `QueueFull`.
         """
         async with self._places.take():
-            return await self._read(query)
+            return await self.read_apart(query)
 
     async def read_primary(self, query: Callable[[Database], Awaitable[Answer]]) -> Answer:
         """Return what `query` finds at the primary; raises as `read` does."""
         async with self._places.take():
             return await query(self.primary)
 
-    async def _read(self, query: Callable[[Database], Awaitable[Answer | None]]) -> Answer | None:
+    async def read_apart(
+        self, query: Callable[[Database], Awaitable[Answer | None]]
+    ) -> Answer | None:
+        """Read as `read` does, without a place: for who asks one at a time for all that wait."""
         replica = self._replica
         if replica is None:
             return await query(self.primary)

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     refresh_interval_ms: int = Field(default=50, ge=0, le=10_000)
     """Shortest time between two refreshes while scores keep coming; more lets each do more."""
 
+    stale_after_seconds: float = Field(default=2.0, ge=0.5, le=3_600)
+    """How long a score may wait to be visible, beyond LEADERBOARD_REFRESH_INTERVAL_MS, before reads
+    say `"stale": true` and readiness and status say why."""
+
     worker_threads: int = Field(default=4, ge=1, le=64)
     """Actors that one worker process runs at the same time."""
 

@@ -97,7 +97,7 @@ class RefreshState(Table):
     refreshed_at = Timestamptz(null=True, default=None)
     refresh_ms = DoublePrecision(null=True, default=None)
     refresh_sessions = Integer(null=True, default=None)
-    index_problem = Text(null=True, default=None, help_text="Why an index does not follow.")
+    refresh_problem = Text(null=True, default=None, help_text="Why the last refresh failed.")
     reranked_at = Timestamptz(null=True, default=None)
     rerank_ms = DoublePrecision(null=True, default=None)
     rerank_rows = BigInt(null=True, default=None)

@@ -21,6 +21,7 @@ from service.backends.broker import (
     count_messages,
 )
 from service.backends.database import Database, load_sql
+from service.backends.heartbeats import HeartbeatSender, read_heartbeats, read_schedule
 from service.backends.redis import (
     API_PROCESSES_KEY,
     WORKER_PROCESSES_KEY,
@@ -31,8 +32,8 @@ from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
+from service.standings.reads.lag import Lag, LagWatch
 from service.status import schemas
-from service.status.heartbeats import HeartbeatSender, read_heartbeats, read_schedule
 from service.status.request_metrics import (
     WINDOW_SECONDS,
     RequestMetrics,
@@ -64,7 +65,6 @@ class _Figures(msgspec.Struct, frozen=True):
     refreshed_at: datetime | None
     refresh_ms: float | None
     refresh_sessions: int | None
-    index_problem: str | None
     reranked_at: datetime | None
     rerank_ms: float | None
     rerank_rows: int | None
@@ -77,6 +77,7 @@ class _RedisAnswer(msgspec.Struct, frozen=True):
     workers: list[schemas.WorkerHeartbeat]
     scheduler: schemas.SchedulerStatus
     offset: Offset | None
+    problem: str | None
 
 
 class StatusReader:
@@ -90,6 +91,7 @@ class StatusReader:
         ledger: Ledger,
         metrics: RequestMetrics,
         season_finder: SeasonFinder,
+        lag_watch: LagWatch,
     ) -> None:
         self._database = database
         self._redis = redis
@@ -97,6 +99,7 @@ class StatusReader:
         self._ledger = ledger
         self._metrics = metrics
         self._season_finder = season_finder
+        self._lag_watch = lag_watch
         self._process = psutil.Process()
         self._started_at = datetime.now(UTC)
         self._host = socket.gethostname()
@@ -125,9 +128,11 @@ class StatusReader:
                 ),
                 postgresql=_describe_postgresql(figures, round_trip_ms),
                 redis=answer.redis,
-                worker=schemas.WorkerStatus(state="ok" if workers else "away", processes=workers),
+                worker=schemas.WorkerStatus(
+                    state=self._find_state("worker") if workers else "away", processes=workers
+                ),
                 scheduler=answer.scheduler,
-                index=_describe_index(figures, answer.offset),
+                index=_describe_index(figures, answer, self._lag_watch.lag),
             ),
             pending_sessions=figures.pending_sessions if figures else None,
             highest_session_id=figures.highest_session_id if figures else None,
@@ -139,6 +144,14 @@ class StatusReader:
             freshness=schemas.FreshnessStatus.of(answer.workers),
         )
         return schemas.Overview(status, [here, *others], answer.workers)
+
+    def _find_state(self, part: str) -> schemas.State:
+        """Return whether a part that is there does its work."""
+        lag = self._lag_watch.lag
+        is_to_blame = lag is not None and lag.cause.part == part
+        if part == "redis" and self.heartbeat.problem is not None:
+            is_to_blame = True
+        return "behind" if is_to_blame else "ok"
 
     def _describe_process(self) -> schemas.ApiHeartbeat:
         pools = (self._database.connections, self._ledger.connections)
@@ -170,13 +183,14 @@ class StatusReader:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._ask_redis(figures)
-        except (CacheUnavailable, TimeoutError):
+        except (CacheUnavailable, TimeoutError) as error:
             return _RedisAnswer(
                 redis=schemas.RedisStatus(state="away"),
                 apis=[],
                 workers=[],
                 scheduler=schemas.SchedulerStatus(state="away"),
                 offset=None,
+                problem=f"Redis is away: {error}".removesuffix(": "),
             )
 
     async def _ask_redis(self, figures: _Figures | None) -> _RedisAnswer:
@@ -188,9 +202,10 @@ class StatusReader:
             info = await self._redis.info()
             stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
         scheduled_ago = await read_schedule(self._redis)
+        refused = self.heartbeat.problem
         return _RedisAnswer(
             redis=schemas.RedisStatus(
-                state="ok",
+                state=self._find_state("redis"),
                 version=info.get("valkey_version") or info["redis_version"],
                 round_trip_ms=round_trip_ms,
                 memory_bytes=info["used_memory"],
@@ -202,6 +217,7 @@ class StatusReader:
             ),
             scheduler=_describe_scheduler(scheduled_ago),
             offset=Offset.parse(stored),
+            problem=None if refused is None else f"Redis takes no writes: {refused}",
         )
 
     async def _find_season_id(self) -> int | None:
@@ -248,24 +264,30 @@ def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> sche
     )
 
 
-def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.IndexStatus:
+def _describe_index(
+    figures: _Figures | None, answer: _RedisAnswer, lag: Lag | None
+) -> schemas.IndexStatus:
+    offset = answer.offset
+    cause = lag.cause.detail if lag else answer.problem
+    lag_seconds = round(lag.seconds, 1) if lag else 0.0
     if figures is None:
         # Nothing is refreshed while PostgreSQL is away: an index that is there goes on.
         return schemas.IndexStatus(
-            state="ok" if offset else "away", offset=offset.number if offset else None
+            state="ok" if offset else "away", offset=offset.number if offset else None, cause=cause
         )
     if offset is None or offset.epoch != str(figures.epoch):
         return schemas.IndexStatus(
-            state="away", last_refresh=figures.last_refresh, problem=figures.index_problem
+            state="away", last_refresh=figures.last_refresh, lag_seconds=lag_seconds, cause=cause
         )
     # Read a moment after the figures, so it may be ahead of them.
     behind = max(0, figures.last_refresh - offset.number)
     return schemas.IndexStatus(
-        state="behind" if behind else "ok",
+        state="behind" if behind or cause else "ok",
         offset=offset.number,
         last_refresh=figures.last_refresh,
         behind=behind,
-        problem=figures.index_problem if behind else None,
+        lag_seconds=lag_seconds,
+        cause=cause,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -17,8 +18,10 @@ from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.errors import StandingsUnavailable
 from service.standings.index.reader import IndexedRank, IndexReader, Place
+from service.standings.reads.lag import LagWatch
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
+from service.standings.top import TOP_LIMIT
 
 READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
@@ -52,11 +55,13 @@ class RankReader:
         lagging_reads: LaggingReads,
         index_reader: IndexReader,
         season_finder: SeasonFinder,
+        lag_watch: LagWatch,
     ) -> None:
         self._database = lagging_reads.primary
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
         self._season_finder = season_finder
+        self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
 
     async def read_rank(self, season: Season, user_id: int) -> Rank:
@@ -78,7 +83,7 @@ class RankReader:
         if indexed is None:
             with _translate_outage():
                 return await self._place_total(season, user_id)
-        return _make_rank(season, user_id, indexed)
+        return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging)
 
     async def read_ranks(self, season: Season, user_ids: Sequence[int]) -> list[Rank]:
         """Return the ranks of those of these players who stand in the season."""
@@ -86,7 +91,7 @@ class RankReader:
         async def read_index() -> list[Rank]:
             found = await self._index_reader.read_ranks(season, user_ids)
             return [
-                _make_rank(season, user_id, rank)
+                _make_rank(season, user_id, rank, stale=self._lag_watch.is_lagging)
                 for user_id, rank in zip(user_ids, found, strict=True)
                 if rank is not None
             ]
@@ -105,7 +110,9 @@ class RankReader:
 
         async def read_index() -> Run:
             near = await self._index_reader.read_neighbours(season, user_id, radius)
-            return near or _list_alone(await self._place_total(season, user_id), season)
+            if near is None:
+                return _list_alone(await self._place_total(season, user_id), season)
+            return self._mark(near)
 
         async def read_stored(database: Database, stored: Season) -> Run | None:
             rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
@@ -117,6 +124,24 @@ class RankReader:
                 near = _list_alone(await self._count_total(season, user_id), season)
         return near
 
+    async def read_top(self, season: Season) -> Run:
+        """Return the first players, for whoever asks one at a time for all that wait."""
+
+        async def read_index() -> Run:
+            return self._mark(await self._index_reader.read_page(season, 0, TOP_LIMIT))
+
+        async def read_stored(database: Database, stored: Season) -> Run:
+            rows = await database.fetch(SELECT_PAGE, stored.season_id, 0, TOP_LIMIT)
+            return await _make_run(database, stored, rows)
+
+        return _require(await self._read(season, read_index, read_stored, apart=True))
+
+    def _mark(self, run: Run) -> Run:
+        """Return a run of the index, with whether that lags."""
+        if not self._lag_watch.is_lagging:
+            return run
+        return msgspec.structs.replace(run, stale=True)
+
     async def read_page(self, season: Season, position: int, limit: int) -> Run:
         """Return up to `limit` players from a position on; positions count from 0.
 
@@ -124,7 +149,7 @@ class RankReader:
         """
 
         async def read_index() -> Run:
-            return await self._index_reader.read_page(season, position, limit)
+            return self._mark(await self._index_reader.read_page(season, position, limit))
 
         async def read_stored(database: Database, stored: Season) -> Run:
             rows = await database.fetch(SELECT_PAGE, stored.season_id, position, limit)
@@ -138,7 +163,8 @@ class RankReader:
         """Return up to `limit` players after a sort_score, tie_key and player, or before them."""
 
         async def read_index() -> Run:
-            return await self._index_reader.read_run(season, place, limit, before=before)
+            run = await self._index_reader.read_run(season, place, limit, before=before)
+            return self._mark(run)
 
         async def read_stored(database: Database, stored: Season) -> Run:
             statement = SELECT_BEFORE if before else SELECT_AFTER
@@ -152,7 +178,8 @@ class RankReader:
         sort_score = season.rule.sort(score)
 
         async def read_index() -> Place:
-            return await self._index_reader.find_place(season, sort_score)
+            place = await self._index_reader.find_place(season, sort_score)
+            return replace(place, stale=self._lag_watch.is_lagging)
 
         async def read_stored(database: Database, stored: Season) -> Place:
             first = await _find_place(database, stored, sort_score)
@@ -194,6 +221,8 @@ class RankReader:
         season: Season,
         read_index: Callable[[], Awaitable[Answer]],
         read_stored: Callable[[Database, Season], Awaitable[Answer | None]],
+        *,
+        apart: bool = False,
     ) -> Answer | None:
         """Ask the index of a season or, where that has no answer, PostgreSQL or its replica."""
         if season.is_filling:
@@ -205,7 +234,8 @@ class RankReader:
                         return await read_index()
                 except CacheUnavailable:
                     pass
-            return await self._lagging_reads.read(self._make_query(season, read_stored))
+            read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
+            return await read(self._make_query(season, read_stored))
 
     def _make_query(
         self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
@@ -238,8 +268,9 @@ class RankReader:
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
         row = await self._read_total(season, user_id)
+        stale = self._lag_watch.is_lagging
         if row["score"] is None:
-            return _make_total(user_id, row, None, row["players"], row["refreshed_at"])
+            return _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
         try:
             place = await self._index_reader.find_place(season, row["sort_score"])
             # If a refresh folded the sessions meanwhile, the place counts the player too.
@@ -247,9 +278,9 @@ class RankReader:
         except CacheUnavailable:
             return await self._count_total(season, user_id)
         if indexed is not None:
-            return _make_rank(season, user_id, indexed)
+            return _make_rank(season, user_id, indexed, stale=stale)
         rank = place.better + (place.level if season.rule.is_first else 0) + 1
-        return _make_total(user_id, row, rank, place.players, place.as_of)
+        return _make_total(user_id, row, rank, place.players, place.as_of, stale=stale)
 
     async def _count_total(self, season: Season, user_id: int) -> Rank:
         """Add up the sessions of a player without a standing, and find the rank without Redis."""
@@ -348,7 +379,7 @@ def _make_total(
     players: int,
     as_of: datetime | None,
     *,
-    stale: bool = False,
+    stale: bool,
 ) -> Rank:
     # Whoever has a rank is one of the players, even before a fold counts them.
     players = max(players, rank or 0)
@@ -365,7 +396,7 @@ def _make_total(
     )
 
 
-def _make_rank(season: Season, user_id: int, indexed: IndexedRank) -> Rank:
+def _make_rank(season: Season, user_id: int, indexed: IndexedRank, *, stale: bool) -> Rank:
     return Rank(
         user_id=user_id,
         username=indexed.username,
@@ -375,6 +406,7 @@ def _make_rank(season: Season, user_id: int, indexed: IndexedRank) -> Rank:
         percentile=compute_percentile(indexed.rank, indexed.players),
         as_of=indexed.as_of,
         saturated=indexed.saturated,
+        stale=stale,
     )
 
 

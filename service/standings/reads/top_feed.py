@@ -28,9 +28,10 @@ from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.errors import StandingsUnavailable
 from service.standings.index.validity import OffsetValidator
+from service.standings.reads.lag import LagWatch
 from service.standings.reads.ranks import RankReader
 from service.standings.run import Published, Run
-from service.standings.top import TOP_LIMIT, parse_top
+from service.standings.top import parse_top
 
 # A silent subscription is pinged this often, and given this long to answer.
 _PING_SECONDS: Final = 1.0
@@ -77,6 +78,7 @@ class TopFeeds:
         season_finder: SeasonFinder,
         rank_reader: RankReader,
         refresh_signal: RefreshSignal,
+        lag_watch: LagWatch,
         tracer: Tracer | None = None,
     ) -> None:
         self._redis = redis
@@ -85,6 +87,8 @@ class TopFeeds:
         self._rank_reader = rank_reader
         self._refresh_signal = refresh_signal
         self._validator = OffsetValidator(lagging_reads.primary, season_finder, refresh_signal)
+        self._lag_watch = lag_watch
+        lag_watch.call_on_change(self._forget)
         self._feeds: dict[int, _Feed] = {}
         self._subscribed = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -113,7 +117,7 @@ class TopFeeds:
         `BoardFilling`.
         """
         if season.state == "closed" or season.is_filling:
-            return encode(await self._rank_reader.read_page(season, 0, TOP_LIMIT))
+            return encode(await self._rank_reader.read_top(season))
         feed = self._find_feed(season)
         if not (self._subscribed and feed.is_current):
             return encode(await self._reads.put(feed))
@@ -124,7 +128,10 @@ class TopFeeds:
         return body
 
     async def watch(self, slug: str, limit: int) -> AsyncGenerator[tuple[Season, Run]]:
-        """Yield the first `limit` players of a board's current season, now and on every change."""
+        """Yield the first `limit` players of a board's current season, now and on every change.
+
+        A change of these, of how many players there are, of the season or of `stale`.
+        """
         shown: object = None
         season = await self._season_finder.find(slug)
         while True:
@@ -144,6 +151,7 @@ class TopFeeds:
                         cut.usernames,
                         cut.sort_scores,
                         cut.players,
+                        cut.stale,
                     )
                     if shown != facts:
                         shown = facts
@@ -182,12 +190,12 @@ class TopFeeds:
             top = await self._read_redis(feed.season)
         except (CacheUnavailable, DatabaseUnavailable):
             try:
-                top = await self._rank_reader.read_page(feed.season, 0, TOP_LIMIT)
+                top = await self._rank_reader.read_top(feed.season)
             except StandingsUnavailable:
                 if feed.top is None:
                     raise
                 return msgspec.structs.replace(feed.top, stale=True)
-        if self._subscribed and not top.stale and not changed.is_set():
+        if self._subscribed and top.stale is self._lag_watch.is_lagging and not changed.is_set():
             feed.keep(top)
             feed.is_current = True
             await self._ask_for([feed])
@@ -201,7 +209,7 @@ class TopFeeds:
         if top is None:
             raise CacheUnavailable("nobody had asked for this top")
         await self._validator.check(season, offset, top.players)
-        return top
+        return msgspec.structs.replace(top, stale=self._lag_watch.is_lagging)
 
     async def _go_on_asking(self) -> None:
         while True:
@@ -270,7 +278,7 @@ class TopFeeds:
             return
         top = event.top
         if top is not None and await self._validator.accept(feed.season, event.offset, top.players):
-            feed.keep(top)
+            feed.keep(msgspec.structs.replace(top, stale=self._lag_watch.is_lagging))
             feed.is_current = True
             return
         feed.is_current = False

@@ -17,7 +17,7 @@ from service.backends.locks import Lease, hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
-from service.errors import CacheUnavailable
+from service.errors import CacheUnavailable, DatabaseUnavailable, explain_error
 from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
@@ -29,8 +29,8 @@ from service.standings.top import select_top
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
 RECHECK_OUTBOX: Final = load_sql("standings/refresh", "recheck_outbox")
-RECORD_INDEX_PROBLEM: Final = load_sql("standings/refresh", "record_index_problem")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
+RECORD_REFRESH_PROBLEM: Final = load_sql("standings/refresh", "record_refresh_problem")
 
 # The mutex only keeps refreshes from queueing up, so it may expire: the advisory lock is what makes
 # a writer the only one. The wait is longer than the mutex of a holder that was killed lasts.
@@ -94,7 +94,6 @@ class Refresher:
         self._problems: dict[int, str] = {}
         # An index was brought on its way that takes more slices.
         self._is_building = False
-        self._recorded_problem: str | None = ""
         self._batch_limit = settings.refresh_batch_limit
         self._interval_seconds = settings.refresh_interval_ms / 1000
 
@@ -120,6 +119,17 @@ class Refresher:
         finally:
             with suppress(*REDIS_ERRORS):
                 await mutex.release()
+
+    async def note_problem(self, error: Exception | None) -> None:
+        """Have everybody know why the last refresh failed, or that it did not.
+
+        Where PostgreSQL is away, that is plain to everybody, and this does nothing.
+        """
+        await self._record_problem(None if error is None else explain_error(error))
+
+    async def _record_problem(self, problem: str | None) -> None:
+        with suppress(DatabaseUnavailable):
+            await self._database.fetch(RECORD_REFRESH_PROBLEM, problem)
 
     async def recheck_outbox(self) -> None:
         """Find sessions that no fold would claim, and have the next one claim them."""
@@ -225,19 +235,20 @@ class Refresher:
                 else:
                     await self._index.follow(change)
                     published = await self._rebuild(change.season_id) and published
+            problem = self._describe_problems()
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
             published = False
+            problem = explain_error(error)
         if published:
             self._freshness.note_published()
         else:
             self._freshness.round_down()
-        await self._record_problems()
         seconds = time.monotonic() - started_at
         self._counters.note_refresh(
             seconds, sessions=fold.sessions, standings=fold.standings, published=published
         )
-        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
+        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000, problem)
 
     async def _add_top(self, change: SeasonChange) -> SeasonChange:
         """Return a change with the top after it, which stays until the next fold."""
@@ -259,6 +270,7 @@ class Refresher:
             named = [await self._index.load_names(season_id) for season_id in unnamed]
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
+            await self._record_problem(explain_error(error))
             return False
         self._problems = {
             season_id: problem
@@ -267,7 +279,7 @@ class Refresher:
         }
         if all(rebuilt):
             self._freshness.note_published()
-        await self._record_problems()
+        await self._record_problem(self._describe_problems())
         return self._is_building or not all(named)
 
     async def _rebuild(self, season_id: int) -> bool:
@@ -298,18 +310,13 @@ class Refresher:
             return False
         del self._pauses[season_id]
         self._problems.pop(season_id, None)
-        # What is recorded may be another worker's.
-        self._recorded_problem = ""
         self._counters.indexes_rebuilt += 1
         _log.warning("the index of season %d was behind and has been rebuilt", season_id)
         return True
 
-    async def _record_problems(self) -> None:
-        """Record why an index does not follow, where status finds it: Redis may take no writes."""
-        problem = "; ".join(self._problems.values()) or None
-        if problem != self._recorded_problem:
-            await self._database.fetch(RECORD_INDEX_PROBLEM, problem)
-            self._recorded_problem = problem
+    def _describe_problems(self) -> str | None:
+        """Return why an index does not follow, though Redis answers; None where all do."""
+        return "; ".join(self._problems.values()) or None
 
     async def _keep_signals(self, mutex: Lock) -> None:
         """Renew the mutex and the flag: while this runs, submits need not wake anybody."""

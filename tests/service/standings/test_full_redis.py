@@ -62,9 +62,9 @@ async def count_scans(redis: Redis) -> int:
 
 
 async def read_problem(database: Database) -> str | None:
-    row = await database.fetch_one("SELECT index_problem FROM refresh_state")
+    row = await database.fetch_one("SELECT refresh_problem FROM refresh_state")
     assert row is not None
-    problem: str | None = row["index_problem"]
+    problem: str | None = row["refresh_problem"]
     return problem
 
 

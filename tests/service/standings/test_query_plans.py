@@ -114,6 +114,7 @@ CASES = [
     ),
     Case("standings/reads", "read_standing", (1, 9_999), {"standing_pkey", "player_pkey"}),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey"}),
+    Case("standings/reads", "read_progress", (1,), {"outbox_transaction_id"}),
     Case("standings/reads", "find_place", (1, -10, 9_999), {ORDER}),
     Case("standings/refresh", "store_milestones", (1, 0, -(2**53), 0, 200), {ORDER}),
     *(

@@ -203,3 +203,28 @@ async def test_submits_do_not_wait_for_reads(settings: Settings, database: Datab
     assert len(refused) == sum(answer.status_code == 503 for answer in answers)
     assert {answer.json()["code"] for answer in refused} == {"overloaded"}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+
+
+async def test_top_and_registrations_do_not_wait_for_reads_either(
+    degraded: httpx.AsyncClient, database: Database
+) -> None:
+    user_id = await make_player(database)
+    await fill(database, [3, 2, 1])
+    path = f"/api/leaderboard/rank/{user_id + 1}"
+    async with database.transaction() as connection:
+        # Where a place is counted from, which a top is not.
+        await connection.execute("LOCK TABLE milestone")
+        reads = [asyncio.create_task(degraded.get(path)) for _ in range(50)]
+
+        async def are_waiting() -> bool:
+            row = await database.fetch_one(COUNT_WAITING)
+            return row is not None and row["waiting"] == 4
+
+        await wait_until(are_waiting)
+        top = await read(degraded, "/api/leaderboard/top")
+        assert (len(top["leaderboard"]), top["stale"]) == (3, True)
+        made = await degraded.post("/api/players", json={"username": "newcomer"})
+        assert made.status_code == 201, made.text
+        assert not any(task.done() for task in reads)
+    answers = await asyncio.gather(*reads)
+    assert {answer.status_code for answer in answers} == {200}

@@ -16,10 +16,10 @@ from service.backends.broker import (
     count_messages,
     disconnect_broker,
 )
+from service.backends.heartbeats import note_schedule
 from service.backends.redis import SCHEDULER_KEY, WORKER_PROCESSES_KEY
 from service.logs import _ConsumerFilter
 from service.settings.settings import Settings
-from service.status.heartbeats import note_schedule
 from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker
 from workers.periodiq_scheduler import PatientScheduler

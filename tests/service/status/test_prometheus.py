@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
+from service.backends.heartbeats import note_schedule
 from service.backends.redis import API_PROCESSES_KEY
 from service.keys.roles import Role
 from service.keys.service import make_key
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
-from service.status.heartbeats import note_schedule
 from tests.support.factories import make_player
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import wait_until

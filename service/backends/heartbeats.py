@@ -20,7 +20,7 @@ from service.lifecycle import stop_task
 _INTERVAL_SECONDS: Final = 2.0
 
 # A process that was not heard of for this long is gone.
-_PRESENT_MS: Final = 10_000
+_PRESENT_MS: Final = 5_000
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,13 @@ class HeartbeatSender(Generic[Description]):
         self, redis: Redis, key: str, name: str, describe: Callable[[], Description]
     ) -> None:
         self._redis = redis
-        self._note = load_script(redis, "status", "note_heartbeat")
+        self._note = load_script(redis, "backends", "note_heartbeat")
         self._key = key
         self._name = name
         self._describe = describe
         self._task: asyncio.Task[None] | None = None
+        self.problem: CacheUnavailable | None = None
+        """Why the last one could not be sent; None where it was."""
 
     def start(self) -> None:
         """Begin to send heartbeats."""
@@ -63,20 +65,19 @@ class HeartbeatSender(Generic[Description]):
             await self._redis.hdel(self._key, self._name)
 
     async def _send_heartbeats(self) -> None:
-        redis_is_away = False
         while True:
             described = msgspec.json.encode(self._describe())
             try:
                 with translate_redis_errors():
                     await self._note(keys=[self._key], args=[self._name, described])
             except CacheUnavailable as error:
-                if not redis_is_away:
+                if self.problem is None:
                     _log.warning("Redis is away: %s", error)
-                redis_is_away = True
+                self.problem = error
             else:
-                if redis_is_away:
+                if self.problem is not None:
                     _log.info("Redis is back")
-                redis_is_away = False
+                self.problem = None
             await asyncio.sleep(_INTERVAL_SECONDS)
 
 
@@ -85,7 +86,7 @@ async def read_heartbeats(redis: Redis, key: str, kind: type[Description]) -> li
 
     Raises `CacheUnavailable`.
     """
-    read = load_script(redis, "status", "read_heartbeats")
+    read = load_script(redis, "backends", "read_heartbeats")
     with translate_redis_errors():
         found = await read(keys=[key], args=[_PRESENT_MS])
     present = []
@@ -99,11 +100,11 @@ async def read_heartbeats(redis: Redis, key: str, kind: type[Description]) -> li
 async def note_schedule(redis: Redis) -> None:
     """Note that a message of the scheduler was carried out just now."""
     with translate_redis_errors():
-        await load_script(redis, "status", "note_schedule")(keys=[SCHEDULER_KEY])
+        await load_script(redis, "backends", "note_schedule")(keys=[SCHEDULER_KEY])
 
 
 async def read_schedule(redis: Redis) -> float | None:
     """Return how many seconds ago a message of the scheduler was carried out, or None."""
     with translate_redis_errors():
-        ago_ms = await load_script(redis, "status", "read_schedule")(keys=[SCHEDULER_KEY])
+        ago_ms = await load_script(redis, "backends", "read_schedule")(keys=[SCHEDULER_KEY])
     return None if ago_ms is None else ago_ms / 1000

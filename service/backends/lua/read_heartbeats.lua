@@ -12,7 +12,7 @@ for i = 1, #found, 2 do
     if at and at <= now and now - at <= tonumber(ARGV[1]) then
         present[#present + 1] = found[i + 1]
     else
-        redis.call('HDEL', KEYS[1], found[i])
+        redis.pcall('HDEL', KEYS[1], found[i])
     end
 end
 return present
