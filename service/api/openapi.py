@@ -55,7 +55,8 @@ class StructSchemas(OpenAPISchemaPlugin):
         if struct.__struct_config__.forbid_unknown_fields:
             schema.additional_properties = False
         if hasattr(struct, "example"):
-            schema.examples = [msgspec.to_builtins(struct.example())]
+            # As it will be written: Litestar would leave out every null of it.
+            schema.examples = [msgspec.Raw(msgspec.json.encode(struct.example()))]
         return schema
 
 

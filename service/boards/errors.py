@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from service.boards.rule import BOARDS_OF_A_SESSION
-from service.errors import FieldError, InvalidRequest, ServiceError
+from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
 
 
 class BoardNotFound(ServiceError):
@@ -116,4 +116,17 @@ class BoardFilling(ServiceError):
     def __init__(self, slug: str) -> None:
         super().__init__(
             f"The board {slug!r} is being filled from the ledger; ask again in some seconds."
+        )
+
+
+class StandingsUnavailable(DatabaseUnavailable):
+    """Neither memory nor Redis nor PostgreSQL can answer."""
+
+    code = "standings_unavailable"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.message = (
+            "Redis has no answer and the database is not available right now; "
+            "ask again in a second."
         )

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database, load_sql
 from service.backends.redis import BOARD_PREFIX, translate_redis_errors
-from service.boards.errors import BoardNotFound, SeasonNotFound
+from service.boards.errors import BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.rule import Rule
-from service.errors import CacheUnavailable, DatabaseUnavailable
+from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 
 FIND_SEASON: Final = load_sql("boards", "find_season")
 LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
@@ -89,10 +89,12 @@ class SeasonFinder:
         """
         try:
             season = await self.find_in_database(slug)
-        except DatabaseUnavailable:
+        except SchemaMissing:
+            raise
+        except DatabaseUnavailable as error:
             copy = None if self._has_read_database else await self._read_copy(slug)
             if copy is None:
-                raise
+                raise StandingsUnavailable(error.reason) from error
             return self._remember(copy)
         return season
 

@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 
-from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound
+from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder
 from service.boards.routes import SEASON_NOT_FOUND, Slug
 from service.boards.service import list_open_boards
@@ -38,7 +38,6 @@ from service.standings.board_schemas import (
     list_entries,
 )
 from service.standings.cursors import CursorExpired, decode_cursor
-from service.standings.errors import StandingsUnavailable
 from service.standings.reads.ranks import RankReader
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import (

@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from service.boards.errors import StandingsUnavailable
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
@@ -20,7 +21,6 @@ from service.keys.roles import Role
 from service.lifecycle import Closing
 from service.players.routes import PLAYER_NOT_FOUND
 from service.settings.settings import Settings
-from service.standings.errors import StandingsUnavailable
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.run import Run

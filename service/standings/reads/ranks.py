@@ -12,11 +12,10 @@ import msgspec
 
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
-from service.boards.errors import BoardFilling
+from service.boards.errors import BoardFilling, StandingsUnavailable
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
-from service.standings.errors import StandingsUnavailable
 from service.standings.index.reader import IndexedRank, IndexReader, Place
 from service.standings.reads.lag import LagWatch
 from service.standings.run import Run
@@ -25,6 +24,7 @@ from service.standings.top import TOP_LIMIT
 
 READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
+READ_FACTS: Final = load_sql("standings/reads", "read_facts")
 FIND_PLACE: Final = load_sql("standings/reads", "find_place")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
@@ -116,13 +116,12 @@ class RankReader:
 
         async def read_stored(database: Database, stored: Season) -> Run | None:
             rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
-            return await _make_run(database, stored, rows) if rows else None
+            if rows:
+                return await _make_run(database, stored, rows)
+            rank = await self._count_total(database, stored, user_id)
+            return None if rank is None else _list_alone(rank, stored)
 
-        near = await self._read(season, read_index, read_stored)
-        if near is None:
-            with _translate_outage():
-                near = _list_alone(await self._count_total(season, user_id), season)
-        return near
+        return _require(await self._read(season, read_index, read_stored))
 
     async def read_top(self, season: Season) -> Run:
         """Return the first players, for whoever asks one at a time for all that wait."""
@@ -256,18 +255,19 @@ class RankReader:
 
         async def read_stored(database: Database, stored: Season) -> Rank | None:
             ranks = await _rank_stored(database, stored, [user_id])
-            return ranks[0] if ranks else None
+            return ranks[0] if ranks else await self._count_total(database, stored, user_id)
 
         with _translate_outage():
-            rank = await self._lagging_reads.read(self._make_query(season, read_stored))
-            return rank or await self._count_total(season, user_id)
+            return _require(await self._lagging_reads.read(self._make_query(season, read_stored)))
 
     async def _place_total(self, season: Season, user_id: int) -> Rank:
         """Add up the sessions of a player who is not in the index, and find the rank there.
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
-        row = await self._read_total(season, user_id)
+        row = await self._lagging_reads.read_primary(
+            lambda database: _read_total(database, season, user_id)
+        )
         stale = self._lag_watch.is_lagging
         if row["score"] is None:
             return _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
@@ -276,32 +276,43 @@ class RankReader:
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(season, user_id)
         except CacheUnavailable:
-            return await self._count_total(season, user_id)
+            return _require(
+                await self._lagging_reads.read_primary(
+                    lambda database: self._count_total(database, season, user_id)
+                )
+            )
         if indexed is not None:
             return _make_rank(season, user_id, indexed, stale=stale)
         rank = place.better + (place.level if season.rule.is_first else 0) + 1
         return _make_total(user_id, row, rank, place.players, place.as_of, stale=stale)
 
-    async def _count_total(self, season: Season, user_id: int) -> Rank:
-        """Add up the sessions of a player without a standing, and find the rank without Redis."""
-        row = await self._read_total(season, user_id)
+    async def _count_total(self, database: Database, season: Season, user_id: int) -> Rank | None:
+        """Add up the sessions of a player without a standing, and find the rank without Redis.
+
+        None at a replica, which may not have the standing yet.
+        """
+        if database is not self._database:
+            return None
+        row = await _read_total(database, season, user_id)
         rank = None
         if row["score"] is not None:
             behind = row["sort_score"] + (1 if season.rule.is_first else 0)
-            place = await self._lagging_reads.read_primary(
-                lambda database: _find_place(database, season, behind)
-            )
-            rank = place.better + 1
-        is_stale = season.state != "closed"
-        return _make_total(user_id, row, rank, row["players"], row["refreshed_at"], stale=is_stale)
-
-    async def _read_total(self, season: Season, user_id: int) -> asyncpg.Record:
-        row = await self._lagging_reads.read_primary(
-            lambda database: database.fetch_one(READ_TOTAL, season.season_id, user_id)
+            rank = (await _find_place(database, season, behind)).better + 1
+        return _make_total(
+            user_id,
+            row,
+            rank,
+            row["players"],
+            row["refreshed_at"],
+            stale=season.state != "closed",
         )
-        if row is None:
-            raise PlayerNotFound
-        return row
+
+
+async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
+    row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
+    if row is None:
+        raise PlayerNotFound
+    return row
 
 
 class _StoredPlace(NamedTuple):

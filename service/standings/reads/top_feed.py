@@ -23,10 +23,10 @@ from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
+from service.boards.errors import StandingsUnavailable
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
-from service.standings.errors import StandingsUnavailable
 from service.standings.index.validity import OffsetValidator
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.ranks import RankReader

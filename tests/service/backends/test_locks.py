@@ -20,7 +20,7 @@ HOLD = f"""
 import asyncio, sys
 from service.backends.database import Database
 from service.settings.settings import load_settings
-from service.standings import locks
+from service.backends import locks
 locks._LEASE_SECONDS = {LEASE_SECONDS}
 
 async def hold():

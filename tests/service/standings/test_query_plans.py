@@ -47,8 +47,8 @@ STANDINGS = """
     ) AS made
 """
 MILESTONE = """
-    INSERT INTO milestone (season_id, position, sort_score, player_id)
-    SELECT season_id, position, sort_score, player_id
+    INSERT INTO milestone (season_id, position, sort_score, tie_key, player_id)
+    SELECT season_id, position, sort_score, tie_key, player_id
     FROM (
         SELECT *, row_number() OVER (ORDER BY sort_score, player_id) - 1 AS position FROM standing
     ) AS counted
@@ -112,11 +112,35 @@ CASES = [
         )
         for size in (1, 256)
     ),
-    Case("standings/reads", "read_standing", (1, 9_999), {"standing_pkey", "player_pkey"}),
+    *(
+        Case(
+            "standings/reads",
+            "read_standings",
+            (1, list(range(1, size + 1))),
+            {"standing_pkey", "player_pkey"},
+        )
+        for size in (1, 1_000)
+    ),
+    *(
+        Case(
+            "standings/reads",
+            "select_details",
+            (1, list(range(1, size + 1))),
+            {"standing_pkey", "game_session_pkey"},
+        )
+        for size in (1, 100)
+    ),
+    *(
+        Case("standings/reads", name, (1, -10, 0, 9_999, 100), {ORDER, "player_pkey"})
+        for name in ("select_after", "select_before")
+    ),
+    Case("seasons", "seal_season", (1, 2**60), {"outbox_transaction_id"}),
+    Case("seasons", "find_fill_end", (9_000, 1_000), {"player_pkey"}),
+    Case("seasons", "fill_season", (1, 19_000, 19_100), {"game_session_pkey"}),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey"}),
     Case("standings/reads", "read_progress", (1,), {"outbox_transaction_id"}),
-    Case("standings/reads", "find_place", (1, -10, 9_999), {ORDER}),
-    Case("standings/refresh", "store_milestones", (1, 0, -(2**53), 0, 200), {ORDER}),
+    Case("standings/reads", "find_place", (1, -10, 0, 9_999), {ORDER}),
+    Case("standings/refresh", "store_milestones", (1, 0, -(2**53), 0, 0, 200), {ORDER}),
     *(
         Case(
             "standings/reads",
@@ -230,8 +254,8 @@ async def test_statement_reads_no_more_players_than_it_lists(
     ("name", "parameters", "rows"),
     [
         # The better ones and those that come before, each from a milestone.
-        ("find_place", (1, -10, 9_999), 2 * STRETCH),
-        ("find_place", (1, 0, 2**62), 2 * STRETCH),
+        ("find_place", (1, -10, 0, 9_999), 2 * STRETCH),
+        ("find_place", (1, 0, 0, 2**62), 2 * STRETCH),
         ("select_page", (1, 19_500, 100), STRETCH),
         ("select_page", (1, 10**12, 100), STRETCH),
         ("select_neighbours", (1, 9_999, 50), 103),

@@ -166,7 +166,7 @@ async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
     await rerank(database)
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, golf)]
     assert positions == [1_000, 2_000]
-    place = await database.fetch_one(FIND_PLACE, golf, 2_400, 2_400)
+    place = await database.fetch_one(FIND_PLACE, golf, 2_400, 0, 2_400)
     assert place is not None
     assert (place["better"], place["position"]) == (2_399, 2_399)
     await database.fetch("DELETE FROM standing WHERE season_id = $1 AND player_id > 1200", golf)
