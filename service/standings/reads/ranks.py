@@ -130,8 +130,17 @@ class RankReader:
             return self._mark(await self._index_reader.read_page(season, 0, TOP_LIMIT))
 
         async def read_stored(database: Database, stored: Season) -> Run:
-            rows = await database.fetch(SELECT_PAGE, stored.season_id, 0, TOP_LIMIT)
-            return await _make_run(database, stored, rows)
+            row = await database.fetch_one(READ_FACTS, stored.season_id)
+            if row is None:
+                raise DatabaseUnavailable("the season is gone")
+            async with database.connect() as connection:
+                top = await select_top(
+                    connection,
+                    stored.season_id,
+                    players=row["players"],
+                    as_of=row["refreshed_at"] or datetime.now(UTC),
+                )
+            return msgspec.structs.replace(top, stale=stored.state != "closed")
 
         return _require(await self._read(season, read_index, read_stored, apart=True))
 
