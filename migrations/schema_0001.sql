@@ -13,11 +13,15 @@
 CREATE TABLE player (
     id bigserial PRIMARY KEY,
     -- Unique: the name is how a person is found, and no two may pass for each other.
+    -- In NFC, so that letters which look the same are the same.
     username varchar(255) NOT NULL UNIQUE,
+    -- The caller's own id. Unique: a player can be named by it in place of the id.
+    external_id varchar(128) UNIQUE,
     joined_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     banned_at timestamptz,
     -- An empty name is a caller's missing variable, and would be the first to take it.
-    CONSTRAINT player_username_not_empty CHECK (username <> '')
+    CONSTRAINT player_username_not_empty CHECK (username <> ''),
+    CONSTRAINT player_external_id_not_empty CHECK (external_id <> '')
 );
 
 -- A ranking rule over the ledger.

@@ -26,7 +26,9 @@ ORDER = "standing_season_id_sort_score_player_id"
 STATISTICS = ("none", "of empty tables", "current", "skewed")
 
 SEED = """
-    INSERT INTO player (username) SELECT 'player ' || number FROM generate_series(1, $1::int) number
+    INSERT INTO player (username, external_id)
+    SELECT 'player ' || number, CASE WHEN number % 2 = 0 THEN 'own:' || number END
+    FROM generate_series(1, $1::int) number
 """
 SESSIONS = """
     INSERT INTO game_session (player_id, score, idempotency_key)
@@ -67,6 +69,11 @@ def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str]]:
     user_ids = [1 + line * 37 % PLAYERS for line in range(size)]
     keys = [str(3 * line) for line in range(size)]
     return user_ids, [1] * size, ["solo"] * size, keys
+
+
+def make_registrations(size: int) -> tuple[list[str], list[str]]:
+    numbers = [1 + line * 37 % (2 * PLAYERS) for line in range(size)]
+    return [f"player {number}" for number in numbers], [f"own:{number}" for number in numbers]
 
 
 CASES = [
@@ -127,7 +134,22 @@ CASES = [
         for user_id in (1, 9_999)
         for limit in (2, 101)
     ),
+    *(
+        Case("players", "find_user_ids", (make_registrations(size)[1],), {"player_external_id_key"})
+        for size in (1, 500)
+    ),
+    *(
+        Case(
+            "players",
+            name,
+            make_registrations(size),
+            {"player_username_key", "player_external_id_key"},
+        )
+        for name in ("register_players", "find_registered")
+        for size in (1, 10_000)
+    ),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
+    Case("players", "find_player_by_external_id", ("own:10000",), {"player_external_id_key"}),
     Case("status", "read_figures", ("global",), {"player_pkey"}),
     Case(
         "status",
