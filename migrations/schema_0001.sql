@@ -109,6 +109,8 @@ CREATE TABLE outbox (
     transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     player_ids bigint[] NOT NULL,
     session_ids bigint[] NOT NULL,
+    -- From here on a session's freshness counts; its own time may be years before, of an import.
+    written_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     CONSTRAINT outbox_one_player_a_session CHECK (cardinality(player_ids) = cardinality(session_ids))
 ) WITH (
     autovacuum_vacuum_scale_factor = 0,

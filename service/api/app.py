@@ -42,6 +42,8 @@ from service.status.request_metrics import RequestMetrics
 from service.status.routes import ops_router
 from service.status.status import StatusReader
 from service.tracing.bootstrap import load_agent
+from service.transfer.routes import export_router, import_router
+from service.transfer.service import Transfers
 
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
@@ -100,7 +102,14 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[sessions_router, standings_router, players_router, ops_router],
+        route_handlers=[
+            sessions_router,
+            standings_router,
+            players_router,
+            export_router,
+            import_router,
+            ops_router,
+        ],
         dependencies={
             "authorizer": _provide(authorizer),
             "closing": _provide(closing),
@@ -112,6 +121,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "settings": _provide(settings),
             "status_reader": _provide(status_reader),
             "top_feed": _provide(top_feed),
+            "transfers": _provide(Transfers(database, refresh_signal, closing)),
         },
         after_exception=[agent.note_failed_request] if agent else None,
         before_request=check_parameters,

@@ -25,7 +25,7 @@ BULK_LIMIT: Final = 10_000
 # Bytes: room for lines of four times the usual length.
 BULK_BODY_LIMIT: Final = BULK_LIMIT * 400
 
-_NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
+NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
 _encoder: Final = msgspec.json.Encoder()
 _array_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -67,9 +67,9 @@ def is_ndjson(request: StrictRequest) -> bool:
 
     Raises `UnsupportedMediaType` where it is neither.
     """
-    if request.content_type[0] in _NDJSON_TYPES:
+    if request.content_type[0] in NDJSON_TYPES:
         return True
-    request.require_json(f"lines of it with `Content-Type: {_NDJSON_TYPES[0]}`")
+    request.require_json(f"lines of it with `Content-Type: {NDJSON_TYPES[0]}`")
     return False
 
 
@@ -100,7 +100,7 @@ async def read_lines(
 def answer_lines(request: StrictRequest, answers: Iterable[msgspec.Struct]) -> Response[bytes]:
     """Answer each line in its place, in the format of the request."""
     if is_ndjson(request):
-        return Response(_encoder.encode_lines(answers), media_type=_NDJSON_TYPES[0])
+        return Response(_encoder.encode_lines(answers), media_type=NDJSON_TYPES[0])
     return Response(_encoder.encode(answers), media_type=MediaType.JSON)
 
 
@@ -129,6 +129,6 @@ class BulkOperation(Operation):
             required=True,
             content={
                 "application/json": OpenAPIMediaType(schema=lines),
-                _NDJSON_TYPES[0]: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING)),
+                NDJSON_TYPES[0]: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING)),
             },
         )

@@ -13,6 +13,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
 from service.settings.settings import load_settings
 from service.status.session_count import ONLY_INDEXES
+from service.transfer.exporting import BY_ID, IDS_IN_RUNS, IN_ORDER
 from tests.support.databases import create_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -148,6 +149,33 @@ CASES = [
         for name in ("register_players", "find_registered")
         for size in (1, 10_000)
     ),
+    *(
+        Case(
+            "transfer",
+            "find_imported_players",
+            (make_batch(size)[0], *make_registrations(size)[::-1], ["2026-11-23"] * size),
+            {"player_pkey", "player_username_key", "player_external_id_key"},
+        )
+        for size in (1, 2_000)
+    ),
+    *(
+        Case(
+            "transfer",
+            "find_imported_sessions",
+            (make_batch(size)[0], make_batch(size)[3], make_batch(size)[0]),
+            {"game_session_player_id_idempotency_key", "game_session_pkey"},
+        )
+        for size in (1, 2_000)
+    ),
+    Case("transfer", "export_players", (9_999, 2_000), {"player_pkey"}, BY_ID),
+    Case(
+        "transfer",
+        "export_sessions",
+        (2 * PLAYERS - 10_000, 2 * PLAYERS),
+        {"game_session_id", "player_pkey"},
+        IDS_IN_RUNS,
+    ),
+    Case("transfer", "export_standings", (1,), {ORDER, "player_pkey"}, IN_ORDER),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
     Case("players", "find_player_by_external_id", ("own:10000",), {"player_external_id_key"}),
     Case("status", "read_figures", ("global",), {"player_pkey"}),
