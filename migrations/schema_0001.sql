@@ -13,11 +13,15 @@
 CREATE TABLE player (
     id bigserial PRIMARY KEY,
     -- Unique: the name is how a person is found, and no two may pass for each other.
+    -- In NFC, so that letters which look the same are the same.
     username varchar(255) NOT NULL UNIQUE,
+    -- The caller's own id. Unique: a player can be named by it in place of the id.
+    external_id varchar(128) UNIQUE,
     joined_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     banned_at timestamptz,
     -- An empty name is a caller's missing variable, and would be the first to take it.
-    CONSTRAINT player_username_not_empty CHECK (username <> '')
+    CONSTRAINT player_username_not_empty CHECK (username <> ''),
+    CONSTRAINT player_external_id_not_empty CHECK (external_id <> '')
 );
 
 -- How sessions become scores and scores become ranks. Rows never change, so that a season keeps the
@@ -174,6 +178,8 @@ CREATE TABLE outbox (
     transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     player_ids bigint[] NOT NULL,
     session_ids bigint[] NOT NULL,
+    -- From here on a session's freshness counts; its own time may be years before, of an import.
+    written_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     CONSTRAINT outbox_one_player_a_session CHECK (cardinality(player_ids) = cardinality(session_ids))
 ) WITH (
     autovacuum_vacuum_scale_factor = 0,

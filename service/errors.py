@@ -12,13 +12,15 @@ class ServiceError(Exception):
     """A request or command that cannot be carried out, with the message for its sender.
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
-    set, becomes the `Retry-After` header, `challenge` becomes `WWW-Authenticate`.
+    set, becomes the `Retry-After` header, `challenge` becomes `WWW-Authenticate`. `user_id`, where
+    set, is the player that the request met.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     retry_after_seconds: int | None = None
     challenge: ClassVar[str | None] = None
+    user_id: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

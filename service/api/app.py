@@ -46,6 +46,8 @@ from service.status.request_metrics import RequestMetrics
 from service.status.routes import ops_router
 from service.status.status import StatusReader
 from service.tracing.bootstrap import load_agent
+from service.transfer.routes import export_router, import_router
+from service.transfer.service import Transfers
 
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
@@ -135,6 +137,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             board_standings_router,
             seasons_router,
             player_ranks_router,
+            export_router,
+            import_router,
             ops_router,
         ],
         dependencies={
@@ -149,6 +153,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "settings": _provide(settings),
             "status_reader": _provide(status_reader),
             "top_feeds": _provide(top_feeds),
+            "transfers": _provide(Transfers(database, refresh_signal, closing)),
         },
         after_exception=[agent.note_failed_request] if agent else None,
         before_request=check_parameters,

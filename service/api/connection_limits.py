@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from service.errors import ServiceError
 from service.http.errors import encode_error
+from service.http.requests import READ_AS_IT_COMES
 
 _LARGEST_HEAD: Final = 64 * 1024
 _DESCRIPTORS_FOR_OTHERS: Final = 100
@@ -87,6 +88,7 @@ class LimitedProtocol(HttpToolsProtocol):
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _is_arriving = False
     _has_moved_on = False
+    _has_body_moved_on = False
     _head_bytes = 0
     _most_head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
@@ -169,7 +171,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take in a part of the body."""
-        self._has_moved_on = True
+        self._has_moved_on = self._has_body_moved_on = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -225,10 +227,21 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        if self._is_arriving:
+        if self._is_arriving and self._is_read_as_it_comes():
+            self._start_deadline()
+        elif self._is_arriving:
             self._refuse(ArrivedTooSlowly(self.server_state.limits.arrival_seconds))
         else:
             self._close()
+
+    def _is_read_as_it_comes(self) -> bool:
+        """Tell whether a route reads this body in parts, and one has come since this was asked.
+
+        Or where none has come because we do not read on.
+        """
+        moved_on, self._has_body_moved_on = self._has_body_moved_on, False
+        is_read = self.cycle is not None and READ_AS_IT_COMES in self.cycle.scope
+        return is_read and (moved_on or self.flow.read_paused)
 
     def _refuse(self, error: ServiceError) -> None:
         """Close, with an answer unless one is being sent already."""

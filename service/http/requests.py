@@ -1,6 +1,7 @@
 """How request bodies are read: strictly, and straight into the route's type."""
 
 import re
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,8 @@ from service.errors import FieldError, InvalidRequest, ServiceError
 _PLACE: Final = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
 _NAMED_FIELD: Final = re.compile(r"field `(?P<field>[^`]+)`")
 
+READ_AS_IT_COMES: Final = "leaderboard.read_as_it_comes"
+"""Set in the scope of a request whose body is read while it comes, and may take its time."""
 
 Body = TypeVar("Body")
 
@@ -74,6 +77,15 @@ class StrictRequest(Request[Any, Any, Any]):
         """Return the body; raises `ClientLeft`, which Litestar takes for an error of the server."""
         try:
             return await super().body()
+        except InternalServerException as error:
+            raise ClientLeft from error
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it comes; raises `ClientLeft`, as `body` does."""
+        self.scope[READ_AS_IT_COMES] = True  # type: ignore[typeddict-unknown-key]
+        try:
+            async for part in super().stream():
+                yield part
         except InternalServerException as error:
             raise ClientLeft from error
 

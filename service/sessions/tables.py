@@ -50,3 +50,4 @@ class Outbox(Table):
     transaction_id = BigInt(primary_key=True, default=None)
     player_ids = Array(base_column=BigInt(), default=None)
     session_ids = Array(base_column=BigInt(), default=None)
+    written_at = Timestamptz()

@@ -5,16 +5,18 @@ from datetime import datetime
 from itertools import count
 
 from service.backends.database import Database
-from service.players.service import REGISTER_PLAYER
+from service.players.service import REGISTER_PLAYERS
 from service.sessions.service import RECORD_SESSIONS
 
 _numbers = count(1)
 
 
-async def make_player(database: Database, username: str | None = None) -> int:
+async def make_player(
+    database: Database, username: str | None = None, external_id: str | None = None
+) -> int:
     """Register a player, by default under a name that nobody has; return the id."""
     name = f"player {next(_numbers)}" if username is None else username
-    row = await database.fetch_one(REGISTER_PLAYER, name)
+    row = await database.fetch_one(REGISTER_PLAYERS, [name], [external_id])
     assert row is not None, f"the name {name} is taken"
     user_id = row["user_id"]
     assert isinstance(user_id, int)

@@ -11,6 +11,7 @@ import uvicorn
 
 from service.api.connection_limits import ConnectionLimits
 from service.api.server import DrainingProtocol, DrainingServer
+from service.http.requests import READ_AS_IT_COMES
 from tests.support.waiting import wait_until
 
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
@@ -80,8 +81,13 @@ class Server:
 
 
 async def count_body(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body; at `/never` not at all, at `/large` with much."""
+    """Answer with the length of the body; at `/never` not at all, at `/large` with much.
+
+    At `/import` it is read while it comes.
+    """
     length, more = 0, True
+    if scope["path"] == "/import":
+        scope[READ_AS_IT_COMES] = True
     while more or scope["path"] == "/never":
         message = await receive()
         if message["type"] == "http.disconnect":

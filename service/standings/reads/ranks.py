@@ -20,7 +20,7 @@ from service.standings.index.reader import IndexedRank, IndexReader, Place
 from service.standings.reads.lag import LagWatch
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
-from service.standings.top import TOP_LIMIT
+from service.standings.top import TOP_LIMIT, select_top
 
 READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")

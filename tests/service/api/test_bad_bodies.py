@@ -83,7 +83,7 @@ async def assert_nothing_is_written(database: Database) -> None:
         (b'{"user_id":-9223372036854775809,"score":1}', "user_id"),
         (b'{"user_id":' + b"9" * 5_000 + b',"score":1}', "user_id"),
         (b'{"score":1}', "user_id"),
-        (b"{}", "user_id"),
+        (b"{}", "score"),
         (b'{"user_id":1}', "score"),
         (b'{"user_id":1,"score":"42"}', "score"),
         (b'{"user_id":1,"score":""}', "score"),

@@ -9,6 +9,8 @@ from service.http.auth import RouteAccess
 from service.keys.roles import Role
 from service.settings.settings import load_settings
 
+OPERATING = ("/api/export", "/api/import", "/api/ops", "/metrics")
+
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
@@ -66,8 +68,8 @@ def test_every_route_was_given_its_role(app: Litestar) -> None:
     }  # fmt: skip
     assert {key for key, role in found.items() if role is Role.SUBMIT} == {
         ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
-        ("POST", "/api/players"),
+        ("POST", "/api/players"), ("POST", "/api/players/bulk"),
     }  # fmt: skip
-    operating = {key for key in found if key[1].startswith(("/api/ops", "/metrics"))}
+    operating = {key for key in found if key[1].startswith(OPERATING)}
     assert operating
     assert {key for key, role in found.items() if role is Role.ADMIN} == operating

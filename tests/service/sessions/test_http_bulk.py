@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from service.backends.database import Database
-from service.sessions.schemas import BULK_LIMIT
+from service.http.bulk import BULK_LIMIT
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, make_players
 

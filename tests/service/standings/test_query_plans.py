@@ -13,6 +13,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
 from service.settings.settings import load_settings
 from service.status.session_count import ONLY_INDEXES
+from service.transfer.exporting import BY_ID, IDS_IN_RUNS, IN_ORDER
 from tests.support.databases import create_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,7 +30,9 @@ STRETCH = 1_000
 STATISTICS = ("none", "of empty tables", "current", "skewed")
 
 SEED = """
-    INSERT INTO player (username) SELECT 'player ' || number FROM generate_series(1, $1::int) number
+    INSERT INTO player (username, external_id)
+    SELECT 'player ' || number, CASE WHEN number % 2 = 0 THEN 'own:' || number END
+    FROM generate_series(1, $1::int) number
 """
 SESSIONS = """
     INSERT INTO game_session (player_id, score, idempotency_key)
@@ -78,6 +81,11 @@ def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str]]:
     user_ids = [1 + line * 37 % PLAYERS for line in range(size)]
     keys = [str(3 * line) for line in range(size)]
     return user_ids, [1] * size, ["solo"] * size, keys
+
+
+def make_registrations(size: int) -> tuple[list[str], list[str]]:
+    numbers = [1 + line * 37 % (2 * PLAYERS) for line in range(size)]
+    return [f"player {number}" for number in numbers], [f"own:{number}" for number in numbers]
 
 
 CASES = [
@@ -168,7 +176,49 @@ CASES = [
         for user_id in (1, 9_999)
         for limit in (2, 101)
     ),
+    *(
+        Case("players", "find_user_ids", (make_registrations(size)[1],), {"player_external_id_key"})
+        for size in (1, 500)
+    ),
+    *(
+        Case(
+            "players",
+            name,
+            make_registrations(size),
+            {"player_username_key", "player_external_id_key"},
+        )
+        for name in ("register_players", "find_registered")
+        for size in (1, 10_000)
+    ),
+    *(
+        Case(
+            "transfer",
+            "find_imported_players",
+            (make_batch(size)[0], *make_registrations(size)[::-1], ["2026-11-23"] * size),
+            {"player_pkey", "player_username_key", "player_external_id_key"},
+        )
+        for size in (1, 2_000)
+    ),
+    *(
+        Case(
+            "transfer",
+            "find_imported_sessions",
+            (make_batch(size)[0], make_batch(size)[3], make_batch(size)[0]),
+            {"game_session_player_id_idempotency_key", "game_session_pkey"},
+        )
+        for size in (1, 2_000)
+    ),
+    Case("transfer", "export_players", (9_999, 2_000), {"player_pkey"}, BY_ID),
+    Case(
+        "transfer",
+        "export_sessions",
+        (2 * PLAYERS - 10_000, 2 * PLAYERS),
+        {"game_session_id", "player_pkey"},
+        IDS_IN_RUNS,
+    ),
+    Case("transfer", "export_standings", (1,), {ORDER, "player_pkey"}, IN_ORDER),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
+    Case("players", "find_player_by_external_id", ("own:10000",), {"player_external_id_key"}),
     Case("status", "read_figures", ("global",), {"player_pkey"}),
     Case(
         "status",

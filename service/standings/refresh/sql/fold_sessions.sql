@@ -2,7 +2,8 @@
 --
 -- $1 about how many sessions to fold at most. Answers one row a season that changed, or a single row
 -- with a null season where none did: how many sessions were folded in all; what refresh_state.outbox_from
--- becomes; the latest time of a session; how many there are of each age in ms when the statement began, as two arrays; the
+-- becomes; the latest time of a session; how many there are of each age in ms when the statement began,
+-- as two arrays, from when they were written (the time of an imported one may be long before); the
 -- season's changed standings, packed for the index as in scan_standings.sql, in its order, by which
 -- Redis finds their places in half the time; and the ids of the players whose standing is new.
 --
@@ -55,7 +56,7 @@ next AS MATERIALIZED (
 taken AS (
     DELETE FROM outbox
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM next WHERE sessions_before < $1))
-    RETURNING player_ids, session_ids
+    RETURNING player_ids, session_ids, written_at
 ),
 claimed AS (
     SELECT pending.player_id, pending.session_id
@@ -287,10 +288,9 @@ CROSS JOIN (
         coalesce(array_agg(sessions), '{}') AS sessions_of_age
     FROM (
         SELECT
-            ceil(1000 * extract(epoch FROM statement_timestamp() - submitted_at))::bigint AS age_ms,
-            sum(sessions)::bigint AS sessions
-        -- Those of one commit have one time, and there are far fewer commits than sessions.
-        FROM (SELECT submitted_at, count(*) AS sessions FROM session GROUP BY submitted_at) AS batch
+            ceil(1000 * extract(epoch FROM statement_timestamp() - written_at))::bigint AS age_ms,
+            sum(cardinality(session_ids))::bigint AS sessions
+        FROM taken
         GROUP BY age_ms
     ) AS counted
 ) AS age
