@@ -10,8 +10,14 @@ import redis as blocking_redis
 
 from service.local.embedded import PostgresServer, ValkeyServer
 
-# A database that lives for seconds needs no disk.
-THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+# A database that lives for seconds needs no disk, and neither much memory nor helpers to read it.
+THROW_AWAY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "shared_buffers": "32MB",
+    "io_method": "sync",
+}
 
 _numbers = count(1)
 
@@ -22,7 +28,8 @@ async def create_database(postgres: PostgresServer, template: str) -> AsyncItera
     name = f"test_{next(_numbers)}"
     maintenance = await asyncpg.connect(_name_database(postgres.url, "postgres"))
     try:
-        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Without a disk to wait for, the files are copied in half the time that their pages take.
+        await maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         yield _name_database(postgres.url, name)
         await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
