@@ -1,8 +1,10 @@
-"""A fresh database and an empty Valkey, out of servers that run."""
+"""A fresh cluster, a fresh database and an empty Valkey, each made quickly."""
 
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -20,6 +22,27 @@ THROW_AWAY = {
 }
 
 _numbers = count(1)
+
+
+class Clusters:
+    """Data directories with a PostgreSQL cluster that was never started, copied from one.
+
+    `initdb` takes a second of processor time, which a copy does not.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template = PostgresServer(folder / "template", settings=THROW_AWAY)
+
+    def make(self, name: str) -> Path:
+        """Make a data directory, below the folder of all of them, and return it."""
+        if not self._template.folder.exists():
+            self._template.prepare()
+        directory = self._folder / name
+        directory.mkdir()
+        # As it is, with its owner.
+        subprocess.run(["cp", "-a", self._template.folder, directory], check=True)
+        return directory
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ import psutil
 
 from tests.support.programs import Running
 
-
 # A server that cannot choose a port itself takes one of these: below what a system gives to those
 # that ask for any, and so is the one ten thousand above, where a node of a cluster has its bus.
 _PORTS = range(12_100, 22_000)
