@@ -18,7 +18,7 @@ from service.boards.finder import GLOBAL_BOARD
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
-from tests.support.databases import THROW_AWAY
+from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores, record_scores
 from tests.support.index_checks import assert_index_follows
 from tests.support.outages import FEW_SECONDS, Stack, hanging, stopped
@@ -29,8 +29,8 @@ from tests.support.worker_process import run_worker
 
 
 @pytest.fixture(scope="module")
-def own_postgres(server_directory: Path) -> Iterator[PostgresServer]:
-    with PostgresServer(server_directory / "outages", settings=THROW_AWAY) as server:
+def own_postgres(clusters: Clusters) -> Iterator[PostgresServer]:
+    with PostgresServer(clusters.make("outages"), settings=THROW_AWAY) as server:
         yield server
 
 

@@ -12,12 +12,12 @@ SUBMIT = "/api/leaderboard/submit"
 KEY = "Idempotency-Key"
 
 # A plain request is answered ahead of the framework, one with a charset by the route.
-LANES = {"express": "application/json", "route": "application/json; charset=utf-8"}
+WAYS = {"fast path": "application/json", "route": "application/json; charset=utf-8"}
 
 
-@pytest.fixture(params=LANES)
+@pytest.fixture(params=WAYS)
 def content_type(request: pytest.FixtureRequest) -> dict[str, str]:
-    return {"Content-Type": LANES[request.param]}
+    return {"Content-Type": WAYS[request.param]}
 
 
 async def fetch_sessions(database: Database) -> list[tuple[object, ...]]:
