@@ -37,6 +37,9 @@ _LEAST_PLAYERS: Final = 100
 _MOST_PLAYERS: Final = 200_000
 _STATEMENT_SECONDS: Final = 60.0
 
+# A slice is found by its players, whatever a planner believes that knows nothing of the tables yet.
+_PLAN: Final = "SET LOCAL enable_seqscan = off"
+
 _log = logging.getLogger(__name__)
 
 
@@ -134,6 +137,7 @@ class SeasonKeeper:
         season_id, first = season["season_id"], season["fill_from_player"]
         started_at = time.monotonic()
         async with self._database.transaction() as connection:
+            await connection.execute(_PLAN)
             row = await connection.fetchrow(FIND_FILL_END, first, self._players_at_once)
             assert row is not None
             last = row["last_player_id"]

@@ -109,6 +109,7 @@ class TopFeeds:
         """End the subscription."""
         for task in self._tasks:
             await stop_task(task)
+        await self._reads.drain()
 
     async def read(self, season: Season, key: object, encode: Callable[[Run], bytes]) -> bytes:
         """Return the top of a season as `encode` writes it, which is remembered by `key`.

@@ -143,8 +143,20 @@ CASES = [
         for name in ("select_after", "select_before")
     ),
     Case("seasons", "seal_season", (1, 2**60), {"outbox_transaction_id"}),
-    Case("seasons", "find_fill_end", (9_000, 1_000), {"player_pkey"}),
-    Case("seasons", "fill_season", (1, 19_000, 19_100), {"game_session_pkey"}),
+    Case(
+        "seasons",
+        "find_fill_end",
+        (9_000, 1_000),
+        {"player_pkey"},
+        settings="SET LOCAL enable_seqscan = off",
+    ),
+    Case(
+        "seasons",
+        "fill_season",
+        (1, 19_000, 19_100),
+        {"game_session_pkey"},
+        settings="SET LOCAL enable_seqscan = off",
+    ),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey"}),
     Case("standings/reads", "read_progress", (1,), {"outbox_transaction_id"}),
     Case("standings/reads", "find_place", (1, -10, 0, 9_999), {ORDER}),

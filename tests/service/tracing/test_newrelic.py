@@ -84,7 +84,7 @@ def check_submit(collector: Collector, submits: int) -> None:
         span
         for span in spans
         if span["transactionId"] == transaction["guid"]
-        and "INSERT INTO game_session" in span.get("db.statement", "")
+        and "submission AS MATERIALIZED" in span.get("db.statement", "")
         and not span["name"].endswith("prepare")
     ]
     assert statement["parentId"] == wait["guid"]
