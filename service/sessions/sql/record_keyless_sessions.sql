@@ -8,7 +8,7 @@
 -- inserted on approval and confirmed afterwards: half of what the whole costs.
 --
 -- Players are looked up by a scalar subquery, which is an index probe whatever the statistics say.
--- Ids are drawn in order of arrival, and after the ledger's time: whoever may still write sessions of a
+-- Ids are drawn in order of arrival, and after the time of the ledger: whoever may still write sessions of a
 -- time, or of an id, holds the lock of ledger_time(). Locks: none that another batch waits for.
 WITH clock AS MATERIALIZED (
     SELECT ledger_time() AS now

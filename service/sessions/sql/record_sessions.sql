@@ -25,7 +25,7 @@ submission AS MATERIALIZED (
         WITH ORDINALITY AS given (user_id, score, game_mode, idempotency_key, line)
 ),
 -- Ids are drawn in order of arrival, so that a player's later session has the higher id, and after the
--- ledger's time: whoever may still write sessions of a time, or of an id, holds the lock of ledger_time().
+-- time of the ledger: whoever may still write sessions of a time, or of an id, holds the lock of ledger_time().
 numbered AS MATERIALIZED (
     SELECT *, nextval('game_session_id_seq') AS session_id
     FROM submission
