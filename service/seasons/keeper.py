@@ -6,6 +6,7 @@ the same lock, a little at a time.
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +28,6 @@ FILL_SEASON: Final = load_sql("seasons", "fill_season")
 FIND_FILL_END: Final = load_sql("seasons", "find_fill_end")
 NOTE_FILLED: Final = load_sql("seasons", "note_filled")
 SWAP_SEASON: Final = load_sql("seasons", "swap_season")
-LIST_DROPPED_SEASONS: Final = load_sql("seasons", "list_dropped_seasons")
 DELETE_STANDINGS: Final = load_sql("seasons", "delete_standings")
 FORGET_DROPPED_SEASON: Final = load_sql("seasons", "forget_dropped_season")
 
@@ -35,6 +35,7 @@ FORGET_DROPPED_SEASON: Final = load_sql("seasons", "forget_dropped_season")
 _SLICE_SECONDS: Final = 0.1
 _LEAST_PLAYERS: Final = 100
 _MOST_PLAYERS: Final = 200_000
+_STANDINGS_AT_ONCE: Final = 10_000
 _STATEMENT_SECONDS: Final = 60.0
 
 # A slice is found by its players, whatever a planner believes that knows nothing of the tables yet.
@@ -66,23 +67,25 @@ class SeasonKeeper:
 
         Raises `DatabaseUnavailable`; what was begun goes on with the next call, in any process.
         """
-        await self._add_seasons()
         work = await self._database.fetch(LIST_SEASON_WORK)
+        while work and work[0]["kind"] == "follow":
+            await self._add_seasons()
+            work = await self._database.fetch(LIST_SEASON_WORK)
         self._endings = {
             row["season_id"]: self._endings[row["season_id"]]
             for row in work
             if row["kind"] == "seal" and row["season_id"] in self._endings
         }
-        is_filling = False
+        has_more = False
         for row in work:
             if row["kind"] == "seal":
                 await self._seal(row)
             elif row["kind"] == "swap":
                 await self._swap(row)
-            elif not is_filling:
-                is_filling = True
-                await self._fill(row)
-        return is_filling or await self._delete_dropped()
+            elif not has_more:
+                # The slow ones, a slice at a time.
+                has_more = await (self._fill if row["kind"] == "fill" else self._delete)(row)
+        return has_more
 
     def take_sealed(self) -> int:
         """Return how many seasons were sealed since the last call, and wait for being closed."""
@@ -91,18 +94,17 @@ class SeasonKeeper:
 
     async def _add_seasons(self) -> None:
         """Add the season after the one that has begun, wherever that will end."""
-        while boards := await self._database.fetch(LIST_DUE_BOARDS):
-            async with self._database.transaction() as connection:
-                for board in boards:
-                    await put_next_season(
-                        connection,
-                        board["board_id"],
-                        board["number"] + 1,
-                        board["rule_id"],
-                        Rule.of_row(board),
-                        board["ends_at"],
-                    )
-                await connection.fetch(NOTE_SEASONS)
+        async with self._database.transaction() as connection:
+            for board in await connection.fetch(LIST_DUE_BOARDS):
+                await put_next_season(
+                    connection,
+                    board["board_id"],
+                    board["number"] + 1,
+                    board["rule_id"],
+                    Rule.of_row(board),
+                    board["ends_at"],
+                )
+            await connection.fetch(NOTE_SEASONS)
 
     async def _seal(self, season: asyncpg.Record) -> None:
         """Go on with the end of a season, as far as that is possible without waiting.
@@ -132,8 +134,11 @@ class SeasonKeeper:
     async def _list_writers(self) -> set[str]:
         return {row["transaction"] for row in await self._database.fetch(LIST_LEDGER_WRITERS)}
 
-    async def _fill(self, season: asyncpg.Record) -> None:
-        """Count the sessions of the next players in a season that the ledger already had."""
+    async def _fill(self, season: asyncpg.Record) -> bool:
+        """Count the sessions of the next players in a season that the ledger already had.
+
+        Returns True: there is more to do, if only to swap it in.
+        """
         season_id, first = season["season_id"], season["fill_from_player"]
         started_at = time.monotonic()
         async with self._database.transaction() as connection:
@@ -155,6 +160,7 @@ class SeasonKeeper:
         )
         if following is None:
             _log.info("season %d is filled", season_id)
+        return True
 
     async def _swap(self, season: asyncpg.Record) -> None:
         """Put a season that is complete into the place of the one that it was built to replace."""
@@ -169,17 +175,14 @@ class SeasonKeeper:
             await connection.fetch(DROP_SEASON, season["board_id"], -season["number"])
             await connection.fetch(SWAP_SEASON, season["season_id"])
 
-    async def _delete_dropped(self) -> bool:
-        """Delete some of what seasons left that are no more; return whether there is more."""
-        for row in await self._database.fetch(LIST_DROPPED_SEASONS):
-            season_id = row["season_id"]
-            found = await self._database.fetch_one(DELETE_STANDINGS, season_id, 10_000)
-            if found and found["standings"]:
-                return True
-            try:
-                await self._index.drop(season_id)
-            except CacheUnavailable:
-                # Kept in mind until Redis is back.
-                continue
+    async def _delete(self, season: asyncpg.Record) -> bool:
+        """Delete some of what a season left that is no more; return whether there is more."""
+        season_id = season["season_id"]
+        found = await self._database.fetch_one(DELETE_STANDINGS, season_id, _STANDINGS_AT_ONCE)
+        if found and found["standings"]:
+            return True
+        # Kept in mind until Redis is back.
+        with suppress(CacheUnavailable):
+            await self._index.drop(season_id)
             await self._database.fetch(FORGET_DROPPED_SEASON, season_id)
         return False
