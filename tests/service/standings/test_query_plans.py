@@ -77,10 +77,10 @@ class Case:
         return self.name
 
 
-def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str]]:
+def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str], list[None]]:
     user_ids = [1 + line * 37 % PLAYERS for line in range(size)]
     keys = [str(3 * line) for line in range(size)]
-    return user_ids, [1] * size, ["solo"] * size, keys
+    return user_ids, [1] * size, ["solo"] * size, keys, [None] * size
 
 
 def make_registrations(size: int) -> tuple[list[str], list[str]]:
@@ -94,14 +94,14 @@ CASES = [
         for size in (1, 20, 500)
     ),
     *(
-        Case("sessions", "record_keyless_sessions", make_batch(size)[:3], {"player_pkey"})
+        Case("sessions", "record_keyless_sessions", (*make_batch(size)[:3], [None] * size), {"player_pkey"})
         for size in (1, 20, 500)
     ),
     *(
         Case(
             "sessions",
             "find_keyed_sessions",
-            (make_batch(size)[0], make_batch(size)[3]),
+            (make_batch(size)[0], *make_batch(size)[3:]),
             {"game_session_player_id_idempotency_key"},
         )
         for size in (1, 500)
