@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 from service.players.names import ExternalId
 from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
-
 METADATA_LIMIT: Final = 1_024
 """Most bytes of a session's metadata, as JSON in UTF-8 without blanks."""
 

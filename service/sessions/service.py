@@ -59,17 +59,15 @@ class Submission:
     def of(cls, score: SubmitScore, idempotency_key: str | None) -> "Submission":
         """Return a score as the API takes it, with its key.
 
-        Raises `InvalidRequest` where the player is not named, or twice, and for metadata that cannot
-        be kept.
+        Raises `InvalidRequest` where the player is not named, or twice, and for metadata that
+        cannot be kept.
         """
         user_id, external_id = score.user_id, score.external_id
         metadata = None if score.metadata is None else _encode_metadata(score.metadata)
         if external_id is UNSET:
             if user_id is UNSET:
                 raise _refuse("user_id", "Expected `user_id` or `external_id`")
-            return cls(
-                user_id, score.score, score.game_mode, idempotency_key, metadata=metadata
-            )
+            return cls(user_id, score.score, score.game_mode, idempotency_key, metadata=metadata)
         if user_id is not UNSET:
             raise _refuse("external_id", "Expected `user_id` or `external_id`, and not both")
         check_external_id(external_id)
