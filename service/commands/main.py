@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from service.command_line import run_command
+from service.commands.boards import boards
 from service.commands.keys import keys
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.commands.transfer import export_, import_
@@ -246,6 +247,7 @@ def rebuild(data_dir: Path | None) -> None:
 
 
 leaderboard.add_command(keys)
+leaderboard.add_command(boards)
 leaderboard.add_command(import_)
 leaderboard.add_command(export_)
 

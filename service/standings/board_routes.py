@@ -16,6 +16,7 @@ from service.batching import QueueFull
 from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder
 from service.boards.routes import SEASON_NOT_FOUND, Slug
+from service.boards.schemas import SEASON_PATTERN
 from service.boards.service import list_open_boards
 from service.errors import FieldError, InvalidRequest
 from service.http.auth import Authorizer
@@ -60,7 +61,7 @@ from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE
 SeasonWanted = Annotated[
     str,
     QueryParameter(
-        pattern="^(current|previous|[1-9][0-9]{0,8})$",
+        pattern=SEASON_PATTERN,
         description="`current`, `previous`, which may still be `ending`, or a season's number.",
     ),
 ]
