@@ -1,6 +1,7 @@
 """Runs our programs from the command line: their errors and exit statuses."""
 
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
@@ -26,6 +27,15 @@ def run_command(command: click.Command, *, name: str) -> NoReturn:
     except ServiceError as error:
         _fail(error.explain())
     sys.exit(0)
+
+
+def align_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows of cells as lines whose columns are as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _fail(message: str) -> NoReturn:

@@ -5,6 +5,7 @@ reason for an exit status of 1 go to stderr.
 """
 
 import asyncio
+import re
 import secrets
 import sys
 
@@ -73,6 +74,15 @@ def check_api_key(
     return value
 
 
+def check_board(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Return the slug of a board if it can be one."""
+    if value is not None and not re.fullmatch("[a-z0-9-]{1,64}", value):
+        raise click.BadParameter(f"{value!r} is not 1 to 64 of a-z, 0-9 and hyphens")
+    return value
+
+
 api_key_option = click.option(
     "--api-key",
     metavar="KEY",
@@ -115,6 +125,13 @@ api_key_option = click.option(
 )
 @api_key_option
 @click.option(
+    "--board",
+    metavar="SLUG",
+    callback=check_board,
+    help="The board whose tops and ranks are read; a submit counts on every board whose rule it "
+    "meets.  [default: global]",
+)
+@click.option(
     "--players",
     type=int,
     default=1000,
@@ -155,6 +172,7 @@ def simulate(
     think: float | None,
     url: str,
     api_key: str | None,
+    board: str | None,
     players: int,
     seed: int | None,
     mix: Mix,
@@ -198,7 +216,7 @@ def simulate(
         raise click.UsageError(str(error)) from None
     screen = Console(stderr=True, quiet=as_json)
     limits = RunLimits.of_timeout(timeout)
-    target = Target(url, api_key)
+    target = Target(url, api_key, board)
     report = uvloop.run(run_simulation(options, target, limits, screen, locate_runs()))
     if as_json:
         click.echo(msgspec.json.encode(report))

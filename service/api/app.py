@@ -39,6 +39,7 @@ from service.standings.board_routes import board_standings_router, player_ranks_
 from service.standings.index.reader import IndexReader
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.ranks import RankReader
+from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import standings_router
 from service.status.readiness import HealthCheck
@@ -92,6 +93,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         lag_watch,
         tracer,
     )
+    seen_sessions = SeenSessions(database, redis, breaker, top_feeds, settings, tracer)
     ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
     status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder, lag_watch)
@@ -150,6 +152,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "ledger": _provide(ledger),
             "rank_reader": _provide(rank_reader),
             "season_finder": _provide(season_finder),
+            "seen_sessions": _provide(seen_sessions),
             "settings": _provide(settings),
             "status_reader": _provide(status_reader),
             "top_feeds": _provide(top_feeds),

@@ -1,11 +1,12 @@
-"""The fast path: the three requests that make up the traffic, answered ahead of the framework.
+"""The fast path: the requests that make up the traffic, answered ahead of the framework.
 
 Routing, dependency injection, validation and response objects cost several times what these
-requests themselves do. So a plain, well-formed submit, top or rank is answered right here, by the
-same services. Everything else, and every mistake that is not the body's, goes on to the routes,
-which define and document what both answer.
+requests themselves do. So a plain, well-formed submit, and a plain top or rank of any board, is
+answered right here, by the same services. Everything else, and every mistake that is not the
+body's, goes on to the routes, which define and document what both answer.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,28 +16,29 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from service.boards.finder import SeasonFinder
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
+from service.boards.schemas import SLUG_PATTERN
 from service.http.errors import encode_error
 from service.http.requests import decode_body
 from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
+from service.standings.board_schemas import BoardRank, encode_board_top
 from service.standings.reads.ranks import RankReader
 from service.standings.reads.top_feed import TopFeeds
-from service.standings.schemas import encode_top
+from service.standings.run import Run
+from service.standings.schemas import Rank, encode_top
 from service.standings.top import TOP_LIMIT
 from service.status.request_metrics import RequestMetrics
 from service.validation import MAX_ID, MAX_KEY_LENGTH
 
 _SUBMIT_PATH: Final = "/api/leaderboard/submit"
-_TOP_PATH: Final = "/api/leaderboard/top"
-_RANK_PREFIX: Final = "/api/leaderboard/rank/"
+# The name under which the route is measured.
+_SUBMIT_ROUTE: Final = f"POST {_SUBMIT_PATH}"
+_GLOBAL_PREFIX: Final = "/api/leaderboard/"
+_BOARDS_PREFIX: Final = "/api/boards/"
+_RANK_PREFIX: Final = "rank/"
 
-_RANK_TEMPLATE: Final = "/api/leaderboard/rank/{user_id}"
-
-# The names under which the routes are measured.
-_SUBMIT_ROUTE: Final = "POST /api/leaderboard/submit"
-_TOP_ROUTE: Final = "GET /api/leaderboard/top"
-_RANK_ROUTE: Final = "GET /api/leaderboard/rank/{user_id}"
+_is_slug: Final = re.compile(SLUG_PATTERN).fullmatch
 
 _TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
 _LONGEST_ID: Final = len(str(MAX_ID)) - 1
@@ -47,6 +49,35 @@ _JSON_HEADER: Final = (b"content-type", b"application/json")
 
 _encode: Final = msgspec.json.Encoder().encode
 _submit_decoder: Final = msgspec.json.Decoder(SubmitScore)
+
+
+class _Reads:
+    """The reads of `global`, or those of any board: their templates, and what they answer."""
+
+    def __init__(
+        self,
+        template: str,
+        encode_top: Callable[[Season, int, Run], bytes],
+        encode_rank: Callable[[Season, Rank], bytes],
+    ) -> None:
+        self.top_template = f"{template}top"
+        self.top_route = f"GET {self.top_template}"
+        self.rank_template = f"{template}rank/{{user_id}}"
+        self.rank_route = f"GET {self.rank_template}"
+        self.encode_top = encode_top
+        self.encode_rank = encode_rank
+        # By what a feed remembers each of the bodies.
+        self.top_keys = {limit: (template, limit) for limit in _TOP_LIMITS.values()}
+
+
+_GLOBAL_READS: Final = _Reads(
+    _GLOBAL_PREFIX, lambda _, limit, run: encode_top(limit, run), lambda _, rank: _encode(rank)
+)
+_BOARD_READS: Final = _Reads(
+    f"{_BOARDS_PREFIX}{{slug}}/",
+    encode_board_top,
+    lambda season, rank: _encode(BoardRank.of(season, rank)),
+)
 
 
 class FastPath:
@@ -85,39 +116,55 @@ class FastPath:
         """Answer a request, or return False and leave it unread."""
         path = scope["path"]
         if path == _SUBMIT_PATH:
-            if scope["method"] != "POST":
-                return False
-            length, key = self._read_submit_headers(scope)
-            if not length:
-                return False
-            scope["path_template"] = _SUBMIT_PATH
-            started_at = time.perf_counter()
-            body = await _read_body(receive)
-            if body is not None:
-                status = await self._send_answer(send, self._submit(body, key))
-                self._metrics.record(_SUBMIT_ROUTE, status, time.perf_counter() - started_at)
-            return True
+            return scope["method"] == "POST" and await self._answer_submit(scope, receive, send)
         if scope["method"] != "GET":
             return False
-        if path == _TOP_PATH:
-            limit = _TOP_LIMITS.get(scope["query_string"])
+        if path.startswith(_GLOBAL_PREFIX):
+            read = path[len(_GLOBAL_PREFIX) :]
+            return await self._answer_read(scope, send, _GLOBAL_READS, GLOBAL_BOARD, read)
+        if path.startswith(_BOARDS_PREFIX):
+            slug, _, read = path[len(_BOARDS_PREFIX) :].partition("/")
+            if _is_slug(slug):
+                return await self._answer_read(scope, send, _BOARD_READS, slug, read)
+        return False
+
+    async def _answer_submit(self, scope: HTTPScope, receive: Receive, send: Send) -> bool:
+        length, key = self._read_submit_headers(scope)
+        if not length:
+            return False
+        scope["path_template"] = _SUBMIT_PATH
+        started_at = time.perf_counter()
+        body = await _read_body(receive)
+        if body is not None:
+            status = await self._send_answer(send, self._submit(body, key))
+            self._metrics.record(_SUBMIT_ROUTE, status, time.perf_counter() - started_at)
+        return True
+
+    async def _answer_read(
+        self, scope: HTTPScope, send: Send, reads: _Reads, slug: str, read: str
+    ) -> bool:
+        """Answer a plain top or rank of a board; `read` is what follows in the path."""
+        query = scope["query_string"]
+        if read == "top":
+            limit = _TOP_LIMITS.get(query)
             if limit is None:
                 return False
-            scope["path_template"] = _TOP_PATH
-            started_at = time.perf_counter()
-            status = await self._send_answer(send, self._read_top(limit))
-            self._metrics.record(_TOP_ROUTE, status, time.perf_counter() - started_at)
-            return True
-        if path.startswith(_RANK_PREFIX):
-            user_id = _parse_id(path[len(_RANK_PREFIX) :])
+            template, route = reads.top_template, reads.top_route
+            answering = self._read_top(reads, slug, limit)
+        elif read.startswith(_RANK_PREFIX) and not query:
+            user_id = _parse_id(read[len(_RANK_PREFIX) :])
             if user_id is None:
                 return False
-            scope["path_template"] = _RANK_TEMPLATE
-            started_at = time.perf_counter()
-            status = await self._send_answer(send, self._read_rank(user_id))
-            self._metrics.record(_RANK_ROUTE, status, time.perf_counter() - started_at)
-            return True
-        return False
+            template, route = reads.rank_template, reads.rank_route
+            answering = self._read_rank(reads, slug, user_id)
+        else:
+            return False
+        # The template, so that any number of players and boards are one route.
+        scope["path_template"] = template
+        started_at = time.perf_counter()
+        status = await self._send_answer(send, answering)
+        self._metrics.record(route, status, time.perf_counter() - started_at)
+        return True
 
     def _read_submit_headers(self, scope: HTTPScope) -> tuple[int, str | None]:
         """Return the body's length and the idempotency key; a length of 0 for the routes."""
@@ -141,13 +188,14 @@ class FastPath:
         session_id = await self._ledger.record(Submission.of(score, key))
         return _encode(SubmitAnswer(status="success", session_id=session_id))
 
-    async def _read_top(self, limit: int) -> bytes:
-        season = await self._season_finder.find()
-        return await self._top_feeds.read(season, limit, partial(encode_top, limit))
+    async def _read_top(self, reads: _Reads, slug: str, limit: int) -> bytes:
+        season = await self._season_finder.find(slug)
+        encode = partial(reads.encode_top, season, limit)
+        return await self._top_feeds.read(season, reads.top_keys[limit], encode)
 
-    async def _read_rank(self, user_id: int) -> bytes:
-        season = await self._season_finder.find()
-        return _encode(await self._rank_reader.read_rank(season, user_id))
+    async def _read_rank(self, reads: _Reads, slug: str, user_id: int) -> bytes:
+        season = await self._season_finder.find(slug)
+        return reads.encode_rank(season, await self._rank_reader.read_rank(season, user_id))
 
     async def _send_answer(self, send: Send, answering: Awaitable[bytes]) -> int:
         """Send the answer as JSON, or the error that it raises; return the status."""

@@ -13,6 +13,7 @@ from service.http.examples import NOW, THEN
 from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 SLUG_PATTERN: Final = "^[a-z0-9-]{1,64}$"
+SEASON_PATTERN: Final = "^(current|previous|[1-9][0-9]{0,8})$"
 
 Bound = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]

@@ -5,13 +5,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from service.command_line import align_columns
 from service.commands.target import data_dir_option, find_settings
 from service.errors import SchemaMissing, UsageError
 from service.keys.roles import ROLE_WORDS, Role
@@ -80,7 +81,7 @@ def list_all(data_dir: Path | None) -> None:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M:%S}" if key.revoked_at else "-"
         made = f"{key.created_at:%Y-%m-%d %H:%M:%S}"
         rows.append((key.name, key.role, key.hint, made, revoked))
-    for line in _align(rows):
+    for line in align_columns(rows):
         click.echo(line)
 
 
@@ -114,11 +115,3 @@ async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
         raise UsageError(str(error)) from error
     finally:
         await database.close()
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from service.command_line import run_command
+from service.commands.boards import boards
 from service.commands.keys import keys
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.commands.transfer import export_, import_
@@ -223,29 +224,35 @@ def populate(
     asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
 
 
+_board_option = click.option("--board", metavar="SLUG", help="Only this board.  [default: all]")
+
+
 @leaderboard.command()
+@_board_option
 @data_dir_option
-def audit(data_dir: Path | None) -> None:
+def audit(board: str | None, data_dir: Path | None) -> None:
     """Compare ledger, standings and index.
 
     The exit status is 1 if they differ.
     """
     from service.maintenance.audit import audit as compare
 
-    if not asyncio.run(compare(check_schema(find_settings(data_dir)))):
+    if not asyncio.run(compare(check_schema(find_settings(data_dir)), board)):
         sys.exit(1)
 
 
 @leaderboard.command()
+@_board_option
 @data_dir_option
-def rebuild(data_dir: Path | None) -> None:
+def rebuild(board: str | None, data_dir: Path | None) -> None:
     """Make standings and index again from the ledger."""
     from service.maintenance.rebuild import rebuild as make_again
 
-    asyncio.run(make_again(check_schema(find_settings(data_dir))))
+    asyncio.run(make_again(check_schema(find_settings(data_dir)), board))
 
 
 leaderboard.add_command(keys)
+leaderboard.add_command(boards)
 leaderboard.add_command(import_)
 leaderboard.add_command(export_)
 

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE: Final = 1024 * 1024
 _ERRORS_SHOWN: Final = 100
+_SEASON: Final = "current|previous|[1-9][0-9]{0,8}"
 
 
 @click.command(name="export")
@@ -40,20 +42,41 @@ _ERRORS_SHOWN: Final = 100
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write, which is there once it is whole.  [default: standard output]",
 )
+@click.option(
+    "--board", metavar="SLUG", help="The board whose standings these are.  [default: global]"
+)
+@click.option(
+    "--season",
+    metavar="SEASON",
+    help="The season: current, previous or its number.  [default: current]",
+)
 @data_dir_option
-def export_(kind: "Kind", row_format: "Format", output: Path | None, data_dir: Path | None) -> None:
-    """Write all players, all sessions, or the standings of the global board.
+def export_(
+    kind: "Kind",
+    row_format: "Format",
+    output: Path | None,
+    board: str | None,
+    season: str | None,
+    data_dir: Path | None,
+) -> None:
+    """Write all players, all sessions, or the standings of a board.
 
     `leaderboard import` reads players and sessions again.
     """
+    if kind != "standings" and (board or season):
+        raise click.UsageError("--board and --season are for standings")
+    season = season or "current"
+    if not re.fullmatch(_SEASON, season):
+        raise click.UsageError(f"--season: {season!r} is not current, previous or a number")
     settings = check_schema(find_settings(data_dir, with_cache=False))
+    wanted = (kind, row_format, board or "global", season)
     if output is None:
-        _write_to_pipe(settings, kind, row_format)
+        _write_to_pipe(settings, *wanted)
         return
     unfinished = output.with_name(f"{output.name}.part")
     try:
         with unfinished.open("wb") as file:
-            asyncio.run(_write(settings, kind, row_format, file))
+            asyncio.run(_write(settings, *wanted, file))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(output)
@@ -63,9 +86,11 @@ def export_(kind: "Kind", row_format: "Format", output: Path | None, data_dir: P
         unfinished.unlink(missing_ok=True)
 
 
-def _write_to_pipe(settings: "Settings", kind: "Kind", row_format: "Format") -> None:
+def _write_to_pipe(
+    settings: "Settings", kind: "Kind", row_format: "Format", board: str, season: str
+) -> None:
     try:
-        asyncio.run(_write(settings, kind, row_format, sys.stdout.buffer))
+        asyncio.run(_write(settings, kind, row_format, board, season, sys.stdout.buffer))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         # Python would complain once more when it flushes at its end.
@@ -75,17 +100,27 @@ def _write_to_pipe(settings: "Settings", kind: "Kind", row_format: "Format") -> 
         raise UsageError(f"cannot write to standard output: {error.strerror}") from error
 
 
-async def _write(settings: "Settings", kind: "Kind", row_format: "Format", file: BinaryIO) -> None:
+async def _write(
+    settings: "Settings",
+    kind: "Kind",
+    row_format: "Format",
+    board: str,
+    season: str,
+    file: BinaryIO,
+) -> None:
     from service.maintenance.connections import open_database
     from service.maintenance.progress import Report
-    from service.transfer.exporting import ROW_TYPES, export_rows
+    from service.transfer.exporting import ROW_TYPES, export_rows, find_exported_season
     from service.transfer.formats import write_head, write_rows
 
     rows = done = 0
-    file.write(write_head(ROW_TYPES[kind], row_format))
     async with open_database(settings, application_name="leaderboard export") as database:
+        found = None
+        if kind == "standings":
+            found = await find_exported_season(database, board, season)
+        file.write(write_head(ROW_TYPES[kind], row_format))
         with Report(stderr=True).step(kind.capitalize(), total=100) as step:
-            async for batch in export_rows(database, kind):
+            async for batch in export_rows(database, kind, found):
                 file.write(write_rows(batch.rows, row_format))
                 rows += len(batch.rows)
                 percent = 100 * batch.done // max(1, batch.total)

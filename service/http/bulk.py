@@ -22,8 +22,8 @@ from service.http.requests import Body, StrictRequest, decode_body
 BULK_LIMIT: Final = 10_000
 """Most lines in one bulk request."""
 
-# Bytes: room for lines of four times the usual length.
-BULK_BODY_LIMIT: Final = BULK_LIMIT * 400
+# Bytes: room for lines of four times the usual length, and a kilobyte of metadata in each.
+BULK_BODY_LIMIT: Final = BULK_LIMIT * (400 + 1_024)
 
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 

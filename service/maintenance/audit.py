@@ -28,6 +28,7 @@ from service.maintenance.connections import (
     LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
     Connections,
+    find_board_seasons,
     open_connections,
 )
 from service.maintenance.progress import EXAMPLES, Finding, Report
@@ -64,22 +65,29 @@ _SCORE: Final = struct.Struct(">q")
 _decode_top = msgspec.json.Decoder(Run).decode
 
 
-async def audit(settings: Settings) -> bool:
+async def audit(settings: Settings, board: str | None = None) -> bool:
     """Compare ledger, standings and index; return whether they agree. Changes nothing.
+
+    All boards, or one; the outbox is that of all in any case.
 
     Writes a line for each check with its first differences, then how many there are in all.
     Submits, reads and refreshes go on meanwhile. Raises `DatabaseUnavailable` or `WriterBusy`.
     """
     report = Report()
     async with open_connections(settings, application_name="leaderboard audit") as connections:
+        season_ids = None
+        if board is not None:
+            season_ids = await find_board_seasons(connections.database, board)
         async with connections.database.snapshot() as connection:
-            differences = await _audit_ledger(connection, report)
-        differences += await _audit_index(connections, report)
+            differences = await _audit_ledger(connection, report, season_ids)
+        differences += await _audit_index(connections, report, season_ids)
     report.write(f"{differences:,} difference{'' if differences == 1 else 's'}")
     return differences == 0
 
 
-async def _audit_ledger(connection: Connection, report: Report) -> int:
+async def _audit_ledger(
+    connection: Connection, report: Report, season_ids: list[int] | None
+) -> int:
     """Compare what PostgreSQL holds with itself; return how many differences there are.
 
     The connection is inside a snapshot.
@@ -87,9 +95,9 @@ async def _audit_ledger(connection: Connection, report: Report) -> int:
     await connection.execute(BULK_PLANS)
     return (
         await report.check("Outbox", _check_outbox(connection))
-        + await report.check("Standings", _check_standings(connection))
-        + await report.check("Players of seasons", _check_seasons(connection))
-        + await report.check("Stored ranks", _check_ranks(connection))
+        + await report.check("Standings", _check_standings(connection, season_ids))
+        + await report.check("Players of seasons", _check_seasons(connection, season_ids))
+        + await report.check("Stored ranks", _check_ranks(connection, season_ids))
     )
 
 
@@ -107,9 +115,11 @@ async def _check_outbox(connection: Connection) -> Finding:
     return Finding(f"{row['pending']:,} pending sessions", len(examples), examples[:EXAMPLES])
 
 
-async def _check_standings(connection: Connection) -> Finding:
+async def _check_standings(connection: Connection, season_ids: list[int] | None) -> Finding:
     """P1: the ledger without the outbox adds up to the standings."""
-    rows = await connection.fetch(COMPARE_STANDINGS, EXAMPLES, timeout=STATEMENT_SECONDS)
+    rows = await connection.fetch(
+        COMPARE_STANDINGS, EXAMPLES, season_ids, timeout=STATEMENT_SECONDS
+    )
     totals = await connection.fetchrow(COUNT_ROWS, timeout=STATEMENT_SECONDS)
     assert totals is not None
     return Finding(
@@ -139,9 +149,9 @@ def _describe_difference(row: asyncpg.Record) -> str:
     )
 
 
-async def _check_seasons(connection: Connection) -> Finding:
+async def _check_seasons(connection: Connection, season_ids: list[int] | None) -> Finding:
     """Each season counts the players who have a standing in it."""
-    rows = await connection.fetch(COUNT_STANDINGS, timeout=STATEMENT_SECONDS)
+    rows = _choose(await connection.fetch(COUNT_STANDINGS, timeout=STATEMENT_SECONDS), season_ids)
     examples = [
         f"season {row['season_id']} counts {row['players']:,} players, {row['standings']:,} stand"
         for row in rows
@@ -155,11 +165,11 @@ async def _check_seasons(connection: Connection) -> Finding:
     )
 
 
-async def _check_ranks(connection: Connection) -> Finding:
+async def _check_ranks(connection: Connection, season_ids: list[int] | None) -> Finding:
     """Stored ranks are competition ranks, in seasons without a refresh since the last re-rank."""
     compared = differences = 0
     examples: list[str] = []
-    for season in await connection.fetch(LIST_OPEN_SEASONS):
+    for season in _choose(await connection.fetch(LIST_OPEN_SEASONS), season_ids):
         if season["rerank_number"] < season["last_refresh"]:
             continue
         compared += season["players"]
@@ -176,18 +186,28 @@ async def _check_ranks(connection: Connection) -> Finding:
     return Finding(facts, differences, examples[:EXAMPLES])
 
 
+def _choose(
+    seasons: Sequence[asyncpg.Record], season_ids: list[int] | None
+) -> Sequence[asyncpg.Record]:
+    if season_ids is None:
+        return seasons
+    return [season for season in seasons if season["season_id"] in season_ids]
+
+
 def _count_differences(rows: Sequence[asyncpg.Record]) -> int:
     """Return how many differences there are in all, which every row says."""
     return int(rows[0]["differences"]) if rows else 0
 
 
-async def _audit_index(connections: Connections, report: Report) -> int:
+async def _audit_index(
+    connections: Connections, report: Report, season_ids: list[int] | None
+) -> int:
     """Compare the index of every open season with its standings; return how many differences.
 
     An unreachable Redis counts as a difference too. Raises `DatabaseUnavailable` or `WriterBusy`.
     """
     differences = 0
-    for season in await connections.database.fetch(LIST_OPEN_SEASONS):
+    for season in _choose(await connections.database.fetch(LIST_OPEN_SEASONS), season_ids):
         audit = _IndexAudit(connections, season)
         for title, check in (
             ("Index names", audit.check_names),

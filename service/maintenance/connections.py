@@ -8,12 +8,15 @@ from typing import Final
 from redis.asyncio import Redis
 
 from service.backends.broker import connect_broker, disconnect_broker
-from service.backends.database import Database
+from service.backends.database import Database, load_sql
 from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.refresh_signal import RefreshSignal
+from service.boards.errors import BoardNotFound
 from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
+
+FIND_BOARD_SEASONS: Final = load_sql("maintenance", "find_board_seasons")
 
 # The time-outs of the settings are meant for requests. A command reads a million rows at once,
 # perhaps on a machine that is busy with other things.
@@ -64,6 +67,19 @@ class Connections:
         signal.raise_soon()
         await signal.drain()
         disconnect_broker(broker)
+
+
+async def find_board_seasons(database: Database, board: str) -> list[int]:
+    """Return the seasons of a board that count; raises `BoardNotFound`.
+
+    Raises `UsageError` where there is none, because the board is archived or being filled.
+    """
+    row = await database.fetch_one(FIND_BOARD_SEASONS, board)
+    if row is None:
+        raise BoardNotFound(board)
+    if not row["season_ids"]:
+        raise UsageError(f"the board {board!r} counts nothing now: it is archived or being filled")
+    return list(row["season_ids"])
 
 
 @asynccontextmanager

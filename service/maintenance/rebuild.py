@@ -20,6 +20,7 @@ from service.maintenance.connections import (
     LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
     Connections,
+    find_board_seasons,
     open_connections,
 )
 from service.maintenance.progress import Report
@@ -32,15 +33,17 @@ FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")
 MEND_STANDINGS: Final = load_sql("maintenance", "mend_standings")
 MEND_OUTBOX: Final = load_sql("maintenance", "mend_outbox")
 FIND_HIGHEST_PLAYER: Final = load_sql("maintenance", "find_highest_player")
+NUMBER_BOARD_REBUILD: Final = load_sql("maintenance", "number_board_rebuild")
 EMPTY_OUTBOX: Final = load_sql("maintenance", "empty_outbox")
 NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 
 
-async def rebuild(settings: Settings) -> None:
+async def rebuild(settings: Settings, board: str | None = None) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
-    All of it is read and compared, and only what is wrong is written. Shows its progress. Submits
-    and reads go on meanwhile, refreshes wait, or go on between two slices.
+    All of it is read and compared, and only what is wrong is written. With a `board` only its
+    standings, and its index is built anew; what is pending stays for the next refresh. Shows its
+    progress. Submits and reads go on meanwhile, refreshes wait, or go on between two slices.
 
     Raises `WriterBusy`, with the standings as before; `DatabaseUnavailable`, with them as before
     or, once their step has ended, right; or `CacheUnavailable`, with the standings right and the
@@ -48,10 +51,15 @@ async def rebuild(settings: Settings) -> None:
     """
     report = Report()
     async with open_connections(settings, application_name="leaderboard rebuild") as connections:
+        season_ids = None
+        if board is not None:
+            season_ids = await find_board_seasons(connections.database, board)
         async with hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
             row = await connections.database.fetch_one(FIND_HIGHEST_PLAYER)
             assert row is not None
-            if row[0] <= settings.slice_standings:
+            if season_ids is not None:
+                await _rebuild_in_slices(connections, report, row[0], season_ids)
+            elif row[0] <= settings.slice_standings:
                 async with _hold_writer_lock(connections):
                     await _rebuild_at_once(connections, report)
             else:
@@ -63,12 +71,27 @@ def _hold_writer_lock(connections: Connections) -> AbstractAsyncContextManager[L
     return hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS)
 
 
-async def _rebuild_in_slices(connections: Connections, report: Report, players: int) -> None:
-    size = connections.settings.slice_standings
+async def _mend_outbox(connections: Connections, report: Report) -> None:
     with report.step("Outbox") as step:
         async with _hold_writer_lock(connections), connections.database.transaction() as connection:
             removed = await connection.fetchval(MEND_OUTBOX, timeout=STATEMENT_SECONDS)
         step.facts = f"{removed:,} removed"
+
+
+async def _number(connection: Connection, season_ids: list[int] | None) -> None:
+    """Give what was made a number that no index has, of these seasons or of all."""
+    if season_ids is None:
+        await connection.fetchval(NUMBER_REBUILD, 0)
+    else:
+        await connection.execute(NUMBER_BOARD_REBUILD, season_ids)
+
+
+async def _rebuild_in_slices(
+    connections: Connections, report: Report, players: int, season_ids: list[int] | None = None
+) -> None:
+    size = connections.settings.slice_standings
+    if season_ids is None:
+        await _mend_outbox(connections, report)
     mended = 0
     with report.step("Standings", total=players) as step:
         # Standings may be of players that are not there: the last slice has no end.
@@ -78,14 +101,15 @@ async def _rebuild_in_slices(connections: Connections, report: Report, players: 
                 _hold_writer_lock(connections),
                 connections.database.snapshot(readonly=False) as connection,
             ):
-                found = await _mend_players(connection, 0 if first == 1 else first, last)
+                begin = 0 if first == 1 else first
+                found = await _mend_players(connection, begin, last, season_ids)
                 if found:
                     # At once, so that no fold adds to an index of what was wrong.
-                    await connection.fetchval(NUMBER_REBUILD, 0)
+                    await _number(connection, season_ids)
             mended += found
             step.advance(min(size, players - first + 1), f"{mended:,} mended")
         async with _hold_writer_lock(connections), connections.database.transaction() as connection:
-            await connection.fetchval(NUMBER_REBUILD, 0)
+            await _number(connection, season_ids)
     with report.step("Index") as step:
         rebuilt = await _build_in_slices(connections)
         step.facts = f"{rebuilt} rebuilt, with names and top"
@@ -174,7 +198,7 @@ async def _mend_standings(connection: Connection, report: Report) -> _Rebuilt:
     with report.step("Ledger") as step:
         await connection.execute(BULK_PLANS)
         pending = await connection.fetchval(EMPTY_OUTBOX, timeout=STATEMENT_SECONDS)
-        await connection.execute(FIND_WRONG_STANDINGS, 0, MAX_ID, timeout=STATEMENT_SECONDS)
+        await connection.execute(FIND_WRONG_STANDINGS, 0, MAX_ID, None, timeout=STATEMENT_SECONDS)
         step.facts = f"{pending:,} pending sessions included"
     with report.step("Standings") as step:
         mended = await _mend_wrong(connection)
@@ -183,10 +207,14 @@ async def _mend_standings(connection: Connection, report: Report) -> _Rebuilt:
     return _Rebuilt(number=number, mended=mended)
 
 
-async def _mend_players(connection: Connection, first: int, last: int) -> int:
+async def _mend_players(
+    connection: Connection, first: int, last: int, season_ids: list[int] | None
+) -> int:
     """Mend the standings of some players, in a transaction; return how many were wrong."""
     await connection.execute(BULK_PLANS)
-    await connection.execute(FIND_WRONG_STANDINGS, first, last, timeout=STATEMENT_SECONDS)
+    await connection.execute(
+        FIND_WRONG_STANDINGS, first, last, season_ids, timeout=STATEMENT_SECONDS
+    )
     return await _mend_wrong(connection)
 
 

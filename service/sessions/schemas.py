@@ -1,12 +1,15 @@
 """What the submit endpoints take and answer."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.players.names import ExternalId
 from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+
+METADATA_LIMIT: Final = 1_024
+"""Most bytes of a session's metadata, as JSON in UTF-8 without blanks."""
 
 
 class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,6 +27,18 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
         "solo"
     )
+    metadata: (
+        Annotated[
+            dict[str, Any],
+            msgspec.Meta(
+                description=(
+                    "What the game keeps with the session: a replay, a car, a loadout. At most "
+                    f"{METADATA_LIMIT:,} bytes of JSON."
+                )
+            ),
+        ]
+        | None
+    ) = None
 
     one_of: ClassVar = ("user_id", "external_id")
 

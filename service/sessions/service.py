@@ -1,11 +1,13 @@
 """The ledger: every submitted score, written by group commit."""
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from service.backends.database import Database, load_sql
@@ -17,7 +19,7 @@ from service.players.errors import PlayerNotFound
 from service.players.names import check_external_id
 from service.players.service import find_user_ids
 from service.sessions.errors import IdempotencyKeyReused
-from service.sessions.schemas import SubmitScore
+from service.sessions.schemas import METADATA_LIMIT, SubmitScore
 from service.settings.settings import Settings
 
 RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
@@ -31,6 +33,10 @@ _WARNING_INTERVAL_SECONDS: Final = 60.0
 
 LEDGER_CONNECTIONS: Final = 1 + _BULKS_AT_ONCE
 """How many connections to PostgreSQL the ledger uses at once: one for the group commit."""
+
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+_encode: Final = msgspec.json.Encoder().encode
 
 _log = logging.getLogger(__name__)
 
@@ -47,25 +53,40 @@ class Submission:
     game_mode: str
     idempotency_key: str | None
     external_id: str | None = None
+    metadata: str | None = None
 
     @classmethod
     def of(cls, score: SubmitScore, idempotency_key: str | None) -> "Submission":
         """Return a score as the API takes it, with its key.
 
-        Raises `InvalidRequest` where the player is not named, or twice.
+        Raises `InvalidRequest` where the player is not named, or twice, and for metadata that
+        cannot be kept.
         """
         user_id, external_id = score.user_id, score.external_id
+        metadata = None if score.metadata is None else _encode_metadata(score.metadata)
         if external_id is UNSET:
             if user_id is UNSET:
-                raise _misname("user_id", "Expected `user_id` or `external_id`")
-            return cls(user_id, score.score, score.game_mode, idempotency_key)
+                raise _refuse("user_id", "Expected `user_id` or `external_id`")
+            return cls(user_id, score.score, score.game_mode, idempotency_key, metadata=metadata)
         if user_id is not UNSET:
-            raise _misname("external_id", "Expected `user_id` or `external_id`, and not both")
+            raise _refuse("external_id", "Expected `user_id` or `external_id`, and not both")
         check_external_id(external_id)
-        return cls(None, score.score, score.game_mode, idempotency_key, external_id)
+        return cls(None, score.score, score.game_mode, idempotency_key, external_id, metadata)
 
 
-def _misname(field: str, message: str) -> InvalidRequest:
+def _encode_metadata(metadata: dict[str, Any]) -> str:
+    text = _encode(metadata)
+    if len(text) > METADATA_LIMIT:
+        raise _refuse(
+            "metadata", f"Expected at most {METADATA_LIMIT:,} bytes of JSON, got {len(text):,}"
+        )
+    # Two backslashes before u0000 are a backslash and five characters.
+    if _NUL.search(text):
+        raise _refuse("metadata", "Expected text without NUL characters")
+    return text.decode()
+
+
+def _refuse(field: str, message: str) -> InvalidRequest:
     return InvalidRequest("The body is not valid.", FieldError(field, message))
 
 
@@ -158,6 +179,7 @@ class Ledger:
             user_ids,
             [submission.score for submission in batch],
             [submission.game_mode for submission in batch],
+            [submission.metadata for submission in batch],
         )
         self._refresh_signal.raise_soon()
         return [
@@ -187,6 +209,7 @@ class Ledger:
             [submission.score for submission in batch],
             [submission.game_mode for submission in batch],
             [submission.idempotency_key for submission in batch],
+            [submission.metadata for submission in batch],
         )
         self._refresh_signal.raise_soon()
         answers: list[int | ServiceError] = [
@@ -214,13 +237,15 @@ class Ledger:
                 FIND_KEYED_SESSIONS,
                 user_ids,
                 [submission.idempotency_key for submission in repeated],
+                [submission.metadata for submission in repeated],
             )
         except DatabaseUnavailable as error:
             # The rest of the batch is committed, and gets its answers.
             return [error] * len(repeated)
         return [
             row["session_id"]
-            if (row["score"], row["game_mode"]) == (submission.score, submission.game_mode)
+            if row["has_same_metadata"]
+            and (row["score"], row["game_mode"]) == (submission.score, submission.game_mode)
             else IdempotencyKeyReused()
             for submission, row in zip(repeated, rows, strict=True)
         ]

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from litestar import MediaType, Response, Router, get, post
@@ -12,9 +12,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 
+from service.batching import QueueFull
 from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder
 from service.boards.routes import SEASON_NOT_FOUND, Slug
+from service.boards.schemas import SEASON_PATTERN
 from service.boards.service import list_open_boards
 from service.errors import FieldError, InvalidRequest
 from service.http.auth import Authorizer
@@ -35,16 +37,20 @@ from service.standings.board_schemas import (
     PlaceAnswer,
     PlayerRanks,
     SeasonFacts,
+    encode_board_top,
     list_entries,
 )
 from service.standings.cursors import CursorExpired, decode_cursor
+from service.standings.errors import SessionNotFound
 from service.standings.reads.ranks import RankReader
+from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import (
     TOP_EVENTS,
     Limit,
     PageLimit,
     Radius,
+    Seen,
     UserId,
     send_events,
 )
@@ -55,7 +61,7 @@ from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE
 SeasonWanted = Annotated[
     str,
     QueryParameter(
-        pattern="^(current|previous|[1-9][0-9]{0,8})$",
+        pattern=SEASON_PATTERN,
         description="`current`, `previous`, which may still be `ending`, or a season's number.",
     ),
 ]
@@ -73,12 +79,21 @@ _Cursor = Annotated[
 
 _MOST_CUTOFFS: Final = 20
 
-_UNAVAILABLE: Final = unavailable(StandingsUnavailable(), BoardFilling("weekly-laps"))
+_UNAVAILABLE: Final = unavailable(
+    StandingsUnavailable(), BoardFilling("weekly-laps"), QueueFull(1_000)
+)
 _PLAYER_NOT_FOUND: Final = error_response(
     "No such board, season or player.",
     BoardNotFound("weekly-laps"),
     SeasonNotFound("weekly-laps", "8"),
     PlayerNotFound(),
+    SessionNotFound(),
+)
+_SESSION_NOT_FOUND: Final = error_response(
+    "No such board, season or session.",
+    BoardNotFound("weekly-laps"),
+    SeasonNotFound("weekly-laps", "8"),
+    SessionNotFound(),
 )
 _INVALID_PAGE: Final = error_response(
     "The request is not valid; `fields` names what is wrong.",
@@ -88,12 +103,14 @@ _INVALID_PAGE: Final = error_response(
 
 _encode: Final = msgspec.json.Encoder().encode
 
+Answer = TypeVar("Answer", BoardEntries, BoardRank)
+
 
 @get(
     "/top",
     responses={200: ResponseSpec(BoardEntries, description="The best.", generate_examples=False)}
     | INVALID
-    | SEASON_NOT_FOUND
+    | _SESSION_NOT_FOUND
     | _UNAVAILABLE,
 )
 async def read_board_top(
@@ -101,23 +118,25 @@ async def read_board_top(
     season_finder: NamedDependency[SeasonFinder],
     top_feeds: NamedDependency[TopFeeds],
     rank_reader: NamedDependency[RankReader],
+    seen_sessions: NamedDependency[SeenSessions],
     season: SeasonWanted = "current",
     limit: Limit = 10,
+    seen: Seen = None,
     *,
     details: WithDetails = False,
 ) -> Response[bytes]:
     """Return a board's best players."""
     found = await season_finder.find_season(slug, season)
-    if details:
+    if details or seen is not None:
+        is_seen = seen is None or await seen_sessions.wait(found, seen)
+        # Not from memory, which the last refresh may still be on its way to.
         run = await rank_reader.read_page(found, 0, limit)
-        body = _encode(await _describe(rank_reader, found, run, details=True))
+        answer = await _describe(rank_reader, found, run, details=details)
+        body = _encode(_mark_pending(answer, is_seen=is_seen))
     else:
-        body = await top_feeds.read(found, ("board", limit), partial(_encode_top, found, limit))
+        encode = partial(encode_board_top, found, limit)
+        body = await top_feeds.read(found, ("board", limit), encode)
     return Response(body, media_type=MediaType.JSON)
-
-
-def _encode_top(season: Season, limit: int, run: Run) -> bytes:
-    return _encode(BoardEntries.of(season, run.cut(limit), {}))
 
 
 @get("/rank/{user_id:str}", responses=INVALID | _PLAYER_NOT_FOUND | _UNAVAILABLE)
@@ -126,17 +145,20 @@ async def read_board_rank(
     user_id: UserId,
     season_finder: NamedDependency[SeasonFinder],
     rank_reader: NamedDependency[RankReader],
+    seen_sessions: NamedDependency[SeenSessions],
     season: SeasonWanted = "current",
+    seen: Seen = None,
     *,
     details: WithDetails = False,
 ) -> BoardRank:
     """Return a player's entry; score and rank are null before the first session that counts."""
     found = await season_finder.find_season(slug, season)
+    is_seen = seen is None or await seen_sessions.wait(found, seen, user_id)
     rank = await rank_reader.read_rank(found, user_id)
     if not details:
-        return BoardRank.of(found, rank)
+        return _mark_pending(BoardRank.of(found, rank), is_seen=is_seen)
     known = await rank_reader.read_details(found, [user_id])
-    answer = BoardRank.of(found, rank, (known or {}).get(user_id))
+    answer = _mark_pending(BoardRank.of(found, rank, (known or {}).get(user_id)), is_seen=is_seen)
     return answer if known is not None else msgspec.structs.replace(answer, stale=True)
 
 
@@ -146,15 +168,19 @@ async def read_board_around(
     user_id: UserId,
     season_finder: NamedDependency[SeasonFinder],
     rank_reader: NamedDependency[RankReader],
+    seen_sessions: NamedDependency[SeenSessions],
     season: SeasonWanted = "current",
     radius: Radius = 5,
+    seen: Seen = None,
     *,
     details: WithDetails = False,
 ) -> BoardEntries:
     """Return a player between the neighbours above and below; nobody before the first session."""
     found = await season_finder.find_season(slug, season)
+    is_seen = seen is None or await seen_sessions.wait(found, seen, user_id)
     run = await rank_reader.read_around(found, user_id, radius)
-    return await _describe(rank_reader, found, run, details=details)
+    answer = await _describe(rank_reader, found, run, details=details)
+    return _mark_pending(answer, is_seen=is_seen)
 
 
 @get("/page", responses=_INVALID_PAGE | SEASON_NOT_FOUND | _UNAVAILABLE)
@@ -197,6 +223,10 @@ async def _describe(
     known = await rank_reader.read_details(season, run.user_ids) if details else {}
     answer = BoardEntries.of(season, run, known or {})
     return answer if known is not None else msgspec.structs.replace(answer, stale=True)
+
+
+def _mark_pending(answer: Answer, *, is_seen: bool) -> Answer:
+    return answer if is_seen else msgspec.structs.replace(answer, pending=True)
 
 
 @get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND)

@@ -14,6 +14,8 @@ from service.validation import MAX_ID
 
 Details = dict[str, Any]
 
+_encode_json: Final = msgspec.json.Encoder().encode
+
 
 class SeasonFacts(msgspec.Struct, frozen=True):
     """Which season an answer is of, and how often its result was corrected."""
@@ -74,6 +76,7 @@ class BoardEntries(msgspec.Struct, frozen=True, omit_defaults=True):
     next: str | None
     prev: str | None
     stale: bool = False
+    pending: bool = False
 
     @classmethod
     def example(cls) -> "BoardEntries":
@@ -114,6 +117,7 @@ class BoardRank(msgspec.Struct, frozen=True, omit_defaults=True):
     as_of: datetime
     saturated: bool = False
     stale: bool = False
+    pending: bool = False
     session_id: int | msgspec.UnsetType | None = msgspec.UNSET
     reached_at: datetime | msgspec.UnsetType = msgspec.UNSET
     metadata: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
@@ -151,6 +155,7 @@ class BoardRank(msgspec.Struct, frozen=True, omit_defaults=True):
             rank.as_of,
             rank.saturated,
             rank.stale,
+            rank.pending,
             **(details or {}),
         )
 
@@ -238,6 +243,11 @@ class Cutoffs(msgspec.Struct, frozen=True, omit_defaults=True):
     def example(cls) -> "Cutoffs":
         """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, [Cutoff(10, 1, 83_456, "1:23.456")], 1, NOW)
+
+
+def encode_board_top(season: Season, limit: int, run: Run) -> bytes:
+    """Return the body of a board's `/top` with up to `limit` entries."""
+    return _encode_json(BoardEntries.of(season, run.cut(limit), {}))
 
 
 def list_entries(season: Season, run: Run, details: dict[int, Details]) -> list[BoardEntry]:

@@ -6,22 +6,26 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from service.batching import QueueFull
 from service.boards.errors import StandingsUnavailable
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
-from service.http.responses import INVALID, unavailable
+from service.http.responses import INVALID, error_response, unavailable
 from service.keys.roles import Role
 from service.lifecycle import Closing
-from service.players.routes import PLAYER_NOT_FOUND
+from service.players.errors import PlayerNotFound
 from service.settings.settings import Settings
+from service.standings.errors import SessionNotFound
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
+from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.run import Run
 from service.standings.schemas import Around, Rank, Top, encode_top
@@ -36,10 +40,25 @@ Radius = Annotated[
 Offset = Annotated[
     int, QueryParameter(ge=0, le=MAX_ID, description="How many players stand above the first one.")
 ]
+Seen = Annotated[
+    int | None,
+    QueryParameter(
+        ge=1,
+        le=MAX_ID,
+        description=(
+            "A `session_id`: the answer comes once that session counts in it, or after a second, "
+            "then with `pending`."
+        ),
+    ),
+]
 PageLimit = Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT, description="How many entries.")]
 
 _TOP: Final = {200: ResponseSpec(Top, description="The first entries.", generate_examples=False)}
-_UNAVAILABLE: Final = unavailable(StandingsUnavailable())
+_UNAVAILABLE: Final = unavailable(StandingsUnavailable(), QueueFull(1_000))
+_SESSION_NOT_FOUND: Final = error_response("No session has the id in `seen`.", SessionNotFound())
+_NOT_FOUND: Final = error_response(
+    "No such player or session.", PlayerNotFound(), SessionNotFound()
+)
 
 TOP_EVENTS: Final = {
     200: ResponseSpec(
@@ -55,37 +74,56 @@ TOP_EVENTS: Final = {
 
 @get(
     "/top",
-    responses=_TOP | INVALID | _UNAVAILABLE,
+    responses=_TOP | INVALID | _SESSION_NOT_FOUND | _UNAVAILABLE,
 )
 async def read_top(
     top_feeds: NamedDependency[TopFeeds],
     season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    seen_sessions: NamedDependency[SeenSessions],
     limit: Limit = 10,
+    seen: Seen = None,
 ) -> Response[bytes]:
     """Return the best players; those that tie share a rank and are listed by `user_id`."""
-    body = await top_feeds.read(await season_finder.find(), limit, partial(encode_top, limit))
+    season = await season_finder.find()
+    if seen is None:
+        body = await top_feeds.read(season, limit, partial(encode_top, limit))
+    else:
+        is_seen = await seen_sessions.wait(season, seen)
+        # Not from memory, which the last refresh may still be on its way to.
+        body = encode_top(limit, await rank_reader.read_page(season, 0, limit), pending=not is_seen)
     return Response(body, media_type=MediaType.JSON)
 
 
-@get("/rank/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
+@get("/rank/{user_id:str}", responses=INVALID | _NOT_FOUND | _UNAVAILABLE)
 async def read_rank(
     user_id: UserId,
     rank_reader: NamedDependency[RankReader],
     season_finder: NamedDependency[SeasonFinder],
+    seen_sessions: NamedDependency[SeenSessions],
+    seen: Seen = None,
 ) -> Rank:
     """Return a player's total and rank; the rank is null before the first session."""
-    return await rank_reader.read_rank(await season_finder.find(), user_id)
+    season = await season_finder.find()
+    is_seen = seen is None or await seen_sessions.wait(season, seen, user_id)
+    rank = await rank_reader.read_rank(season, user_id)
+    return rank if is_seen else msgspec.structs.replace(rank, pending=True)
 
 
-@get("/around/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
+@get("/around/{user_id:str}", responses=INVALID | _NOT_FOUND | _UNAVAILABLE)
 async def read_around(
     user_id: UserId,
     rank_reader: NamedDependency[RankReader],
     season_finder: NamedDependency[SeasonFinder],
+    seen_sessions: NamedDependency[SeenSessions],
     radius: Radius = 5,
+    seen: Seen = None,
 ) -> Around:
     """Return a player between the neighbours above and below."""
-    return Around.of(await rank_reader.read_around(await season_finder.find(), user_id, radius))
+    season = await season_finder.find()
+    is_seen = seen is None or await seen_sessions.wait(season, seen, user_id)
+    around = Around.of(await rank_reader.read_around(season, user_id, radius))
+    return around if is_seen else msgspec.structs.replace(around, pending=True)
 
 
 @get("/page", responses=INVALID | _UNAVAILABLE)

@@ -43,6 +43,7 @@ class Top(msgspec.Struct, frozen=True, omit_defaults=True):
     players: int
     as_of: datetime
     stale: bool = False
+    pending: bool = False
 
     @classmethod
     def example(cls) -> "Top":
@@ -71,6 +72,7 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     as_of: datetime
     saturated: bool = False
     stale: bool = False
+    pending: bool = False
 
     @classmethod
     def example(cls) -> "Rank":
@@ -85,6 +87,7 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
     players: int
     as_of: datetime
     stale: bool = False
+    pending: bool = False
 
     @classmethod
     def example(cls) -> "Around":
@@ -97,9 +100,10 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(list_entries(run), run.players, run.as_of, run.stale)
 
 
-def encode_top(limit: int, run: Run) -> bytes:
+def encode_top(limit: int, run: Run, *, pending: bool = False) -> bytes:
     """Return the body of `/top` with up to `limit` entries."""
-    return _encode(Top.of(run.cut(limit)))
+    top = Top.of(run.cut(limit))
+    return _encode(msgspec.structs.replace(top, pending=True) if pending else top)
 
 
 def list_entries(run: Run) -> list[Entry]:

@@ -55,6 +55,7 @@ class _Page(Collector):
         yield InfoMetricFamily("leaderboard", "The release.", {"version": status.version})
         yield _collect_parts(status)
         yield from _collect_gauges(status)
+        yield from _collect_boards(status)
         yield from _collect_queues(status)
         yield from self._collect_requests()
         yield from self._collect_api()
@@ -157,6 +158,30 @@ def _collect_gauges(status: Status) -> Iterator[Metric]:
     for name, meaning, value in _list_gauges(status):
         if value is not None:
             yield GaugeMetricFamily(f"leaderboard_{name}", meaning, value)
+
+
+def _collect_boards(status: Status) -> Iterator[Metric]:
+    """Yield what there is to tell of boards; so few have a label of their own."""
+    boards = status.boards
+    if boards is None:
+        return
+    yield GaugeMetricFamily("leaderboard_boards", "Boards, archived ones too.", boards.count)
+    yield GaugeMetricFamily(
+        "leaderboard_seasons_ending", "Seasons that are over and not closed.", len(boards.ending)
+    )
+    yield GaugeMetricFamily(
+        "leaderboard_seasons_filling", "Seasons that are being filled.", len(boards.filling)
+    )
+    players = GaugeMetricFamily(
+        "leaderboard_board_players",
+        "Players of the 20 boards that have most, and of all others together.",
+        labels=["board"],
+    )
+    for board in boards.busiest:
+        players.add_metric([board.board], board.players)
+    # No slug has capital letters.
+    players.add_metric(["OTHERS"], boards.other_players)
+    yield players
 
 
 def _list_gauges(status: Status) -> Iterator[tuple[str, str, float | None]]:

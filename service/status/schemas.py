@@ -213,6 +213,56 @@ class FreshnessStatus(msgspec.Struct, frozen=True):
         )
 
 
+class LedgerWriter(msgspec.Struct, frozen=True):
+    """A process of PostgreSQL that may still write sessions, for `seconds` by now."""
+
+    pid: int
+    seconds: float
+
+
+class EndingSeason(msgspec.Struct, frozen=True):
+    """A season that is over and not closed yet, and what it waits for.
+
+    `writers` that began before its end, which `writers` lists; the `folds` of what these wrote; or
+    the `closing`, which stores its result.
+    """
+
+    board: str
+    season: int
+    ends_at: datetime
+    waits_for: Literal["writers", "folds", "closing"]
+    writers: list[LedgerWriter]
+
+
+class FillingSeason(msgspec.Struct, frozen=True):
+    """A season in which sessions of the past are being counted, and how far that is."""
+
+    board: str
+    season: int
+    percent: float
+
+
+class BoardPlayers(msgspec.Struct, frozen=True):
+    """How many players stand on a board."""
+
+    board: str
+    players: int
+
+
+class BoardsStatus(msgspec.Struct, frozen=True):
+    """The boards: how many, those at work, and the up to 20 with most players.
+
+    `other_players` are those of all other boards together.
+    """
+
+    count: int
+    archived: int
+    ending: list[EndingSeason]
+    filling: list[FillingSeason]
+    busiest: list[BoardPlayers]
+    other_players: int
+
+
 class Status(msgspec.Struct, frozen=True):
     """Everything that the console's health screen shows; null where a part is away."""
 
@@ -227,6 +277,7 @@ class Status(msgspec.Struct, frozen=True):
     queues: dict[str, QueueStatus]
     routes: list[RouteStatus]
     freshness: FreshnessStatus | None
+    boards: BoardsStatus | None
 
     @classmethod
     def example(cls) -> "Status":
@@ -250,6 +301,14 @@ class Status(msgspec.Struct, frozen=True):
             queues={"default": QueueStatus(ready=0, delayed=0, dead=0)},
             routes=[RouteStatus("POST /api/leaderboard/submit", 3, 0, 0.05, 2.1, 2.9, 2.9, 2.9)],
             freshness=FreshnessStatus(bounds_ms=[25.0, 50.0, 100.0], counts=[1, 2, 0, 0]),
+            boards=BoardsStatus(
+                count=2,
+                archived=0,
+                ending=[EndingSeason("weekly-laps", 7, NOW, "writers", [LedgerWriter(4713, 12.5)])],
+                filling=[],
+                busiest=[BoardPlayers("global", 3), BoardPlayers("weekly-laps", 2)],
+                other_players=0,
+            ),
         )
 
 

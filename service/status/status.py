@@ -4,11 +4,13 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import dramatiq
 import msgspec
 import psutil
@@ -30,6 +32,7 @@ from service.backends.redis import (
 )
 from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
+from service.seasons.keeper import LIST_LEDGER_WRITERS
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
 from service.standings.reads.lag import Lag, LagWatch
@@ -40,9 +43,13 @@ from service.status.request_metrics import (
     merge_figures,
 )
 
+READ_BOARDS: Final = load_sql("status", "read_boards")
 READ_FIGURES: Final = load_sql("status", "read_figures")
 
 _PATIENCE_SECONDS: Final = 2.0
+
+# Each of them is a label in the metrics.
+_BUSIEST_BOARDS: Final = 20
 
 # The scheduler sends a message a minute; this late it has missed one.
 _SCHEDULER_PATIENCE_SECONDS: Final = 130.0
@@ -69,6 +76,20 @@ class _Figures(msgspec.Struct, frozen=True):
     rerank_ms: float | None
     rerank_rows: int | None
     rerank_number: int
+
+
+class _Ending(msgspec.Struct, frozen=True):
+    board: str
+    season: int
+    ends_at: datetime
+    is_sealed: bool
+    # Since its end.
+    seconds: float
+
+
+_decode_ending: Final = msgspec.json.Decoder(list[_Ending]).decode
+_decode_filling: Final = msgspec.json.Decoder(list[schemas.FillingSeason]).decode
+_decode_busiest: Final = msgspec.json.Decoder(list[schemas.BoardPlayers]).decode
 
 
 class _RedisAnswer(msgspec.Struct, frozen=True):
@@ -110,7 +131,9 @@ class StatusReader:
     async def read(self) -> schemas.Overview:
         """Return the state of everything; a part that does not answer in two seconds is away."""
         figures, round_trip_ms = await self._read_database()
-        answer, queues = await asyncio.gather(self._read_redis(figures), self._read_queues())
+        answer, queues, boards = await asyncio.gather(
+            self._read_redis(figures), self._read_queues(), self._read_boards()
+        )
         # This process knows itself best, and others only through Redis.
         here = self._describe_process()
         others = [
@@ -142,6 +165,7 @@ class StatusReader:
             queues=queues,
             routes=_describe_routes([here, *others]),
             freshness=schemas.FreshnessStatus.of(answer.workers),
+            boards=boards,
         )
         return schemas.Overview(status, [here, *others], answer.workers)
 
@@ -178,6 +202,25 @@ class StatusReader:
             row = None
         figures = msgspec.convert(dict(row), _Figures) if row else None
         return figures, _ms_since(started_at)
+
+    async def _read_boards(self) -> schemas.BoardsStatus | None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                row = await self._database.fetch_one(READ_BOARDS, _BUSIEST_BOARDS)
+                ending = _decode_ending(row["ending"]) if row else []
+                writers = await self._database.fetch(LIST_LEDGER_WRITERS) if ending else []
+        except (DatabaseUnavailable, TimeoutError):
+            return None
+        if row is None:
+            return None
+        return schemas.BoardsStatus(
+            count=row["boards"],
+            archived=row["archived"],
+            ending=[_describe_ending(season, writers) for season in ending],
+            filling=_decode_filling(row["filling"]),
+            busiest=_decode_busiest(row["busiest"]),
+            other_players=row["other_players"],
+        )
 
     async def _read_redis(self, figures: _Figures | None) -> _RedisAnswer:
         try:
@@ -289,6 +332,20 @@ def _describe_index(
         lag_seconds=lag_seconds,
         cause=cause,
     )
+
+
+def _describe_ending(season: _Ending, writers: Sequence[asyncpg.Record]) -> schemas.EndingSeason:
+    """Return what a season that is over waits for."""
+    frozen = []
+    if not season.is_sealed:
+        # Who began after its end can date no session into it.
+        frozen = [
+            schemas.LedgerWriter(writer["pid"], round(writer["seconds"], 1))
+            for writer in writers
+            if writer["seconds"] >= season.seconds
+        ]
+    waits_for: Any = "closing" if season.is_sealed else "writers" if frozen else "folds"
+    return schemas.EndingSeason(season.board, season.season, season.ends_at, waits_for, frozen)
 
 
 def _describe_players(figures: _Figures) -> schemas.PlayersStatus:

@@ -5,14 +5,15 @@ a connection nor a snapshot. All that was committed before an export began is in
 read in one snapshot, since players change places meanwhile; a reader of these has to keep up.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
 
 from service.backends.database import Database, load_sql
-from service.boards.finder import read_season
+from service.boards.errors import BoardFilling, SeasonNotFound
+from service.boards.finder import Season, read_season
 from service.transfer.rows import PlayerRow, SessionRow, StandingRow
 
 EXPORT_PLAYERS: Final = load_sql("transfer", "export_players")
@@ -52,9 +53,30 @@ class Batch:
     total: int
 
 
-def export_rows(database: Database, kind: Kind) -> AsyncIterator[Batch]:
-    """Yield all rows of a kind; raises `DatabaseUnavailable`."""
-    return _EXPORTS[kind](database)
+def export_rows(database: Database, kind: Kind, season: Season | None) -> AsyncIterator[Batch]:
+    """Yield all rows of a kind; raises `DatabaseUnavailable`.
+
+    Standings are those of a season (`find_exported_season`), and only these have one.
+    """
+    if season is not None:
+        return _export_standings(database, season)
+    return _export_players(database) if kind == "players" else _export_sessions(database)
+
+
+async def find_exported_season(database: Database, board: str, wanted: str) -> Season:
+    """Return the season of a board: `current`, `previous` or a number.
+
+    Raises `BoardNotFound`, `SeasonNotFound`, `BoardFilling` or `DatabaseUnavailable`.
+    """
+    season = await read_season(database, board)
+    if wanted != "current":
+        number = season.number - 1 if wanted == "previous" else int(wanted)
+        if not 0 < number <= season.number:
+            raise SeasonNotFound(board, wanted)
+        season = await read_season(database, board, number)
+    if season.is_filling:
+        raise BoardFilling(board)
+    return season
 
 
 async def _export_players(database: Database) -> AsyncIterator[Batch]:
@@ -81,8 +103,7 @@ async def _export_sessions(database: Database) -> AsyncIterator[Batch]:
             yield Batch([*batch], end - 1, total)
 
 
-async def _export_standings(database: Database) -> AsyncIterator[Batch]:
-    season = await read_season(database)
+async def _export_standings(database: Database, season: Season) -> AsyncIterator[Batch]:
     async with database.snapshot() as connection:
         await connection.execute(IN_ORDER)
         total = await connection.fetchval(
@@ -99,10 +120,3 @@ async def _read_highest_ids(database: Database) -> tuple[int, int]:
     row = await database.fetch_one(READ_HIGHEST_IDS)
     assert row is not None
     return row["user_id"], row["session_id"]
-
-
-_EXPORTS: Final[Mapping[Kind, Callable[[Database], AsyncIterator[Batch]]]] = {
-    "players": _export_players,
-    "sessions": _export_sessions,
-    "standings": _export_standings,
-}

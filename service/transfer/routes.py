@@ -19,6 +19,10 @@ from litestar.openapi.spec import (
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from service.boards.errors import BoardFilling
+from service.boards.finder import GLOBAL_BOARD, Season
+from service.boards.routes import SEASON_NOT_FOUND
+from service.boards.schemas import SEASON_PATTERN, SLUG_PATTERN
 from service.http.bulk import NDJSON_TYPES
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, error_response, unavailable
@@ -36,7 +40,9 @@ from service.transfer.rows import PlayerLine, SessionLine
 from service.transfer.schemas import ImportAnswer
 from service.transfer.service import Transfers
 
-_UNAVAILABLE: Final = unavailable(TransfersBusy(2), TransferInterrupted())
+_UNAVAILABLE: Final = unavailable(
+    TransfersBusy(2), TransferInterrupted(), BoardFilling("weekly-laps")
+)
 _UNREADABLE: Final = error_response(
     "Nothing could be read.", FileUnreadable(1, "header", "'username' is missing")
 )
@@ -53,6 +59,15 @@ _EXPORTED: Final = {
     )
 }
 
+_BoardParameter = Annotated[
+    str, QueryParameter(pattern=SLUG_PATTERN, description="The board's slug.")
+]
+_SeasonParameter = Annotated[
+    str,
+    QueryParameter(
+        pattern=SEASON_PATTERN, description="`current`, `previous` or a season's number."
+    ),
+]
 _FormatParameter = Annotated[Format, QueryParameter(description="Of the rows.")]
 
 
@@ -101,23 +116,30 @@ async def export_sessions(
     "/standings",
     stream=True,
     operation_class=_ExportOperation,
-    responses=_EXPORTED | INVALID | _UNAVAILABLE | _TOO_OLD,
+    responses=_EXPORTED | INVALID | SEASON_NOT_FOUND | _UNAVAILABLE | _TOO_OLD,
 )
 async def export_standings(
     request: StrictRequest,
     transfers: NamedDependency[Transfers],
     format: _FormatParameter = "csv",  # noqa: A002 - it is what the caller writes
+    board: _BoardParameter = GLOBAL_BOARD,
+    season: _SeasonParameter = "current",
 ) -> Stream:
-    """Send the standings of the global board, best first, as they are at one moment."""
-    return await _export(request, transfers, "standings", format)
+    """Send the standings of a season of a board, best first, as they are at one moment."""
+    found = await transfers.find_season(board, season)
+    return await _export(request, transfers, "standings", format, found)
 
 
 async def _export(
-    request: StrictRequest, transfers: Transfers, kind: Kind, row_format: Format
+    request: StrictRequest,
+    transfers: Transfers,
+    kind: Kind,
+    row_format: Format,
+    season: Season | None = None,
 ) -> Stream:
     if request.scope["http_version"] == "1.0":
         raise ProtocolTooOld
-    parts = transfers.export(kind, row_format)
+    parts = transfers.export(kind, row_format, season)
     # Whatever is wrong from the start is told with its own status.
     first = await anext(parts, b"")
 

@@ -43,7 +43,7 @@ class StandingRow(msgspec.Struct, frozen=True):
     username: str
     external_id: str | None
     score: int
-    sessions: int
+    sessions: int | None
     reached_at: datetime
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from service.backends.database import Database
 from service.backends.refresh_signal import RefreshSignal
+from service.boards.finder import Season
 from service.lifecycle import Closing
 from service.transfer.errors import TransferInterrupted, TransfersBusy
-from service.transfer.exporting import ROW_TYPES, Kind, export_rows
+from service.transfer.exporting import ROW_TYPES, Kind, export_rows, find_exported_season
 from service.transfer.formats import Format, Row, read_lines, write_head, write_rows
 from service.transfer.importing import Tally, import_lines
 from service.transfer.schemas import ImportAnswer
@@ -27,14 +28,16 @@ class Transfers:
         self._closing = closing
         self._under_way = 0
 
-    async def export(self, kind: Kind, format_: Format) -> AsyncIterator[bytes]:
-        """Yield all rows of a kind as they are sent.
+    async def export(
+        self, kind: Kind, format_: Format, season: Season | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield all rows of a kind as they are sent; standings are those of a season.
 
         Raises `TransfersBusy`, `TransferInterrupted` or `DatabaseUnavailable`.
         """
         with self._hold_place():
             head = write_head(ROW_TYPES[kind], format_)
-            async for batch in export_rows(self._database, kind):
+            async for batch in export_rows(self._database, kind, season):
                 self._check_closing()
                 part = head + write_rows(batch.rows, format_)
                 head = b""
@@ -44,6 +47,10 @@ class Transfers:
                 await asyncio.sleep(0)
             if head:
                 yield head
+
+    async def find_season(self, board: str, wanted: str) -> Season:
+        """Return the season whose standings are exported; raises as `find_exported_season` does."""
+        return await find_exported_season(self._database, board, wanted)
 
     async def import_(
         self, parts: AsyncIterator[bytes], row_type: type[Row], format_: Format

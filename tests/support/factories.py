@@ -38,6 +38,7 @@ async def record_scores(
         [score for _, score in scores],
         [game_mode] * len(scores),
         [None] * len(scores),
+        [None] * len(scores),
     )
     return [row["session_id"] for row in rows]
 

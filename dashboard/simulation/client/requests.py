@@ -22,7 +22,10 @@ class _Acknowledgement(msgspec.Struct):
 
 
 class _Top(msgspec.Struct):
-    leaderboard: list[msgspec.Raw]
+    """The first players: `entries` of a board, which `/api/leaderboard` calls `leaderboard`."""
+
+    leaderboard: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    entries: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Rank(msgspec.Struct):
@@ -89,6 +92,7 @@ class Connection:
     """One keep-alive connection to a service; it carries one request at a time."""
 
     def __init__(self, target: "Target") -> None:
+        self.reads = target.reads
         self._target = target
         self._transport = ConnectionTransport(target.tls)
 
@@ -114,10 +118,14 @@ class Connection:
 
 
 class Target:
-    """A service by its URL, and the key for it, to which connections are opened."""
+    """A service by its URL, and the key for it, to which connections are opened.
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    Tops and ranks are read from the board `board`, else as `/api/leaderboard` has them.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None, board: str | None = None) -> None:
         self.url = url
+        self.reads = "/api/leaderboard" if board is None else f"/api/boards/{board}"
         self.headers = [(b"accept", b"application/json")]
         if api_key is not None:
             self.headers.append((b"authorization", f"Bearer {api_key}".encode()))
@@ -155,9 +163,9 @@ async def send_request(
             )
             return await connection.send("POST", "/api/leaderboard/submit", body, key=key)
         case RequestKind.TOP:
-            return await connection.send("GET", "/api/leaderboard/top?limit=10")
+            return await connection.send("GET", f"{connection.reads}/top?limit=10")
         case RequestKind.RANK:
-            return await connection.send("GET", f"/api/leaderboard/rank/{user_id}")
+            return await connection.send("GET", f"{connection.reads}/rank/{user_id}")
 
 
 def judge_answer(kind: RequestKind, user_id: int, answer: Answer) -> int | Failure | None:
@@ -169,7 +177,9 @@ def judge_answer(kind: RequestKind, user_id: int, answer: Answer) -> int | Failu
             case RequestKind.SUBMIT:
                 return msgspec.json.decode(answer.body, type=_Acknowledgement).session_id
             case RequestKind.TOP:
-                msgspec.json.decode(answer.body, type=_Top)
+                top = msgspec.json.decode(answer.body, type=_Top)
+                if top.leaderboard is msgspec.UNSET and top.entries is msgspec.UNSET:
+                    return Failure.of_contents(answer, "asked for a top")
             case RequestKind.RANK:
                 ranked = msgspec.json.decode(answer.body, type=_Rank).user_id
                 if ranked != user_id:

@@ -1,7 +1,7 @@
 -- The standings of the open seasons that are not what the ledger without the outbox adds up to.
 --
--- Answers the first $1 of them with both sides, null throughout where there is none; each row also
--- says how many there are in all.
+-- $1 how many to answer, $2 only in these seasons, where it is not null. Each row has both sides, null
+-- throughout where there is none, and says how many there are in all.
 SELECT
     season_id,
     player_id,
@@ -21,10 +21,18 @@ SELECT
     stored.exact_total AS stored_exact_total,
     count(*) OVER () AS differences
 FROM (
-    SELECT * FROM ledger_standing WHERE season_id IN (SELECT id FROM counting_season)
+    SELECT *
+    FROM ledger_standing
+    WHERE season_id IN (
+        SELECT id FROM counting_season WHERE $2::bigint[] IS NULL OR id = ANY ($2)
+    )
 ) AS earned
 FULL JOIN (
-    SELECT * FROM standing WHERE season_id IN (SELECT id FROM counting_season)
+    SELECT *
+    FROM standing
+    WHERE season_id IN (
+        SELECT id FROM counting_season WHERE $2::bigint[] IS NULL OR id = ANY ($2)
+    )
 ) AS stored USING (season_id, player_id)
 WHERE (
         earned.score,

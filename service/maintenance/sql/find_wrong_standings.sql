@@ -1,7 +1,8 @@
 -- Lists the standings of some players in the open seasons that are not what the ledger says.
 --
--- $1 and $2 first and last player id. Makes the table wrong_standing for the rest of the transaction: what a standing must be, null
--- throughout where there must be none; and `place`, where the stored row is, null where it is missing.
+-- $1 and $2 first and last player id, $3 only in these seasons, where it is not null. Makes the table
+-- wrong_standing for the rest of the transaction: what a standing must be, null throughout where there
+-- must be none; and `place`, where the stored row is, null where it is missing.
 --
 -- What is in the outbox does not count: the next fold adds it.
 CREATE TEMPORARY TABLE wrong_standing ON COMMIT DROP AS
@@ -19,12 +20,18 @@ SELECT
 FROM (
     SELECT *
     FROM ledger_standing
-    WHERE season_id IN (SELECT id FROM counting_season) AND player_id BETWEEN $1 AND $2
+    WHERE season_id IN (
+            SELECT id FROM counting_season WHERE $3::bigint[] IS NULL OR id = ANY ($3)
+        )
+        AND player_id BETWEEN $1 AND $2
 ) AS earned
 FULL JOIN (
     SELECT ctid AS place, *
     FROM standing
-    WHERE season_id IN (SELECT id FROM counting_season) AND player_id BETWEEN $1 AND $2
+    WHERE season_id IN (
+            SELECT id FROM counting_season WHERE $3::bigint[] IS NULL OR id = ANY ($3)
+        )
+        AND player_id BETWEEN $1 AND $2
 ) AS stored USING (season_id, player_id)
 WHERE (
         earned.score,

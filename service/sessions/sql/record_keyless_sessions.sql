@@ -1,8 +1,8 @@
 -- Writes a batch of submissions without idempotency keys to the ledger and to the outbox: one
 -- statement, one commit.
 --
--- $1 user ids, $2 scores, $3 game modes; one array element a submission. Answers one row a
--- submission, in their order: session_id is null for an unknown player.
+-- $1 user ids, $2 scores, $3 game modes, $4 metadata (null: none); one array element a submission.
+-- Answers one row a submission, in their order: session_id is null for an unknown player.
 --
 -- Apart from record_sessions.sql because ON CONFLICT, which no row of these can meet, has every row
 -- inserted on approval and confirmed afterwards: half of what the whole costs.
@@ -18,6 +18,7 @@ submission AS MATERIALIZED (
         line,
         score,
         game_mode,
+        metadata,
         now,
         player_id,
         CASE WHEN player_id IS NOT NULL THEN nextval('game_session_id_seq') END AS session_id
@@ -26,17 +27,18 @@ submission AS MATERIALIZED (
             line,
             score,
             game_mode,
+            metadata,
             now,
             (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
         FROM clock
-        CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[])
-            WITH ORDINALITY AS given (user_id, score, game_mode, line)
+        CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::jsonb[])
+            WITH ORDINALITY AS given (user_id, score, game_mode, metadata, line)
         OFFSET 0
     ) AS known
 ),
 recorded AS (
-    INSERT INTO game_session (id, player_id, score, game_mode, submitted_at)
-    SELECT session_id, player_id, score, game_mode, now
+    INSERT INTO game_session (id, player_id, score, game_mode, submitted_at, metadata)
+    SELECT session_id, player_id, score, game_mode, now, metadata
     FROM submission
     WHERE session_id IS NOT NULL
 ),

@@ -1,8 +1,8 @@
 -- Writes a batch of submissions to the ledger and to the outbox: one statement, one commit.
 --
--- $1 user ids, $2 scores, $3 game modes, $4 idempotency keys (null: none); one array element a
--- submission. Answers one row a submission, in their order: session_id is null for an unknown
--- player; recorded is false where the player has used the key before.
+-- $1 user ids, $2 scores, $3 game modes, $4 idempotency keys, $5 metadata (null: none); one array
+-- element a submission. Answers one row a submission, in their order: session_id is null for an
+-- unknown player; recorded is false where the player has used the key before.
 --
 -- Players are looked up by a scalar subquery, which is an index probe whatever the statistics say;
 -- a join to the same array can flip to a scan of the whole player table.
@@ -19,10 +19,11 @@ submission AS MATERIALIZED (
         game_mode,
         now,
         idempotency_key,
+        metadata,
         (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
     FROM clock
-    CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::varchar[])
-        WITH ORDINALITY AS given (user_id, score, game_mode, idempotency_key, line)
+    CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::varchar[], $5::jsonb[])
+        WITH ORDINALITY AS given (user_id, score, game_mode, idempotency_key, metadata, line)
 ),
 -- Ids are drawn in order of arrival, so that a player's later session has the higher id, and after the
 -- time of the ledger: whoever may still write sessions of a time, or of an id, holds the lock of ledger_time().
@@ -32,8 +33,9 @@ numbered AS MATERIALIZED (
     WHERE player_id IS NOT NULL
 ),
 recorded AS (
-    INSERT INTO game_session (id, player_id, score, game_mode, submitted_at, idempotency_key)
-    SELECT session_id, player_id, score, game_mode, now, idempotency_key
+    INSERT INTO game_session
+        (id, player_id, score, game_mode, submitted_at, idempotency_key, metadata)
+    SELECT session_id, player_id, score, game_mode, now, idempotency_key, metadata
     FROM numbered
     ORDER BY player_id, idempotency_key, line
     ON CONFLICT (player_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING

@@ -68,7 +68,10 @@ class _Feed:
 
 
 class TopFeeds:
-    """The current tops: read from memory, and watched for changes."""
+    """The current tops: read from memory, and watched for changes.
+
+    `refreshed` is set, and is another one then, once a refresh of any season is heard of.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class TopFeeds:
         lag_watch.call_on_change(self._forget)
         self._feeds: dict[int, _Feed] = {}
         self._subscribed = False
+        self.refreshed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         # However many requests come while memory has no answer, one read of each at a time is
         # enough.
@@ -127,6 +131,11 @@ class TopFeeds:
             assert feed.top is not None
             body = feed.encoded[key] = encode(feed.top)
         return body
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether this process hears of refreshes."""
+        return self._subscribed
 
     async def watch(self, slug: str, limit: int) -> AsyncGenerator[tuple[Season, Run]]:
         """Yield the first `limit` players of a board's current season, now and on every change.
@@ -272,8 +281,14 @@ class TopFeeds:
             feed.is_current = False
             changed, feed.changed = feed.changed, asyncio.Event()
             changed.set()
+        self._announce()
+
+    def _announce(self) -> None:
+        refreshed, self.refreshed = self.refreshed, asyncio.Event()
+        refreshed.set()
 
     async def _handle_event(self, event: Published) -> None:
+        self._announce()
         feed = self._feeds.get(event.season_id)
         if feed is None:
             return

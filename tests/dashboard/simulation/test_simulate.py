@@ -15,6 +15,7 @@ from dashboard.simulation.workload.plan import Mix, RequestKind, RunOptions, pla
 from service.backends.database import Database
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
+from tests.support.factories import make_season
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
@@ -118,3 +119,11 @@ async def test_a_database_that_stalls_is_seen_in_the_latencies(
     # The arrivals are spread evenly over the stall, so half of them waited for half of it.
     assert report.total.latency.p50_ms >= stalled.elapsed_seconds * 1000 * 0.4
     assert report.total.latency.max_ms >= stalled.elapsed_seconds * 1000 * 0.9
+
+
+async def test_tops_and_ranks_of_a_board(url: str, database: Database) -> None:
+    await make_season(database, "laps", operator="best", direction="low")
+    target = Target(url, board="laps")
+    options = RunOptions(rate=100, duration_seconds=0.5, players=5, seed=5, mix=Mix(2, 1, 1))
+    report = await Run(options, target, await find_players(target, 5, seed=5)).execute()
+    assert report.total.succeeded == report.total.started == 50

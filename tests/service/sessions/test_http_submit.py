@@ -137,3 +137,92 @@ async def test_look_up_nobody(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert response.status_code == 404
     assert response.json() == {"error": "User not found", "code": "user_not_found"}
+
+
+async def fetch_metadata(database: Database) -> list[str | None]:
+    rows = await database.fetch("SELECT metadata::text FROM game_session ORDER BY id")
+    return [row["metadata"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"),
+    [
+        ('{"car":"ae86","lap":[1,2.5,true,null]}', '{"car": "ae86", "lap": [1, 2.5, true, null]}'),
+        ("{}", "{}"),
+        ("null", None),
+        ('{"n":123456789012345678901234567890}', '{"n": 123456789012345678901234567890}'),
+        (r'{"path":"C:\\u0000","a":"\ud83c\udfae"}', r'{"a": "🎮", "path": "C:\\u0000"}'),
+        ('{"a":"%s"}' % ("x" * 1_016), '{"a": "%s"}' % ("x" * 1_016)),
+        # Blanks do not count.
+        ('{%s"a":1}' % (" " * 2_000), '{"a": 1}'),
+    ],
+)
+async def test_submit_keeps_metadata(
+    client: httpx.AsyncClient,
+    database: Database,
+    content_type: dict[str, str],
+    metadata: str,
+    kept: str | None,
+) -> None:
+    user_id = await make_player(database)
+    body = f'{{"user_id":{user_id},"score":1,"metadata":{metadata}}}'
+    keyed = content_type | {KEY: "k"}
+    for headers in (content_type, keyed, keyed):
+        response = await client.post(SUBMIT, content=body, headers=headers)
+        assert response.status_code == 200, response.text
+    assert await fetch_metadata(database) == [kept, kept]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ("[1]", "Expected `object | null`, got `array`"),
+        ('"{}"', "Expected `object | null`, got `str`"),
+        ('{"a":"%s"}' % ("x" * 1_017), "Expected at most 1,024 bytes of JSON, got 1,025"),
+        ('{"a":"%s"}' % ("ö" * 600), "Expected at most 1,024 bytes of JSON, got 1,208"),
+        (r'{"a":"x\u0000"}', "Expected text without NUL characters"),
+        (r'{"a":{"\\\u0000":1}}', "Expected text without NUL characters"),
+        ('{"a":1e999}', "Number out of range"),
+    ],
+)
+async def test_submit_refuses_metadata_that_cannot_be_kept(
+    client: httpx.AsyncClient,
+    database: Database,
+    content_type: dict[str, str],
+    metadata: str,
+    message: str,
+) -> None:
+    user_id = await make_player(database)
+    body = f'{{"user_id":{user_id},"score":1,"metadata":{metadata}}}'
+    response = await client.post(SUBMIT, content=body, headers=content_type)
+    assert response.status_code == 400
+    (field,) = response.json()["fields"]
+    assert (field["field"].partition("[")[0], field["message"]) == ("metadata", message)
+    assert await fetch_sessions(database) == []
+
+
+@pytest.mark.parametrize("other", ['{"a":true}', '{"a":2}', "{}", "null"])
+async def test_key_with_other_metadata_is_refused(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str], other: str
+) -> None:
+    user_id = await make_player(database)
+    statuses = []
+    for metadata in ('{"a":1,"b":2}', '{ "b": 2.0, "a": 1 }', other):
+        response = await client.post(
+            SUBMIT,
+            content=f'{{"user_id":{user_id},"score":1,"metadata":{metadata}}}',
+            headers=content_type | {KEY: "k"},
+        )
+        statuses.append(response.status_code)
+    assert statuses == [200, 200, 422]
+
+
+async def test_bulk_keeps_metadata_a_line(client: httpx.AsyncClient, database: Database) -> None:
+    user_id = await make_player(database)
+    line = {"user_id": user_id, "score": 1}
+    response = await client.post(
+        f"{SUBMIT}/bulk",
+        json=[line | {"metadata": {"n": 1}}, line, line | {"metadata": {"a": "x" * 1_017}}],
+    )
+    assert [answer["status"] for answer in response.json()] == ["success", "success", "error"]
+    assert await fetch_metadata(database) == ['{"n": 1}', None]

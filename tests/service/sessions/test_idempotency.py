@@ -140,16 +140,19 @@ async def test_key_refused_for_an_unknown_player_can_be_used_once_there_is_one(
 async def test_find_keyed_sessions_answers_in_the_order_asked(database: Database) -> None:
     user_ids = await make_players(database, 3)
     recorded = await database.fetch(
-        RECORD_SESSIONS, user_ids, [1, 2, 3], ["solo"] * 3, ["a", "b", "a"]
+        RECORD_SESSIONS, user_ids, [1, 2, 3], ["solo"] * 3, ["a", "b", "a"], ["{}", None, None]
     )
     ids = [row["session_id"] for row in recorded]
     found = await database.fetch(
-        FIND_KEYED_SESSIONS, [user_ids[2], user_ids[0], user_ids[1]], ["a", "a", "b"]
+        FIND_KEYED_SESSIONS,
+        [user_ids[2], user_ids[0], user_ids[1]],
+        ["a", "a", "b"],
+        [None, "{}", "{}"],
     )
     assert [tuple(row) for row in found] == [
-        (ids[2], 3, "solo"),
-        (ids[0], 1, "solo"),
-        (ids[1], 2, "solo"),
+        (ids[2], 3, "solo", True),
+        (ids[0], 1, "solo", True),
+        (ids[1], 2, "solo", False),
     ]
 
 
@@ -161,7 +164,7 @@ async def test_batches_with_the_same_keys_in_opposite_orders_do_not_deadlock(
         keys = [f"{turn} {line}" for line in range(40)]
         batches = []
         for order in (1, -1, 1, -1):
-            arguments = (user_ids[::order], [7] * 40, ["solo"] * 40, keys[::order])
+            arguments = (user_ids[::order], [7] * 40, ["solo"] * 40, keys[::order], [None] * 40)
             batches.append(database.fetch(RECORD_SESSIONS, *arguments))
         answers = await asyncio.gather(*batches)
         recorded = [row["recorded"] for answer in answers for row in answer]

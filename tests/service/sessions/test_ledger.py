@@ -177,7 +177,7 @@ async def test_aborted_transaction_leaves_neither_row(database: Database) -> Non
 
     async def record_and_give_up() -> None:
         async with database.transaction() as connection:
-            await connection.fetch(RECORD_SESSIONS, [user_id], [1], ["solo"], [None])
+            await connection.fetch(RECORD_SESSIONS, [user_id], [1], ["solo"], [None], [None])
             raise LookupError
 
     with pytest.raises(LookupError):

@@ -12,6 +12,7 @@ from service.backends.database import Database, load_sql
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
 from service.settings.settings import load_settings
+from service.standings.reads.seen import SESSIONS_BY_ID
 from service.status.session_count import ONLY_INDEXES
 from service.transfer.exporting import BY_ID, IDS_IN_RUNS, IN_ORDER
 from tests.support.databases import create_database
@@ -77,10 +78,10 @@ class Case:
         return self.name
 
 
-def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str]]:
+def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str], list[None]]:
     user_ids = [1 + line * 37 % PLAYERS for line in range(size)]
     keys = [str(3 * line) for line in range(size)]
-    return user_ids, [1] * size, ["solo"] * size, keys
+    return user_ids, [1] * size, ["solo"] * size, keys, [None] * size
 
 
 def make_registrations(size: int) -> tuple[list[str], list[str]]:
@@ -94,14 +95,19 @@ CASES = [
         for size in (1, 20, 500)
     ),
     *(
-        Case("sessions", "record_keyless_sessions", make_batch(size)[:3], {"player_pkey"})
+        Case(
+            "sessions",
+            "record_keyless_sessions",
+            (*make_batch(size)[:3], [None] * size),
+            {"player_pkey"},
+        )
         for size in (1, 20, 500)
     ),
     *(
         Case(
             "sessions",
             "find_keyed_sessions",
-            (make_batch(size)[0], make_batch(size)[3]),
+            (make_batch(size)[0], *make_batch(size)[3:]),
             {"game_session_player_id_idempotency_key"},
         )
         for size in (1, 500)
@@ -109,6 +115,22 @@ CASES = [
     *(
         Case("standings/refresh", "fold_sessions", (size,), {"game_session_pkey", "standing_pkey"})
         for size in (1, 10_000)
+    ),
+    *(
+        Case(
+            "standings/reads",
+            "follow_sessions",
+            (make_batch(size)[0], list(range(1, size + 1)), [1] * size),
+            {"game_session_pkey", "outbox_transaction_id"},
+        )
+        for size in (1, 500)
+    ),
+    Case(
+        "standings/reads",
+        "find_players_of_sessions",
+        (list(range(39_000, 39_100)),),
+        {"game_session_id"},
+        SESSIONS_BY_ID,
     ),
     *(Case("standings", "select_top", (1, limit), {ORDER, "player_pkey"}) for limit in (1, 100)),
     *(
@@ -356,7 +378,8 @@ async def explain(database: Database, case: Case, mode: str, options: str) -> di
 
 def write_literal(parameter: object) -> str:
     if isinstance(parameter, list):
-        return "'{" + ",".join(f'"{element}"' for element in parameter) + "}'"
+        elements = ("NULL" if element is None else f'"{element}"' for element in parameter)
+        return "'{" + ",".join(elements) + "}'"
     return f"'{parameter}'"
 
 

@@ -1,0 +1,165 @@
+"""Reads that wait until a session counts in what they answer: read what you wrote.
+
+A session that was just submitted is folded and published some milliseconds later. Whoever waits for
+that looks once whether it is still in the outbox, and again after each refresh that is announced,
+all that wait together in one statement. Once it is folded, the index has to reach the season's last
+refresh of that moment.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import asyncpg
+from redis.asyncio import Redis
+
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Database, load_sql
+from service.backends.redis import SeasonKeys, translate_redis_errors
+from service.batching import Batcher, Places, Tracer
+from service.boards.finder import Season
+from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
+from service.settings.settings import Settings
+from service.standings.errors import SessionNotFound
+from service.standings.index.offset import Offset
+from service.standings.reads.top_feed import TopFeeds
+
+FIND_PLAYERS_OF_SESSIONS: Final = load_sql("standings/reads", "find_players_of_sessions")
+FOLLOW_SESSIONS: Final = load_sql("standings/reads", "follow_sessions")
+
+SESSIONS_BY_ID: Final = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off"
+"""For a planner that would read all of the primary key, which is by player, or the whole table."""
+
+_LONGEST_WAIT_SECONDS: Final = 1.0
+# While refreshes are not heard of, all who wait look together this often.
+_LOOK_AGAIN_SECONDS: Final = 0.1
+
+
+class _Question(NamedTuple):
+    session_id: int
+    season_id: int
+    # Whose session it probably is; None where that is not known.
+    player_id: int | None
+
+
+class _Progress(NamedTuple):
+    """What became of a session: whose it is, and whether a read of a season shows it by now.
+
+    `is_shown` is true as well where it cannot count.
+    """
+
+    player_id: int
+    is_shown: bool
+
+
+class SeenSessions:
+    """Waits until a session counts in a season's reads."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        breaker: Breaker,
+        top_feeds: TopFeeds,
+        settings: Settings,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._breaker = breaker
+        self._top_feeds = top_feeds
+        # So many that no more than a quarter of the places of reads are taken by those who wait.
+        limit = max(1, settings.request_limit // 5)
+        self._places = Places(limit, waiting=0)
+        self._looks: Batcher[_Question, _Progress] = Batcher(
+            self._look, batch_limit=limit, queue_limit=limit, name="seen", tracer=tracer
+        )
+
+    async def wait(self, season: Season, session_id: int, user_id: int | None = None) -> bool:
+        """Wait until a session counts in reads of a season; return False where it does not yet.
+
+        At once where it cannot count there. `user_id` is whose it probably is, which is found
+        sooner. Raises `SessionNotFound`, and `QueueFull` where too many wait.
+        """
+        async with self._places.take():
+            deadline = asyncio.get_running_loop().time() + _LONGEST_WAIT_SECONDS
+            question = _Question(session_id, season.season_id, user_id)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._wait(question)
+            except TimeoutError:
+                return False
+            except DatabaseUnavailable:
+                # Nobody can tell now; the read itself may have an answer all the same.
+                return False
+
+    async def _wait(self, question: _Question) -> bool:
+        while True:
+            # Before the look: what is published from here on is heard.
+            refreshed = self._top_feeds.refreshed
+            progress = await self._looks.put(question)
+            if progress.is_shown:
+                return True
+            question = question._replace(player_id=progress.player_id)
+            pause = None if self._top_feeds.is_subscribed else _LOOK_AGAIN_SECONDS
+            try:
+                async with asyncio.timeout(pause):
+                    await refreshed.wait()
+            except TimeoutError:
+                continue
+
+    async def _look(self, questions: list[_Question]) -> Sequence[_Progress | ServiceError]:
+        players: list[int | None] = [question.player_id for question in questions]
+        rows = await self._follow(questions, players)
+        unknown = [line for line, row in enumerate(rows) if not row["is_known"]]
+        if unknown:
+            found = await self._find_players([questions[line].session_id for line in unknown])
+            for line in unknown:
+                players[line] = found.get(questions[line].session_id)
+            rows = await self._follow(questions, players)
+        offsets = await self._read_offsets({question.season_id for question in questions})
+        return [
+            SessionNotFound()
+            if player_id is None or not row["is_known"]
+            else _Progress(player_id, _is_shown(row, offsets.get(question.season_id)))
+            for question, player_id, row in zip(questions, players, rows, strict=True)
+        ]
+
+    async def _follow(
+        self, questions: list[_Question], players: list[int | None]
+    ) -> list[asyncpg.Record]:
+        return await self._database.fetch(
+            FOLLOW_SESSIONS,
+            players,
+            [question.session_id for question in questions],
+            [question.season_id for question in questions],
+        )
+
+    async def _find_players(self, session_ids: list[int]) -> dict[int, int]:
+        async with self._database.transaction() as connection:
+            await connection.execute(SESSIONS_BY_ID)
+            rows = await connection.fetch(FIND_PLAYERS_OF_SESSIONS, session_ids)
+        return {row["session_id"]: row["player_id"] for row in rows}
+
+    async def _read_offsets(self, season_ids: set[int]) -> dict[int, Offset | None]:
+        """Return how far the indexes of these seasons are; empty where Redis does not say."""
+        try:
+            with self._breaker.guard(), translate_redis_errors():
+                pipeline = self._redis.pipeline(transaction=False)
+                for season_id in season_ids:
+                    pipeline.get(SeasonKeys.of(season_id).offset)
+                stored = await pipeline.execute()
+        except CacheUnavailable:
+            return {}
+        return dict(zip(season_ids, map(Offset.parse, stored), strict=True))
+
+
+def _is_shown(row: asyncpg.Record, offset: Offset | None) -> bool:
+    """Tell whether reads show a session; without an index they come from the standings."""
+    if not row["counts"]:
+        return True
+    if row["is_pending"]:
+        return False
+    if offset is None:
+        return True
+    return offset.epoch == str(row["epoch"]) and offset.number >= row["last_refresh"]

@@ -1,0 +1,56 @@
+-- Whether sessions can count in a season, whether they are folded, and what the season's index must have
+-- reached to show them.
+--
+-- $1 players, $2 sessions, $3 seasons; one array element a question. Answers one row a question, in their
+-- order: is_known is false for a session that this player has not.
+--
+-- A session is pending while the outbox has it, in a row of its own transaction, whose number is the
+-- session's xmin: 32 bits of it, and the rest is that of the newest transactions.
+--
+-- Index: game_session_pkey and outbox_transaction_id, a probe a question each; OFFSET 0 keeps the planner
+-- from making joins of them.
+SELECT
+    session.id IS NOT NULL AS is_known,
+    coalesce(season.counts, false) AS counts,
+    EXISTS (
+        SELECT
+        FROM outbox
+        WHERE outbox.transaction_id = CASE
+                WHEN (newest.transaction_id >> 32 << 32) + session.xid <= newest.transaction_id
+                THEN (newest.transaction_id >> 32 << 32) + session.xid
+                ELSE ((newest.transaction_id >> 32) - 1 << 32) + session.xid
+            END
+            AND session.id = ANY (outbox.session_ids)
+    ) AS is_pending,
+    refresh_state.epoch,
+    coalesce(season.last_refresh, 0) AS last_refresh
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+    WITH ORDINALITY AS given (player_id, session_id, season_id, line)
+CROSS JOIN refresh_state
+CROSS JOIN (
+    SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transaction_id
+) AS newest
+LEFT JOIN LATERAL (
+    SELECT id, score, game_mode, submitted_at, xmin::text::bigint AS xid
+    FROM game_session
+    WHERE game_session.player_id = given.player_id AND game_session.id = given.session_id
+    OFFSET 0
+) AS session ON true
+LEFT JOIN LATERAL (
+    SELECT
+        season.last_refresh,
+        season.closed_at IS NULL
+        AND season.fill_from_player IS NULL
+        AND board.archived_at IS NULL
+        AND session.submitted_at >= season.starts_at
+        AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
+        AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
+        AND (rule.min_score IS NULL OR rule.min_score <= session.score)
+        AND (rule.max_score IS NULL OR rule.max_score >= session.score) AS counts
+    FROM season
+    JOIN rule ON rule.id = season.rule_id
+    JOIN board ON board.id = season.board_id
+    WHERE season.id = given.season_id
+    OFFSET 0
+) AS season ON true
+ORDER BY given.line

@@ -1,0 +1,76 @@
+"""The fast path: plain reads of any board are answered ahead of the framework, as the routes do."""
+
+import httpx
+import pytest
+
+from service.backends.database import Database
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import make_players, make_season, record_scores
+
+PREFIXES = ["/api/leaderboard", "/api/boards/global", "/api/boards/laps"]
+# A plain request, and one that means the same but is left to the route.
+PAIRS = [
+    ("/top", "/top?limit=10&x=1"),
+    ("/top?limit=1", "/top?limit=1&x=1"),
+    ("/rank/2", "/rank/2?x=1"),
+    ("/rank/3", "/rank/3?x=1"),
+    ("/rank/99", "/rank/99?x=1"),
+]
+
+
+@pytest.fixture
+async def filled_client(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> httpx.AsyncClient:
+    await make_season(database, "laps", operator="best", direction="low", ties="first")
+    first, second, _ = await make_players(database, 3)
+    await record_scores(database, (first, 7), (second, 7), (first, 3))
+    await refresher.refresh()
+    return client
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(("plain", "other"), PAIRS)
+async def test_fast_path_and_route_answer_the_same(
+    filled_client: httpx.AsyncClient, prefix: str, plain: str, other: str
+) -> None:
+    for _ in range(2):
+        fast = await filled_client.get(prefix + plain)
+        route = await filled_client.get(prefix + other)
+        assert (fast.status_code, fast.json()) == (route.status_code, route.json())
+        assert fast.headers["content-type"] == route.headers["content-type"]
+
+
+async def test_reads_of_all_boards_are_one_route_of_the_metrics(
+    filled_client: httpx.AsyncClient,
+) -> None:
+    for path in ("/top", "/rank/1", "/top?x=1", "/rank/1?x=1"):
+        for prefix in (*PREFIXES, "/api/boards/nowhere"):
+            await filled_client.get(prefix + path)
+    status = (await filled_client.get("/api/ops/status")).json()
+    assert {route["route"]: route["count"] for route in status["routes"]} == {
+        "GET /api/boards/{slug}/top": 6,
+        "GET /api/boards/{slug}/rank/{user_id}": 6,
+        "GET /api/leaderboard/top": 2,
+        "GET /api/leaderboard/rank/{user_id}": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/boards/nowhere/top", 404, "board_not_found"),
+        ("/api/boards/nowhere/rank/1", 404, "board_not_found"),
+        ("/api/boards/laps/rank/99", 404, "user_not_found"),
+        ("/api/boards/laps/rank/0", 400, "invalid_request"),
+        ("/api/boards/La%20ps/top", 400, "invalid_request"),
+        ("/api/boards/laps/top?limit=101", 400, "invalid_request"),
+        ("/api/boards/laps/rank/1?seen=x", 400, "invalid_request"),
+        ("/api/boards/laps/rank/", 404, "not_found"),
+    ],
+)
+async def test_what_is_wrong_is_told_as_by_the_routes(
+    filled_client: httpx.AsyncClient, path: str, status: int, code: str
+) -> None:
+    response = await filled_client.get(path)
+    assert (response.status_code, response.json()["code"]) == (status, code), response.text

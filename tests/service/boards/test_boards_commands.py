@@ -1,0 +1,144 @@
+"""`leaderboard boards`, and the standings of any board as a file."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.settings.settings import Settings
+from tests.support.factories import make_players, record_scores
+from tests.support.season_work import SeasonWorker
+from tests.support.up_process import run_leaderboard
+
+LAPS = (
+    *("create", "laps", "--title", "Weekly laps", "--operator", "best", "--direction", "low"),
+    *("--ties", "first", "--game-mode", "race", "--min-score", "10000", "--format", "duration:ms"),
+    *("--cron", "0 0 * * 1", "--timezone", "Europe/Berlin"),
+)
+
+
+@pytest.fixture
+def environment(database_url: str, redis_url: str) -> dict[str, str]:
+    return {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+
+def run_boards(environment: Mapping[str, str], *arguments: str) -> list[str]:
+    finished = run_leaderboard("boards", *arguments, environment=environment)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    return finished.stdout.splitlines()
+
+
+async def test_create_list_show(environment: dict[str, str], client: httpx.AsyncClient) -> None:
+    first = run_boards(environment, *LAPS)
+    assert first[0] == "laps is there"
+    assert run_boards(environment, *LAPS) == ["laps is there already", *first[1:]]
+    lines = run_boards(environment, "list")
+    assert [line.split()[0] for line in lines] == ["slug", "global", "laps"]
+    assert "best low first of race" in lines[2]
+    shown = run_boards(environment, "show", "laps")
+    assert "schedule   0 0 * * 1 in Europe/Berlin" in shown
+    assert shown[-1].split()[:2] == ["1", "open"]
+    board = (await client.get("/api/boards/laps")).json()
+    assert (board["title"], board["format"]) == (
+        "Weekly laps",
+        {"kind": "duration", "unit": "ms"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("create", "La ps"), "'La ps' is not 1 to 64 of a-z, 0-9 and hyphens"),
+        (("create", "global"), "The board 'global' sums up every session for ever"),
+        (("create", "x", "--cron", "0 0 * * 1"), "--cron and --timezone go together"),
+        (("create", "x", "--cron", "0 0 * *", "--timezone", "UTC"), "--cron: "),
+        (("create", "x", "--cron", "0 0 * * 1", "--timezone", "Mars/Base"), "--timezone: "),
+        (("create", "x", "--format", "roman"), "--format: "),
+        (("create", "x", "--format", "decimal:7"), "--format: Expected `int` <= 6"),
+        (("create", "x", "--format", "duration"), "--format: "),
+        (("create", "x", "--format", "integer:2"), "--format: "),
+        (("create", "x", "--max-score", str(2**53)), "--max-score: "),
+        (("create", "x", "--count-from", "yesterday"), "--count-from: Expected `now`, `ever`"),
+        (("create", "x", "--min-score", "2", "--max-score", "1"), "--min-score: "),
+        (("show", "nowhere"), "There is no board 'nowhere'"),
+        (("close", "nowhere"), "There is no board 'nowhere'"),
+        (("close", "global"), "The board 'global' sums up"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+) -> None:
+    finished = run_leaderboard("boards", *arguments, environment=environment)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert complaint in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+async def test_another_rule_for_a_board_that_exists(environment: dict[str, str]) -> None:
+    run_boards(environment, *LAPS)
+    finished = run_leaderboard("boards", *LAPS, "--direction", "high", environment=environment)
+    assert finished.returncode == 1
+    assert '--direction: It is "low"' in finished.stderr
+
+
+async def test_season_is_closed_by_hand_and_exported(
+    environment: dict[str, str], database: Database, redis: Redis, settings: Settings
+) -> None:
+    worker = SeasonWorker(database, redis, settings)
+    run_boards(environment, *LAPS)
+    ada, grace = await make_players(database, 2)
+    await record_scores(database, (ada, 90_000), (grace, 83_456), game_mode="race")
+    await worker.work()
+    assert run_boards(environment, "close", "laps") == ["season 1 of laps is over; 2 has begun"]
+    await record_scores(database, (ada, 70_000), game_mode="race")
+    await worker.work()
+    assert export(environment, "--board", "laps", "--season", "previous") == [
+        ("1", str(grace), "83456"),
+        ("2", str(ada), "90000"),
+    ]
+    assert export(environment, "--board", "laps") == [("1", str(ada), "70000")]
+    assert len(export(environment)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("standings", "--board", "nowhere"), "There is no board 'nowhere'"),
+        (("standings", "--season", "7"), "has no season '7'"),
+        (("standings", "--season", "last"), "--season: 'last' is not current, previous or"),
+        (("players", "--board", "global"), "--board and --season are for standings"),
+    ],
+)
+def test_export_of_what_is_not_there(
+    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+) -> None:
+    finished = run_leaderboard("export", *arguments, environment=environment)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert complaint in finished.stderr
+
+
+async def test_export_of_a_board_over_http(
+    client: httpx.AsyncClient, environment: dict[str, str]
+) -> None:
+    run_boards(environment, *LAPS)
+    found = await client.get("/api/export/standings?board=laps&format=ndjson")
+    assert (found.status_code, found.text) == (200, "")
+    for query, status in (
+        ("board=nowhere", 404),
+        ("board=laps&season=9", 404),
+        ("board=laps&season=0", 400),
+        ("board=La+ps", 400),
+    ):
+        refused = await client.get(f"/api/export/standings?{query}")
+        assert refused.status_code == status, refused.text
+
+
+def export(environment: dict[str, str], *arguments: str) -> list[tuple[str, ...]]:
+    finished = run_leaderboard("export", "standings", *arguments, environment=environment)
+    assert finished.returncode == 0, finished.stderr
+    rows = csv.DictReader(io.StringIO(finished.stdout))
+    return [(row["rank"], row["user_id"], row["score"]) for row in rows]

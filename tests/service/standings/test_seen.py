@@ -1,0 +1,220 @@
+"""`?seen=`: a read that waits until a session counts in what it answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.api.app import create_app
+from service.backends.database import Database
+from service.settings.settings import Settings
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import make_player, make_season, record_scores
+from tests.support.season_work import SeasonWorker
+from tests.support.serving import connect_client, run_app
+from tests.support.waiting import wait_until
+
+LONG = "service.standings.reads.seen._LONGEST_WAIT_SECONDS"
+
+# Each with the scores that it lists.
+READS = {
+    "rank": "/api/leaderboard/rank/{user_id}",
+    "around": "/api/leaderboard/around/{user_id}",
+    "top": "/api/leaderboard/top",
+    "board rank": "/api/boards/best/rank/{user_id}",
+    "board around": "/api/boards/best/around/{user_id}",
+    "board top": "/api/boards/best/top",
+    "board top with details": "/api/boards/best/top?details=true",
+}
+
+
+@pytest.fixture
+async def other_client(settings: Settings, client: httpx.AsyncClient) -> AsyncIterator[Any]:
+    """Another process of the same service."""
+    del client
+    async with run_app(create_app(settings)) as app, connect_client(app) as other:
+        yield other
+
+
+def list_scores(answer: dict[str, Any]) -> list[int]:
+    entries = answer.get("leaderboard", answer.get("entries", [answer]))
+    return [entry.get("total_score", entry.get("score")) for entry in entries]
+
+
+async def submit(client: httpx.AsyncClient, user_id: int, score: int) -> int:
+    response = await client.post(
+        "/api/leaderboard/submit", json={"user_id": user_id, "score": score}
+    )
+    session_id = response.json()["session_id"]
+    assert isinstance(session_id, int)
+    return session_id
+
+
+async def ask(
+    client: httpx.AsyncClient, path: str, user_id: int, seen: int | str
+) -> httpx.Response:
+    url = httpx.URL(path.format(user_id=user_id))
+    return await client.get(url.copy_merge_params({"seen": seen}))
+
+
+def is_waiting(client: httpx.AsyncClient) -> bool:
+    """Tell whether somebody waits in this process, and has looked."""
+    transport: Any = client._transport
+    seen = transport.app.dependencies["seen_sessions"].dependency()
+    return bool(seen._places._held) and not seen._looks.waiting
+
+
+@pytest.mark.parametrize("path", READS.values(), ids=READS)
+async def test_read_waits_for_the_refresh_that_counts_the_session(
+    client: httpx.AsyncClient,
+    other_client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    monkeypatch.setattr(LONG, 60.0)
+    await make_season(database, "best", operator="best")
+    user_id = await make_player(database)
+    await submit(client, user_id, 5)
+    await refresher.refresh()
+    # What memory holds before.
+    assert list_scores((await other_client.get(path.format(user_id=user_id))).json()) == [5]
+    session_id = await submit(client, user_id, 9)
+    reading = asyncio.create_task(ask(other_client, path, user_id, session_id))
+    await wait_until(lambda: is_waiting(other_client))
+    await refresher.refresh()
+    response = await reading
+    assert response.status_code == 200, response.text
+    assert list_scores(response.json()) == [9 if "best" in path else 14]
+    assert "pending" not in response.json()
+    # And at once from now on.
+    again = await ask(other_client, path, user_id, session_id)
+    assert (again.status_code, "pending" in again.json()) == (200, False)
+
+
+@pytest.mark.parametrize("path", READS.values(), ids=READS)
+async def test_read_says_pending_after_a_second(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher, path: str
+) -> None:
+    await make_season(database, "best", operator="best")
+    user_id = await make_player(database)
+    await submit(client, user_id, 5)
+    await refresher.refresh()
+    session_id = await submit(client, user_id, 9)
+    answer = (await ask(client, path, user_id, session_id)).json()
+    assert answer["pending"] is True
+    assert list_scores(answer) == [5]
+
+
+async def test_session_that_changes_no_standing_is_waited_for_no_longer_than_its_fold(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(LONG, 60.0)
+    await make_season(database, "best", operator="best")
+    user_id = await make_player(database)
+    await submit(client, user_id, 5)
+    await refresher.refresh()
+    session_id = await submit(client, user_id, 3)
+    reading = asyncio.create_task(ask(client, READS["board rank"], user_id, session_id))
+    await wait_until(lambda: is_waiting(client))
+    await refresher.refresh()
+    assert list_scores((await reading).json()) == [5]
+
+
+async def test_fold_is_seen_while_redis_takes_no_part(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An index that is gone does not hold back what the standings show."""
+    monkeypatch.setattr(LONG, 60.0)
+    user_id = await make_player(database)
+    session_id = await submit(client, user_id, 5)
+    await refresher.refresh()
+    await redis.flushdb()
+    assert list_scores((await ask(client, READS["rank"], user_id, session_id)).json()) == [5]
+
+
+async def test_session_that_cannot_count_is_not_waited_for(
+    client: httpx.AsyncClient,
+    database: Database,
+    redis: Redis,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(LONG, 60.0)
+    await make_season(database, "duo", game_mode="duo")
+    await client.put("/api/boards/high", json={"min_score": 10})
+    await client.put("/api/boards/ended", json={})
+    user_id = await make_player(database)
+    await client.post("/api/boards/ended/seasons/current/close")
+    await SeasonWorker(database, redis, settings).work()
+    session_id = await submit(client, user_id, 5)
+    for path in (
+        f"/api/boards/duo/rank/{user_id}",
+        f"/api/boards/high/rank/{user_id}",
+        f"/api/boards/ended/rank/{user_id}?season=1",
+    ):
+        response = await ask(client, path, user_id, session_id)
+        assert (response.status_code, response.json()["rank"]) == (200, None), response.text
+        assert "pending" not in response.json()
+
+
+@pytest.mark.parametrize("path", READS.values(), ids=READS)
+async def test_unknown_session(client: httpx.AsyncClient, database: Database, path: str) -> None:
+    await make_season(database, "best", operator="best")
+    user_id = await make_player(database)
+    response = await ask(client, path, user_id, 2**53 - 1)
+    assert (response.status_code, response.json()["code"]) == (404, "session_not_found")
+
+
+async def test_session_of_somebody_else_is_found(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    user_id, other_id = await make_player(database), await make_player(database)
+    (session_id,) = await record_scores(database, (other_id, 5))
+    await refresher.refresh()
+    response = await ask(client, READS["rank"], user_id, session_id)
+    assert (response.status_code, response.json()["rank"]) == (200, None)
+
+
+@pytest.mark.parametrize("seen", ["0", "x", "-1", "1.0", "", str(2**53)])
+async def test_seen_that_is_no_id(client: httpx.AsyncClient, database: Database, seen: str) -> None:
+    user_id = await make_player(database)
+    response = await ask(client, READS["rank"], user_id, seen)
+    assert response.status_code == 400
+    assert [field["field"] for field in response.json()["fields"]] == ["seen"]
+
+
+async def test_places_of_those_who_wait_are_capped(
+    settings: Settings,
+    database: Database,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(LONG, 60.0)
+    await refresher.refresh()
+    small = settings.model_copy(update={"request_limit": 10, "submit_queue_limit": 5})
+    async with run_app(create_app(small)) as app, connect_client(app) as client:
+        user_id = await make_player(database)
+        session_id = await submit(client, user_id, 5)
+        waiting = [
+            asyncio.create_task(ask(client, READS["rank"], user_id, session_id)) for _ in range(2)
+        ]
+        await wait_until(lambda: is_waiting(client))
+        refused = await ask(client, READS["rank"], user_id, session_id)
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert "retry-after" in refused.headers
+        # Others do not notice.
+        assert (await client.get(f"/api/leaderboard/rank/{user_id}")).status_code == 200
+        await refresher.refresh()
+        assert [list_scores((await one).json()) for one in waiting] == [[5], [5]]

@@ -1,0 +1,71 @@
+"""What status and metrics tell of boards: how many, and what seasons at work wait for."""
+
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.settings.settings import Settings
+from tests.support.factories import make_players, make_season, record_scores
+from tests.support.season_work import SeasonWorker
+
+
+async def read_boards(client: httpx.AsyncClient) -> dict[str, Any]:
+    response = await client.get("/api/ops/status")
+    assert response.status_code == 200, response.text
+    boards: dict[str, Any] = response.json()["boards"]
+    return boards
+
+
+async def test_season_that_is_over_tells_what_it_waits_for(
+    client: httpx.AsyncClient, database: Database, redis: Redis, settings: Settings
+) -> None:
+    worker = SeasonWorker(database, redis, settings)
+    await client.put("/api/boards/cup", json={})
+    async with database.transaction() as frozen:
+        pid = await frozen.fetchval("SELECT pg_backend_pid() FROM ledger_time()")
+        await client.post("/api/boards/cup/seasons/current/close")
+        async with database.transaction() as later:
+            await later.execute("SELECT ledger_time()")
+            await worker.refresher.refresh()
+            (ending,) = (await read_boards(client))["ending"]
+    assert (ending["board"], ending["season"], ending["waits_for"]) == ("cup", 1, "writers")
+    assert [writer["pid"] for writer in ending["writers"]] == [pid]
+    (ending,) = (await read_boards(client))["ending"]
+    assert (ending["waits_for"], ending["writers"]) == ("folds", [])
+    await worker.refresher.refresh()
+    (ending,) = (await read_boards(client))["ending"]
+    assert ending["waits_for"] == "closing"
+    await worker.work()
+    assert (await read_boards(client))["ending"] == []
+
+
+async def test_season_that_is_filled_tells_how_far_it_is(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    players = await make_players(database, 4)
+    await record_scores(database, *((user_id, 1) for user_id in players))
+    await client.put("/api/boards/cup", json={"count_from": "ever"})
+    boards = await read_boards(client)
+    assert boards["count"] == 2
+    assert [(one["board"], one["season"]) for one in boards["filling"]] == [("cup", 1)]
+    assert 0 <= boards["filling"][0]["percent"] <= 100
+
+
+@pytest.mark.parametrize("others", [0, 3])
+async def test_metrics_have_a_label_for_no_more_than_twenty_boards(
+    client: httpx.AsyncClient, database: Database, redis: Redis, settings: Settings, others: int
+) -> None:
+    for number in range(19 + others):
+        await make_season(database, f"b-{number:02}", game_mode="duo")
+    players = await make_players(database, 2)
+    await record_scores(database, (players[0], 1), game_mode="duo")
+    await record_scores(database, (players[1], 1))
+    await SeasonWorker(database, redis, settings).work()
+    lines = (await client.get("/metrics")).text.splitlines()
+    labelled = [line for line in lines if line.startswith("leaderboard_board_players{")]
+    assert labelled[0] == 'leaderboard_board_players{board="global"} 2.0'
+    assert labelled[-1] == f'leaderboard_board_players{{board="OTHERS"}} {others}.0'
+    assert len(labelled) == 21
