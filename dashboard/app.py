@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from dashboard.client.connection import (
+    BoardDescribed,
     Connection,
     LinkChanged,
     StatusArrived,
@@ -29,6 +30,7 @@ from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, r
 from dashboard.keys.key_queue import KeyQueueApp
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
+from dashboard.screens import boards
 from dashboard.screens.console_screen import ConsoleScreen, WorkerFailed
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen, list_help
@@ -69,6 +71,9 @@ class Console(KeyQueueApp, DownloadApp):
         Binding("3,f3", "switch_mode('simulate')", "Simulate", show=False, id="mode.simulate"),
         Binding("4,f4", "switch_mode('health')", "Health", show=False, id="mode.health"),
         Binding("slash", "search", "Search", id="console.search"),
+        Binding(
+            "b", "boards", "Boards", tooltip="Boards and seasons", show=False, id="console.boards"
+        ),
         Binding("space,p", "pause", "Pause", id="console.pause"),
         Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
         Binding("y", "copy", "Copy", show=False, id="console.copy"),
@@ -143,11 +148,17 @@ class Console(KeyQueueApp, DownloadApp):
 
     def on_top_arrived(self, event: TopArrived) -> None:
         """Keep the newest board for the next tick."""
-        self.state.take_top(event.top, event.first)
+        if event.board == self.state.chosen:
+            self.state.take_top(event.top, event.first)
 
     def on_top_refused(self, event: TopRefused) -> None:
         """Note that the board was refused."""
-        self.state.take_top_error(event.error)
+        if event.board == self.state.chosen:
+            self.state.take_top_error(event.error)
+
+    def on_board_described(self, event: BoardDescribed) -> None:
+        """Keep the title and the state of the board."""
+        self.state.take_board_facts(event.facts)
 
     def on_live_screen_window_wanted(self, event: LiveScreen.WindowWanted) -> None:
         """Show another part of the board, and give up looking for a player."""
@@ -229,6 +240,18 @@ class Console(KeyQueueApp, DownloadApp):
         if isinstance(self.screen, ConsoleScreen):
             self.screen.start_search()
 
+    def action_boards(self) -> None:
+        """Ask which board to show, and which season of it."""
+        self.push_screen(boards.BoardsScreen(self._gateway, self.state), self._show_board)
+
+    def _show_board(self, choice: boards.Choice | None) -> None:
+        if choice is None:
+            return
+        self.workers.cancel_group(self, "follow")
+        self.state.choose_board(*choice)
+        self._connection.watch(self.state.chosen)
+        self._show()
+
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""
         self.state.toggle_pause()
@@ -253,7 +276,8 @@ class Console(KeyQueueApp, DownloadApp):
         """Ask for the name of a file."""
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
-            name = f"leaderboard-{screen.MODE}-{self._clock.now():%Y%m%d-%H%M%S}.csv"
+            board = self.state.file_part
+            name = f"leaderboard-{screen.MODE}{board}-{self._clock.now():%Y%m%d-%H%M%S}.csv"
             screen.ask("export", "Export to", name, hint="a name that ends in .csv or .json")
 
     def action_save_screenshot(self) -> None:
@@ -294,4 +318,4 @@ class Console(KeyQueueApp, DownloadApp):
 def list_default_keys() -> dict[str, str]:
     """Return the keys of all actions by the ids by which they can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    return read_default_keys((Console, BoardView, Choice, Prompt, *screens))
+    return read_default_keys((Console, BoardView, Choice, Prompt, boards.BoardsScreen, *screens))

@@ -13,12 +13,55 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time of day without a zone is not understood: nobody could say how old it is."""
 
 
+class Season(msgspec.Struct, frozen=True):
+    """One season of a board: `open`, `ending` or `closed`; without an end it stays open.
+
+    Answers about players leave out how many there are and when it was closed.
+    """
+
+    number: int
+    state: str
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    closed_at: Moment | None = None
+    players: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing in it changes any more."""
+        return self.state == "closed"
+
+
+class Seasons(msgspec.Struct, frozen=True):
+    """The newest seasons of a board, newest first."""
+
+    seasons: tuple[Season, ...]
+
+
+class BoardFacts(msgspec.Struct, frozen=True):
+    """A board and its current season; `state` is open, filling or archived."""
+
+    slug: str
+    title: str
+    state: str
+    season: Season
+    players: int
+
+
+class Boards(msgspec.Struct, frozen=True):
+    """Boards by slug; `next` is where the others begin."""
+
+    boards: tuple[BoardFacts, ...]
+    next: str | None
+
+
 class Entry(msgspec.Struct, frozen=True):
-    """One player's line; players that tie share a rank."""
+    """One player's line; `score_text` is the score as the board writes it."""
 
     user_id: int
     username: str
-    total_score: int
+    score: int
+    score_text: str
     rank: int
 
 
@@ -28,18 +71,21 @@ class Top(msgspec.Struct, frozen=True):
     `stale`: the service itself says that they may lag.
     """
 
-    leaderboard: tuple[Entry, ...]
+    season: Season
+    entries: tuple[Entry, ...]
     players: int
     as_of: Moment
     stale: bool = False
 
 
 class Rank(msgspec.Struct, frozen=True):
-    """One player's place; rank and percentile are None before the first session."""
+    """One player's place; score, rank and percentile are None before the first session."""
 
+    season: Season
     user_id: int
     username: str
-    total_score: int
+    score: int | None
+    score_text: str | None
     rank: int | None
     players: int
     percentile: float | None

@@ -1,15 +1,22 @@
 """Stays connected to the service: follows its stream, polls its status, reconnects."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from textual.message import Message
 
-from dashboard.client.answers import Status, Top
-from dashboard.client.gateway import PAGE_LIMIT, Gateway, GatewayError, Unreachable
+from dashboard.client.answers import BoardFacts, Status, Top
+from dashboard.client.gateway import (
+    PAGE_LIMIT,
+    BoardSeason,
+    Gateway,
+    GatewayError,
+    Refused,
+    Unreachable,
+)
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.clock import Clock
 
@@ -22,6 +29,11 @@ BOARD_SECONDS: Final = 1.0
 """Longest pause between two reads of the board: the stream has only the first hundred."""
 
 SHORTEST_BOARD_SECONDS: Final = 0.2
+
+FACTS_SECONDS: Final = 5.0
+"""Pause between two looks at a board's title and state."""
+
+_NOT_FOUND: Final = 404
 _LINES_ABOVE: Final = PAGE_LIMIT // 2
 """Lines that are read above a player who is looked for; as many are below."""
 
@@ -40,8 +52,9 @@ class LinkChanged(Message):
 class TopArrived(Message):
     """The service sent the lines that start at place `first`; None: only a keep-alive."""
 
-    def __init__(self, top: Top | None, first: int = 0) -> None:
+    def __init__(self, board: BoardSeason, top: Top | None, first: int = 0) -> None:
         super().__init__()
+        self.board = board
         self.top = top
         self.first = first
 
@@ -49,9 +62,18 @@ class TopArrived(Message):
 class TopRefused(Message):
     """The service answers, but refuses the board."""
 
-    def __init__(self, error: GatewayError) -> None:
+    def __init__(self, board: BoardSeason, error: GatewayError) -> None:
         super().__init__()
+        self.board = board
         self.error = error
+
+
+class BoardDescribed(Message):
+    """The service sent the title and the state of a board."""
+
+    def __init__(self, facts: BoardFacts) -> None:
+        super().__init__()
+        self.facts = facts
 
 
 class StatusArrived(Message):
@@ -105,6 +127,9 @@ class Connection:
         self._retry = asyncio.Event()
         self._moved = asyncio.Event()
         self._asked = asyncio.Event()
+        self._chosen = asyncio.Event()
+        self._board = BoardSeason()
+        self._is_connected = False
         self._first = 0
         # None where the next read is posted even if nothing changed.
         self._shown: tuple[int, Top] | None = None
@@ -114,6 +139,11 @@ class Connection:
         self._retry.set()
         self._asked.set()
         self._moved.set()
+
+    def watch(self, board: BoardSeason) -> None:
+        """Follow another board or another season, from its first line."""
+        self._board, self._first, self._shown = board, 0, None
+        self._chosen.set()
 
     def look_at(self, first: int) -> None:
         """Show the part of the board that starts at another place."""
@@ -137,12 +167,13 @@ class Connection:
         That is the first of the player's rank. In a tie longer than what is read at once, where
         players are listed by id, it is looked for by halving.
         """
-        rank = await self._gateway.read_rank(user_id)
+        board = self._board
+        rank = await self._gateway.read_rank(board, user_id)
         if rank.rank is None:
             return None
 
         async def is_below(place: int) -> bool:
-            entries = (await self._gateway.read_page(place, 1)).leaderboard
+            entries = (await self._gateway.read_page(board, place, 1)).entries
             return any((entry.rank, entry.user_id) < (rank.rank, user_id) for entry in entries)
 
         first = rank.rank - 1
@@ -162,73 +193,110 @@ class Connection:
         """Connect, and connect again whenever the connection is lost."""
         while True:
             self._post(LinkChanged(Connecting()))
-            self._shown = None
+            self._shown, self._is_connected = None, False
             try:
                 await self._keep_in_touch()
             except GatewayError as error:
                 await self._pause(error)
 
     async def _keep_in_touch(self) -> None:
-        """Follow the stream and poll the status until either fails; raise why."""
-        tasks = {
-            asyncio.create_task(self._follow_top()),
-            asyncio.create_task(self._poll_status()),
-            asyncio.create_task(self._follow_board()),
-        }
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """Follow the board and poll the status until either fails; raise why."""
+        await _run_until_first_ends(self._follow_chosen(), self._poll_status())
 
-    async def _follow_top(self) -> None:
-        connected = False
-        async for top in self._gateway.follow_top():
-            if not connected:
-                connected = True
-                self._back_off.reset()
-                self._post(LinkChanged(Connected()))
-            if top is None:
-                self._post(TopArrived(None))
-            else:
-                self._moved.set()
+    async def _follow_chosen(self) -> None:
+        """Follow the board that is chosen, and each that is chosen after it."""
+        while True:
+            self._chosen.clear()
+            board = self._board
+            await _run_until_first_ends(
+                self._chosen.wait(),
+                self._follow_top(board),
+                self._follow_board(board),
+                self._follow_facts(board),
+            )
 
-    async def _follow_board(self) -> None:
+    async def _follow_top(self, board: BoardSeason) -> None:
+        if board.number is not None:
+            # The stream is of the current season; other seasons are read, and most once.
+            await asyncio.Event().wait()
+        while True:
+            try:
+                async for top in self._gateway.follow_top(board.slug):
+                    self._note_connected()
+                    if top is None:
+                        self._post(TopArrived(board, None))
+                    else:
+                        self._moved.set()
+            except Refused as error:
+                if error.status != _NOT_FOUND:
+                    raise
+                # Of this board alone, which another database may lack. The read of it says so.
+                self._note_connected()
+                await self._clock.sleep(FACTS_SECONDS)
+
+    def _note_connected(self) -> None:
+        """Say that the service is there, at the first sign of it."""
+        if not self._is_connected:
+            self._is_connected = True
+            self._back_off.reset()
+            self._post(LinkChanged(Connected()))
+
+    def _note_answer(self, board: BoardSeason) -> None:
+        """Take an answer for the sign that the service is there, where no stream gives it."""
+        if board.number is not None:
+            self._note_connected()
+
+    async def _follow_facts(self, board: BoardSeason) -> None:
+        """Look at the title and the state of a board: the one that is always there has no other."""
+        while not board.is_global:
+            try:
+                self._post(BoardDescribed(await self._gateway.read_board(board.slug)))
+            except Unreachable:
+                raise
+            except GatewayError:
+                # What was known stays; the read of the board says what is wrong.
+                pass
+            await self._clock.sleep(FACTS_SECONDS)
+        await asyncio.Event().wait()
+
+    async def _follow_board(self, board: BoardSeason) -> None:
         """Read the board when the stream reports a change, and every second.
 
         It is read whole, not patched with the first lines that the stream carries: all lines are of
-        one moment, and nothing is missed while the stream is down.
+        one moment, and nothing is missed while the stream is down. A closed season is read once.
         """
         while True:
             self._moved.clear()
             self._asked.clear()
             asked_at = self._clock.monotonic()
-            await self._read_board(self._first)
+            await self._read_board(board, self._first)
+            if self._shown is not None and self._shown[1].season.is_final:
+                await self._asked.wait()
+                continue
             took = self._clock.monotonic() - asked_at
             # Only the operator cuts this pause short.
             await self._wait(self._asked, max(SHORTEST_BOARD_SECONDS, _READS_A_PAUSE * took))
             await self._wait(self._moved, BOARD_SECONDS)
 
-    async def _read_board(self, first: int) -> None:
+    async def _read_board(self, board: BoardSeason, first: int) -> None:
         try:
-            top = await self._gateway.read_page(first)
+            top = await self._gateway.read_page(board, first)
         except Unreachable:
             raise
         except GatewayError as error:
             self._shown = None
-            self._post(TopRefused(error))
+            self._note_answer(board)
+            self._post(TopRefused(board, error))
             return
+        self._note_answer(board)
         before, self._shown = self._shown, (first, top)
         if before is not None and before == (
             first,
             msgspec.structs.replace(top, as_of=before[1].as_of),
         ):
-            self._post(TopArrived(None))
+            self._post(TopArrived(board, None))
         else:
-            self._post(TopArrived(top, first))
+            self._post(TopArrived(board, top, first))
 
     async def _poll_status(self) -> None:
         while True:
@@ -265,3 +333,16 @@ class Connection:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+async def _run_until_first_ends(*parts: Coroutine[Any, Any, object]) -> None:
+    """Run these until one of them ends; raise why, if it failed."""
+    tasks = {asyncio.create_task(part) for part in parts}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

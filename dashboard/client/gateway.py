@@ -1,20 +1,43 @@
 """What the console reads from the service, over HTTP."""
 
 from collections.abc import AsyncIterator
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import httpx
 import msgspec
 
-from dashboard.client.answers import Player, Rank, Sessions, Status, Top
+from dashboard.client.answers import (
+    BoardFacts,
+    Boards,
+    Player,
+    Rank,
+    Seasons,
+    Sessions,
+    Status,
+    Top,
+)
 from dashboard.client.event_stream import EventParser, StreamOverflow
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
 
+GLOBAL_BOARD: Final = "global"
+
 _PATIENCE_SECONDS: Final = 5.0
 
 _Shape = TypeVar("_Shape")
+
+
+class BoardSeason(NamedTuple):
+    """A season of a board; without a number the one that is current, whichever that becomes."""
+
+    slug: str = GLOBAL_BOARD
+    number: int | None = None
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it is the board that is always there, which has one season."""
+        return self.slug == GLOBAL_BOARD
 
 
 class GatewayError(Exception):
@@ -78,22 +101,40 @@ class Gateway:
         """Close every connection."""
         await self._client.aclose()
 
-    async def read_page(self, first: int, limit: int = PAGE_LIMIT) -> Top:
+    async def list_boards(self) -> list[BoardFacts]:
+        """Return all boards, by slug."""
+        boards: list[BoardFacts] = []
+        after: str | None = ""
+        while after is not None:
+            path = f"/api/boards?{httpx.QueryParams(after=after, limit=PAGE_LIMIT)}"
+            part = await self._read(path, Boards)
+            boards.extend(part.boards)
+            after = part.next
+        return boards
+
+    async def read_board(self, slug: str) -> BoardFacts:
+        """Return a board with its current season."""
+        return await self._read(f"/api/boards/{slug}", BoardFacts)
+
+    async def read_seasons(self, slug: str) -> Seasons:
+        """Return the newest seasons of a board."""
+        return await self._read(f"/api/boards/{slug}/seasons?limit={PAGE_LIMIT}", Seasons)
+
+    async def read_page(self, board: BoardSeason, first: int, limit: int = PAGE_LIMIT) -> Top:
         """Return the lines that start at a place; places count from 0."""
-        path = f"/api/leaderboard/page?offset={first}&limit={limit}"
-        return await self._read(path, Top)
+        return await self._read(_write_path(board, "page", offset=first, limit=limit), Top)
 
     async def read_status(self) -> Status:
         """Return the state of every part."""
         return await self._read("/api/ops/status", Status)
 
-    async def read_rank(self, user_id: int) -> Rank:
+    async def read_rank(self, board: BoardSeason, user_id: int) -> Rank:
         """Return where a player stands; a player who is not there is `Refused` with 404."""
-        return await self._read(f"/api/leaderboard/rank/{user_id}", Rank)
+        return await self._read(_write_path(board, f"rank/{user_id}"), Rank)
 
-    async def read_around(self, user_id: int, radius: int) -> Top:
+    async def read_around(self, board: BoardSeason, user_id: int, radius: int) -> Top:
         """Return a player among the neighbours; no line for one who has not played."""
-        return await self._read(f"/api/leaderboard/around/{user_id}?radius={radius}", Top)
+        return await self._read(_write_path(board, f"around/{user_id}", radius=radius), Top)
 
     async def find_player(self, user_id: int) -> Player:
         """Return the player with that id; one who is not there is `Refused` with 404."""
@@ -108,8 +149,8 @@ class Gateway:
         """Return a player's last sessions."""
         return await self._read(f"/api/players/{user_id}/sessions?limit={limit}", Sessions)
 
-    async def follow_top(self) -> AsyncIterator[Top | None]:
-        """Yield the top now and whenever it changes; None is a keep-alive in between.
+    async def follow_top(self, slug: str) -> AsyncIterator[Top | None]:
+        """Yield a board's top now and whenever it changes; None is a keep-alive in between.
 
         The iterator never ends by itself: a stream that the service closes is `Unreachable`.
         """
@@ -118,7 +159,7 @@ class Gateway:
         timeout = httpx.Timeout(_PATIENCE_SECONDS, read=None)
         try:
             async with self._client.stream(
-                "GET", f"/api/leaderboard/stream?limit={TOP_LIMIT}", timeout=timeout
+                "GET", f"/api/boards/{slug}/stream?limit={TOP_LIMIT}", timeout=timeout
             ) as response:
                 if response.status_code != httpx.codes.OK:
                     raise _refuse(response.status_code, await response.aread())
@@ -144,6 +185,14 @@ class Gateway:
         if response.status_code != httpx.codes.OK:
             raise _refuse(response.status_code, response.content)
         return _decode(response.content, shape)
+
+
+def _write_path(board: BoardSeason, read: str, **query: int) -> str:
+    """Return the path of a read of a board, at its current season where none is named."""
+    if board.number is not None:
+        query["season"] = board.number
+    path = f"/api/boards/{board.slug}/{read}"
+    return f"{path}?{httpx.QueryParams(query)}" if query else path
 
 
 def _decode(body: bytes, shape: type[_Shape]) -> _Shape:

@@ -13,9 +13,9 @@ from textual.worker import Worker
 
 from dashboard.client.link_state import Connected, Connecting, Faulty
 from dashboard.keys.keymap import KeyNames
-from dashboard.state.console_state import BOARD_NAME, ConsoleState
+from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
-from dashboard.text.names import clean_name
+from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_ms
 from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
@@ -33,6 +33,7 @@ _TONES: Final[Mapping[Kind, Tone]] = {
     Kind.LOADING: "muted",
     Kind.EMPTY: "accent",
     Kind.LIVE: "good",
+    Kind.FINAL: "strong",
     Kind.STALE: "warn",
     Kind.DISCONNECTED: "bad",
     Kind.ERROR: "bad",
@@ -40,6 +41,8 @@ _TONES: Final[Mapping[Kind, Tone]] = {
 }
 
 _WIDE: Final = 100
+_TITLES: Final = (12, 20, 30, 60)
+"""How much of a board's title the status bar shows, the least full first."""
 _SHORTEST_NOTICE: Final = 20
 
 Row = Mapping[str, object]
@@ -246,11 +249,18 @@ class ConsoleScreen(Screen[None]):
         if state.paused:
             paused = "‖ figures:" if fullness else "‖"
             spans.append((f" │ {paused} {state.held:,} held", "accent"))
-        spans.append((f" │ round trip {write_ms(state.round_trip_ms)}", ""))
+        # Figures are of a board: a chosen one and its season stay, and what else there is goes.
+        is_global = state.chosen.is_global
+        if is_global or fullness > 1:
+            spans.append((f" │ round trip {write_ms(state.round_trip_ms)}", ""))
         age = state.age_seconds
-        spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
-        if fullness > 1:
-            spans.append((f" │ board {BOARD_NAME}", ""))
+        if is_global or fullness > 0:
+            spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
+        if not is_global:
+            title = fit_name(state.board_title, _TITLES[fullness]).rstrip()
+            spans.append((f" │ board {title}{state.season_text}", "accent"))
+        elif fullness > 1:
+            spans.append((f" │ board {state.chosen.slug}", ""))
         spans.append((f" │ {clean_name(state.run_state)}", ""))
         return spans
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from dashboard.client.answers import Entry
+from dashboard.text.scores import INTEGER, ScoreFormat
 
 WINDOW_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 5.0
@@ -24,8 +25,8 @@ class Line(NamedTuple):
     """One line of the board, ready to be shown.
 
     `climbed` counts ranks over the window, positive towards the first, None for a player who was
-    not on the board then; `gained` counts points. `seen_seconds` is the time since the score last
-    changed, None while it has not.
+    not on the board then; `gained` counts points, less than none for a time that was bettered.
+    `seen_seconds` is the time since the score last changed, None while it has not.
     """
 
     user_id: int
@@ -33,8 +34,11 @@ class Line(NamedTuple):
     rank: int
     tied: bool
     score: int
+    score_text: str
     climbed: int | None
     gained: int | None
+    gained_text: str
+    improved: bool
     trend: tuple[int | None, ...]
     seen_seconds: float | None
     flashing: bool
@@ -43,7 +47,8 @@ class Line(NamedTuple):
 class Board:
     """Follows a list of consecutive entries, keyed by player; times are monotonic seconds.
 
-    `first` is the place of its first entry on the whole board, from 0.
+    `first` is the place of its first entry on the whole board, from 0. `is_low` says whether less
+    is better, None while all scores are equal.
 
     Every five seconds it keeps the places of all players. Movement is measured against the oldest
     of those, so that memory stays flat however many scores come in.
@@ -51,6 +56,8 @@ class Board:
 
     def __init__(self, first: int = 0) -> None:
         self.first = first
+        self.score_format = INTEGER
+        self.is_low: bool | None = None
         self.entries: Sequence[Entry] = ()
         self._position: dict[int, int] = {}
         self._past: deque[tuple[float, dict[int, Place]]] = deque(
@@ -74,12 +81,17 @@ class Board:
             if was is None:
                 if not first:
                     self._changed_at[user_id] = at
-            elif self.entries[was].total_score != entry.total_score:
+            elif self.entries[was].score != entry.score:
                 self._changed_at[user_id] = self._scored_at[user_id] = at
         for user_id in before.keys() - position.keys():
             self._changed_at.pop(user_id, None)
             self._scored_at.pop(user_id, None)
         self.entries, self._position = entries, position
+        if entries:
+            best, worst = entries[0], entries[-1]
+            self.score_format = ScoreFormat.of_text(best.score_text)
+            if best.score != worst.score:
+                self.is_low = best.score < worst.score
         if first:
             self._past.append((at, self._list_places()))
         self.pass_time(at)
@@ -119,14 +131,18 @@ class Board:
         then = self._past[0][1].get(user_id)
         scored_at = self._scored_at.get(user_id)
         changed_at = self._changed_at.get(user_id)
+        gained = entry.score - then.score if then else None
         return Line(
             user_id=user_id,
             username=entry.username,
             rank=entry.rank,
             tied=self._is_tied(index),
-            score=entry.total_score,
+            score=entry.score,
+            score_text=entry.score_text,
             climbed=then.rank - entry.rank if then else None,
-            gained=entry.total_score - then.score if then else None,
+            gained=gained,
+            gained_text=self.score_format.write_change(gained or 0),
+            improved=self._improve(gained or 0) > 0,
             trend=self._read_trend(entry),
             seen_seconds=None if scored_at is None else at - scored_at,
             flashing=changed_at is not None and at - changed_at < FLASH_SECONDS,
@@ -149,15 +165,19 @@ class Board:
         return [self.read_line(index, at) for index in moved[:count]]
 
     def list_gainers(self, count: int, at: float) -> list[Line]:
-        """Return the lines that gained most points over the window."""
+        """Return the lines whose scores became better by most over the window."""
         then = self._past[0][1] if self._past else {}
         gains = [
-            (entry.total_score - then[entry.user_id].score, index)
+            (self._improve(entry.score - then[entry.user_id].score), index)
             for index, entry in enumerate(self.entries)
             if entry.user_id in then
         ]
         best = sorted((gain for gain in gains if gain[0] > 0), reverse=True)[:count]
         return [self.read_line(index, at) for _, index in best]
+
+    def _improve(self, change: int) -> int:
+        """Return by how much a change of a score makes it better, less than 0 for worse."""
+        return -change if self.is_low else change
 
     def _is_tied(self, index: int) -> bool:
         rank = self.entries[index].rank
@@ -166,9 +186,9 @@ class Board:
         )
 
     def _list_places(self) -> dict[int, Place]:
-        return {entry.user_id: Place(entry.rank, entry.total_score) for entry in self.entries}
+        return {entry.user_id: Place(entry.rank, entry.score) for entry in self.entries}
 
     def _read_trend(self, entry: Entry) -> tuple[int | None, ...]:
         recent = list(self._past)[-(_TREND_POINTS - 1) :]
         places = (places.get(entry.user_id) for _, places in recent)
-        return (*(place.score if place else None for place in places), entry.total_score)
+        return (*(place.score if place else None for place in places), entry.score)

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from dashboard.client.answers import Status, Top
-from dashboard.client.gateway import GatewayError
+from dashboard.client.answers import BoardFacts, Season, Status, Top
+from dashboard.client.gateway import BoardSeason, GatewayError
 from dashboard.client.link_state import Connected, Connecting, Faulty, Link
 from dashboard.clock import Clock
 from dashboard.keys.keymap import KeyNames
@@ -13,10 +13,11 @@ from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.health import Health
 from dashboard.state.run_events import RunEvents
-from dashboard.text.names import clean_name
-from dashboard.text.numbers import write_age, write_amount, write_time
+from dashboard.text.names import clean_name, fit_name
+from dashboard.text.numbers import write_age, write_amount, write_moment, write_time
 
-BOARD_NAME: Final = "global"
+_TITLE: Final = 30
+FILLING: Final = "board_filling"
 
 _STALE_PARTS: Final = {
     "redis": "Redis is away and ranks may lag",
@@ -34,6 +35,8 @@ class ConsoleState:
         self.keys = keys
         self.address = url.partition("://")[2]
         self.link: Link = Connecting()
+        self.chosen = BoardSeason()
+        self.board_facts: BoardFacts | None = None
         self.board = Board()
         self.top: Top | None = None
         self.status: Status | None = None
@@ -48,6 +51,7 @@ class ConsoleState:
         self._run_events = RunEvents(self.log)
         self.top_error: GatewayError | None = None
         self._newest_top: tuple[Top, int] | None = None
+        self._listed_season: Season | None = None
         self._newest_status: Status | None = None
         self._lag: str | None = None
         self._from_database = False
@@ -74,13 +78,26 @@ class ConsoleState:
             self._last_link_text = text
             self.log.add(Event(self.clock.now(), "Console", severity, text))
 
+    def choose_board(self, facts: BoardFacts, season: Season | None) -> None:
+        """Show another board, at one of its seasons or at the one that is current."""
+        self.chosen = BoardSeason(facts.slug, season.number if season else None)
+        self.board_facts, self._listed_season = facts, season or facts.season
+        self.board = Board()
+        self.top = self._newest_top = self.top_error = None
+        self._from_database = self._board_holds = False
+
+    def take_board_facts(self, facts: BoardFacts) -> None:
+        """Note the title and the state of a board; one that was left is not shown any more."""
+        if facts.slug == self.chosen.slug:
+            self.board_facts = facts
+
     def take_top(self, top: Top | None, first: int = 0) -> None:
         """Note the newest lines of the board; None only says that nothing has changed."""
         if top is not None:
             self.top_error = None
             self._board_holds = True
             self._newest_top = top, first
-            self.held += self.paused
+            self.held += self.paused and self.top is not None
             self._from_database = top.stale
         self._confirm()
 
@@ -113,9 +130,13 @@ class ConsoleState:
         self.held = 0
 
     def advance(self) -> None:
-        """Show what has arrived."""
-        if self.paused:
-            return
+        """Show what has arrived; while paused, only the first lines of a board just chosen."""
+        if not self.paused:
+            self._show_status()
+        if not self.paused or self.top is None:
+            self._show_top()
+
+    def _show_status(self) -> None:
         if self._newest_status is not None:
             before, self.status = self.status, self._newest_status
             self._newest_status = None
@@ -126,15 +147,77 @@ class ConsoleState:
                 _measure_rate(before, self.status),
                 self.clock.now(),
             )
+
+    def _show_top(self) -> None:
         at = self.clock.monotonic()
         if self._newest_top is not None:
+            number = self.season.number if self.season else None
             (self.top, first), self._newest_top = self._newest_top, None
-            if first != self.board.first:
-                # Other lines have another history.
+            if (first, self.top.season.number) != (self.board.first, number):
+                # Other lines, or those of another season, have another history.
                 self.board = Board(first)
-            self.board.take(self.top.leaderboard, at)
+            self.board.take(self.top.entries, at)
         elif self._board_holds:
             self.board.pass_time(at)
+
+    @property
+    def season(self) -> Season | None:
+        """The season that is shown, None before anything is known of it."""
+        return self.top.season if self.top else self._listed_season
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the season that is shown is over, and its result stays."""
+        return self.season is not None and self.season.is_final
+
+    @property
+    def board_title(self) -> str:
+        """What the board is called, safe to be shown."""
+        if self.chosen.is_global or self.board_facts is None:
+            return self.chosen.slug
+        return clean_name(self.board_facts.title)
+
+    @property
+    def season_text(self) -> str:
+        """Which season it is and what has become of it or of its board; of `global` nothing."""
+        season, facts = self.season, self.board_facts
+        if self.chosen.is_global or season is None:
+            return ""
+        mark = " FINAL" if season.is_final else " ending" if season.state == "ending" else ""
+        archived = ", archived" if facts is not None and facts.state == "archived" else ""
+        return f", season {season.number}{mark}{archived}"
+
+    @property
+    def board_name(self) -> str:
+        """The board and its season, in a sentence; empty for `global`."""
+        if self.chosen.is_global:
+            return ""
+        number = f", season {self.season.number}" if self.season else ""
+        return f"{fit_name(self.board_title, _TITLE).rstrip()}{number}"
+
+    @property
+    def of_board(self) -> str:
+        """What goes behind that which is counted on a board; empty for `global`."""
+        return f" of {self.board_name}" if self.board_name else ""
+
+    @property
+    def board_columns(self) -> dict[str, object]:
+        """The board and the season of a row that is exported."""
+        return {"board": self.chosen.slug, "season": self.season.number if self.season else None}
+
+    @property
+    def file_part(self) -> str:
+        """The board and the season in the name of a file; empty for `global`."""
+        if self.chosen.is_global or self.season is None:
+            return ""
+        return f"-{self.chosen.slug}-season-{self.season.number}"
+
+    @property
+    def copied_board(self) -> str:
+        """Behind what is copied, the board and the season; of `global` nothing."""
+        if self.chosen.is_global or self.season is None:
+            return ""
+        return f"\t{self.chosen.slug}, season {self.season.number}"
 
     @property
     def age_seconds(self) -> float | None:
@@ -154,18 +237,40 @@ class ConsoleState:
             return DataState(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
         if self.top_error is not None:
             error = self.top_error
+            if error.code == FILLING:
+                return self.judge_filling()
             kept = f" Shown {self.describe_age()}." if self.top else ""
             sentence = f"{error.code}: {clean_name(error.message)} Asked again each second.{kept}"
             return DataState(Kind.ERROR, sentence)
         if self.top is None:
-            return DataState(Kind.LOADING, f"Waiting for the first board of {self.address}")
+            board = self.board_name or f"the first board of {self.address}"
+            return DataState(Kind.LOADING, f"Waiting for {board}")
         lag = self.find_lag()
-        if lag is not None:
+        # The result of a closed season is stored: whatever lags, it does not.
+        if lag is not None and not self.is_final:
             return DataState(Kind.STALE, f"{self.describe_age()}: {lag}")
         if not self.top.players:
+            return self._judge_empty()
+        return DataState(Kind.FINAL if self.is_final else Kind.LIVE, "")
+
+    def _judge_empty(self) -> DataState:
+        """Return the state of a board without players."""
+        if self.chosen.is_global:
             key = self.keys["mode.simulate"]
             return DataState(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
-        return DataState(Kind.LIVE, "")
+        nobody = "No score counted in" if self.is_final else "No score counts yet in"
+        key = self.keys["console.boards"]
+        return DataState(
+            Kind.EMPTY, f"{nobody} {self.board_name}: {key} chooses another board or season"
+        )
+
+    def judge_filling(self) -> DataState:
+        """Return the state of the data of a board that counts the past first."""
+        return DataState(
+            Kind.LOADING,
+            f"{self.board_title} is being filled from the ledger: its ranks come when that is "
+            f"done. {self.keys['console.boards']} chooses another board.",
+        )
 
     def judge_link(self, *, has_data: bool) -> DataState | None:
         """Return what is wrong with the connection, if anything is."""
@@ -195,6 +300,11 @@ class ConsoleState:
     def _confirm(self) -> None:
         if self.find_lag() is None and self.top_error is None:
             self._confirmed_at = self.clock.monotonic()
+
+    def describe_end(self) -> str:
+        """Return when the season that is shown ends, or ended."""
+        ends_at = self.season.ends_at if self.season else None
+        return write_moment(ends_at, self.clock.now().tzinfo)
 
     def describe_age(self) -> str:
         """Return how old the data is: `as of 12:03:07, 9 s ago`."""

@@ -10,6 +10,7 @@ class Kind(Enum):
     LOADING = "…"
     EMPTY = "○"
     LIVE = "●"
+    FINAL = "■"
     STALE = "◐"
     DISCONNECTED = "✕"
     ERROR = "!"

@@ -6,13 +6,15 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from dashboard.client.answers import Entry, Player, Rank, Session, Top
-from dashboard.client.gateway import Gateway, GatewayError, Refused
+from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.state.board import Board
+from dashboard.text.scores import INTEGER, ScoreFormat
 
 RADIUS: Final = 5
 LAST_SESSIONS: Final = 20
 POLL_SECONDS: Final = 2.0
 
+_GLOBAL: Final = BoardSeason()
 _LOOKS: Final = 600
 _LARGEST_ID: Final = 2**63 - 1
 _NOT_FOUND: Final = 404
@@ -44,12 +46,14 @@ class Lookup:
     A read that fails leaves what was known; `error` says why it is not newer.
     """
 
-    def __init__(self, wanted: str = "") -> None:
+    def __init__(self, wanted: str = "", board: BoardSeason = _GLOBAL) -> None:
         self.wanted = wanted
+        self.board = board
         self.player: Player | None = None
         self.rank: Rank | None = None
         self.error: GatewayError | None = None
         self.neighbours = Board()
+        self.score_format = INTEGER
         self.sessions: tuple[Session, ...] | None = None
         self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
         self.scores: deque[float | None] = deque(maxlen=_LOOKS)
@@ -91,20 +95,26 @@ class Lookup:
         if place.sessions is not None:
             self.sessions = place.sessions
         self.rank, self.error, self._above = rank, None, place.above
-        self.neighbours.take(place.around.leaderboard, at)
+        self.neighbours.take(place.around.entries, at)
+        if rank.score_text is not None:
+            self.score_format = ScoreFormat.of_text(rank.score_text)
+        score = rank.score
+        if score is None and self.board.is_global:
+            # A sum, here of no sessions.
+            score = 0
         if self._first_score is None:
-            self._first_score = rank.total_score
+            self._first_score = score
         if self._first_rank is None:
             self._first_rank = rank.rank
         self.ranks.append(rank.rank)
-        self.scores.append(rank.total_score)
+        self.scores.append(score)
 
     @property
     def gained(self) -> int:
         """Points gained since the watch began, which the charts may have forgotten."""
-        if self.rank is None or self._first_score is None:
+        if self.rank is None or self.rank.score is None or self._first_score is None:
             return 0
-        return self.rank.total_score - self._first_score
+        return self.rank.score - self._first_score
 
     @property
     def climbed(self) -> int:
@@ -118,14 +128,19 @@ class Lookup:
         self.error = error
 
     def find_next_above(self) -> tuple[Entry, int] | None:
-        """Return the nearest player with a better score, and the points to pass that player."""
-        if self.rank is None or self.rank.rank is None:
+        """Return the nearest player who is better, and the points to pass that player.
+
+        Where who was first with a score stands before others with it, that may be an equal one.
+        """
+        rank, above = self.rank, self._above
+        if rank is None or rank.rank is None or rank.score is None or above is None:
             return None
-        score, above = self.rank.total_score, self._above
+        distance = above.score - rank.score
+        is_low = self.neighbours.is_low
         # Rank and neighbours are of two moments: in between the player may have passed that one.
-        if above is None or above.total_score <= score:
+        if above.rank >= rank.rank or (is_low is not None and distance * (-1) ** is_low < 0):
             return None
-        return above, above.total_score - score + 1
+        return above, abs(distance) + 1
 
 
 async def find_player(gateway: Gateway, wanted: str) -> Player | None:
@@ -152,18 +167,18 @@ async def find_player(gateway: Gateway, wanted: str) -> Player | None:
     return None
 
 
-async def read_place(gateway: Gateway, user_id: int) -> Place:
+async def read_place(gateway: Gateway, board: BoardSeason, user_id: int) -> Place:
     """Return where a player stands. Raises `GatewayError`."""
     rank, around, sessions = await asyncio.gather(
-        gateway.read_rank(user_id),
-        gateway.read_around(user_id, RADIUS),
+        gateway.read_rank(board, user_id),
+        gateway.read_around(board, user_id, RADIUS),
         _read_sessions(gateway, user_id),
     )
-    own = next((entry for entry in around.leaderboard if entry.user_id == user_id), None)
-    better = [entry for entry in around.leaderboard if own and entry.rank < own.rank]
+    own = next((entry for entry in around.entries if entry.user_id == user_id), None)
+    better = [entry for entry in around.entries if own and entry.rank < own.rank]
     if own is not None and own.rank > 1 and not better:
         # More tie than are neighbours: the nearest who is better stands just before all of them.
-        better = list((await gateway.read_page(own.rank - 2, 1)).leaderboard)
+        better = list((await gateway.read_page(board, own.rank - 2, 1)).entries)
     return Place(rank, around, better[-1] if better else None, sessions)
 
 

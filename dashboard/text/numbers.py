@@ -93,6 +93,11 @@ def write_time(moment: datetime | None, zone: tzinfo | None) -> str:
     return NOTHING if moment is None else f"{moment.astimezone(zone):%H:%M:%S}"
 
 
+def write_moment(moment: datetime | None, zone: tzinfo | None) -> str:
+    """Return a day and the time of day in the operator's zone."""
+    return NOTHING if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
 def write_percentile(rank: int, players: int) -> str:
     """Return the share of players, in percent, whom the player at a rank is level with or beats.
 

@@ -12,7 +12,8 @@ from textual.strip import Strip
 
 from dashboard.state.board import Board, Line
 from dashboard.text.names import fit_name, quote_name
-from dashboard.text.numbers import draw_sparkline, write_change, write_count
+from dashboard.text.numbers import draw_sparkline
+from dashboard.text.scores import group_score
 from dashboard.widgets.movement import MOVEMENT_WIDTH, describe_movement
 from dashboard.widgets.tones import Span, Toned, ToneLine
 
@@ -105,6 +106,13 @@ class BoardView(ScrollView, Toned, can_focus=True):
             if before.get(row) != line:
                 self._refresh_row(row)
 
+    def start_anew(self) -> None:
+        """Show all of another board from its first line, and follow nobody."""
+        self.followed = self.selected = None
+        self._row, self._placed = 0, False
+        self.scroll_to(y=0, animate=False, immediate=True)
+        self.filter("")
+
     def filter(self, wanted: str) -> None:
         """Show only players whose name or id contains `wanted`; they keep their ranks."""
         self.wanted = wanted.strip()
@@ -185,7 +193,8 @@ class BoardView(ScrollView, Toned, can_focus=True):
         """Draw one line of the window."""
         width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
-            header = _draw_header(width, self._rank_width, self.wanted)
+            gain = "Change" if self._board.is_low else "Gain"
+            header = _draw_header(width, self._rank_width, self.wanted, gain)
             return self.draw_line(header, width)
         row = self.scroll_offset.y + y - _HEADER_LINES
         if row >= len(self._shown):
@@ -318,7 +327,7 @@ def _choose_columns(width: int, rank_width: int = _SHORTEST_RANK) -> _Columns:
     return tuple(chosen)
 
 
-def _draw_header(width: int, rank_width: int = _SHORTEST_RANK, wanted: str = "") -> ToneLine:
+def _draw_header(width: int, rank_width: int, wanted: str, gain: str) -> ToneLine:
     """Return the names of the columns, and what players' names or ids are filtered by."""
     columns = _choose_columns(width, rank_width)
     text = "Rank".rjust(rank_width - 1) + " " + "Move".ljust(MOVEMENT_WIDTH)
@@ -326,7 +335,7 @@ def _draw_header(width: int, rank_width: int = _SHORTEST_RANK, wanted: str = "")
     player = f"Player {quote_name(wanted, name_width - 8)}" if wanted else "Player"
     text += fit_name(player, name_width) + "Score".rjust(_SCORE)
     for name, title, size in (
-        ("gain", "Gain", _GAIN),
+        ("gain", gain, _GAIN),
         ("trend", "Trend", _TREND),
         ("seen", "Scored", _SEEN),
     ):
@@ -342,11 +351,11 @@ def draw_board_line(
     columns = _choose_columns(width, rank_width)
     rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(rank_width - 1) + " "
     before: list[Span] = [(rank, "strong"), describe_movement(line)]
-    score = write_count(line.score).rjust(_SCORE)
+    score = group_score(line.score, line.score_text).rjust(_SCORE)
     after: list[Span] = [(score, "strong" if line.flashing else "")]
     if "gain" in columns:
-        gain = f" {write_change(line.gained)}" if line.gained is not None else ""
-        after.append((gain.rjust(_GAIN), "good" if (line.gained or 0) > 0 else "muted"))
+        gain = f" {line.gained_text}".rjust(_GAIN)
+        after.append((gain, "good" if line.improved else "muted"))
     if "trend" in columns:
         after.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
     if "seen" in columns:

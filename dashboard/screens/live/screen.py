@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Input
 
-from dashboard.client.gateway import PAGE_LIMIT
+from dashboard.client.gateway import PAGE_LIMIT, BoardSeason
 from dashboard.client.link_state import Connected
 from dashboard.keys.keymap import KeyNames
 from dashboard.screens.console_screen import ConsoleScreen, Row
@@ -25,7 +25,6 @@ from dashboard.text.numbers import (
     drop_grouping,
     write_age,
     write_amount,
-    write_change,
     write_rate,
 )
 from dashboard.widgets.movement import describe_movement
@@ -102,7 +101,7 @@ class LiveScreen(ConsoleScreen):
         ("●", "scored and kept the rank"),
         ("=", "shares its rank with others; places count on, ranks do not"),
         ("»", "the player followed: the list goes where the player goes"),
-        ("Gain", "points won in the same time"),
+        ("Gain", "points won in the same time; Change where less is better"),
         ("Scored", "since when, empty where no score was seen to come in"),
         ("pending", "scores in the ledger that are not in the ranks yet"),
     )
@@ -121,6 +120,7 @@ class LiveScreen(ConsoleScreen):
             super().__init__()
             self.user_id = user_id
 
+    _chosen = BoardSeason()
     _wanted_place: int | None = None
     _look_again_at = 0.0
     _is_beyond = False
@@ -170,18 +170,23 @@ class LiveScreen(ConsoleScreen):
             wanted = quote_name(self._board_view.wanted)
             in_field = isinstance(self.focused, Input)
             shows_all = f"{self.keys['prompt.cancel' if in_field else 'live.clear']} shows all"
+            of_board = state.of_board
             if lines and not matches:
                 # In the field a key may be one more character.
                 after = ", then" if in_field else ","
                 looks_up = f"{self.keys['mode.player']} looks up any player"
-                return f"Nobody of these {lines:,} matches {wanted}; {shows_all}{after} {looks_up}"
-            return f"{matches:,} of the {lines:,} listed match {wanted}; {shows_all}"
+                nobody = f"Nobody of these {lines:,}{of_board} matches {wanted}"
+                return f"{nobody}; {shows_all}{after} {looks_up}"
+            return f"{matches:,} of the {lines:,} listed{of_board} match {wanted}; {shows_all}"
         if place is None:
             return ""
         window = state.board.read_window_seconds(state.clock.monotonic())
         first = state.board.first
         where = BoardPosition(place, first + 1, first + lines, players)
         long, short = describe_position(where, self.keys)
+        if state.is_final:
+            ended = f", ended {state.describe_end()}"
+            return choose_text(self.notice_width, f"{long}{ended}", f"{short}{ended}", short)
         submits = f"{write_rate(_read_submits(state))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(
@@ -202,6 +207,10 @@ class LiveScreen(ConsoleScreen):
         """Show the board as it is now."""
         state = self.state
         at = state.clock.monotonic()
+        if state.chosen != self._chosen:
+            # What was asked of the last board is nothing to this one.
+            self._chosen, self._wanted_place = state.chosen, None
+            self._board_view.start_anew()
         self._board_view.show(state.board, at, dim=data_state.is_dim)
         self._arrive()
         self._keep_following(at)
@@ -210,6 +219,8 @@ class LiveScreen(ConsoleScreen):
             "movers": _draw_movers(state, at),
             "gainers": _draw_gainers(state, at),
         }
+        is_points = state.board.score_format.is_integer and not state.board.is_low
+        self.query_one("#gainers", Panel).set_title("Most points" if is_points else "Most improved")
         for name, lines in side.items():
             self.query_one(f"#{name}", Panel).show(lines, dim=data_state.is_dim)
 
@@ -218,11 +229,12 @@ class LiveScreen(ConsoleScreen):
         at = self.state.clock.monotonic()
         for index in range(len(self.state.board)):
             line = self.state.board.read_line(index, at)
-            yield {
+            yield self.state.board_columns | {
                 "rank": line.rank,
                 "user_id": line.user_id,
                 "username": line.username,
                 "score": line.score,
+                "score_text": line.score_text,
                 "ranks_climbed": line.climbed,
                 "points_gained": line.gained,
             }
@@ -233,13 +245,14 @@ class LiveScreen(ConsoleScreen):
         if line is None:
             return None
         name = clean_name(line.username)
-        return f"{line.rank}\t{line.user_id}\t{name}\t{line.score}"
+        board = self.state.copied_board
+        return f"{line.rank}\t{line.user_id}\t{name}\t{line.score_text}{board}"
 
     def start_search(self) -> None:
         """Filter the board by name or id."""
         key = self.keys["prompt.cancel"]
         hint = f"part of a name, in any case, or of an id; {key} shows all"
-        self.ask("filter", "Filter", hint=hint)
+        self.ask("filter", f"Filter {self.state.board_name}".rstrip(), hint=hint)
 
     def action_go_to_rank(self) -> None:
         """Ask for a rank."""
@@ -417,5 +430,5 @@ def _draw_mover(line: Line) -> ToneLine:
 
 
 def _draw_gainer(line: Line) -> ToneLine:
-    gained = f" {write_change(line.gained or 0):>12}"
+    gained = f" {line.gained_text:>12}"
     return [(fit_name(line.username, _SIDE_WIDTH - len(gained)), ""), (gained, "good")]

@@ -62,7 +62,7 @@ class Chart(Toned):
     def __init__(
         self,
         title: str,
-        write: Callable[[float | None], str],
+        write: Callable[[float], str],
         *,
         inverted: bool = False,
         id: str | None = None,  # noqa: A002

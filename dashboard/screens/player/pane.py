@@ -19,12 +19,12 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.state.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
-    write_amount,
-    write_change,
     write_count,
+    write_moment,
     write_percentile,
     write_time,
 )
+from dashboard.text.scores import group_score
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.movement import describe_movement
 from dashboard.widgets.panel import Panel
@@ -76,7 +76,7 @@ class PlayerPane(Vertical):
         self._sessions = Panel("Last sessions")
         self._sessions.add_class("sessions")
         self._ranks = Chart("Rank while watched", write_count, inverted=True)
-        self._scores = Chart("Score while watched", write_count)
+        self._scores = Chart("Score while watched", self._write_score)
         self._scores.add_class("scores")
 
     def compose(self) -> ComposeResult:
@@ -108,9 +108,10 @@ class PlayerPane(Vertical):
 
         Who is not found yet is looked for again if the operator says so.
         """
-        if wanted == self.lookup.wanted and (typing or self.lookup.player is not None):
+        is_same = (wanted, self._state.chosen) == (self.lookup.wanted, self.lookup.board)
+        if is_same and (typing or self.lookup.player is not None):
             return
-        self.lookup = Lookup(wanted)
+        self.lookup = Lookup(wanted, self._state.chosen)
         if wanted:
             self.follow(self.lookup, DEBOUNCE_SECONDS if typing else 0.0)
         else:
@@ -118,17 +119,17 @@ class PlayerPane(Vertical):
 
     @work(exclusive=True, exit_on_error=False)
     async def follow(self, lookup: Lookup, delay_seconds: float) -> None:
-        """Find the player, then poll the player's rank."""
+        """Find the player, then poll the player's rank; in a closed season it is read once."""
         clock = self._state.clock
         if delay_seconds:
             await clock.sleep(delay_seconds)
-        while True:
+        while lookup.board == self._state.chosen:
             try:
                 if lookup.player is None:
                     lookup.take_player(await find_player(self._gateway, lookup.wanted))
                 if lookup.player is None:
                     return
-                place = await read_place(self._gateway, lookup.player.user_id)
+                place = await read_place(self._gateway, lookup.board, lookup.player.user_id)
             except GatewayError as error:
                 lookup.take_error(error)
             else:
@@ -136,6 +137,8 @@ class PlayerPane(Vertical):
                     self._state.held += 1
                 else:
                     lookup.take_place(place, clock.monotonic())
+                    if place.rank.season.is_final:
+                        return
             await clock.sleep(POLL_SECONDS)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -145,6 +148,9 @@ class PlayerPane(Vertical):
 
     def show(self, *, dim: bool) -> None:
         """Show what is known now."""
+        if self.lookup.board != self._state.chosen:
+            # The same player, on the board that was chosen since.
+            self.look_up(self.lookup.wanted)
         lookup = self.lookup
         self._head.show([self._draw_head()], dim=dim)
         rank = lookup.rank
@@ -156,7 +162,9 @@ class PlayerPane(Vertical):
         for facts in (self._facts, self._facts_below):
             room = facts.content_size.width
             with_rank = not self._digits.display
-            facts.show(_draw_facts(lookup, room, now, with_rank=with_rank), dim=dim)
+            of_board = self._state.of_board
+            lines = _draw_facts(lookup, room, now, of_board, with_rank=with_rank)
+            facts.show(lines, dim=dim)
         own_id = lookup.player.user_id if lookup.player else None
         width = self._neighbours.content_size.width
         neighbours = _draw_neighbours(lookup.neighbours, own_id, width, at)
@@ -164,6 +172,9 @@ class PlayerPane(Vertical):
         self._ranks.show(list(lookup.ranks), dim=dim)
         self._scores.show(list(lookup.scores), dim=dim)
         self._sessions.show(self._draw_sessions(), dim=dim)
+
+    def _write_score(self, score: float) -> str:
+        return self.lookup.score_format.write(round(score))
 
     def _draw_head(self) -> ToneLine:
         lookup = self.lookup
@@ -184,7 +195,7 @@ class PlayerPane(Vertical):
                 if player is None:
                     return []
                 zone = self._state.clock.now().tzinfo
-                joined = f", joined {player.joined_at.astimezone(zone):%Y-%m-%d %H:%M}"
+                joined = f", joined {write_moment(player.joined_at, zone)}"
                 room = self._head.content_size.width or 2 * _NAME
                 own_id = f"  id {player.user_id}"
                 # A long name takes no room from the numbers behind it.
@@ -220,25 +231,41 @@ def _update(digits: Digits, value: str) -> None:
         digits.update(value)
 
 
-def _draw_facts(lookup: Lookup, room: int, now: datetime, *, with_rank: bool) -> list[ToneLine]:
+def _draw_facts(
+    lookup: Lookup, room: int, now: datetime, of_board: str, *, with_rank: bool
+) -> list[ToneLine]:
     """Return at most four lines; `with_rank` where no big digits show rank and percentile."""
     rank = lookup.rank
     if rank is None:
         return []
-    if rank.rank is None:
+    if rank.rank is None or rank.score is None or rank.score_text is None:
+        players = write_count(rank.players)
+        if of_board:
+            no_score = "No score that counted" if rank.season.is_final else "No score that counts"
+            return [
+                [(f"○ {no_score}", "accent")],
+                [(f"{players} players{of_board}", "muted")],
+            ]
         return [
             [("○ No sessions yet", "accent")],
             [("A rank comes with the first score.", "")],
-            [(f"{write_count(rank.players)} players stand on the board", "muted")],
+            [(f"{players} players stand on the board", "muted")],
         ]
-    points = write_amount(rank.total_score, "point")
+    points = lookup.score_format.write_points(rank.score)
     as_of = f", board as of {write_time(rank.as_of, now.tzinfo)}"
     head: Span = (f"#{rank.rank:,} " if with_rank else "", "strong")
     players = f"of {rank.players:,} players"
+    final = " FINAL" if rank.season.is_final else ""
     score: list[Span] = [(points, "strong")]
     if with_rank:
         score.append((f", percentile {write_percentile(rank.rank, rank.players)}", ""))
-    standing = choose_line(room, [head, (players + as_of, "muted")], [head, (players, "muted")])
+    standing = choose_line(
+        room,
+        [head, (players + of_board + (final or as_of), "muted")],
+        [head, (players + of_board + final, "muted")],
+        [head, (players + as_of, "muted")],
+        [head, (players, "muted")],
+    )
     lines = [standing, score] if with_rank else [score, standing]
     return [*lines, _draw_next(lookup, rank, room), _draw_way(lookup, room)]
 
@@ -251,15 +278,26 @@ def _draw_next(lookup: Lookup, rank: Rank, room: int) -> ToneLine:
         return [("passing the next one now", "muted")]
     entry, points = above
     name = fit_name(entry.username, _PASSED_NAME).rstrip()
-    amount: Span = (f"{write_amount(points, 'point')} to pass #{entry.rank:,}", "accent")
+    score_format = lookup.score_format
+    passing = f"behind #{entry.rank:,}" if rank.season.is_final else f"to pass #{entry.rank:,}"
+    if rank.season.is_final:
+        points -= 1
+    amount: Span = (f"{score_format.write_points(points)} {passing}", "accent")
     return choose_line(
-        room, [amount, (f" {name}", "")], [amount], [(f"{points:,} to pass #{entry.rank:,}", "")]
+        room,
+        [amount, (f" {name}", "")],
+        [amount],
+        [(f"{score_format.write(points)} {passing}", "")],
     )
 
 
 def _draw_way(lookup: Lookup, room: int) -> ToneLine:
+    if lookup.rank is not None and lookup.rank.season.is_final:
+        return [("nothing changes any more", "muted")]
     gained, climbed = lookup.gained, lookup.climbed
-    points = f"{write_change(gained) or '±0'} point{'' if abs(gained) == 1 else 's'}"
+    points = lookup.score_format.write_change(gained) or "±0"
+    if lookup.score_format.is_integer:
+        points += f" point{'' if abs(gained) == 1 else 's'}"
     mark = "▲" if climbed > 0 else "▼" if climbed else "±"
     ranks = f"{mark}{abs(climbed):,} rank{'' if abs(climbed) == 1 else 's'}"
     text = f"{points}, {ranks}"
@@ -282,7 +320,7 @@ def _draw_neighbours(board: Board, own_id: int | None, width: int, at: float) ->
         ("", "") if line.climbed is None else describe_movement(line) for line in lines
     ]
     moves = [(text.strip(), tone) for text, tone in moves]
-    scores = [f" {line.score:,}" for line in lines]
+    scores = [f" {group_score(line.score, line.score_text)}" for line in lines]
     rank_width, score_width = max(map(len, ranks)), max(map(len, scores))
     move_width = max(len(text) for text, _ in moves)
     move_width += bool(move_width)

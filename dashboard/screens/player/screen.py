@@ -11,11 +11,10 @@ from textual.widgets import Input
 from dashboard.client.gateway import Gateway
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.player.pane import PlayerPane
-from dashboard.state.console_state import ConsoleState
+from dashboard.state.console_state import FILLING, ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.lookup import Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import write_count
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import ToneLine
@@ -110,6 +109,8 @@ class PlayerScreen(ConsoleScreen):
         trouble = self.state.judge_link(has_data=has_data)
         if trouble is not None:
             return trouble
+        if lookup.error is not None and lookup.error.code == FILLING:
+            return self.state.judge_filling()
         if lookup.error is not None:
             return DataState(
                 Kind.ERROR,
@@ -117,9 +118,16 @@ class PlayerScreen(ConsoleScreen):
             )
         if self.state.paused:
             return self.state.judge_board()
-        return self._judge_stage(lookup.stage, stale=lookup.rank is not None and lookup.rank.stale)
+        # The result of a closed season is stored: whatever lags, it does not.
+        is_final = lookup.rank is not None and lookup.rank.season.is_final
+        lag = self.state.find_lag()
+        if lag is None and lookup.rank is not None and lookup.rank.stale:
+            lag = "ranks may lag"
+        if is_final and lookup.stage is Stage.FOUND:
+            return DataState(Kind.FINAL, "")
+        return self._judge_stage(lookup.stage, None if is_final else lag)
 
-    def _judge_stage(self, stage: Stage, *, stale: bool) -> DataState:
+    def _judge_stage(self, stage: Stage, lag: str | None) -> DataState:
         wanted = quote_name(self._first.lookup.wanted) if self._first.lookup.wanted else ""
         match stage:
             case Stage.IDLE:
@@ -134,9 +142,15 @@ class PlayerScreen(ConsoleScreen):
                     Kind.EMPTY,
                     f"Not found: no player has the id or name {wanted}. {_EXACTLY}",
                 )
-            case _ if self.state.find_lag() or stale:
-                lag = self.state.find_lag() or "ranks may lag"
+            case _ if lag is not None:
                 return DataState(Kind.STALE, f"{self.state.describe_age()}: {lag}")
+            case Stage.UNPLAYED if not self.state.chosen.is_global:
+                key = self.keys["console.boards"]
+                return DataState(
+                    Kind.EMPTY,
+                    f"No score of this player counts in {self.state.board_name}. "
+                    f"{key} chooses another board or season.",
+                )
             case Stage.UNPLAYED:
                 return DataState(Kind.EMPTY, "No sessions yet: this player has not played.")
             case _:
@@ -149,7 +163,12 @@ class PlayerScreen(ConsoleScreen):
             also = f"{keys['player.part']} stops comparing"
         else:
             also = f"{keys['player.compare']} compares with another player"
-        return f"asked every 2 s; {also}, {keys['console.search']} looks up another"
+        rank = self._first.lookup.rank
+        if rank is not None and rank.season.is_final:
+            asked = f"season {rank.season.number} ended {self.state.describe_end()}"
+        else:
+            asked = "asked every 2 s"
+        return f"{asked}; {also}, {keys['console.search']} looks up another"
 
     def show_body(self, data_state: DataState) -> None:
         """Show the players."""
@@ -171,12 +190,13 @@ class PlayerScreen(ConsoleScreen):
         for pane in (self._first, self._second):
             player = pane.lookup.player
             for entry in pane.lookup.neighbours.entries if player else ():
-                yield {
+                yield self.state.board_columns | {
                     "looked_up": player.user_id if player else None,
                     "rank": entry.rank,
                     "user_id": entry.user_id,
                     "username": entry.username,
-                    "score": entry.total_score,
+                    "score": entry.score,
+                    "score_text": entry.score_text,
                 }
 
     def describe_selection(self) -> str | None:
@@ -184,7 +204,10 @@ class PlayerScreen(ConsoleScreen):
         rank = self._first.lookup.rank
         if rank is None:
             return None
-        return f"{rank.rank or ''}\t{rank.user_id}\t{clean_name(rank.username)}\t{rank.total_score}"
+        # Of a sum of no sessions, `global` says that it is 0.
+        score = rank.score_text or ("0" if self.state.chosen.is_global else "")
+        place = f"{rank.rank or ''}\t{rank.user_id}\t{clean_name(rank.username)}\t{score}"
+        return place + self.state.copied_board
 
     def start_search(self) -> None:
         """Go to the field."""
@@ -271,13 +294,16 @@ class PlayerScreen(ConsoleScreen):
             again = " again" if part == compare else ""
             how = f"{part}, then {compare}{again} to name another"
             return [(f" Both are the same player: {how}.", "warn")]
-        if first.total_score == second.total_score:
+        if first.rank == second.rank:
             return [(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]
-        ahead, behind = sorted((first, second), key=lambda rank: -rank.total_score)
+        ahead, behind = sorted((first, second), key=lambda rank: rank.rank or 0)
         ranks = (behind.rank or 0) - (ahead.rank or 0)
+        score_format = self._first.lookup.score_format
+        distance = score_format.write(abs((ahead.score or 0) - (behind.score or 0)))
+        points = f"{distance} points" if score_format.is_integer else distance
         return [
             (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
-            (f" is {write_count(ahead.total_score - behind.total_score)} points and ", ""),
+            (f" is {points} and ", ""),
             (f"{ranks:,} rank{'' if ranks == 1 else 's'} ahead of ", ""),
             (fit_name(behind.username, _NAME).rstrip(), "accent"),
         ]

@@ -22,7 +22,7 @@ def test_pauses_double_from_one_to_thirty_seconds_and_differ_by_chance() -> None
     assert pauses != [BackOff(Random(2)).next_pause_seconds() for _ in range(10)]
 
 
-PAGE = "/api/leaderboard/page?offset=0&limit=1000"
+PAGE = "/api/boards/global/page?offset=0&limit=1000"
 
 
 async def test_a_lost_connection_keeps_the_data_counts_down_and_comes_back() -> None:
@@ -166,7 +166,7 @@ async def test_gateway_calls_every_failed_connection_unreachable(
     with pytest.raises(Unreachable):
         await gateway.read_status()
     with pytest.raises(Unreachable):
-        await anext(gateway.follow_top())
+        await anext(gateway.follow_top("global"))
     await gateway.close()
 
 
@@ -180,5 +180,5 @@ async def test_an_answer_in_an_encoding_that_it_is_not_in_is_not_understood() ->
     with pytest.raises(NotUnderstood):
         await gateway.read_status()
     with pytest.raises(NotUnderstood):
-        await anext(gateway.follow_top())
+        await anext(gateway.follow_top("global"))
     await gateway.close()

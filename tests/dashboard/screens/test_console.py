@@ -8,6 +8,7 @@ from textual.command import CommandPalette
 from dashboard.app import Console, list_default_keys
 from dashboard.client.gateway import Gateway
 from dashboard.downloads import UnknownFormat, write_rows
+from dashboard.screens.boards import BoardsScreen
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen
 from dashboard.screens.live.board_view import BoardView
@@ -84,7 +85,7 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
 
 def test_every_binding_has_an_id() -> None:
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    owners = (Console, BoardView, Choice, Prompt, *screens)
+    owners = (Console, BoardView, Choice, Prompt, BoardsScreen, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
     assert ids == list(list_default_keys())
     assert len(set(ids)) == len(ids)
@@ -197,7 +198,7 @@ async def test_screenshot_is_an_svg_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 async def test_a_worker_that_fails_is_said_and_the_console_goes_on() -> None:
     class Broken(Gateway):
-        async def read_rank(self, user_id: int) -> None:  # type: ignore[override]
+        async def read_rank(self, *_: object) -> None:  # type: ignore[override]
             raise ZeroDivisionError("a defect")
 
     peer = ServicePeer(FrozenClock())

@@ -166,7 +166,7 @@ async def test_submits_a_second_come_from_the_ledger() -> None:
 
 async def test_the_service_is_asked_for_as_many_lines_as_it_gives() -> None:
     async with watch_live() as operator:
-        assert f"/api/leaderboard/stream?limit={TOP_LIMIT}" in operator.peer.requests
+        assert f"/api/boards/global/stream?limit={TOP_LIMIT}" in operator.peer.requests
 
 
 async def test_stale_data_is_dimmed_and_kept() -> None:
@@ -210,7 +210,7 @@ async def test_the_columns_of_a_million_players_stay_in_line() -> None:
             if not request.url.path.endswith("/page"):
                 return None
             body = operator.peer.describe_top()
-            for entry in body["leaderboard"]:
+            for entry in body["entries"]:
                 entry["rank"] = 1_000_000
             return httpx.Response(200, json=body)
 
@@ -231,5 +231,5 @@ async def test_the_columns_of_a_million_players_stay_in_line() -> None:
     [(7, "▲7    "), (999, "▲999  "), (1_000, "▲1.0k "), (9_999, "▲9.9k "), (957_633, "▲957k ")],
 )
 def test_a_movement_fits_its_column(ranks: int, text: str) -> None:
-    line = Line(1, "ada", 1, False, 5, ranks, 0, (), None, False)  # noqa: FBT003
+    line = Line(1, "ada", 1, False, 5, "5", ranks, 0, "", False, (), None, False)  # noqa: FBT003
     assert describe_movement(line)[0] == text

@@ -102,8 +102,11 @@ def test_a_line_with_long_figures_leaves_all_of_them_whole(width: int) -> None:
         rank=1_957_544,
         tied=True,
         score=12_345_678_901_234,
+        score_text="12345678901234",
         climbed=-123_456,
         gained=-123_456_789_012,
+        gained_text="\N{MINUS SIGN}123,456,789,012",
+        improved=False,
         trend=(1, 2),
         seen_seconds=7.0,
         flashing=False,
@@ -160,12 +163,12 @@ async def test_a_service_that_is_away_is_not_asked_for_a_followed_player() -> No
         await operator.press("down", "f")
         operator.peer.add_score(2, -3_000)
         await operator.pass_time(2.0)
-        assert "/api/leaderboard/rank/2" in operator.peer.requests
+        assert "/api/boards/global/rank/2" in operator.peer.requests
         operator.peer.go_away()
         await operator.pass_time(1.0)
         asked = len(operator.peer.requests)
         await operator.pass_time(20.0)
-        assert "/api/leaderboard/rank/2" not in operator.peer.requests[asked:]
+        assert "/api/boards/global/rank/2" not in operator.peer.requests[asked:]
         operator.peer.come_back()
         await operator.pass_time(32.0)
         assert find_board(operator).selected == 2
@@ -189,9 +192,9 @@ async def test_a_followed_player_is_found_in_a_tie_longer_than_the_lines() -> No
         board = find_board(operator)
         assert board.selected == board.followed == 4_900
         assert "=500 " in operator.screen_text
-        asked = peer.requests.count("/api/leaderboard/rank/4900")
+        asked = peer.requests.count("/api/boards/global/rank/4900")
         await operator.pass_time(4.0)
-        assert peer.requests.count("/api/leaderboard/rank/4900") == asked
+        assert peer.requests.count("/api/boards/global/rank/4900") == asked
 
 
 async def shrink_below_the_lines(operator: Operator) -> int:

@@ -142,9 +142,10 @@ async def test_scores_of_a_million_players_are_whole() -> None:
         def stand_far_down(request: httpx.Request) -> httpx.Response | None:
             if "/around/" not in request.url.path:
                 return None
-            line = {"user_id": 5, "username": "donald", "total_score": 3_800, "rank": 1_000_000}
+            line = {"user_id": 5, "username": "donald", "score": 3_800, "rank": 1_000_000}
+            line["score_text"] = "3800"
             tied = line | {"user_id": 6, "username": "alan"}
-            body = operator.peer.describe_top() | {"leaderboard": [line, tied]}
+            body = operator.peer.describe_top() | {"entries": [line, tied]}
             return httpx.Response(200, json=body)
 
         operator.peer.fail = stand_far_down

@@ -103,7 +103,8 @@ async def test_figures_of_a_million_players_are_whole_side_by_side() -> None:
             {
                 "user_id": number,
                 "username": f"SilverYak96443{number}",
-                "total_score": 123_480 - 6 * number,
+                "score": 123_480 - 6 * number,
+                "score_text": str(123_480 - 6 * number),
                 "rank": 300_366 + number,
             }
             for number in (3, 4, 5)
@@ -112,7 +113,7 @@ async def test_figures_of_a_million_players_are_whole_side_by_side() -> None:
         def stand_far_down(request: httpx.Request) -> httpx.Response | None:
             base = operator.peer.describe_top() | {"players": 970_075}
             if "/around/" in request.url.path:
-                return httpx.Response(200, json=base | {"leaderboard": near})
+                return httpx.Response(200, json=base | {"entries": near})
             if "/rank/" in request.url.path:
                 own = near[int(request.url.path[-1]) - 3]
                 return httpx.Response(200, json=base | own | {"percentile": 69.04})

@@ -8,7 +8,7 @@ def entries(*scores: tuple[int, int]) -> list[Entry]:
     for index, (user_id, score) in enumerate(scores):
         tied = index > 0 and scores[index - 1][1] == score
         rank = ranked[-1].rank if tied else index + 1
-        ranked.append(Entry(user_id, f"player {user_id}", score, rank))
+        ranked.append(Entry(user_id, f"player {user_id}", score, str(score), rank))
     return ranked
 
 

@@ -16,19 +16,85 @@ URL = "http://127.0.0.1:8000"
 NAMES = ("ada", "grace", "edsger", "barbara", "donald", "alan", "katherine", "linus", "margaret")
 
 
-def list_entries(scores: list[tuple[int, str, int]]) -> list[dict[str, Any]]:
-    """Rank (id, name, score) as the service does: competition ranking, ties by id."""
-    ordered = sorted(scores, key=lambda row: (-row[2], row[0]))
-    better: dict[int, int] = {}
-    for place, (_, _, score) in enumerate(ordered):
-        better.setdefault(score, place)
-    return [
-        {"user_id": user_id, "username": name, "total_score": score, "rank": 1 + better[score]}
-        for user_id, name, score in ordered
-    ]
+Scores = list[tuple[int, str, int]]
+"""Players by id, name and score."""
 
 
-def default_scores() -> list[tuple[int, str, int]]:
+@dataclass
+class PeerSeason:
+    """A season of a board, and who stands in it; no two are level where `first` counts."""
+
+    number: int
+    scores: Scores
+    state: str = "open"
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    def describe(self) -> dict[str, Any]:
+        ends = [moment and moment.isoformat() for moment in (self.starts_at, self.ends_at)]
+        starts_at, ends_at = ends
+        return {
+            "number": self.number,
+            "state": self.state,
+            "revision": 1,
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+        }
+
+
+@dataclass
+class PeerBoard:
+    """A board with its seasons, oldest first, and how it orders and writes scores."""
+
+    slug: str
+    title: str
+    seasons: list[PeerSeason]
+    state: str = "open"
+    is_low: bool = False
+    is_first: bool = False
+    write: Callable[[int], str] = str
+
+    def describe(self) -> dict[str, Any]:
+        season = self.seasons[-1]
+        return {
+            "slug": self.slug,
+            "title": self.title,
+            "state": self.state,
+            "season": self.describe_season(season),
+            "players": len(season.scores),
+        }
+
+    def describe_season(self, season: PeerSeason) -> dict[str, Any]:
+        closed_at = season.describe()["ends_at"] if season.state == "closed" else None
+        return season.describe() | {"closed_at": closed_at, "players": len(season.scores)}
+
+    def find_season(self, number: str | None) -> PeerSeason | None:
+        if number is None:
+            return self.seasons[-1]
+        return next((season for season in self.seasons if season.number == int(number)), None)
+
+    def list_entries(self, season: PeerSeason) -> list[dict[str, Any]]:
+        """Rank players as the service does: competition ranking, ties by id or who was first."""
+        sign = 1 if self.is_low else -1
+        # Who was first is who comes first in the list.
+        tie = (lambda row: season.scores.index(row)) if self.is_first else (lambda row: row[0])
+        ordered = sorted(season.scores, key=lambda row: (sign * row[2], tie(row)))
+        better: dict[int, int] = {}
+        for place, (_, _, score) in enumerate(ordered):
+            better.setdefault(score, place)
+        return [
+            {
+                "user_id": user_id,
+                "username": name,
+                "score": score,
+                "score_text": self.write(score),
+                "rank": 1 + (place if self.is_first else better[score]),
+            }
+            for place, (user_id, name, score) in enumerate(ordered)
+        ]
+
+
+def default_scores() -> Scores:
     scores = [9_400, 8_700, 8_700, 7_150, 5_000, 4_321, 1_240, 0, -35]
     return [(number, *pair) for number, pair in enumerate(zip(NAMES, scores, strict=True), 1)]
 
@@ -38,7 +104,8 @@ class ServicePeer:
     """Answers as the service does. `fail` may raise or answer in its stead."""
 
     clock: FrozenClock
-    scores: list[tuple[int, str, int]] = field(default_factory=default_scores)
+    scores: Scores = field(default_factory=default_scores)
+    boards: dict[str, PeerBoard] = field(default_factory=dict)
     unplayed: dict[int, str] = field(default_factory=lambda: {77: "newcomer"})
     stale: bool = False
     away: set[str] = field(default_factory=set)
@@ -94,7 +161,7 @@ class ServicePeer:
         self.streams.clear()
 
     def publish(self) -> None:
-        """Send the top to every stream."""
+        """Tell every stream of a change, which the console then reads."""
         for stream in self.streams:
             stream.put_nowait(self._encode_event())
 
@@ -114,10 +181,29 @@ class ServicePeer:
         self.started_at[pid] = self.clock.now()
         return pid
 
-    def describe_top(self, limit: int = 100) -> dict[str, Any]:
-        entries = list_entries(self.scores)
-        top = {"leaderboard": entries[:limit], "players": len(entries), "as_of": self._time()}
-        return top | ({"stale": True} if self.stale else {})
+    def add_board(self, board: PeerBoard) -> PeerBoard:
+        self.boards[board.slug] = board
+        return board
+
+    def find_board(self, slug: str) -> PeerBoard | None:
+        if slug == "global":
+            return PeerBoard("global", "Global", [PeerSeason(1, self.scores)])
+        return self.boards.get(slug)
+
+    def describe_top(self) -> dict[str, Any]:
+        """Return all of `global`."""
+        board = self.find_board("global")
+        assert board is not None
+        return self._describe_entries(board, board.seasons[-1])
+
+    def _describe_entries(self, board: PeerBoard, season: PeerSeason) -> dict[str, Any]:
+        entries = board.list_entries(season)
+        return self._describe_season(board, season) | {"entries": entries, "next": None}
+
+    def _describe_season(self, board: PeerBoard, season: PeerSeason) -> dict[str, Any]:
+        facts = {"board": board.slug, "season": season.describe(), "as_of": self._time()}
+        stale = {"stale": True} if self.stale else {}
+        return facts | {"players": len(season.scores)} | stale
 
     def _time(self) -> str:
         return self.clock.now().isoformat()
@@ -132,8 +218,16 @@ class ServicePeer:
         if failure is not None:
             return failure
         match request.url.path.split("/")[2:]:
-            case ["leaderboard", *rest]:
-                return await self._answer_leaderboard(rest, request.url.params)
+            case ["boards"]:
+                slugs = ["global", *self.boards]
+                boards = [board.describe() for slug in slugs if (board := self.find_board(slug))]
+                return httpx.Response(200, json={"boards": boards, "next": None})
+            case ["boards", slug, *rest]:
+                board = self.find_board(slug)
+                if board is None:
+                    message = f"There is no board {slug!r}."
+                    return httpx.Response(404, json={"error": message, "code": "board_not_found"})
+                return await self._answer_board(board, rest, request.url.params)
             case ["players", user_id, "sessions"]:
                 last = self.sessions.get(int(user_id), [])[: int(request.url.params["limit"])]
                 return httpx.Response(200, json={"sessions": last, "next_before": None})
@@ -148,8 +242,25 @@ class ServicePeer:
                 return httpx.Response(200, json=self.describe_status())
         return _refuse_path()
 
-    async def _answer_leaderboard(
-        self, path: list[str], parameters: httpx.QueryParams
+    async def _answer_board(
+        self, board: PeerBoard, path: list[str], parameters: httpx.QueryParams
+    ) -> httpx.Response:
+        if not path:
+            return httpx.Response(200, json=board.describe())
+        if path == ["seasons"]:
+            seasons = [board.describe_season(season) for season in reversed(board.seasons)]
+            return httpx.Response(200, json={"seasons": seasons, "next": None})
+        season = board.find_season(parameters.get("season"))
+        if season is None:
+            message = f"The board has no season {parameters['season']}."
+            return httpx.Response(404, json={"error": message, "code": "season_not_found"})
+        if board.state == "filling" and path != ["stream"]:
+            message = f"The board {board.slug!r} is being filled from the ledger."
+            return httpx.Response(503, json={"error": message, "code": "board_filling"})
+        return await self._answer_season(board, season, path, parameters)
+
+    async def _answer_season(
+        self, board: PeerBoard, season: PeerSeason, path: list[str], parameters: httpx.QueryParams
     ) -> httpx.Response:
         match path:
             case ["stream"]:
@@ -162,14 +273,17 @@ class ServicePeer:
                 if self.page_seconds:
                     await self.clock.sleep(self.page_seconds)
                 first, limit = int(parameters["offset"]), int(parameters["limit"])
-                page = list_entries(self.scores)[first : first + limit]
-                return httpx.Response(200, json=self.describe_top() | {"leaderboard": page})
+                answer = self._describe_entries(board, season)
+                answer["entries"] = answer["entries"][first : first + limit]
+                return httpx.Response(200, json=answer)
             case ["rank", user_id]:
                 if self.rank_seconds:
                     await self.clock.sleep(self.rank_seconds)
-                return self._describe_rank(int(user_id))
+                return self._describe_rank(board, season, int(user_id))
             case ["around", user_id]:
-                return self._describe_around(int(user_id), int(parameters["radius"]))
+                return self._describe_around(
+                    board, season, int(user_id), int(parameters["radius"])
+                )
         return _refuse_path()
 
     async def _stream(self) -> AsyncIterator[bytes]:
@@ -197,26 +311,27 @@ class ServicePeer:
             200, json={"user_id": user_id, "username": name, "joined_at": joined_at}
         )
 
-    def _describe_rank(self, user_id: int) -> httpx.Response:
-        entries = list_entries(self.scores)
+    def _describe_rank(self, board: PeerBoard, season: PeerSeason, user_id: int) -> httpx.Response:
+        entries = board.list_entries(season)
         entry = next((entry for entry in entries if entry["user_id"] == user_id), None)
-        base: dict[str, Any] = {"players": len(entries), "as_of": self._time()}
-        base |= {"stale": True} if self.stale else {}
+        base = self._describe_season(board, season)
         if entry is None:
             name = self._find_name(user_id)
-            lone = {"user_id": user_id, "username": name, "total_score": 0}
+            lone = {"user_id": user_id, "username": name, "score": None, "score_text": None}
             return httpx.Response(200, json=base | lone | {"rank": None, "percentile": None})
         percentile = round(100 * (len(entries) - entry["rank"] + 1) / len(entries), 2)
         return httpx.Response(200, json=base | entry | {"percentile": percentile})
 
-    def _describe_around(self, user_id: int, radius: int) -> httpx.Response:
-        entries = list_entries(self.scores)
+    def _describe_around(
+        self, board: PeerBoard, season: PeerSeason, user_id: int, radius: int
+    ) -> httpx.Response:
+        entries = board.list_entries(season)
         ids = [entry["user_id"] for entry in entries]
         near: list[dict[str, Any]] = []
         if user_id in ids:
             at = ids.index(user_id)
             near = entries[max(0, at - radius) : at + radius + 1]
-        return httpx.Response(200, json=self.describe_top() | {"leaderboard": near})
+        return httpx.Response(200, json=self._describe_season(board, season) | {"entries": near})
 
     def describe_status(self) -> dict[str, Any]:
         def part(name: str, **figures: Any) -> dict[str, Any]:

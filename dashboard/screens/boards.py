@@ -1,0 +1,288 @@
+"""Which board to show, and which season of it: two lists that are filtered by typing."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import ClassVar, Final, NamedTuple
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.fuzzy import Matcher
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+from textual.worker import Worker, WorkerState
+
+from dashboard.client.answers import BoardFacts, Season
+from dashboard.client.gateway import Gateway, GatewayError
+from dashboard.screens.console_screen import WorkerFailed
+from dashboard.state.console_state import ConsoleState
+from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.text.numbers import write_count, write_moment
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.tones import TONE_CLASSES
+
+_TITLE: Final = 30
+_MOMENT: Final = 16
+_LONGEST_NUMBER: Final = 9
+
+
+class Choice(NamedTuple):
+    """A board, and a season of it; None: the current one, whichever that becomes."""
+
+    board: BoardFacts
+    season: Season | None
+
+
+class _Row(NamedTuple):
+    """One line of a list: its text, what typing finds it by, and what it stands for."""
+
+    text: str
+    found_by: str
+    choice: Choice
+
+
+class BoardsScreen(ModalScreen[Choice | None]):
+    """Lists the boards and then the seasons of the one chosen, unless it has only one."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
+
+    DEFAULT_CSS = """
+    BoardsScreen {
+        align: center middle;
+        & #choice {
+            width: 78; height: auto; max-height: 90%;
+            border: round $accent; border-title-color: $text-accent;
+            border-subtitle-color: $text-muted; background: $surface;
+        }
+        & Input { width: 1fr; background: $panel; margin: 0 1; padding: 0 1; }
+        & #columns, & #trouble { padding: 0 2; height: 1; }
+        & #trouble { display: none; height: auto; }
+        & OptionList {
+            height: auto; border: none; background: $surface; padding: 0 1;
+            text-wrap: nowrap; scrollbar-size-vertical: 1;
+            &:focus { border: none; }
+        }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "list_move(-1)", "Up", show=False, id="boards.up"),
+        Binding("down", "list_move(1)", "Down", show=False, id="boards.down"),
+        Binding("pageup", "list_page(-1)", "Page up", show=False, id="boards.page_up"),
+        Binding("pagedown", "list_page(1)", "Page down", show=False, id="boards.page_down"),
+        Binding("escape", "back", "Back", id="boards.back"),
+    ]
+
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, gateway: Gateway, state: ConsoleState) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._state = state
+        self._boards: list[_Row] | None = None
+        self._seasons: list[_Row] | None = None
+        self._board: BoardFacts | None = None
+        self._listed: list[_Row] = []
+
+    def compose(self) -> ComposeResult:
+        """A field, and below it what it finds."""
+        with Vertical(id="choice"):
+            yield Input(compact=True, select_on_focus=False)
+            yield Lines(id="columns")
+            yield Lines(id="trouble")
+            yield OptionList()
+
+    def on_mount(self) -> None:
+        """Ask for the boards."""
+        self._show_list()
+        self.read_boards()
+
+    @property
+    def _zone(self) -> tzinfo | None:
+        return self._state.clock.now().tzinfo
+
+    @work(exclusive=True, exit_on_error=False)
+    async def read_boards(self) -> None:
+        """Read what boards there are."""
+        try:
+            boards = await self._gateway.list_boards()
+        except GatewayError as error:
+            self._show_trouble(error)
+            return
+        # The one that is always there comes first, as it does in the console.
+        boards.sort(key=lambda board: (board.slug != "global", board.slug))
+        self._boards = [self._draw_board(board) for board in boards]
+        self._show_list(self._state.chosen.slug)
+
+    @work(exclusive=True, exit_on_error=False)
+    async def read_seasons(self, board: BoardFacts) -> None:
+        """Read what seasons a board has."""
+        try:
+            seasons = (await self._gateway.read_seasons(board.slug)).seasons
+        except GatewayError as error:
+            self._show_trouble(error)
+            return
+        self._seasons = [self._draw_season(board, season) for season in seasons]
+        self._show_list()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Report a failed worker to the console."""
+        if event.state is WorkerState.ERROR:
+            self.post_message(WorkerFailed(event.worker))
+
+    def on_input_changed(self) -> None:
+        """List what matches, the best match first."""
+        self._show_rows()
+
+    def on_input_submitted(self) -> None:
+        """Choose the line under the cursor."""
+        row = self._options.highlighted
+        if row is not None and row < len(self._listed):
+            self._choose(self._listed[row].choice)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Choose the line that was clicked."""
+        self._choose(self._listed[event.option_index].choice)
+
+    def action_list_move(self, rows: int) -> None:
+        """Move the cursor by lines."""
+        if self._listed:
+            row = (self._options.highlighted or 0) + rows
+            self._options.highlighted = max(0, min(row, len(self._listed) - 1))
+
+    def action_list_page(self, pages: int) -> None:
+        """Move the cursor by what is in sight."""
+        self.action_list_move(pages * max(1, self._options.size.height - 1))
+
+    def action_back(self) -> None:
+        """Go back from the seasons to the boards, and from those to the console."""
+        if self._board is None:
+            self.dismiss(None)
+            return
+        slug, self._board, self._seasons = self._board.slug, None, None
+        self.workers.cancel_node(self)
+        self._show_list(slug)
+
+    @property
+    def _options(self) -> OptionList:
+        return self.query_one(OptionList)
+
+    def _choose(self, choice: Choice) -> None:
+        if self._board is not None:
+            is_current = choice.season is not None and (
+                choice.season.number == self._board.season.number
+            )
+            self.dismiss(choice._replace(season=None) if is_current else choice)
+        elif choice.board.season.number == 1:
+            self.dismiss(choice)
+        else:
+            self._board = choice.board
+            self._show_list()
+            self.read_seasons(choice.board)
+
+    def _show_list(self, current: str = "") -> None:
+        """Show another list from its start, with the cursor on the board that is `current`."""
+        field, frame = self.query_one(Input), self.query_one("#choice")
+        enter, back = "⏎ chooses", f"{self._state.keys['boards.back']}"
+        if self._board is None:
+            frame.border_title = Content("Boards")
+            frame.border_subtitle = Content(f"{enter}, {back} closes")
+            field.placeholder = "type a part of a title or of a slug"
+            columns = _write_columns("Board", "State", "Players", "Season", "Season ends")
+        else:
+            title = fit_name(self._board.title, 2 * _TITLE).rstrip()
+            frame.border_title = Content(f"Seasons of {title}")
+            frame.border_subtitle = Content(f"{enter}, {back} goes back to the boards")
+            field.placeholder = "type a season's number"
+            columns = _write_columns("Season", "State", "Players", "", "Ends", "Begins")
+        self.query_one("#columns", Lines).show([[(columns, "muted")]])
+        self.query_one("#trouble", Lines).display = False
+        with field.prevent(Input.Changed):
+            field.value = ""
+        self._show_rows()
+        slugs = [row.choice.board.slug for row in self._listed]
+        if self._board is None and current in slugs:
+            self._options.highlighted = slugs.index(current)
+
+    def _show_rows(self) -> None:
+        options = self._options
+        options.clear_options()
+        self._listed = self._find_rows(self.query_one(Input).value.strip())
+        options.add_options(Option(Content(row.text)) for row in self._listed)
+        if self._listed:
+            options.highlighted = 0
+        else:
+            options.add_option(Option(Content(self._describe_lack()), disabled=True))
+
+    def _find_rows(self, wanted: str) -> list[_Row]:
+        rows = self._boards if self._board is None else self._seasons
+        if rows is None or not wanted:
+            return rows or []
+        if self._board is not None and wanted.isascii() and wanted.isdecimal():
+            return self._find_seasons(self._board, rows, wanted)
+        matcher = Matcher(wanted)
+        scores = {row: matcher.match(row.found_by) for row in rows}
+        # A stable sort: equal matches stay in the order of the list.
+        return sorted((row for row in rows if scores[row]), key=lambda row: -scores[row])
+
+    def _find_seasons(self, board: BoardFacts, rows: Sequence[_Row], wanted: str) -> list[_Row]:
+        """Return the season of that number, which may be older than those listed, then longer."""
+        found = [row for row in rows if row.found_by.split()[0].startswith(wanted)]
+        found.sort(key=lambda row: len(row.found_by.split()[0]))
+        number = int(wanted[:_LONGEST_NUMBER])
+        listed = {row.choice.season.number for row in rows if row.choice.season}
+        if 1 <= number < board.season.number and number not in listed:
+            found.insert(0, self._draw_season(board, Season(number, "")))
+        return found
+
+    def _describe_lack(self) -> str:
+        rows = self._boards if self._board is None else self._seasons
+        if self.query_one("#trouble", Lines).display:
+            return "nothing to choose from"
+        if rows is None:
+            return "… asking the service"
+        what = "board" if self._board is None else "season"
+        return f"no {what} matches {quote_name(self.query_one(Input).value)}"
+
+    def _show_trouble(self, error: GatewayError) -> None:
+        trouble = self.query_one("#trouble", Lines)
+        trouble.show([[(f"! {error.code}: {clean_name(error.message)}", "bad")]])
+        trouble.display = True
+        self._show_rows()
+
+    def _draw_board(self, board: BoardFacts) -> _Row:
+        season = board.season
+        text = _write_columns(
+            board.title,
+            board.state,
+            write_count(board.players),
+            str(season.number),
+            "never" if season.ends_at is None else write_moment(season.ends_at, self._zone),
+        )
+        return _Row(text, f"{clean_name(board.title)} {board.slug}", Choice(board, None))
+
+    def _draw_season(self, board: BoardFacts, season: Season) -> _Row:
+        name = {board.season.number: ", current", board.season.number - 1: ", previous"}
+        relation = name.get(season.number, "")
+        state = "FINAL" if season.is_final else season.state
+        text = _write_columns(
+            f"{season.number}{relation}",
+            state,
+            write_count(season.players),
+            "",
+            write_moment(season.ends_at, self._zone),
+            write_moment(season.starts_at, self._zone),
+        )
+        return _Row(text, f"{season.number} {relation} {state}", Choice(board, season))
+
+
+def _write_columns(
+    name: str, state: str, players: str, season: str, ends: str, begins: str | None = None
+) -> str:
+    """Return one line of a list, which leaves 80 cells their frame."""
+    if begins is not None:
+        return f"{name:<14} {state:<8} {players:>12}  {begins:<{_MOMENT}}  {ends:<{_MOMENT}}"
+    return f"{fit_name(name, _TITLE)} {state:<8} {players:>9} {season:>6}  {ends:<{_MOMENT}}"
