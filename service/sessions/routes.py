@@ -77,7 +77,13 @@ class _BulkSubmit(BulkOperation):
 @post(
     "/submit",
     status_code=200,
-    responses=INVALID | PLAYER_NOT_FOUND | _BANNED | TOO_LARGE | UNSUPPORTED | _KEY_REUSED | _UNAVAILABLE,
+    responses=INVALID
+    | PLAYER_NOT_FOUND
+    | _BANNED
+    | TOO_LARGE
+    | UNSUPPORTED
+    | _KEY_REUSED
+    | _UNAVAILABLE,
 )
 async def submit_score(
     data: JSONBody[SubmitScore],

@@ -108,7 +108,8 @@ class Ledger:
         """Return the id of the session once it is on disk.
 
         Where the player used the idempotency key before, it is the id of that first session.
-        Raises `PlayerNotFound`, `PlayerBanned`, `IdempotencyKeyReused`, `QueueFull` or `DatabaseUnavailable`.
+        Raises `PlayerNotFound`, `PlayerBanned`, `IdempotencyKeyReused`, `QueueFull` or
+        `DatabaseUnavailable`.
         """
         return await self._batcher.put(submission)
 

@@ -61,7 +61,8 @@ class SeasonChange:
     """What one refresh changed in one season, and from which offset to which its index moves.
 
     `packed` are the changed standings (scan_standings.sql), `removed` the ids, eight bytes each, of
-    players who stand no more; `is_first` where members begin with a tie key. `top` is there where somebody asked for it.
+    players who stand no more; `is_first` where members begin with a tie key. `top` is
+    there where somebody asked for it.
     """
 
     season_id: int

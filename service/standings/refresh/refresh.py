@@ -285,9 +285,7 @@ class Refresher:
             for change in fold.changes:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901
-                await self._index.add_names(
-                    change.season_id, fold.names.get(change.season_id, {})
-                )
+                await self._index.add_names(change.season_id, fold.names.get(change.season_id, {}))
                 if await self._index.publish(change):
                     self._problems.pop(change.season_id, None)
                 else:
