@@ -18,11 +18,24 @@ CREATE TABLE player (
     -- The caller's own id. Unique: a player can be named by it in place of the id.
     external_id varchar(128) UNIQUE,
     joined_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    banned_at timestamptz,
+    -- `hidden`: on no board for others, as if on each for the player's own eyes. `banned`: on no board, and
+    -- submits are refused.
+    state varchar(10) NOT NULL DEFAULT 'active',
+    -- When the player becomes active again; null: not by itself.
+    state_until timestamptz,
+    -- Name and external id are gone for good, and nobody plays as this player any more.
+    deleted_at timestamptz,
     -- An empty name is a caller's missing variable, and would be the first to take it.
     CONSTRAINT player_username_not_empty CHECK (username <> ''),
-    CONSTRAINT player_external_id_not_empty CHECK (external_id <> '')
+    CONSTRAINT player_external_id_not_empty CHECK (external_id <> ''),
+    -- Statements branch on these words.
+    CONSTRAINT player_state_known CHECK (state IN ('active', 'hidden', 'banned')),
+    CONSTRAINT player_state_until_of_a_state CHECK (state_until IS NULL OR state <> 'active')
 );
+-- Who stands on no board: asked for each pending session, and nearly always empty.
+CREATE INDEX player_not_standing ON player (id) WHERE state <> 'active';
+-- Whose state ends next.
+CREATE INDEX player_state_until ON player (state_until) WHERE state_until IS NOT NULL;
 
 -- How sessions become scores and scores become ranks. Rows never change, so that a season keeps the
 -- rule that it was opened with: another rule is another row.
@@ -150,6 +163,8 @@ CREATE TABLE game_session (
     idempotency_key varchar(255),
     -- What the game keeps with it: a replay, a car, a loadout.
     metadata jsonb,
+    -- Counts nowhere since then. The score itself stays for ever.
+    revoked_at timestamptz,
     -- Probed by the fold for each pending session, and read along for "this player's sessions, in
     -- order". Ids come from one sequence and nowhere else, which makes them unique by themselves.
     PRIMARY KEY (player_id, id),
@@ -194,6 +209,33 @@ ALTER TABLE outbox
 CREATE INDEX outbox_transaction_id ON outbox (transaction_id);
 -- Without a key, DELETE would fail, and every fold with it, once somebody publishes all tables.
 ALTER TABLE outbox REPLICA IDENTITY FULL;
+
+-- Players whose standings are to be made again from the ledger, because other sessions of theirs count
+-- than before, or because of a new name. Written in the transaction of that change, and a row for each
+-- of them: one that was not committed yet when the standings were made must not be forgotten.
+CREATE TABLE changed_player (
+    id bigserial PRIMARY KEY,
+    player_id bigint NOT NULL,
+    -- As in the outbox: by it reads know whether they follow.
+    transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint
+);
+
+-- What moderators did, and what ended by itself. The names in it go when their player is deleted.
+CREATE TABLE moderation_log (
+    id bigserial PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    -- Whose key it was; null where none was needed, on the terminal, and for what ended by itself.
+    key_name varchar(64),
+    action varchar(20) NOT NULL,
+    player_id bigint,
+    session_id bigint,
+    season_id bigint,
+    reason varchar(1000),
+    -- What was before and after, by action.
+    details jsonb NOT NULL DEFAULT '{}'
+);
+-- What was done about a player: read when that player's names are erased.
+CREATE INDEX moderation_log_player_id ON moderation_log (player_id) WHERE player_id IS NOT NULL;
 
 -- The outbox a session a row, to be read.
 CREATE VIEW pending_session AS
@@ -358,8 +400,8 @@ WHERE season.closed_at IS NULL
     AND season.fill_from_player IS NULL
     AND board.archived_at IS NULL;
 
--- Which sessions count in which season: in its time, of its mode and within its bounds. The same rule as
--- in fold_sessions.sql, whatever is folded yet.
+-- Which sessions count in which season: in its time, of its mode and within its bounds, unless revoked.
+-- The same rule as in fold_sessions.sql, whatever is folded yet and whether the player may stand.
 CREATE VIEW counted_session AS
 SELECT
     season.id AS season_id,
@@ -371,14 +413,16 @@ SELECT
 FROM season
 JOIN rule ON rule.id = season.rule_id
 JOIN game_session AS session
-    ON session.submitted_at >= season.starts_at
+    ON session.revoked_at IS NULL
+    AND session.submitted_at >= season.starts_at
     AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
     AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
     AND (rule.min_score IS NULL OR rule.min_score <= session.score)
     AND (rule.max_score IS NULL OR rule.max_score >= session.score);
 
 -- Every session counts exactly once, as a query: what the ledger says of each season. At every moment the
--- standings of counting_season are these rows. A session counts here once it has left the outbox.
+-- standings of counting_season are these rows, but for those of changed_player. A session counts here
+-- once it has left the outbox; players who are hidden or banned do not stand.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
 -- it can hash the players. A condition on player_id reaches game_session_pkey.
@@ -450,7 +494,10 @@ CROSS JOIN LATERAL (
             )
         ORDER BY counted.player_id, counted.submitted_at DESC, counted.id DESC
     )
-) AS made;
+) AS made
+WHERE NOT EXISTS (
+    SELECT FROM player WHERE player.id = made.player_id AND player.state <> 'active'
+);
 
 -- For reports: every standing with the rank that the last re-rank stored, null before its first.
 CREATE VIEW ranked_standing AS

@@ -25,6 +25,7 @@ from service.backends.refresh_signal import send_refresh
 from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable
+from service.moderation.service import end_states
 from service.seasons.closing import send_close
 from service.seasons.keeper import SeasonKeeper
 from service.seasons.timer import SeasonTimer
@@ -105,6 +106,11 @@ class ResourcesMiddleware(Middleware):
         followed = offset.number if offset and offset.epoch == str(row["epoch"]) else 0
         return row["pending_sessions"], max(0, row["last_refresh"] - followed)
 
+    async def _keep_up(self) -> bool:
+        """Do what the time brings about; return whether there is more of it at once."""
+        await end_states(self.database)
+        return await self.keeper.keep()
+
     async def _open(self) -> None:
         self._redis = connect_redis(self._settings)
         self._breaker = Breaker(self._redis)
@@ -113,7 +119,7 @@ class ResourcesMiddleware(Middleware):
         self.index = Index(self._redis, self.database, self.slice_standings)
         self.keeper = SeasonKeeper(self.database, self.index)
         self.refresher = Refresher(
-            self.database, self._redis, self._settings, self.counters, self.keeper.keep
+            self.database, self._redis, self._settings, self.counters, self._keep_up
         )
         self._timer = SeasonTimer(
             self.database,

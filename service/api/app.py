@@ -30,7 +30,12 @@ from service.http.requests import StrictRequest, check_parameters
 from service.keys.keyring import Keyring
 from service.keys.rate_limit import make_key_limiter
 from service.lifecycle import Closing
-from service.players.routes import players_router
+from service.moderation.routes import (
+    moderated_sessions_router,
+    moderation_log_router,
+    players_router,
+)
+from service.moderation.service import Moderation
 from service.seasons.routes import seasons_router
 from service.sessions.routes import sessions_router
 from service.sessions.service import LEDGER_CONNECTIONS, Ledger
@@ -139,6 +144,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             board_standings_router,
             seasons_router,
             player_ranks_router,
+            moderated_sessions_router,
+            moderation_log_router,
             export_router,
             import_router,
             ops_router,
@@ -150,6 +157,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "health_check": _provide(health_check),
             "lagging_reads": _provide(lagging_reads),
             "ledger": _provide(ledger),
+            "moderation": _provide(Moderation(database, refresh_signal)),
             "rank_reader": _provide(rank_reader),
             "season_finder": _provide(season_finder),
             "seen_sessions": _provide(seen_sessions),

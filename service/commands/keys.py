@@ -48,7 +48,8 @@ def keys() -> None:
 def create(role: str, name: str, data_dir: Path | None) -> None:
     """Make a key and show it, this once.
 
-    The roles: read, submit (reads too, and makes players), admin (everything).
+    The roles: read, submit (reads too, and makes players), moderator (revokes
+    scores, bans players, and all that submit may), admin (everything).
     """
     from service.keys.service import make_key
 

@@ -10,8 +10,10 @@ class Role(IntEnum):
     """Tops, ranks, players and the event stream."""
     SUBMIT = 2
     """Scores, and new players."""
-    ADMIN = 3
-    """Everything, with import, export and what is under `/api/ops`."""
+    MODERATOR = 3
+    """Revoking scores, banning, renaming and deleting players, and the log of that."""
+    ADMIN = 4
+    """Everything, with boards, seasons, import, export and what is under `/api/ops`."""
 
     @property
     def word(self) -> str:

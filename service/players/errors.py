@@ -13,6 +13,16 @@ class PlayerNotFound(ServiceError):
         super().__init__("User not found")
 
 
+class PlayerBanned(ServiceError):
+    """A moderator has banned the player."""
+
+    status = 403
+    code = "player_banned"
+
+    def __init__(self) -> None:
+        super().__init__("This player is banned: no score is taken until a moderator ends that.")
+
+
 class UsernameTaken(ServiceError):
     """Another player has this name."""
 

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.types import ControllerRouterHandler
 
 from service.backends.database import Database
 from service.backends.replica import LaggingReads
@@ -198,16 +199,24 @@ async def list_methods() -> Response[None]:
     return Response(None, headers={"Allow": "GET, OPTIONS, POST"})
 
 
-players_router = Router(
-    "/api/players",
-    route_handlers=[
+@route("/{user_id:str}", http_method="OPTIONS", status_code=204, include_in_schema=False)
+async def list_player_methods() -> Response[None]:
+    """Name the methods of this path too, those of moderation among them."""
+    return Response(None, headers={"Allow": "DELETE, GET, OPTIONS, PATCH"})
+
+
+def make_players_router(*others: ControllerRouterHandler) -> Router:
+    """Return the router of players, with other handlers of the same paths: they must share it."""
+    handlers: list[ControllerRouterHandler] = [
         list_methods,
+        list_player_methods,
         register_player,
         register_players,
         find_player_by_name,
         find_player,
         list_player_sessions,
-    ],
-    tags=["players"],
-    opt={"role": Role.READ},
-)
+        *others,
+    ]
+    return Router(
+        "/api/players", route_handlers=handlers, tags=["players"], opt={"role": Role.READ}
+    )

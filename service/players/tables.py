@@ -11,4 +11,6 @@ class Player(Table):
     username = Varchar(length=255, unique=True, default=None)
     external_id = Varchar(length=128, null=True, unique=True, default=None)
     joined_at = Timestamptz()
-    banned_at = Timestamptz(null=True, default=None)
+    state = Varchar(length=10, default="active", help_text="active, hidden or banned.")
+    state_until = Timestamptz(null=True, default=None)
+    deleted_at = Timestamptz(null=True, default=None)

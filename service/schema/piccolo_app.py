@@ -6,9 +6,11 @@ from piccolo.conf.apps import AppConfig
 
 from service.boards.tables import Board, DroppedSeason, Rule, Season
 from service.keys.tables import ApiKey
+from service.moderation.tables import ModerationLog
 from service.players.tables import Player
 from service.sessions.tables import GameSession, LedgerClock, Outbox
 from service.standings.tables import (
+    ChangedPlayer,
     Milestone,
     RankBlock,
     RankSlice,
@@ -30,12 +32,14 @@ APP_CONFIG = AppConfig(
         GameSession,
         Outbox,
         Standing,
+        ChangedPlayer,
         RankBlock,
         Milestone,
         RerankProgress,
         RankSlice,
         RefreshState,
         ApiKey,
+        ModerationLog,
     ],
     migration_dependencies=[],
 )

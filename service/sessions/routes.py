@@ -22,7 +22,7 @@ from service.http.bulk import (
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
-from service.players.errors import PlayerNotFound
+from service.players.errors import PlayerBanned, PlayerNotFound
 from service.players.routes import PLAYER_NOT_FOUND
 from service.sessions.errors import IdempotencyKeyReused
 from service.sessions.schemas import (
@@ -56,6 +56,7 @@ _line_decoder: Final = msgspec.json.Decoder(BulkLine)
 _KEY_REUSED: Final = error_response(
     "The Idempotency-Key was used before with another body.", IdempotencyKeyReused()
 )
+_BANNED: Final = error_response("The player is banned.", PlayerBanned())
 _UNAVAILABLE: Final = unavailable(QueueFull(10_000))
 
 
@@ -76,7 +77,13 @@ class _BulkSubmit(BulkOperation):
 @post(
     "/submit",
     status_code=200,
-    responses=INVALID | PLAYER_NOT_FOUND | TOO_LARGE | UNSUPPORTED | _KEY_REUSED | _UNAVAILABLE,
+    responses=INVALID
+    | PLAYER_NOT_FOUND
+    | _BANNED
+    | TOO_LARGE
+    | UNSUPPORTED
+    | _KEY_REUSED
+    | _UNAVAILABLE,
 )
 async def submit_score(
     data: JSONBody[SubmitScore],

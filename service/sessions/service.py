@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 from msgspec import UNSET
 
@@ -15,7 +16,7 @@ from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Places, Tracer
 from service.counters import ApiCounters
 from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
-from service.players.errors import PlayerNotFound
+from service.players.errors import PlayerBanned, PlayerNotFound
 from service.players.names import check_external_id
 from service.players.service import find_user_ids
 from service.sessions.errors import IdempotencyKeyReused
@@ -128,7 +129,8 @@ class Ledger:
         """Return the id of the session once it is on disk.
 
         Where the player used the idempotency key before, it is the id of that first session.
-        Raises `PlayerNotFound`, `IdempotencyKeyReused`, `QueueFull` or `DatabaseUnavailable`.
+        Raises `PlayerNotFound`, `PlayerBanned`, `IdempotencyKeyReused`, `QueueFull` or
+        `DatabaseUnavailable`.
         """
         return await self._batcher.put(submission)
 
@@ -182,9 +184,7 @@ class Ledger:
             [submission.metadata for submission in batch],
         )
         self._refresh_signal.raise_soon()
-        return [
-            PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
-        ]
+        return [_read_answer(row) for row in rows]
 
     async def _resolve(self, batch: list[Submission]) -> list[int | None]:
         """Return the player of each submission; None where nobody has its external id.
@@ -212,13 +212,12 @@ class Ledger:
             [submission.metadata for submission in batch],
         )
         self._refresh_signal.raise_soon()
-        answers: list[int | ServiceError] = [
-            PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
-        ]
+        answers = [_read_answer(row) for row in rows]
+        # A player who is banned by now may have used the key before.
         repeats = [
             line
             for line, row in enumerate(rows)
-            if row["session_id"] is not None and not row["recorded"]
+            if row["is_banned"] or (row["session_id"] is not None and not row["recorded"])
         ]
         if repeats:
             replies = await self._replay(
@@ -242,10 +241,22 @@ class Ledger:
         except DatabaseUnavailable as error:
             # The rest of the batch is committed, and gets its answers.
             return [error] * len(repeated)
-        return [
-            row["session_id"]
-            if row["has_same_metadata"]
-            and (row["score"], row["game_mode"]) == (submission.score, submission.game_mode)
-            else IdempotencyKeyReused()
-            for submission, row in zip(repeated, rows, strict=True)
-        ]
+        return [_compare(*pair) for pair in zip(repeated, rows, strict=True)]
+
+
+def _read_answer(row: asyncpg.Record) -> int | ServiceError:
+    if row["is_banned"]:
+        return PlayerBanned()
+    return PlayerNotFound() if row["session_id"] is None else int(row["session_id"])
+
+
+def _compare(submission: Submission, first: asyncpg.Record) -> int | ServiceError:
+    """Return what a submission is answered by the session that its key made, if there is one."""
+    if first["session_id"] is None:
+        return PlayerBanned()
+    if first["has_same_metadata"] and (first["score"], first["game_mode"]) == (
+        submission.score,
+        submission.game_mode,
+    ):
+        return int(first["session_id"])
+    return IdempotencyKeyReused()

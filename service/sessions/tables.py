@@ -39,6 +39,7 @@ class GameSession(Table):
     submitted_at = Timestamptz()
     idempotency_key = Varchar(length=255, null=True, default=None)
     metadata = JSONB(null=True, default=None)
+    revoked_at = Timestamptz(null=True, default=None)
 
 
 class Outbox(Table):

@@ -277,6 +277,10 @@ async def read_board_ranks(
     found = await season_finder.find_season(slug, season)
     user_ids = list(dict.fromkeys(data.user_ids))
     ranks = await rank_reader.read_ranks(found, user_ids)
+    if not ranks and len(user_ids) == 1:
+        # A player who is hidden, and who must not see that.
+        own = await rank_reader.read_hidden_rank(found, user_ids[0])
+        ranks = [own] if own is not None else []
     ranks.sort(key=lambda rank: (rank.rank or 0, rank.user_id))
     standing = {rank.user_id for rank in ranks}
     page = None if ranks else await rank_reader.read_page(found, 0, 1)

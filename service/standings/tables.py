@@ -4,6 +4,7 @@ from piccolo.columns import (
     UUID,
     Array,
     BigInt,
+    BigSerial,
     Boolean,
     DoublePrecision,
     Integer,
@@ -38,6 +39,14 @@ class Standing(Table):
         help_text="The session that made it; of a sum the last one that changed it.",
     )
     exact_total = Numeric(null=True, default=None, help_text="The sum, where a score cannot be it.")
+
+
+class ChangedPlayer(Table):
+    """A player whose standings are to be made again from the ledger."""
+
+    id = BigSerial(primary_key=True)
+    player_id = BigInt(default=None)
+    transaction_id = BigInt(default=None)
 
 
 class RankBlock(Table):

@@ -3,6 +3,7 @@
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.moderation.service import end_states
 from service.seasons.closing import close_sealed_seasons
 from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
@@ -17,7 +18,11 @@ class SeasonWorker:
         self._database = database
         self.index = Index(redis, database)
         self.keeper = SeasonKeeper(database, self.index)
-        self.refresher = Refresher(database, redis, settings, between_folds=self.keeper.keep)
+        self.refresher = Refresher(database, redis, settings, between_folds=self._keep_up)
+
+    async def _keep_up(self) -> bool:
+        await end_states(self._database)
+        return await self.keeper.keep()
 
     async def work(self) -> int:
         """Do all that is due; return how many seasons were closed."""

@@ -52,5 +52,7 @@ WHERE (
         stored.session_id,
         stored.exact_total
     )
+    -- These are made again by the next refresh.
+    AND player_id NOT IN (SELECT changed_player.player_id FROM changed_player)
 ORDER BY season_id, player_id
 LIMIT $1

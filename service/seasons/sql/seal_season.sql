@@ -1,4 +1,5 @@
--- Has no fold change a season any more, once all sessions of before a transaction are folded.
+-- Has no fold change a season any more, once all sessions of before a transaction are folded and
+-- no standing is to be made again.
 --
 -- $1 season, $2 transaction. No row where some of them are still in the outbox, or where the season was
 -- sealed already.
@@ -14,4 +15,5 @@ WHERE season.id = $1
         SELECT FROM outbox
         WHERE transaction_id >= refresh_state.outbox_from AND transaction_id < $2
     )
+    AND NOT EXISTS (SELECT FROM changed_player)
 RETURNING season.id AS season_id

@@ -2,10 +2,12 @@
 --
 -- $1 user ids, $2 scores, $3 game modes, $4 idempotency keys, $5 metadata (null: none); one array
 -- element a submission. Answers one row a submission, in their order: session_id is null for an
--- unknown player; recorded is false where the player has used the key before.
+-- unknown player and, with is_banned, for one who is; recorded is false where the player has used the
+-- key before.
 --
--- Players are looked up by a scalar subquery, which is an index probe whatever the statistics say;
--- a join to the same array can flip to a scan of the whole player table.
+-- Players, whose id is negative where they are banned, are looked up by a scalar subquery, which is an
+-- index probe whatever the statistics say; a join to the same array can flip to a scan of the whole
+-- player table.
 --
 -- Locks: the unique index on (player_id, idempotency_key) makes two batches with the same key wait
 -- for each other. All batches insert in the order of that index, so they cannot wait in a circle.
@@ -20,17 +22,22 @@ submission AS MATERIALIZED (
         now,
         idempotency_key,
         metadata,
-        (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
+        (
+            SELECT CASE player.state WHEN 'banned' THEN -player.id ELSE player.id END
+            FROM player
+            WHERE player.id = user_id AND player.deleted_at IS NULL
+        ) AS player_id
     FROM clock
     CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::varchar[], $5::jsonb[])
         WITH ORDINALITY AS given (user_id, score, game_mode, idempotency_key, metadata, line)
 ),
--- Ids are drawn in order of arrival, so that a player's later session has the higher id, and after the
--- time of the ledger: whoever may still write sessions of a time, or of an id, holds the lock of ledger_time().
+-- Ids are drawn in order of arrival, so that a later session of a player has the higher id, and after
+-- the time of the ledger: whoever may still write sessions of a time, or of an id, holds the lock of
+-- ledger_time().
 numbered AS MATERIALIZED (
     SELECT *, nextval('game_session_id_seq') AS session_id
     FROM submission
-    WHERE player_id IS NOT NULL
+    WHERE player_id > 0
 ),
 recorded AS (
     INSERT INTO game_session
@@ -45,7 +52,10 @@ pending AS (
     INSERT INTO outbox (player_ids, session_ids)
     SELECT array_agg(player_id), array_agg(id) FROM recorded GROUP BY id / 256
 )
-SELECT numbered.session_id, recorded.id IS NOT NULL AS recorded
+SELECT
+    numbered.session_id,
+    recorded.id IS NOT NULL AS recorded,
+    submission.player_id < 0 AS is_banned
 FROM submission
 LEFT JOIN numbered USING (line)
 LEFT JOIN recorded ON recorded.id = numbered.session_id

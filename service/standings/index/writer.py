@@ -60,8 +60,9 @@ _encode = msgspec.json.Encoder().encode
 class SeasonChange:
     """What one refresh changed in one season, and from which offset to which its index moves.
 
-    `packed` are the changed standings (scan_standings.sql); `is_first` where members begin with a
-    tie key. `top` is there where somebody asked for it.
+    `packed` are the changed standings (scan_standings.sql), `removed` the ids, eight bytes each, of
+    players who stand no more; `is_first` where members begin with a tie key. `top` is
+    there where somebody asked for it.
     """
 
     season_id: int
@@ -70,6 +71,7 @@ class SeasonChange:
     offset: Offset
     packed: bytes
     top: Run | None = None
+    removed: bytes = b""
 
     @property
     def standings(self) -> int:
@@ -107,6 +109,7 @@ class Index:
                     change.packed,
                     keys.ties if change.is_first else b"",
                     PLAYERS_PER_BUCKET,
+                    change.removed,
                 ],
             )
         return bool(published)
@@ -322,8 +325,13 @@ class Index:
         if build is None or build.names_from is not None:
             return
         after = replace(build, position=change.offset.position)
-        if build.position != change.previous.position or not await self._load(
-            change.season_id, build, after, change.packed, is_first=change.is_first
+        # What was loaded is not looked through for those who stand no more: that is begun again.
+        if (
+            change.removed
+            or build.position != change.previous.position
+            or not await self._load(
+                change.season_id, build, after, change.packed, is_first=change.is_first
+            )
         ):
             await self._drop_build(change.season_id, build)
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
@@ -23,6 +24,7 @@ from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 
 READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
+READ_HIDDEN: Final = load_sql("standings/reads", "read_hidden")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 READ_FACTS: Final = load_sql("standings/reads", "read_facts")
 FIND_PLACE: Final = load_sql("standings/reads", "find_place")
@@ -82,7 +84,8 @@ class RankReader:
             return await self._read_stored_rank(season, user_id)
         if indexed is None:
             with _translate_outage():
-                return await self._place_total(season, user_id)
+                rank, _ = await self._place_total(season, user_id)
+                return rank
         return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging)
 
     async def read_ranks(self, season: Season, user_ids: Sequence[int]) -> list[Rank]:
@@ -110,9 +113,12 @@ class RankReader:
 
         async def read_index() -> Run:
             near = await self._index_reader.read_neighbours(season, user_id, radius)
-            if near is None:
-                return _list_alone(await self._place_total(season, user_id), season)
-            return self._mark(near)
+            if near is not None:
+                return self._mark(near)
+            rank, row = await self._place_total(season, user_id)
+            if row is not None and row["is_hidden"] and rank.rank is not None:
+                return self._mark(await self._list_hidden(season, rank, row, radius))
+            return _list_alone(rank, season)
 
         async def read_stored(database: Database, stored: Season) -> Run | None:
             rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
@@ -213,6 +219,9 @@ class RankReader:
             rows = await self._lagging_reads.read_primary(
                 lambda database: database.fetch(SELECT_DETAILS, season.season_id, user_ids)
             )
+            if len(rows) < len(user_ids):
+                # One of them may be a player who is hidden, and asks for what nobody else sees.
+                rows = [*rows, *await self._find_hidden(season, set(user_ids), rows)]
         except DatabaseUnavailable:
             return None
         return {
@@ -223,6 +232,16 @@ class RankReader:
             }
             for row in rows
         }
+
+    async def _find_hidden(
+        self, season: Season, user_ids: set[int], found: Sequence[asyncpg.Record]
+    ) -> list[asyncpg.Record]:
+        hidden = []
+        for user_id in user_ids - {row["player_id"] for row in found}:
+            query = partial(_read_hidden, season=season, user_id=user_id)
+            row = await self._lagging_reads.read_primary(query)
+            hidden += [row] if row else []
+        return hidden
 
     async def _read(
         self,
@@ -269,8 +288,13 @@ class RankReader:
         with _translate_outage():
             return _require(await self._lagging_reads.read(self._make_query(season, read_stored)))
 
-    async def _place_total(self, season: Season, user_id: int) -> Rank:
+    async def _place_total(
+        self, season: Season, user_id: int
+    ) -> tuple[Rank, asyncpg.Record | None]:
         """Add up the sessions of a player who is not in the index, and find the rank there.
+
+        A player who is hidden is one of the players, whom the index does not count. Also returns
+        what they add up to (read_total.sql), or None where the player was in the index after all.
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
@@ -279,21 +303,63 @@ class RankReader:
         )
         stale = self._lag_watch.is_lagging
         if row["score"] is None:
-            return _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
+            rank = _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
+            return rank, row
         try:
             place = await self._index_reader.find_place(season, row["sort_score"])
+            level = place.level if season.rule.is_first else 0
+            if row["is_hidden"] and level:
+                # Among equal scores the tie key decides, as it would if the player stood there.
+                behind = await self._index_reader.read_run(season, _find_own_place(row, user_id), 1)
+                level = behind.position - place.better
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(season, user_id)
         except CacheUnavailable:
-            return _require(
+            rank = _require(
                 await self._lagging_reads.read_primary(
                     lambda database: self._count_total(database, season, user_id)
                 )
             )
+            return rank, row
         if indexed is not None:
-            return _make_rank(season, user_id, indexed, stale=stale)
-        rank = place.better + (place.level if season.rule.is_first else 0) + 1
-        return _make_total(user_id, row, rank, place.players, place.as_of, stale=stale)
+            return _make_rank(season, user_id, indexed, stale=stale), None
+        players = place.players + row["is_hidden"]
+        rank = _make_total(
+            user_id, row, place.better + level + 1, players, place.as_of, stale=stale
+        )
+        return rank, row
+
+    async def _list_hidden(
+        self, season: Season, rank: Rank, row: asyncpg.Record, radius: int
+    ) -> Run:
+        """List a player who is hidden between the neighbours, as if the player stood there."""
+        place = _find_own_place(row, rank.user_id)
+        above = await self._index_reader.read_run(season, place, radius, before=True)
+        below = await self._index_reader.read_run(season, place, radius)
+        alone = _list_alone(rank, season)
+        return Run(
+            user_ids=[*above.user_ids, *alone.user_ids, *below.user_ids],
+            usernames=[*above.usernames, *alone.usernames, *below.usernames],
+            sort_scores=[*above.sort_scores, *alone.sort_scores, *below.sort_scores],
+            tie_keys=[*above.tie_keys, row["tie_key"], *below.tie_keys],
+            saturated={*above.saturated, *alone.saturated, *below.saturated},
+            better=above.better if above.user_ids else (rank.rank or 1) - 1,
+            position=below.position - len(above.user_ids),
+            players=below.players + 1,
+            as_of=below.as_of,
+        )
+
+    async def read_hidden_rank(self, season: Season, user_id: int) -> Rank | None:
+        """Return the rank of a player who is hidden, for the player's own eyes.
+
+        None for anybody else, and for one without a session that counts.
+        """
+        if season.state == "closed" or season.is_filling:
+            return None
+        with _translate_outage():
+            query = partial(_read_hidden, season=season, user_id=user_id)
+            row = await self._lagging_reads.read_primary(query)
+        return None if row is None else await self.read_rank(season, user_id)
 
     async def _count_total(self, database: Database, season: Season, user_id: int) -> Rank | None:
         """Add up the sessions of a player without a standing, and find the rank without Redis.
@@ -305,13 +371,17 @@ class RankReader:
         row = await _read_total(database, season, user_id)
         rank = None
         if row["score"] is not None:
-            behind = row["sort_score"] + (1 if season.rule.is_first else 0)
-            rank = (await _find_place(database, season, behind)).better + 1
+            if row["is_hidden"]:
+                place = await _find_place(database, season, row["sort_score"], row["tie_key"])
+            else:
+                behind = row["sort_score"] + (1 if season.rule.is_first else 0)
+                place = await _find_place(database, season, behind)
+            rank = place.better + 1
         return _make_total(
             user_id,
             row,
             rank,
-            row["players"],
+            row["players"] + (1 if row["is_hidden"] and rank is not None else 0),
             row["refreshed_at"],
             stale=season.state != "closed",
         )
@@ -322,6 +392,15 @@ async def _read_total(database: Database, season: Season, user_id: int) -> async
     if row is None:
         raise PlayerNotFound
     return row
+
+
+async def _read_hidden(database: Database, season: Season, user_id: int) -> asyncpg.Record | None:
+    return await database.fetch_one(READ_HIDDEN, season.season_id, user_id)
+
+
+def _find_own_place(row: asyncpg.Record, user_id: int) -> tuple[int, int, int]:
+    """Return where a player would stand by these sessions (read_total.sql)."""
+    return row["sort_score"], row["tie_key"], user_id
 
 
 class _StoredPlace(NamedTuple):

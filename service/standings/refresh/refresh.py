@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import asyncpg
@@ -14,7 +14,7 @@ from redis.asyncio.lock import Lock
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import Lease, hold_writer_lock
-from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS
+from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS, encode_member
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable, DatabaseUnavailable, explain_error
@@ -28,6 +28,9 @@ from service.standings.top import select_top
 
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
+LIST_CHANGED_PLAYERS: Final = load_sql("standings/refresh", "list_changed_players")
+FORGET_CHANGED_PLAYERS: Final = load_sql("standings/refresh", "forget_changed_players")
+MAKE_STANDINGS_AGAIN: Final = load_sql("standings/refresh", "make_standings_again")
 RECHECK_OUTBOX: Final = load_sql("standings/refresh", "recheck_outbox")
 RECORD_REFRESH_TIME: Final = load_sql("standings/refresh", "record_refresh_time")
 RECORD_REFRESH_PROBLEM: Final = load_sql("standings/refresh", "record_refresh_problem")
@@ -42,6 +45,8 @@ _LOCK_WAIT_SECONDS: Final = 5.0
 # worker never takes long to stop.
 _TURN_SECONDS: Final = 2.0
 
+# Folds wait for these; each takes some milliseconds for a player with thousands of sessions.
+_CHANGED_PLAYERS_AT_ONCE: Final = 20
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +59,26 @@ class RefreshOutcome:
     more: bool
 
 
+@dataclass(slots=True)
+class _Changed:
+    """What changed in a season: its standings, packed, and by how many players it grew.
+
+    `named` are the players whose names the index may lack, `removed` those who stand no more.
+    """
+
+    packed: bytes = b""
+    grown_by: int = 0
+    named: list[int] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Fold:
     """One committed fold: how many sessions, and what changed in each season."""
 
     sessions: int
-    changes: tuple[SeasonChange, ...]
-    new_names: dict[int, dict[int, str]]
+    changes: tuple[SeasonChange, ...] = ()
+    names: dict[int, dict[int, str]] = field(default_factory=dict)
 
     @property
     def standings(self) -> int:
@@ -145,6 +163,8 @@ class Refresher:
             lease.check()
             # First, because a fold does not count what it finds no season for.
             has_more = self._between_folds is not None and await self._between_folds()
+            has_more = await self._make_changed_again() or has_more
+            started_at = time.monotonic()
             fold = await self._fold()
             await self._publish(fold, started_at)
             sessions += fold.sessions
@@ -170,33 +190,70 @@ class Refresher:
             rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)
             sessions = rows[0]["sessions"]
             if not sessions:
-                return Fold(sessions=0, changes=(), new_names={})
-            changed = {row["season_id"]: row for row in rows if row["season_id"] is not None}
-            fold = await self._number(connection, rows[0], changed)
+                return Fold(sessions=0)
+            changed = {
+                row["season_id"]: _Changed(
+                    packed=row["packed"],
+                    grown_by=len(row["new_player_ids"]),
+                    named=row["new_player_ids"],
+                )
+                for row in rows
+                if row["season_id"] is not None
+            }
+            fold = await self._number(connection, changed, rows[0])
         self._freshness.add_fold(
             measured_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
         )
         return fold
 
+    async def _make_changed_again(self) -> bool:
+        """Make the standings of players again of whom other sessions count; return whether any.
+
+        A player is changed by moderation; a renamed one is published like that, under the new name.
+        """
+        started_at = time.monotonic()
+        rows = await self._database.fetch(LIST_CHANGED_PLAYERS, _CHANGED_PLAYERS_AT_ONCE)
+        if not rows:
+            return False
+        changed: dict[int, _Changed] = {}
+        async with self._database.transaction() as connection:
+            await connection.fetch(FORGET_CHANGED_PLAYERS, [row["id"] for row in rows])
+            for player_id in dict.fromkeys(row["player_id"] for row in rows):
+                for made in await connection.fetch(MAKE_STANDINGS_AGAIN, player_id):
+                    season = changed.setdefault(made["season_id"], _Changed())
+                    season.grown_by += made["grown_by"]
+                    if made["packed"] is None:
+                        season.removed.append(player_id)
+                    else:
+                        season.packed += made["packed"]
+                        season.named.append(player_id)
+            fold = await self._number(connection, changed) if changed else Fold(sessions=0)
+        await self._publish(fold, started_at)
+        return True
+
     async def _number(
         self,
         connection: Connection,
-        claim: asyncpg.Record,
-        changed: Mapping[int, asyncpg.Record],
+        changed: Mapping[int, _Changed],
+        claim: asyncpg.Record | None = None,
     ) -> Fold:
+        sessions = claim["sessions"] if claim else 0
         numbered = await connection.fetch(
             NUMBER_REFRESH,
             list(changed),
-            [len(row["new_player_ids"]) for row in changed.values()],
-            claim["sessions"],
-            claim["outbox_from"],
-            claim["latest_at"],
+            [season.grown_by for season in changed.values()],
+            sessions,
+            claim and claim["outbox_from"],
+            claim and claim["latest_at"],
         )
         changes = []
-        new_names = {}
+        names = {}
         for season in numbered:
+            if season["is_filling"]:
+                # Its index is built once it is filled.
+                continue
             season_id = season["season_id"]
-            new_player_ids = changed[season_id]["new_player_ids"]
+            change = changed[season_id]
             as_of = season["refreshed_at"]
             epoch, players = str(season["epoch"]), season["players"]
             changes.append(
@@ -206,20 +263,21 @@ class Refresher:
                     previous=Offset(
                         epoch,
                         season["previous_number"],
-                        players - len(new_player_ids),
+                        players - change.grown_by,
                         as_of,
                         season["previous_token"],
                     ),
                     offset=Offset(epoch, season["number"], players, as_of, season["token"]),
-                    packed=changed[season_id]["packed"],
+                    packed=change.packed,
+                    removed=b"".join(encode_member(player_id) for player_id in change.removed),
                 )
             )
-            if new_player_ids:
-                new_names[season_id] = await find_usernames(connection, new_player_ids)
-        return Fold(sessions=claim["sessions"], changes=tuple(changes), new_names=new_names)
+            if change.named:
+                names[season_id] = await find_usernames(connection, change.named)
+        return Fold(sessions=sessions, changes=tuple(changes), names=names)
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
-        if not fold.sessions:
+        if not fold.sessions and not fold.changes:
             return
         published = True
         try:
@@ -227,9 +285,7 @@ class Refresher:
             for change in fold.changes:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901
-                await self._index.add_names(
-                    change.season_id, fold.new_names.get(change.season_id, {})
-                )
+                await self._index.add_names(change.season_id, fold.names.get(change.season_id, {}))
                 if await self._index.publish(change):
                     self._problems.pop(change.season_id, None)
                 else:

@@ -281,9 +281,7 @@ class ServicePeer:
                     await self.clock.sleep(self.rank_seconds)
                 return self._describe_rank(board, season, int(user_id))
             case ["around", user_id]:
-                return self._describe_around(
-                    board, season, int(user_id), int(parameters["radius"])
-                )
+                return self._describe_around(board, season, int(user_id), int(parameters["radius"]))
         return _refuse_path()
 
     async def _stream(self) -> AsyncIterator[bytes]:

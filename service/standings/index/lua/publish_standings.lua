@@ -9,6 +9,7 @@
 -- ARGV[6] changed standings (scan_standings.sql), in one argument because each one costs the caller more
 --         than the change costs here
 -- ARGV[7] prefix of the buckets of tie keys, "" where ties share a rank   ARGV[8] players in each bucket
+-- ARGV[9] the ids of players who stand no more, eight bytes each
 --
 -- Returns 1, or 0 where the index is at another offset or has lost players: nothing was changed then,
 -- and the index has to be rebuilt.
@@ -48,6 +49,19 @@ for at = 1, #packed, width do
 end
 if #pairs > 0 then
     redis.call('ZADD', KEYS[1], unpack(pairs))
+end
+
+local removed = ARGV[9]
+for at = 1, #removed, 8 do
+    local member = removed:sub(at, at + 7)
+    if ties ~= '' then
+        local id = struct.unpack('>I8', member)
+        local bucket = string.format('%s%.0f', ties, math.floor(id / ARGV[8]))
+        local field = string.format('%.0f', id)
+        member = (redis.call('HGET', bucket, field) or '') .. member
+        redis.call('HDEL', bucket, field)
+    end
+    redis.call('ZREM', KEYS[1], member)
 end
 
 redis.call('SET', KEYS[2], ARGV[2])

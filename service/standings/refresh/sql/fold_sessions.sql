@@ -7,6 +7,9 @@
 -- season's changed standings, packed for the index as in scan_standings.sql, in its order, by which
 -- Redis finds their places in half the time; and the ids of the players whose standing is new.
 --
+-- Sessions that are revoked, and those of players who are hidden or banned, leave the outbox and count
+-- nowhere; should that end, the player's standings are made again from the ledger.
+--
 -- Which sessions count in a season is also said by the view counted_session, and what they come to by
 -- ledger_standing, in whatever order they are folded.
 --
@@ -69,9 +72,15 @@ session AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id, player_id, score, game_mode, submitted_at
         FROM game_session
-        WHERE game_session.player_id = claimed.player_id AND game_session.id = claimed.session_id
+        WHERE game_session.player_id = claimed.player_id
+            AND game_session.id = claimed.session_id
+            AND game_session.revoked_at IS NULL
         OFFSET 0
     ) AS entry
+    -- A scalar subquery, so that it stays a probe of player_not_standing, which is nearly empty.
+    WHERE (
+        SELECT player.id FROM player WHERE player.id = claimed.player_id AND player.state <> 'active'
+    ) IS NULL
 ),
 open_season AS MATERIALIZED (
     SELECT

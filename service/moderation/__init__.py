@@ -1,0 +1,1 @@
+"""Moderation: scores that do not count, players who do not stand, names that go."""

@@ -1,0 +1,186 @@
+"""HTTP: moderation and its log."""
+
+from typing import Annotated, Final, Literal
+
+from litestar import Router, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from service.http.auth import Authorizer
+from service.http.requests import StrictRequest
+from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
+from service.keys.keyring import Key
+from service.keys.roles import Role
+from service.moderation.errors import SessionNotFound
+from service.moderation.schemas import (
+    LONGEST_REASON,
+    ChangeState,
+    GiveReason,
+    MarkedSession,
+    MarkedSessions,
+    MarkSessions,
+    ModerationLogAnswer,
+    RenamePlayer,
+    StateAnswer,
+)
+from service.moderation.service import Act, Moderation
+from service.players.errors import UsernameReserved, UsernameTaken
+from service.players.routes import PLAYER_NOT_FOUND, make_players_router
+from service.players.schemas import PlayerAnswer
+from service.validation import MAX_ID, STORABLE_TEXT
+
+SessionId = Annotated[int, PathParameter(ge=1, le=MAX_ID)]
+_UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID)]
+
+SESSION_NOT_FOUND: Final = error_response("No such session.", SessionNotFound())
+_NAME_TAKEN: Final = error_response(
+    "The name is taken or reserved.", UsernameTaken("ada"), UsernameReserved("deleted-1")
+)
+_UNAVAILABLE: Final = unavailable()
+_CHANGED: Final = INVALID | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE
+
+
+def _act(request: StrictRequest, authorizer: Authorizer, reason: str) -> Act:
+    """Return who asks, by their key, and why."""
+    key = authorizer.authorize(request.scope, Role.MODERATOR)
+    return Act(key.name if isinstance(key, Key) else None, reason)
+
+
+@post("/{session_id:str}/revoke", status_code=200, responses=SESSION_NOT_FOUND | _CHANGED)
+async def revoke_session(
+    session_id: SessionId,
+    data: JSONBody[GiveReason],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> MarkedSession:
+    """Have a session count nowhere any more: the player's best one before it comes back."""
+    act = _act(request, authorizer, data.reason)
+    return await moderation.mark_session(session_id, "revoke", act)
+
+
+@post("/{session_id:str}/restore", status_code=200, responses=SESSION_NOT_FOUND | _CHANGED)
+async def restore_session(
+    session_id: SessionId,
+    data: JSONBody[GiveReason],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> MarkedSession:
+    """Have a session that was revoked count again."""
+    act = _act(request, authorizer, data.reason)
+    return await moderation.mark_session(session_id, "restore", act)
+
+
+@post(
+    "/{user_id:str}/sessions/revoke",
+    status_code=200,
+    role=Role.MODERATOR,
+    responses=PLAYER_NOT_FOUND | _CHANGED,
+)
+async def revoke_sessions(
+    user_id: _UserId,
+    data: JSONBody[MarkSessions],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> MarkedSessions:
+    """Revoke all sessions of a player since a time, up to 10,000, or look what that changes."""
+    act = _act(request, authorizer, data.reason)
+    return await moderation.mark_sessions(user_id, data, "revoke", act)
+
+
+@post(
+    "/{user_id:str}/sessions/restore",
+    status_code=200,
+    role=Role.MODERATOR,
+    responses=PLAYER_NOT_FOUND | _CHANGED,
+)
+async def restore_sessions(
+    user_id: _UserId,
+    data: JSONBody[MarkSessions],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> MarkedSessions:
+    """Have all revoked sessions of a player since a time count again, up to 10,000, or look."""
+    act = _act(request, authorizer, data.reason)
+    return await moderation.mark_sessions(user_id, data, "restore", act)
+
+
+@put("/{user_id:str}/state", role=Role.MODERATOR, responses=PLAYER_NOT_FOUND | _CHANGED)
+async def change_state(
+    user_id: _UserId,
+    data: JSONBody[ChangeState],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> StateAnswer:
+    """Ban a player, hide one from everybody else, or end that."""
+    return await moderation.change_state(user_id, data, _act(request, authorizer, data.reason))
+
+
+@patch("/{user_id:str}", role=Role.MODERATOR, responses=PLAYER_NOT_FOUND | _NAME_TAKEN | _CHANGED)
+async def rename_player(
+    user_id: _UserId,
+    data: JSONBody[RenamePlayer],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> PlayerAnswer:
+    """Give a player another name, in every season, closed ones too."""
+    return await moderation.rename(user_id, data.username, _act(request, authorizer, data.reason))
+
+
+@delete("/{user_id:str}", role=Role.MODERATOR, responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
+async def delete_player(
+    user_id: _UserId,
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+    reason: Annotated[
+        str,
+        QueryParameter(
+            min_length=1,
+            max_length=LONGEST_REASON,
+            pattern=STORABLE_TEXT,
+            description="Why, for the moderation log.",
+        ),
+    ],
+    scores: Annotated[
+        Literal["keep", "revoke"],
+        QueryParameter(description="Whether the scores stay, without a name, or leave the boards."),
+    ] = "keep",
+) -> None:
+    """Forget who a player was, for good: name, external id, metadata and idempotency keys."""
+    act = _act(request, authorizer, reason)
+    await moderation.delete(user_id, act, with_scores=scores == "revoke")
+
+
+@get("/", responses=INVALID | _UNAVAILABLE)
+async def read_log(
+    moderation: NamedDependency[Moderation],
+    after: Annotated[
+        int, QueryParameter(ge=0, le=MAX_ID, description="Only entries after this one.")
+    ] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")] = 100,
+) -> ModerationLogAnswer:
+    """List what moderators did, oldest first."""
+    return await moderation.list_log(after, limit)
+
+
+moderated_sessions_router: Final = Router(
+    "/api/sessions",
+    route_handlers=[revoke_session, restore_session],
+    tags=["moderation"],
+    opt={"role": Role.MODERATOR},
+)
+players_router: Final = make_players_router(
+    revoke_sessions, restore_sessions, change_state, rename_player, delete_player
+)
+moderation_log_router: Final = Router(
+    "/api/moderation",
+    route_handlers=[read_log],
+    tags=["moderation"],
+    opt={"role": Role.MODERATOR},
+)

@@ -1,0 +1,165 @@
+"""What the endpoints of moderation take and answer."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.http.examples import NOW, THEN
+from service.players.names import Username
+from service.validation import STORABLE_TEXT
+
+LONGEST_REASON = 1_000
+MOST_SESSIONS = 10_000
+
+Reason = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=LONGEST_REASON,
+        pattern=STORABLE_TEXT,
+        description="Why, for the moderation log.",
+    ),
+]
+State = Literal["active", "hidden", "banned"]
+
+
+class GiveReason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why this is done."""
+
+    reason: Reason
+
+    @classmethod
+    def example(cls) -> "GiveReason":
+        """Return what the documentation shows."""
+        return cls("speedhack, seen in replay 4711")
+
+
+class MarkSessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sessions of a player: those since a time, or all; with `dry_run` only looked at."""
+
+    reason: Reason
+    since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    dry_run: bool = False
+
+    @classmethod
+    def example(cls) -> "MarkSessions":
+        """Return what the documentation shows."""
+        return cls("speedhack, seen in replay 4711", THEN, dry_run=True)
+
+
+class MarkedSession(msgspec.Struct, frozen=True):
+    """A session, and since when it is revoked; null where it counts."""
+
+    session_id: int
+    user_id: int
+    score: int
+    game_mode: str
+    submitted_at: datetime
+    revoked_at: datetime | None
+
+    @classmethod
+    def example(cls) -> "MarkedSession":
+        """Return what the documentation shows."""
+        return cls(1, 1, 1_200, "solo", THEN, NOW)
+
+
+class ChangedEntry(msgspec.Struct, frozen=True):
+    """What a player's entry on a board is, and what it becomes; null where there is none."""
+
+    board: str
+    season: int
+    score_before: int | None
+    rank_before: int | None
+    score_after: int | None
+    rank_after: int | None
+
+
+class MarkedSessions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many sessions it was, or would be, and whether more are left: call again for these.
+
+    With `dry_run`, `boards` has the entries that would change; nothing was done then.
+    """
+
+    user_id: int
+    sessions: int
+    more: bool
+    boards: list[ChangedEntry] | UnsetType = UNSET
+
+    @classmethod
+    def example(cls) -> "MarkedSessions":
+        """Return what the documentation shows."""
+        entry = ChangedEntry("global", 1, 1_200, 2, 900, 3)
+        return cls(1, 1, more=False, boards=[entry])
+
+
+class ChangeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A state of a player, and when it ends by itself."""
+
+    state: State
+    reason: Reason
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+    @classmethod
+    def example(cls) -> "ChangeState":
+        """Return what the documentation shows."""
+        return cls("banned", "speedhack, seen in replay 4711")
+
+
+class StateAnswer(msgspec.Struct, frozen=True):
+    """A player's state; `until` is when it ends by itself, null: never."""
+
+    user_id: int
+    state: State
+    until: datetime | None
+
+    @classmethod
+    def example(cls) -> "StateAnswer":
+        """Return what the documentation shows."""
+        return cls(1, "banned", None)
+
+
+class RenamePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another name for a player."""
+
+    username: Username
+    reason: Reason
+
+    @classmethod
+    def example(cls) -> "RenamePlayer":
+        """Return what the documentation shows."""
+        return cls("lovelace", "asked for by the player")
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """What was done, by which key, to what and why; `details` differ from action to action."""
+
+    id: int
+    at: datetime
+    key: str | None
+    action: str
+    user_id: int | None
+    session_id: int | None
+    board: str | None
+    season: int | None
+    reason: str | None
+    details: dict[str, Any]
+
+    @classmethod
+    def example(cls) -> "LogEntry":
+        """Return what the documentation shows."""
+        reason = "speedhack, seen in replay 4711"
+        return cls(1, NOW, "support", "revoke", 1, 1, None, None, reason, {})
+
+
+class ModerationLogAnswer(msgspec.Struct, frozen=True):
+    """Some of the log, oldest first. `next` goes on from here as `after`; null at the end."""
+
+    entries: list[LogEntry]
+    next: int | None
+
+    @classmethod
+    def example(cls) -> "ModerationLogAnswer":
+        """Return what the documentation shows."""
+        return cls([LogEntry.example()], next=None)

@@ -1,0 +1,289 @@
+"""What moderators do: each act with its reason in the log, in the transaction of the act itself."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import asyncpg
+import msgspec
+
+from service.backends.database import Connection, Database, load_sql
+from service.backends.refresh_signal import RefreshSignal
+from service.errors import FieldError, InvalidRequest
+from service.moderation.errors import SessionNotFound
+from service.moderation.schemas import (
+    MOST_SESSIONS,
+    ChangedEntry,
+    ChangeState,
+    LogEntry,
+    MarkedSession,
+    MarkedSessions,
+    MarkSessions,
+    ModerationLogAnswer,
+    StateAnswer,
+)
+from service.players.errors import PlayerNotFound, UsernameTaken
+from service.players.names import clean_new_username
+from service.players.schemas import PlayerAnswer
+
+FIND_SESSION: Final = load_sql("moderation", "find_session")
+LIST_SESSIONS_SINCE: Final = load_sql("moderation", "list_sessions_since")
+MARK_SESSIONS: Final = load_sql("moderation", "mark_sessions")
+COMPARE_STANDINGS: Final = load_sql("moderation", "compare_standings")
+NOTE_CHANGE: Final = load_sql("moderation", "note_change")
+LOG_ACTION: Final = load_sql("moderation", "log_action")
+LIST_LOG: Final = load_sql("moderation", "list_log")
+LOCK_PLAYER: Final = load_sql("moderation", "lock_player")
+CHANGE_STATE: Final = load_sql("moderation", "change_state")
+END_STATES: Final = load_sql("moderation", "end_states")
+RENAME_PLAYER: Final = load_sql("moderation", "rename_player")
+FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
+
+Mark = Literal["revoke", "restore"]
+
+# A player may have a hundred thousand sessions; a moderator waits for all of them at once.
+_STATEMENT_SECONDS: Final = 60.0
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does something, by the name of their key, and why."""
+
+    key_name: str | None
+    reason: str
+
+
+class _Preview(Exception):
+    """Nothing was to be done: ends a transaction, and undoes it."""
+
+
+class Moderation:
+    """Changes what counts of the ledger, and who stands.
+
+    What that makes of the standings is left to the workers: they are woken, and make the standings
+    of the player again before they fold anything else. Every method raises `DatabaseUnavailable`.
+    """
+
+    def __init__(self, database: Database, refresh_signal: RefreshSignal) -> None:
+        self._database = database
+        self._refresh_signal = refresh_signal
+
+    async def mark_session(self, session_id: int, mark: Mark, act: Act) -> MarkedSession:
+        """Revoke a session, or have it count again; raises `SessionNotFound`.
+
+        One that is as wanted stays so, without an entry in the log.
+        """
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(FIND_SESSION, session_id)
+            if row is None:
+                raise SessionNotFound
+            player_id = row["player_id"]
+            if await connection.fetch(MARK_SESSIONS, player_id, [session_id], mark == "revoke"):
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await _log(connection, act, mark, player_id=player_id, session_id=session_id)
+                row = await connection.fetchrow(FIND_SESSION, session_id)
+                assert row is not None
+        self._refresh_signal.raise_soon()
+        return MarkedSession(
+            session_id=row["session_id"],
+            user_id=player_id,
+            score=row["score"],
+            game_mode=row["game_mode"],
+            submitted_at=row["submitted_at"],
+            revoked_at=row["revoked_at"],
+        )
+
+    async def mark_sessions(
+        self, player_id: int, wanted: MarkSessions, mark: Mark, act: Act
+    ) -> MarkedSessions:
+        """Revoke up to 10,000 sessions of a player or have them count again, or look what would be.
+
+        Raises `PlayerNotFound`.
+        """
+        answer = MarkedSessions(player_id, 0, more=False)
+        with suppress(_Preview):
+            async with self._database.transaction() as connection:
+                await _lock_player(connection, player_id)
+                rows = await connection.fetch(
+                    LIST_SESSIONS_SINCE,
+                    player_id,
+                    wanted.since,
+                    mark == "restore",
+                    MOST_SESSIONS + 1,
+                )
+                session_ids = [row["id"] for row in rows[:MOST_SESSIONS]]
+                await connection.fetch(
+                    MARK_SESSIONS,
+                    player_id,
+                    session_ids,
+                    mark == "revoke",
+                    timeout=_STATEMENT_SECONDS,
+                )
+                answer = MarkedSessions(
+                    player_id, len(session_ids), more=len(rows) > len(session_ids)
+                )
+                if wanted.dry_run:
+                    boards = await _look_ahead(connection, player_id)
+                    answer = msgspec.structs.replace(answer, boards=boards)
+                    raise _Preview
+                if session_ids:
+                    await connection.fetch(NOTE_CHANGE, player_id)
+                    await _log(
+                        connection,
+                        act,
+                        f"{mark}_many",
+                        player_id=player_id,
+                        details={
+                            "since": wanted.since,
+                            "sessions": len(session_ids),
+                            "session_ids": session_ids,
+                        },
+                    )
+        if not wanted.dry_run:
+            self._refresh_signal.raise_soon()
+        return answer
+
+    async def change_state(self, player_id: int, wanted: ChangeState, act: Act) -> StateAnswer:
+        """Give a player a state; raises `PlayerNotFound` or `InvalidRequest`."""
+        if wanted.until is not None:
+            if wanted.state == "active":
+                raise _misstate("Expected no time: `active` does not end by itself")
+            if wanted.until <= datetime.now(UTC):
+                raise _misstate("Expected a time in the future")
+        async with self._database.transaction() as connection:
+            before = await _lock_player(connection, player_id)
+            if (before["state"], before["state_until"]) != (wanted.state, wanted.until):
+                await connection.fetch(CHANGE_STATE, player_id, wanted.state, wanted.until)
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await _log(
+                    connection,
+                    act,
+                    "state",
+                    player_id=player_id,
+                    details={
+                        "before": before["state"],
+                        "after": wanted.state,
+                        "until": wanted.until,
+                    },
+                )
+        self._refresh_signal.raise_soon()
+        return StateAnswer(player_id, wanted.state, wanted.until)
+
+    async def rename(self, player_id: int, username: str, act: Act) -> PlayerAnswer:
+        """Give a player another name.
+
+        Raises `PlayerNotFound`, `UsernameTaken`, `UsernameReserved` or `InvalidRequest`.
+        """
+        cleaned = clean_new_username(username)
+        async with self._database.transaction() as connection:
+            before = await _lock_player(connection, player_id)
+            if before["username"] != cleaned:
+                try:
+                    await connection.fetch(RENAME_PLAYER, player_id, cleaned)
+                except asyncpg.UniqueViolationError as error:
+                    raise UsernameTaken(cleaned) from error
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await _log(
+                    connection,
+                    act,
+                    "rename",
+                    player_id=player_id,
+                    details={"username_before": before["username"], "username": cleaned},
+                )
+        self._refresh_signal.raise_soon()
+        return PlayerAnswer(player_id, cleaned, before["joined_at"], before["external_id"])
+
+    async def delete(self, player_id: int, act: Act, *, with_scores: bool) -> None:
+        """Erase who a player was, for good; raises `PlayerNotFound`.
+
+        Nothing of that person may come back, so the entry in the log is written first: what it says
+        is erased with the rest.
+        """
+        async with self._database.transaction() as connection:
+            await _lock_player(connection, player_id)
+            details = {"scores": "revoke" if with_scores else "keep"}
+            await _log(connection, act, "delete", player_id=player_id, details=details)
+            await connection.fetch(
+                FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
+            )
+            await connection.fetch(NOTE_CHANGE, player_id)
+        self._refresh_signal.raise_soon()
+
+    async def list_log(self, after: int, limit: int) -> ModerationLogAnswer:
+        """Return up to `limit` entries of the log after one of them."""
+        rows = await self._database.fetch(LIST_LOG, after, limit + 1)
+        return ModerationLogAnswer(
+            entries=[
+                LogEntry(
+                    id=row["id"],
+                    at=row["at"],
+                    key=row["key_name"],
+                    action=row["action"],
+                    user_id=row["player_id"],
+                    session_id=row["session_id"],
+                    board=row["slug"],
+                    season=row["number"],
+                    reason=row["reason"],
+                    details=_decode(row["details"]),
+                )
+                for row in rows[:limit]
+            ],
+            next=rows[limit - 1]["id"] if len(rows) > limit else None,
+        )
+
+
+async def end_states(database: Database) -> None:
+    """Make those players active again whose state is over; their standings come next."""
+    await database.fetch(END_STATES)
+
+
+async def _lock_player(connection: Connection, player_id: int) -> asyncpg.Record:
+    row = await connection.fetchrow(LOCK_PLAYER, player_id)
+    if row is None:
+        raise PlayerNotFound
+    return row
+
+
+async def _look_ahead(connection: Connection, player_id: int) -> list[ChangedEntry]:
+    rows = await connection.fetch(COMPARE_STANDINGS, player_id, timeout=_STATEMENT_SECONDS)
+    return [
+        ChangedEntry(
+            board=row["slug"],
+            season=row["number"],
+            score_before=row["score_before"],
+            rank_before=None if row["score_before"] is None else row["rank_before"],
+            score_after=row["score_after"],
+            rank_after=None if row["score_after"] is None else row["rank_after"],
+        )
+        for row in rows
+    ]
+
+
+async def _log(
+    connection: Connection,
+    act: Act,
+    action: str,
+    *,
+    player_id: int | None = None,
+    session_id: int | None = None,
+    season_id: int | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    await connection.fetch(
+        LOG_ACTION,
+        act.key_name,
+        action,
+        player_id,
+        session_id,
+        season_id,
+        act.reason,
+        _encode(details or {}).decode(),
+    )
+
+
+def _misstate(message: str) -> InvalidRequest:
+    return InvalidRequest("The body is not valid.", FieldError("until", message))

@@ -1,0 +1,2 @@
+-- Gives a player a state. $1 player, $2 state, $3 until when, null: until it is changed.
+UPDATE player SET state = $2, state_until = $3 WHERE id = $1

@@ -1,0 +1,23 @@
+-- Makes those players active again whose state is over. Answers how many.
+--
+-- Index: player_state_until. Locks: the players.
+WITH ended AS (
+    UPDATE player
+    SET state = 'active', state_until = NULL
+    FROM (
+        SELECT id, state
+        FROM player
+        WHERE state_until <= clock_timestamp()
+        FOR NO KEY UPDATE
+    ) AS before
+    WHERE player.id = before.id AND player.state_until <= clock_timestamp()
+    RETURNING player.id, before.state
+),
+logged AS (
+    INSERT INTO moderation_log (action, player_id, details)
+    SELECT 'state_ended', id, jsonb_build_object('before', state, 'after', 'active') FROM ended
+),
+changed AS (
+    INSERT INTO changed_player (player_id) SELECT id FROM ended
+)
+SELECT count(*) AS players FROM ended

@@ -1,0 +1,405 @@
+"""What moderators take away is gone from every board, comes back as it was, and is written down."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.maintenance.audit import audit
+from service.maintenance.rebuild import rebuild
+from service.settings.settings import Settings
+from tests.support.factories import make_player, make_players, record_scores
+from tests.support.season_work import SeasonWorker
+
+WHY = {"reason": "speedhack"}
+BOARDS: dict[str, dict[str, Any]] = {
+    "sum": {},
+    "best": {"operator": "best", "ties": "first"},
+    "low": {"operator": "best", "direction": "low"},
+    "latest": {"operator": "latest", "ties": "first"},
+}
+
+
+@pytest.fixture
+async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
+    return SeasonWorker(database, redis, settings)
+
+
+@pytest.fixture
+async def boards(client: httpx.AsyncClient, worker: SeasonWorker) -> None:
+    for slug, rule in BOARDS.items():
+        assert (await client.put(f"/api/boards/{slug}", json=rule)).status_code == 201
+    await worker.work()
+
+
+async def call(client: httpx.AsyncClient, method: str, path: str, **body: object) -> Any:
+    answer = await client.request(method, path, json=WHY | body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def read_board(client: httpx.AsyncClient, slug: str) -> list[tuple[int, int, int]]:
+    """Return (player, score, rank) of a board by `page`; `top` and `rank` must say the same."""
+    page = (await client.get(f"/api/boards/{slug}/page")).json()
+    top = (await client.get(f"/api/boards/{slug}/top")).json()
+    assert page["entries"] == top["entries"]
+    assert page["players"] == top["players"] == len(page["entries"])
+    for entry in page["entries"]:
+        rank = (await client.get(f"/api/boards/{slug}/rank/{entry['user_id']}")).json()
+        assert (rank["score"], rank["rank"]) == (entry["score"], entry["rank"])
+    return [(entry["user_id"], entry["score"], entry["rank"]) for entry in page["entries"]]
+
+
+async def read_boards(client: httpx.AsyncClient) -> dict[str, list[tuple[int, int, int]]]:
+    return {slug: await read_board(client, slug) for slug in BOARDS}
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_revoked_session_gives_way_to_the_one_before_and_comes_back(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one, other = await make_players(database, 2)
+    await record_scores(database, (one, 10), (other, 20), (one, 500))
+    await worker.work()
+    before = await read_boards(client)
+    assert before["best"] == [(one, 500, 1), (other, 20, 2)]
+    sessions = (await client.get(f"/api/players/{one}/sessions")).json()["sessions"]
+    cheat = sessions[0]["session_id"]
+
+    revoked = await call(client, "POST", f"/api/sessions/{cheat}/revoke")
+    assert (revoked["user_id"], revoked["score"]) == (one, 500)
+    assert revoked["revoked_at"]
+    await worker.work()
+    assert await read_boards(client) == {
+        "sum": [(other, 20, 1), (one, 10, 2)],
+        "best": [(other, 20, 1), (one, 10, 2)],
+        "low": [(one, 10, 1), (other, 20, 2)],
+        "latest": [(other, 20, 1), (one, 10, 2)],
+    }
+    assert await audit(settings)
+    await rebuild(settings)
+    await worker.work()
+    assert (await read_board(client, "best"))[0] == (other, 20, 1)
+
+    await call(client, "POST", f"/api/sessions/{cheat}/restore")
+    await worker.work()
+    assert await read_boards(client) == before
+    assert await audit(settings)
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_player_without_a_session_left_leaves_the_board(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one, other = await make_players(database, 2)
+    (session_id, _) = await record_scores(database, (one, 10), (other, 20))
+    await worker.work()
+    await call(client, "POST", f"/api/sessions/{session_id}/revoke")
+    await worker.work()
+    assert await read_boards(client) == {slug: [(other, 20, 1)] for slug in BOARDS}
+    rank = (await client.get(f"/api/boards/best/rank/{one}")).json()
+    assert (rank["score"], rank["rank"], rank["players"]) == (None, None, 1)
+    assert await audit(settings)
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_session_revoked_before_it_is_folded_counts_nowhere(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one = await make_player(database)
+    _, cheat = await record_scores(database, (one, 10), (one, 500))
+    await call(client, "POST", f"/api/sessions/{cheat}/revoke")
+    await worker.work()
+    assert await read_boards(client) == {slug: [(one, 10, 1)] for slug in BOARDS}
+    assert await audit(settings)
+
+
+@pytest.mark.usefixtures("boards")
+async def test_many_sessions_are_looked_at_first_and_revoked_at_once(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one, other = await make_players(database, 2)
+    await record_scores(database, (one, 10), (other, 20))
+    await worker.work()
+    since = datetime.now(UTC).isoformat()
+    await record_scores(database, (one, 100), (one, 200))
+    await worker.work()
+    before = await read_boards(client)
+    path = f"/api/players/{one}/sessions"
+
+    seen = await call(client, "POST", f"{path}/revoke", since=since, dry_run=True)
+    assert (seen["sessions"], seen["more"]) == (2, False)
+    changes = {entry["board"]: entry for entry in seen["boards"]}
+    # The lowest score is not one of those.
+    assert set(changes) == {"global", "sum", "best", "latest"}
+    assert changes["best"] | {"season": 1, "board": "best"} == {
+        "board": "best", "season": 1,
+        "score_before": 200, "rank_before": 1, "score_after": 10, "rank_after": 2,
+    }  # fmt: skip
+    await worker.work()
+    assert await read_boards(client) == before
+
+    done = await call(client, "POST", f"{path}/revoke", since=since)
+    assert (done["sessions"], done["more"]) == (2, False)
+    await worker.work()
+    assert await read_board(client, "sum") == [(other, 20, 1), (one, 10, 2)]
+    assert await audit(settings)
+    assert (await call(client, "POST", f"{path}/restore", since=since))["sessions"] == 2
+    await worker.work()
+    assert await read_boards(client) == before
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_banned_player_is_off_the_boards_and_submits_nothing_until_that_ends(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one, other = await make_players(database, 2)
+    score = {"user_id": one, "score": 500}
+    keyed = {"Idempotency-Key": "match-1"}
+    first = await client.post("/api/leaderboard/submit", json=score, headers=keyed)
+    await record_scores(database, (other, 20))
+    await worker.work()
+    before = await read_boards(client)
+    # Pending when the player is banned.
+    await record_scores(database, (one, 700))
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    path = f"/api/players/{one}/state"
+    banned = await call(client, "PUT", path, state="banned", until=until)
+    assert banned["state"] == "banned"
+    await worker.work()
+    assert await read_boards(client) == {slug: [(other, 20, 1)] for slug in BOARDS}
+    rank = (await client.get(f"/api/leaderboard/rank/{one}")).json()
+    assert (rank["total_score"], rank["rank"]) == (0, None)
+    assert await audit(settings)
+
+    for headers in ({}, {"Idempotency-Key": "match-2"}):
+        refused = await client.post("/api/leaderboard/submit", json=score, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "player_banned")
+    again = await client.post("/api/leaderboard/submit", json=score, headers=keyed)
+    assert again.json() == first.json()
+    other_body = await client.post(
+        "/api/leaderboard/submit", json=score | {"score": 1}, headers=keyed
+    )
+    assert other_body.status_code == 422
+
+    await database.fetch("UPDATE player SET state_until = now() WHERE id = $1", one)
+    await worker.work()
+    after = await read_boards(client)
+    assert after["best"] == [(one, 700, 1), (other, 20, 2)]
+    assert {player for player, _, _ in after["sum"]} == {player for player, _, _ in before["sum"]}
+    assert await audit(settings)
+    log = (await client.get("/api/moderation")).json()["entries"]
+    assert [entry["action"] for entry in log] == ["state", "state_ended"]
+    assert log[0]["reason"] == "speedhack"
+    assert log[0]["details"]["after"] == "banned"
+
+
+@pytest.mark.usefixtures("boards")
+async def test_what_was_taken_away_while_redis_was_emptied_stays_away(
+    client: httpx.AsyncClient,
+    database: Database,
+    redis: Redis,
+    worker: SeasonWorker,
+    settings: Settings,
+) -> None:
+    one, other = await make_players(database, 2)
+    await record_scores(database, (one, 500), (other, 20))
+    await worker.work()
+    await redis.flushall()
+    await call(client, "PUT", f"/api/players/{one}/state", state="banned")
+    await worker.work()
+    assert await read_boards(client) == {slug: [(other, 20, 1)] for slug in BOARDS}
+    assert await audit(settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/api/sessions/999/revoke", WHY, 404, "session_not_found"),
+        ("POST", "/api/sessions/1/revoke", {}, 400, "invalid_request"),
+        ("POST", "/api/sessions/1/revoke", {"reason": ""}, 400, "invalid_request"),
+        ("POST", "/api/sessions/x/revoke", WHY, 400, "invalid_request"),
+        ("PUT", "/api/players/999/state", WHY | {"state": "banned"}, 404, "user_not_found"),
+        ("PUT", "/api/players/1/state", WHY | {"state": "gone"}, 400, "invalid_request"),
+        (
+            "PUT",
+            "/api/players/1/state",
+            WHY | {"state": "banned", "until": "2020-01-01T00:00:00Z"},
+            400,
+            "invalid_request",
+        ),
+        (
+            "PUT",
+            "/api/players/1/state",
+            WHY | {"state": "banned", "until": "2999-01-01T00:00:00"},
+            400,
+            "invalid_request",
+        ),
+        ("PATCH", "/api/players/999", WHY | {"username": "ada"}, 404, "user_not_found"),
+        ("PATCH", "/api/players/1", WHY | {"username": "deleted-7"}, 409, "username_reserved"),
+        ("DELETE", "/api/players/999?reason=x", None, 404, "user_not_found"),
+        ("DELETE", "/api/players/1", None, 400, "invalid_request"),
+        ("DELETE", "/api/players/1?reason=x&scores=some", None, 400, "invalid_request"),
+        ("POST", "/api/players/999/sessions/revoke", WHY, 404, "user_not_found"),
+    ],
+)
+async def test_a_mistake_is_named(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: dict[str, object] | None,
+    status: int,
+    code: str,
+) -> None:
+    answer = await client.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+
+
+async def read_own(client: httpx.AsyncClient, slug: str, user_id: int) -> list[Any]:
+    """Return all that a player asks about himself, but for when that was."""
+    board = f"/api/boards/{slug}"
+    answers = [
+        await client.get(f"{board}/rank/{user_id}"),
+        await client.get(f"{board}/rank/{user_id}", params={"details": "true"}),
+        await client.get(f"{board}/around/{user_id}", params={"details": "true"}),
+        await client.post(f"{board}/ranks", json={"user_ids": [user_id]}),
+        await client.get(f"/api/players/{user_id}/ranks", params={"boards": slug}),
+        await client.get(f"/api/leaderboard/rank/{user_id}"),
+        await client.get(f"/api/leaderboard/around/{user_id}"),
+        await client.get(f"/api/players/{user_id}"),
+    ]
+    assert {answer.status_code for answer in answers} == {200}
+    told = [answer.json() for answer in answers]
+    for answer in (*told, *told[4]["entries"]):
+        answer.pop("as_of", None)
+    return told
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("slug", BOARDS)
+async def test_a_hidden_player_is_seen_by_nobody_else_and_cannot_tell(
+    client: httpx.AsyncClient,
+    database: Database,
+    worker: SeasonWorker,
+    settings: Settings,
+    slug: str,
+) -> None:
+    above, one, level, below = await make_players(database, 4)
+    await record_scores(
+        database, (above, 30), (level, 20), (one, 20), (below, 10), (one, 0), (level, 0)
+    )
+    await worker.work()
+    before = await read_own(client, slug, one)
+    await call(client, "PUT", f"/api/players/{one}/state", state="hidden")
+    await worker.work()
+    assert await read_own(client, slug, one) == before
+
+    seen = await read_board(client, slug)
+    assert {player for player, _, _ in seen} == {above, level, below}
+    around = (await client.get(f"/api/boards/{slug}/around/{level}")).json()
+    assert {entry["user_id"] for entry in around["entries"]} == {above, level, below}
+    friends = await client.post(f"/api/boards/{slug}/ranks", json={"user_ids": [one, level]})
+    assert friends.json()["missing"] == [one]
+    place = (await client.get(f"/api/boards/{slug}/place", params={"score": 20})).json()
+    assert place["players"] == 3
+    submitted = await client.post("/api/leaderboard/submit", json={"user_id": one, "score": 1})
+    assert submitted.status_code == 200
+    await worker.work()
+    assert await audit(settings)
+
+    await call(client, "PUT", f"/api/players/{one}/state", state="active")
+    await worker.work()
+    assert one in {player for player, _, _ in await read_board(client, slug)}
+    assert await audit(settings)
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_player_is_renamed_everywhere(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one = await make_player(database, "ada")
+    await make_player(database, "grace")
+    await record_scores(database, (one, 10))
+    await worker.work()
+    assert (await client.post("/api/boards/best/seasons/current/close")).status_code == 200
+    await worker.work()
+    await record_scores(database, (one, 20))
+    await worker.work()
+    paths = ["/api/boards/best/top", "/api/boards/best/page", f"/api/boards/best/around/{one}"]
+    seasons = ("current", "1")
+
+    async def read_names() -> set[str]:
+        names = {
+            (await client.get(path, params={"season": season})).json()["entries"][0]["username"]
+            for path in paths
+            for season in seasons
+        }
+        top = (await client.get("/api/leaderboard/top")).json()["leaderboard"]
+        rank = (await client.get(f"/api/leaderboard/rank/{one}")).json()
+        return names | {top[0]["username"], rank["username"]}
+
+    assert await read_names() == {"ada"}
+    taken = await client.patch(f"/api/players/{one}", json=WHY | {"username": "grace"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "username_taken")
+    renamed = await call(client, "PATCH", f"/api/players/{one}", username="lovelace")
+    assert renamed["username"] == "lovelace"
+    await worker.work()
+    assert await read_names() == {"lovelace"}
+    assert await audit(settings)
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("scores", ["keep", "revoke"])
+async def test_who_is_deleted_leaves_no_trace(
+    client: httpx.AsyncClient,
+    database: Database,
+    redis: Redis,
+    worker: SeasonWorker,
+    settings: Settings,
+    scores: str,
+) -> None:
+    one = await make_player(database, "quark", "steam:1")
+    score = {"external_id": "steam:1", "score": 5}
+    sent = await client.post(
+        "/api/leaderboard/submit", json=score, headers={"Idempotency-Key": "match-9"}
+    )
+    await database.fetch("""UPDATE game_session SET metadata = '{"name": "quark"}'""")
+    await worker.work()
+    await call(client, "PATCH", f"/api/players/{one}", username="lovelace", reason="Quark asked")
+    deleted = await client.delete(
+        f"/api/players/{one}", params={"reason": "Lovelace asked", "scores": scores}
+    )
+    assert deleted.status_code == 204
+    await worker.work()
+
+    entries = (await client.get("/api/boards/best/page")).json()["entries"]
+    names = [(entry["username"], entry["score"]) for entry in entries]
+    assert names == ([(f"deleted-{one}", 5)] if scores == "keep" else [])
+    for body in ({"user_id": one, "score": 5}, score):
+        for headers in ({}, {"Idempotency-Key": "match-9"}):
+            again = await client.post("/api/leaderboard/submit", json=body, headers=headers)
+            assert (again.status_code, again.json()["code"]) == (404, "user_not_found")
+    assert sent.status_code == 200
+    for method, path in (("PATCH", ""), ("PUT", "/state"), ("DELETE", "?reason=x")):
+        change = WHY | ({"username": "x"} if method == "PATCH" else {"state": "banned"})
+        gone = await client.request(
+            method, f"/api/players/{one}{path}", json=None if method == "DELETE" else change
+        )
+        assert gone.status_code == 404
+    assert await audit(settings)
+    dump = str(
+        [
+            await database.fetch(f"SELECT * FROM {table}")
+            for table in ("player", "game_session", "moderation_log", "outbox")
+        ]
+    )
+    async for key in redis.scan_iter("leaderboard:*"):
+        kind = await redis.type(key)
+        dump += str(await redis.hgetall(key) if kind == b"hash" else b"")
+        dump += str(await redis.get(key) if kind == b"string" else b"")
+    assert "quark" not in dump.lower()
+    assert "lovelace" not in dump.lower()
+    assert "steam:1" not in dump
