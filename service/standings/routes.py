@@ -100,7 +100,10 @@ async def stream_top(
     """
     needed = request.route_handler.opt["role"]
     is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
-    return ServerSentEvent(_send_events(top_feed, settings, limit, closing.wait, is_refused))
+    events = ServerSentEvent(_send_events(top_feed, settings, limit, closing.wait, is_refused))
+    # Whether the connection stays is for the server to say.
+    del events.headers["Connection"]
+    return events
 
 
 async def _send_events(

@@ -80,16 +80,31 @@ class Server:
 
 
 async def count_body(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body; at `/never` not at all, at `/large` with much."""
-    length, more = 0, True
+    """Answer with the length of the body, or as the path says.
+
+    `/never` gets no answer, `/large` much of it, `/headers` the headers; `/unread` is answered
+    ahead of its body, and the answer of `/unknown-length` does not tell its length beforehand.
+    """
+    length, more = 0, scope["path"] != "/unread"
     while more or scope["path"] == "/never":
         message = await receive()
         if message["type"] == "http.disconnect":
             return
         length += len(message["body"])
         more = message["more_body"]
-    body = b"%d" % length if scope["path"] != "/large" else bytes(LARGE)
+    body = b"%d" % length
+    if scope["path"] == "/large":
+        body = bytes(LARGE)
+    elif scope["path"] == "/headers":
+        pairs = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+        body = json.dumps(pairs).encode()
     headers = [(b"content-length", b"%d" % len(body))]
+    if scope["path"] == "/unknown-length":
+        headers = []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b" bytes"})
+        return
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -103,7 +118,9 @@ async def serve() -> AsyncIterator[Server]:
             await late.wait()
         await count_body(scope, receive, send)
 
-    config = uvicorn.Config(answer, http=DrainingProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        answer, http=DrainingProtocol, lifespan="off", log_config=None, server_header=False
+    )
     server = DrainingServer(config, closing=asyncio.Event(), limits=LIMITS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

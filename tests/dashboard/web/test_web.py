@@ -62,6 +62,22 @@ async def test_an_unknown_host_is_refused_as_its_name_may_have_been_pointed_here
         assert (await server.read_text("/", **same))[0] == 200
 
 
+async def test_what_follows_a_refused_tunnel_is_no_request() -> None:
+    async with serve_console() as server:
+        host = server.url.removeprefix("http://")
+        inner = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        head = f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(inner)}\r\n\r\n"
+        name, _, port = host.partition(":")
+        reader, writer = await asyncio.open_connection(name, int(port))
+        try:
+            writer.write(head.encode() + inner)
+            answers = await reader.read()
+        finally:
+            writer.close()
+        assert answers.startswith(b"HTTP/1.1 405 ")
+        assert answers.count(b"HTTP/1.1 ") == 1
+
+
 async def test_what_no_page_of_ours_would_send_is_refused_without_a_trace() -> None:
     messages = [
         "nonsense",
