@@ -7,6 +7,7 @@ which define and document what both answer.
 """
 
 import time
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -126,13 +127,18 @@ class FastPath:
             elif name == b"content-type":
                 is_json = value == b"application/json"
             elif name == b"idempotency-key":
-                if key is not None or b"\0" in value or not 0 < len(value) <= MAX_KEY_LENGTH:
+                if key is not None or not 0 < len(value) <= MAX_KEY_LENGTH:
                     return 0, None
                 key = value.decode("latin-1")
+                # Blanks around it the route takes away; all else it refuses.
+                if not (key.isascii() and key.isprintable()) or " " in key:
+                    return 0, None
+            elif name == b"content-encoding":
+                return 0, None
         return (length if is_json and length <= self._body_limit else 0), key
 
     async def _submit(self, body: bytes, key: str | None) -> bytes:
-        score = decode_body(_submit_decoder, body)
+        score = decode_body(_submit_decoder, body.removeprefix(BOM_UTF8))
         session_id = await self._ledger.record(Submission.of(score, key))
         return _encode(SubmitAnswer(status="success", session_id=session_id))
 

@@ -4,8 +4,8 @@ Each struct has its own example and says itself whether it takes unknown fields;
 errors in `responses` and its role in `opt`. Here they are put into the document.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from litestar.openapi.spec import (
     OpenAPI,
     OpenAPIMediaType,
     OpenAPIResponse,
+    OpenAPIType,
     Operation,
     Reference,
     Schema,
@@ -71,6 +72,11 @@ def complete_document(document: OpenAPI, access: RouteAccess) -> None:
             ),
         )
     }
+    for schema in _find_schemas(document):
+        types = schema.type if isinstance(schema.type, list | tuple) else [schema.type]
+        if OpenAPIType.INTEGER in types:
+            # Without it generators of clients take 32 bits.
+            schema.format = "int64"  # type: ignore[assignment]
     for path, method, operation in _list_operations(document):
         needed = access.find(method, path).role
         if needed is not None:
@@ -124,3 +130,18 @@ def _list_operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
             if operation is not None:
                 assert isinstance(operation, Operation)
                 yield path, method.upper(), operation
+
+
+def _find_schemas(node: object) -> Iterator[Schema]:
+    """Yield every schema that is written out below."""
+    if isinstance(node, Schema):
+        yield node
+    if is_dataclass(node):
+        for one in fields(node):
+            yield from _find_schemas(getattr(node, one.name))
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from _find_schemas(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _find_schemas(value)

@@ -42,11 +42,9 @@ def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
             code="internal_error",
         )
         return HTTP_500_INTERNAL_SERVER_ERROR, answer, {}
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
-    if error.challenge is not None:
-        headers["www-authenticate"] = error.challenge
     return error.status, ErrorAnswer.of(error), headers
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from service.errors import FieldError
-from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 BULK_LIMIT: Final = 10_000
 """Most lines in one bulk request."""
@@ -29,10 +29,7 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BulkLine(SubmitScore, frozen=True, forbid_unknown_fields=True):
     """One score of a bulk request, with the key that makes it safe to send again."""
 
-    idempotency_key: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=STORABLE_TEXT)]
-        | None
-    ) = None
+    idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)] | None = None
 
 
 class SubmitAnswer(msgspec.Struct, frozen=True):

@@ -40,7 +40,9 @@ class Submission:
     @classmethod
     def of(cls, score: SubmitScore, idempotency_key: str | None) -> "Submission":
         """Return a score as the API takes it, with its key."""
-        return cls(score.user_id, score.score, score.game_mode, idempotency_key)
+        # Wherever the key comes from, the blanks around it are no part of it.
+        key = idempotency_key and idempotency_key.strip(" \t")
+        return cls(score.user_id, score.score, score.game_mode, key)
 
 
 class Ledger:
