@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from service.errors import ServiceError
-from service.http.errors import encode_error
+from service.http.errors import NO_STORE, encode_error
 from service.request_ids import REQUEST_ID_HEADER, RequestIdSource
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
@@ -291,6 +291,7 @@ class Http1Protocol(HttpToolsProtocol):
             *own_headers,
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
+            NO_STORE,
             (REQUEST_ID_HEADER, self.server_state.request_ids.choose(self.headers or [])),
             (b"connection", b"close"),
         ]

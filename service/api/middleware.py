@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
 from service.http.auth import Access, Authorizer, Kind, RouteAccess
-from service.http.errors import allow_head, encode_error
+from service.http.errors import NO_STORE, allow_head, encode_error
 from service.keys.keyring import Key
 from service.keys.rate_limit import KeyLimiter
 from service.request_ids import REQUEST_ID_HEADER, RequestIdSource, request_id
@@ -51,7 +51,7 @@ class RequestIds:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, own_id)]
+                message["headers"] = [*message["headers"], NO_STORE, (REQUEST_ID_HEADER, own_id)]
                 if self._logging_requests:
                     _log_request(scope, message["status"], time.perf_counter() - started_at)
             await send(message)

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
 import msgspec
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Example,
     OpenAPI,
@@ -24,8 +25,10 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from service.api.middleware import TooManyRequests
+from service.api.proxies import find_prefix
 from service.errors import ServiceError
 from service.http.auth import RouteAccess
+from service.http.errors import AnyRequest
 from service.http.responses import list_examples
 from service.keys.errors import KeyRefused, KeyRequired, RoleInsufficient, TooManyOfKey
 from service.keys.roles import Role
@@ -58,6 +61,15 @@ class StructSchemas(OpenAPISchemaPlugin):
         if hasattr(struct, "example"):
             schema.examples = [msgspec.to_builtins(struct.example())]
         return schema
+
+
+class PrefixedDocument(JsonRenderPlugin):
+    """The document as JSON, which names the prefix that a proxy has in front of all paths."""
+
+    def render(self, request: AnyRequest, openapi_schema: dict[str, Any]) -> bytes:
+        """Return the document for whoever asks."""
+        servers = [{"url": find_prefix(request.scope) or "/"}]
+        return self.render_json(request, openapi_schema | {"servers": servers})
 
 
 def complete_document(document: OpenAPI, access: RouteAccess) -> None:

@@ -26,6 +26,10 @@ _ADVICE: Final = {
 # Litestar names a missing parameter in its message only.
 _MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
+NO_STORE: Final = (b"cache-control", b"no-store")
+"""The header of every answer. A proxy would keep an answer without it for minutes, and a rank is
+old within milliseconds. A new answer costs less than finding out that an old one still holds."""
+
 AnyRequest = Request[Any, Any, Any]
 
 

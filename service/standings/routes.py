@@ -101,8 +101,8 @@ async def stream_top(
     needed = request.route_handler.opt["role"]
     is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
     events = ServerSentEvent(_send_events(top_feed, settings, limit, closing.wait, is_refused))
-    # Whether the connection stays is for the server to say.
-    del events.headers["Connection"]
+    # Whether the connection stays, and the answer is kept, is said once for all.
+    del events.headers["Connection"], events.headers["Cache-Control"]
     return events
 
 

@@ -18,13 +18,15 @@ async def test_the_page_names_no_outside_host() -> None:
             policy = response.headers["Content-Security-Policy"]
             page = await response.text()
         assert policy.startswith("default-src 'self';")
-        assets = re.findall(r'(?:src|href)="(/[^"]+)"', page)
-        assert "/static/js/textual.js" in assets
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assets.remove("data:,")
+        # Relative, so that a proxy may serve the page under a path of its own.
+        assert "static/js/textual.js" in assets
         own = [page]
         for path in assets:
-            status, text = await server.read_text(path)
+            status, text = await server.read_text(f"/{path}")
             assert status == 200, path
-            if not path.startswith("/static/js"):
+            if not path.startswith("static/js"):
                 own.append(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
         for text in own:
             assert re.findall(r"""["'(=\s]((?:https?:|wss?:)?//\w[^"')\s]*)""", text) == []

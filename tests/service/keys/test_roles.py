@@ -25,6 +25,9 @@ def app() -> Litestar:
         ("HEAD", "/metrics/", Role.ADMIN),
         ("GET", "/health/live", None),
         ("GET", "/health/ready", None),
+        ("GET", "/", None),
+        ("GET", "/docs", None),
+        ("GET", "/docs/docs.js", None),
         ("GET", "/schema", None),
         ("GET", "/schema/openapi.json", None),
         ("GET", "/api/leaderboard/top", Role.READ),
@@ -63,6 +66,7 @@ def test_every_route_was_given_its_role(app: Litestar) -> None:
     assert {key for key, role in found.items() if role is None} == {
         ("GET", "/health/live"), ("GET", "/health/ready"),
         ("GET", "/schema"), ("GET", "/schema/openapi.json"), ("GET", "/schema/{path:str}"),
+        ("GET", "/"), ("GET", "/docs"), ("GET", "/docs/{name:str}"),
     }  # fmt: skip
     assert {key for key, role in found.items() if role is Role.SUBMIT} == {
         ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
