@@ -114,7 +114,7 @@ class LimitedProtocol(Http1Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes: part of a request, several requests, or no HTTP at all."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_lingering:
             return
         self._has_moved_on = False
         self._most_head_bytes = self._head_bytes + len(data)

@@ -7,6 +7,7 @@ are not ours, `Upgrade`, trailers, HTTP/1.0, `Expect`, and clients that end thei
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -93,6 +94,7 @@ class Http1Protocol(HttpToolsProtocol):
     _hosts = 0
     _known_host = b""
     _is_upgrade = False
+    _is_lingering = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -188,9 +190,8 @@ class Http1Protocol(HttpToolsProtocol):
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
         scope["query_string"] = url.query or b""
-        is_ordinary = not is_old and not self.expect_100_continue
         before = self.cycle
-        self.cycle = (RequestResponseCycle if is_ordinary else _UnusualCycle)(
+        self.cycle = _Cycle(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -202,6 +203,7 @@ class Http1Protocol(HttpToolsProtocol):
             expect_100_continue=self.expect_100_continue,
             keep_alive=not is_old and parser.should_keep_alive(),
             on_response=self.on_response_complete,
+            linger=self._linger,
         )
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
@@ -232,7 +234,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     def refuse(self, error: ServiceError) -> None:
         """Close, with an answer unless one is being sent already."""
-        if not self._is_answering():
+        if not self._is_answering() and not self._is_lingering:
             self.transport.write(self._encode_answer(error))
             _log.debug("refused ahead of the routes: %s", error.code)
         self.close()
@@ -240,6 +242,15 @@ class Http1Protocol(HttpToolsProtocol):
     def close(self) -> None:
         """Close once the client has read what was sent."""
         self.transport.close()
+
+    def _linger(self) -> None:
+        """Send no more, and drop what still comes until the client has closed its side, too.
+
+        RFC 9112 §9.6. Whoever never does meets the deadline of a request that arrives.
+        """
+        self._is_lingering = True
+        if not self.transport.is_closing():
+            self.transport.write_eof()
 
     def _make_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -303,19 +314,71 @@ class Http1Protocol(HttpToolsProtocol):
         return STATUS_LINE[status] + lines + b"\r\n" + body
 
 
-class _UnusualCycle(RequestResponseCycle):
-    """Answers HTTP/1.0, and clients that wait for a word before they send a body."""
+class _Cycle(RequestResponseCycle):
+    """One request and its answer.
+
+    `linger` ends a connection whose last request was answered ahead of its body.
+
+    Uvicorn looks at every byte of every header of an answer. Ours have names of our own in small
+    letters, and of their values only the end of a line could do harm.
+    """
+
+    def __init__(self, *, linger: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.linger = linger
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""
-        if self.scope["http_version"] == "1.0":
-            # Never in chunks: a body of unknown length ends with the connection.
-            self.chunked_encoding = False
-            self.expected_content_length = len(message.get("body", b""))
-        if not self.response_started and self.waiting_for_100_continue and self.more_body:
-            # Nobody knows whether the body still comes, or the next request in its place.
-            self.keep_alive = False
-        await super().send(message)
+        if self.response_started:
+            if self.scope["http_version"] == "1.0":
+                # A body of any length: it ends with the connection.
+                self.expected_content_length = len(message.get("body", b""))
+            # Uvicorn would close at once, and what the client still sends would have the system
+            # reset the connection, maybe before the client has read its answer.
+            is_early = self.more_body and not self.keep_alive and not message.get("more_body")
+            if is_early:
+                self.keep_alive = True
+            await super().send(message)
+            if is_early:
+                self.linger()
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self._start(message["status"], [*self.default_headers, *message["headers"]])
+
+    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.response_started = True
+        if self.waiting_for_100_continue:
+            self.waiting_for_100_continue = False
+            if self.more_body:
+                # Nobody knows whether the body still comes, or the next request in its place.
+                self.keep_alive = False
+        # Whether the answer is in chunks. Without a body, and to old clients, it never is.
+        is_chunked = (
+            self.scope["http_version"] == "1.1"
+            and self.scope["method"] != "HEAD"
+            and status not in {204, 304}
+        )
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            if name == b"content-length":
+                self.expected_content_length = int(value)
+                is_chunked = False
+            elif name == b"connection":
+                # Said below, once for all.
+                self.keep_alive = self.keep_alive and value != b"close"
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if is_chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        self.chunked_encoding = is_chunked
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise RuntimeError("A header of an answer holds the end of a line.")
+        self.transport.write(head + b"\r\n")
 
 
 def _explain(error: httptools.HttpParserError, data: bytes) -> ServiceError:

@@ -195,6 +195,26 @@ async def test_body_that_nobody_asked_for_is_not_awaited(streams: Streams) -> No
     assert b"connection: close" in answer
 
 
+async def test_answer_ahead_of_a_large_body_is_not_lost_to_a_reset(streams: Streams) -> None:
+    length = 8_000_000
+    head = HEAD.replace(b"POST /", b"POST /unread") + b"Connection: close\r\n"
+    streams[1].write(head + b"Content-Length: %d\r\n\r\n" % length)
+    answer = await streams[0].read()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    # More than the system takes of a connection that nobody reads.
+    for _ in range(8):
+        streams[1].write(bytes(length // 8))
+        await streams[1].drain()
+
+
+async def test_client_that_never_closes_is_closed(server: Server) -> None:
+    async with server.connect() as (reader, writer):
+        writer.write(HEAD.replace(b"POST /", b"POST /unread") + b"Connection: close\r\n")
+        writer.write(b"Content-Length: 5\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
+        await server.let_time_pass_until_closed()
+
+
 async def test_client_that_has_said_all_gets_its_answers(streams: Streams) -> None:
     streams[1].write(INNER + HEAD + b"Content-Length: 2\r\n\r\nhi")
     streams[1].write_eof()
