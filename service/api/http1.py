@@ -203,8 +203,8 @@ class Http1Protocol(HttpToolsProtocol):
             expect_100_continue=self.expect_100_continue,
             keep_alive=not is_old and parser.should_keep_alive(),
             on_response=self.on_response_complete,
-            linger=self._linger,
         )
+        self.cycle.linger = self._linger
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
@@ -323,19 +323,26 @@ class _Cycle(RequestResponseCycle):
     letters, and of their values only the end of a line could do harm.
     """
 
-    def __init__(self, *, linger: Callable[[], None], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.linger = linger
+    linger: Callable[[], None]
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""
         if self.response_started:
+            body = message.get("body", b"")
+            is_end = not message.get("more_body", False)
+            if is_end and len(body) == self.expected_content_length and self._may_go_on():
+                # Nearly all answers: as long as they said, and all at once.
+                self.transport.write(body)
+                self.response_complete = True
+                self.message_event.set()
+                self.on_response()
+                return
             if self.scope["http_version"] == "1.0":
                 # A body of any length: it ends with the connection.
-                self.expected_content_length = len(message.get("body", b""))
+                self.expected_content_length = len(body)
             # Uvicorn would close at once, and what the client still sends would have the system
             # reset the connection, maybe before the client has read its answer.
-            is_early = self.more_body and not self.keep_alive and not message.get("more_body")
+            is_early = self.more_body and not self.keep_alive and is_end
             if is_early:
                 self.keep_alive = True
             await super().send(message)
@@ -346,6 +353,14 @@ class _Cycle(RequestResponseCycle):
             await self.flow.drain()
         if not self.disconnected:
             self._start(message["status"], [*self.default_headers, *message["headers"]])
+
+    def _may_go_on(self) -> bool:
+        return self.keep_alive and not (
+            self.chunked_encoding
+            or self.disconnected
+            or self.response_complete
+            or self.flow.write_paused
+        )
 
     def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.response_started = True
