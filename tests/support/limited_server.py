@@ -135,4 +135,5 @@ async def read_refusal(reader: asyncio.StreamReader) -> tuple[int, str]:
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     assert b"connection: close" in head
     assert b"content-type: application/json" in head
+    assert head.count(b"\r\ndate: ") == head.count(b"\r\nx-request-id: ") == 1
     return int(head.split()[1]), json.loads(body)["code"]
