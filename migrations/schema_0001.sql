@@ -13,49 +13,84 @@
 CREATE TABLE player (
     id bigserial PRIMARY KEY,
     -- Unique: the name is how a person is found, and no two may pass for each other.
+    -- In NFC, so that letters which look the same are the same.
     username varchar(255) NOT NULL UNIQUE,
+    -- The caller's own id. Unique: a player can be named by it in place of the id.
+    external_id varchar(128) UNIQUE,
     joined_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     banned_at timestamptz,
     -- An empty name is a caller's missing variable, and would be the first to take it.
-    CONSTRAINT player_username_not_empty CHECK (username <> '')
+    CONSTRAINT player_username_not_empty CHECK (username <> ''),
+    CONSTRAINT player_external_id_not_empty CHECK (external_id <> '')
 );
 
--- A ranking rule over the ledger.
+-- How sessions become scores and scores become ranks. Rows never change, so that a season keeps the
+-- rule that it was opened with: another rule is another row.
+CREATE TABLE rule (
+    id bigserial PRIMARY KEY,
+    operator varchar(10) NOT NULL DEFAULT 'sum',
+    direction varchar(10) NOT NULL DEFAULT 'high',
+    ties varchar(10) NOT NULL DEFAULT 'shared',
+    -- Null: sessions of every mode count.
+    game_mode varchar(50),
+    -- Null: no bound.
+    min_score bigint,
+    max_score bigint,
+    -- How a score is written: `integer`, `decimal:1` to `decimal:6`, `duration:ms` or `duration:s`.
+    score_format varchar(16) NOT NULL DEFAULT 'integer',
+    -- Five fields of cron in the time of an IANA zone; null: a season ends when somebody closes it.
+    cron varchar(100),
+    timezone varchar(64),
+    -- Statements branch on these words; any other would count as none of them.
+    CONSTRAINT rule_operator_known CHECK (operator IN ('sum', 'best', 'latest')),
+    CONSTRAINT rule_direction_known CHECK (direction IN ('high', 'low')),
+    CONSTRAINT rule_ties_known CHECK (ties IN ('shared', 'first')),
+    -- Otherwise no score could ever count.
+    CONSTRAINT rule_bounds_ordered CHECK (min_score <= max_score),
+    CONSTRAINT rule_bounds_exact CHECK (
+        min_score BETWEEN -9007199254740991 AND 9007199254740991
+        AND max_score BETWEEN -9007199254740991 AND 9007199254740991
+    ),
+    -- A time of day is one only in a zone.
+    CONSTRAINT rule_cron_in_a_zone CHECK ((cron IS NULL) = (timezone IS NULL))
+);
+
+-- A view over the ledger: sessions are not a board's, they count on each board whose rule they meet.
 CREATE TABLE board (
     id bigserial PRIMARY KEY,
     -- Unique: it is the board's address.
     slug varchar(64) NOT NULL UNIQUE,
     title varchar(255) NOT NULL,
-    operator varchar(10) NOT NULL DEFAULT 'sum',
-    direction varchar(10) NOT NULL DEFAULT 'high',
-    -- Null: sessions of every mode count.
-    game_mode varchar(50),
-    -- Null: the board never resets.
-    reset_schedule varchar(100),
-    timezone varchar(64) NOT NULL DEFAULT 'UTC',
-    -- Null: no bound.
-    min_score bigint,
-    max_score bigint,
-    -- Statements branch on these words; any other would count as none of them.
-    CONSTRAINT board_operator_known CHECK (operator IN ('sum', 'best', 'latest')),
-    CONSTRAINT board_direction_known CHECK (direction IN ('high', 'low')),
-    -- Otherwise no score could ever count.
-    CONSTRAINT board_bounds_ordered CHECK (min_score <= max_score),
-    CONSTRAINT board_bounds_exact CHECK (
-        min_score BETWEEN -9007199254740991 AND 9007199254740991
-        AND max_score BETWEEN -9007199254740991 AND 9007199254740991
-    )
+    -- The rule of its next season. The one that is open may still have another.
+    rule_id bigint NOT NULL REFERENCES rule ON DELETE RESTRICT ON UPDATE RESTRICT,
+    -- Counts changes, so that two who change a board at once do not undo each other's (`If-Match`).
+    version bigint NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    -- Counts nothing since then.
+    archived_at timestamptz
 );
 
--- One period of a board; a board without a schedule has one that stays open.
+-- One period of a board. The next one is there before it begins, so that no score falls between them;
+-- a board without a schedule has one that stays open.
 CREATE TABLE season (
     id bigserial PRIMARY KEY,
     board_id bigint NOT NULL REFERENCES board ON DELETE RESTRICT ON UPDATE RESTRICT,
+    -- From 1. Below 0 for one that is built to replace the season of the number without the sign.
     number integer NOT NULL,
+    rule_id bigint NOT NULL REFERENCES rule ON DELETE RESTRICT ON UPDATE RESTRICT,
     -- Half open: a session at ends_at belongs to the next season.
     starts_at timestamptz NOT NULL,
     ends_at timestamptz,
+    -- From when on no fold changes it: every session of it is counted, and its ranks can be stored.
+    sealed_at timestamptz,
     closed_at timestamptz,
+    -- Redis may still hold its index, which goes once it is closed.
+    has_index boolean NOT NULL DEFAULT true,
+    -- Counts how often the result was corrected after its close.
+    revision integer NOT NULL DEFAULT 1,
+    -- While sessions that are in the ledger already are being counted, in the order of their players:
+    -- the player with whom that goes on. Folds count for the players before. Nobody may read it yet.
+    fill_from_player bigint,
     -- How many stand in it, counted by the folds; counting them for each answer would be a scan.
     players bigint NOT NULL DEFAULT 0,
     -- Number of the last refresh that changed it: what its index in Redis must have reached.
@@ -64,8 +99,43 @@ CREATE TABLE season (
     -- the same numbers again: by this its own are told from theirs.
     refresh_token bigint NOT NULL DEFAULT 0,
     -- A board has one season of a number. Also finds the seasons of a board, newest last.
-    CONSTRAINT season_board_number UNIQUE (board_id, number)
+    CONSTRAINT season_board_number UNIQUE (board_id, number),
+    CONSTRAINT season_ends_after_its_start CHECK (starts_at <= ends_at),
+    CONSTRAINT season_sealed_before_closed CHECK (closed_at IS NULL OR sealed_at IS NOT NULL)
 );
+-- Those that folds and the timer look at, however many were closed.
+CREATE INDEX season_open ON season (id) WHERE closed_at IS NULL;
+CREATE INDEX season_closed_index ON season (id) WHERE closed_at IS NOT NULL AND has_index;
+
+-- Seasons that were replaced by a recount, with standings and an index still to be deleted.
+CREATE TABLE dropped_season (
+    season_id bigint PRIMARY KEY,
+    dropped_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+
+-- The newest end of a season that is being closed or was: no session may be dated before it any more.
+CREATE TABLE ledger_clock (
+    id smallint PRIMARY KEY DEFAULT 1,
+    closed_until timestamptz NOT NULL,
+    CONSTRAINT ledger_clock_single_row CHECK (id = 1)
+);
+
+-- The ledger's time, for looking: the clock, wherever it is set to, but never in a season that is over.
+CREATE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+RETURN (SELECT greatest(clock_timestamp(), closed_until) FROM ledger_clock);
+
+-- The ledger's time, for writing sessions of that time in this transaction.
+--
+-- Its shared lock shows, in pg_locks, that the transaction may still write. The lock comes first, and
+-- what is read after it is read anew: a transaction that took its time before closed_until was moved
+-- on held the lock then. So whoever moved it on has only to wait for those who hold the lock at that
+-- moment, and no session of before can come after.
+CREATE FUNCTION ledger_time() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7810756212687201383);
+    RETURN (SELECT greatest(clock_timestamp(), closed_until) FROM ledger_clock);
+END
+$$;
 
 -- The ledger: one row a submitted score, append-only.
 --
@@ -75,8 +145,11 @@ CREATE TABLE game_session (
     player_id bigint NOT NULL REFERENCES player ON DELETE RESTRICT ON UPDATE RESTRICT,
     score bigint NOT NULL,
     game_mode varchar(50) NOT NULL DEFAULT 'solo',
+    -- The ledger's time (ledger_time below), which decides the season.
     submitted_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     idempotency_key varchar(255),
+    -- What the game keeps with it: a replay, a car, a loadout.
+    metadata jsonb,
     -- Probed by the fold for each pending session, and read along for "this player's sessions, in
     -- order". Ids come from one sequence and nowhere else, which makes them unique by themselves.
     PRIMARY KEY (player_id, id),
@@ -105,6 +178,8 @@ CREATE TABLE outbox (
     transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     player_ids bigint[] NOT NULL,
     session_ids bigint[] NOT NULL,
+    -- From here on a session's freshness counts; its own time may be years before, of an import.
+    written_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     CONSTRAINT outbox_one_player_a_session CHECK (cardinality(player_ids) = cardinality(session_ids))
 ) WITH (
     autovacuum_vacuum_scale_factor = 0,
@@ -133,15 +208,24 @@ CREATE TABLE standing (
     score bigint NOT NULL,
     -- The score in the board's order: less is better, in every season.
     sort_score bigint NOT NULL,
-    sessions bigint NOT NULL,
+    -- Which of equal scores is before the other: less is better. 0 where ties share a rank.
+    tie_key bigint NOT NULL DEFAULT 0,
+    -- Of how many sessions a sum is; null where one session makes the score.
+    sessions bigint,
     reached_at timestamptz NOT NULL,
     -- The session that made it; of a sum the last that changed it, null where all were of 0 points.
     session_id bigint,
+    -- The sum itself, while it lies beyond ±(2^53 - 1) and `score` stays at that limit: so it comes
+    -- back as it should, whatever the order of folding. Null everywhere else.
+    exact_total numeric,
     -- A player stands once in a season. Probed by folds, and by reads without Redis.
     PRIMARY KEY (season_id, player_id),
     CONSTRAINT standing_score_exact
         CHECK (score BETWEEN -9007199254740991 AND 9007199254740991),
     -- Two columns for one fact must not come apart.
+    CONSTRAINT standing_exact_total_beyond_score CHECK (
+        abs(exact_total) > 9007199254740991 AND score = sign(exact_total) * 9007199254740991
+    ),
     CONSTRAINT standing_sort_score_is_score CHECK (abs(sort_score) = abs(score)),
     -- Who has no session does not stand.
     CONSTRAINT standing_sessions_positive CHECK (sessions > 0)
@@ -151,10 +235,10 @@ CREATE TABLE standing (
     autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_vacuum_cost_delay = 0
 );
--- The order of a season, ties by player: read from its start for the top, from a player's place for
--- the neighbours, and as a whole for the index.
-CREATE INDEX standing_season_id_sort_score_player_id
-    ON standing (season_id, sort_score, player_id);
+-- The order of a season: read from its start for the top, from a player's place for the neighbours, and
+-- as a whole for the index.
+CREATE INDEX standing_season_id_order
+    ON standing (season_id, sort_score, tie_key, player_id);
 
 -- Stored ranks, a row a block of 256 player ids. One good score moves everybody below it, so a re-rank
 -- changes nearly every rank: in a row a player that is a new version of the whole table each time,
@@ -172,6 +256,57 @@ CREATE TABLE rank_block (
 -- Unpacked for each read; compression would cost more than it saves.
 ALTER TABLE rank_block ALTER COLUMN players SET STORAGE PLAIN, ALTER COLUMN ranks SET STORAGE MAIN;
 
+-- Every 1,000th standing of a season as of its last re-rank, with how many stand before it. From the
+-- nearest one a place anywhere in the season is found by counting about as many standings, where
+-- counting from the first would take a third of a second among a million.
+CREATE TABLE milestone (
+    season_id bigint NOT NULL,
+    position bigint NOT NULL,
+    sort_score bigint NOT NULL,
+    tie_key bigint NOT NULL,
+    player_id bigint NOT NULL,
+    -- Finds the beginning of a page.
+    PRIMARY KEY (season_id, position)
+);
+-- Finds the place of a player or of a score. Not unique: a re-rank stores them some at a time, while
+-- standings move.
+CREATE INDEX milestone_season_id_order ON milestone (season_id, sort_score, tie_key, player_id);
+
+-- How far a re-rank is with each season that is too large to be ranked at once: first slice by slice
+-- in the order of the scores, then part by part of the player ids, where a part is 2^20 of them. It is
+-- derived and can be begun again, so neither table is in the write-ahead log.
+CREATE UNLOGGED TABLE rerank_progress (
+    season_id bigint PRIMARY KEY,
+    -- Of refresh_state when it began.
+    epoch uuid NOT NULL,
+    number bigint NOT NULL,
+    slice integer NOT NULL DEFAULT 0,
+    -- The last standing that was ranked, its rank, and how many were by then.
+    sort_score bigint NOT NULL DEFAULT -9223372036854775808,
+    tie_key bigint NOT NULL DEFAULT 0,
+    player_id bigint NOT NULL DEFAULT 0,
+    rank bigint NOT NULL DEFAULT 0,
+    ranked bigint NOT NULL DEFAULT 0,
+    -- The last part that was stored; -1 when there is none yet, null until all are ranked.
+    part bigint,
+    stored_ranks bigint NOT NULL DEFAULT 0,
+    worked_ms double precision NOT NULL DEFAULT 0.0,
+    is_done boolean NOT NULL DEFAULT false
+);
+
+-- The ranks of one slice in one part, until that part is stored.
+CREATE UNLOGGED TABLE rank_slice (
+    season_id bigint NOT NULL,
+    part bigint NOT NULL,
+    slice integer NOT NULL,
+    -- The last 20 bits of each id.
+    players integer[] NOT NULL,
+    ranks integer[] NOT NULL,
+    PRIMARY KEY (season_id, part, slice)
+);
+ALTER TABLE rank_slice
+    ALTER COLUMN players SET STORAGE EXTERNAL, ALTER COLUMN ranks SET STORAGE EXTERNAL;
+
 -- How far refreshes and re-ranks have come.
 CREATE TABLE refresh_state (
     id smallint PRIMARY KEY DEFAULT 1,
@@ -181,6 +316,8 @@ CREATE TABLE refresh_state (
     refreshed_at timestamptz,
     refresh_ms double precision,
     refresh_sessions integer,
+    -- Why the last refresh failed or was not published; null where it was.
+    refresh_problem text,
     reranked_at timestamptz,
     rerank_ms double precision,
     rerank_rows bigint,
@@ -188,6 +325,11 @@ CREATE TABLE refresh_state (
     rerank_number bigint NOT NULL DEFAULT 0,
     -- The outbox has nothing left of transactions before this one.
     outbox_from bigint NOT NULL DEFAULT 0,
+    -- The latest time of a session that was folded.
+    latest_session_at timestamptz,
+    -- Up to here every board has its seasons; null: for ever. No fold takes a session of later, which
+    -- would not be counted.
+    seasons_until timestamptz,
     -- Statements join this table without a condition.
     CONSTRAINT refresh_state_single_row CHECK (id = 1)
 );
@@ -206,40 +348,109 @@ CREATE TABLE api_key (
     revoked_at timestamptz
 );
 
--- Every session counts exactly once, as a query: at every moment the standings of the open seasons are
--- these rows. A session counts here once it has left the outbox, by the rule of fold_sessions.sql.
+-- The seasons that folds change, and whose standings the ledger therefore makes at every moment.
+CREATE VIEW counting_season AS
+SELECT season.id, season.board_id, season.rule_id
+FROM season
+JOIN board ON board.id = season.board_id
+WHERE season.closed_at IS NULL
+    AND season.sealed_at IS NULL
+    AND season.fill_from_player IS NULL
+    AND board.archived_at IS NULL;
+
+-- Which sessions count in which season: in its time, of its mode and within its bounds. The same rule as
+-- in fold_sessions.sql, whatever is folded yet.
+CREATE VIEW counted_session AS
+SELECT
+    season.id AS season_id,
+    session.player_id,
+    session.id,
+    session.score,
+    CASE rule.direction WHEN 'high' THEN -session.score ELSE session.score END AS sort_score,
+    session.submitted_at
+FROM season
+JOIN rule ON rule.id = season.rule_id
+JOIN game_session AS session
+    ON session.submitted_at >= season.starts_at
+    AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
+    AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
+    AND (rule.min_score IS NULL OR rule.min_score <= session.score)
+    AND (rule.max_score IS NULL OR rule.max_score >= session.score);
+
+-- Every session counts exactly once, as a query: what the ledger says of each season. At every moment the
+-- standings of counting_season are these rows. A session counts here once it has left the outbox.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
 -- it can hash the players. A condition on player_id reaches game_session_pkey.
 CREATE VIEW ledger_standing AS
 SELECT
     season.id AS season_id,
-    earned.player_id,
-    earned.score,
-    CASE board.direction WHEN 'high' THEN -earned.score ELSE earned.score END AS sort_score,
-    earned.sessions,
-    earned.reached_at,
-    earned.session_id
+    made.player_id,
+    made.score,
+    CASE rule.direction WHEN 'high' THEN -made.score ELSE made.score END AS sort_score,
+    CASE rule.ties WHEN 'first' THEN coalesce(made.session_id, made.first_id) ELSE 0 END AS tie_key,
+    made.sessions,
+    made.reached_at,
+    made.session_id,
+    made.exact_total
 FROM season
-JOIN board ON board.id = season.board_id
+JOIN rule ON rule.id = season.rule_id
 CROSS JOIN LATERAL (
     SELECT
-        session.player_id,
-        least(greatest(sum(session.score), -9007199254740991), 9007199254740991)::bigint AS score,
+        counted.player_id,
+        least(greatest(sum(counted.score), -9007199254740991), 9007199254740991)::bigint AS score,
         count(*) AS sessions,
-        max(session.submitted_at) AS reached_at,
-        max(session.id) FILTER (WHERE session.score <> 0) AS session_id
-    FROM game_session AS session
-    WHERE session.submitted_at >= season.starts_at
-        AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
-        AND (board.game_mode IS NULL OR board.game_mode = session.game_mode)
+        max(counted.submitted_at) AS reached_at,
+        max(counted.id) FILTER (WHERE counted.score <> 0) AS session_id,
+        min(counted.id) AS first_id,
+        CASE WHEN abs(sum(counted.score)) > 9007199254740991 THEN sum(counted.score) END AS exact_total
+    FROM counted_session AS counted
+    WHERE counted.season_id = season.id
+        AND rule.operator = 'sum'
         AND NOT EXISTS (
             SELECT FROM pending_session AS pending
-            WHERE pending.player_id = session.player_id AND pending.session_id = session.id
+            WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
         )
-    GROUP BY session.player_id
-) AS earned
-WHERE season.closed_at IS NULL AND board.operator = 'sum';
+    GROUP BY counted.player_id
+    UNION ALL
+    (
+        SELECT DISTINCT ON (counted.player_id)
+            counted.player_id,
+            counted.score,
+            NULL,
+            counted.submitted_at,
+            counted.id,
+            NULL,
+            NULL
+        FROM counted_session AS counted
+        WHERE counted.season_id = season.id
+            AND rule.operator = 'best'
+            AND NOT EXISTS (
+                SELECT FROM pending_session AS pending
+                WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
+            )
+        ORDER BY counted.player_id, counted.sort_score, counted.id
+    )
+    UNION ALL
+    (
+        SELECT DISTINCT ON (counted.player_id)
+            counted.player_id,
+            counted.score,
+            NULL,
+            counted.submitted_at,
+            counted.id,
+            NULL,
+            NULL
+        FROM counted_session AS counted
+        WHERE counted.season_id = season.id
+            AND rule.operator = 'latest'
+            AND NOT EXISTS (
+                SELECT FROM pending_session AS pending
+                WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
+            )
+        ORDER BY counted.player_id, counted.submitted_at DESC, counted.id DESC
+    )
+) AS made;
 
 -- For reports: every standing with the rank that the last re-rank stored, null before its first.
 CREATE VIEW ranked_standing AS
@@ -248,9 +459,11 @@ SELECT
     player_id,
     score,
     sort_score,
+    tie_key,
     sessions,
     reached_at,
     session_id,
+    exact_total,
     (
         SELECT ranks[array_position(players, (standing.player_id & 255)::smallint)]
         FROM rank_block
@@ -260,9 +473,13 @@ SELECT
 FROM standing;
 
 INSERT INTO refresh_state DEFAULT VALUES;
+INSERT INTO ledger_clock (closed_until) VALUES ('-infinity');
 
 -- The board that always exists, with its one season, which holds every session.
-WITH global AS (
-    INSERT INTO board (slug, title) VALUES ('global', 'Global') RETURNING id
+WITH sum AS (
+    INSERT INTO rule DEFAULT VALUES RETURNING id
+),
+global AS (
+    INSERT INTO board (slug, title, rule_id) SELECT 'global', 'Global', id FROM sum RETURNING id, rule_id
 )
-INSERT INTO season (board_id, number, starts_at) SELECT id, 1, '-infinity' FROM global;
+INSERT INTO season (board_id, number, rule_id, starts_at) SELECT id, 1, rule_id, '-infinity' FROM global;

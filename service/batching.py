@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from service.errors import ServiceError
@@ -38,6 +38,28 @@ class QueueFull(ServiceError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} requests are waiting already; send this one again in a second.")
+
+
+class Places:
+    """Lets `at_once` in at the same time and `waiting` more wait; the next one gets `QueueFull`."""
+
+    def __init__(self, at_once: int, *, waiting: int) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._waiting_limit = waiting
+        self._limit = at_once + waiting
+        self._held = 0
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        """Hold a place inside the block."""
+        if self._held >= self._limit:
+            raise QueueFull(self._waiting_limit)
+        self._held += 1
+        try:
+            async with self._places:
+                yield
+        finally:
+            self._held -= 1
 
 
 class Interrupted(ServiceError):

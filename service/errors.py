@@ -13,13 +13,15 @@ class ServiceError(Exception):
     """A request or command that cannot be carried out, with the message for its sender.
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
-    set, becomes the `Retry-After` header; `headers` are sent as they are.
+    set, becomes the `Retry-After` header; `headers` are sent as they are. `user_id`, where set, is
+    the player that the request met.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     retry_after_seconds: int | None = None
     headers: ClassVar[Mapping[str, str]] = {}
+    user_id: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -28,6 +30,13 @@ class ServiceError(Exception):
     def explain(self) -> str:
         """Return what an operator needs to know, in a log or on a terminal."""
         return str(self)
+
+
+def explain_error(error: Exception) -> str:
+    """Return what an operator needs to know of any error, one that is a bug included."""
+    if isinstance(error, ServiceError):
+        return error.explain()
+    return f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,10 @@ class CacheUnavailable(ServiceError):
 
 class CacheTimedOut(CacheUnavailable):
     """Redis did not answer in time: another command would cost the same wait."""
+
+
+class CacheFull(CacheUnavailable):
+    """Redis has no memory left for what it was to keep, and may evict nothing."""
 
 
 class UsageError(Exception):

@@ -28,7 +28,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.support.databases import THROW_AWAY, create_database, flush
+from tests.support.databases import THROW_AWAY, Clusters, create_database, flush
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import UpProcess, clean_environment
 
@@ -75,9 +75,15 @@ def server_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(server_directory: Path) -> Iterator[PostgresServer]:
+def clusters(server_directory: Path) -> Clusters:
+    """Makes data directories for tests that are not about the first start in one."""
+    return Clusters(server_directory)
+
+
+@pytest.fixture(scope="session")
+def postgres(clusters: Clusters) -> Iterator[PostgresServer]:
     """The PostgreSQL of all tests that leave it running."""
-    with PostgresServer(server_directory / "shared", settings=THROW_AWAY) as server:
+    with PostgresServer(clusters.make("shared"), settings=THROW_AWAY) as server:
         yield server
 
 
@@ -110,7 +116,8 @@ def redis_url(valkey: ValkeyServer) -> str:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str) -> Settings:
-    return load_settings(database_url=database_url, redis_url=redis_url)
+    """Settings for a service without a worker: what is not refreshed by hand may wait for long."""
+    return load_settings(database_url=database_url, redis_url=redis_url, stale_after_seconds=600.0)
 
 
 @pytest.fixture
@@ -150,7 +157,7 @@ async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def live(server_directory: Path) -> Iterator[str]:
+def live(clusters: Clusters) -> Iterator[str]:
     """The URL of a `leaderboard up` for tests that leave it as they found it."""
-    with closing(UpProcess(server_directory / "live")) as up:
+    with closing(UpProcess(clusters.make("live"))) as up:
         yield up.wait_until_ready()

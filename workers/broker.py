@@ -4,6 +4,7 @@ Importing this module makes the broker, so that `periodiq workers.broker …` an
 same one.
 """
 
+import math
 from typing import Final
 
 import dramatiq
@@ -17,8 +18,9 @@ from service.tracing.bootstrap import is_monitored
 from workers.request_ids import RequestIdsOfMessages
 from workers.resources import ResourcesMiddleware
 
-# periodiq's messages are a minute apart; one that is older than this is not worth running.
-_LATEST_CRON_SECONDS: Final = 30
+# periodiq compares the scheduler's clock with this machine's, which may differ. The scheduler
+# itself sees to it that no more than one message waits.
+_LATEST_CRON_SECONDS: Final = math.inf
 
 settings: Final = load_settings()
 monitoring: Final[list[dramatiq.Middleware]] = []

@@ -1,4 +1,4 @@
-"""periodiq's scheduler, which would end with the broker."""
+"""periodiq's scheduler, which would end with the broker and pile up messages without a worker."""
 
 import logging
 import signal
@@ -9,13 +9,13 @@ from typing import Any
 import dramatiq
 from periodiq import Scheduler
 
-from service.backends.broker import BROKER_ERRORS
+from service.backends.broker import BROKER_ERRORS, count_messages
 
 _log = logging.getLogger(__name__)
 
 
 class PatientScheduler(Scheduler):  # type: ignore[misc]
-    """Lets a minute go in which the broker takes no messages."""
+    """Lets a minute go in which the broker takes no messages, or still has that of another one."""
 
     def __init__(self, actors: Sequence["dramatiq.Actor[[], Any]"]) -> None:
         super().__init__(actors)
@@ -23,8 +23,14 @@ class PatientScheduler(Scheduler):  # type: ignore[misc]
         signal.signal(signal.SIGALRM, self.signal_handler)
 
     def send_actors(self, actors: Sequence["dramatiq.Actor[[], Any]"], now: datetime) -> None:
-        """Send the messages of the actors that are due."""
+        """Send the messages of the actors that are due, unless nobody took the last ones."""
         try:
-            super().send_actors(actors, now)
+            idle = [actor for actor in actors if not _is_waiting(actor)]
+            super().send_actors(idle, now)
         except BROKER_ERRORS as error:
             _log.warning("the broker is away, the next minute tries again: %s", error)
+
+
+def _is_waiting(actor: "dramatiq.Actor[[], Any]") -> bool:
+    ready, _, _ = count_messages(actor.broker, actor.queue_name)
+    return ready > 0

@@ -4,6 +4,7 @@ import os
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from dramatiq import Broker, Middleware, Worker
@@ -12,21 +13,25 @@ from dramatiq.middleware import CurrentMessage
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
+from service.backends.heartbeats import HeartbeatSender, note_schedule
 from service.backends.redis import (
     RETRY_KEY,
-    SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
     SeasonKeys,
     connect_redis,
     translate_redis_errors,
 )
-from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.backends.refresh_signal import send_refresh
+from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable
+from service.seasons.closing import send_close
+from service.seasons.keeper import SeasonKeeper
+from service.seasons.timer import SeasonTimer
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
+from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
-from service.status.heartbeats import HeartbeatSender
 from service.status.schemas import WorkerHeartbeat, WorkerProcess
 from service.status.status import READ_FIGURES
 
@@ -39,13 +44,17 @@ class ResourcesMiddleware(Middleware):
 
     database: Database
     refresher: Refresher
+    index: Index
+    keeper: SeasonKeeper
 
     def __init__(self, settings: Settings, counters: WorkerCounters) -> None:
         self.counters = counters
         self._settings = settings
+        self.slice_standings = settings.slice_standings
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Open the resources."""
+        self._broker = broker
         _run_on_loop(self._open())
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
@@ -54,7 +63,7 @@ class ResourcesMiddleware(Middleware):
 
     async def note_schedule(self) -> None:
         """Note that a message of the scheduler came through just now."""
-        await self._redis.set(SCHEDULER_KEY, datetime.now(UTC).isoformat())
+        await note_schedule(self._redis)
 
     async def claim_retry(self) -> bool:
         """Tell whether the current message is the one refresh that is tried again."""
@@ -101,7 +110,17 @@ class ResourcesMiddleware(Middleware):
         self._breaker = Breaker(self._redis)
         self.database = Database(self._settings, application_name="leaderboard worker")
         await self.database.open()
-        self.refresher = Refresher(self.database, self._redis, self._settings, self.counters)
+        self.index = Index(self._redis, self.database, self.slice_standings)
+        self.keeper = SeasonKeeper(self.database, self.index)
+        self.refresher = Refresher(
+            self.database, self._redis, self._settings, self.counters, self.keeper.keep
+        )
+        self._timer = SeasonTimer(
+            self.database,
+            wake_refresh=partial(send_refresh, self._broker),
+            wake_closing=partial(send_close, self._broker),
+        )
+        self._timer.start()
         host = socket.gethostname()
         process = WorkerProcess(
             host=host,
@@ -116,6 +135,7 @@ class ResourcesMiddleware(Middleware):
         self._heartbeat.start()
 
     async def _close(self) -> None:
+        await self._timer.stop()
         await self._heartbeat.stop()
         await self._breaker.stop()
         await self._redis.aclose()

@@ -93,6 +93,7 @@ class Part(msgspec.Struct, frozen=True):
     offset: int | None = None
     last_refresh: int | None = None
     behind: int | None = None
+    cause: str | None = None
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
-
-_LONGEST_WAIT_SECONDS: Final = 2.0
-"""How long the next key waits for what this one has set off, even if that hangs."""
 
 _QUIET_ROUNDS: Final = 2
 _MOST_ROUNDS: Final = 20
@@ -24,6 +21,9 @@ class KeyQueueApp(App[None]):
     after it (Textual's issue 6605). So keys are queued here. They wait beside the app's own
     messages, never in front of them: the screen stays alive whatever a key does.
     """
+
+    LONGEST_WAIT_SECONDS: ClassVar[float] = 2.0
+    """How long the next key waits for what this one has set off, even if that hangs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class KeyQueueApp(App[None]):
             acting = asyncio.create_task(self._act(event, concerned))
             self._acting.add(acting)
             acting.add_done_callback(self._acting.discard)
-            done, _ = await asyncio.wait({acting}, timeout=_LONGEST_WAIT_SECONDS)
+            done, _ = await asyncio.wait({acting}, timeout=self.LONGEST_WAIT_SECONDS)
             for task in done:
                 task.result()
 

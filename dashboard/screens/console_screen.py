@@ -76,6 +76,7 @@ class ConsoleScreen(Screen[None]):
     def __init__(self, state: ConsoleState) -> None:
         super().__init__()
         self.state = state
+        self._take_size_classes()
 
     def compose(self) -> ComposeResult:
         """The screen's own part between what all of them have."""
@@ -189,6 +190,18 @@ class ConsoleScreen(Screen[None]):
         # A maximised panel would cover the question.
         self.minimize()
         self.query_one(Prompt).ask(purpose, question, value, hint)
+
+    def _take_size_classes(self) -> None:
+        """Take the classes of the terminal's size before any part is there.
+
+        Textual gives them when all parts are laid out, and then styles every part again.
+        """
+        width, height = self.app.size
+        self.add_class(
+            *self._get_breakpoint_classes(width, self.app.HORIZONTAL_BREAKPOINTS or []),
+            *self._get_breakpoint_classes(height, self.app.VERTICAL_BREAKPOINTS or []),
+            update=False,
+        )
 
     def _draw_tabs(self) -> ToneLine:
         spans: list[Span] = [(" leaderboard ", "strong")]

@@ -9,6 +9,7 @@ from dashboard.client.answers import Part, Status
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.freshness import Freshness
 from dashboard.state.restarts import ProcessWatch, StoreWatch
+from dashboard.text.names import clean_name
 from dashboard.text.numbers import (
     write_age,
     write_amount,
@@ -122,6 +123,7 @@ class Health:
         self._stores = {rule.name: StoreWatch() for rule in PART_RULES}
         self._all_listed_from: datetime | None = None
         self._server_errors: dict[str, int] = {}
+        self._stands_still = False
 
     def take(
         self, status: Status, round_trip_ms: float, submits_per_second: float | None, now: datetime
@@ -134,6 +136,7 @@ class Health:
             health = judge_part(rule, status, round_trip_ms, now)
             self._note_verdict(health, now)
             self._add(rule.name, health.value, restarted=restarted)
+        self._note_cause(status.parts.index.cause, now)
         self._add("pending", status.pending_sessions)
         self._add("behind", status.parts.index.behind)
         self._add("refresh", status.refresh.duration_ms if status.refresh else None)
@@ -186,6 +189,14 @@ class Health:
         elif verdict == "ok":
             severity, text = "info", "ok again"
         self._log.add(Event(now, rule.title, severity, text))
+
+    def _note_cause(self, cause: str | None, now: datetime) -> None:
+        if cause is not None and not self._stands_still:
+            text = f"does not follow: {clean_name(cause)}"
+            self._log.add(Event(now, "Index", "bad", text))
+        elif cause is None and self._stands_still:
+            self._log.add(Event(now, "Index", "info", "follows again"))
+        self._stands_still = cause is not None
 
     def _note_server_errors(self, route: str, errors: int, now: datetime) -> None:
         before = self._server_errors.get(route, errors)

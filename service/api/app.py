@@ -24,7 +24,8 @@ from service.backends.database import Database
 from service.backends.redis import connect_redis
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
-from service.boards.service import SeasonFinder
+from service.boards.finder import SeasonFinder
+from service.boards.routes import boards_router
 from service.http.auth import Authorizer, RouteAccess
 from service.http.errors import EXCEPTION_HANDLERS, refuse_unknown_schema
 from service.http.requests import StrictRequest, check_parameters
@@ -32,18 +33,23 @@ from service.keys.keyring import Keyring
 from service.keys.rate_limit import make_key_limiter
 from service.lifecycle import Closing
 from service.players.routes import players_router
+from service.seasons.routes import seasons_router
 from service.sessions.routes import sessions_router
-from service.sessions.service import Ledger
+from service.sessions.service import LEDGER_CONNECTIONS, Ledger
 from service.settings.settings import Settings
+from service.standings.board_routes import board_standings_router, player_ranks_router
 from service.standings.index.reader import IndexReader
+from service.standings.reads.lag import LagWatch
 from service.standings.reads.ranks import RankReader
-from service.standings.reads.top_feed import TopFeed
+from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import standings_router
 from service.status.readiness import HealthCheck
 from service.status.request_metrics import RequestMetrics
 from service.status.routes import ops_router
 from service.status.status import StatusReader
 from service.tracing.bootstrap import load_agent
+from service.transfer.routes import export_router, import_router
+from service.transfer.service import Transfers
 
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
@@ -56,7 +62,15 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     tracer = agent.tracer if agent else None
     note_failure = agent.note_failure if agent else None
 
-    database = Database(settings, application_name="leaderboard api")
+    # Connections of its own for the ledger: however many reads come, no submit waits for them.
+    ledger_database = Database(
+        settings, application_name="leaderboard api ledger", pool_size=LEDGER_CONNECTIONS
+    )
+    database = Database(
+        settings,
+        application_name="leaderboard api",
+        pool_size=settings.database_pool_size - LEDGER_CONNECTIONS,
+    )
     keyring = Keyring(settings)
     lagging_reads = LaggingReads(database, settings)
     broker = connect_broker(settings.require_broker_url())
@@ -67,12 +81,23 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     breaker = Breaker(redis)
     refresh_signal = RefreshSignal(redis, broker, tracer)
     season_finder = SeasonFinder(database, redis, breaker)
-    top_feed = TopFeed(redis, breaker, lagging_reads, season_finder, refresh_signal, tracer)
+    lag_watch = LagWatch(database, redis, breaker, season_finder, refresh_signal, settings)
     index_reader = IndexReader(redis, breaker, database, season_finder, refresh_signal, tracer)
-    rank_reader = RankReader(lagging_reads, index_reader, season_finder)
-    ledger = Ledger(database, refresh_signal, settings, tracer)
+    rank_reader = RankReader(lagging_reads, index_reader, season_finder, lag_watch)
+    top_feeds = TopFeeds(
+        redis,
+        breaker,
+        lagging_reads,
+        season_finder,
+        rank_reader,
+        refresh_signal,
+        lag_watch,
+        tracer,
+    )
+    ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
-    status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder)
+    status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder, lag_watch)
+    health_check = HealthCheck(redis, season_finder, lag_watch, status_reader.heartbeat)
     authorizer = Authorizer(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     closing = Closing()
 
@@ -82,6 +107,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         async with AsyncExitStack() as parts:
             if agent:
                 parts.push_async_callback(agent.stop)
+            await _start(parts, ledger_database.open, ledger_database.close)
             await _start(parts, database.open, database.close)
             await _start(parts, keyring.start, keyring.stop)
             await _start(parts, lagging_reads.start, lagging_reads.stop)
@@ -90,11 +116,14 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             if key_limiter is not None:
                 parts.push_async_callback(key_limiter.stop)
             parts.push_async_callback(breaker.stop)
-            # After the feed, which asks for refreshes until it has stopped.
+            # After those who ask for refreshes until they have stopped.
             parts.push_async_callback(refresh_signal.drain)
             refresh_signal.raise_soon(anyway=True)
-            parts.push_async_callback(top_feed.stop)
-            top_feed.start()
+            parts.push_async_callback(season_finder.stop)
+            parts.push_async_callback(lag_watch.stop)
+            lag_watch.start()
+            parts.push_async_callback(top_feeds.stop)
+            top_feeds.start()
             parts.push_async_callback(status_reader.heartbeat.stop)
             status_reader.heartbeat.start()
             parts.push_async_callback(ledger.drain)
@@ -106,6 +135,12 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             sessions_router,
             standings_router,
             players_router,
+            boards_router,
+            board_standings_router,
+            seasons_router,
+            player_ranks_router,
+            export_router,
+            import_router,
             ops_router,
             pages_router,
         ],
@@ -113,13 +148,15 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "authorizer": _provide(authorizer),
             "closing": _provide(closing),
             "database": _provide(database),
-            "health_check": _provide(HealthCheck(redis, season_finder)),
+            "health_check": _provide(health_check),
             "lagging_reads": _provide(lagging_reads),
             "ledger": _provide(ledger),
             "rank_reader": _provide(rank_reader),
+            "season_finder": _provide(season_finder),
             "settings": _provide(settings),
             "status_reader": _provide(status_reader),
-            "top_feed": _provide(top_feed),
+            "top_feeds": _provide(top_feeds),
+            "transfers": _provide(Transfers(database, refresh_signal, closing)),
         },
         after_exception=[agent.note_failed_request] if agent else None,
         before_request=check_parameters,
@@ -172,7 +209,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         partial(
             FastPath,
             ledger=ledger,
-            top_feed=top_feed,
+            season_finder=season_finder,
+            top_feeds=top_feeds,
             rank_reader=rank_reader,
             metrics=metrics,
             body_limit=settings.request_body_limit,

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from service.api.http1 import Http1Protocol, Http1State
 from service.errors import ServiceError
+from service.http.requests import READ_AS_IT_COMES
 
 _LARGEST_HEAD: Final = 64 * 1024
 _DESCRIPTORS_FOR_OTHERS: Final = 100
@@ -72,6 +73,7 @@ class LimitedProtocol(Http1Protocol):
     server_state: LimitedState
     _is_arriving = False
     _has_moved_on = False
+    _has_body_moved_on = False
     _head_bytes = 0
     _most_head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
@@ -154,7 +156,7 @@ class LimitedProtocol(Http1Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Take in a part of the body."""
-        self._has_moved_on = True
+        self._has_moved_on = self._has_body_moved_on = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -211,10 +213,21 @@ class LimitedProtocol(Http1Protocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        if self._is_arriving:
+        if self._is_arriving and self._is_read_as_it_comes():
+            self._start_deadline()
+        elif self._is_arriving:
             self.refuse(ArrivedTooSlowly(self.server_state.limits.arrival_seconds))
         else:
             self.close()
+
+    def _is_read_as_it_comes(self) -> bool:
+        """Tell whether a route reads this body in parts, and one has come since this was asked.
+
+        Or where none has come because we do not read on.
+        """
+        moved_on, self._has_body_moved_on = self._has_body_moved_on, False
+        is_read = self.cycle is not None and READ_AS_IT_COMES in self.cycle.scope
+        return is_read and (moved_on or self.flow.read_paused)
 
 
 def allow_descriptors(connections: int) -> None:

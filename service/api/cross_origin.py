@@ -8,7 +8,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from service.http.auth import RouteAccess
 from service.keys.roles import Role
 
-_READS: Final = ("GET", "HEAD")
+# The role of a route says which of its POSTs only read.
+_READS: Final = ("GET", "HEAD", "POST")
 _MANY_SECONDS: Final = b"600"
 
 
@@ -42,14 +43,14 @@ class CrossOrigin:
         if origin and (self._is_open or origin.lower() in self._origins):
             headers += [
                 (b"access-control-allow-origin", b"*" if self._is_open else origin),
-                (b"access-control-expose-headers", b"X-Request-Id, Retry-After"),
+                (b"access-control-expose-headers", b"ETag, Retry-After, X-Request-Id"),
             ]
             if is_preflight:
                 headers += [
-                    (b"access-control-allow-methods", b"GET, HEAD"),
+                    (b"access-control-allow-methods", b"GET, HEAD, POST"),
                     (
                         b"access-control-allow-headers",
-                        b"Cache-Control, Last-Event-ID, X-Request-Id",
+                        b"Cache-Control, Content-Type, Last-Event-ID, X-Request-Id",
                     ),
                     (b"access-control-max-age", _MANY_SECONDS),
                 ]

@@ -9,18 +9,21 @@ which define and document what both answer.
 import time
 from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from service.boards.finder import SeasonFinder
 from service.http.errors import encode_error
 from service.http.requests import decode_body
 from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.standings.reads.ranks import RankReader
-from service.standings.reads.top_feed import TopFeed
+from service.standings.reads.top_feed import TopFeeds
+from service.standings.schemas import encode_top
 from service.standings.top import TOP_LIMIT
 from service.status.request_metrics import RequestMetrics
 from service.validation import MAX_ID, MAX_KEY_LENGTH
@@ -58,7 +61,8 @@ class FastPath:
         inside: ASGIApp,
         *,
         ledger: Ledger,
-        top_feed: TopFeed,
+        season_finder: SeasonFinder,
+        top_feeds: TopFeeds,
         rank_reader: RankReader,
         metrics: RequestMetrics,
         body_limit: int,
@@ -66,7 +70,8 @@ class FastPath:
     ) -> None:
         self._inside = inside
         self._ledger = ledger
-        self._top_feed = top_feed
+        self._season_finder = season_finder
+        self._top_feeds = top_feeds
         self._rank_reader = rank_reader
         self._metrics = metrics
         self._body_limit = body_limit
@@ -101,7 +106,7 @@ class FastPath:
                 return False
             scope["path_template"] = _TOP_PATH
             started_at = time.perf_counter()
-            status = await self._send_answer(send, self._top_feed.read_encoded(limit))
+            status = await self._send_answer(send, self._read_top(limit))
             self._metrics.record(_TOP_ROUTE, status, time.perf_counter() - started_at)
             return True
         if path.startswith(_RANK_PREFIX):
@@ -142,8 +147,13 @@ class FastPath:
         session_id = await self._ledger.record(Submission.of(score, key))
         return _encode(SubmitAnswer(status="success", session_id=session_id))
 
+    async def _read_top(self, limit: int) -> bytes:
+        season = await self._season_finder.find()
+        return await self._top_feeds.read(season, limit, partial(encode_top, limit))
+
     async def _read_rank(self, user_id: int) -> bytes:
-        return _encode(await self._rank_reader.read_rank(user_id))
+        season = await self._season_finder.find()
+        return _encode(await self._rank_reader.read_rank(season, user_id))
 
     async def _send_answer(self, send: Send, answering: Awaitable[bytes]) -> int:
         """Send the answer as JSON, or the error that it raises; return the status."""

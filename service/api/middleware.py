@@ -3,7 +3,6 @@
 `create_app` has them in their order.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -16,6 +15,7 @@ from service.http.auth import Access, Authorizer, Kind, RouteAccess
 from service.http.errors import NO_STORE, allow_head, encode_error
 from service.keys.keyring import Key
 from service.keys.rate_limit import KeyLimiter
+from service.logs import get_local_logger
 from service.request_ids import REQUEST_ID_HEADER, RequestIdSource, request_id
 from service.status.request_metrics import RequestMetrics
 
@@ -25,7 +25,7 @@ _END: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": 
 # What a request counts as that ends without an answer.
 _NO_ANSWER: Final = 500
 
-_access_log = logging.getLogger("service.access")
+_access_log = get_local_logger("service.access")
 
 
 class RequestIds:

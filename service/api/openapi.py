@@ -39,7 +39,11 @@ _ERROR: Final = Reference(ref="#/components/schemas/ErrorAnswer")
 
 
 class StructSchemas(OpenAPISchemaPlugin):
-    """Adds to Litestar's schema of a struct its `example()`, and that it takes no other fields."""
+    """Adds to Litestar's schema of a struct what it says of itself.
+
+    That is its `example()`, that it takes no other fields, and its `one_of`: the fields of which it
+    takes exactly one.
+    """
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         """Tell whether this is a struct."""
@@ -58,8 +62,13 @@ class StructSchemas(OpenAPISchemaPlugin):
         struct = field_definition.type_
         if struct.__struct_config__.forbid_unknown_fields:
             schema.additional_properties = False
+        for field in (schema.properties or {}).values():
+            _unwrap_only_type(field)
+        if hasattr(struct, "one_of"):
+            schema.one_of = [Schema(required=[name]) for name in struct.one_of]
         if hasattr(struct, "example"):
-            schema.examples = [msgspec.to_builtins(struct.example())]
+            # As it will be written: Litestar would leave out every null of it.
+            schema.examples = [msgspec.Raw(msgspec.json.encode(struct.example()))]
         return schema
 
 
@@ -70,6 +79,14 @@ class PrefixedDocument(JsonRenderPlugin):
         """Return the document for whoever asks."""
         servers = [{"url": find_prefix(request.scope) or "/"}]
         return self.render_json(request, openapi_schema | {"servers": servers})
+
+
+def _unwrap_only_type(field: Schema | Reference) -> None:
+    """Have a field that may be left out say its type itself, not as the only one of several."""
+    if isinstance(field, Schema) and field.one_of and len(field.one_of) == 1:
+        (only,) = field.one_of
+        if isinstance(only, Schema):
+            field.type, field.one_of = only.type, None
 
 
 def complete_document(document: OpenAPI, access: RouteAccess) -> None:

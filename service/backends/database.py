@@ -85,11 +85,15 @@ def load_sql(noun: str, name: str) -> str:
 class Database:
     """A pool of connections to one PostgreSQL.
 
-    It connects when first used, so that a process can start, and answer from Redis, while the
-    database is away. Every driver error that means "away" leaves as `DatabaseUnavailable`.
+    `pool_size` is how many at most, by default the setting. It connects when first used, so that a
+    process can start, and answer from Redis, while the database is away. Every driver error that
+    means "away" leaves as `DatabaseUnavailable`.
     """
 
-    def __init__(self, settings: Settings, *, application_name: str) -> None:
+    def __init__(
+        self, settings: Settings, *, application_name: str, pool_size: int | None = None
+    ) -> None:
+        self.pool_size = settings.database_pool_size if pool_size is None else pool_size
         self._settings = settings
         self._application_name = application_name
         self._connector = Connector()
@@ -101,7 +105,7 @@ class Database:
         self._pool = await asyncpg.create_pool(
             self._settings.require_database_url(),
             min_size=0,
-            max_size=self._settings.database_pool_size,
+            max_size=self.pool_size,
             timeout=self._settings.database_timeout_seconds,
             command_timeout=self._settings.database_timeout_seconds,
             server_settings={

@@ -4,7 +4,9 @@ Everything in Redis follows PostgreSQL and may be dropped at any time.
 
 The index of a season is a sorted set. Its member is the player's id as eight bytes, most
 significant first, so that players with equal scores sort by id; its score is the standing's
-`sort_score`, where lower is better on every board.
+`sort_score`, where lower is better on every board. Where ties are broken by who got there first,
+the standing's `tie_key` comes before the id, in eight bytes more, and is kept by player beside the
+index.
 """
 
 import struct
@@ -18,12 +20,21 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.backends.redis_cluster import connect_cluster
-from service.errors import CacheTimedOut, CacheUnavailable
+from service.errors import CacheFull, CacheTimedOut, CacheUnavailable
 from service.settings.settings import Settings
 from service.settings.urls import is_cluster
 
@@ -34,10 +45,11 @@ EVENTS_CHANNEL: Final = "leaderboard:events"
 SCHEDULER_KEY: Final = "leaderboard:scheduler"
 API_PROCESSES_KEY: Final = "leaderboard:processes:api"
 WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
-GLOBAL_SEASON_KEY: Final = "leaderboard:season:global"
+BOARD_PREFIX: Final = "leaderboard:board:"
 
-# Redis stores a small hash as one flat list, in a third of the memory that a large hash takes.
-NAMES_PER_BUCKET: Final = 64
+# Names and tie keys are kept in hashes by id. Redis stores a small one as one flat list, in a third
+# of the memory that a large one takes.
+PLAYERS_PER_BUCKET: Final = 64
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a Redis raises that is away or unusable; not all errors of a cluster are `RedisError`s."""
@@ -55,7 +67,10 @@ class SeasonKeys:
     top: str
     offset: str
     names: str
+    ties: str
+    asked: str
     new_index: str
+    build: str
 
     @classmethod
     def of(cls, season_id: int) -> "SeasonKeys":
@@ -66,23 +81,36 @@ class SeasonKeys:
             top=f"{prefix}:top",
             offset=f"{prefix}:offset",
             names=f"{prefix}:names:",
+            ties=f"{prefix}:ties:",
+            asked=f"{prefix}:asked",
             new_index=f"{prefix}:index:new",
+            build=f"{prefix}:build",
         )
 
     def names_bucket(self, user_id: int) -> str:
         """Return the hash that holds this player's name, by id."""
-        return f"{self.names}{user_id // NAMES_PER_BUCKET}"
+        return f"{self.names}{user_id // PLAYERS_PER_BUCKET}"
 
 
 def encode_member(user_id: int) -> bytes:
-    """Return the index's member for a player."""
+    """Return the index's member for a player, where ties share a rank."""
     return _MEMBER.pack(user_id)
+
+
+def encode_place(tie_key: int, user_id: int, *, is_first: bool) -> bytes:
+    """Return the member of a player with this tie key; `is_first` where the index goes by those."""
+    return _MEMBER.pack(tie_key) + _MEMBER.pack(user_id) if is_first else _MEMBER.pack(user_id)
 
 
 def decode_member(member: bytes) -> int:
     """Return the id of the player that a member of the index stands for."""
-    (user_id,) = _MEMBER.unpack(member)
+    (user_id,) = _MEMBER.unpack(member[-_MEMBER.size :])
     return int(user_id)
+
+
+def decode_tie_key(member: bytes) -> int:
+    """Return the tie key in a member of the index; 0 where ties share a rank."""
+    return int.from_bytes(member[: -_MEMBER.size])
 
 
 def connect_redis(settings: Settings) -> Redis:
@@ -115,13 +143,39 @@ def load_script(redis: Redis, noun: str, name: str) -> AsyncScript:
     return redis.register_script(file.read_text("utf-8"))
 
 
+# In this order: some are of the kind of others.
+_MEANINGS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (OutOfMemoryError, "its memory is full"),
+    (ReadOnlyError, "it is a read-only replica"),
+    (AuthenticationError, "it refuses our user or password"),
+    (NoPermissionError, "it does not permit our user what we need"),
+    (BusyLoadingError, "it is still loading its data"),
+    (ResponseError, "it refuses what we ask for"),
+)
+
+
+def describe_redis_error(error: BaseException) -> str:
+    """Return what is wrong with Redis in words for everybody: no address, no name."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, meaning in _MEANINGS:
+            if isinstance(cause, kind):
+                return meaning
+        cause = cause.__cause__
+    return "it does not answer in time" if _is_time_out(error) else "it cannot be reached"
+
+
 @contextmanager
 def translate_redis_errors() -> Iterator[None]:
     """Raise `CacheUnavailable` for every error that means Redis is away or unusable."""
     try:
         yield
     except REDIS_ERRORS as error:
-        kind = CacheTimedOut if _is_time_out(error) else CacheUnavailable
+        kind: type[CacheUnavailable] = CacheUnavailable
+        if isinstance(error, OutOfMemoryError):
+            kind = CacheFull
+        elif _is_time_out(error):
+            kind = CacheTimedOut
         # A time-out may have no message.
         raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 

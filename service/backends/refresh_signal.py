@@ -29,6 +29,10 @@ DIRTY_FLAG_MS: Final = 5_000
 _log = logging.getLogger(__name__)
 
 
+class BrokerUnavailable(Exception):
+    """The broker takes no messages."""
+
+
 class RefreshSignal:
     """Asks for a refresh, without making anyone wait for it."""
 
@@ -38,7 +42,8 @@ class RefreshSignal:
         self._tracer = tracer
         self._sender: asyncio.Task[None] | None = None
         self._raised_again = False
-        self._failing = False
+        self.problem: Exception | None = None
+        """Why the last wake-up could not be sent: `BrokerUnavailable`, or an error of Redis."""
 
     def raise_soon(self, *, anyway: bool = False) -> None:
         """Ask for a refresh in the background; calls while one is being sent become one more.
@@ -65,14 +70,14 @@ class RefreshSignal:
             try:
                 # After a failure the flag means nothing: a Redis that hung may have raised it
                 # later, for a command that had timed out.
-                await self._wake_refresh(anyway=anyway or self._failing)
+                await self._wake_refresh(anyway=anyway or self.problem is not None)
                 anyway = False
-                self._failing = False
-            except (*REDIS_ERRORS, *BROKER_ERRORS) as error:
+                self.problem = None
+            except (*REDIS_ERRORS, BrokerUnavailable) as error:
                 # Nothing is lost: the session is in the outbox, where the sweep finds it.
-                if not self._failing:
+                if self.problem is None:
                     _log.warning("the workers cannot be woken, ranks wait for the sweep: %s", error)
-                self._failing = True
+                self.problem = error
             if not self._raised_again:
                 return
 
@@ -80,10 +85,10 @@ class RefreshSignal:
         if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
             try:
                 await self._send_message()
-            except BROKER_ERRORS:
+            except BROKER_ERRORS as error:
                 # No message is on its way: the next submit has to try again.
                 await self._redis.delete(DIRTY_KEY)
-                raise
+                raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
 
     async def _send_message(self) -> None:
         await asyncio.to_thread(send_refresh, self._broker, request_id.get())

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from service.backends.database import Database, load_sql
+from service.batching import Places
 from service.errors import DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.settings.settings import Settings
@@ -25,6 +26,9 @@ _POLL_SECONDS: Final = 0.5
 # A replica that hangs must not cost a read more than this, as the primary is still to be asked.
 _TIMEOUT_SECONDS: Final = 2.0
 
+# Some tenths of a second of work for a database of two cores: who comes later comes again.
+_READS_WAITING: Final = 200
+
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -33,12 +37,17 @@ Answer = TypeVar("Answer")
 class LaggingReads:
     """Reads from the replica if there is one that keeps up, else from the primary.
 
+    However many requests come, they share all connections but one of the primary's pool, which
+    is for what is asked beside them; past that, and past those who may wait, a read is refused
+    with `QueueFull`.
+
     The lag is measured by the primary's write-ahead log: what that had written at one moment, the
     replica must have replayed no later than `LEADERBOARD_REPLICA_LAG_SECONDS` after it.
     """
 
     def __init__(self, primary: Database, settings: Settings) -> None:
         self.primary = primary
+        self._places = Places(max(1, primary.pool_size - 1), waiting=_READS_WAITING)
         self._lag_seconds = settings.replica_lag_seconds
         self._replica: Database | None = None
         if settings.database_replica_url is not None:
@@ -76,8 +85,20 @@ class LaggingReads:
         """Return what `query` finds at the replica or, where that is None, at the primary.
 
         While the primary is away the replica answers, however far it is behind. Raises
-        `DatabaseUnavailable`.
+        `DatabaseUnavailable` or `QueueFull`.
         """
+        async with self._places.take():
+            return await self.read_apart(query)
+
+    async def read_primary(self, query: Callable[[Database], Awaitable[Answer]]) -> Answer:
+        """Return what `query` finds at the primary; raises as `read` does."""
+        async with self._places.take():
+            return await query(self.primary)
+
+    async def read_apart(
+        self, query: Callable[[Database], Awaitable[Answer | None]]
+    ) -> Answer | None:
+        """Read as `read` does, without a place: for who asks one at a time for all that wait."""
         replica = self._replica
         if replica is None:
             return await query(self.primary)

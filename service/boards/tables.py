@@ -1,10 +1,9 @@
-"""The tables of boards and their seasons."""
-
-from enum import StrEnum
+"""The tables of rules, boards and their seasons."""
 
 from piccolo.columns import (
     BigInt,
     BigSerial,
+    Boolean,
     ForeignKey,
     Integer,
     OnDelete,
@@ -12,38 +11,38 @@ from piccolo.columns import (
     Timestamptz,
     Varchar,
 )
+from piccolo.columns.defaults.timestamptz import TimestamptzNow
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
-
-class Operator(StrEnum):
-    """How a player's sessions of one season become one score."""
-
-    SUM = "sum"
-    BEST = "best"
-    LATEST = "latest"
+from service.boards.rule import Direction, Operator, Ties
 
 
-class Direction(StrEnum):
-    """Which end of the scores is the top."""
+class Rule(Table):
+    """How sessions become scores and scores become ranks; rows never change."""
 
-    HIGH = "high"
-    LOW = "low"
+    id = BigSerial(primary_key=True)
+    operator = Varchar(length=10, default=Operator.SUM.value)
+    direction = Varchar(length=10, default=Direction.HIGH.value)
+    ties = Varchar(length=10, default=Ties.SHARED.value)
+    game_mode = Varchar(length=50, null=True, default=None)
+    min_score = BigInt(null=True, default=None)
+    max_score = BigInt(null=True, default=None)
+    score_format = Varchar(length=16, default="integer")
+    cron = Varchar(length=100, null=True, default=None)
+    timezone = Varchar(length=64, null=True, default=None)
 
 
 class Board(Table):
-    """A ranking rule over the ledger."""
+    """A view over the ledger, with the rule of its next season."""
 
     id = BigSerial(primary_key=True)
     slug = Varchar(length=64, unique=True, default=None)
     title = Varchar(length=255, default=None)
-    operator = Varchar(length=10, default=Operator.SUM.value)
-    direction = Varchar(length=10, default=Direction.HIGH.value)
-    game_mode = Varchar(length=50, null=True, default=None)
-    reset_schedule = Varchar(length=100, null=True, default=None)
-    timezone = Varchar(length=64, default="UTC")
-    min_score = BigInt(null=True, default=None)
-    max_score = BigInt(null=True, default=None)
+    rule_id = ForeignKey(Rule, null=False, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict)
+    version = BigInt(default=1, help_text="Counts changes.")
+    created_at = Timestamptz(default=TimestamptzNow())
+    archived_at = Timestamptz(null=True, default=None)
 
 
 class Season(Table):
@@ -53,12 +52,24 @@ class Season(Table):
     board_id = ForeignKey(
         Board, null=False, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
     )
-    number = Integer(default=None)
+    number = Integer(default=None, help_text="Below 0 for one that is built to replace another.")
+    rule_id = ForeignKey(Rule, null=False, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict)
     starts_at = Timestamptz(default=None)
     ends_at = Timestamptz(null=True, default=None)
+    sealed_at = Timestamptz(null=True, default=None, help_text="From when on no fold changes it.")
     closed_at = Timestamptz(null=True, default=None)
+    has_index = Boolean(default=True, help_text="Redis may hold its index.")
+    revision = Integer(default=1, help_text="Counts corrections of its result.")
+    fill_from_player = BigInt(null=True, default=None, help_text="Null once it is filled.")
     players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")
     last_refresh = BigInt(default=0, help_text="Number of the last refresh that changed it.")
     refresh_token = BigInt(default=0, help_text="What that refresh drew, to be told from others.")
 
     season_board_number = Unique(["board_id", "number"])
+
+
+class DroppedSeason(Table):
+    """A season that was replaced, with standings and an index still to be deleted."""
+
+    season_id = BigInt(primary_key=True, default=None)
+    dropped_at = Timestamptz(default=TimestamptzNow())

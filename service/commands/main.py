@@ -15,6 +15,7 @@ import click
 from service.command_line import run_command
 from service.commands.keys import keys
 from service.commands.target import check_schema, data_dir_option, find_settings
+from service.commands.transfer import export_, import_
 from service.errors import UsageError
 
 _Command = Callable[..., Any]
@@ -258,6 +259,8 @@ def rebuild(data_dir: Path | None) -> None:
 
 
 leaderboard.add_command(keys)
+leaderboard.add_command(import_)
+leaderboard.add_command(export_)
 
 
 @leaderboard.command(context_settings=_PASS_ON, add_help_option=False)

@@ -2,6 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
+from collections.abc import AsyncGenerator
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -17,6 +18,8 @@ from service.validation import EXPECTED_TEXT
 _PLACE: Final = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
 _NAMED_FIELD: Final = re.compile(r"field `(?P<field>[^`]+)`")
 
+READ_AS_IT_COMES: Final = "leaderboard.read_as_it_comes"
+"""Set in the scope of a request whose body is read while it comes, and may take its time."""
 
 Body = TypeVar("Body")
 
@@ -93,13 +96,27 @@ class StrictRequest(Request[Any, Any, Any]):
         Raises `UnsupportedEncoding`, or `ClientLeft`, which Litestar takes for an error of the
         server.
         """
-        for value in self.headers.getall("content-encoding", []):
-            if value.strip(" \t").lower() not in {"", "identity"}:
-                raise UnsupportedEncoding(value)
+        self._refuse_coding()
         try:
             return (await super().body()).removeprefix(BOM_UTF8)
         except InternalServerException as error:
             raise ClientLeft from error
+
+    async def read_parts(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it comes, and let it take its time; raises what `body` does."""
+        self._refuse_coding()
+        # Not in `stream`, by which Litestar reads every body.
+        self.scope[READ_AS_IT_COMES] = True  # type: ignore[typeddict-unknown-key]
+        try:
+            async for part in self.stream():
+                yield part
+        except InternalServerException as error:
+            raise ClientLeft from error
+
+    def _refuse_coding(self) -> None:
+        for value in self.headers.getall("content-encoding", []):
+            if value.strip(" \t").lower() not in {"", "identity"}:
+                raise UnsupportedEncoding(value)
 
     async def json(self) -> Any:
         """Return the body as the route's type."""
@@ -120,7 +137,7 @@ async def check_parameters(request: Request[Any, Any, Any]) -> None:
         if len(values) > 1:
             error = FieldError(name, "Expected this parameter once")
             raise InvalidRequest("The request is not valid.", error)
-        if field.annotation is int:
+        if field.annotation in (int, int | None):
             text = request.path_params.get(name) or "".join(values)
             if text and not _WHOLE_NUMBER.fullmatch(text):
                 error = FieldError(name, "Expected `int`, got `str`")

@@ -39,9 +39,9 @@ class Keyring:
 
     def __init__(self, settings: Settings) -> None:
         patience_seconds = min(_PATIENCE_SECONDS, settings.database_timeout_seconds)
-        own = {"database_pool_size": 1, "database_timeout_seconds": patience_seconds}
+        own = {"database_timeout_seconds": patience_seconds}
         self._database = Database(
-            settings.model_copy(update=own), application_name="leaderboard api keys"
+            settings.model_copy(update=own), application_name="leaderboard api keys", pool_size=1
         )
         self._keys: dict[bytes, Key] = {}
         self._version: tuple[Any, ...] | None = None

@@ -49,7 +49,9 @@ class KeyLimiter:
                     stats = await self._limiter.get_window_stats(self._limit, name)
         except CacheUnavailable:
             return None
-        return TooManyOfKey(self._limit.amount, max(1, math.ceil(stats.reset_time - time.time())))
+        # By the clock that the window began by, which may have been set back since.
+        seconds = min(max(1, math.ceil(stats.reset_time - time.time())), self._limit.get_expiry())
+        return TooManyOfKey(self._limit.amount, seconds)
 
 
 def make_key_limiter(redis: Redis, settings: Settings) -> KeyLimiter | None:

@@ -11,7 +11,7 @@ class Role(IntEnum):
     SUBMIT = 2
     """Scores, and new players."""
     ADMIN = 3
-    """Everything, with what is under `/api/ops`."""
+    """Everything, with import, export and what is under `/api/ops`."""
 
     @property
     def word(self) -> str:

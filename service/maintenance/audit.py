@@ -14,14 +14,14 @@ import asyncpg
 import msgspec
 
 from service.backends.database import Connection, load_sql
+from service.backends.locks import hold_writer_lock
 from service.backends.redis import (
     SeasonKeys,
     decode_member,
-    encode_member,
     load_script,
     translate_redis_errors,
 )
-from service.boards.service import LIST_OPEN_SEASONS
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -33,8 +33,7 @@ from service.maintenance.connections import (
 from service.maintenance.progress import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
-from service.standings.locks import hold_writer_lock
-from service.standings.schemas import Top
+from service.standings.run import Run
 from service.standings.top import select_top
 
 COUNT_OUTBOX: Final = load_sql("maintenance", "count_outbox")
@@ -47,14 +46,22 @@ PACK_SOME_STANDINGS: Final = load_sql("maintenance", "pack_some_standings")
 PACK_NAMES: Final = load_sql("maintenance", "pack_names")
 LIST_PLAYERS_WITHOUT_STANDING: Final = load_sql("maintenance", "list_players_without_standing")
 
-_COMPARED: Final = ("score", "sessions", "sort_score", "reached_at", "session_id")
+_COMPARED: Final = (
+    "score",
+    "sessions",
+    "sort_score",
+    "tie_key",
+    "reached_at",
+    "session_id",
+    "exact_total",
+)
 
 # One batch keeps Redis busy for some ten milliseconds.
 _PLAYERS_PER_BATCH: Final = 10_000
-_MEMBER_BYTES: Final = 8
-_PACKED_STANDING: Final = struct.Struct(">qq")
+_ID_BYTES: Final = 8
+_SCORE: Final = struct.Struct(">q")
 
-_decode_top = msgspec.json.Decoder(Top).decode
+_decode_top = msgspec.json.Decoder(Run).decode
 
 
 async def audit(settings: Settings) -> bool:
@@ -75,8 +82,7 @@ async def audit(settings: Settings) -> bool:
 async def _audit_ledger(connection: Connection, report: Report) -> int:
     """Compare what PostgreSQL holds with itself; return how many differences there are.
 
-    The connection is inside a snapshot. Totals that ever went past ±(2^53 - 1) may differ: a fold
-    is clamped there at every step, and this sum at its end.
+    The connection is inside a snapshot.
     """
     await connection.execute(BULK_PLANS)
     return (
@@ -182,7 +188,7 @@ async def _audit_index(connections: Connections, report: Report) -> int:
     """
     differences = 0
     for season in await connections.database.fetch(LIST_OPEN_SEASONS):
-        audit = _IndexAudit(connections, season["season_id"])
+        audit = _IndexAudit(connections, season)
         for title, check in (
             ("Index names", audit.check_names),
             ("Index scores", audit.check_scores),
@@ -206,17 +212,18 @@ class _IndexState:
     offset: bytes | str | None
     members: int
     top: bytes | str | None
-    expected_top: Top
+    expected_top: Run
 
 
 class _IndexAudit:
     """The checks of one season's index, in the order in which `_audit_index` calls them."""
 
-    def __init__(self, connections: Connections, season_id: int) -> None:
+    def __init__(self, connections: Connections, season: asyncpg.Record) -> None:
         self._database = connections.database
         self._redis = connections.redis
-        self._season_id = season_id
-        self._keys = SeasonKeys.of(season_id)
+        self._season_id = season["season_id"]
+        self._member_bytes = 2 * _ID_BYTES if season["is_first"] else _ID_BYTES
+        self._keys = SeasonKeys.of(self._season_id)
         self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
         self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
         self._state: _IndexState | None = None
@@ -251,8 +258,8 @@ class _IndexAudit:
         differences = 0
         examples: list[str] = []
         # At least once: it reads the state that the checks after this one need.
-        for start in range(0, len(suspects) or 1, _PLAYERS_PER_BATCH * _MEMBER_BYTES):
-            batch = bytes(suspects[start : start + _PLAYERS_PER_BATCH * _MEMBER_BYTES])
+        for start in range(0, len(suspects) or 1, _PLAYERS_PER_BATCH * self._member_bytes):
+            batch = bytes(suspects[start : start + _PLAYERS_PER_BATCH * self._member_bytes])
             async with (
                 hold_writer_lock(self._database, wait_seconds=LOCK_WAIT_SECONDS),
                 self._database.connect() as connection,
@@ -260,12 +267,14 @@ class _IndexAudit:
                 if self._state is None:
                     self._state = await self._read_state(connection)
                 packed = await connection.fetchval(
-                    PACK_SOME_STANDINGS, self._season_id, _decode_members(batch)
+                    PACK_SOME_STANDINGS,
+                    self._season_id,
+                    [decode_member(member) for member in self._split(batch)],
                 )
                 missing, differing = await self._compare(packed or b"")
-                wrong = _decode_members(missing + differing)
+                wrong = self._split(missing + differing)
                 examples += await self._describe_scores(packed, wrong[: EXAMPLES - len(examples)])
-            self._missing += len(missing) // _MEMBER_BYTES
+            self._missing += len(missing) // self._member_bytes
             differences += len(wrong)
         return self._found(f"{compared:,} compared", differences, examples)
 
@@ -291,44 +300,40 @@ class _IndexAudit:
         unknown = 0
         examples: list[str] = []
         async for batch in self._scan_members():
-            players = {decode_member(member): member for member in batch if _is_member(member)}
+            players = {decode_member(member): member for member in batch if self._is_member(member)}
             rows = await self._database.fetch(
                 LIST_PLAYERS_WITHOUT_STANDING, self._season_id, list(players)
             )
-            found = [member for member in batch if not _is_member(member)]
+            found = [member for member in batch if not self._is_member(member)]
             found += (players[row["player_id"]] for row in rows)
             unknown += len(found)
             examples += (
-                f"{_name_member(member)} is in the index and does not stand"
+                f"{self._name(member)} is in the index and does not stand"
                 for member in found[: EXAMPLES - len(examples)]
             )
         return self._found(f"{members:,} members", unknown, examples)
 
     async def check_top(self) -> Finding:
-        """The encoded top in Redis shows the first standings."""
+        """The encoded top in Redis, there if somebody reads it, shows the first players."""
         assert self._state is not None
         if self._state.top is None:
-            return self._found("none in Redis", differences=1)
+            return self._found("nobody reads it")
         try:
             top = _decode_top(self._state.top)
         except msgspec.DecodeError as error:
             return self._found(f"not readable: {error}", differences=1)
         expected = self._state.expected_top
-        differing = [
-            place
-            for place, (left, right) in enumerate(
-                zip(top.leaderboard, expected.leaderboard, strict=False), start=1
-            )
+        lines, expected_lines = _list_lines(top), _list_lines(expected)
+        examples = [
+            f"line {place} differs"
+            for place, (left, right) in enumerate(zip(lines, expected_lines, strict=False), start=1)
             if left != right
         ]
-        examples = [f"line {place} differs" for place in differing]
-        if len(top.leaderboard) != len(expected.leaderboard):
-            examples.append(
-                f"{len(top.leaderboard)} entries instead of {len(expected.leaderboard)}"
-            )
+        if len(lines) != len(expected_lines):
+            examples.append(f"{len(lines)} entries instead of {len(expected_lines)}")
         if top.players != expected.players:
             examples.append(f"{top.players:,} players instead of {expected.players:,}")
-        return self._found(f"{len(top.leaderboard)} entries", len(examples), examples[:EXAMPLES])
+        return self._found(f"{len(lines)} entries", len(examples), examples[:EXAMPLES])
 
     async def _read_state(self, connection: Connection) -> _IndexState:
         seasons = await connection.fetch(LIST_OPEN_SEASONS)
@@ -344,18 +349,24 @@ class _IndexAudit:
         )
         return _IndexState(season, offset, members, top, expected_top)
 
-    async def _describe_scores(self, packed: bytes, player_ids: list[int]) -> list[str]:
-        if not player_ids:
+    async def _describe_scores(self, packed: bytes, members: list[bytes]) -> list[str]:
+        if not members:
             return []
-        sort_scores: dict[int, int] = dict(_PACKED_STANDING.iter_unpack(packed))
+        width = self._member_bytes + _SCORE.size
+        sort_scores = {
+            packed[at : at + self._member_bytes]: _SCORE.unpack_from(
+                packed, at + width - _SCORE.size
+            )
+            for at in range(0, len(packed), width)
+        }
         # The client's types know members as text only.
-        members: list[Any] = [encode_member(player_id) for player_id in player_ids]
+        asked: list[Any] = members
         with translate_redis_errors():
-            stored = await self._redis.zmscore(self._keys.index, members)
+            stored = await self._redis.zmscore(self._keys.index, asked)
         return [
-            f"player {player_id}: sort_score {sort_scores[player_id]}, "
+            f"player {decode_member(member)}: sort_score {sort_scores[member][0]}, "
             + ("not in the index" if score is None else f"in the index {float(score):.0f}")
-            for player_id, score in zip(player_ids, stored, strict=True)
+            for member, score in zip(members, stored, strict=True)
         ]
 
     async def _scan_standings(self) -> AsyncIterator[asyncpg.Record]:
@@ -384,24 +395,28 @@ class _IndexAudit:
 
     async def _compare(self, packed: bytes) -> tuple[bytes, bytes]:
         with translate_redis_errors():
-            missing, differing = await self._compare_scores(keys=[self._keys.index], args=[packed])
+            missing, differing = await self._compare_scores(
+                keys=[self._keys.index], args=[packed, self._member_bytes]
+            )
         return missing, differing
+
+    def _split(self, packed: bytes) -> list[bytes]:
+        return [
+            packed[at : at + self._member_bytes] for at in range(0, len(packed), self._member_bytes)
+        ]
+
+    def _is_member(self, member: bytes) -> bool:
+        """Return whether these bytes can be a player: an id is positive and has 64 bits."""
+        return len(member) == self._member_bytes and member[-_ID_BYTES] < 0x80
+
+    def _name(self, member: bytes) -> str:
+        return f"player {decode_member(member)}" if self._is_member(member) else repr(member)
 
     def _found(self, facts: str, differences: int = 0, examples: Sequence[str] = ()) -> Finding:
         return Finding(f"season {self._season_id}, {facts}", differences, examples)
 
 
-def _decode_members(packed: bytes) -> list[int]:
-    return [
-        decode_member(packed[at : at + _MEMBER_BYTES])
-        for at in range(0, len(packed), _MEMBER_BYTES)
-    ]
-
-
-def _is_member(member: bytes) -> bool:
-    """Return whether these bytes can be a player: an id is positive and has 64 bits."""
-    return len(member) == _MEMBER_BYTES and member[0] < 0x80
-
-
-def _name_member(member: bytes) -> str:
-    return f"player {decode_member(member)}" if _is_member(member) else repr(member)
+def _list_lines(top: Run) -> list[tuple[Any, ...]]:
+    return list(
+        zip(top.user_ids, top.usernames, top.sort_scores, top.tie_keys, top.ranks, strict=True)
+    )

@@ -13,6 +13,7 @@ from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.refresh_signal import RefreshSignal
 from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings.settings import Settings
+from service.standings.index.writer import Index
 
 # The time-outs of the settings are meant for requests. A command reads a million rows at once,
 # perhaps on a machine that is busy with other things.
@@ -52,6 +53,10 @@ class Connections:
         except CacheUnavailable as error:
             raise CacheUnavailable(f"Redis cannot be reached: {error}") from error
 
+    def index(self) -> Index:
+        """Return what writes the index."""
+        return Index(self.redis, self.database, self.settings.slice_standings)
+
     async def wake_refresh(self) -> None:
         """Ask the workers for the refresh that had to wait for this command."""
         broker = connect_broker(self.settings.require_broker_url())
@@ -62,29 +67,42 @@ class Connections:
 
 
 @asynccontextmanager
-async def open_connections(
-    settings: Settings, *, application_name: str
-) -> AsyncIterator[Connections]:
-    """Lend both connections; neither is made before it is used.
+async def open_database(settings: Settings, *, application_name: str) -> AsyncIterator[Database]:
+    """Lend a pool of connections that wait longer than those of requests; made when first used.
 
     Raises `UsageError` where the database turns out to have no schema, or an old one.
     """
     patient = settings.model_copy(
         update={
             "database_timeout_seconds": max(_PATIENCE_SECONDS, settings.database_timeout_seconds),
-            "redis_timeout_seconds": max(_PATIENCE_SECONDS, settings.redis_timeout_seconds),
             "database_pool_size": max(_POOL_SIZE, settings.database_pool_size),
         }
     )
     database = Database(patient, application_name=application_name)
-    redis = connect_redis(patient)
     await database.open()
     try:
-        yield Connections(database, redis, patient)
+        yield database
     except SchemaMissing as error:
         raise UsageError(
             f"the schema is not up to date ({error.reason}): run `leaderboard migrate`"
         ) from error
     finally:
-        await redis.aclose()
         await database.close()
+
+
+@asynccontextmanager
+async def open_connections(
+    settings: Settings, *, application_name: str
+) -> AsyncIterator[Connections]:
+    """Lend both connections; neither is made before it is used. Raises as `open_database` does."""
+    patient = settings.model_copy(
+        update={
+            "redis_timeout_seconds": max(_PATIENCE_SECONDS, settings.redis_timeout_seconds),
+        }
+    )
+    redis = connect_redis(patient)
+    try:
+        async with open_database(patient, application_name=application_name) as database:
+            yield Connections(database, redis, patient)
+    finally:
+        await redis.aclose()

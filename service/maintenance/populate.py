@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from service.backends.database import Database, load_sql
-from service.boards.service import LIST_OPEN_SEASONS
+from service.backends.locks import hold_rerank_lock, hold_writer_lock
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -27,8 +28,6 @@ from service.maintenance.connections import (
 )
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
-from service.standings.index.writer import Index
-from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.refresh import NUMBER_REFRESH
 from service.standings.refresh.rerank import rerank
 
@@ -109,10 +108,10 @@ async def populate(
                 await connection.execute(VACUUM_TABLES, timeout=STATEMENT_SECONDS)
         with report.step("Index") as step:
             async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
-                rebuilt = await Index(connections.redis, connections.database).rebuild_outdated()
+                rebuilt = await connections.index().rebuild_outdated()
             step.facts = f"{len(rebuilt)} rebuilt, with names and top"
         with report.step("Ranks") as step:
-            outcome = await rerank(connections.database)
+            outcome = await rerank(connections.database, settings.slice_standings)
             step.facts = f"{outcome.ranks:,} stored"
         await connections.wake_refresh()
 
@@ -135,7 +134,7 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
             except asyncpg.LockNotAvailableError as error:
                 raise UsageError("the tables are in use: try --reset again") from error
             # Under the new epoch this is an empty index with an empty top for everyone to see.
-            index = Index(connections.redis, connections.database)
+            index = connections.index()
             await index.rebuild_outdated()
             for season in await connections.database.fetch(LIST_OPEN_SEASONS):
                 await index.drop_names(season["season_id"])
@@ -212,5 +211,6 @@ async def _make_chunk(database: Database, population: Population, first: int, la
                 [season["players"] for season in seasons],
                 sessions,
                 None,
+                population.now,
             )
     return sessions

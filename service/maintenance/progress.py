@@ -58,10 +58,10 @@ class Step:
 
 
 class Report:
-    """Writes a command's steps to standard output."""
+    """Writes a command's steps to standard output, or to `stderr` where that has its data."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False, soft_wrap=True)
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
         has_marks = self._console.encoding.startswith("utf")
         self._right, self._wrong = ("✓ ", "✗ ") if has_marks else ("ok ", "!! ")
 

@@ -1,10 +1,19 @@
-"""Rebuild: standings, ranks and index from the ledger."""
+"""Rebuild: standings, ranks and index from the ledger.
+
+Up to a million players (`slice_standings`) are compared at once, with ranks and index at the same
+time. More take slices of as many players, and folds go on between them.
+"""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 
+import asyncpg
+
 from service.backends.database import Connection, Database, load_sql
+from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -16,11 +25,13 @@ from service.maintenance.connections import (
 from service.maintenance.progress import Report
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
-from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from service.standings.refresh.rerank import record_rerank, store_ranks
+from service.validation import MAX_ID
 
 FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")
 MEND_STANDINGS: Final = load_sql("maintenance", "mend_standings")
+MEND_OUTBOX: Final = load_sql("maintenance", "mend_outbox")
+FIND_HIGHEST_PLAYER: Final = load_sql("maintenance", "find_highest_player")
 EMPTY_OUTBOX: Final = load_sql("maintenance", "empty_outbox")
 NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 
@@ -29,7 +40,7 @@ async def rebuild(settings: Settings) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
     All of it is read and compared, and only what is wrong is written. Shows its progress. Submits
-    and reads go on meanwhile, refreshes wait.
+    and reads go on meanwhile, refreshes wait, or go on between two slices.
 
     Raises `WriterBusy`, with the standings as before; `DatabaseUnavailable`, with them as before
     or, once their step has ended, right; or `CacheUnavailable`, with the standings right and the
@@ -37,24 +48,86 @@ async def rebuild(settings: Settings) -> None:
     """
     report = Report()
     async with open_connections(settings, application_name="leaderboard rebuild") as connections:
-        async with (
-            hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
-            hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
-        ):
-            await _rebuild_all(connections, report)
+        async with hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
+            row = await connections.database.fetch_one(FIND_HIGHEST_PLAYER)
+            assert row is not None
+            if row[0] <= settings.slice_standings:
+                async with _hold_writer_lock(connections):
+                    await _rebuild_at_once(connections, report)
+            else:
+                await _rebuild_in_slices(connections, report, row[0])
         await connections.wake_refresh()
 
 
-async def _rebuild_all(connections: Connections, report: Report) -> None:
-    index = Index(connections.redis, connections.database)
-    epochs = await index.read_epochs()
+def _hold_writer_lock(connections: Connections) -> AbstractAsyncContextManager[Lease]:
+    return hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS)
+
+
+async def _rebuild_in_slices(connections: Connections, report: Report, players: int) -> None:
+    size = connections.settings.slice_standings
+    with report.step("Outbox") as step:
+        async with _hold_writer_lock(connections), connections.database.transaction() as connection:
+            removed = await connection.fetchval(MEND_OUTBOX, timeout=STATEMENT_SECONDS)
+        step.facts = f"{removed:,} removed"
+    mended = 0
+    with report.step("Standings", total=players) as step:
+        # Standings may be of players that are not there: the last slice has no end.
+        for first in range(1, players + 1, size):
+            last = first + size - 1 if first + size <= players else MAX_ID
+            async with (
+                _hold_writer_lock(connections),
+                connections.database.snapshot(readonly=False) as connection,
+            ):
+                found = await _mend_players(connection, 0 if first == 1 else first, last)
+                if found:
+                    # At once, so that no fold adds to an index of what was wrong.
+                    await connection.fetchval(NUMBER_REBUILD, 0)
+            mended += found
+            step.advance(min(size, players - first + 1), f"{mended:,} mended")
+        async with _hold_writer_lock(connections), connections.database.transaction() as connection:
+            await connection.fetchval(NUMBER_REBUILD, 0)
+    with report.step("Index") as step:
+        rebuilt = await _build_in_slices(connections)
+        step.facts = f"{rebuilt} rebuilt, with names and top"
+    with report.step("Ranks") as step:
+        ranked = await store_ranks(connections.database, size)
+        await record_rerank(connections.database, ranked)
+        step.facts = f"{ranked.ranks:,} stored"
+
+
+async def _build_in_slices(connections: Connections) -> int:
+    """Build every index that is not right, a slice at a time, with workers in between."""
+    index = connections.index()
+    rebuilt: set[int] = set()
+    try:
+        while True:
+            async with _hold_writer_lock(connections):
+                outdated, unnamed = await index.find_outdated()
+                rebuilt.update(outdated)
+                for season_id in unnamed[:1]:
+                    await index.load_names(season_id)
+                for season_id in outdated[:1]:
+                    await index.build_slice(season_id)
+                if not outdated and not unnamed:
+                    return len(rebuilt)
+    except CacheUnavailable as error:
+        raise _explain(error) from error
+
+
+def _explain(error: CacheUnavailable) -> CacheUnavailable:
+    return CacheUnavailable(f"the standings are right, the index will follow by itself: {error}")
+
+
+async def _rebuild_at_once(connections: Connections, report: Report) -> None:
+    index = connections.index()
+    seasons = await index.read_seasons()
     # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
     # often the standings turn out to be right, and with them all three.
     try:
         async with asyncio.TaskGroup() as group:
             standings_task = group.create_task(_rebuild_standings(connections.database, report))
             ranks_task = group.create_task(store_ranks(connections.database))
-            index_task = group.create_task(_find_matching(index, epochs))
+            index_task = group.create_task(_find_matching(index, seasons))
     except BaseExceptionGroup as errors:
         # Only the first: it is why the other tasks were cancelled.
         raise errors.exceptions[0] from None
@@ -70,15 +143,13 @@ async def _rebuild_all(connections: Connections, report: Report) -> None:
         try:
             made = await index.rebuild_outdated({} if rebuilt.mended else matching)
         except CacheUnavailable as error:
-            raise CacheUnavailable(
-                f"the standings are right, the index will follow by itself: {error}"
-            ) from error
+            raise _explain(error) from error
         step.facts = f"{len(made)} rebuilt, with names and top"
 
 
-async def _find_matching(index: Index, epochs: dict[int, str]) -> dict[int, bytes | str]:
+async def _find_matching(index: Index, seasons: Sequence[asyncpg.Record]) -> dict[int, bytes | str]:
     try:
-        return await index.find_matching(epochs)
+        return await index.find_matching(seasons)
     except CacheUnavailable:
         # Reported by the step of the index.
         return {}
@@ -103,12 +174,23 @@ async def _mend_standings(connection: Connection, report: Report) -> _Rebuilt:
     with report.step("Ledger") as step:
         await connection.execute(BULK_PLANS)
         pending = await connection.fetchval(EMPTY_OUTBOX, timeout=STATEMENT_SECONDS)
-        await connection.execute(FIND_WRONG_STANDINGS, timeout=STATEMENT_SECONDS)
+        await connection.execute(FIND_WRONG_STANDINGS, 0, MAX_ID, timeout=STATEMENT_SECONDS)
         step.facts = f"{pending:,} pending sessions included"
     with report.step("Standings") as step:
-        # From here on rows are found one by one, by their physical place.
-        await connection.execute("SET LOCAL enable_nestloop = on")
-        mended = await connection.fetchval(MEND_STANDINGS, timeout=STATEMENT_SECONDS)
+        mended = await _mend_wrong(connection)
         number = await connection.fetchval(NUMBER_REBUILD, pending)
         step.facts = f"{mended:,} mended"
     return _Rebuilt(number=number, mended=mended)
+
+
+async def _mend_players(connection: Connection, first: int, last: int) -> int:
+    """Mend the standings of some players, in a transaction; return how many were wrong."""
+    await connection.execute(BULK_PLANS)
+    await connection.execute(FIND_WRONG_STANDINGS, first, last, timeout=STATEMENT_SECONDS)
+    return await _mend_wrong(connection)
+
+
+async def _mend_wrong(connection: Connection) -> int:
+    # From here on rows are found one by one, by their physical place.
+    await connection.execute("SET LOCAL enable_nestloop = on")
+    return int(await connection.fetchval(MEND_STANDINGS, timeout=STATEMENT_SECONDS))

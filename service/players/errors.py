@@ -21,3 +21,29 @@ class UsernameTaken(ServiceError):
 
     def __init__(self, username: str) -> None:
         super().__init__(f"The username {username!r} is taken; choose another one.")
+
+
+class UsernameReserved(ServiceError):
+    """The name is one of those that deleted players get."""
+
+    status = 409
+    code = "username_reserved"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"The username {username!r} is reserved for a deleted player; choose another one."
+        )
+
+
+class ExternalIdTaken(ServiceError):
+    """A player of another name has this external id."""
+
+    status = 409
+    code = "external_id_taken"
+
+    def __init__(self, external_id: str, user_id: int) -> None:
+        super().__init__(
+            f"The external id {external_id!r} belongs to the player with the user_id {user_id}, "
+            "who has another name; use that player, or another external id."
+        )
+        self.user_id = user_id

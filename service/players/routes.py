@@ -1,44 +1,173 @@
 """HTTP: players."""
 
-from typing import Annotated, Final
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
 
+import msgspec
 from litestar import Response, Router, get, post, route
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from service.backends.database import Database
 from service.backends.replica import LaggingReads
+from service.errors import FieldError, InvalidRequest, ServiceError
+from service.http.bulk import (
+    BULK_BODY_LIMIT,
+    BulkOperation,
+    BulkRefused,
+    answer_lines,
+    document_answers,
+    read_lines,
+)
+from service.http.requests import StrictRequest
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
 from service.players import service
-from service.players.errors import PlayerNotFound, UsernameTaken
-from service.players.schemas import PlayerAnswer, PlayerSessions, RegisterPlayer
-from service.validation import MAX_ID, STORABLE_TEXT
+from service.players.errors import (
+    ExternalIdTaken,
+    PlayerNotFound,
+    UsernameReserved,
+    UsernameTaken,
+)
+from service.players.names import (
+    EXTERNAL_ID_LIMITS,
+    USERNAME_LIMITS,
+    check_external_id,
+    clean_username,
+)
+from service.players.schemas import (
+    PlayerAnswer,
+    PlayerRegistered,
+    PlayerSessions,
+    RegisterPlayer,
+)
+from service.players.service import Registration
+from service.validation import MAX_ID
 
 PLAYER_NOT_FOUND: Final = error_response("No such player.", PlayerNotFound())
-_NAME_TAKEN: Final = error_response("The name is taken.", UsernameTaken("ada"))
+_EXTERNAL_ID_TAKEN: Final = ExternalIdTaken("steam:76561197960287930", 1)
+_TAKEN: Final = error_response(
+    "The name is taken or reserved, or a player of another name has the external id: `user_id`.",
+    UsernameTaken("ada"),
+    UsernameReserved("deleted-1"),
+    _EXTERNAL_ID_TAKEN,
+)
+_REGISTERED: Final = {
+    200: ResponseSpec(
+        PlayerAnswer,
+        description="This name and this external id are of a player already.",
+        generate_examples=False,
+    )
+}
 _UNAVAILABLE: Final = unavailable()
+
+_line_decoder: Final = msgspec.json.Decoder(RegisterPlayer)
+
+
+@dataclass
+class _BulkRegister(BulkOperation):
+    line: ClassVar = Schema(
+        description="The body of a single registration.",
+        examples=[{"username": "ada", "external_id": "steam:76561197960287930"}],
+    )
 
 
 @post(
     "/",
     role=Role.SUBMIT,
-    responses=INVALID | _NAME_TAKEN | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE,
+    responses=_REGISTERED | INVALID | _TAKEN | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE,
 )
 async def register_player(
     data: JSONBody[RegisterPlayer], database: NamedDependency[Database]
-) -> PlayerAnswer:
-    """Register a player. The name must be one that nobody has."""
-    return await service.register_player(database, data.username)
+) -> Response[PlayerAnswer]:
+    """Register a player. The name must be one that nobody has.
+
+    With an `external_id` it can be sent again: the same name and the same external id get the
+    player who has them, with 200.
+    """
+    registered = await service.register_player(database, Registration.of(data))
+    return Response(registered.player, status_code=201 if registered.created else 200)
+
+
+@post(
+    "/bulk",
+    role=Role.SUBMIT,
+    status_code=200,
+    request_max_body_size=BULK_BODY_LIMIT,
+    operation_class=_BulkRegister,
+    responses=INVALID
+    | TOO_LARGE
+    | UNSUPPORTED
+    | _UNAVAILABLE
+    | document_answers(
+        PlayerRegistered | BulkRefused,
+        PlayerRegistered(1, created=True),
+        BulkRefused.of(_EXTERNAL_ID_TAKEN),
+    ),
+)
+async def register_players(
+    request: StrictRequest, database: NamedDependency[Database]
+) -> Response[bytes]:
+    """Register up to 10,000 players, as a JSON array or as NDJSON, and answer each in kind.
+
+    After a 503 the commit may have gone through all the same: lines with an `external_id` can be
+    sent again.
+    """
+    lines = [_read_registration(line) for line in await read_lines(request, _line_decoder)]
+    registrations = [line for line in lines if isinstance(line, Registration)]
+    registered = iter(
+        await service.register_players(database, registrations) if registrations else []
+    )
+    outcomes = [next(registered) if isinstance(line, Registration) else line for line in lines]
+    return answer_lines(
+        request,
+        [
+            BulkRefused.of(outcome)
+            if isinstance(outcome, ServiceError)
+            else PlayerRegistered(outcome.player.user_id, outcome.created)
+            for outcome in outcomes
+        ],
+    )
+
+
+def _read_registration(line: RegisterPlayer | InvalidRequest) -> Registration | ServiceError:
+    if isinstance(line, InvalidRequest):
+        return line
+    try:
+        return Registration.of(line)
+    except ServiceError as error:
+        return error
 
 
 @get("/", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
-async def find_player_by_username(
-    username: Annotated[str, QueryParameter(min_length=1, max_length=255, pattern=STORABLE_TEXT)],
+async def find_player_by_name(
     lagging_reads: NamedDependency[LaggingReads],
+    username: Annotated[
+        str | None,
+        QueryParameter(description="Who has exactly this name.", schema_extra=USERNAME_LIMITS),
+    ] = None,
+    external_id: Annotated[
+        str | None,
+        QueryParameter(
+            description="Who has exactly this external id.", schema_extra=EXTERNAL_ID_LIMITS
+        ),
+    ] = None,
 ) -> PlayerAnswer:
-    """Look a player up by exact name."""
-    return await service.find_player_by_username(lagging_reads, username)
+    """Look a player up by exact name or by external id: by one of the two."""
+    if username is not None and external_id is not None:
+        raise _misname("external_id", "Expected `username` or `external_id`, and not both")
+    if external_id is not None:
+        check_external_id(external_id)
+        return await service.find_player_by_external_id(lagging_reads, external_id)
+    if username is None:
+        raise _misname("username", "Expected `username` or `external_id`")
+    return await service.find_player_by_username(lagging_reads, clean_username(username))
+
+
+def _misname(parameter: str, message: str) -> InvalidRequest:
+    return InvalidRequest("The request is not valid.", FieldError(parameter, message))
 
 
 @get("/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
@@ -74,7 +203,8 @@ players_router = Router(
     route_handlers=[
         list_methods,
         register_player,
-        find_player_by_username,
+        register_players,
+        find_player_by_name,
         find_player,
         list_player_sessions,
     ],

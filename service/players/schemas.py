@@ -1,36 +1,53 @@
 """What the players' endpoints take and answer."""
 
 from datetime import datetime
-from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.http.examples import NOW, THEN
-from service.validation import STORABLE_TEXT
+from service.players.names import ExternalId, Username
 
 
 class RegisterPlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A name for a new player: 1 to 255 characters, any but NUL."""
+    """A name for a new player, and perhaps the id that the player has with the caller."""
 
-    username: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]
+    username: Username
+    external_id: ExternalId | UnsetType = UNSET
 
     @classmethod
     def example(cls) -> "RegisterPlayer":
         """Return what the documentation shows."""
-        return cls("ada")
+        return cls("ada", "steam:76561197960287930")
 
 
-class PlayerAnswer(msgspec.Struct, frozen=True):
-    """A player as registered."""
+class PlayerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A player as registered; `external_id` where there is one."""
 
     user_id: int
     username: str
     joined_at: datetime
+    external_id: str | None = None
 
     @classmethod
     def example(cls) -> "PlayerAnswer":
         """Return what the documentation shows."""
-        return cls(1, "ada", THEN)
+        return cls(1, "ada", THEN, "steam:76561197960287930")
+
+
+class PlayerRegistered(msgspec.Struct, frozen=True, tag_field="status", tag="success"):
+    """This line's player is registered.
+
+    `created` is false for a player who had this name and this external id before.
+    """
+
+    user_id: int
+    created: bool
+
+    @classmethod
+    def example(cls) -> "PlayerRegistered":
+        """Return what the documentation shows."""
+        return cls(1, created=True)
 
 
 class PlayerSession(msgspec.Struct, frozen=True):

@@ -1,25 +1,107 @@
 """Registering players and looking them up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+
+import asyncpg
+from msgspec import UNSET
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.replica import LaggingReads
-from service.players.errors import PlayerNotFound, UsernameTaken
-from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions
+from service.errors import ServiceError
+from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameTaken
+from service.players.names import check_external_id, clean_new_username
+from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions, RegisterPlayer
 
-REGISTER_PLAYER: Final = load_sql("players", "register_player")
+LOCK_REGISTRATIONS: Final = load_sql("players", "lock_registrations")
+REGISTER_PLAYERS: Final = load_sql("players", "register_players")
+FIND_REGISTERED: Final = load_sql("players", "find_registered")
 FIND_PLAYER: Final = load_sql("players", "find_player")
 FIND_PLAYER_BY_USERNAME: Final = load_sql("players", "find_player_by_username")
+FIND_PLAYER_BY_EXTERNAL_ID: Final = load_sql("players", "find_player_by_external_id")
+FIND_USER_IDS: Final = load_sql("players", "find_user_ids")
 FIND_USERNAMES: Final = load_sql("players", "find_usernames")
 LIST_PLAYER_SESSIONS: Final = load_sql("players", "list_player_sessions")
 
 
-async def register_player(database: Database, username: str) -> PlayerAnswer:
-    """Make a player with a name that is still free; raises `UsernameTaken`."""
-    row = await database.fetch_one(REGISTER_PLAYER, username)
-    if row is None:
-        raise UsernameTaken(username)
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A player to be, with a name as it is kept."""
+
+    username: str
+    external_id: str | None
+
+    @classmethod
+    def of(cls, player: RegisterPlayer) -> "Registration":
+        """Return a player as the API takes one; raises `InvalidRequest` or `UsernameReserved`."""
+        username = clean_new_username(player.username)
+        if player.external_id is UNSET:
+            return cls(username, None)
+        return cls(username, check_external_id(player.external_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A player who is registered, and whether that is new."""
+
+    player: PlayerAnswer
+    created: bool
+
+
+async def register_player(database: Database, registration: Registration) -> Registered:
+    """Make a player, or find the one with this name and this external id.
+
+    Raises `UsernameTaken` or `ExternalIdTaken`.
+    """
+    (outcome,) = await register_players(database, [registration])
+    if isinstance(outcome, ServiceError):
+        raise outcome
+    return outcome
+
+
+async def register_players(
+    database: Database, registrations: Sequence[Registration]
+) -> list[Registered | ServiceError]:
+    """Make players, or find them; return for each what `register_player` returns or raises.
+
+    They share one commit.
+    """
+    usernames = [registration.username for registration in registrations]
+    external_ids = [registration.external_id for registration in registrations]
+    async with database.transaction() as connection:
+        if len(registrations) > 1:
+            await connection.execute(LOCK_REGISTRATIONS)
+        rows = await connection.fetch(REGISTER_PLAYERS, usernames, external_ids)
+    new = {Registration(row["username"], row["external_id"]): row for row in rows}
+    outcomes: dict[int, Registered | ServiceError] = {}
+    for line, registration in enumerate(registrations):
+        # Of two lines that are the same, the first made the player.
+        if row := new.pop(registration, None):
+            outcomes[line] = Registered(_make_answer(row), created=True)
+    left = [line for line in range(len(registrations)) if line not in outcomes]
+    if left:
+        rows = await database.fetch(
+            FIND_REGISTERED,
+            [usernames[line] for line in left],
+            [external_ids[line] for line in left],
+        )
+        for line, row in zip(left, rows, strict=True):
+            outcomes[line] = _compare(registrations[line], row)
+    return [outcomes[line] for line in range(len(registrations))]
+
+
+def _compare(wanted: Registration, found: asyncpg.Record) -> Registered | ServiceError:
+    """Return what a registration is answered that met a player."""
+    if wanted.external_id is None or found["external_id"] != wanted.external_id:
+        # Also where that player was deleted since: the name was taken when it was asked for.
+        return UsernameTaken(wanted.username)
+    if found["username"] != wanted.username:
+        return ExternalIdTaken(wanted.external_id, found["user_id"])
+    return Registered(_make_answer(found), created=False)
+
+
+def _make_answer(row: asyncpg.Record) -> PlayerAnswer:
     return PlayerAnswer(**row)
 
 
@@ -37,6 +119,21 @@ async def find_player_by_username(reads: LaggingReads, username: str) -> PlayerA
     if row is None:
         raise PlayerNotFound
     return PlayerAnswer(**row)
+
+
+async def find_player_by_external_id(reads: LaggingReads, external_id: str) -> PlayerAnswer:
+    """Return a player by the caller's own id; raises `PlayerNotFound`."""
+    row = await reads.read(
+        lambda database: database.fetch_one(FIND_PLAYER_BY_EXTERNAL_ID, external_id)
+    )
+    if row is None:
+        raise PlayerNotFound
+    return PlayerAnswer(**row)
+
+
+async def find_user_ids(database: Database, external_ids: Sequence[str | None]) -> list[int | None]:
+    """Return the ids of players by their external ids; None where nobody has one."""
+    return [row["user_id"] for row in await database.fetch(FIND_USER_IDS, external_ids)]
 
 
 async def find_usernames(

@@ -9,5 +9,6 @@ class Player(Table):
 
     id = BigSerial(primary_key=True)
     username = Varchar(length=255, unique=True, default=None)
+    external_id = Varchar(length=128, null=True, unique=True, default=None)
     joined_at = Timestamptz()
     banned_at = Timestamptz(null=True, default=None)

@@ -4,23 +4,36 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from service.boards.tables import Board, Season
+from service.boards.tables import Board, DroppedSeason, Rule, Season
 from service.keys.tables import ApiKey
 from service.players.tables import Player
-from service.sessions.tables import GameSession, Outbox
-from service.standings.tables import RankBlock, RefreshState, Standing
+from service.sessions.tables import GameSession, LedgerClock, Outbox
+from service.standings.tables import (
+    Milestone,
+    RankBlock,
+    RankSlice,
+    RefreshState,
+    RerankProgress,
+    Standing,
+)
 
 APP_CONFIG = AppConfig(
     app_name="leaderboard",
     migrations_folder_path=Path(__file__).parents[2] / "migrations",
     table_classes=[
         Player,
+        Rule,
         Board,
         Season,
+        DroppedSeason,
+        LedgerClock,
         GameSession,
         Outbox,
         Standing,
         RankBlock,
+        Milestone,
+        RerankProgress,
+        RankSlice,
         RefreshState,
         ApiKey,
     ],

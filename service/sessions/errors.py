@@ -14,13 +14,3 @@ class IdempotencyKeyReused(ServiceError):
             "This Idempotency-Key was used before with another body; "
             "send a new key for a new score, or the same body to repeat the first answer."
         )
-
-
-class TooManyLines(ServiceError):
-    """A bulk request has more lines than one may have."""
-
-    status = 413
-    code = "too_many_lines"
-
-    def __init__(self, lines: int, limit: int) -> None:
-        super().__init__(f"{lines} lines in one request; send at most {limit} in each.")

@@ -1,48 +1,74 @@
 """The ledger: every submitted score, written by group commit."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import UNSET
+
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.batching import Batcher, QueueFull, Tracer
+from service.batching import Batcher, Places, Tracer
 from service.counters import ApiCounters
-from service.errors import DatabaseUnavailable, ServiceError
+from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
 from service.players.errors import PlayerNotFound
+from service.players.names import check_external_id
+from service.players.service import find_user_ids
 from service.sessions.errors import IdempotencyKeyReused
 from service.sessions.schemas import SubmitScore
 from service.settings.settings import Settings
+from service.validation import clean_key
 
 RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
 RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")
 FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
 
+# A bulk load occupies a connection for long.
 _BULKS_AT_ONCE: Final = 2
 _BULKS_WAITING: Final = 16
 _WARNING_INTERVAL_SECONDS: Final = 60.0
+
+LEDGER_CONNECTIONS: Final = 1 + _BULKS_AT_ONCE
+"""How many connections to PostgreSQL the ledger uses at once: one for the group commit."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A score as a game backend sent it, already validated."""
+    """A score as a game backend sent it, already validated.
 
-    user_id: int
+    Its player is named by `user_id` or, where that is None, by `external_id`.
+    """
+
+    user_id: int | None
     score: int
     game_mode: str
     idempotency_key: str | None
+    external_id: str | None = None
 
     @classmethod
     def of(cls, score: SubmitScore, idempotency_key: str | None) -> "Submission":
-        """Return a score as the API takes it, with its key."""
-        # Wherever the key comes from, the blanks around it are no part of it.
-        key = idempotency_key and idempotency_key.strip(" \t")
-        return cls(score.user_id, score.score, score.game_mode, key)
+        """Return a score as the API takes it, with its key.
+
+        Raises `InvalidRequest` where the player is not named, or twice.
+        """
+        user_id, external_id = score.user_id, score.external_id
+        key = None if idempotency_key is None else clean_key(idempotency_key)
+        if external_id is UNSET:
+            if user_id is UNSET:
+                raise _misname("user_id", "Expected `user_id` or `external_id`")
+            return cls(user_id, score.score, score.game_mode, key)
+        if user_id is not UNSET:
+            raise _misname("external_id", "Expected `user_id` or `external_id`, and not both")
+        check_external_id(external_id)
+        return cls(None, score.score, score.game_mode, key, external_id)
+
+
+def _misname(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest("The body is not valid.", FieldError(field, message))
 
 
 class Ledger:
@@ -65,9 +91,7 @@ class Ledger:
             name="group commit",
             tracer=tracer,
         )
-        # A bulk load occupies a connection for long; this many leave enough of them to the rest.
-        self._bulk_places = asyncio.Semaphore(_BULKS_AT_ONCE)
-        self._bulks_held = 0
+        self._bulk_places = Places(_BULKS_AT_ONCE, waiting=_BULKS_WAITING)
         self._is_refusing = False
         self._next_warning_at = float("-inf")
 
@@ -75,6 +99,11 @@ class Ledger:
     def waiting(self) -> int:
         """How many submissions are waiting for the next commit."""
         return self._batcher.waiting
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections of its own are open, and how many of these are idle."""
+        return self._database.connections
 
     async def record(self, submission: Submission) -> int:
         """Return the id of the session once it is on disk.
@@ -90,14 +119,8 @@ class Ledger:
         They share one commit, apart from the single submits. Raises `QueueFull` or
         `DatabaseUnavailable`; those with a key are safe to send again.
         """
-        if self._bulks_held >= _BULKS_AT_ONCE + _BULKS_WAITING:
-            raise QueueFull(_BULKS_WAITING)
-        self._bulks_held += 1
-        try:
-            async with self._bulk_places:
-                return await self._record_batch(submissions)
-        finally:
-            self._bulks_held -= 1
+        async with self._bulk_places.take():
+            return await self._record_batch(submissions)
 
     async def drain(self) -> None:
         """Wait until every submission has been answered."""
@@ -127,11 +150,14 @@ class Ledger:
             self._next_warning_at = time.monotonic() + _WARNING_INTERVAL_SECONDS
 
     async def _write_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
+        user_ids = [submission.user_id for submission in batch]
+        if None in user_ids:
+            user_ids = await self._resolve(batch)
         if any(submission.idempotency_key is not None for submission in batch):
-            return await self._record_keyed(batch)
+            return await self._record_keyed(batch, user_ids)
         rows = await self._database.fetch(
             RECORD_KEYLESS_SESSIONS,
-            [submission.user_id for submission in batch],
+            user_ids,
             [submission.score for submission in batch],
             [submission.game_mode for submission in batch],
         )
@@ -140,11 +166,26 @@ class Ledger:
             PlayerNotFound() if row["session_id"] is None else row["session_id"] for row in rows
         ]
 
-    async def _record_keyed(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
+    async def _resolve(self, batch: list[Submission]) -> list[int | None]:
+        """Return the player of each submission; None where nobody has its external id.
+
+        With a statement of its own, so that batches without external ids, nearly all, do not pay
+        for it.
+        """
+        found = await find_user_ids(
+            self._database, [submission.external_id for submission in batch]
+        )
+        return [
+            submission.user_id or user_id for submission, user_id in zip(batch, found, strict=True)
+        ]
+
+    async def _record_keyed(
+        self, batch: list[Submission], user_ids: list[int | None]
+    ) -> Sequence[int | ServiceError]:
         """Record a batch in which some submissions have keys."""
         rows = await self._database.fetch(
             RECORD_SESSIONS,
-            [submission.user_id for submission in batch],
+            user_ids,
             [submission.score for submission in batch],
             [submission.game_mode for submission in batch],
             [submission.idempotency_key for submission in batch],
@@ -159,17 +200,21 @@ class Ledger:
             if row["session_id"] is not None and not row["recorded"]
         ]
         if repeats:
-            replies = await self._replay([batch[line] for line in repeats])
+            replies = await self._replay(
+                [batch[line] for line in repeats], [user_ids[line] for line in repeats]
+            )
             for line, reply in zip(repeats, replies, strict=True):
                 answers[line] = reply
         return answers
 
-    async def _replay(self, repeated: list[Submission]) -> Sequence[int | ServiceError]:
+    async def _replay(
+        self, repeated: list[Submission], user_ids: list[int | None]
+    ) -> Sequence[int | ServiceError]:
         """Give a key that was used before its first answer again, or say that the body differs."""
         try:
             rows = await self._database.fetch(
                 FIND_KEYED_SESSIONS,
-                [submission.user_id for submission in repeated],
+                user_ids,
                 [submission.idempotency_key for submission in repeated],
             )
         except DatabaseUnavailable as error:

@@ -1,18 +1,27 @@
 """The ledger and its outbox."""
 
 from piccolo.columns import (
+    JSONB,
     Array,
     BigInt,
     BigSerial,
     ForeignKey,
     OnDelete,
     OnUpdate,
+    SmallInt,
     Timestamptz,
     Varchar,
 )
 from piccolo.table import Table
 
 from service.players.tables import Player
+
+
+class LedgerClock(Table):
+    """The newest end of a season that is being closed or was, in its single row."""
+
+    id = SmallInt(primary_key=True, default=1)
+    closed_until = Timestamptz(default=None)
 
 
 class GameSession(Table):
@@ -29,6 +38,7 @@ class GameSession(Table):
     game_mode = Varchar(length=50, default="solo")
     submitted_at = Timestamptz()
     idempotency_key = Varchar(length=255, null=True, default=None)
+    metadata = JSONB(null=True, default=None)
 
 
 class Outbox(Table):
@@ -40,3 +50,4 @@ class Outbox(Table):
     transaction_id = BigInt(primary_key=True, default=None)
     player_ids = Array(base_column=BigInt(), default=None)
     session_ids = Array(base_column=BigInt(), default=None)
+    written_at = Timestamptz()

@@ -26,6 +26,8 @@ from service.settings.urls import (
 )
 
 _PREFIX: Final = "LEADERBOARD_"
+
+SLICE_STANDINGS: Final = 1_000_000
 # Clients of the API read their key from this one; the service itself does not use it.
 _CLIENT_VARIABLES: Final = frozenset({"LEADERBOARD_API_KEY"})
 
@@ -66,7 +68,7 @@ class Settings(BaseSettings):
     """Where `leaderboard up` keeps its database, sockets and logs."""
 
     database_pool_size: int = Field(default=8, ge=4, le=200)
-    """Most connections a process opens to PostgreSQL.
+    """Most connections a process opens to PostgreSQL. An API process keeps three for submits.
 
     A worker's re-rank takes two at once (its lock and a statement) and a refresh beside it two;
     with fewer than four these would wait for each other, holding locks.
@@ -91,8 +93,16 @@ class Settings(BaseSettings):
     refresh_batch_limit: int = Field(default=10_000, ge=1, le=1_000_000)
     """Most pending sessions that one refresh folds before it publishes."""
 
+    slice_standings: int = Field(default=SLICE_STANDINGS, ge=1, le=100_000_000)
+    """Most standings that a rebuild of the index or a re-rank takes at once, in some seconds. A
+    larger board takes several slices, with folds in between."""
+
     refresh_interval_ms: int = Field(default=50, ge=0, le=10_000)
     """Shortest time between two refreshes while scores keep coming; more lets each do more."""
+
+    stale_after_seconds: float = Field(default=2.0, ge=0.5, le=3_600)
+    """How long a score may wait to be visible, beyond LEADERBOARD_REFRESH_INTERVAL_MS, before reads
+    say `"stale": true` and readiness and status say why."""
 
     worker_threads: int = Field(default=4, ge=1, le=64)
     """Actors that one worker process runs at the same time."""

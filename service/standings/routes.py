@@ -1,7 +1,7 @@
 """HTTP: reading the leaderboard."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Final
@@ -12,6 +12,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from service.boards.errors import StandingsUnavailable
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, unavailable
@@ -19,11 +21,11 @@ from service.keys.roles import Role
 from service.lifecycle import Closing
 from service.players.routes import PLAYER_NOT_FOUND
 from service.settings.settings import Settings
-from service.standings.errors import StandingsUnavailable
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
-from service.standings.reads.top_feed import TopFeed
-from service.standings.schemas import Around, Rank, Top
-from service.standings.top import TOP_LIMIT, encode_top
+from service.standings.reads.top_feed import TopFeeds
+from service.standings.run import Run
+from service.standings.schemas import Around, Rank, Top, encode_top
+from service.standings.top import TOP_LIMIT
 from service.validation import MAX_ID
 
 UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The player's id.")]
@@ -39,57 +41,69 @@ PageLimit = Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT, description="How 
 _TOP: Final = {200: ResponseSpec(Top, description="The first entries.", generate_examples=False)}
 _UNAVAILABLE: Final = unavailable(StandingsUnavailable())
 
+TOP_EVENTS: Final = {
+    200: ResponseSpec(
+        None,
+        description=(
+            "Server-sent events: `top`, with the body of `/top`, now and on every change; "
+            "comments in between keep the connection alive."
+        ),
+        media_type="text/event-stream",
+    )
+}
+
 
 @get(
     "/top",
     responses=_TOP | INVALID | _UNAVAILABLE,
 )
-async def read_top(top_feed: NamedDependency[TopFeed], limit: Limit = 10) -> Response[bytes]:
+async def read_top(
+    top_feeds: NamedDependency[TopFeeds],
+    season_finder: NamedDependency[SeasonFinder],
+    limit: Limit = 10,
+) -> Response[bytes]:
     """Return the best players; those that tie share a rank and are listed by `user_id`."""
-    return Response(await top_feed.read_encoded(limit), media_type=MediaType.JSON)
+    body = await top_feeds.read(await season_finder.find(), limit, partial(encode_top, limit))
+    return Response(body, media_type=MediaType.JSON)
 
 
 @get("/rank/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
-async def read_rank(user_id: UserId, rank_reader: NamedDependency[RankReader]) -> Rank:
+async def read_rank(
+    user_id: UserId,
+    rank_reader: NamedDependency[RankReader],
+    season_finder: NamedDependency[SeasonFinder],
+) -> Rank:
     """Return a player's total and rank; the rank is null before the first session."""
-    return await rank_reader.read_rank(user_id)
+    return await rank_reader.read_rank(await season_finder.find(), user_id)
 
 
 @get("/around/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
 async def read_around(
-    user_id: UserId, rank_reader: NamedDependency[RankReader], radius: Radius = 5
+    user_id: UserId,
+    rank_reader: NamedDependency[RankReader],
+    season_finder: NamedDependency[SeasonFinder],
+    radius: Radius = 5,
 ) -> Around:
     """Return a player between the neighbours above and below."""
-    return await rank_reader.read_around(user_id, radius)
+    return Around.of(await rank_reader.read_around(await season_finder.find(), user_id, radius))
 
 
 @get("/page", responses=INVALID | _UNAVAILABLE)
 async def read_page(
-    rank_reader: NamedDependency[RankReader], offset: Offset = 0, limit: PageLimit = 100
+    rank_reader: NamedDependency[RankReader],
+    season_finder: NamedDependency[SeasonFinder],
+    offset: Offset = 0,
+    limit: PageLimit = 100,
 ) -> Around:
     """Return the players from a place on, anywhere on the board, in the order of `/top`."""
-    return await rank_reader.read_page(offset, limit)
+    return Around.of(await rank_reader.read_page(await season_finder.find(), offset, limit))
 
 
-@get(
-    "/stream",
-    stream=True,
-    responses={
-        200: ResponseSpec(
-            None,
-            description=(
-                "Server-sent events: `top`, with the body of `/top`, now and on every change; "
-                "comments in between keep the connection alive."
-            ),
-            media_type="text/event-stream",
-        )
-    }
-    | INVALID,
-)
+@get("/stream", stream=True, responses=TOP_EVENTS | INVALID)
 async def stream_top(
     request: StrictRequest,
     authorizer: NamedDependency[Authorizer],
-    top_feed: NamedDependency[TopFeed],
+    top_feeds: NamedDependency[TopFeeds],
     closing: NamedDependency[Closing],
     settings: NamedDependency[Settings],
     limit: Limit = 10,
@@ -100,19 +114,31 @@ async def stream_top(
     """
     needed = request.route_handler.opt["role"]
     is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
-    events = ServerSentEvent(_send_events(top_feed, settings, limit, closing.wait, is_refused))
+    tops = top_feeds.watch(GLOBAL_BOARD, limit)
+    return answer_with_events(
+        tops, lambda _, run: encode_top(limit, run), settings, closing.wait, is_refused
+    )
+
+
+def answer_with_events(
+    tops: AsyncGenerator[tuple[Season, Run]],
+    encode: Callable[[Season, Run], bytes],
+    settings: Settings,
+    *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
+) -> ServerSentEvent:
+    """Answer with the events of a stream of tops, until one of the waits ends."""
+    events = ServerSentEvent(_send_events(tops, encode, settings, *waits_for_end))
     # Whether the connection stays, and the answer is kept, is said once for all.
     del events.headers["Connection"], events.headers["Cache-Control"]
     return events
 
 
 async def _send_events(
-    top_feed: TopFeed,
+    tops: AsyncGenerator[tuple[Season, Run]],
+    encode: Callable[[Season, Run], bytes],
     settings: Settings,
-    limit: int,
     *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> AsyncIterator[ServerSentEventMessage]:
-    tops = top_feed.watch(limit)
     end_tasks = {asyncio.create_task(wait()) for wait in waits_for_end}
     next_top = asyncio.ensure_future(anext(tops))
     try:
@@ -127,7 +153,7 @@ async def _send_events(
             if done & end_tasks:
                 return
             if next_top in done:
-                yield ServerSentEventMessage(event="top", data=encode_top(next_top.result()))
+                yield ServerSentEventMessage(event="top", data=encode(*next_top.result()))
                 next_top = asyncio.ensure_future(anext(tops))
             else:
                 yield ServerSentEventMessage(data=None, comment="still here")

@@ -6,15 +6,22 @@ from typing import Final
 import msgspec
 
 from service.http.examples import NOW
+from service.standings.run import Run
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One line of the leaderboard: competition rank, so players that tie share one."""
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the leaderboard: competition rank, so players that tie share one.
+
+    `saturated` says that the exact sum lies beyond ±(2^53 - 1), at which `total_score` stops.
+    """
 
     user_id: int
     username: str
     total_score: int
     rank: int
+    saturated: bool = False
 
     @classmethod
     def example(cls) -> "Entry":
@@ -42,11 +49,17 @@ class Top(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return what the documentation shows."""
         return cls(_BOARD, 3, NOW)
 
+    @classmethod
+    def of(cls, run: Run) -> "Top":
+        """Return the first entries of `global`."""
+        return cls(list_entries(run), run.players, run.as_of, run.stale)
+
 
 class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     """One player's rank; null for a player who has not played yet.
 
     `percentile` is the share of players, in percent, whom this player is level with or ahead of.
+    `saturated` is that of `Entry`.
     """
 
     user_id: int
@@ -56,6 +69,7 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     players: int
     percentile: float | None
     as_of: datetime
+    saturated: bool = False
     stale: bool = False
 
     @classmethod
@@ -77,13 +91,25 @@ class Around(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return what the documentation shows."""
         return cls(_BOARD, 3, NOW)
 
+    @classmethod
+    def of(cls, run: Run) -> "Around":
+        """Return consecutive entries of `global`."""
+        return cls(list_entries(run), run.players, run.as_of, run.stale)
 
-class Published(msgspec.Struct, frozen=True):
-    """The event that announces a refresh to API processes: its offset and the new top."""
 
-    season_id: int
-    offset: str
-    top: Top
+def encode_top(limit: int, run: Run) -> bytes:
+    """Return the body of `/top` with up to `limit` entries."""
+    return _encode(Top.of(run.cut(limit)))
+
+
+def list_entries(run: Run) -> list[Entry]:
+    """Return the entries of a run of `global`, where a higher score is better."""
+    return [
+        Entry(user_id, username, -sort_score, rank, user_id in run.saturated)
+        for user_id, username, sort_score, rank in zip(
+            run.user_ids, run.usernames, run.sort_scores, run.ranks, strict=True
+        )
+    ]
 
 
 def compute_percentile(rank: int, players: int) -> float:

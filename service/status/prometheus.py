@@ -163,6 +163,11 @@ def _list_gauges(status: Status) -> Iterator[tuple[str, str, float | None]]:
     parts, players, refresh, rerank = status.parts, status.players, status.refresh, status.rerank
     yield "pending_sessions", "Sessions that no refresh has folded yet.", status.pending_sessions
     yield "index_behind", "Refreshes that the index has not followed yet.", parts.index.behind
+    yield (
+        "index_lag_seconds",
+        "How long the oldest score has waited that reads do not show; 0 while they follow.",
+        parts.index.lag_seconds,
+    )
     yield "redis_memory_bytes", "Memory that Redis uses.", parts.redis.memory_bytes
     yield "postgresql_connections", "Connections to it.", parts.postgresql.connections
     seen_at = _unix(parts.scheduler.last_seen_at)

@@ -117,12 +117,18 @@ class SchedulerStatus(msgspec.Struct, frozen=True):
 
 
 class IndexStatus(msgspec.Struct, frozen=True):
-    """How far the index has followed the standings, in refreshes."""
+    """How far the index has followed the standings, in refreshes.
+
+    `lag_seconds` is how long the oldest score has waited that reads do not show, 0 while they
+    follow; `cause` is why.
+    """
 
     state: State
     offset: int | None = None
     last_refresh: int | None = None
     behind: int | None = None
+    lag_seconds: float | None = None
+    cause: str | None = None
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -234,7 +240,7 @@ class Status(msgspec.Struct, frozen=True):
                 redis=RedisStatus("ok", "9.1.2", 0.6, 102_760_448, THEN),
                 worker=WorkerStatus("ok", [WorkerProcess("game-1", 4712, THEN, 4)]),
                 scheduler=SchedulerStatus("ok", NOW - timedelta(seconds=7)),
-                index=IndexStatus("ok", 3, 3, 0),
+                index=IndexStatus("ok", 3, 3, 0, 0.0),
             ),
             pending_sessions=0,
             highest_session_id=5,

@@ -6,7 +6,7 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 import dramatiq
@@ -21,19 +21,19 @@ from service.backends.broker import (
     count_messages,
 )
 from service.backends.database import Database, load_sql
+from service.backends.heartbeats import HeartbeatSender, read_heartbeats, read_schedule
 from service.backends.redis import (
     API_PROCESSES_KEY,
-    SCHEDULER_KEY,
     WORKER_PROCESSES_KEY,
     SeasonKeys,
     translate_redis_errors,
 )
-from service.boards.service import GLOBAL_BOARD, SeasonFinder
+from service.boards.finder import GLOBAL_BOARD, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
+from service.standings.reads.lag import Lag, LagWatch
 from service.status import schemas
-from service.status.heartbeats import HeartbeatSender, read_heartbeats
 from service.status.request_metrics import (
     WINDOW_SECONDS,
     RequestMetrics,
@@ -45,7 +45,7 @@ READ_FIGURES: Final = load_sql("status", "read_figures")
 _PATIENCE_SECONDS: Final = 2.0
 
 # The scheduler sends a message a minute; this late it has missed one.
-_SCHEDULER_PATIENCE: Final = timedelta(seconds=130)
+_SCHEDULER_PATIENCE_SECONDS: Final = 130.0
 
 
 class _Figures(msgspec.Struct, frozen=True):
@@ -77,6 +77,7 @@ class _RedisAnswer(msgspec.Struct, frozen=True):
     workers: list[schemas.WorkerHeartbeat]
     scheduler: schemas.SchedulerStatus
     offset: Offset | None
+    problem: str | None
 
 
 class StatusReader:
@@ -90,6 +91,7 @@ class StatusReader:
         ledger: Ledger,
         metrics: RequestMetrics,
         season_finder: SeasonFinder,
+        lag_watch: LagWatch,
     ) -> None:
         self._database = database
         self._redis = redis
@@ -97,6 +99,7 @@ class StatusReader:
         self._ledger = ledger
         self._metrics = metrics
         self._season_finder = season_finder
+        self._lag_watch = lag_watch
         self._process = psutil.Process()
         self._started_at = datetime.now(UTC)
         self._host = socket.gethostname()
@@ -125,9 +128,11 @@ class StatusReader:
                 ),
                 postgresql=_describe_postgresql(figures, round_trip_ms),
                 redis=answer.redis,
-                worker=schemas.WorkerStatus(state="ok" if workers else "away", processes=workers),
+                worker=schemas.WorkerStatus(
+                    state=self._find_state("worker") if workers else "away", processes=workers
+                ),
                 scheduler=answer.scheduler,
-                index=_describe_index(figures, answer.offset),
+                index=_describe_index(figures, answer, self._lag_watch.lag),
             ),
             pending_sessions=figures.pending_sessions if figures else None,
             highest_session_id=figures.highest_session_id if figures else None,
@@ -140,8 +145,17 @@ class StatusReader:
         )
         return schemas.Overview(status, [here, *others], answer.workers)
 
+    def _find_state(self, part: str) -> schemas.State:
+        """Return whether a part that is there does its work."""
+        lag = self._lag_watch.lag
+        is_to_blame = lag is not None and lag.cause.part == part
+        if part == "redis" and self.heartbeat.problem is not None:
+            is_to_blame = True
+        return "behind" if is_to_blame else "ok"
+
     def _describe_process(self) -> schemas.ApiHeartbeat:
-        connections, idle = self._database.connections
+        pools = (self._database.connections, self._ledger.connections)
+        connections, idle = (sum(figures) for figures in zip(*pools, strict=True))
         process = schemas.ApiProcess(
             host=self._host,
             pid=os.getpid(),
@@ -169,13 +183,14 @@ class StatusReader:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._ask_redis(figures)
-        except (CacheUnavailable, TimeoutError):
+        except (CacheUnavailable, TimeoutError) as error:
             return _RedisAnswer(
                 redis=schemas.RedisStatus(state="away"),
                 apis=[],
                 workers=[],
                 scheduler=schemas.SchedulerStatus(state="away"),
                 offset=None,
+                problem=f"Redis is away: {error}".removesuffix(": "),
             )
 
     async def _ask_redis(self, figures: _Figures | None) -> _RedisAnswer:
@@ -185,13 +200,12 @@ class StatusReader:
             await self._redis.ping()
             round_trip_ms = _ms_since(started_at)
             info = await self._redis.info()
-            scheduled = cast("bytes | None", await self._redis.get(SCHEDULER_KEY))
             stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
-        last_seen_at = _parse_time(scheduled)
-        on_time = last_seen_at and datetime.now(UTC) - last_seen_at <= _SCHEDULER_PATIENCE
+        scheduled_ago = await read_schedule(self._redis)
+        refused = self.heartbeat.problem
         return _RedisAnswer(
             redis=schemas.RedisStatus(
-                state="ok",
+                state=self._find_state("redis"),
                 version=info.get("valkey_version") or info["redis_version"],
                 round_trip_ms=round_trip_ms,
                 memory_bytes=info["used_memory"],
@@ -201,10 +215,9 @@ class StatusReader:
             workers=await read_heartbeats(
                 self._redis, WORKER_PROCESSES_KEY, schemas.WorkerHeartbeat
             ),
-            scheduler=schemas.SchedulerStatus(
-                state="ok" if on_time else "away", last_seen_at=last_seen_at
-            ),
+            scheduler=_describe_scheduler(scheduled_ago),
             offset=Offset.parse(stored),
+            problem=None if refused is None else f"Redis takes no writes: {refused}",
         )
 
     async def _find_season_id(self) -> int | None:
@@ -226,13 +239,13 @@ class StatusReader:
         return {name: schemas.QueueStatus(*messages) for name, messages in counts.items()}
 
 
-def _parse_time(stored: bytes | None) -> datetime | None:
-    """Return a time that Redis holds, or None for nothing and for what is none."""
-    try:
-        at = datetime.fromisoformat((stored or b"").decode())
-    except ValueError:
-        return None
-    return at if at.tzinfo else None
+def _describe_scheduler(seconds_ago: float | None) -> schemas.SchedulerStatus:
+    if seconds_ago is None:
+        return schemas.SchedulerStatus(state="away")
+    return schemas.SchedulerStatus(
+        state="ok" if seconds_ago <= _SCHEDULER_PATIENCE_SECONDS else "away",
+        last_seen_at=datetime.now(UTC) - timedelta(seconds=seconds_ago),
+    )
 
 
 def _ms_since(started_at: float) -> float:
@@ -251,21 +264,30 @@ def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> sche
     )
 
 
-def _describe_index(figures: _Figures | None, offset: Offset | None) -> schemas.IndexStatus:
+def _describe_index(
+    figures: _Figures | None, answer: _RedisAnswer, lag: Lag | None
+) -> schemas.IndexStatus:
+    offset = answer.offset
+    cause = lag.cause.detail if lag else answer.problem
+    lag_seconds = round(lag.seconds, 1) if lag else 0.0
     if figures is None:
         # Nothing is refreshed while PostgreSQL is away: an index that is there goes on.
         return schemas.IndexStatus(
-            state="ok" if offset else "away", offset=offset.number if offset else None
+            state="ok" if offset else "away", offset=offset.number if offset else None, cause=cause
         )
     if offset is None or offset.epoch != str(figures.epoch):
-        return schemas.IndexStatus(state="away", last_refresh=figures.last_refresh)
+        return schemas.IndexStatus(
+            state="away", last_refresh=figures.last_refresh, lag_seconds=lag_seconds, cause=cause
+        )
     # Read a moment after the figures, so it may be ahead of them.
     behind = max(0, figures.last_refresh - offset.number)
     return schemas.IndexStatus(
-        state="behind" if behind else "ok",
+        state="behind" if behind or cause else "ok",
         offset=offset.number,
         last_refresh=figures.last_refresh,
         behind=behind,
+        lag_seconds=lag_seconds,
+        cause=cause,
     )
 
 

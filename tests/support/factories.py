@@ -5,16 +5,18 @@ from datetime import datetime
 from itertools import count
 
 from service.backends.database import Database
-from service.players.service import REGISTER_PLAYER
+from service.players.service import REGISTER_PLAYERS
 from service.sessions.service import RECORD_SESSIONS
 
 _numbers = count(1)
 
 
-async def make_player(database: Database, username: str | None = None) -> int:
+async def make_player(
+    database: Database, username: str | None = None, external_id: str | None = None
+) -> int:
     """Register a player, by default under a name that nobody has; return the id."""
     name = f"player {next(_numbers)}" if username is None else username
-    row = await database.fetch_one(REGISTER_PLAYER, name)
+    row = await database.fetch_one(REGISTER_PLAYERS, [name], [external_id])
     assert row is not None, f"the name {name} is taken"
     user_id = row["user_id"]
     assert isinstance(user_id, int)
@@ -53,6 +55,7 @@ async def make_season(
     *,
     operator: str = "sum",
     direction: str = "high",
+    ties: str = "shared",
     game_mode: str | None = None,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
@@ -60,18 +63,23 @@ async def make_season(
     """Make a board with one open season; without `starts_at` it counts from the beginning."""
     row = await database.fetch_one(
         """
-        WITH board AS (
-            INSERT INTO board (slug, title, operator, direction, game_mode)
-            VALUES ($1, $1, $2, $3, $4)
+        WITH rule AS (
+            INSERT INTO rule (operator, direction, ties, game_mode)
+            VALUES ($2, $3, $4, $5)
             RETURNING id
+        ),
+        board AS (
+            INSERT INTO board (slug, title, rule_id) SELECT $1, $1, id FROM rule
+            RETURNING id, rule_id
         )
-        INSERT INTO season (board_id, number, starts_at, ends_at)
-        SELECT id, 1, coalesce($5, '-infinity'::timestamptz), $6 FROM board
+        INSERT INTO season (board_id, number, rule_id, starts_at, ends_at)
+        SELECT id, 1, rule_id, coalesce($6, '-infinity'::timestamptz), $7 FROM board
         RETURNING id
         """,
         slug,
         operator,
         direction,
+        ties,
         game_mode,
         starts_at,
         ends_at,

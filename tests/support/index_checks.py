@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.redis import SeasonKeys, decode_member
-from service.boards.service import LIST_OPEN_SEASONS
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.standings.index.offset import Offset
-from service.standings.schemas import Top
-from service.standings.top import select_top
+from service.standings.top import parse_top, select_top
 
 
 async def read_index(redis: Redis, season_id: int) -> dict[int, int]:
@@ -43,12 +41,14 @@ async def assert_index_follows(redis: Redis, database: Database) -> None:
         assert season["players"] == len(standings)
         assert await read_offset(redis, season_id) == Offset.of_season(season)
         stored = await redis.get(keys.top)
-        assert stored is not None
-        top = msgspec.json.decode(stored, type=Top)
-        async with database.connect() as connection:
-            assert top == await select_top(
-                connection, season_id, players=len(standings), as_of=top.as_of
-            )
+        # Without one where nobody reads it.
+        if stored is not None:
+            top = parse_top(stored)
+            assert top is not None
+            async with database.connect() as connection:
+                assert top == await select_top(
+                    connection, season_id, players=len(standings), as_of=top.as_of
+                )
         # Names are checked by sample: there is one hash for each few of them.
         for row in await database.fetch("SELECT id, username FROM player ORDER BY id LIMIT 100"):
             if row["id"] in standings:

@@ -11,6 +11,7 @@ import uvicorn
 
 from service.api.connection_limits import ConnectionLimits
 from service.api.server import DrainingProtocol, DrainingServer
+from service.http.requests import READ_AS_IT_COMES
 from tests.support.waiting import wait_until
 
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
@@ -83,9 +84,12 @@ async def count_body(scope: Any, receive: Any, send: Any) -> None:
     """Answer with the length of the body, or as the path says.
 
     `/never` gets no answer, `/large` much of it, `/headers` the headers; `/unread` is answered
-    ahead of its body, and the answer of `/unknown-length` does not tell its length beforehand.
+    ahead of its body, and the answer of `/unknown-length` does not tell its length beforehand. At
+    `/import` the body is read while it comes.
     """
     length, more = 0, scope["path"] != "/unread"
+    if scope["path"] == "/import":
+        scope[READ_AS_IT_COMES] = True
     while more or scope["path"] == "/never":
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -11,21 +11,46 @@ import psutil
 
 from tests.support.programs import Running
 
+# A server that cannot choose a port itself takes one of these: below what a system gives to those
+# that ask for any, and so is the one ten thousand above, where a node of a cluster has its bus.
+_PORTS = range(12_100, 22_000)
+_BUS = 10_000
+
+_reserved: list[socket.socket] = []
+
 
 def find_ports(number: int) -> list[int]:
-    """Return free ports, low enough to have one ten thousand above each (a cluster's bus)."""
+    """Return free ports that nobody else is given while this process runs, whose bus is free too.
+
+    Whoever has a port bound for datagrams has it reserved: no two processes can, and a server's
+    port, which is for streams, is another.
+    """
     found: list[int] = []
-    for port in range(23100, 23990):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == number:
-            return found
+    for port in _PORTS:
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind(("127.0.0.1", port))
+        except OSError:
+            reservation.close()
+            continue
+        if _is_free(port) and _is_free(port + _BUS):
+            _reserved.append(reservation)
+            found.append(port)
+            if len(found) == number:
+                return found
+        else:
+            reservation.close()
     raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Part:

@@ -27,6 +27,7 @@ def run_worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     environment = clean_environment() | {
         "DATABASE_URL": settings.require_database_url(),
         "REDIS_URL": settings.require_redis_url(),
+        "BROKER_URL": settings.require_broker_url(),
     }
     worker = subprocess.Popen(
         [sys.executable, "-m", "workers", "--ready-fd", str(write_end)],

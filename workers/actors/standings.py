@@ -10,8 +10,9 @@ from periodiq import cron
 
 from service.backends.broker import PERIODIC_QUEUE, STANDINGS_QUEUE
 from service.backends.refresh_signal import REFRESH_ACTOR, send_refresh
-from service.errors import ServiceError
+from service.errors import ServiceError, explain_error
 from service.standings.refresh.rerank import rerank_if_due
+from workers.actors.seasons import close_seasons
 from workers.broker import resources
 
 _SECOND_MS: Final = 1_000
@@ -31,19 +32,24 @@ _log = logging.getLogger(__name__)
 async def refresh() -> None:
     """Fold what is pending and publish it.
 
-    One that fails is tried again, unless another one is: while something keeps all of them from
-    their work, new ones come.
+    One that fails, for whatever reason, is tried again, unless another one is: while something
+    keeps all of them from their work, new ones come.
     """
     try:
         outcome = await resources.refresher.refresh()
-    except ServiceError as error:
+    except Exception as error:
+        await resources.refresher.note_problem(error)
+        reason = explain_error(error)
         if not await resources.claim_retry():
-            _log.info("refresh failed, and another one is tried again: %s", error.explain())
+            _log.debug("refresh failed, and another one is tried again: %s", reason)
             return
-        _log.warning("refresh failed and is tried again: %s", error.explain())
+        is_bug = not isinstance(error, ServiceError)
+        _log.warning("refresh failed and is tried again: %s", reason, exc_info=is_bug)
         # Dramatiq does not try again what an actor `throws`, and logs a traceback for the rest.
         raise Retry(str(error)) from error
     await resources.release_retry()
+    if resources.keeper.take_sealed():
+        close_seasons.send()
     _log.debug("folded %d sessions", outcome.sessions)
     if outcome.more:
         refresh.send()
@@ -58,7 +64,7 @@ async def refresh() -> None:
 )
 async def rerank() -> None:
     """Store every standing's rank, if they changed and the last time is long enough ago."""
-    outcome = await rerank_if_due(resources.database)
+    outcome = await rerank_if_due(resources.database, resources.slice_standings)
     if outcome is not None:
         resources.counters.note_rerank(outcome.elapsed_ms / 1000, outcome.ranks)
         _log.info("re-ranked: %d ranks stored in %.0f ms", outcome.ranks, outcome.elapsed_ms)
@@ -76,5 +82,6 @@ async def sweep() -> None:
     await resources.refresher.recheck_outbox()
     await asyncio.to_thread(send_refresh, refresh.broker)
     rerank.send()
+    close_seasons.send()
     await resources.note_schedule()
     await resources.copy_season()

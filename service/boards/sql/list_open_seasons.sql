@@ -1,6 +1,15 @@
--- The open seasons, and the number and token of the refresh that the index of each must have reached.
-SELECT season.id AS season_id, season.players, season.last_refresh, season.refresh_token, refresh_state.*
+-- The seasons that have an index, and the number and token of the refresh that the index of each must have
+-- reached.
+SELECT
+    season.id AS season_id,
+    season.players,
+    season.last_refresh,
+    season.refresh_token,
+    rule.ties = 'first' AS is_first,
+    season.sealed_at IS NOT NULL AS is_sealed,
+    refresh_state.*
 FROM season
+JOIN rule ON rule.id = season.rule_id
 CROSS JOIN refresh_state
-WHERE season.closed_at IS NULL
+WHERE season.closed_at IS NULL AND season.fill_from_player IS NULL
 ORDER BY season.id

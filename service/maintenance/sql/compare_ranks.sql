@@ -3,10 +3,10 @@
 -- $1 season, $2 how many to answer; each row also says how many there are in all.
 --
 -- All blocks are unpacked at once, which for a whole season is cheaper than a look for each player.
--- Index: standing_season_id_sort_score_player_id gives the order.
+-- Index: standing_season_id_order gives the order.
 SELECT player_id, stored.rank AS stored_rank, ranked.rank, count(*) OVER () AS differences
 FROM (
-    SELECT player_id, rank() OVER (ORDER BY sort_score) AS rank
+    SELECT player_id, rank() OVER (ORDER BY sort_score, tie_key) AS rank
     FROM standing
     WHERE season_id = $1
 ) AS ranked

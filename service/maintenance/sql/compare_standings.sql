@@ -8,20 +8,41 @@ SELECT
     earned.score AS earned_score,
     earned.sessions AS earned_sessions,
     earned.sort_score AS earned_sort_score,
+    earned.tie_key AS earned_tie_key,
     earned.reached_at AS earned_reached_at,
     earned.session_id AS earned_session_id,
+    earned.exact_total AS earned_exact_total,
     stored.score AS stored_score,
     stored.sessions AS stored_sessions,
     stored.sort_score AS stored_sort_score,
+    stored.tie_key AS stored_tie_key,
     stored.reached_at AS stored_reached_at,
     stored.session_id AS stored_session_id,
+    stored.exact_total AS stored_exact_total,
     count(*) OVER () AS differences
-FROM ledger_standing AS earned
+FROM (
+    SELECT * FROM ledger_standing WHERE season_id IN (SELECT id FROM counting_season)
+) AS earned
 FULL JOIN (
-    SELECT * FROM standing WHERE season_id IN (SELECT id FROM season WHERE closed_at IS NULL)
+    SELECT * FROM standing WHERE season_id IN (SELECT id FROM counting_season)
 ) AS stored USING (season_id, player_id)
-WHERE (earned.score, earned.sessions, earned.sort_score, earned.reached_at, earned.session_id)
-    IS DISTINCT FROM
-    (stored.score, stored.sessions, stored.sort_score, stored.reached_at, stored.session_id)
+WHERE (
+        earned.score,
+        earned.sessions,
+        earned.sort_score,
+        earned.tie_key,
+        earned.reached_at,
+        earned.session_id,
+        earned.exact_total
+    )
+    IS DISTINCT FROM (
+        stored.score,
+        stored.sessions,
+        stored.sort_score,
+        stored.tie_key,
+        stored.reached_at,
+        stored.session_id,
+        stored.exact_total
+    )
 ORDER BY season_id, player_id
 LIMIT $1

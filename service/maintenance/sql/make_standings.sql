@@ -5,10 +5,10 @@
 -- Index: game_session_pkey for the sessions of these players alone.
 WITH made AS (
     INSERT INTO standing
-        (season_id, player_id, score, sort_score, sessions, reached_at, session_id)
-    SELECT season_id, player_id, score, sort_score, sessions, reached_at, session_id
+        (season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total)
+    SELECT season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total
     FROM ledger_standing
-    WHERE player_id BETWEEN $1 AND $2
+    WHERE player_id BETWEEN $1 AND $2 AND season_id IN (SELECT id FROM counting_season)
     ORDER BY season_id, player_id
     RETURNING season_id
 )

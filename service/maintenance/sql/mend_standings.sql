@@ -13,16 +13,18 @@ corrected AS (
     UPDATE standing
     SET score = wrong.score,
         sort_score = wrong.sort_score,
+        tie_key = wrong.tie_key,
         sessions = wrong.sessions,
         reached_at = wrong.reached_at,
-        session_id = wrong.session_id
+        session_id = wrong.session_id,
+        exact_total = wrong.exact_total
     FROM wrong_standing AS wrong
     WHERE standing.ctid = wrong.place AND wrong.score IS NOT NULL
 ),
 added AS (
     INSERT INTO standing
-        (season_id, player_id, score, sort_score, sessions, reached_at, session_id)
-    SELECT season_id, player_id, score, sort_score, sessions, reached_at, session_id
+        (season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total)
+    SELECT season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total
     FROM wrong_standing
     WHERE place IS NULL
     ORDER BY season_id, player_id

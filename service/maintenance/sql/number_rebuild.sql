@@ -16,6 +16,6 @@ counted AS (
         last_refresh = numbered.number,
         players = (SELECT count(*) FROM standing WHERE standing.season_id = season.id)
     FROM numbered
-    WHERE closed_at IS NULL
+    WHERE season.id IN (SELECT id FROM counting_season)
 )
 SELECT number FROM numbered

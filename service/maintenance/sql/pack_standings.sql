@@ -1,14 +1,18 @@
--- The next $3 standings of season $1 after player $2, by player, packed for compare_scores.lua: eight
--- bytes of player id, then eight bytes of sort_score, both most significant first.
+-- The next $3 standings of season $1 after player $2, by player, packed for compare_scores.lua as in
+-- scan_standings.sql.
 --
 -- Answers one row, with nulls where there is no further standing. Index: standing_pkey.
 SELECT
-    string_agg(int8send(player_id) || int8send(sort_score), ''::bytea) AS packed,
+    string_agg(
+        CASE tie_key WHEN 0 THEN ''::bytea ELSE int8send(tie_key) END
+        || int8send(player_id) || int8send(sort_score),
+        ''::bytea
+    ) AS packed,
     count(*) AS standings,
     min(player_id) AS first_player_id,
     max(player_id) AS last_player_id
 FROM (
-    SELECT player_id, sort_score
+    SELECT player_id, tie_key, sort_score
     FROM standing
     WHERE season_id = $1 AND player_id > $2
     ORDER BY player_id

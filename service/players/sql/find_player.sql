@@ -1,2 +1,2 @@
 -- A player by id. $1 player id. Index: player_pkey.
-SELECT id AS user_id, username, joined_at FROM player WHERE id = $1
+SELECT id AS user_id, username, joined_at, external_id FROM player WHERE id = $1

@@ -8,12 +8,17 @@
 -- inserted on approval and confirmed afterwards: half of what the whole costs.
 --
 -- Players are looked up by a scalar subquery, which is an index probe whatever the statistics say.
--- Ids are drawn in order of arrival. Locks: none that another batch waits for.
-WITH submission AS MATERIALIZED (
+-- Ids are drawn in order of arrival, and after the ledger's time: whoever may still write sessions of a
+-- time, or of an id, holds the lock of ledger_time(). Locks: none that another batch waits for.
+WITH clock AS MATERIALIZED (
+    SELECT ledger_time() AS now
+),
+submission AS MATERIALIZED (
     SELECT
         line,
         score,
         game_mode,
+        now,
         player_id,
         CASE WHEN player_id IS NOT NULL THEN nextval('game_session_id_seq') END AS session_id
     FROM (
@@ -21,15 +26,17 @@ WITH submission AS MATERIALIZED (
             line,
             score,
             game_mode,
+            now,
             (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
-        FROM unnest($1::bigint[], $2::bigint[], $3::varchar[])
+        FROM clock
+        CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[])
             WITH ORDINALITY AS given (user_id, score, game_mode, line)
         OFFSET 0
     ) AS known
 ),
 recorded AS (
     INSERT INTO game_session (id, player_id, score, game_mode, submitted_at)
-    SELECT session_id, player_id, score, game_mode, now()
+    SELECT session_id, player_id, score, game_mode, now
     FROM submission
     WHERE session_id IS NOT NULL
 ),

@@ -9,17 +9,23 @@
 --
 -- Locks: the unique index on (player_id, idempotency_key) makes two batches with the same key wait
 -- for each other. All batches insert in the order of that index, so they cannot wait in a circle.
-WITH submission AS MATERIALIZED (
+WITH clock AS MATERIALIZED (
+    SELECT ledger_time() AS now
+),
+submission AS MATERIALIZED (
     SELECT
         line,
         score,
         game_mode,
+        now,
         idempotency_key,
         (SELECT player.id FROM player WHERE player.id = user_id) AS player_id
-    FROM unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::varchar[])
+    FROM clock
+    CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::varchar[], $4::varchar[])
         WITH ORDINALITY AS given (user_id, score, game_mode, idempotency_key, line)
 ),
--- Ids are drawn in order of arrival, so that a player's later session has the higher id.
+-- Ids are drawn in order of arrival, so that a player's later session has the higher id, and after the
+-- ledger's time: whoever may still write sessions of a time, or of an id, holds the lock of ledger_time().
 numbered AS MATERIALIZED (
     SELECT *, nextval('game_session_id_seq') AS session_id
     FROM submission
@@ -27,7 +33,7 @@ numbered AS MATERIALIZED (
 ),
 recorded AS (
     INSERT INTO game_session (id, player_id, score, game_mode, submitted_at, idempotency_key)
-    SELECT session_id, player_id, score, game_mode, now(), idempotency_key
+    SELECT session_id, player_id, score, game_mode, now, idempotency_key
     FROM numbered
     ORDER BY player_id, idempotency_key, line
     ON CONFLICT (player_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING

@@ -1,33 +1,42 @@
 """Reads the index; ranks are read in batches, for all requests that wait at the same time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database
+from service.backends.database import Database, load_sql
 from service.backends.redis import (
-    NAMES_PER_BUCKET,
+    PLAYERS_PER_BUCKET,
     SeasonKeys,
     decode_member,
+    decode_tie_key,
     encode_member,
+    encode_place,
     load_script,
     translate_redis_errors,
 )
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Tracer
-from service.boards.service import OpenSeason, SeasonFinder
-from service.errors import ServiceError
+from service.boards.finder import Season, SeasonFinder
+from service.boards.rule import Operator
+from service.errors import DatabaseUnavailable, ServiceError
 from service.players.service import find_usernames
 from service.standings.index.validity import OffsetValidator
 from service.standings.index.writer import Index
+from service.standings.run import Run
+
+FIND_EXACT_TOTALS: Final = load_sql("standings/index", "find_exact_totals")
 
 _RANKS_PER_BATCH: Final = 256
 _WAITING_LIMIT: Final = 10_000
+
+_SCORE_LIMIT: Final = 2**53 - 1
 
 
 class IndexedRank(msgspec.Struct, frozen=True, gc=False):
@@ -38,36 +47,22 @@ class IndexedRank(msgspec.Struct, frozen=True, gc=False):
     rank: int
     players: int
     as_of: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbourhood:
-    """Consecutive players of the index with their scores, best first.
-
-    `better` is how many players have a better score than the first one, and `position` is the first
-    one's position, from 0.
-    """
-
-    user_ids: Sequence[int]
-    usernames: Sequence[str]
-    sort_scores: Sequence[int]
-    better: int
-    position: int
-    players: int
-    as_of: datetime
+    saturated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place that a score would have: how many players have a better one, of how many."""
+    """The place of a score: how many players have a better one, and how many this one."""
 
     better: int
+    level: int
     players: int
     as_of: datetime
+    stale: bool = False
 
 
 class IndexReader:
-    """Reads the index of the open season of the global board.
+    """Reads the index of any season that is not closed.
 
     Every read raises `CacheUnavailable` where Redis is away, or where what it holds may not be
     shown (`OffsetValidator`).
@@ -84,14 +79,14 @@ class IndexReader:
     ) -> None:
         self._breaker = breaker
         self._database = database
-        self._season_finder = season_finder
         self._validator = OffsetValidator(database, season_finder, refresh_signal)
         self._index = Index(redis, database)
         self._read_ranks = load_script(redis, "standings/index", "read_ranks")
         self._read_neighbours = load_script(redis, "standings/index", "read_neighbours")
         self._read_page = load_script(redis, "standings/index", "read_page")
+        self._read_run = load_script(redis, "standings/index", "read_run")
         self._count_better = load_script(redis, "standings/index", "count_better")
-        self._batcher: Batcher[int, IndexedRank | None] = Batcher(
+        self._batcher: Batcher[tuple[Season, int], IndexedRank | None] = Batcher(
             self._read_batch,
             batch_limit=_RANKS_PER_BATCH,
             queue_limit=_WAITING_LIMIT,
@@ -99,69 +94,56 @@ class IndexReader:
             tracer=tracer,
         )
 
-    async def read_rank(self, user_id: int) -> IndexedRank | None:
+    async def read_rank(self, season: Season, user_id: int) -> IndexedRank | None:
         """Return a player's rank, or None for one who is not in the index."""
-        return await self._batcher.put(user_id)
+        return await self._batcher.put((season, user_id))
 
-    async def find_place(self, sort_score: int) -> Place:
+    async def find_place(self, season: Season, sort_score: int) -> Place:
         """Return the place that a score would have."""
-        season = await self._season_finder.find()
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
-            stored, players, better = await self._count_better(
+            stored, players, better, level = await self._count_better(
                 keys=[keys.index, keys.offset], args=[sort_score]
             )
-        offset = await self._validator.check(stored, players)
-        return Place(better=better, players=players, as_of=offset.as_of)
+        offset = await self._validator.check(season, stored, players)
+        return Place(better=better, level=level, players=players, as_of=offset.as_of)
 
-    async def read_neighbours(self, user_id: int, radius: int) -> Neighbourhood | None:
+    async def read_neighbours(self, season: Season, user_id: int, radius: int) -> Run | None:
         """Return the players around one, or None for one who is not in the index."""
-        season = await self._season_finder.find()
-        keys = SeasonKeys.of(season.season_id)
-        with self._breaker.guard(), translate_redis_errors():
-            answer = await self._read_neighbours(
-                keys=[keys.index, keys.offset, keys.names],
-                args=[encode_member(user_id), radius, NAMES_PER_BUCKET],
-            )
-        near = await self._parse_run(season, answer)
-        return near if near.user_ids else None
+        run = await self._call(season, self._read_neighbours, encode_member(user_id), radius)
+        return run if run.user_ids else None
 
-    async def read_page(self, position: int, limit: int) -> Neighbourhood:
+    async def read_page(self, season: Season, position: int, limit: int) -> Run:
         """Return up to `limit` players from a position on; positions count from 0."""
-        season = await self._season_finder.find()
-        keys = SeasonKeys.of(season.season_id)
-        with self._breaker.guard(), translate_redis_errors():
-            answer = await self._read_page(
-                keys=[keys.index, keys.offset, keys.names],
-                args=[position, limit, NAMES_PER_BUCKET],
-            )
-        return await self._parse_run(season, answer)
+        return await self._call(season, self._read_page, position, limit)
 
-    async def _parse_run(self, season: OpenSeason, answer: Sequence[Any]) -> Neighbourhood:
-        stored, players, better, position, listed, names = answer
-        offset = await self._validator.check(stored, players)
-        user_ids = [decode_member(member) for member in listed[::2]]
-        usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
-        return Neighbourhood(
-            user_ids=user_ids,
-            usernames=[usernames[user_id] for user_id in user_ids],
-            sort_scores=[int(float(score)) for score in listed[1::2]],
-            better=better,
-            position=position,
-            players=players,
-            as_of=offset.as_of,
+    async def read_run(
+        self, season: Season, place: tuple[int, int, int], limit: int, *, before: bool = False
+    ) -> Run:
+        """Return up to `limit` players after a sort_score, tie_key and player, or before them."""
+        sort_score, tie_key, user_id = place
+        member = encode_place(tie_key, user_id, is_first=season.rule.is_first)
+        return await self._call(
+            season, self._read_run, sort_score, member, -limit if before else limit
         )
 
-    async def _read_batch(self, user_ids: list[int]) -> Sequence[IndexedRank | ServiceError | None]:
-        season = await self._season_finder.find()
+    async def read_ranks(
+        self, season: Season, user_ids: Sequence[int]
+    ) -> Sequence[IndexedRank | None]:
+        """Return the ranks of several players, of one moment; None for those not in the index."""
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
             stored, players, *answers = await self._read_ranks(
                 keys=[keys.index, keys.offset, keys.names],
-                args=[b"".join(map(encode_member, user_ids)), NAMES_PER_BUCKET],
+                args=[
+                    b"".join(map(encode_member, user_ids)),
+                    PLAYERS_PER_BUCKET,
+                    keys.ties if season.rule.is_first else b"",
+                ],
             )
-        offset = await self._validator.check(stored, players)
-        scores, betters, names = answers[::3], answers[1::3], answers[2::3]
+        offset = await self._validator.check(season, stored, players)
+        scores = [None if score is None else int(float(score)) for score in answers[::3]]
+        betters, names = answers[1::3], answers[2::3]
         usernames = await self._complete_names(
             season,
             {
@@ -170,21 +152,92 @@ class IndexReader:
                 if score is not None
             },
         )
+        saturated = await self._find_saturated(season, user_ids, scores)
         return [
             None
             if score is None
             else IndexedRank(
                 username=usernames[user_id],
-                sort_score=int(float(score)),
+                sort_score=score,
                 rank=better + 1,
                 players=players,
                 as_of=offset.as_of,
+                saturated=user_id in saturated,
             )
             for user_id, score, better in zip(user_ids, scores, betters, strict=True)
         ]
 
+    async def _read_batch(
+        self, waiting: list[tuple[Season, int]]
+    ) -> Sequence[IndexedRank | ServiceError | None]:
+        first = waiting[0][0]
+        if all(season is first for season, _ in waiting):
+            return await self.read_ranks(first, [user_id for _, user_id in waiting])
+        # What is wrong with one board must not become the answer of another.
+        of_season: dict[int, list[int]] = {}
+        for line, (season, _) in enumerate(waiting):
+            of_season.setdefault(season.season_id, []).append(line)
+        answers: list[IndexedRank | ServiceError | None] = [None] * len(waiting)
+        for lines in of_season.values():
+            season = waiting[lines[0]][0]
+            try:
+                ranks: Sequence[IndexedRank | ServiceError | None] = await self.read_ranks(
+                    season, [waiting[line][1] for line in lines]
+                )
+            except ServiceError as error:
+                ranks = [error] * len(lines)
+            for line, rank in zip(lines, ranks, strict=True):
+                answers[line] = rank
+        return answers
+
+    async def _call(self, season: Season, script: AsyncScript, *args: Any) -> Run:
+        keys = SeasonKeys.of(season.season_id)
+        with self._breaker.guard(), translate_redis_errors():
+            stored, players, better, position, listed, names = await script(
+                keys=[keys.index, keys.offset, keys.names],
+                args=[PLAYERS_PER_BUCKET, keys.ties if season.rule.is_first else b"", *args],
+            )
+        offset = await self._validator.check(season, stored, players)
+        user_ids = [decode_member(member) for member in listed[::2]]
+        sort_scores = [int(float(score)) for score in listed[1::2]]
+        usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
+        return Run(
+            user_ids=user_ids,
+            usernames=[usernames[user_id] for user_id in user_ids],
+            sort_scores=sort_scores,
+            tie_keys=[decode_tie_key(member) for member in listed[::2]],
+            saturated=await self._find_saturated(season, user_ids, sort_scores),
+            better=better,
+            position=position,
+            players=players,
+            as_of=offset.as_of,
+        )
+
+    async def _find_saturated(
+        self, season: Season, user_ids: Sequence[int], sort_scores: Sequence[int | None]
+    ) -> Collection[int]:
+        """Return those of these players whose exact total lies beyond the limit of scores.
+
+        The index holds totals that stop there, as ranks go by them; only PostgreSQL knows which one
+        is exact. While that is away, none is taken to be.
+        """
+        if season.rule.operator is not Operator.SUM:
+            return ()
+        at_limit = {
+            user_id
+            for user_id, score in zip(user_ids, sort_scores, strict=True)
+            if score == _SCORE_LIMIT or score == -_SCORE_LIMIT
+        }
+        if not at_limit:
+            return ()
+        try:
+            exact = await self._database.fetch(FIND_EXACT_TOTALS, season.season_id, list(at_limit))
+        except DatabaseUnavailable:
+            return at_limit
+        return at_limit - {row["player_id"] for row in exact}
+
     async def _complete_names(
-        self, season: OpenSeason, names: dict[int, bytes | None]
+        self, season: Season, names: dict[int, bytes | None]
     ) -> dict[int, str]:
         """Decode names; fetch those that Redis does not hold, and store them there."""
         usernames = {user_id: name.decode() for user_id, name in names.items() if name is not None}

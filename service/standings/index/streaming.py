@@ -10,7 +10,7 @@ import asyncpg
 from service.backends.database import Connection
 
 # A scan of a large board takes longer than any request may.
-_SCAN_SECONDS: Final = 600.0
+SCAN_SECONDS: Final = 600.0
 
 
 async def stream_rows(
@@ -27,14 +27,14 @@ async def stream_rows(
     # asyncpg counts its own names from one in each process. Behind a pooler, another process's
     # cursor may have left its statement on the connection that this transaction was given.
     prepared = await connection.prepare(statement, name=f"scan_{uuid4().hex}")
-    cursor = await prepared.cursor(*parameters, timeout=_SCAN_SECONDS)
-    rows = await cursor.fetch(rows_at_once, timeout=_SCAN_SECONDS)
+    cursor = await prepared.cursor(*parameters, timeout=SCAN_SECONDS)
+    rows = await cursor.fetch(rows_at_once, timeout=SCAN_SECONDS)
     while rows:
         # Both have ended before an error of one is raised: the connection is never used twice at
         # once.
         consumed, next_rows = await asyncio.gather(
             consume(rows),
-            cursor.fetch(rows_at_once, timeout=_SCAN_SECONDS),
+            cursor.fetch(rows_at_once, timeout=SCAN_SECONDS),
             return_exceptions=True,
         )
         if isinstance(consumed, BaseException):

@@ -1,10 +1,14 @@
 """Decides whether what Redis holds may be shown."""
 
-from service.backends.database import Database
+from typing import Final
+
+from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.service import LIST_OPEN_SEASONS, OpenSeason, SeasonFinder
+from service.boards.finder import Season, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.standings.index.offset import Offset
+
+READ_LAST_REFRESH: Final = load_sql("standings/index", "read_last_refresh")
 
 
 class OffsetValidator:
@@ -19,35 +23,38 @@ class OffsetValidator:
         self._database = database
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
-        self._last_shown: Offset | None = None
+        self._last_shown: dict[int, Offset] = {}
 
-    async def check(self, stored: bytes | str | None, players: int) -> Offset:
-        """Return the offset of an index or a top with this number of players.
+    async def check(self, season: Season, stored: bytes | str | None, players: int) -> Offset:
+        """Return the offset of a season's index or top with this number of players.
 
         Raises `CacheUnavailable` where it may not be shown, and asks for a refresh to mend it.
         """
-        offset = await self.accept(stored, players)
+        offset = await self.accept(season, stored, players)
         if offset is None:
             self._refresh_signal.raise_soon()
             raise CacheUnavailable("Redis holds nothing of this database, or not all of it")
         return offset
 
-    async def accept(self, stored: bytes | str | None, players: int) -> Offset | None:
+    async def accept(
+        self, season: Season, stored: bytes | str | None, players: int
+    ) -> Offset | None:
         """Return the offset, or None where what Redis holds may not be shown."""
         offset = Offset.parse(stored)
-        if offset is None or offset.players != players or not await self._is_current(offset):
+        if offset is None or offset.players != players:
             return None
-        self._last_shown = offset
+        if not await self._is_current(season, offset):
+            return None
+        self._last_shown[season.season_id] = offset
         return offset
 
-    async def _is_current(self, offset: Offset) -> bool:
-        season = await self._season_finder.find()
+    async def _is_current(self, season: Season, offset: Offset) -> bool:
         if offset.epoch != season.epoch:
             # Our database may have been emptied and filled again.
-            season = await self._season_finder.find_again()
+            season = await self._season_finder.find_again(season.slug)
         if offset.epoch != season.epoch:
             return False
-        shown = self._last_shown
+        shown = self._last_shown.get(season.season_id)
         if shown is not None and shown.epoch == offset.epoch and offset.number >= shown.number:
             return True
         # The first that this process sees may be one that Redis came back with, older than it went.
@@ -61,7 +68,6 @@ class OffsetValidator:
                 return True
             raise
 
-    async def _read_last_refresh(self, season: OpenSeason) -> int:
-        rows = await self._database.fetch(LIST_OPEN_SEASONS)
-        numbers = {row["season_id"]: int(row["last_refresh"]) for row in rows}
-        return numbers.get(season.season_id, 0)
+    async def _read_last_refresh(self, season: Season) -> int:
+        row = await self._database.fetch_one(READ_LAST_REFRESH, season.season_id)
+        return 0 if row is None else int(row["last_refresh"])

@@ -3,38 +3,49 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-import itertools
-from collections.abc import Awaitable, Mapping
+import struct
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import (
     EVENTS_CHANNEL,
-    NAMES_PER_BUCKET,
+    PLAYERS_PER_BUCKET,
     SeasonKeys,
     load_script,
     translate_redis_errors,
 )
-from service.boards.service import LIST_OPEN_SEASONS
-from service.errors import CacheUnavailable
+from service.boards.finder import LIST_OPEN_SEASONS
+from service.errors import CacheFull, CacheUnavailable
+from service.settings.settings import SLICE_STANDINGS
+from service.standings.index.build import Build, encode_build, name_from, parse_build
 from service.standings.index.offset import Offset
-from service.standings.index.streaming import stream_rows
-from service.standings.schemas import Published, Top
+from service.standings.index.streaming import SCAN_SECONDS, stream_rows
+from service.standings.run import Published, Run
 from service.standings.top import parse_top, select_top
 
 SCAN_STANDINGS: Final = load_sql("standings/index", "scan_standings")
+FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
 SCAN_USERNAMES: Final = load_sql("standings/index", "scan_usernames")
 
 _STANDINGS_PER_LOAD: Final = 10_000
-_PACKED_BYTES: Final = 16
+_PACKED: Final = struct.Struct(">qq")
+_PACKED_WITH_TIE: Final = struct.Struct(">qqq")
+_BEFORE_ALL: Final = (-(2**63), 0, 0)
 # One load keeps Redis busy for some ten milliseconds.
 _BUCKETS_PER_LOAD: Final = 250
 _NAMES_PER_UNLINK: Final = 1_000
+
+# A build that nobody goes on with for this long leaves nothing behind.
+_BUILD_SECONDS: Final = 3_600
 
 # This repeats where the standings were changed by something other than the service.
 _NOT_AS_COUNTED: Final = (
@@ -49,29 +60,34 @@ _encode = msgspec.json.Encoder().encode
 class SeasonChange:
     """What one refresh changed in one season, and from which offset to which its index moves.
 
-    `packed` are the changed standings, sixteen bytes each (scan_standings.sql).
+    `packed` are the changed standings (scan_standings.sql); `is_first` where members begin with a
+    tie key. `top` is there where somebody asked for it.
     """
 
     season_id: int
+    is_first: bool
     previous: Offset
     offset: Offset
-    top: Top
     packed: bytes
+    top: Run | None = None
 
     @property
     def standings(self) -> int:
         """How many standings changed."""
-        return len(self.packed) // _PACKED_BYTES
+        return len(self.packed) // _find_layout(is_first=self.is_first).size
 
 
 class Index:
     """Writes the index of every open season. Only the holder of the writer lock may."""
 
-    def __init__(self, redis: Redis, database: Database) -> None:
+    def __init__(
+        self, redis: Redis, database: Database, slice_standings: int = SLICE_STANDINGS
+    ) -> None:
         self._redis = redis
+        self._slice_standings = slice_standings
         self._database = database
         self._publish = load_script(redis, "standings/index", "publish_standings")
-        self._load = load_script(redis, "standings/index", "load_index")
+        self._load_index = load_script(redis, "standings/index", "load_index")
         self._load_names = load_script(redis, "standings/index", "load_names")
         self._compare = load_script(redis, "standings/index", "compare_index")
         self._swap = load_script(redis, "standings/index", "swap_index")
@@ -85,13 +101,32 @@ class Index:
                 args=[
                     change.previous.position,
                     str(change.offset),
-                    _encode(change.top),
+                    _encode(change.top) if change.top else b"",
                     EVENTS_CHANNEL,
                     _encode(Published(change.season_id, str(change.offset), change.top)),
                     change.packed,
+                    keys.ties if change.is_first else b"",
+                    PLAYERS_PER_BUCKET,
                 ],
             )
         return bool(published)
+
+    async def find_asked(self, season_ids: Sequence[int]) -> set[int]:
+        """Return those of these seasons whose top some process reads."""
+        with translate_redis_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for season_id in season_ids:
+                pipeline.exists(SeasonKeys.of(season_id).asked)
+            found = await pipeline.execute()
+        return {season_id for season_id, asked in zip(season_ids, found, strict=True) if asked}
+
+    async def drop(self, season_id: int) -> None:
+        """Delete all that Redis holds of a season that has no index any more."""
+        keys = SeasonKeys.of(season_id)
+        with translate_redis_errors():
+            await self._redis.unlink(keys.index, keys.offset, keys.top, keys.build, keys.asked)
+        await self.drop_names(season_id)
+        await self._drop_matching(f"{keys.ties}*")
 
     async def add_names(self, season_id: int, names: Mapping[int, str]) -> None:
         """Keep players' names beside the index, so that a rank is read without PostgreSQL."""
@@ -108,7 +143,9 @@ class Index:
 
     async def drop_names(self, season_id: int) -> None:
         """Drop the names beside the index: the ids belong, or will belong, to other players."""
-        pattern = f"{SeasonKeys.of(season_id).names}*"
+        await self._drop_matching(f"{SeasonKeys.of(season_id).names}*")
+
+    async def _drop_matching(self, pattern: str) -> None:
         with translate_redis_errors():
             buckets: list[bytes] = []
             async for bucket in self._redis.scan_iter(match=pattern, count=_NAMES_PER_UNLINK):
@@ -119,42 +156,59 @@ class Index:
             if buckets:
                 await self._redis.unlink(*buckets)
 
-    async def read_epochs(self) -> dict[int, str]:
-        """Return the epoch of each open season's standings, by its id."""
-        seasons = await self._database.fetch(LIST_OPEN_SEASONS)
-        return {season["season_id"]: str(season["epoch"]) for season in seasons}
+    async def read_seasons(self) -> Sequence[asyncpg.Record]:
+        """Return the seasons that have an index (list_open_seasons.sql)."""
+        return await self._database.fetch(LIST_OPEN_SEASONS)
 
-    async def find_matching(self, epochs: Mapping[int, str]) -> dict[int, bytes | str]:
+    async def find_matching(self, seasons: Sequence[asyncpg.Record]) -> dict[int, bytes | str]:
         """Compare the index of these seasons with the standings, and mend the names beside it.
 
         Returns the offset of each index that is of this epoch and holds exactly these standings, by
         its season's id: `rebuild_outdated` has only the offset left to set.
         """
-        found = {
-            season_id: await self._compare_season(season_id, epoch)
-            for season_id, epoch in epochs.items()
-        }
+        found = {season["season_id"]: await self._compare_season(season) for season in seasons}
         return {season_id: offset for season_id, offset in found.items() if offset is not None}
 
-    async def _compare_season(self, season_id: int, epoch: str) -> bytes | str | None:
+    async def _compare_season(self, season: asyncpg.Record) -> bytes | str | None:
+        season_id, layout = season["season_id"], _find_layout(is_first=season["is_first"])
         keys = SeasonKeys.of(season_id)
-        places = itertools.count(0, _STANDINGS_PER_LOAD)
-        async with self._database.snapshot() as connection:
+        with translate_redis_errors():
+            (offset,) = await self._redis.mget(keys.offset)
+        if not _is_of_epoch(offset, str(season["epoch"])):
+            return None
+        last, place = _BEFORE_ALL, 0
+
+        async def compare(rows: list[asyncpg.Record]) -> bool:
+            nonlocal last, place
+            packed = rows[0]["packed"]
             with translate_redis_errors():
-                (offset,) = await self._redis.mget(keys.offset)
-            matches = _is_of_epoch(offset, epoch) and await stream_rows(
-                connection,
-                lambda rows: _await_redis(
-                    self._compare(keys=[keys.index], args=[rows[0]["packed"], next(places)])
-                ),
-                1,
-                SCAN_STANDINGS,
-                season_id,
-                _STANDINGS_PER_LOAD,
-            )
-            if not matches:
-                return None
-            await self._reload_names(connection, season_id)
+                matches = await self._compare(keys=[keys.index], args=[packed, layout.size, place])
+            place += len(packed) // layout.size
+            last = _read_last(packed, layout)
+            return bool(matches)
+
+        before = -1
+        while place > before:
+            before = place
+            # A slice at a time, so that no snapshot is held for long: nobody writes meanwhile.
+            async with self._database.snapshot() as connection:
+                if not await stream_rows(
+                    connection,
+                    compare,
+                    1,
+                    SCAN_STANDINGS,
+                    season_id,
+                    _STANDINGS_PER_LOAD,
+                    *last,
+                    self._slice_standings,
+                ):
+                    return None
+            if place - before < self._slice_standings:
+                break
+        first: int | None = 0
+        while first is not None:
+            async with self._database.snapshot() as connection:
+                first = await self._reload_names(connection, season_id, first)
         return offset
 
     async def rebuild_outdated(
@@ -165,6 +219,23 @@ class Index:
         One that `find_matching` found only gets its offset, unless somebody wrote to it since.
         Returns the ids of the seasons whose index was rebuilt.
         """
+        rebuilt = []
+        outdated, unnamed = await self.find_outdated()
+        for season_id in unnamed:
+            while not await self.load_names(season_id):
+                pass
+        for season_id in outdated:
+            found_offset = (matching or {}).get(season_id)
+            if found_offset is None or not await self._set_offset(season_id, found_offset):
+                await self.rebuild(season_id)
+                rebuilt.append(season_id)
+        return rebuilt
+
+    async def find_outdated(self) -> tuple[list[int], list[int]]:
+        """Return the open seasons whose index is not where their standings are.
+
+        Then those whose index is, but whose names were not all compared since it was rebuilt.
+        """
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
@@ -173,65 +244,190 @@ class Index:
                 pipeline.get(keys.offset)
                 pipeline.zcard(keys.index)
                 pipeline.get(keys.top)
+                pipeline.get(keys.build)
             found = await pipeline.execute(raise_on_error=False)
         # Each key can be lost or spoiled by itself. An error among the answers matches nothing.
-        outdated = []
-        for season, stored, players, stored_top in zip(
-            seasons, found[::3], found[1::3], found[2::3], strict=True
+        outdated: list[int] = []
+        unnamed: list[int] = []
+        for season, stored, players, stored_top, build in zip(
+            seasons, found[::4], found[1::4], found[2::4], found[3::4], strict=True
         ):
             expected = Offset.of_season(season)
             offset = None if isinstance(stored, Exception) else Offset.parse(stored)
-            top = None if isinstance(stored_top, Exception) else parse_top(stored_top)
             if (
                 offset != expected
                 or players != expected.players
-                or top is None
-                or top.players != expected.players
+                or not _is_top_of(stored_top, expected.players)
             ):
                 outdated.append(int(season["season_id"]))
-        rebuilt = []
-        for season_id in outdated:
-            found_offset = (matching or {}).get(season_id)
-            if found_offset is None or not await self._set_offset(season_id, found_offset):
-                await self.rebuild(season_id)
-                rebuilt.append(season_id)
-        return rebuilt
+            elif build and not isinstance(build, Exception):
+                unnamed.append(int(season["season_id"]))
+        return outdated, unnamed
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:
-            offset = await _read_offset(connection, season_id)
-            return await self._swap_in(
-                connection, season_id, SeasonKeys.of(season_id).index, found, offset
-            )
+            offset = Offset.of_season(await _read_season(connection, season_id))
+            index = SeasonKeys.of(season_id).index
+            return await self._swap_in(connection, season_id, index, found, offset, b"")
 
     async def rebuild(self, season_id: int) -> None:
         """Build a season's index from its standings beside the old one, then swap it in.
 
+        Raises as `build_slice` does.
+        """
+        while not await self.build_slice(season_id):
+            pass
+        while not await self.load_names(season_id):
+            pass
+
+    async def build_slice(self, season_id: int) -> bool:
+        """Go on with the build of an index that is behind; return whether it was swapped in.
+
+        Each slice has a snapshot of its own. Whoever calls next goes on from there, in whichever
+        process, as long as every refresh in between was passed to `follow`: so each standing was
+        loaded as it is, or has changed since and was added by that.
+
         Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
         to by another writer: one that lost its lock must not undo the work of the next.
         """
-        keys = SeasonKeys.of(season_id)
-        new_index = f"{keys.new_index}:{uuid4().hex}"
-        # One snapshot, so that offset, top and standings belong together.
+        try:
+            # One snapshot, so that offset, top and standings belong together.
+            async with self._database.snapshot() as connection:
+                season = await _read_season(connection, season_id)
+                offset = Offset.of_season(season)
+                build = await self._find_build(season_id)
+                if build is None or build.position != offset.position:
+                    await self._drop_build(season_id, build)
+                    build = await self._begin_build(season_id, offset)
+                build, is_last = await self._load_slice(connection, season, build)
+                if is_last and not await self._swap_in(
+                    connection,
+                    season_id,
+                    build.index,
+                    build.found.encode("latin-1"),
+                    offset,
+                    encode_build(name_from(0)),
+                ):
+                    raise CacheUnavailable(_NOT_AS_COUNTED)
+        except CacheFull:
+            # Everything else waits for this memory.
+            with suppress(CacheUnavailable):
+                await self._drop_build(season_id, await self._find_build(season_id))
+            raise
+        return is_last
+
+    async def follow(self, change: SeasonChange) -> None:
+        """Add the changes of a refresh to the index that is being built, if there is one."""
+        build = await self._find_build(change.season_id)
+        if build is None or build.names_from is not None:
+            return
+        after = replace(build, position=change.offset.position)
+        if build.position != change.previous.position or not await self._load(
+            change.season_id, build, after, change.packed, is_first=change.is_first
+        ):
+            await self._drop_build(change.season_id, build)
+
+    async def load_names(self, season_id: int) -> bool:
+        """Compare some more names beside a new index, and mend them; return whether all are.
+
+        Until then readers fetch those that are missing.
+        """
+        build = await self._find_build(season_id)
+        if build is None:
+            return True
+        first = build.names_from
+        if first is None:
+            # The index was made right by somebody else.
+            await self._drop_build(season_id, build)
+            return True
         async with self._database.snapshot() as connection:
-            offset = await _read_offset(connection, season_id)
-            with translate_redis_errors():
-                (found,) = await self._redis.mget(keys.offset)
-            # What another database left, or ours before a backup was restored, may give the same
-            # ids to other names. Nobody reads that index; in ours readers fetch missing names.
-            if found is not None and not _is_of_epoch(found, offset.epoch):
-                await self.drop_names(season_id)
-            await stream_rows(
-                connection,
-                lambda rows: _await_redis(self._load(keys=[new_index], args=[rows[0]["packed"]])),
-                1,
-                SCAN_STANDINGS,
-                season_id,
-                _STANDINGS_PER_LOAD,
-            )
-            if not await self._swap_in(connection, season_id, new_index, found or b"", offset):
+            following = await self._reload_names(connection, season_id, first)
+        build_key = SeasonKeys.of(season_id).build
+        with translate_redis_errors():
+            if following is None:
+                await self._redis.delete(build_key)
+            else:
+                stored = encode_build(name_from(following))
+                await self._redis.set(build_key, stored, ex=_BUILD_SECONDS)
+        return following is None
+
+    async def _begin_build(self, season_id: int, offset: Offset) -> Build:
+        keys = SeasonKeys.of(season_id)
+        with translate_redis_errors():
+            (found,) = await self._redis.mget(keys.offset)
+        # What another database left, or ours before a backup was restored, may give the same ids to
+        # other names. Nobody reads that index; in ours readers fetch missing names.
+        if found is not None and not _is_of_epoch(found, offset.epoch):
+            await self.drop_names(season_id)
+        build = Build(
+            index=f"{keys.new_index}:{uuid4().hex}",
+            position=offset.position,
+            found=found.decode("latin-1") if isinstance(found, bytes) else found or "",
+        )
+        with translate_redis_errors():
+            await self._redis.set(keys.build, encode_build(build), ex=_BUILD_SECONDS)
+        return build
+
+    async def _load_slice(
+        self, connection: Connection, season: asyncpg.Record, build: Build
+    ) -> tuple[Build, bool]:
+        """Load the next standings; return how far the build is then, and whether these were all."""
+        season_id, is_first = season["season_id"], season["is_first"]
+        layout = _find_layout(is_first=is_first)
+        loaded = 0
+
+        async def load(rows: list[asyncpg.Record]) -> bool:
+            nonlocal build, loaded
+            packed = rows[0]["packed"]
+            sort_score, tie_key, player_id = _read_last(packed, layout)
+            after = replace(build, sort_score=sort_score, tie_key=tie_key, player_id=player_id)
+            if not await self._load(season_id, build, after, packed, is_first=is_first):
                 raise CacheUnavailable(_NOT_AS_COUNTED)
-            await self._reload_names(connection, season_id)
+            build = after
+            loaded += len(packed) // layout.size
+            return True
+
+        await stream_rows(
+            connection,
+            load,
+            1,
+            SCAN_STANDINGS,
+            season_id,
+            _STANDINGS_PER_LOAD,
+            build.sort_score,
+            build.tie_key,
+            build.player_id,
+            self._slice_standings,
+        )
+        return build, loaded < self._slice_standings
+
+    async def _load(
+        self, season_id: int, before: Build, after: Build, packed: bytes, *, is_first: bool
+    ) -> bool:
+        keys = SeasonKeys.of(season_id)
+        with translate_redis_errors():
+            loaded = await self._load_index(
+                keys=[before.index, keys.build],
+                args=[
+                    packed,
+                    encode_build(before),
+                    encode_build(after),
+                    _BUILD_SECONDS,
+                    keys.ties if is_first else b"",
+                    PLAYERS_PER_BUCKET,
+                ],
+            )
+        return bool(loaded)
+
+    async def _find_build(self, season_id: int) -> Build | None:
+        with translate_redis_errors():
+            (stored,) = await self._redis.mget(SeasonKeys.of(season_id).build)
+        return parse_build(stored)
+
+    async def _drop_build(self, season_id: int, build: Build | None) -> None:
+        if build is not None:
+            with translate_redis_errors():
+                await self._redis.unlink(build.index, SeasonKeys.of(season_id).build)
 
     async def _swap_in(
         self,
@@ -240,12 +436,13 @@ class Index:
         new_index: str,
         found: bytes | str,
         offset: Offset,
+        build: bytes,
     ) -> bool:
         keys = SeasonKeys.of(season_id)
         top = await select_top(connection, season_id, players=offset.players, as_of=offset.as_of)
         with translate_redis_errors():
             swapped = await self._swap(
-                keys=[keys.index, keys.offset, keys.top, new_index],
+                keys=[keys.index, keys.offset, keys.top, new_index, keys.build],
                 args=[
                     found,
                     offset.players,
@@ -253,11 +450,28 @@ class Index:
                     _encode(top),
                     EVENTS_CHANNEL,
                     _encode(Published(season_id, str(offset), top)),
+                    build,
+                    _BUILD_SECONDS,
                 ],
             )
         return bool(swapped)
 
-    async def _reload_names(self, connection: Connection, season_id: int) -> None:
+    async def _reload_names(
+        self, connection: Connection, season_id: int, first_player_id: int
+    ) -> int | None:
+        """Reload a slice of the names from a player on; return where the next one begins."""
+        run = await connection.fetchrow(
+            FIND_LAST_PLAYER,
+            season_id,
+            first_player_id,
+            self._slice_standings,
+            timeout=SCAN_SECONDS,
+        )
+        assert run is not None
+        if run["player_id"] is None:
+            return None
+        bucket = run["player_id"] // PLAYERS_PER_BUCKET
+        following = int(bucket + 1) * PLAYERS_PER_BUCKET
         prefix = SeasonKeys.of(season_id).names
         await stream_rows(
             connection,
@@ -270,13 +484,35 @@ class Index:
             _BUCKETS_PER_LOAD,
             SCAN_USERNAMES,
             season_id,
-            NAMES_PER_BUCKET,
+            PLAYERS_PER_BUCKET,
+            first_player_id,
+            following - 1,
         )
+        return following if run["players"] == self._slice_standings else None
 
 
-async def _read_offset(connection: Connection, season_id: int) -> Offset:
+def _is_top_of(stored: object, players: int) -> bool:
+    """Whether a stored top is of this many players; none is right where nobody reads it."""
+    if stored is None:
+        return True
+    top = parse_top(stored) if isinstance(stored, bytes | str) else None
+    return top is not None and top.players == players
+
+
+def _find_layout(*, is_first: bool) -> struct.Struct:
+    """Return how a standing is packed (scan_standings.sql)."""
+    return _PACKED_WITH_TIE if is_first else _PACKED
+
+
+def _read_last(packed: bytes, layout: struct.Struct) -> tuple[int, int, int]:
+    """Return sort_score, tie_key and player of the last of these standings."""
+    *tie_keys, player_id, sort_score = layout.unpack_from(packed, len(packed) - layout.size)
+    return sort_score, tie_keys[0] if tie_keys else 0, player_id
+
+
+async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:
     seasons = await connection.fetch(LIST_OPEN_SEASONS)
-    return Offset.of_season(next(row for row in seasons if row["season_id"] == season_id))
+    return next(row for row in seasons if row["season_id"] == season_id)
 
 
 async def _await_redis(script: Awaitable[object]) -> object:

@@ -1,222 +1,395 @@
-"""A player's rank and neighbours: from the index or, without it, from PostgreSQL."""
+"""Ranks and runs of a season: from the index or, without it, from PostgreSQL."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
+import msgspec
 
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
-from service.boards.service import OpenSeason, SeasonFinder, read_open_season
+from service.boards.errors import BoardFilling, StandingsUnavailable
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
-from service.standings.errors import StandingsUnavailable
-from service.standings.index.reader import IndexedRank, IndexReader
-from service.standings.schemas import Around, Entry, Rank, compute_percentile
+from service.standings.index.reader import IndexedRank, IndexReader, Place
+from service.standings.reads.lag import LagWatch
+from service.standings.run import Run
+from service.standings.schemas import Rank, compute_percentile
+from service.standings.top import TOP_LIMIT, select_top
 
-READ_STANDING: Final = load_sql("standings/reads", "read_standing")
+READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
-COUNT_BETTER: Final = load_sql("standings/reads", "count_better")
+READ_FACTS: Final = load_sql("standings/reads", "read_facts")
+FIND_PLACE: Final = load_sql("standings/reads", "find_place")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
-
-# Without the index, ranks beyond this are the stored ones: counting further costs too much a read.
-_COUNTED_EXACTLY: Final = 20_000
+SELECT_AFTER: Final = load_sql("standings/reads", "select_after")
+SELECT_BEFORE: Final = load_sql("standings/reads", "select_before")
+SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
 
 PAGE_LIMIT: Final = 1_000
 
 # Each occupies a connection to Redis, and a client has no more than a hundred.
-_NEIGHBOURHOODS_AT_ONCE: Final = 32
+_RUNS_AT_ONCE: Final = 32
+
+Answer = TypeVar("Answer")
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class RankReader:
-    """Reads ranks, neighbours and pages of the global board, where a higher score is better."""
+    """Reads ranks and runs of any season of any board.
+
+    A closed season is read from PostgreSQL, exactly; so is any other while Redis is away, as of the
+    last re-rank, and then says `stale`. Every read raises `StandingsUnavailable` where neither
+    answers, and `BoardFilling`.
+    """
 
     def __init__(
         self,
         lagging_reads: LaggingReads,
         index_reader: IndexReader,
         season_finder: SeasonFinder,
+        lag_watch: LagWatch,
     ) -> None:
         self._database = lagging_reads.primary
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
         self._season_finder = season_finder
-        self._neighbourhood_places = asyncio.Semaphore(_NEIGHBOURHOODS_AT_ONCE)
+        self._lag_watch = lag_watch
+        self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
 
-    async def read_rank(self, user_id: int) -> Rank:
+    async def read_rank(self, season: Season, user_id: int) -> Rank:
         """Return a player's rank.
 
         Sessions that no refresh has folded yet count only for a player who has no other: the total
-        then comes from the ledger. Raises `PlayerNotFound` or `StandingsUnavailable`.
+        then comes from the ledger. Raises `PlayerNotFound` too.
         """
+        if season.state == "closed" or season.is_filling:
+            return await self._read_stored_rank(season, user_id)
         # No context is entered unless something is wrong: it would cost as much as all the rest.
         try:
-            indexed = await self._index_reader.read_rank(user_id)
+            indexed = await self._index_reader.read_rank(season, user_id)
         except DatabaseUnavailable:
             with _translate_outage():
                 raise
         except CacheUnavailable:
-            with _translate_outage():
-                return await self._read_stale_rank(user_id)
+            return await self._read_stored_rank(season, user_id)
         if indexed is None:
             with _translate_outage():
-                return await self._place_total(user_id)
-        return _make_rank(user_id, indexed)
+                return await self._place_total(season, user_id)
+        return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging)
 
-    async def read_around(self, user_id: int, radius: int) -> Around:
+    async def read_ranks(self, season: Season, user_ids: Sequence[int]) -> list[Rank]:
+        """Return the ranks of those of these players who stand in the season."""
+
+        async def read_index() -> list[Rank]:
+            found = await self._index_reader.read_ranks(season, user_ids)
+            return [
+                _make_rank(season, user_id, rank, stale=self._lag_watch.is_lagging)
+                for user_id, rank in zip(user_ids, found, strict=True)
+                if rank is not None
+            ]
+
+        async def read_stored(database: Database, stored: Season) -> list[Rank]:
+            return await _rank_stored(database, stored, user_ids)
+
+        return await self._read(season, read_index, read_stored) or []
+
+    async def read_around(self, season: Season, user_id: int, radius: int) -> Run:
         """Return a player and up to `radius` neighbours above and below.
 
         A player without a standing yet is listed alone; without any session the list is empty.
-        Raises `PlayerNotFound` or `StandingsUnavailable`.
+        Raises `PlayerNotFound` too.
         """
-        with _translate_outage():
-            try:
-                async with self._neighbourhood_places:
-                    near = await self._index_reader.read_neighbours(user_id, radius)
-            except CacheUnavailable:
-                return await self._read_stale_around(user_id, radius)
-            if near is None:
-                return _list_alone(await self._place_total(user_id))
-        return Around(
-            leaderboard=_rank_run(
-                near.user_ids, near.usernames, near.sort_scores, near.better, near.position
-            ),
-            players=near.players,
-            as_of=near.as_of,
-        )
 
-    async def read_page(self, position: int, limit: int) -> Around:
+        async def read_index() -> Run:
+            near = await self._index_reader.read_neighbours(season, user_id, radius)
+            if near is None:
+                return _list_alone(await self._place_total(season, user_id), season)
+            return self._mark(near)
+
+        async def read_stored(database: Database, stored: Season) -> Run | None:
+            rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
+            if rows:
+                return await _make_run(database, stored, rows)
+            rank = await self._count_total(database, stored, user_id)
+            return None if rank is None else _list_alone(rank, stored)
+
+        return _require(await self._read(season, read_index, read_stored))
+
+    async def read_top(self, season: Season) -> Run:
+        """Return the first players, for whoever asks one at a time for all that wait."""
+
+        async def read_index() -> Run:
+            return self._mark(await self._index_reader.read_page(season, 0, TOP_LIMIT))
+
+        async def read_stored(database: Database, stored: Season) -> Run:
+            row = await database.fetch_one(READ_FACTS, stored.season_id)
+            if row is None:
+                raise DatabaseUnavailable("the season is gone")
+            async with database.connect() as connection:
+                top = await select_top(
+                    connection,
+                    stored.season_id,
+                    players=row["players"],
+                    as_of=row["refreshed_at"] or datetime.now(UTC),
+                )
+            return msgspec.structs.replace(top, stale=stored.state != "closed")
+
+        return _require(await self._read(season, read_index, read_stored, apart=True))
+
+    def _mark(self, run: Run) -> Run:
+        """Return a run of the index, with whether that lags."""
+        if not self._lag_watch.is_lagging:
+            return run
+        return msgspec.structs.replace(run, stale=True)
+
+    async def read_page(self, season: Season, position: int, limit: int) -> Run:
         """Return up to `limit` players from a position on; positions count from 0.
 
-        Beyond the last player the list is empty. Raises `StandingsUnavailable`.
+        Beyond the last player the list is empty.
         """
+
+        async def read_index() -> Run:
+            return self._mark(await self._index_reader.read_page(season, position, limit))
+
+        async def read_stored(database: Database, stored: Season) -> Run:
+            rows = await database.fetch(SELECT_PAGE, stored.season_id, position, limit)
+            return await _make_run(database, stored, rows)
+
+        return _require(await self._read(season, read_index, read_stored))
+
+    async def read_run(
+        self, season: Season, place: tuple[int, int, int], limit: int, *, before: bool
+    ) -> Run:
+        """Return up to `limit` players after a sort_score, tie_key and player, or before them."""
+
+        async def read_index() -> Run:
+            run = await self._index_reader.read_run(season, place, limit, before=before)
+            return self._mark(run)
+
+        async def read_stored(database: Database, stored: Season) -> Run:
+            statement = SELECT_BEFORE if before else SELECT_AFTER
+            rows = await database.fetch(statement, stored.season_id, *place, limit)
+            return await _make_run(database, stored, rows)
+
+        return _require(await self._read(season, read_index, read_stored))
+
+    async def find_place(self, season: Season, score: int) -> Place:
+        """Return where this score would stand now."""
+        sort_score = season.rule.sort(score)
+
+        async def read_index() -> Place:
+            place = await self._index_reader.find_place(season, sort_score)
+            return replace(place, stale=self._lag_watch.is_lagging)
+
+        async def read_stored(database: Database, stored: Season) -> Place:
+            first = await _find_place(database, stored, sort_score)
+            behind = await _find_place(database, stored, sort_score + 1)
+            return Place(
+                better=first.better,
+                level=max(0, behind.better - first.better),
+                players=first.players,
+                as_of=first.as_of,
+                stale=stored.state != "closed",
+            )
+
+        return _require(await self._read(season, read_index, read_stored))
+
+    async def read_details(
+        self, season: Season, user_ids: Sequence[int]
+    ) -> dict[int, dict[str, Any]] | None:
+        """Return of each player who stands the session that makes it, or None without PostgreSQL.
+
+        Its fields are `session_id`, `reached_at` and `metadata`.
+        """
+        try:
+            rows = await self._lagging_reads.read_primary(
+                lambda database: database.fetch(SELECT_DETAILS, season.season_id, user_ids)
+            )
+        except DatabaseUnavailable:
+            return None
+        return {
+            row["player_id"]: {
+                "session_id": row["session_id"],
+                "reached_at": row["reached_at"],
+                "metadata": row["metadata"] and _decode(row["metadata"]),
+            }
+            for row in rows
+        }
+
+    async def _read(
+        self,
+        season: Season,
+        read_index: Callable[[], Awaitable[Answer]],
+        read_stored: Callable[[Database, Season], Awaitable[Answer | None]],
+        *,
+        apart: bool = False,
+    ) -> Answer | None:
+        """Ask the index of a season or, where that has no answer, PostgreSQL or its replica."""
+        if season.is_filling:
+            raise BoardFilling(season.slug)
         with _translate_outage():
-            try:
-                async with self._neighbourhood_places:
-                    page = await self._index_reader.read_page(position, limit)
-            except CacheUnavailable:
-                return await self._read_stale_page(position, limit)
-        return Around(
-            leaderboard=_rank_run(
-                page.user_ids, page.usernames, page.sort_scores, page.better, position
-            ),
-            players=page.players,
-            as_of=page.as_of,
-        )
+            if season.state != "closed":
+                try:
+                    async with self._places:
+                        return await read_index()
+                except CacheUnavailable:
+                    pass
+            read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
+            return await read(self._make_query(season, read_stored))
 
-    async def _read_stale_rank(self, user_id: int) -> Rank:
-        async def query(database: Database) -> asyncpg.Record | None:
-            season = await self._find_season(database)
-            return await database.fetch_one(
-                READ_STANDING, season.season_id, user_id, _COUNTED_EXACTLY
-            )
+    def _make_query(
+        self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
+    ) -> Callable[[Database], Awaitable[Answer | None]]:
+        async def query(database: Database) -> Answer | None:
+            if season.slug != GLOBAL_BOARD:
+                return await read_stored(database, season)
+            # The whole database may be another one by now, or the replica's may.
+            if database is self._database:
+                return await read_stored(database, await self._season_finder.find_in_database())
+            return await read_stored(database, await read_season(database))
 
-        row = await self._lagging_reads.read(query)
-        if row is None:
-            return await self._count_total(user_id)
-        return Rank(
-            user_id=user_id,
-            username=row["username"],
-            total_score=row["score"],
-            rank=row["rank"],
-            players=row["players"],
-            percentile=compute_percentile(row["rank"], row["players"]),
-            as_of=row["refreshed_at"],
-            stale=True,
-        )
+        return query
 
-    async def _read_stale_around(self, user_id: int, radius: int) -> Around:
-        async def query(database: Database) -> list[asyncpg.Record] | None:
-            season = await self._find_season(database)
-            rows = await database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius)
-            return rows or None
+    async def _read_stored_rank(self, season: Season, user_id: int) -> Rank:
+        if season.is_filling:
+            raise BoardFilling(season.slug)
 
-        rows = await self._lagging_reads.read(query)
-        if rows is None:
-            return _list_alone(await self._count_total(user_id))
-        first = rows[0]
-        return Around(
-            leaderboard=_rank_run(
-                [row["player_id"] for row in rows],
-                [row["username"] for row in rows],
-                [row["sort_score"] for row in rows],
-                first["better_than_first"],
-                first["position_of_first"],
-            ),
-            players=first["players"],
-            as_of=first["refreshed_at"],
-            stale=True,
-        )
+        async def read_stored(database: Database, stored: Season) -> Rank | None:
+            ranks = await _rank_stored(database, stored, [user_id])
+            return ranks[0] if ranks else await self._count_total(database, stored, user_id)
 
-    async def _read_stale_page(self, position: int, limit: int) -> Around:
-        async def query(database: Database) -> Around:
-            season = await self._find_season(database)
-            rows = await database.fetch(SELECT_PAGE, season.season_id, position, limit)
-            # Beyond the last player there is no row to say how many there are: the first one does.
-            facts = rows or await database.fetch(SELECT_PAGE, season.season_id, 0, 1)
-            return Around(
-                leaderboard=_rank_run(
-                    [row["player_id"] for row in rows],
-                    [row["username"] for row in rows],
-                    [row["sort_score"] for row in rows],
-                    facts[0]["better_than_first"] if facts else 0,
-                    position,
-                ),
-                players=facts[0]["players"] if facts else 0,
-                as_of=(facts[0]["refreshed_at"] if facts else None) or datetime.now(UTC),
-                stale=True,
-            )
+        with _translate_outage():
+            return _require(await self._lagging_reads.read(self._make_query(season, read_stored)))
 
-        page = await self._lagging_reads.read(query)
-        assert page is not None
-        return page
-
-    async def _find_season(self, database: Database) -> OpenSeason:
-        if database is self._database:
-            return await self._season_finder.find_in_database()
-        return await read_open_season(database)
-
-    async def _place_total(self, user_id: int) -> Rank:
+    async def _place_total(self, season: Season, user_id: int) -> Rank:
         """Add up the sessions of a player who is not in the index, and find the rank there.
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
-        row = await self._read_total(user_id)
+        row = await self._lagging_reads.read_primary(
+            lambda database: _read_total(database, season, user_id)
+        )
+        stale = self._lag_watch.is_lagging
         if row["score"] is None:
-            return _make_total(user_id, row, None, row["players"], row["refreshed_at"])
+            return _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
         try:
-            place = await self._index_reader.find_place(row["sort_score"])
+            place = await self._index_reader.find_place(season, row["sort_score"])
             # If a refresh folded the sessions meanwhile, the place counts the player too.
-            indexed = await self._index_reader.read_rank(user_id)
+            indexed = await self._index_reader.read_rank(season, user_id)
         except CacheUnavailable:
-            return await self._count_total(user_id)
+            return _require(
+                await self._lagging_reads.read_primary(
+                    lambda database: self._count_total(database, season, user_id)
+                )
+            )
         if indexed is not None:
-            return _make_rank(user_id, indexed)
-        return _make_total(user_id, row, place.better + 1, place.players, place.as_of)
+            return _make_rank(season, user_id, indexed, stale=stale)
+        rank = place.better + (place.level if season.rule.is_first else 0) + 1
+        return _make_total(user_id, row, rank, place.players, place.as_of, stale=stale)
 
-    async def _count_total(self, user_id: int) -> Rank:
-        """Add up the sessions of a player without a standing, and count the better players."""
-        row = await self._read_total(user_id)
+    async def _count_total(self, database: Database, season: Season, user_id: int) -> Rank | None:
+        """Add up the sessions of a player without a standing, and find the rank without Redis.
+
+        None at a replica, which may not have the standing yet.
+        """
+        if database is not self._database:
+            return None
+        row = await _read_total(database, season, user_id)
         rank = None
         if row["score"] is not None:
-            season = await self._season_finder.find()
-            better = await self._database.fetch_one(
-                COUNT_BETTER, season.season_id, row["sort_score"]
-            )
-            assert better is not None
-            rank = better["count"] + 1
-        return _make_total(user_id, row, rank, row["players"], row["refreshed_at"], stale=True)
+            behind = row["sort_score"] + (1 if season.rule.is_first else 0)
+            rank = (await _find_place(database, season, behind)).better + 1
+        return _make_total(
+            user_id,
+            row,
+            rank,
+            row["players"],
+            row["refreshed_at"],
+            stale=season.state != "closed",
+        )
 
-    async def _read_total(self, user_id: int) -> asyncpg.Record:
-        season = await self._season_finder.find()
-        row = await self._database.fetch_one(READ_TOTAL, season.season_id, user_id)
-        if row is None:
-            raise PlayerNotFound
-        return row
+
+async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
+    row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
+    if row is None:
+        raise PlayerNotFound
+    return row
+
+
+class _StoredPlace(NamedTuple):
+    """A place without Redis: how many are better, and how many come before it, of how many."""
+
+    better: int
+    position: int
+    players: int
+    as_of: datetime
+
+
+async def _find_place(
+    database: Database, season: Season, sort_score: int, tie_key: int = 0, user_id: int = 0
+) -> _StoredPlace:
+    row = await database.fetch_one(FIND_PLACE, season.season_id, sort_score, tie_key, user_id)
+    if row is None:
+        raise DatabaseUnavailable("the season is gone")
+    return _StoredPlace(
+        better=row["better"],
+        position=row["position"],
+        players=row["players"],
+        as_of=row["refreshed_at"] or datetime.now(UTC),
+    )
+
+
+async def _rank_stored(database: Database, season: Season, user_ids: Sequence[int]) -> list[Rank]:
+    """Return the ranks of those of these players who stand in a season, from PostgreSQL."""
+    ranks = []
+    for row in await database.fetch(READ_STANDINGS, season.season_id, user_ids):
+        place = await _find_place(database, season, row["sort_score"], row["tie_key"])
+        # What moved since the last re-rank must not put anybody behind the last place.
+        players = max(place.players, 1)
+        rank = min(place.better + 1, players)
+        ranks.append(
+            Rank(
+                user_id=row["player_id"],
+                username=row["username"],
+                total_score=season.rule.sort(row["sort_score"]),
+                rank=rank,
+                players=players,
+                percentile=compute_percentile(rank, players),
+                as_of=place.as_of,
+                saturated=row["saturated"],
+                stale=season.state != "closed",
+            )
+        )
+    return ranks
+
+
+async def _make_run(database: Database, season: Season, rows: Sequence[asyncpg.Record]) -> Run:
+    """Rank consecutive standings from PostgreSQL by the place of the first one."""
+    first = (rows[0]["sort_score"], rows[0]["tie_key"], rows[0]["player_id"]) if rows else (0, 0, 0)
+    place = await _find_place(database, season, *first)
+    # What moved since the milestones were stored must not put anybody behind the last place, nor
+    # make the ranks of one answer fall.
+    position = min(place.position, max(0, place.players - len(rows)))
+    return Run(
+        user_ids=[row["player_id"] for row in rows],
+        usernames=[row["username"] for row in rows],
+        sort_scores=[row["sort_score"] for row in rows],
+        tie_keys=[row["tie_key"] for row in rows],
+        saturated={row["player_id"] for row in rows if row["saturated"]},
+        better=min(place.better, position),
+        position=position,
+        players=place.players,
+        as_of=place.as_of,
+        stale=season.state != "closed",
+    )
 
 
 def _make_total(
@@ -226,7 +399,7 @@ def _make_total(
     players: int,
     as_of: datetime | None,
     *,
-    stale: bool = False,
+    stale: bool,
 ) -> Rank:
     # Whoever has a rank is one of the players, even before a fold counts them.
     players = max(players, rank or 0)
@@ -238,20 +411,46 @@ def _make_total(
         players=players,
         percentile=None if rank is None else compute_percentile(rank, players),
         as_of=as_of or datetime.now(UTC),
+        saturated=row["saturated"],
         stale=stale,
     )
 
 
-def _make_rank(user_id: int, indexed: IndexedRank) -> Rank:
+def _make_rank(season: Season, user_id: int, indexed: IndexedRank, *, stale: bool) -> Rank:
     return Rank(
         user_id=user_id,
         username=indexed.username,
-        total_score=-indexed.sort_score,
+        total_score=season.rule.sort(indexed.sort_score),
         rank=indexed.rank,
         players=indexed.players,
         percentile=compute_percentile(indexed.rank, indexed.players),
         as_of=indexed.as_of,
+        saturated=indexed.saturated,
+        stale=stale,
     )
+
+
+def _list_alone(rank: Rank, season: Season) -> Run:
+    """List a player whom no refresh has folded yet, or nobody."""
+    listed = [] if rank.rank is None else [rank]
+    before = (rank.rank or 1) - 1
+    return Run(
+        user_ids=[one.user_id for one in listed],
+        usernames=[one.username for one in listed],
+        sort_scores=[season.rule.sort(one.total_score) for one in listed],
+        tie_keys=[0 for _ in listed],
+        saturated={one.user_id for one in listed if one.saturated},
+        better=before,
+        position=before,
+        players=rank.players,
+        as_of=rank.as_of,
+        stale=rank.stale,
+    )
+
+
+def _require(answer: Answer | None) -> Answer:
+    assert answer is not None
+    return answer
 
 
 @contextmanager
@@ -263,42 +462,3 @@ def _translate_outage() -> Iterator[None]:
         raise
     except DatabaseUnavailable as error:
         raise StandingsUnavailable from error
-
-
-def _rank_run(
-    user_ids: Sequence[int],
-    usernames: Sequence[str],
-    sort_scores: Sequence[int],
-    better: int,
-    position: int,
-) -> list[Entry]:
-    """Rank a run of consecutive standings by competition ranking (1, 2, 2, 4).
-
-    `better` players have a better score than the first of the run, whose position is `position`,
-    counted from 0.
-    """
-    entries: list[Entry] = []
-    rank = better + 1
-    for line, (user_id, username, sort_score) in enumerate(
-        zip(user_ids, usernames, sort_scores, strict=True)
-    ):
-        if line and sort_score != sort_scores[line - 1]:
-            rank = position + line + 1
-        entries.append(
-            Entry(user_id=user_id, username=username, total_score=-sort_score, rank=rank)
-        )
-    return entries
-
-
-def _list_alone(rank: Rank) -> Around:
-    entries = []
-    if rank.rank is not None:
-        entries.append(
-            Entry(
-                user_id=rank.user_id,
-                username=rank.username,
-                total_score=rank.total_score,
-                rank=rank.rank,
-            )
-        )
-    return Around(leaderboard=entries, players=rank.players, as_of=rank.as_of, stale=rank.stale)

@@ -1,15 +1,16 @@
-"""The top of the global board, kept in memory by every API process.
+"""The tops of the boards that are read: in memory, from Redis, or from PostgreSQL.
 
-A process hears of each refresh over pub/sub. While its subscription is down it reads Redis, then
-PostgreSQL; when both are away it answers from memory and says so.
+Every refresh publishes the tops that somebody reads, so that the next read is a look into memory.
+A process that does not hear of refreshes, because its subscription is down, reads Redis each time,
+and PostgreSQL where that is away. Where both are, it answers from memory and says so.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,32 +18,57 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database
 from service.backends.redis import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
 from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
-from service.boards.service import LIST_OPEN_SEASONS, SeasonFinder, read_open_season
+from service.boards.errors import StandingsUnavailable
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
-from service.standings.errors import StandingsUnavailable
 from service.standings.index.validity import OffsetValidator
-from service.standings.schemas import Entry, Published, Top
-from service.standings.top import encode_top, parse_top, select_top
+from service.standings.reads.lag import LagWatch
+from service.standings.reads.ranks import RankReader
+from service.standings.run import Published, Run
+from service.standings.top import parse_top
 
 # A silent subscription is pinged this often, and given this long to answer.
 _PING_SECONDS: Final = 1.0
 _PONG_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = (0.1, 2.0)
 
+# Refreshes publish a top for as long as some process asks for it this often.
+_ASKED_SECONDS: Final = 60
+_ASK_AGAIN_SECONDS: Final = 20.0
+
 _log = logging.getLogger(__name__)
 
 _decode_event = msgspec.json.Decoder(Published).decode
 
 
-class TopFeed:
-    """The current top: read from memory, and watched for changes."""
+class _Feed:
+    """What a process knows of the top of one season."""
+
+    def __init__(self, season: Season) -> None:
+        self.season = season
+        self.top: Run | None = None
+        # What the routes made of it, by their own keys; dropped with every change.
+        self.encoded: dict[object, bytes] = {}
+        self.is_current = False
+        self.changed = asyncio.Event()
+        self.watchers = 0
+        self.read_at = time.monotonic()
+
+    def keep(self, top: Run) -> None:
+        self.top = top
+        self.encoded.clear()
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
+class TopFeeds:
+    """The current tops: read from memory, and watched for changes."""
 
     def __init__(
         self,
@@ -50,113 +76,157 @@ class TopFeed:
         breaker: Breaker,
         lagging_reads: LaggingReads,
         season_finder: SeasonFinder,
+        rank_reader: RankReader,
         refresh_signal: RefreshSignal,
+        lag_watch: LagWatch,
         tracer: Tracer | None = None,
     ) -> None:
         self._redis = redis
         self._breaker = breaker
-        self._lagging_reads = lagging_reads
         self._season_finder = season_finder
+        self._rank_reader = rank_reader
         self._refresh_signal = refresh_signal
         self._validator = OffsetValidator(lagging_reads.primary, season_finder, refresh_signal)
-        self._top: Top | None = None
-        self._encoded: dict[int, bytes] = {}
+        self._lag_watch = lag_watch
+        lag_watch.call_on_change(self._forget)
+        self._feeds: dict[int, _Feed] = {}
         self._subscribed = False
-        self._changed = asyncio.Event()
-        self._subscription: asyncio.Task[None] | None = None
-        # However many requests come while memory has no answer, one read at a time is enough.
-        self._reads: Batcher[None, Top] = Batcher(
+        self._tasks: list[asyncio.Task[None]] = []
+        # However many requests come while memory has no answer, one read of each at a time is
+        # enough.
+        self._reads: Batcher[_Feed, Run] = Batcher(
             self._read_batch, batch_limit=10_000, queue_limit=10_000, name="top", tracer=tracer
         )
 
     def start(self) -> None:
-        """Subscribe to the refreshes."""
-        self._subscription = asyncio.create_task(self._stay_subscribed())
+        """Subscribe to the refreshes, and go on asking for the tops that are read."""
+        self._tasks = [
+            asyncio.create_task(self._stay_subscribed()),
+            asyncio.create_task(self._go_on_asking()),
+        ]
 
     async def stop(self) -> None:
         """End the subscription."""
-        if self._subscription is not None:
-            await stop_task(self._subscription)
+        for task in self._tasks:
+            await stop_task(task)
 
-    async def read_encoded(self, limit: int) -> bytes:
-        """Return the first `limit` entries as the JSON body of `/top`.
+    async def read(self, season: Season, key: object, encode: Callable[[Run], bytes]) -> bytes:
+        """Return the top of a season as `encode` writes it, which is remembered by `key`.
 
-        Raises `StandingsUnavailable` when neither memory nor Redis nor PostgreSQL has them.
+        Raises `StandingsUnavailable` when neither memory nor Redis nor PostgreSQL has it, and
+        `BoardFilling`.
         """
-        if not self._subscribed or self._top is None:
-            return encode_top(_cut_top(await self._reads.put(None), limit))
-        body = self._encoded.get(limit)
+        if season.state == "closed" or season.is_filling:
+            return encode(await self._rank_reader.read_top(season))
+        feed = self._find_feed(season)
+        if not (self._subscribed and feed.is_current):
+            return encode(await self._reads.put(feed))
+        body = feed.encoded.get(key)
         if body is None:
-            body = self._encoded[limit] = encode_top(_cut_top(self._top, limit))
+            assert feed.top is not None
+            body = feed.encoded[key] = encode(feed.top)
         return body
 
-    async def watch(self, limit: int) -> AsyncGenerator[Top]:
-        """Yield the first `limit` entries now and whenever they, or the players, change."""
-        shown: tuple[Sequence[Entry], int] | None = None
+    async def watch(self, slug: str, limit: int) -> AsyncGenerator[tuple[Season, Run]]:
+        """Yield the first `limit` players of a board's current season, now and on every change.
+
+        A change of these, of how many players there are, of the season or of `stale`.
+        """
+        shown: object = None
+        season = await self._season_finder.find(slug)
         while True:
-            changed = self._changed
-            top = self._top
-            if top is None:
-                with suppress(StandingsUnavailable):
-                    top = await self._reads.put(None)
-            if top is not None:
-                cut = _cut_top(top, limit)
-                if shown != (cut.leaderboard, cut.players):
-                    shown = (cut.leaderboard, cut.players)
-                    yield cut
-            await changed.wait()
+            feed = self._find_feed(season)
+            feed.watchers += 1
+            try:
+                changed = feed.changed
+                top = feed.top if feed.is_current else None
+                if top is None:
+                    with suppress(StandingsUnavailable):
+                        top = await self._reads.put(feed)
+                if top is not None:
+                    cut = top.cut(limit)
+                    facts = (
+                        season.number,
+                        cut.user_ids,
+                        cut.usernames,
+                        cut.sort_scores,
+                        cut.players,
+                        cut.stale,
+                    )
+                    if shown != facts:
+                        shown = facts
+                        yield season, cut
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_ASK_AGAIN_SECONDS):
+                        await changed.wait()
+            finally:
+                feed.watchers -= 1
+            with suppress(DatabaseUnavailable):
+                season = await self._season_finder.find(slug)
 
-    def _keep(self, top: Top) -> None:
-        self._top = top
-        self._encoded.clear()
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+    def _find_feed(self, season: Season) -> _Feed:
+        feed = self._feeds.get(season.season_id)
+        if feed is None:
+            feed = self._feeds[season.season_id] = _Feed(season)
+        feed.season = season
+        feed.read_at = time.monotonic()
+        return feed
 
-    async def _read_batch(self, waiting: list[None]) -> Sequence[Top | ServiceError]:
-        return [await self._read_outside_memory()] * len(waiting)
+    async def _read_batch(self, waiting: list[_Feed]) -> Sequence[Run | ServiceError]:
+        answers: dict[int, Run | ServiceError] = {}
+        for feed in waiting:
+            season_id = feed.season.season_id
+            if season_id not in answers:
+                try:
+                    answers[season_id] = await self._read_outside_memory(feed)
+                except ServiceError as error:
+                    answers[season_id] = error
+        return [answers[feed.season.season_id] for feed in waiting]
 
-    async def _read_outside_memory(self) -> Top | ServiceError:
+    async def _read_outside_memory(self, feed: _Feed) -> Run:
+        # Whatever changes from here on is heard of, and then this is not the newest.
+        changed = feed.changed
         try:
-            return await self._read_redis()
+            top = await self._read_redis(feed.season)
         except (CacheUnavailable, DatabaseUnavailable):
-            pass
-        try:
-            return await self._read_database()
-        except DatabaseUnavailable:
-            if self._top is None:
-                return StandingsUnavailable()
-            return msgspec.structs.replace(self._top, stale=True)
+            try:
+                top = await self._rank_reader.read_top(feed.season)
+            except StandingsUnavailable:
+                if feed.top is None:
+                    raise
+                return msgspec.structs.replace(feed.top, stale=True)
+        if self._subscribed and top.stale is self._lag_watch.is_lagging and not changed.is_set():
+            feed.keep(top)
+            feed.is_current = True
+            await self._ask_for([feed])
+        return top
 
-    async def _read_redis(self) -> Top:
-        season = await self._season_finder.find()
+    async def _read_redis(self, season: Season) -> Run:
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
             stored, offset = await self._redis.mget(keys.top, keys.offset)
         top = parse_top(stored)
-        # -1 is the number of players of no offset: a top that cannot be decoded is refused.
-        await self._validator.check(offset, -1 if top is None else top.players)
-        assert top is not None
-        return top
+        if top is None:
+            raise CacheUnavailable("nobody had asked for this top")
+        await self._validator.check(season, offset, top.players)
+        return msgspec.structs.replace(top, stale=self._lag_watch.is_lagging)
 
-    async def _read_database(self) -> Top:
-        top = await self._lagging_reads.read(self._select_top)
-        assert top is not None
-        return msgspec.structs.replace(top, stale=True)
+    async def _go_on_asking(self) -> None:
+        while True:
+            now = time.monotonic()
+            for season_id, feed in list(self._feeds.items()):
+                if not feed.watchers and feed.read_at + _ASKED_SECONDS < now:
+                    del self._feeds[season_id]
+            await self._ask_for(list(self._feeds.values()))
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
-    async def _select_top(self, database: Database) -> Top:
-        if database is self._lagging_reads.primary:
-            season = await self._season_finder.find_again()
-        else:
-            season = await read_open_season(database)
-        async with database.snapshot() as connection:
-            seasons = await connection.fetch(LIST_OPEN_SEASONS)
-            row = next(row for row in seasons if row["season_id"] == season.season_id)
-            return await select_top(
-                connection,
-                season.season_id,
-                players=row["players"],
-                as_of=row["refreshed_at"] or datetime.now(UTC),
-            )
+    async def _ask_for(self, feeds: Sequence[_Feed]) -> None:
+        """Have refreshes publish these tops; without it they say only that something changed."""
+        with suppress(CacheUnavailable), self._breaker.guard(), translate_redis_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for feed in feeds:
+                pipeline.set(SeasonKeys.of(feed.season.season_id).asked, 1, ex=_ASKED_SECONDS)
+            await pipeline.execute()
 
     async def _stay_subscribed(self) -> None:
         pause_seconds, longest_pause_seconds = _RECONNECT_SECONDS
@@ -175,9 +245,10 @@ class TopFeed:
         async with await open_subscription(self._redis) as pubsub:
             await pubsub.subscribe(EVENTS_CHANNEL)
             await _receive(pubsub, "subscribe")
-            # Read after subscribing: what is published in between arrives as an event.
-            self._keep(await self._read_redis())
+            self._forget()
             self._subscribed = True
+            # Read after subscribing: what is published in between arrives as an event.
+            await self._reads.put(self._find_feed(await self._season_finder.find(GLOBAL_BOARD)))
             # Redis may have come back with older data than it had: a refresh will notice.
             self._refresh_signal.raise_soon()
             while True:
@@ -187,23 +258,32 @@ class TopFeed:
                     message = await _receive(pubsub, "message", "pong")
                     if is_cluster_client(self._redis):
                         # This node answers, but may be cut off from the one that publishes.
-                        self._keep(await self._read_redis())
+                        self._forget()
                 if message["type"] == "message":
                     await self._handle_event(_decode_event(message["data"]))
                 elif message["type"] == "subscribe":
                     # The client reconnected by itself: events may have been missed in between.
                     raise ConnectionError("the subscription was interrupted")
 
+    def _forget(self) -> None:
+        """Have each feed read anew: something may have been missed. Watchers look at once."""
+        for feed in self._feeds.values():
+            feed.is_current = False
+            changed, feed.changed = feed.changed, asyncio.Event()
+            changed.set()
+
     async def _handle_event(self, event: Published) -> None:
-        season = await self._season_finder.find()
-        if event.season_id != season.season_id:
+        feed = self._feeds.get(event.season_id)
+        if feed is None:
             return
-        if await self._validator.accept(event.offset, event.top.players):
-            self._keep(event.top)
-
-
-def _cut_top(top: Top, limit: int) -> Top:
-    return msgspec.structs.replace(top, leaderboard=top.leaderboard[:limit])
+        top = event.top
+        if top is not None and await self._validator.accept(feed.season, event.offset, top.players):
+            feed.keep(msgspec.structs.replace(top, stale=self._lag_watch.is_lagging))
+            feed.is_current = True
+            return
+        feed.is_current = False
+        changed, feed.changed = feed.changed, asyncio.Event()
+        changed.set()
 
 
 async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:

@@ -1,18 +1,31 @@
 """Re-rank: store every standing's competition rank, for SQL consumers and the degraded mode.
 
-The standings are ranked in one snapshot while folds go on, and stored in blocks (`rank_block`):
-nothing waits for it.
+Standings are ranked while folds go on, and stored in blocks (`rank_block`): nothing waits for it.
+Small seasons are ranked together in one snapshot. A large one takes several slices, each a short
+statement (`rerank_progress`), so that no snapshot is held for long; a re-rank that was killed goes
+on where it was. The ranks are of the moments of their slices then.
 """
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from service.backends.database import Database, load_sql
-from service.standings.locks import hold_rerank_lock
+import asyncpg
+
+from service.backends.database import Connection, Database, load_sql
+from service.backends.locks import Lease, LeaseLost, hold_rerank_lock
+from service.boards.finder import LIST_OPEN_SEASONS
+from service.settings.settings import SLICE_STANDINGS
+from service.standings.refresh.milestones import store_milestones
 
 RANK_STANDINGS: Final = load_sql("standings/refresh", "rank_standings")
 STORE_RANKS: Final = load_sql("standings/refresh", "store_ranks")
+BEGIN_SLICES: Final = load_sql("standings/refresh", "begin_slices")
+LIST_SLICES: Final = load_sql("standings/refresh", "list_slices")
+RANK_SLICE: Final = load_sql("standings/refresh", "rank_slice")
+STORE_PART: Final = load_sql("standings/refresh", "store_part")
+END_SLICES: Final = load_sql("standings/refresh", "end_slices")
 RERANK_IS_DUE: Final = load_sql("standings/refresh", "rerank_is_due")
 RECORD_RERANK: Final = load_sql("standings/refresh", "record_rerank")
 
@@ -20,6 +33,9 @@ RECORD_RERANK: Final = load_sql("standings/refresh", "record_rerank")
 # a twentieth of the time.
 _LEAST_SECONDS_BETWEEN: Final = 55.0
 _LEAST_DURATIONS_BETWEEN: Final = 20.0
+
+# How long one call goes on with slices; the next message continues then.
+_TURN_SECONDS: Final = 45.0
 
 _LOCK_WAIT_SECONDS: Final = 30.0
 _STATEMENT_SECONDS: Final = 600.0
@@ -37,13 +53,19 @@ _PLAN_FOR_STORING: Final = """
     SET LOCAL enable_indexonlyscan = on;
     SET LOCAL enable_bitmapscan = on;
 """
+# The planner takes every array for one of ten elements, for which it would compare each with each.
+_PLAN_FOR_SLICES: Final = """
+    SET LOCAL work_mem = '256MB';
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_nestloop = off;
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankOutcome:
     """How many ranks were stored (all of every block that changed), and how long that took.
 
-    `number` is the refresh whose standings they are.
+    `number` is the refresh whose standings they are, or the one at which it began.
     """
 
     number: int
@@ -51,46 +73,174 @@ class RerankOutcome:
     elapsed_ms: float
 
 
-async def rerank_if_due(database: Database) -> RerankOutcome | None:
-    """Re-rank if standings changed since the last time, unless that was just now."""
+async def rerank_if_due(
+    database: Database, slice_standings: int = SLICE_STANDINGS
+) -> RerankOutcome | None:
+    """Re-rank if standings changed since the last time, unless that was just now.
+
+    One that takes long is left unfinished, and goes on with the next call. Returns what was done
+    once all of it is.
+    """
     if not await _is_due(database):
         return None
-    async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
+    async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS) as lease:
         # Checked again: whoever held the lock until now may have done it.
-        return await _rerank(database) if await _is_due(database) else None
+        if not await _is_due(database):
+            return None
+        ends_at = time.monotonic() + _TURN_SECONDS
+        outcome = await _store_ranks(database, slice_standings, ends_at=ends_at, lease=lease)
+        if outcome is not None:
+            await record_rerank(database, outcome)
+        return outcome
 
 
-async def rerank(database: Database) -> RerankOutcome:
+async def rerank(database: Database, slice_standings: int = SLICE_STANDINGS) -> RerankOutcome:
     """Store the competition rank of every standing of the open seasons, as they are now.
 
-    Raises `WriterBusy` or `DatabaseUnavailable`, with the ranks as they were.
+    Raises `WriterBusy` or `DatabaseUnavailable`, with the ranks as they were, or some of them.
     """
     async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-        return await _rerank(database)
+        outcome = await store_ranks(database, slice_standings)
+        await record_rerank(database, outcome)
+        return outcome
 
 
-async def _rerank(database: Database) -> RerankOutcome:
-    outcome = await store_ranks(database)
-    await record_rerank(database, outcome)
+async def store_ranks(database: Database, slice_standings: int = SLICE_STANDINGS) -> RerankOutcome:
+    """Store all ranks without recording it yet; the caller holds the re-rank lock."""
+    # One that is under way is of other moments.
+    await database.fetch(END_SLICES)
+    outcome = await _store_ranks(database, slice_standings)
+    assert outcome is not None
     return outcome
-
-
-async def store_ranks(database: Database) -> RerankOutcome:
-    """Store the ranks without recording it yet; the caller holds the re-rank lock."""
-    started_at = time.monotonic()
-    async with database.snapshot(readonly=False) as connection:
-        await connection.execute(_PLAN_FOR_RANKING)
-        number = await connection.fetchval("SELECT number FROM refresh_state")
-        await connection.execute(RANK_STANDINGS, timeout=_STATEMENT_SECONDS)
-        await connection.execute(_PLAN_FOR_STORING)
-        ranks = await connection.fetchval(STORE_RANKS, timeout=_STATEMENT_SECONDS)
-    elapsed_ms = (time.monotonic() - started_at) * 1000
-    return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)
 
 
 async def record_rerank(database: Database, outcome: RerankOutcome) -> None:
     """Record which refresh the stored ranks show; the caller holds the re-rank lock."""
     await database.fetch(RECORD_RERANK, outcome.number, outcome.ranks, outcome.elapsed_ms)
+    await database.fetch(END_SLICES)
+
+
+async def _store_ranks(
+    database: Database,
+    slice_standings: int,
+    *,
+    ends_at: float | None = None,
+    lease: Lease | None = None,
+) -> RerankOutcome | None:
+    """Begin a re-rank, or go on with one; return None where it ended before it was finished."""
+    together: RerankOutcome | None = None
+    slices = await database.fetch(LIST_SLICES)
+    if not slices:
+        await database.fetch(END_SLICES)
+        # The ranks of one that is sealed are stored for good when it is closed.
+        seasons = [row for row in await database.fetch(LIST_OPEN_SEASONS) if not row["is_sealed"]]
+        large = [row["season_id"] for row in seasons if row["players"] > slice_standings]
+        small = [row for row in seasons if row["players"] <= slice_standings]
+        together = await _rank_together(database, small, slice_standings)
+        if large:
+            # With the number of the small ones: it tells up to where all are ranked.
+            await database.fetch(BEGIN_SLICES, large, together.number)
+            slices = await database.fetch(LIST_SLICES)
+    for row in slices:
+        progress: asyncpg.Record | None = row
+        worked_ms = 0.0
+        while progress is not None and not progress["is_done"]:
+            if lease is not None:
+                lease.check()
+            if ends_at is not None and time.monotonic() >= ends_at:
+                return None
+            worked_ms = await _advance(database, progress, slice_standings, worked_ms)
+            found = await database.fetch(LIST_SLICES)
+            progress = next(
+                (other for other in found if other["season_id"] == row["season_id"]), None
+            )
+    await store_milestones(database)
+    done = await database.fetch(LIST_SLICES)
+    numbers = [row["number"] for row in done]
+    if together is not None:
+        numbers.append(together.number)
+    return RerankOutcome(
+        number=min(numbers, default=0),
+        ranks=sum(row["stored_ranks"] for row in done) + (together.ranks if together else 0),
+        elapsed_ms=sum(row["worked_ms"] for row in done)
+        + (together.elapsed_ms if together else 0.0),
+    )
+
+
+async def _rank_together(
+    database: Database, seasons: Sequence[asyncpg.Record], slice_standings: int
+) -> RerankOutcome:
+    """Rank small seasons, as many at once as make a slice."""
+    started_at = time.monotonic()
+    number, ranks = None, 0
+    for season_ids in _group(seasons, slice_standings):
+        async with database.snapshot(readonly=False) as connection:
+            await connection.execute(_PLAN_FOR_RANKING)
+            if number is None:
+                number = await connection.fetchval("SELECT number FROM refresh_state")
+            await connection.execute(RANK_STANDINGS, season_ids, timeout=_STATEMENT_SECONDS)
+            await connection.execute(_PLAN_FOR_STORING)
+            ranks += await connection.fetchval(STORE_RANKS, season_ids, timeout=_STATEMENT_SECONDS)
+    elapsed_ms = (time.monotonic() - started_at) * 1000
+    if number is None:
+        row = await database.fetch_one("SELECT number FROM refresh_state")
+        assert row is not None
+        number = row["number"]
+    return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)
+
+
+def _group(seasons: Sequence[asyncpg.Record], most: int) -> Iterator[list[int]]:
+    """Yield the ids of consecutive seasons that have up to `most` players together."""
+    group: list[int] = []
+    players = 0
+    for season in seasons:
+        if group and players + season["players"] > most:
+            yield group
+            group, players = [], 0
+        group.append(season["season_id"])
+        players += season["players"]
+    if group:
+        yield group
+
+
+async def _advance(
+    database: Database, progress: asyncpg.Record, slice_standings: int, worked_ms: float
+) -> float:
+    """Rank the next slice of a season or, after these, store the next part; return its time."""
+    started_at = time.monotonic()
+    async with database.transaction() as connection:
+        await connection.execute(_PLAN_FOR_SLICES)
+        if progress["part"] is None:
+            row = await _rank_slice(connection, progress, slice_standings, worked_ms)
+        else:
+            row = await connection.fetchrow(
+                STORE_PART,
+                progress["season_id"],
+                progress["part"],
+                worked_ms,
+                timeout=_STATEMENT_SECONDS,
+            )
+        if row is None:
+            raise LeaseLost
+    return (time.monotonic() - started_at) * 1000
+
+
+async def _rank_slice(
+    connection: Connection, progress: asyncpg.Record, slice_standings: int, worked_ms: float
+) -> asyncpg.Record | None:
+    return await connection.fetchrow(
+        RANK_SLICE,
+        progress["season_id"],
+        progress["slice"],
+        progress["sort_score"],
+        progress["tie_key"],
+        progress["player_id"],
+        progress["rank"],
+        progress["ranked"],
+        slice_standings,
+        worked_ms,
+        timeout=_STATEMENT_SECONDS,
+    )
 
 
 async def _is_due(database: Database) -> bool:

@@ -92,3 +92,15 @@ async def test_queue_is_not_known_while_the_broker_is_away() -> None:
         operator.peer.away = {"redis"}
         await operator.pass_time(2.2)
         assert "queued    · messages" in operator.read("#flow")
+
+
+async def test_cause_for_which_ranks_stand_still_is_an_event() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.cause = "Redis takes no writes: [/x] OOM"
+        await operator.pass_time(4.2)
+        operator.peer.cause = None
+        await operator.pass_time(2.2)
+        events = operator.read("#events").splitlines()
+        assert "Index      follows again" in events[0]
+        assert "Index      does not follow: Redis takes no writes: [/x] OOM" in events[1]

@@ -52,6 +52,29 @@ async def test_request_that_comes_byte_by_byte(server: Server) -> None:
         assert await read_refusal(reader) == (408, "request_timeout")
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_body_that_is_read_while_it_comes_may_take_its_time(
+    server: Server,
+    ends: bool,  # noqa: FBT001
+) -> None:
+    async with server.connect() as (reader, writer):
+        writer.write(CHUNKED.replace(b"POST /", b"POST /import"))
+        await server.wait_until_read()
+        connection = await server.wait_until_taken()
+        for _ in range(5):
+            writer.write(b"5\r\n12345\r\n")
+            await wait_until(lambda: connection._has_body_moved_on)
+            server.clock.advance(LATE_SECONDS)
+            # The deadline has passed, and begins anew.
+            await wait_until(lambda: not connection._has_body_moved_on)
+        if ends:
+            writer.write(b"0\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 OK")
+        else:
+            server.clock.advance(LATE_SECONDS)
+            assert await read_refusal(reader) == (408, "request_timeout")
+
+
 async def test_connection_that_says_nothing_is_closed(server: Server) -> None:
     async with server.connect() as (reader, _):
         await server.wait_until_taken()

@@ -93,11 +93,20 @@ async def test_browser_asks_beforehand(settings: Settings) -> None:
         answer = await ask_beforehand(client, "/lb" + TOP, "GET")
         assert answer.status_code == 204
         assert answer.headers["access-control-allow-origin"] == GAME
-        assert answer.headers["access-control-allow-methods"] == "GET, HEAD"
+        assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST"
         assert "authorization" not in answer.headers["access-control-allow-headers"].lower()
+        # A read, although its question is too long for an address.
+        friends = "/lb/api/boards/global/ranks"
+        answer = await ask_beforehand(client, friends, "POST")
+        assert answer.headers["access-control-allow-origin"] == GAME
+        assert "content-type" in answer.headers["access-control-allow-headers"].lower()
+        asked = await client.post(friends, json={"user_ids": [1]}, headers={"Origin": GAME})
+        assert asked.headers["access-control-allow-origin"] == GAME
         for path, method in (
             ("/api/leaderboard/submit", "POST"),
             (TOP, "POST"),
+            ("/api/players", "POST"),
+            ("/api/boards/global", "PUT"),
             (TOP, "DELETE"),
             ("/api/ops/status", "GET"),
         ):

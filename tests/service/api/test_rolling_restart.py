@@ -3,11 +3,11 @@
 import asyncio
 import signal
 from contextlib import closing
-from pathlib import Path
 
 import httpx
 import psutil
 
+from tests.support.databases import Clusters
 from tests.support.fire.traffic import Traffic
 from tests.support.up_process import UpProcess
 
@@ -26,8 +26,8 @@ async def join(url: str) -> list[int]:
     return [answer.raise_for_status().json()["user_id"] for answer in answers]
 
 
-async def test_rolling_restart_fails_no_request(server_directory: Path) -> None:
-    with closing(UpProcess(server_directory / "rolling", None, "--processes", "2")) as up:
+async def test_rolling_restart_fails_no_request(clusters: Clusters) -> None:
+    with closing(UpProcess(clusters.make("rolling"), None, "--processes", "2")) as up:
         url = await asyncio.to_thread(up.wait_until_ready)
         before = find_api(up)
         traffic = Traffic(url, await join(url), seed=1)

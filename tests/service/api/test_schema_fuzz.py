@@ -19,7 +19,7 @@ def test_schema_keeps_its_word(live: str, tmp_path: Path) -> None:
             "run", f"{live}/schema",
             "--checks", "all",
             "--phases", "examples,coverage,fuzzing",
-            "--max-examples", "200",
+            "--max-examples", "120",
             "--suppress-health-check", "all",
             "--generation-database", "none",
             "--continue-on-failure",

@@ -13,12 +13,13 @@ import pytest
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import GLOBAL_SEASON_KEY, connect_redis
+from service.backends.redis import BOARD_PREFIX, connect_redis
+from service.boards.finder import GLOBAL_BOARD
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
-from tests.support.databases import THROW_AWAY
-from tests.support.factories import make_players_with_scores
+from tests.support.databases import THROW_AWAY, Clusters
+from tests.support.factories import make_players_with_scores, record_scores
 from tests.support.index_checks import assert_index_follows
 from tests.support.outages import FEW_SECONDS, Stack, hanging, stopped
 from tests.support.serving import connect_client, run_app
@@ -28,8 +29,8 @@ from tests.support.worker_process import run_worker
 
 
 @pytest.fixture(scope="module")
-def own_postgres(server_directory: Path) -> Iterator[PostgresServer]:
-    with PostgresServer(server_directory / "outages", settings=THROW_AWAY) as server:
+def own_postgres(clusters: Clusters) -> Iterator[PostgresServer]:
+    with PostgresServer(clusters.make("outages"), settings=THROW_AWAY) as server:
         yield server
 
 
@@ -137,6 +138,18 @@ async def test_postgres_stopped(stack: Stack) -> None:
     await stack.wait_until_fresh(scores | {third: 110})
 
 
+async def test_total_at_the_limit_counts_as_saturated_while_postgres_cannot_tell(
+    stack: Stack,
+) -> None:
+    exact = stack.user_ids[0]
+    await record_scores(stack.database, (exact, 2**53 - 1 - 30))
+    await stack.refresh()
+    assert "saturated" not in await stack.read(f"rank/{exact}")
+    with stopped(stack.postgres):
+        assert (await stack.read(f"rank/{exact}"))["saturated"] is True
+        assert "saturated" not in await stack.read(f"rank/{stack.user_ids[1]}")
+
+
 async def test_both_stopped(stack: Stack) -> None:
     await wait_until(stack.has_top_in_memory)
     with stopped(stack.postgres, stack.valkey):
@@ -222,7 +235,7 @@ async def test_service_that_starts_while_postgres_is_away(stack: Stack) -> None:
 async def test_service_that_starts_with_neither_season_nor_postgres(stack: Stack) -> None:
     async with AsyncExitStack() as exits:
         with stopped(stack.postgres):
-            await stack.redis.delete(GLOBAL_SEASON_KEY)
+            await stack.redis.delete(f"{BOARD_PREFIX}{GLOBAL_BOARD}")
             app = await exits.enter_async_context(run_app(create_app(stack.settings)))
             stack.client = await exits.enter_async_context(connect_client(app))
             for path in "top", f"rank/{stack.user_ids[0]}", f"around/{stack.user_ids[0]}":

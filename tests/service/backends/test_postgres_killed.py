@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -19,6 +18,7 @@ from service.schema.migrate import migrate
 from service.sessions.service import Ledger, Submission
 from service.settings.settings import load_settings
 from service.standings.refresh.refresh import Refresher
+from tests.support.databases import Clusters
 from tests.support.factories import make_player
 from tests.support.waiting import wait_until
 
@@ -27,9 +27,9 @@ KILLS = 2
 
 
 @pytest.fixture
-def durable_postgres(server_directory: Path) -> Iterator[PostgresServer]:
+def durable_postgres(clusters: Clusters) -> Iterator[PostgresServer]:
     """A PostgreSQL that waits for the disk, as in production."""
-    with PostgresServer(server_directory / "durable") as server:
+    with PostgresServer(clusters.make("durable")) as server:
         yield server
 
 

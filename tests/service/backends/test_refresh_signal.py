@@ -19,12 +19,12 @@ from service.backends.broker import (
     disconnect_broker,
 )
 from service.backends.database import Database
+from service.backends.locks import hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
 from service.backends.refresh_signal import DIRTY_FLAG_MS, RefreshSignal
 from service.local.embedded import ValkeyServer
 from service.sessions.service import Ledger, Submission
 from service.settings.settings import Settings
-from service.standings.locks import hold_writer_lock
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, record_scores
 from tests.support.outages import hanging

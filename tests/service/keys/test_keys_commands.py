@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from service.backends.database import Database
 from service.keys.roles import Role
 from service.keys.service import make_key
+from tests.support.databases import Clusters
 from tests.support.up_process import UpProcess, clean_environment, run_leaderboard
 from tests.support.waiting import wait_until
 
@@ -141,8 +141,8 @@ async def test_insecure_is_loud_and_ends_with_the_first_key(
             await wait_until(is_closed)
 
 
-def test_up_on_the_network_needs_a_key_made_by_its_data_directory(server_directory: Path) -> None:
-    directory = server_directory / "keys"
+def test_up_on_the_network_needs_a_key_made_by_its_data_directory(clusters: Clusters) -> None:
+    directory = clusters.make("keys")
     with closing(UpProcess(directory, None, "--host", EVERYWHERE)) as up:
         assert up.wait_for_end() == 1
         assert up.lines[-1].startswith("error: no API key was ever made")

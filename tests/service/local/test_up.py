@@ -13,6 +13,7 @@ import pytest
 
 from service.local.embedded import PostgresServer
 from service.local.supervisor.instance import find_running
+from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.up_process import STOP_SECONDS, UpProcess, run_leaderboard
 
 StartUp = Callable[..., UpProcess]
@@ -118,13 +119,14 @@ def test_killed_child_is_restarted_and_said_so(running: UpProcess, name: str, co
 
 
 def test_up_recovers_after_kill_9_of_its_group_and_ctrl_c_stops_everything(
-    start_up: StartUp, parent: Path
+    start_up: StartUp, clusters: Clusters
 ) -> None:
-    first = start_up(parent / "with a space")
+    data_dir = clusters.make("with a space")
+    first = start_up(data_dir)
     user_id = create_player(first.wait_until_ready(), "survivor")
     killed = first.find_family()
     first.kill_group()
-    second = start_up(parent / "with a space")
+    second = start_up(data_dir)
     url = second.wait_until_ready()
     player = httpx.get(f"{url}/api/players/{user_id}", timeout=10).json()
     assert player["username"] == "survivor"
@@ -143,8 +145,10 @@ def test_up_recovers_after_kill_9_of_its_group_and_ctrl_c_stops_everything(
     assert "database system is shut down" in log
 
 
-def test_up_leaves_a_given_database_alone(start_up: StartUp, parent: Path) -> None:
-    with PostgresServer(parent / "theirs", settings={"fsync": "off"}) as theirs:
+def test_up_leaves_a_given_database_alone(
+    start_up: StartUp, clusters: Clusters, parent: Path
+) -> None:
+    with PostgresServer(clusters.make("theirs"), settings=THROW_AWAY) as theirs:
         up = start_up(parent / "data", DATABASE_URL=theirs.url)
         assert up.wait_for_line("PostgreSQL").endswith(f"yours at {theirs.directory.sockets}:5432")
         create_player(up.wait_until_ready(), "guest")

@@ -22,8 +22,9 @@ SCORES = [50, 40, 40, 30, 0, -5]
 
 
 @pytest.fixture
-async def user_ids(database: Database, refresher: Refresher) -> list[int]:
-    """Players who stand, ranked, with a score more that is still pending."""
+async def user_ids(database: Database, refresher: Refresher, redis: Redis) -> list[int]:
+    """Players who stand, ranked, with a score more that is still pending; their top is read."""
+    await redis.set(SeasonKeys.of(await find_global_season(database)).asked, 1)
     user_ids = await make_players_with_scores(database, SCORES)
     await refresher.refresh()
     await rerank(database)
@@ -161,14 +162,12 @@ async def set_wrong_name(redis: Redis, keys: SeasonKeys, user_id: int) -> None:
     await redis.hset(keys.names_bucket(user_id), str(user_id), "somebody else")
 
 
-async def drop_top(redis: Redis, keys: SeasonKeys, _: int) -> None:
-    await redis.delete(keys.top)
-
-
 async def change_top(redis: Redis, keys: SeasonKeys, _: int) -> None:
     stored = await redis.get(keys.top)
     assert isinstance(stored, bytes)
-    await redis.set(keys.top, stored.replace(b'"total_score":50', b'"total_score":51'))
+    changed = stored.replace(b'"sort_scores":[-50', b'"sort_scores":[-51')
+    assert changed != stored
+    await redis.set(keys.top, changed)
 
 
 async def spoil_top(redis: Redis, keys: SeasonKeys, _: int) -> None:
@@ -189,7 +188,6 @@ async def drop_everything(redis: Redis, _keys: SeasonKeys, _: int) -> None:
         (add_stranger, "player 999 is in the index and does not stand"),
         (add_nonsense, "b'nonsense!' is in the index and does not stand"),
         (set_wrong_name, "player {}: another name is kept"),
-        (drop_top, "none in Redis"),
         (change_top, "line 1 differs"),
         (spoil_top, "not readable"),
         (drop_everything, "at nowhere"),

@@ -13,7 +13,7 @@ from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.support.databases import THROW_AWAY
+from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores, record_scores
 
 STANDINGS = "SELECT player_id, score, rank FROM ranked_standing ORDER BY player_id"
@@ -39,7 +39,7 @@ async def test_restored_database_goes_on_ranking_rightly(
     settings: Settings,
     refresher: Refresher,
     redis: Redis,
-    server_directory: Path,
+    clusters: Clusters,
     tmp_path: Path,
 ) -> None:
     user_ids = await make_players_with_scores(database, [5, 7, 7, 0, -3, 12])
@@ -53,7 +53,7 @@ async def test_restored_database_goes_on_ranking_rightly(
     await record_scores(database, (user_ids[4], 100))
     await refresher.refresh()
 
-    with PostgresServer(server_directory / "restored", settings=THROW_AWAY) as server:
+    with PostgresServer(clusters.make("restored"), settings=THROW_AWAY) as server:
         run_tool("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={server.url}", dump)
         restored_settings = load_settings(
             database_url=server.url, redis_url=settings.require_redis_url()

@@ -7,12 +7,12 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
 from service.maintenance.progress import Report
 from service.maintenance.rebuild import _mend_standings, rebuild
 from service.settings.settings import Settings
-from service.standings.locks import hold_writer_lock
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import (
     make_players,
@@ -21,6 +21,9 @@ from tests.support.factories import (
     record_scores,
 )
 from tests.support.waiting import wait_until
+
+# As small boards are rebuilt, and in slices as large ones are.
+AT_ONCE_AND_IN_SLICES = pytest.mark.parametrize("slice_standings", [1_000_000, 10])
 
 COLUMNS = "season_id, player_id, score, sort_score, sessions, reached_at, session_id, rank"
 
@@ -55,9 +58,15 @@ async def count_pending(database: Database) -> int:
         "UPDATE standing SET session_id = NULL",
     ],
 )
+@AT_ONCE_AND_IN_SLICES
 async def test_rebuild_mends(
-    database: Database, settings: Settings, refresher: Refresher, damage: str
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    damage: str,
+    slice_standings: int,
 ) -> None:
+    settings = settings.model_copy(update={"slice_standings": slice_standings})
     user_ids = await make_players_with_scores(database, [5, 7, 7, 0, -3, 12] * 5)
     await make_season(database, "low", direction="low")
     await record_scores(database, *((user_id, 4) for user_id in user_ids[::2]), game_mode="duo")
@@ -73,9 +82,11 @@ async def test_rebuild_mends(
     assert await audit(settings)
 
 
+@AT_ONCE_AND_IN_SLICES
 async def test_rebuild_counts_sessions_where_they_count(
-    database: Database, settings: Settings, refresher: Refresher
+    database: Database, settings: Settings, refresher: Refresher, slice_standings: int
 ) -> None:
+    settings = settings.model_copy(update={"slice_standings": slice_standings})
     now = datetime.now(UTC)
     await make_season(database, "duo", game_mode="duo")
     await make_season(database, "low", direction="low")
@@ -94,6 +105,32 @@ async def test_rebuild_counts_sessions_where_they_count(
     assert await audit(settings)
 
 
+async def test_rebuild_in_slices_leaves_what_is_pending_and_right(
+    database: Database, settings: Settings, refresher: Refresher
+) -> None:
+    user_ids = await make_players_with_scores(database, [1, 2, 3, 4, 5])
+    await refresher.refresh()
+    # One commit whose sessions are right, in there twice, and not in the ledger.
+    await record_scores(database, (user_ids[0], 10), (user_ids[4], 20))
+    await database.fetch(
+        """
+        UPDATE outbox SET
+            player_ids = player_ids || player_ids[1] || 1::bigint,
+            session_ids = session_ids || session_ids[1] || 999::bigint
+        """
+    )
+    await database.fetch("UPDATE standing SET score = 9, sort_score = -9 WHERE score = 5")
+
+    await rebuild(settings.model_copy(update={"slice_standings": 2}))
+
+    assert await count_pending(database) == 2
+    assert await audit(settings)
+    assert (await refresher.refresh()).sessions == 2
+    rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")
+    assert [row["score"] for row in rows] == [11, 2, 3, 4, 25]
+    assert await audit(settings)
+
+
 async def test_rebuild_leaves_closed_seasons_alone(
     database: Database, settings: Settings, refresher: Refresher
 ) -> None:
@@ -101,7 +138,9 @@ async def test_rebuild_leaves_closed_seasons_alone(
     await make_players_with_scores(database, [1, 2, 3])
     await refresher.refresh()
     await rebuild(settings)
-    await database.fetch("UPDATE season SET closed_at = now() WHERE id = $1", closed)
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed
+    )
     await database.fetch("UPDATE rank_block SET ranks = '{77, 77, 77}'")
 
     await rebuild(settings)
@@ -168,9 +207,15 @@ async def test_rebuild_leaves_what_is_committed_meanwhile_to_the_next_refresh(
     assert await audit(settings)
 
 
+@pytest.mark.parametrize(("slice_standings", "rebuilds"), [(1_000_000, 3), (10, 1)])
 async def test_rebuild_under_traffic_loses_and_doubles_nothing(
-    database: Database, settings: Settings, refresher: Refresher
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    slice_standings: int,
+    rebuilds: int,
 ) -> None:
+    settings = settings.model_copy(update={"slice_standings": slice_standings})
     user_ids = await make_players(database, 20)
     ended = asyncio.Event()
     submitted = 0
@@ -186,7 +231,7 @@ async def test_rebuild_under_traffic_loses_and_doubles_nothing(
             await refresher.refresh()
 
     traffic = [asyncio.create_task(coroutine) for coroutine in (submit(), submit(), fold())]
-    for _ in range(3):
+    for _ in range(rebuilds):
         await rebuild(settings)
     assert await audit(settings)
     assert submitted > 0

@@ -9,7 +9,7 @@ from service.errors import UsageError
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.schema.version import name_migration
-from tests.support.databases import create_database, flush
+from tests.support.databases import THROW_AWAY, Clusters, create_database, flush
 from tests.support.up_process import run_leaderboard
 
 SCRIPT = Path(__file__).parents[3] / "migrations" / "schema_0001.sql"
@@ -93,13 +93,14 @@ async def test_command_says_what_to_do(
         assert "name an empty database in DATABASE_URL" in answer.stderr
 
 
-async def test_up_names_the_folder_that_another_version_made(tmp_path: Path) -> None:
-    with PostgresServer(tmp_path / "old", settings={"fsync": "off"}) as server:
+async def test_up_names_the_folder_that_another_version_made(clusters: Clusters) -> None:
+    data_dir = clusters.make("old")
+    with PostgresServer(data_dir, settings=THROW_AWAY) as server:
         await fill(server.url, OLD)
-    answer = run_leaderboard("up", "--port", "0", "--data-dir", tmp_path / "old")
+    answer = run_leaderboard("up", "--port", "0", "--data-dir", data_dir)
     assert answer.returncode == 1
     assert answer.stderr.startswith("error: the migrations failed: another version")
-    assert f"move {tmp_path / 'old'} away, or choose another --data-dir" in answer.stderr
+    assert f"move {data_dir} away, or choose another --data-dir" in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 

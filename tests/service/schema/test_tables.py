@@ -96,8 +96,8 @@ async def test_classes_and_database_agree(
         INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
         VALUES (1, $1, $2, $2, 1, now())
         """,
-        "UPDATE board SET min_score = $2::bigint WHERE $1::bigint > 0",
-        "UPDATE board SET max_score = $2::bigint WHERE $1::bigint > 0",
+        "UPDATE rule SET min_score = $2::bigint WHERE $1::bigint > 0",
+        "UPDATE rule SET max_score = $2::bigint WHERE $1::bigint > 0",
     ],
 )
 async def test_number_that_doubles_do_not_hold_is_no_score(

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from service.backends.database import Database
-from service.sessions.schemas import BULK_LIMIT
+from service.http.bulk import BULK_LIMIT
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, make_players
 
@@ -37,7 +37,7 @@ async def test_each_line_is_answered_in_its_place(
         {"user_id": ada},
         {"user_id": grace + 1, "score": 10},
         "no object",
-        {"user_id": grace, "score": 2**31},
+        {"user_id": grace, "score": 2**53},
         {"user_id": grace, "score": 20, "game_mode": "duel"},
     )
 

@@ -18,7 +18,7 @@ from service.settings.settings import Settings
 from service.standings.index.offset import Offset
 from service.standings.index.writer import Index, SeasonChange
 from service.standings.refresh.refresh import Refresher
-from service.standings.schemas import Top
+from service.standings.run import Run
 from tests.support.board_model import BoardModel
 from tests.support.databases import create_database
 from tests.support.factories import find_global_season, make_players_with_scores, record_scores
@@ -276,9 +276,10 @@ async def test_publish_refuses_a_gap(
     def make_change(epoch: str, previous: int, token: int = offset.token) -> SeasonChange:
         return SeasonChange(
             season_id=season_id,
+            is_first=False,
             previous=Offset(epoch, previous, 1, now, token),
             offset=Offset(epoch, previous + 1, 1, now),
-            top=Top(leaderboard=[], players=0, as_of=now),
+            top=Run([], [], [], [], players=0, as_of=now),
             packed=struct.pack(">qq", user_id, -99),
         )
 

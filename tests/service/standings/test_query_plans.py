@@ -13,20 +13,26 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
 from service.settings.settings import load_settings
 from service.status.session_count import ONLY_INDEXES
+from service.transfer.exporting import BY_ID, IDS_IN_RUNS, IN_ORDER
 from tests.support.databases import create_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PLAYERS = 20_000
 BIG_TABLES = {"player", "game_session", "standing"}
-ORDER = "standing_season_id_sort_score_player_id"
+ORDER = "standing_season_id_order"
+MILESTONES = "milestone_season_id_order"
+# Every so many standings there is a milestone.
+STRETCH = 1_000
 
 # What the planner knows: nothing, that everything is empty, the truth, or a truth that tempts it,
 # because almost everybody ties in one of two seasons and one player has half of all sessions.
 STATISTICS = ("none", "of empty tables", "current", "skewed")
 
 SEED = """
-    INSERT INTO player (username) SELECT 'player ' || number FROM generate_series(1, $1::int) number
+    INSERT INTO player (username, external_id)
+    SELECT 'player ' || number, CASE WHEN number % 2 = 0 THEN 'own:' || number END
+    FROM generate_series(1, $1::int) number
 """
 SESSIONS = """
     INSERT INTO game_session (player_id, score, idempotency_key)
@@ -42,6 +48,14 @@ STANDINGS = """
     FROM player, LATERAL (
         SELECT CASE WHEN $1 AND id % 100 > 0 THEN 0 ELSE id % 5000 END AS score
     ) AS made
+"""
+MILESTONE = """
+    INSERT INTO milestone (season_id, position, sort_score, tie_key, player_id)
+    SELECT season_id, position, sort_score, tie_key, player_id
+    FROM (
+        SELECT *, row_number() OVER (ORDER BY sort_score, player_id) - 1 AS position FROM standing
+    ) AS counted
+    WHERE position > 0 AND position % 1000 = 0
 """
 PENDING = """
     INSERT INTO outbox (transaction_id, player_ids, session_ids)
@@ -69,6 +83,11 @@ def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str]]:
     return user_ids, [1] * size, ["solo"] * size, keys
 
 
+def make_registrations(size: int) -> tuple[list[str], list[str]]:
+    numbers = [1 + line * 37 % (2 * PLAYERS) for line in range(size)]
+    return [f"player {number}" for number in numbers], [f"own:{number}" for number in numbers]
+
+
 CASES = [
     *(
         Case("sessions", "record_sessions", make_batch(size), {"player_pkey"})
@@ -92,14 +111,44 @@ CASES = [
         for size in (1, 10_000)
     ),
     *(Case("standings", "select_top", (1, limit), {ORDER, "player_pkey"}) for limit in (1, 100)),
-    Case(
-        "standings/reads",
-        "read_standing",
-        (1, 9_999, 20_000),
-        {"standing_pkey", ORDER, "player_pkey"},
+    *(
+        Case(
+            "standings/index",
+            "find_exact_totals",
+            (1, list(range(1, size + 1))),
+            {"standing_pkey"},
+        )
+        for size in (1, 256)
     ),
+    *(
+        Case(
+            "standings/reads",
+            "read_standings",
+            (1, list(range(1, size + 1))),
+            {"standing_pkey", "player_pkey"},
+        )
+        for size in (1, 1_000)
+    ),
+    *(
+        Case(
+            "standings/reads",
+            "select_details",
+            (1, list(range(1, size + 1))),
+            {"standing_pkey", "game_session_pkey"},
+        )
+        for size in (1, 100)
+    ),
+    *(
+        Case("standings/reads", name, (1, -10, 0, 9_999, 100), {ORDER, "player_pkey"})
+        for name in ("select_after", "select_before")
+    ),
+    Case("seasons", "seal_season", (1, 2**60), {"outbox_transaction_id"}),
+    Case("seasons", "find_fill_end", (9_000, 1_000), {"player_pkey"}),
+    Case("seasons", "fill_season", (1, 19_000, 19_100), {"game_session_pkey"}),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey"}),
-    Case("standings/reads", "count_better", (1, -4_990), {ORDER}),
+    Case("standings/reads", "read_progress", (1,), {"outbox_transaction_id"}),
+    Case("standings/reads", "find_place", (1, -10, 0, 9_999), {ORDER}),
+    Case("standings/refresh", "store_milestones", (1, 0, -(2**53), 0, 0, 200), {ORDER}),
     *(
         Case(
             "standings/reads",
@@ -127,7 +176,49 @@ CASES = [
         for user_id in (1, 9_999)
         for limit in (2, 101)
     ),
+    *(
+        Case("players", "find_user_ids", (make_registrations(size)[1],), {"player_external_id_key"})
+        for size in (1, 500)
+    ),
+    *(
+        Case(
+            "players",
+            name,
+            make_registrations(size),
+            {"player_username_key", "player_external_id_key"},
+        )
+        for name in ("register_players", "find_registered")
+        for size in (1, 10_000)
+    ),
+    *(
+        Case(
+            "transfer",
+            "find_imported_players",
+            (make_batch(size)[0], *make_registrations(size)[::-1], ["2026-11-23"] * size),
+            {"player_pkey", "player_username_key", "player_external_id_key"},
+        )
+        for size in (1, 2_000)
+    ),
+    *(
+        Case(
+            "transfer",
+            "find_imported_sessions",
+            (make_batch(size)[0], make_batch(size)[3], make_batch(size)[0]),
+            {"game_session_player_id_idempotency_key", "game_session_pkey"},
+        )
+        for size in (1, 2_000)
+    ),
+    Case("transfer", "export_players", (9_999, 2_000), {"player_pkey"}, BY_ID),
+    Case(
+        "transfer",
+        "export_sessions",
+        (2 * PLAYERS - 10_000, 2 * PLAYERS),
+        {"game_session_id", "player_pkey"},
+        IDS_IN_RUNS,
+    ),
+    Case("transfer", "export_standings", (1,), {ORDER, "player_pkey"}, IN_ORDER),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
+    Case("players", "find_player_by_external_id", ("own:10000",), {"player_external_id_key"}),
     Case("status", "read_figures", ("global",), {"player_pkey"}),
     Case(
         "status",
@@ -158,6 +249,7 @@ async def filled_database(
         await database.fetch(SEED, PLAYERS)
         await database.fetch(SESSIONS, PLAYERS, skewed)
         await database.fetch(STANDINGS, skewed)
+        await database.fetch(MILESTONE)
         await database.fetch(PENDING)
         if skewed or request.param == "current":
             await database.fetch("ANALYZE")
@@ -205,6 +297,32 @@ async def test_statement_reads_no_more_players_than_it_lists(
         if node.get("Relation Name") == "player"
     )
     assert read <= rows, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize(
+    ("name", "parameters", "rows"),
+    [
+        # The better ones and those that come before, each from a milestone.
+        ("find_place", (1, -10, 0, 9_999), 2 * STRETCH),
+        ("find_place", (1, 0, 0, 2**62), 2 * STRETCH),
+        ("select_page", (1, 19_500, 100), STRETCH),
+        ("select_page", (1, 10**12, 100), STRETCH),
+        ("select_neighbours", (1, 9_999, 50), 103),
+    ],
+)
+async def test_read_without_redis_is_as_cheap_at_the_end_of_a_season_as_at_its_beginning(
+    filled_database: Database, name: str, parameters: tuple[object, ...], rows: int, mode: str
+) -> None:
+    case = Case("standings/reads", name, parameters, set())
+    plan = await explain(filled_database, case, mode, "ANALYZE, FORMAT JSON")
+    read = sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in walk(plan)
+        if node.get("Relation Name") == "standing"
+    )
+    # What is at a milestone itself is read too.
+    assert read <= rows + 2, json.dumps(plan, indent=1)
 
 
 async def explain(database: Database, case: Case, mode: str, options: str) -> dict[str, Any]:

@@ -176,12 +176,12 @@ async def test_rebuild_mends_the_index_of_nobody(
 
 
 async def compare(index: Index) -> None:
-    await index.find_matching(await index.read_epochs())
+    await index.find_matching(await index.read_seasons())
 
 
 async def make_again(index: Index) -> None:
-    for season_id in await index.read_epochs():
-        await index.rebuild(season_id)
+    for season in await index.read_seasons():
+        await index.rebuild(season["season_id"])
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ async def test_index_found_right_is_made_again_where_somebody_wrote_since(
     await refresher.refresh()
     season_id = await find_global_season(database)
     index = Index(redis, database)
-    right = await index.find_matching(await index.read_epochs())
+    right = await index.find_matching(await index.read_seasons())
     assert list(right) == [season_id]
 
     await record_scores(database, (first, 10))

@@ -6,9 +6,8 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import WriterBusy, hold_rerank_lock
 from service.settings.settings import Settings
-from service.standings.locks import WriterBusy, hold_rerank_lock
-from service.standings.reads.ranks import READ_STANDING
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank, rerank_if_due
 from tests.support.factories import (
@@ -48,7 +47,9 @@ async def test_rerank_ranks_every_open_season_by_its_own_order(
     closed = await make_season(database, "closed")
     a, b, c = await make_players_with_scores(database, [3, 1, 3])
     await refresher.refresh()
-    await database.fetch("UPDATE season SET closed_at = now() WHERE id = $1", closed)
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed
+    )
     await rerank(database)
     assert await fetch_ranks(database, golf) == {b: 1, a: 2, c: 2}
     assert await fetch_ranks(database, closed) == {a: None, b: None, c: None}
@@ -188,26 +189,6 @@ async def test_rerank_and_refresh_at_once_lose_no_score(
     ranks = await fetch_ranks(database, await find_global_season(database))
     assert [ranks[user_id] for user_id in reversed(user_ids)] == list(range(1, 31))
     await assert_index_follows(redis, database)
-
-
-async def test_read_standing_counts_the_first_and_looks_up_the_others(
-    refresher: Refresher, database: Database
-) -> None:
-    user_ids = await make_players_with_scores(database, [50, 40, 30, 30, 20, 10])
-    await refresher.refresh()
-    await rerank(database)
-    season_id = await find_global_season(database)
-    # Stored ranks that are off by a hundred show which of the two an answer is.
-    await database.fetch("UPDATE rank_block SET ranks = ARRAY(SELECT unnest(ranks) + 100)")
-
-    async def read_rank(user_id: int) -> object:
-        row = await database.fetch_one(READ_STANDING, season_id, user_id, 3)
-        assert row is not None
-        return row["rank"]
-
-    assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 105, 106]
-    await database.fetch("DELETE FROM rank_block")
-    assert [await read_rank(user_id) for user_id in user_ids] == [1, 2, 3, 3, 5, 6]
 
 
 async def test_clock_that_was_set_back_holds_up_no_rerank(

@@ -68,7 +68,10 @@ async def stack(
     postgres: PostgresServer, valkey: ValkeyServer, template_database: str
 ) -> AsyncIterator[Stack]:
     async with create_database(postgres, template_database) as url:
-        settings = load_settings(database_url=url, redis_url=flush(valkey))
+        # Nobody refreshes but the test.
+        settings = load_settings(
+            database_url=url, redis_url=flush(valkey), stale_after_seconds=600.0
+        )
         without_redis = settings.model_copy(update={"redis_url": NOBODY_LISTENS})
         database = Database(settings, application_name="leaderboard tests")
         await database.open()

@@ -168,8 +168,9 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
     documented = {
         (method.upper(), path) for path, methods in schema["paths"].items() for method in methods
     }
-    assert documented >= {
+    assert documented == {
         ("POST", "/api/leaderboard/submit"),
+        ("POST", "/api/leaderboard/submit/bulk"),
         ("GET", "/api/leaderboard/top"),
         ("GET", "/api/leaderboard/rank/{user_id}"),
         ("GET", "/api/leaderboard/around/{user_id}"),
@@ -180,8 +181,10 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("GET", "/api/players/{user_id}"),
         ("GET", "/api/players/{user_id}/sessions"),
         ("GET", "/api/ops/status"),
+        ("GET", "/api/ops/sessions/count"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
+        ("GET", "/metrics"),
     }
 
 

@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import API_PROCESSES_KEY, SCHEDULER_KEY
+from service.backends.heartbeats import note_schedule
+from service.backends.redis import API_PROCESSES_KEY
 from service.keys.roles import Role
 from service.keys.service import make_key
 from service.settings.settings import Settings, load_settings
@@ -170,7 +171,7 @@ async def test_dashboard_asks_for_what_is_exported(
 
         await wait_until(everything_was_done)
         await rerank(database)
-        await redis.set(SCHEDULER_KEY, "2026-11-25T00:00:00+00:00")
+        await note_schedule(redis)
         exported = set(await scrape(client))
     asked = {name for query in list_queries(read_dashboard()) for name in _NAME.findall(query)}
     assert asked

@@ -144,7 +144,11 @@ async def wait_for_connections(collector: Collector, number: int) -> None:
 
 async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> None:
     with run_collector(tmp_path) as collector:
-        more = {**collector.environment, "LEADERBOARD_LOG_LEVEL": "debug"}
+        more = {
+            **collector.environment,
+            "LEADERBOARD_LOG_LEVEL": "debug",
+            "LEADERBOARD_ACCESS_LOG": "true",
+        }
         environment = make_environment(settings, more)
         with (
             run("api", command("api", "--port", "0"), environment, tmp_path) as api,
@@ -179,6 +183,9 @@ async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> No
     check_rank(collector)
     check_refresh(collector, submits)
     check_privacy(collector)
+    # What names players is written here, and what does not is sent as well.
+    assert "GET /api/leaderboard/rank/1 200" in api.log.read_text()
+    assert any("folded 1 sessions" in log["message"] for log in collector.list_logs())
     names = {one["name"] for one in collector.list_events("analytic_event_data")}
     assert names >= {
         "WebTransaction/Route/GET (no route)",

@@ -32,9 +32,14 @@ _CHARACTERS = {
 
 
 class PatientConsole(Console):
-    """Its toasts stay: they last seconds of real time, which a busy machine may need for a key."""
+    """Has all the time that a busy machine needs for a key.
+
+    Its toasts stay, and so does each key until what it has set off is done: for both a console
+    counts seconds of real time.
+    """
 
     NOTIFICATION_TIMEOUT = 3600.0
+    LONGEST_WAIT_SECONDS = 3600.0
 
 
 class Operator:

@@ -49,7 +49,7 @@ async def _draw(url: str, folder: Path) -> None:
     console = Console(gateway, clock, desk=desk)
     runs.start([f"--rate={_RATE}", "--duration=150", "--seed=1"])
     try:
-        async with console.run_test(size=_SIZE) as pilot:
+        async with console.run_test(size=_SIZE):
             leaders = (await gateway.read_page(0)).leaderboard[:_PLAYING]
             playing = asyncio.create_task(
                 _play([leader.user_id for leader in leaders], desk.submitter)
@@ -64,9 +64,6 @@ async def _draw(url: str, folder: Path) -> None:
                 await console.switch_mode(mode)
                 await clock.sleep(_SCREEN_SECONDS)
                 _save(console, folder / f"{mode}.svg")
-            await pilot.press("question_mark")
-            await clock.sleep(1.0)
-            _save(console, folder / "keys.svg")
             playing.cancel()
     finally:
         desk.tell(Command.STOP)

@@ -50,6 +50,7 @@ class ServicePeer:
     started_at: dict[int, datetime] = field(default_factory=dict)
     clock_ahead: timedelta = timedelta()
     server_errors: int = 0
+    cause: str | None = None
     store_started_at: datetime = START
     fail: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
     requests: list[str] = field(default_factory=list)
@@ -250,7 +251,7 @@ class ServicePeer:
                 ),
                 "worker": part("worker", processes=workers),
                 "scheduler": part("scheduler", last_seen_at=START.isoformat()),
-                "index": part("index", offset=12, last_refresh=12, behind=0),
+                "index": part("index", offset=12, last_refresh=12, behind=0, cause=self.cause),
             },
             "pending_sessions": self.pending,
             "highest_session_id": self.highest_session_id,

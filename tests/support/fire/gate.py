@@ -19,6 +19,7 @@ class Gate:
         self._path = path
         self._server_path = unquote(urlsplit(redis_url).path)
         self._marker: bytes | None = None
+        self._calls_left = 0
         self._reached = asyncio.Event()
         self._opened = asyncio.Event()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -35,8 +36,12 @@ class Gate:
                 pump.cancel()
             await asyncio.gather(*self._pumps, return_exceptions=True)
 
-    def close_before_script(self, name: str) -> None:
-        """Let nothing through from the next call of `standings/index/lua/<name>.lua` on."""
+    def close_before_script(self, name: str, *, calls: int = 0) -> None:
+        """Let `calls` calls of `standings/index/lua/<name>.lua` through, and nothing from then on.
+
+        Each must have been answered before the next one is sent.
+        """
+        self._calls_left = calls
         script = resources.files("service").joinpath("standings/index/lua", f"{name}.lua")
         self._marker = hashlib.sha1(script.read_bytes(), usedforsecurity=False).hexdigest().encode()
         self._reached.clear()
@@ -65,7 +70,10 @@ class Gate:
     ) -> None:
         try:
             while chunk := await reader.read(_CHUNK_BYTES):
-                if watched and self._marker is not None and self._marker in chunk:
+                is_call = watched and self._marker is not None and self._marker in chunk
+                if is_call and self._calls_left:
+                    self._calls_left -= 1
+                elif is_call:
                     self._reached.set()
                     await self._opened.wait()
                 writer.write(chunk)

@@ -4,10 +4,11 @@
 -- KEYS[2] offset   string "<epoch>:<number>.<token>/<players>@<time, ms>" of the last refresh published
 -- KEYS[3] top      string, the encoded first standings
 -- ARGV[1] offset the index must have now, without a time   ARGV[2] offset it has afterwards
--- ARGV[3] the encoded top                     ARGV[4] channel of the events
+-- ARGV[3] the encoded top, "" where nobody asked for it   ARGV[4] channel of the events
 -- ARGV[5] the event to send there
--- ARGV[6] changed standings of 16 bytes: player id, sort_score (scan_standings.sql), in one argument
---         because each one costs the caller more than the change costs here
+-- ARGV[6] changed standings (scan_standings.sql), in one argument because each one costs the caller more
+--         than the change costs here
+-- ARGV[7] prefix of the buckets of tie keys, "" where ties share a rank   ARGV[8] players in each bucket
 --
 -- Returns 1, or 0 where the index is at another offset or has lost players: nothing was changed then,
 -- and the index has to be rebuilt.
@@ -20,11 +21,26 @@ end
 
 -- Lua's stack limits how much unpack() can take.
 local CHUNK = 2000
-local packed = ARGV[6]
+local packed, ties = ARGV[6], ARGV[7]
+local width = ties == '' and 16 or 24
 local pairs = {}
-for at = 1, #packed, 16 do
-    pairs[#pairs + 1] = struct.unpack('>i8', packed, at + 8)
-    pairs[#pairs + 1] = packed:sub(at, at + 7)
+for at = 1, #packed, width do
+    local member = packed:sub(at, at + width - 9)
+    if ties ~= '' then
+        -- The member changes with the tie key.
+        local tie, id = member:sub(1, 8), struct.unpack('>I8', member, 9)
+        local bucket = string.format('%s%.0f', ties, math.floor(id / ARGV[8]))
+        local field = string.format('%.0f', id)
+        local before = redis.call('HGET', bucket, field)
+        if before ~= tie then
+            if before then
+                redis.call('ZREM', KEYS[1], before .. member:sub(9))
+            end
+            redis.call('HSET', bucket, field, tie)
+        end
+    end
+    pairs[#pairs + 1] = struct.unpack('>i8', packed, at + width - 8)
+    pairs[#pairs + 1] = member
     if #pairs == CHUNK then
         redis.call('ZADD', KEYS[1], unpack(pairs))
         pairs = {}
@@ -35,6 +51,10 @@ if #pairs > 0 then
 end
 
 redis.call('SET', KEYS[2], ARGV[2])
-redis.call('SET', KEYS[3], ARGV[3])
+if ARGV[3] ~= '' then
+    redis.call('SET', KEYS[3], ARGV[3])
+else
+    redis.call('DEL', KEYS[3])
+end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1

@@ -2,10 +2,11 @@
 --
 -- KEYS[1] index   KEYS[2] offset   KEYS[3] top
 -- KEYS[4] the rebuilt index, missing if it is empty; or the index itself, if that was found right
+-- KEYS[5] how far the build is
 -- ARGV[1] the offset that was read before the rebuild, "" for none
 -- ARGV[2] how many players the rebuilt index must hold
 -- ARGV[3] its offset   ARGV[4] the encoded top   ARGV[5] channel of the events
--- ARGV[6] the event to send there
+-- ARGV[6] the event to send there   ARGV[7] how far the build is afterwards   ARGV[8] seconds
 --
 -- Returns 1, or 0 where something else wrote meanwhile or the rebuilt index was lost: nothing was
 -- changed then.
@@ -18,7 +19,7 @@ local found = redis.call('MGET', KEYS[2])[1] or ''
 local is_new = KEYS[4] ~= KEYS[1]
 if found ~= ARGV[1] or redis.pcall('ZCARD', KEYS[4]) ~= tonumber(ARGV[2]) then
     if is_new then
-        redis.call('UNLINK', KEYS[4])
+        redis.call('UNLINK', KEYS[4], KEYS[5])
     end
     return 0
 end
@@ -31,6 +32,7 @@ if is_new then
     end
 end
 redis.call('SET', KEYS[2], ARGV[3])
+redis.call('SET', KEYS[5], ARGV[7], 'EX', ARGV[8])
 redis.call('SET', KEYS[3], ARGV[4])
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1

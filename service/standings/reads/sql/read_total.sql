@@ -1,29 +1,36 @@
--- What a player's sessions add up to, straight from the ledger.
+-- What a player's sessions come to, straight from the ledger, folded or not.
 --
--- $1 season, $2 player. No row for an unknown player. Both scores are null without any session.
+-- $1 season, $2 player. No row for an unknown player. Both scores are null without any session, and in a
+-- season that folds do not change any more, where those that are not counted never will.
 --
 -- Index: game_session_pkey for this player's sessions alone. Where that would stand is asked apart:
 -- with both in one statement PostgreSQL makes a new plan each time, which costs more than the rest.
 SELECT
     player.username,
     total.score,
-    CASE board.direction WHEN 'high' THEN -total.score ELSE total.score END AS sort_score,
+    total.saturated,
+    CASE rule.direction WHEN 'high' THEN -total.score ELSE total.score END AS sort_score,
     season.players,
-    refresh_state.refreshed_at
+    coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at
 FROM player
 CROSS JOIN season
-JOIN board ON board.id = season.board_id
+JOIN rule ON rule.id = season.rule_id
 CROSS JOIN refresh_state
 CROSS JOIN LATERAL (
     SELECT
-        CASE
-            WHEN count(*) > 0
-            THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
-        END AS score
-    FROM game_session
-    WHERE game_session.player_id = player.id
-        AND (board.game_mode IS NULL OR board.game_mode = game_session.game_mode)
-        AND game_session.submitted_at >= season.starts_at
-        AND (season.ends_at IS NULL OR game_session.submitted_at < season.ends_at)
+        CASE rule.operator
+            WHEN 'sum'
+            THEN CASE
+                WHEN count(*) > 0
+                THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
+            END
+            WHEN 'best' THEN (array_agg(score ORDER BY sort_score))[1]
+            WHEN 'latest' THEN (array_agg(score ORDER BY submitted_at DESC, id DESC))[1]
+        END AS score,
+        coalesce(rule.operator = 'sum' AND abs(sum(score)) > 9007199254740991, false) AS saturated
+    FROM counted_session
+    WHERE counted_session.season_id = season.id
+        AND counted_session.player_id = player.id
+        AND season.id IN (SELECT id FROM counting_season)
 ) AS total
 WHERE season.id = $1 AND player.id = $2

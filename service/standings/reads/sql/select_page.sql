@@ -1,29 +1,35 @@
--- A run of a season's standings by its place without Redis, with how many are better than its first.
+-- A run of a season's standings by its place without Redis.
 --
 -- $1 season, $2 place of the first from 0, $3 how many. No row beyond the last standing.
 --
--- Index: standing_season_id_sort_score_player_id, from its start past $2 entries, and again for the
--- count, which ends where the run begins; player_pkey a row, by a scalar subquery, which cannot
--- become a scan.
-WITH listed AS (
-    SELECT player_id, score, sort_score
+-- Index: milestone_pkey for the last milestone before the place (store_milestones.sql);
+-- standing_season_id_order, from there past about a thousand entries at most; player_pkey a row, by a
+-- scalar subquery, which cannot become a scan.
+WITH start AS MATERIALIZED (
+    SELECT position, sort_score, tie_key, player_id
+    FROM milestone
+    WHERE season_id = $1 AND position <= $2
+    ORDER BY position DESC
+    LIMIT 1
+),
+listed AS (
+    SELECT *
     FROM standing
     WHERE season_id = $1
-    ORDER BY sort_score, player_id
-    OFFSET $2
+        AND (sort_score, tie_key, player_id) >= (
+            coalesce((SELECT sort_score FROM start), -9007199254740992),
+            coalesce((SELECT tie_key FROM start), 0),
+            coalesce((SELECT player_id FROM start), 0)
+        )
+    ORDER BY sort_score, tie_key, player_id
+    OFFSET $2 - coalesce((SELECT position FROM start), 0)
     LIMIT $3
 )
 SELECT
-    listed.player_id,
+    player_id,
     (SELECT player.username FROM player WHERE player.id = listed.player_id) AS username,
-    listed.sort_score,
-    (
-        SELECT count(*) FROM standing
-        WHERE season_id = $1 AND sort_score < (SELECT min(sort_score) FROM listed)
-    ) AS better_than_first,
-    season.players,
-    refresh_state.refreshed_at
+    sort_score,
+    tie_key,
+    exact_total IS NOT NULL AS saturated
 FROM listed
-JOIN season ON season.id = $1
-CROSS JOIN refresh_state
-ORDER BY listed.sort_score, listed.player_id
+ORDER BY sort_score, tie_key, player_id

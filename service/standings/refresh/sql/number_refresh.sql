@@ -1,9 +1,9 @@
 -- Gives a fold its number and tells which number each changed season had before.
 --
 -- $1 season ids, $2 how many standings are new in each, $3 sessions folded, $4 where the next claim
--- begins (fold_sessions.sql), null where nothing was claimed. Answers one row a
+-- begins (fold_sessions.sql), null where nothing was claimed; $5 the latest time of a session folded. Answers one row a
 -- season: the epoch, this refresh's number, token and time, the season's previous number and token and its
--- players now. The previous ones are what its index in Redis must have reached for the changes to
+-- players now, and whether ties go to who got there first. The previous ones are what its index in Redis must have reached for the changes to
 -- be added to it.
 --
 -- Locks: the row of refresh_state, then the rows of the seasons.
@@ -13,7 +13,8 @@ WITH numbered AS (
         number = number + 1,
         refreshed_at = date_trunc('milliseconds', clock_timestamp()),
         refresh_sessions = $3,
-        outbox_from = coalesce($4, outbox_from)
+        outbox_from = coalesce($4, outbox_from),
+        latest_session_at = greatest(latest_session_at, $5)
     RETURNING epoch, number, refreshed_at, (random() * 1e15)::bigint AS token
 ),
 before AS (
@@ -24,11 +25,12 @@ SET
     last_refresh = numbered.number,
     refresh_token = numbered.token,
     players = season.players + grown.by
-FROM numbered, before, unnest($1::bigint[], $2::bigint[]) AS grown (season_id, by)
-WHERE season.id = before.id AND season.id = grown.season_id
+FROM numbered, before, rule, unnest($1::bigint[], $2::bigint[]) AS grown (season_id, by)
+WHERE season.id = before.id AND season.id = grown.season_id AND rule.id = season.rule_id
 RETURNING
     season.id AS season_id,
     season.players,
+    rule.ties = 'first' AS is_first,
     numbered.epoch,
     numbered.number,
     numbered.token,

@@ -1,7 +1,7 @@
--- Ranks the standings of the open seasons (1, 2, 2, 4) into the table fresh_block, which lasts as
+-- Ranks the standings of some seasons (1, 2, 2, 4) into the table fresh_block, which lasts as
 -- long as the transaction: one row a block of 256 player ids, as in rank_block.
 --
--- Both arrays are filled from the same rows in the same order, so they belong together.
+-- $1 the seasons. Both arrays are filled from the same rows in the same order, so they belong together.
 --
 -- One reading of the table by several processes and a sort beat a million probes in the order of the
 -- score, so the caller turns index scans off; a table that is made, and not one that is inserted
@@ -16,8 +16,8 @@ FROM (
     SELECT
         season_id,
         player_id,
-        rank() OVER (PARTITION BY season_id ORDER BY sort_score) AS rank
+        rank() OVER (PARTITION BY season_id ORDER BY sort_score, tie_key) AS rank
     FROM standing
-    WHERE season_id = ANY (ARRAY(SELECT id FROM season WHERE closed_at IS NULL))
+    WHERE season_id = ANY ($1::bigint[])
 ) AS ranked
 GROUP BY 1, 2

@@ -1,15 +1,13 @@
 -- Stores the blocks of fresh_block (rank_standings.sql) that are not stored like that already, and
--- removes those of the open seasons in which nobody stands any more.
+-- removes those of these seasons in which nobody stands any more.
 --
--- Answers how many ranks the stored blocks hold.
+-- $1 the seasons. Answers how many ranks the stored blocks hold.
 --
 -- Index: rank_block_pkey. Locks: the rows of rank_block, which only the holder of the re-rank lock
 -- writes.
 WITH emptied AS (
     DELETE FROM rank_block
-    USING season
-    WHERE season.id = rank_block.season_id
-        AND season.closed_at IS NULL
+    WHERE season_id = ANY ($1::bigint[])
         AND NOT EXISTS (
             SELECT FROM fresh_block
             WHERE fresh_block.season_id = rank_block.season_id

@@ -1,0 +1,146 @@
+"""Locks for one writer at a time: of standings and index, and of stored ranks.
+
+A lock is a lease: its holder renews it, and a holder that is frozen loses it to the next.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from service.backends.database import Connection, Database
+from service.errors import DatabaseUnavailable, ServiceError
+from service.lifecycle import stop_task
+
+# Any numbers will do, as long as nothing else in this database locks the same ones.
+_WRITER_LOCK: Final = 0x6C656164_73746E64
+_RERANK_LOCK: Final = 0x6C656164_72616E6B
+_CLOSING_LOCK: Final = 0x6C656164_636C6F73
+
+# A frozen holder lets nobody else write for this long, so it is as short as a process may pause
+# without losing its lock: for a garbage collection, a live migration, a busy disk.
+_LEASE_SECONDS: Final = 20.0
+_RENEWALS_IN_A_LEASE: Final = 5
+
+
+class WriterBusy(ServiceError):
+    """Another writer of standings did not finish while we waited."""
+
+    status = 503
+    code = "standings_busy"
+    retry_after_seconds = 5
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(
+            f"Another process has been writing standings for over {wait_seconds:g} s; "
+            "try again when it has finished."
+        )
+
+
+class LeaseLost(DatabaseUnavailable):
+    """The connection that held the lock has ended, and another process may be writing by now."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the connection that held the lock of the only writer has ended, with PostgreSQL or "
+            f"because this process stood still for {_LEASE_SECONDS:g} s; another one may go on"
+        )
+
+
+class Lease:
+    """A lock that is held as long as its connection is."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_lost = False
+        connection.add_termination_listener(self._lose)
+
+    def _lose(self, _: object) -> None:
+        self._is_lost = True
+
+    def check(self) -> None:
+        """Raise `LeaseLost` where the server has taken the lock back."""
+        if self._is_lost:
+            raise LeaseLost
+
+    def end(self) -> None:
+        """Stop listening: the connection goes back to the pool, and serves others."""
+        if not self._is_lost:
+            self._connection.remove_termination_listener(self._lose)
+
+    async def renew(self) -> None:
+        """Renew the lease until the task is cancelled or the lock is lost."""
+        while True:
+            await asyncio.sleep(_LEASE_SECONDS / _RENEWALS_IN_A_LEASE)
+            await self._connection.execute("SELECT")
+
+
+def hold_writer_lock(
+    database: Database, *, wait_seconds: float
+) -> AbstractAsyncContextManager[Lease]:
+    """Hold the lock of the only writer of standings and index inside the block.
+
+    Raises `WriterBusy` when another writer is not done after `wait_seconds`.
+    """
+    return _hold_lock(database, _WRITER_LOCK, wait_seconds)
+
+
+def hold_rerank_lock(
+    database: Database, *, wait_seconds: float
+) -> AbstractAsyncContextManager[Lease]:
+    """Hold the lock of re-ranking inside the block; with the writer lock, this one comes first.
+
+    Raises `WriterBusy` when another re-rank is not done after `wait_seconds`.
+    """
+    return _hold_lock(database, _RERANK_LOCK, wait_seconds)
+
+
+def hold_closing_lock(
+    database: Database, *, wait_seconds: float
+) -> AbstractAsyncContextManager[Lease]:
+    """Hold the lock of closing seasons inside the block; no other lock is taken in it.
+
+    Raises `WriterBusy` when another process does not end closing them in time.
+    """
+    return _hold_lock(database, _CLOSING_LOCK, wait_seconds)
+
+
+@asynccontextmanager
+async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> AsyncIterator[Lease]:
+    """Hold an advisory lock inside the block.
+
+    The lock belongs to an open transaction that does nothing else. It ends with the connection, at
+    once when the process dies, and works behind a transaction pooler. The holder works on other
+    connections and only renews this one: where it does not, because it is frozen, the server ends
+    the transaction as idle. Whoever lost the lock can do no harm: a fold takes its rows in a
+    transaction of its own, and the index takes only the change that follows its offset.
+    """
+    lease: Lease | None = None
+    try:
+        async with database.transaction() as connection:
+            # A time-out of 0 would mean none.
+            await connection.execute(
+                f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))};"
+                f"SET LOCAL idle_in_transaction_session_timeout = {round(_LEASE_SECONDS * 1000)}"
+            )
+            try:
+                await connection.execute(
+                    f"SELECT pg_advisory_xact_lock({lock})", timeout=wait_seconds + 60
+                )
+            except asyncpg.LockNotAvailableError as error:
+                raise WriterBusy(wait_seconds) from error
+            lease = Lease(connection)
+            renewing = asyncio.create_task(lease.renew())
+            try:
+                yield lease
+            finally:
+                # Before the transaction ends: a connection takes one statement at a time.
+                await stop_task(renewing)
+                lease.end()
+    except DatabaseUnavailable:
+        # The end of the transaction fails on a connection that the server has ended.
+        if lease is not None:
+            lease.check()
+        raise

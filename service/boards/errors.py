@@ -1,0 +1,132 @@
+"""Why a request about a board or a season is refused."""
+
+from collections.abc import Iterable
+
+from service.boards.rule import BOARDS_OF_A_SESSION
+from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
+
+
+class BoardNotFound(ServiceError):
+    """No board has this slug."""
+
+    status = 404
+    code = "board_not_found"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no board {slug!r}; GET /api/boards lists those that there are.")
+
+
+class SeasonNotFound(ServiceError):
+    """The board has no season of this number, or none before its first."""
+
+    status = 404
+    code = "season_not_found"
+
+    def __init__(self, slug: str, season: str) -> None:
+        super().__init__(
+            f"The board {slug!r} has no season {season!r}; "
+            f"GET /api/boards/{slug}/seasons lists those that it has."
+        )
+
+
+class BoardExists(InvalidRequest):
+    """The slug has a board of another rule; `fields` says in what they differ."""
+
+    status = 409
+    code = "board_exists"
+
+    def __init__(self, slug: str, fields: Iterable[FieldError]) -> None:
+        super().__init__(
+            f"The board {slug!r} exists with another rule; PATCH changes it, and another slug "
+            "makes another board.",
+            *fields,
+        )
+
+
+class BoardFixed(ServiceError):
+    """The board `global` always is what it is."""
+
+    status = 409
+    code = "board_fixed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The board 'global' sums up every session for ever and cannot be changed; "
+            "make a board of your own with PUT /api/boards/{slug}."
+        )
+
+
+class TooManyBoards(ServiceError):
+    """One session would count on more boards than one may."""
+
+    status = 409
+    code = "too_many_boards"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"A session may count on {BOARDS_OF_A_SESSION} boards at most, and one could count on "
+            "more with this; archive a board, or narrow this one's game_mode or bounds."
+        )
+
+
+class BoardChanged(ServiceError):
+    """The board is not what the caller read any more."""
+
+    status = 412
+    code = "board_changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The board was changed since; read it again, and send its new ETag as If-Match."
+        )
+
+
+class IfMatchRequired(ServiceError):
+    """A change has to say of which state of the board it is one."""
+
+    status = 428
+    code = "if_match_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send the ETag of the board, as GET answers it, in the header If-Match, so that nobody "
+            "else's change is undone."
+        )
+
+
+class BoardArchived(ServiceError):
+    """The board counts nothing until it is taken out of the archive."""
+
+    status = 409
+    code = "board_archived"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"The board {slug!r} is archived; POST /api/boards/{slug}/unarchive takes it back."
+        )
+
+
+class BoardFilling(ServiceError):
+    """The board is still being filled from the past."""
+
+    status = 503
+    code = "board_filling"
+    retry_after_seconds = 5
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"The board {slug!r} is being filled from the ledger; ask again in some seconds."
+        )
+
+
+class StandingsUnavailable(DatabaseUnavailable):
+    """Neither memory nor Redis nor PostgreSQL can answer."""
+
+    code = "standings_unavailable"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.message = (
+            "Redis has no answer and the database is not available right now; "
+            "ask again in a second."
+        )

@@ -1,0 +1,188 @@
+"""Finds boards and their seasons for reads, and remembers those that are read."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Database, load_sql
+from service.backends.redis import BOARD_PREFIX, translate_redis_errors
+from service.boards.errors import BoardNotFound, SeasonNotFound, StandingsUnavailable
+from service.boards.rule import Rule
+from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
+
+FIND_SEASON: Final = load_sql("boards", "find_season")
+LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
+
+GLOBAL_BOARD: Final = "global"
+
+# How long another process may go on by what it remembers of a board that was changed.
+_REMEMBERED_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """A season of a board, and the epoch of the database that it is in."""
+
+    season_id: int
+    epoch: str
+    slug: str
+    number: int
+    state: Literal["open", "ending", "closed"]
+    starts_at: datetime | None
+    ends_at: datetime | None
+    revision: int
+    rule_id: int
+    is_filling: bool
+    is_archived: bool
+    rule: Rule
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Season).decode
+
+
+class SeasonFinder:
+    """Finds the season of a board that is read, and remembers the current one of each board.
+
+    A copy is kept in Redis, so that a process that starts while PostgreSQL is away can answer from
+    the index. It may be of another database; so may the index, and their epochs are compared.
+    """
+
+    def __init__(self, database: Database, redis: Redis, breaker: Breaker) -> None:
+        self.database = database
+        self._redis = redis
+        self._breaker = breaker
+        self._seasons: dict[str, Season] = {}
+        self._asked_at: dict[str, float] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._has_read_database = False
+
+    async def find(self, slug: str = GLOBAL_BOARD) -> Season:
+        """Return a board's current season as it was a second ago, or is.
+
+        Raises `BoardNotFound`, or `DatabaseUnavailable` where nothing is known of the board.
+        """
+        season = self._seasons.get(slug)
+        if season is None or season.is_filling:
+            return await self.find_again(slug)
+        # Nothing ever changes of this board but the database that it is in.
+        if slug != GLOBAL_BOARD:
+            if season.ends_at is not None and season.ends_at <= datetime.now(UTC):
+                with suppress(DatabaseUnavailable):
+                    return await self.find_again(slug)
+            elif self._asked_at[slug] + _REMEMBERED_SECONDS < time.monotonic():
+                self._ask_soon(slug)
+        return season
+
+    async def find_again(self, slug: str = GLOBAL_BOARD) -> Season:
+        """Ask PostgreSQL: the season or the whole database may be another one by now.
+
+        Until PostgreSQL has answered for the first time, the copy in Redis will do. Raises as
+        `find` does.
+        """
+        try:
+            season = await self.find_in_database(slug)
+        except SchemaMissing:
+            raise
+        except DatabaseUnavailable as error:
+            copy = None if self._has_read_database else await self._read_copy(slug)
+            if copy is None:
+                raise StandingsUnavailable(error.reason) from error
+            return self._remember(copy)
+        return season
+
+    async def find_in_database(self, slug: str = GLOBAL_BOARD) -> Season:
+        """Ask PostgreSQL alone; raises `BoardNotFound` or `DatabaseUnavailable`."""
+        before = self._seasons.get(slug)
+        try:
+            season = await read_season(self.database, slug)
+        except BoardNotFound:
+            self._seasons.pop(slug, None)
+            raise
+        self._has_read_database = True
+        if season != before:
+            with suppress(CacheUnavailable), self._breaker.guard(), translate_redis_errors():
+                await self._redis.set(f"{BOARD_PREFIX}{slug}", _encode(season))
+        return self._remember(season)
+
+    async def find_season(self, slug: str, wanted: str) -> Season:
+        """Return the season that is asked for: `current`, `previous` or a number.
+
+        Raises `BoardNotFound`, `SeasonNotFound` or `DatabaseUnavailable`.
+        """
+        current = await self.find(slug)
+        if wanted == "current":
+            return current
+        number = current.number - 1 if wanted == "previous" else int(wanted)
+        if number == current.number:
+            return current
+        if not 0 < number < current.number:
+            raise SeasonNotFound(slug, wanted)
+        return await read_season(self.database, slug, number)
+
+    def forget(self, slug: str) -> None:
+        """Ask PostgreSQL when the board is read next: this process has just changed it."""
+        self._seasons.pop(slug, None)
+
+    async def stop(self) -> None:
+        """Stop asking PostgreSQL."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
+    def _remember(self, season: Season) -> Season:
+        self._seasons[season.slug] = season
+        self._asked_at[season.slug] = time.monotonic()
+        return season
+
+    def _ask_soon(self, slug: str) -> None:
+        self._asked_at[slug] = time.monotonic()
+        task = asyncio.create_task(self._ask(slug))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, slug: str) -> None:
+        # Who reads next is told what is wrong.
+        with suppress(DatabaseUnavailable, BoardNotFound):
+            await self.find_in_database(slug)
+
+    async def _read_copy(self, slug: str) -> Season | None:
+        try:
+            with self._breaker.guard(), translate_redis_errors():
+                stored = await self._redis.get(f"{BOARD_PREFIX}{slug}")
+            return None if stored is None else _decode(stored)
+        except (CacheUnavailable, msgspec.DecodeError):
+            return None
+
+
+async def read_season(
+    database: Database, slug: str = GLOBAL_BOARD, number: int | None = None
+) -> Season:
+    """Return a board's season, the current one without a number, as a database has it.
+
+    Raises `BoardNotFound`, `SeasonNotFound` or `DatabaseUnavailable`.
+    """
+    row = await database.fetch_one(FIND_SEASON, slug, number)
+    if row is None:
+        raise BoardNotFound(slug) if number is None else SeasonNotFound(slug, str(number))
+    return Season(
+        season_id=row["season_id"],
+        epoch=str(row["epoch"]),
+        slug=slug,
+        number=row["number"],
+        state=row["state"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        revision=row["revision"],
+        rule_id=row["rule_id"],
+        is_filling=row["is_filling"],
+        is_archived=row["is_archived"],
+        rule=Rule.of_row(row),
+    )

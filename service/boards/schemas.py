@@ -1,0 +1,323 @@
+"""What the endpoints of boards and seasons take and answer."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from service.boards.rule import Direction, Operator, Rule, ScoreFormat, Ties
+from service.boards.schedule import Schedule, WrongSchedule
+from service.errors import FieldError, InvalidRequest
+from service.http.examples import NOW, THEN
+from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+
+SLUG_PATTERN: Final = "^[a-z0-9-]{1,64}$"
+
+Bound = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
+Title = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]
+GameMode = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)]
+
+
+class IntegerFormat(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="integer"
+):
+    """A score is written as it is."""
+
+    @property
+    def text(self) -> str:
+        """As the database keeps it."""
+        return "integer"
+
+
+class DecimalFormat(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="decimal"
+):
+    """The last `scale` digits of a score are its decimals: with 2, 1250 is `12.50`."""
+
+    scale: Annotated[int, msgspec.Meta(ge=1, le=6)]
+
+    @property
+    def text(self) -> str:
+        """As the database keeps it."""
+        return f"decimal:{self.scale}"
+
+
+class DurationFormat(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="duration"
+):
+    """A score is a time in this unit: 83456 ms is `1:23.456`."""
+
+    unit: Literal["ms", "s"]
+
+    @property
+    def text(self) -> str:
+        """As the database keeps it."""
+        return f"duration:{self.unit}"
+
+
+Format = IntegerFormat | DecimalFormat | DurationFormat
+
+
+class CronSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a season ends and the next begins: five fields of cron, in the time of an IANA zone."""
+
+    cron: str
+    timezone: str
+
+    def parse(self) -> Schedule:
+        """Return the schedule; raises `InvalidRequest` that names the field."""
+        try:
+            return Schedule.parse(self.cron, self.timezone)
+        except WrongSchedule as error:
+            raise InvalidRequest(
+                "The body is not valid.", FieldError(f"schedule.{error.field}", str(error))
+            ) from error
+
+
+class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new board: how a player's sessions make one score, and which score is better."""
+
+    title: Annotated[Title | None, msgspec.Meta(description="For people; the slug if null.")] = None
+    operator: Operator = Operator.SUM
+    direction: Direction = Direction.HIGH
+    ties: Ties = Ties.SHARED
+    game_mode: GameMode | None = None
+    min_score: Bound | None = None
+    max_score: Bound | None = None
+    format: Format = msgspec.field(default_factory=IntegerFormat)
+    schedule: CronSchedule | None = None
+    count_from: Annotated[
+        str,
+        msgspec.Meta(
+            description=(
+                "How far back the ledger counts: `now`, `ever` or a time stamp with its zone, and "
+                "never beyond the beginning of the current season."
+            ),
+            examples=["now", "ever", "2026-11-01T00:00:00Z"],
+        ),
+    ] = "now"
+
+    def to_rule(self) -> Rule:
+        """Return the rule; raises `InvalidRequest`."""
+        return make_rule(
+            self.operator,
+            self.direction,
+            self.ties,
+            self.game_mode,
+            self.min_score,
+            self.max_score,
+            self.format,
+            self.schedule,
+        )
+
+    def read_count_from(self) -> datetime | None:
+        """Return the time from which on sessions count: null for `now`; raises `InvalidRequest`.
+
+        Before all of them, for `ever`.
+        """
+        if self.count_from == "now":
+            return None
+        if self.count_from == "ever":
+            return EVER
+        try:
+            moment = datetime.fromisoformat(self.count_from)
+        except ValueError:
+            moment = datetime.min  # noqa: DTZ901 - refused like any other without a zone
+        if moment.tzinfo is None:
+            raise InvalidRequest(
+                "The body is not valid.",
+                FieldError(
+                    "count_from",
+                    "Expected `now`, `ever` or a time stamp with its zone, like "
+                    "`2026-11-01T00:00:00Z`",
+                ),
+            )
+        return moment
+
+    @classmethod
+    def example(cls) -> "BoardRule":
+        """Return what the documentation shows."""
+        return cls(
+            title="Weekly laps",
+            operator=Operator.BEST,
+            direction=Direction.LOW,
+            ties=Ties.FIRST,
+            game_mode="race",
+            min_score=10_000,
+            format=DurationFormat("ms"),
+            schedule=CronSchedule("0 0 * * 1", "Europe/Berlin"),
+        )
+
+
+EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What changes; fields that are left out stay.
+
+    A title changes at once. Any other field changes with the next season, or at once with
+    `"apply": "recount"`, which counts the open season anew.
+    """
+
+    title: Title | msgspec.UnsetType = msgspec.UNSET
+    operator: Operator | msgspec.UnsetType = msgspec.UNSET
+    direction: Direction | msgspec.UnsetType = msgspec.UNSET
+    ties: Ties | msgspec.UnsetType = msgspec.UNSET
+    game_mode: GameMode | msgspec.UnsetType | None = msgspec.UNSET
+    min_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
+    max_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
+    format: Format | msgspec.UnsetType = msgspec.UNSET
+    schedule: CronSchedule | msgspec.UnsetType | None = msgspec.UNSET
+    apply: Literal["recount"] | msgspec.UnsetType = msgspec.UNSET
+
+    def change(self, rule: Rule) -> Rule:
+        """Return the rule with these changes; raises `InvalidRequest`."""
+        before = describe_rule(rule)
+        given = {
+            name: value for name in before if (value := getattr(self, name)) is not msgspec.UNSET
+        }
+        return make_rule(**before | given)
+
+    @classmethod
+    def example(cls) -> "ChangeBoard":
+        """Return what the documentation shows."""
+        return cls(title="Laps of the week", max_score=600_000)
+
+
+def make_rule(
+    operator: Operator,
+    direction: Direction,
+    ties: Ties,
+    game_mode: str | None,
+    min_score: int | None,
+    max_score: int | None,
+    format: Format,  # noqa: A002 - the field's name
+    schedule: CronSchedule | None,
+) -> Rule:
+    """Return the rule with these fields; raises `InvalidRequest` where they do not go together."""
+    if min_score is not None and max_score is not None and min_score > max_score:
+        raise InvalidRequest(
+            "The body is not valid.",
+            FieldError("min_score", f"Expected at most `max_score`, which is {max_score}"),
+        )
+    return Rule(
+        operator,
+        direction,
+        ties,
+        game_mode,
+        min_score,
+        max_score,
+        ScoreFormat(format.text),
+        schedule.parse() if schedule else None,
+    )
+
+
+def describe_rule(rule: Rule) -> dict[str, Any]:
+    """Return the fields of a rule as the API has them, by name."""
+    return {
+        "operator": rule.operator,
+        "direction": rule.direction,
+        "ties": rule.ties,
+        "game_mode": rule.game_mode,
+        "min_score": rule.min_score,
+        "max_score": rule.max_score,
+        "format": _describe_format(rule.score_format),
+        "schedule": (
+            CronSchedule(rule.schedule.cron, rule.schedule.timezone) if rule.schedule else None
+        ),
+    }
+
+
+def _describe_format(score_format: ScoreFormat) -> Format:
+    if score_format.kind == "decimal":
+        return DecimalFormat(int(score_format.detail))
+    if score_format.kind == "duration":
+        return DurationFormat("ms" if score_format.detail == "ms" else "s")
+    return IntegerFormat()
+
+
+def compare_rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldError]:
+    """Return the fields in which a request differs from what there is."""
+    return [
+        FieldError(name, f"It is {msgspec.json.encode(before[name]).decode()}")
+        for name in before
+        if before[name] != after[name]
+    ]
+
+
+class SeasonAnswer(msgspec.Struct, frozen=True):
+    """One season. Both of its ends are null where there is none, `closed_at` until it is closed.
+
+    It is `ending` from its end until the last session of it is counted and its result stored.
+    """
+
+    number: int
+    state: Literal["open", "ending", "closed"]
+    starts_at: datetime | None
+    ends_at: datetime | None
+    closed_at: datetime | None
+    players: int
+    revision: int
+
+    @classmethod
+    def example(cls) -> "SeasonAnswer":
+        """Return what the documentation shows."""
+        return cls(7, "open", THEN, THEN + timedelta(days=7), None, 3, 1)
+
+
+class SeasonList(msgspec.Struct, frozen=True):
+    """A board's seasons, newest first; `next` is the `after` that goes on from here."""
+
+    seasons: list[SeasonAnswer]
+    next: str | None
+
+    @classmethod
+    def example(cls) -> "SeasonList":
+        """Return what the documentation shows."""
+        return cls([SeasonAnswer.example()], None)
+
+
+class BoardAnswer(msgspec.Struct, frozen=True, omit_defaults=False):
+    """A board: the rule of its next season, its state, and the season that is open."""
+
+    slug: str
+    title: str
+    operator: Operator
+    direction: Direction
+    ties: Ties
+    game_mode: str | None
+    min_score: int | None
+    max_score: int | None
+    format: Format
+    schedule: CronSchedule | None
+    state: Literal["open", "filling", "archived"]
+    season: SeasonAnswer
+    players: int
+    created_at: datetime
+
+    @classmethod
+    def example(cls) -> "BoardAnswer":
+        """Return what the documentation shows."""
+        rule = describe_rule(BoardRule.example().to_rule())
+        return cls(
+            slug="weekly-laps",
+            title="Weekly laps",
+            **rule,
+            state="open",
+            season=SeasonAnswer.example(),
+            players=3,
+            created_at=NOW,
+        )
+
+
+class BoardList(msgspec.Struct, frozen=True):
+    """Boards by slug; `next` is the `after` that goes on from here."""
+
+    boards: list[BoardAnswer]
+    next: str | None
+
+    @classmethod
+    def example(cls) -> "BoardList":
+        """Return what the documentation shows."""
+        return cls([BoardAnswer.example()], None)

@@ -1,0 +1,4 @@
+-- Adds a board; answers its id.
+--
+-- $1 slug, $2 title, $3 rule.
+INSERT INTO board (slug, title, rule_id) VALUES ($1, $2, $3) RETURNING id

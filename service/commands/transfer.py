@@ -1,0 +1,165 @@
+"""The command line of `leaderboard import` and `leaderboard export`."""
+
+# Imports inside the commands keep `--help` and the start of every other command fast.
+# ruff: noqa: PLC0415
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import click
+
+from service.commands.target import check_schema, data_dir_option, find_settings
+from service.errors import InvalidRequest, UsageError
+
+if TYPE_CHECKING:
+    from service.settings.settings import Settings
+    from service.transfer.exporting import Kind
+    from service.transfer.formats import Format
+    from service.transfer.importing import Tally
+
+_READ_AT_ONCE: Final = 1024 * 1024
+_ERRORS_SHOWN: Final = 100
+
+
+@click.command(name="export")
+@click.argument("kind", type=click.Choice(["players", "sessions", "standings"]))
+@click.option(
+    "--format",
+    "row_format",
+    type=click.Choice(["csv", "ndjson"]),
+    default="csv",
+    show_default=True,
+    help="CSV with a header, safe to open in a spreadsheet, or a JSON object a line.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write, which is there once it is whole.  [default: standard output]",
+)
+@data_dir_option
+def export_(kind: "Kind", row_format: "Format", output: Path | None, data_dir: Path | None) -> None:
+    """Write all players, all sessions, or the standings of the global board.
+
+    `leaderboard import` reads players and sessions again.
+    """
+    settings = check_schema(find_settings(data_dir, with_cache=False))
+    if output is None:
+        _write_to_pipe(settings, kind, row_format)
+        return
+    unfinished = output.with_name(f"{output.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            asyncio.run(_write(settings, kind, row_format, file))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write_to_pipe(settings: "Settings", kind: "Kind", row_format: "Format") -> None:
+    try:
+        asyncio.run(_write(settings, kind, row_format, sys.stdout.buffer))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        raise UsageError(f"cannot write to standard output: {error.strerror}") from error
+
+
+async def _write(settings: "Settings", kind: "Kind", row_format: "Format", file: BinaryIO) -> None:
+    from service.maintenance.connections import open_database
+    from service.maintenance.progress import Report
+    from service.transfer.exporting import ROW_TYPES, export_rows
+    from service.transfer.formats import write_head, write_rows
+
+    rows = done = 0
+    file.write(write_head(ROW_TYPES[kind], row_format))
+    async with open_database(settings, application_name="leaderboard export") as database:
+        with Report(stderr=True).step(kind.capitalize(), total=100) as step:
+            async for batch in export_rows(database, kind):
+                file.write(write_rows(batch.rows, row_format))
+                rows += len(batch.rows)
+                percent = 100 * batch.done // max(1, batch.total)
+                step.advance(percent - done, f"{rows:,} {kind}")
+                done = percent
+            step.facts = f"{rows:,} {kind}"
+
+
+@click.command(name="import")
+@click.argument("file", type=click.File("rb"))
+@data_dir_option
+def import_(file: BinaryIO, data_dir: Path | None) -> None:
+    """Read players or sessions from a file of CSV or NDJSON, or from standard input: -.
+
+    Which of them it holds its fields tell. A player has a username, and may have an external_id, a
+    user_id and a joined_at. A session has a score, a submitted_at, an idempotency_key and, to name
+    its player, a user_id, external_id or username; it may have a game_mode.
+
+    What is there already is left as it is, so an import that was interrupted is run again. The exit
+    status is 1 if a line was refused; the others are imported.
+    """
+    settings = check_schema(find_settings(data_dir))
+    try:
+        tally = asyncio.run(_read(settings, file))
+    except InvalidRequest as error:
+        raise UsageError(error.message) from error
+    for refusal in tally.errors[:_ERRORS_SHOWN]:
+        fields = "; ".join(f"{wrong.field}: {wrong.message}" for wrong in refusal.fields)
+        click.echo(f"line {refusal.line}: {fields or refusal.error}", err=True)
+    if tally.refused:
+        more = tally.refused - _ERRORS_SHOWN
+        if more > 0:
+            click.echo(f"and {more:,} more", err=True)
+        raise UsageError(
+            f"{tally.refused:,} of {tally.lines:,} lines were refused; mend them and import the "
+            "file again, in which the others are present"
+        )
+
+
+async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
+    from service.backends.broker import connect_broker, disconnect_broker
+    from service.backends.refresh_signal import RefreshSignal
+    from service.maintenance.connections import open_connections
+    from service.maintenance.progress import Report
+    from service.transfer.formats import detect_kind, read_lines
+    from service.transfer.importing import import_lines
+
+    first = file.read(_READ_AT_ONCE)
+    row_type, row_format = detect_kind(first)
+    size = os.fstat(file.fileno()).st_size if file.seekable() else None
+    broker = connect_broker(settings.require_broker_url())
+    async with open_connections(settings, application_name="leaderboard import") as connections:
+        signal = RefreshSignal(connections.redis, broker)
+        with Report().step("Import", total=size) as step:
+            read = shown = 0
+
+            async def read_parts() -> AsyncIterator[bytes]:
+                nonlocal read
+                part = first
+                while part:
+                    read += len(part)
+                    yield part
+                    part = file.read(_READ_AT_ONCE)
+
+            def note_commit(tally: "Tally") -> None:
+                nonlocal shown
+                signal.raise_soon()
+                step.advance(read - shown, tally.describe())
+                shown = read
+
+            tally = await import_lines(
+                connections.database, read_lines(read_parts(), row_type, row_format), note_commit
+            )
+            step.facts = tally.describe()
+        await signal.drain()
+    disconnect_broker(broker)
+    return tally

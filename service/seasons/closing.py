@@ -1,0 +1,75 @@
+"""Closing a season: its ranks are stored for good, once, and its index goes."""
+
+import logging
+from typing import Final
+
+import dramatiq
+
+from service.backends.broker import PERIODIC_QUEUE
+from service.backends.database import Database, load_sql
+from service.backends.locks import hold_closing_lock
+from service.errors import CacheUnavailable
+from service.standings.index.writer import Index
+from service.standings.refresh.milestones import store_season_milestones
+
+STORE_FINAL_RANKS: Final = load_sql("seasons", "store_final_ranks")
+CLOSE_SEASON: Final = load_sql("seasons", "close_season")
+LIST_SEALED_SEASONS: Final = load_sql("seasons", "list_sealed_seasons")
+LIST_CLOSED_INDEXES: Final = load_sql("seasons", "list_closed_indexes")
+NOTE_INDEX_DROPPED: Final = load_sql("seasons", "note_index_dropped")
+
+CLOSE_ACTOR: Final = "seasons.close"
+
+_LOCK_WAIT_SECONDS: Final = 60.0
+_STATEMENT_SECONDS: Final = 600.0
+
+_log = logging.getLogger(__name__)
+
+
+async def close_sealed_seasons(database: Database, index: Index) -> int:
+    """Close every season that is sealed; return how many were closed.
+
+    Each is closed in one transaction, at any time after it was sealed: nothing changes its
+    standings any more. Folds go on beside it. Raises `WriterBusy` or `DatabaseUnavailable`; the
+    next call goes on.
+    """
+    closed = 0
+    sealed = await database.fetch(LIST_SEALED_SEASONS)
+    if sealed:
+        async with hold_closing_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
+            for season in sealed:
+                closed += await _close(database, season["season_id"])
+    await _drop_indexes(database, index)
+    return closed
+
+
+async def _close(database: Database, season_id: int) -> bool:
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL work_mem = '256MB'")
+        await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
+        await store_season_milestones(connection, season_id)
+        row = await connection.fetchrow(CLOSE_SEASON, season_id, timeout=_STATEMENT_SECONDS)
+    if row is None:
+        return False
+    _log.info("season %d is closed, with %d players", season_id, row["players"])
+    return True
+
+
+async def _drop_indexes(database: Database, index: Index) -> None:
+    """Delete the index of each season that was closed: it is read from PostgreSQL."""
+    for season in await database.fetch(LIST_CLOSED_INDEXES):
+        try:
+            await index.drop(season["season_id"])
+        except CacheUnavailable as error:
+            _log.warning("the index of a closed season stays until Redis is back: %s", error)
+            return
+        await database.fetch(NOTE_INDEX_DROPPED, season["season_id"])
+
+
+def send_close(broker: dramatiq.Broker) -> None:
+    """Send the message on which a worker closes what is sealed; blocks for a round trip."""
+    broker.enqueue(
+        dramatiq.Message(
+            queue_name=PERIODIC_QUEUE, actor_name=CLOSE_ACTOR, args=(), kwargs={}, options={}
+        )
+    )

@@ -1,0 +1,46 @@
+"""HTTP: ending seasons."""
+
+from typing import Final
+
+from litestar import Response, Router, post
+from litestar.di import NamedDependency
+
+from service.backends.database import Database
+from service.backends.locks import WriterBusy
+from service.boards.errors import BoardArchived, BoardFilling, BoardFixed
+from service.boards.finder import SeasonFinder
+from service.boards.routes import BOARD_NOT_FOUND, Slug
+from service.boards.schemas import BoardAnswer
+from service.boards.service import describe_board, make_etag
+from service.http.responses import INVALID, error_response, unavailable
+from service.keys.roles import Role
+from service.seasons.service import close_current_season
+
+_NOT_ALLOWED: Final = error_response(
+    "The board's season cannot be ended.", BoardFixed(), BoardArchived("weekly-laps")
+)
+_UNAVAILABLE: Final = unavailable(WriterBusy(25), BoardFilling("weekly-laps"))
+
+
+@post(
+    "/current/close",
+    status_code=200,
+    responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _UNAVAILABLE,
+)
+async def close_season(
+    slug: Slug,
+    database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
+) -> Response[BoardAnswer]:
+    """End the board's season now; the next begins at that instant, and ends by the schedule."""
+    board = await close_current_season(database, slug)
+    season_finder.forget(slug)
+    return Response(describe_board(board), headers={"ETag": make_etag(board)})
+
+
+seasons_router = Router(
+    "/api/boards/{slug:str}/seasons",
+    route_handlers=[close_season],
+    tags=["boards"],
+    opt={"role": Role.ADMIN},
+)

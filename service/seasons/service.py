@@ -1,0 +1,33 @@
+"""Ending a season by hand."""
+
+from typing import Final
+
+import asyncpg
+
+from service.backends.database import Database, load_sql
+from service.boards.errors import BoardArchived, BoardFilling
+from service.boards.rule import Rule
+from service.boards.service import find_board, find_changeable, hold_seasons, put_next_season
+
+END_SEASON: Final = load_sql("seasons", "end_season")
+
+
+async def close_current_season(database: Database, slug: str) -> asyncpg.Record:
+    """End a board's season at this instant, at which the next begins; return the board's row.
+
+    Its result is stored by the workers, once all its sessions are counted. Raises `BoardNotFound`,
+    `BoardFixed`, `BoardArchived`, `BoardFilling`, `WriterBusy` or `DatabaseUnavailable`.
+    """
+    await find_changeable(database, slug)
+    async with hold_seasons(database) as connection:
+        board = await find_board(connection, slug)
+        if board["archived_at"] is not None:
+            raise BoardArchived(slug)
+        if board["is_filling"]:
+            raise BoardFilling(slug)
+        ends_at = await connection.fetchval(END_SEASON, board["season_id"])
+        rule = Rule.of_row(board)
+        await put_next_season(
+            connection, board["board_id"], board["number"] + 1, board["rule_id"], rule, ends_at
+        )
+    return await find_board(database, slug)

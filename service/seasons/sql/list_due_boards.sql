@@ -1,0 +1,14 @@
+-- The boards whose newest season has begun and will end: each needs the one after it by now.
+--
+-- Answers the board, its rule, and that season. Index: season_board_number for the newest season.
+SELECT board.id AS board_id, board.rule_id, rule.*, newest.number, newest.ends_at
+FROM board
+JOIN rule ON rule.id = board.rule_id
+CROSS JOIN LATERAL (
+    SELECT number, starts_at, ends_at
+    FROM season
+    WHERE season.board_id = board.id
+    ORDER BY number DESC
+    LIMIT 1
+) AS newest
+WHERE board.archived_at IS NULL AND newest.ends_at IS NOT NULL AND newest.starts_at <= ledger_now()

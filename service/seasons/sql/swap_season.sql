@@ -1,0 +1,4 @@
+-- Gives a season the number of the one that it was built to replace.
+--
+-- $1 season. The other one is gone by then: drop_season.sql.
+UPDATE season SET number = -number WHERE id = $1

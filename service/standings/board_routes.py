@@ -1,0 +1,410 @@
+"""HTTP: reading any board and any season of it."""
+
+import asyncio
+import math
+from functools import partial
+from typing import Annotated, Final
+
+import msgspec
+from litestar import MediaType, Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody, QueryParameter
+from litestar.response import ServerSentEvent
+
+from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
+from service.boards.finder import Season, SeasonFinder
+from service.boards.routes import SEASON_NOT_FOUND, Slug
+from service.boards.service import list_open_boards
+from service.errors import FieldError, InvalidRequest
+from service.http.auth import Authorizer
+from service.http.requests import StrictRequest
+from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
+from service.keys.roles import Role
+from service.lifecycle import Closing
+from service.players.errors import PlayerNotFound
+from service.settings.settings import Settings
+from service.standings.board_schemas import (
+    AskedPlayers,
+    BoardEntries,
+    BoardRank,
+    Cutoff,
+    Cutoffs,
+    Friend,
+    Friends,
+    PlaceAnswer,
+    PlayerRanks,
+    SeasonFacts,
+    list_entries,
+)
+from service.standings.cursors import CursorExpired, decode_cursor
+from service.standings.reads.ranks import RankReader
+from service.standings.reads.top_feed import TopFeeds
+from service.standings.routes import (
+    TOP_EVENTS,
+    Limit,
+    PageLimit,
+    Radius,
+    UserId,
+    answer_with_events,
+)
+from service.standings.run import Run
+from service.standings.schemas import Rank
+from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE
+
+SeasonWanted = Annotated[
+    str,
+    QueryParameter(
+        pattern="^(current|previous|[1-9][0-9]{0,8})$",
+        description="`current`, `previous`, which may still be `ending`, or a season's number.",
+    ),
+]
+WithDetails = Annotated[
+    bool,
+    QueryParameter(description="Also the session that made each standing, with its metadata."),
+]
+_Offset = Annotated[
+    int | None,
+    QueryParameter(ge=0, le=MAX_ID, description="How many players stand above the first one."),
+]
+_Cursor = Annotated[
+    str | None, QueryParameter(max_length=200, description="`next` or `prev` of an earlier answer.")
+]
+
+_MOST_CUTOFFS: Final = 20
+
+_UNAVAILABLE: Final = unavailable(StandingsUnavailable(), BoardFilling("weekly-laps"))
+_PLAYER_NOT_FOUND: Final = error_response(
+    "No such board, season or player.",
+    BoardNotFound("weekly-laps"),
+    SeasonNotFound("weekly-laps", "8"),
+    PlayerNotFound(),
+)
+_INVALID_PAGE: Final = error_response(
+    "The request is not valid; `fields` names what is wrong.",
+    InvalidRequest("The request is not valid.", FieldError("limit", "Expected `int` >= 1")),
+    CursorExpired(),
+)
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@get(
+    "/top",
+    responses={200: ResponseSpec(BoardEntries, description="The best.", generate_examples=False)}
+    | INVALID
+    | SEASON_NOT_FOUND
+    | _UNAVAILABLE,
+)
+async def read_board_top(
+    slug: Slug,
+    season_finder: NamedDependency[SeasonFinder],
+    top_feeds: NamedDependency[TopFeeds],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+    limit: Limit = 10,
+    *,
+    details: WithDetails = False,
+) -> Response[bytes]:
+    """Return a board's best players."""
+    found = await season_finder.find_season(slug, season)
+    if details:
+        run = await rank_reader.read_page(found, 0, limit)
+        body = _encode(await _describe(rank_reader, found, run, details=True))
+    else:
+        body = await top_feeds.read(found, ("board", limit), partial(_encode_top, found, limit))
+    return Response(body, media_type=MediaType.JSON)
+
+
+def _encode_top(season: Season, limit: int, run: Run) -> bytes:
+    return _encode(BoardEntries.of(season, run.cut(limit), {}))
+
+
+@get("/rank/{user_id:str}", responses=INVALID | _PLAYER_NOT_FOUND | _UNAVAILABLE)
+async def read_board_rank(
+    slug: Slug,
+    user_id: UserId,
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+    *,
+    details: WithDetails = False,
+) -> BoardRank:
+    """Return a player's entry; score and rank are null before the first session that counts."""
+    found = await season_finder.find_season(slug, season)
+    rank = await rank_reader.read_rank(found, user_id)
+    if not details:
+        return BoardRank.of(found, rank)
+    known = await rank_reader.read_details(found, [user_id])
+    answer = BoardRank.of(found, rank, (known or {}).get(user_id))
+    return answer if known is not None else msgspec.structs.replace(answer, stale=True)
+
+
+@get("/around/{user_id:str}", responses=INVALID | _PLAYER_NOT_FOUND | _UNAVAILABLE)
+async def read_board_around(
+    slug: Slug,
+    user_id: UserId,
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+    radius: Radius = 5,
+    *,
+    details: WithDetails = False,
+) -> BoardEntries:
+    """Return a player between the neighbours above and below; nobody before the first session."""
+    found = await season_finder.find_season(slug, season)
+    run = await rank_reader.read_around(found, user_id, radius)
+    return await _describe(rank_reader, found, run, details=details)
+
+
+@get("/page", responses=_INVALID_PAGE | SEASON_NOT_FOUND | _UNAVAILABLE)
+async def read_board_page(
+    slug: Slug,
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+    offset: _Offset = None,
+    after: _Cursor = None,
+    before: _Cursor = None,
+    limit: PageLimit = 100,
+    *,
+    details: WithDetails = False,
+) -> BoardEntries:
+    """Return the players from a place on, or on either side of a cursor.
+
+    With a cursor nobody who did not move is repeated or skipped, whatever others do meanwhile.
+    """
+    if sum(place is not None for place in (offset, after, before)) > 1:
+        raise InvalidRequest(
+            "The request is not valid.",
+            FieldError("after", "Expected one of `offset`, `after` and `before`"),
+        )
+    found = await season_finder.find_season(slug, season)
+    if after is not None:
+        place = decode_cursor(found, "after", after)
+        run = await rank_reader.read_run(found, place, limit, before=False)
+    elif before is not None:
+        place = decode_cursor(found, "before", before)
+        run = await rank_reader.read_run(found, place, limit, before=True)
+    else:
+        run = await rank_reader.read_page(found, offset or 0, limit)
+    return await _describe(rank_reader, found, run, details=details)
+
+
+async def _describe(
+    rank_reader: RankReader, season: Season, run: Run, *, details: bool
+) -> BoardEntries:
+    known = await rank_reader.read_details(season, run.user_ids) if details else {}
+    answer = BoardEntries.of(season, run, known or {})
+    return answer if known is not None else msgspec.structs.replace(answer, stale=True)
+
+
+@get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND)
+async def stream_board_top(
+    slug: Slug,
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    season_finder: NamedDependency[SeasonFinder],
+    top_feeds: NamedDependency[TopFeeds],
+    closing: NamedDependency[Closing],
+    settings: NamedDependency[Settings],
+    limit: Limit = 10,
+) -> ServerSentEvent:
+    """Send a board's top as server-sent events: now, whenever it changes, and of the next season.
+
+    It ends when the service stops, and when the caller's key is revoked.
+    """
+    await season_finder.find(slug)
+    is_refused = partial(
+        authorizer.wait_until_refused, request.scope, request.route_handler.opt["role"]
+    )
+    tops = top_feeds.watch(slug, limit)
+    return answer_with_events(
+        tops,
+        lambda season, run: _encode(BoardEntries.of(season, run, {})),
+        settings,
+        closing.wait,
+        is_refused,
+    )
+
+
+@post(
+    "/ranks",
+    status_code=200,
+    role=Role.READ,
+    responses=INVALID | SEASON_NOT_FOUND | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE,
+)
+async def read_board_ranks(
+    slug: Slug,
+    data: JSONBody[AskedPlayers],
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+) -> Friends:
+    """Return the entries of some players, a player's friends for example, best first."""
+    found = await season_finder.find_season(slug, season)
+    user_ids = list(dict.fromkeys(data.user_ids))
+    ranks = await rank_reader.read_ranks(found, user_ids)
+    ranks.sort(key=lambda rank: (rank.rank or 0, rank.user_id))
+    standing = {rank.user_id for rank in ranks}
+    page = None if ranks else await rank_reader.read_page(found, 0, 1)
+    facts: Rank | Run = ranks[0] if page is None else page
+    return Friends(
+        board=slug,
+        season=SeasonFacts.of(found),
+        entries=[
+            Friend(
+                rank.user_id,
+                rank.username,
+                rank.total_score,
+                found.rule.score_format.write(rank.total_score),
+                rank.rank or 0,
+                rank.saturated,
+                position=position,
+            )
+            for position, rank in enumerate(ranks, start=1)
+        ],
+        missing=[user_id for user_id in user_ids if user_id not in standing],
+        players=facts.players,
+        as_of=facts.as_of,
+        stale=facts.stale,
+    )
+
+
+@get("/place", responses=INVALID | SEASON_NOT_FOUND | _UNAVAILABLE)
+async def find_board_place(
+    slug: Slug,
+    score: Annotated[
+        int, QueryParameter(ge=MIN_SCORE, le=MAX_SCORE, description="A score that nobody sent yet.")
+    ],
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+) -> PlaceAnswer:
+    """Return where a score would stand now: level with its equals or, on `first`, behind them."""
+    found = await season_finder.find_season(slug, season)
+    place = await rank_reader.find_place(found, score)
+    # Who comes new is listed behind all who have this score, wherever the rank is shared.
+    behind = place.better + place.level
+    near = await rank_reader.read_page(found, max(0, behind - 1), 2 if behind else 1)
+    entries = list_entries(found, near, {})
+    return PlaceAnswer(
+        board=slug,
+        season=SeasonFacts.of(found),
+        rank=(behind if found.rule.is_first else place.better) + 1,
+        players=place.players,
+        above=entries[0] if behind and entries else None,
+        below=entries[-1] if len(entries) == (2 if behind else 1) else None,
+        as_of=place.as_of,
+        stale=place.stale,
+    )
+
+
+@get("/cutoffs", responses=INVALID | SEASON_NOT_FOUND | _UNAVAILABLE)
+async def read_board_cutoffs(
+    slug: Slug,
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+    percent: Annotated[
+        str,
+        QueryParameter(
+            min_length=1,
+            max_length=200,
+            description="Up to 20 numbers above 0 and up to 100, with commas between them.",
+        ),
+    ] = "1,10,50",
+) -> Cutoffs:
+    """Return the score that is needed to be among the best so many percent."""
+    wanted = _parse_percents(percent)
+    found = await season_finder.find_season(slug, season)
+    facts = await rank_reader.read_page(found, 0, 1)
+    cutoffs = []
+    for share in wanted:
+        # Percents have few decimals; a product of doubles may be just above the number meant.
+        last = math.ceil(round(share * facts.players / 100, 9))
+        run = await rank_reader.read_page(found, max(0, last - 1), 1)
+        score = found.rule.sort(run.sort_scores[0]) if run.user_ids else None
+        cutoffs.append(
+            Cutoff(
+                percent=share,
+                rank=last if run.user_ids else None,
+                score=score,
+                score_text=None if score is None else found.rule.score_format.write(score),
+            )
+        )
+    return Cutoffs(
+        board=slug,
+        season=SeasonFacts.of(found),
+        cutoffs=cutoffs,
+        players=facts.players,
+        as_of=facts.as_of,
+        stale=facts.stale,
+    )
+
+
+def _parse_percents(text: str) -> list[float]:
+    expected = FieldError(
+        "percent", f"Expected up to {_MOST_CUTOFFS} numbers above 0 and up to 100, like `1,10,50`"
+    )
+    try:
+        percents = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidRequest("The request is not valid.", expected) from None
+    if len(percents) > _MOST_CUTOFFS or not all(0 < percent <= 100 for percent in percents):
+        raise InvalidRequest("The request is not valid.", expected)
+    return percents
+
+
+@get("/{user_id:str}/ranks", responses=INVALID | _PLAYER_NOT_FOUND | _UNAVAILABLE)
+async def read_player_ranks(
+    user_id: UserId,
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    boards: Annotated[
+        str | None,
+        QueryParameter(
+            max_length=10_000, description="Only these, with commas between them; else all open."
+        ),
+    ] = None,
+) -> PlayerRanks:
+    """Return a player's entries on every open board, or on some."""
+    if boards is None:
+        slugs = await list_open_boards(season_finder.database)
+    else:
+        slugs = list(dict.fromkeys(boards.split(",")))
+    seasons = [await season_finder.find(slug) for slug in slugs]
+    ranks = await asyncio.gather(
+        *(
+            rank_reader.read_rank(season, user_id)
+            for season in seasons
+            if boards is not None or not season.is_filling
+        )
+    )
+    return PlayerRanks(
+        [BoardRank.of(season, rank) for season, rank in zip(seasons, ranks, strict=True)]
+    )
+
+
+board_standings_router = Router(
+    "/api/boards/{slug:str}",
+    route_handlers=[
+        read_board_top,
+        read_board_rank,
+        read_board_around,
+        read_board_page,
+        stream_board_top,
+        read_board_ranks,
+        find_board_place,
+        read_board_cutoffs,
+    ],
+    tags=["boards"],
+    opt={"role": Role.READ},
+)
+
+player_ranks_router = Router(
+    "/api/players",
+    route_handlers=[read_player_ranks],
+    tags=["players"],
+    opt={"role": Role.READ},
+)

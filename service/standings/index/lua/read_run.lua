@@ -1,0 +1,55 @@
+-- Reads the standings after a place, or before it, in one atomic step.
+--
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
+-- ARGV[1] players in each bucket   ARGV[2] prefix of the buckets of tie keys, "" where ties share a rank
+-- ARGV[3] sort_score of the place   ARGV[4] its member, whether anybody stands there or not
+-- ARGV[5] how many, negative for those before the place
+--
+-- Returns the offset ("" where there is no index), the number of players, how many are better than
+-- the first listed one, the position of that one from 0, a list of member, sort_score, …, and a list
+-- of their names, null for a name that is not kept here. Both lists are empty where nobody stands
+-- there.
+--
+-- Members of equal scores are in the order of their bytes; the place among them is found by halving.
+-- Lua would compare them by the rules of some language.
+local function is_before(left, right)
+    for at = 1, #left, 8 do
+        local one, other = struct.unpack('>I8', left, at), struct.unpack('>I8', right, at)
+        if one ~= other then
+            return one < other
+        end
+    end
+    return false
+end
+
+local offset = redis.call('GET', KEYS[2]) or ''
+local players = redis.call('ZCARD', KEYS[1])
+local count = tonumber(ARGV[5])
+local low = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[3])
+local high = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[3])
+while low < high do
+    local middle = math.floor((low + high) / 2)
+    local member = redis.call('ZRANGE', KEYS[1], middle, middle)[1]
+    if is_before(member, ARGV[4]) or count > 0 and member == ARGV[4] then
+        low = middle + 1
+    else
+        high = middle
+    end
+end
+local first = count > 0 and low or math.max(0, low + count)
+local last = count > 0 and low + count - 1 or low - 1
+local listed = last < first and {} or redis.call('ZRANGE', KEYS[1], first, last, 'WITHSCORES')
+if #listed == 0 then
+    return {offset, players, 0, first, {}, {}}
+end
+local names = {}
+for at = 1, #listed, 2 do
+    local id = struct.unpack('>I8', listed[at], #listed[at] - 7)
+    local bucket = string.format('%s%.0f', KEYS[3], math.floor(id / ARGV[1]))
+    names[#names + 1] = redis.call('HGET', bucket, string.format('%.0f', id))
+end
+local better = first
+if ARGV[2] == '' then
+    better = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. listed[2])
+end
+return {offset, players, better, first, listed, names}

@@ -1,0 +1,8 @@
+-- Begins to rank seasons in slices.
+--
+-- $1 the seasons, $2 number of the refresh whose standings the ranks will show, or later ones.
+INSERT INTO rerank_progress (season_id, epoch, number)
+SELECT season.id, refresh_state.epoch, $2
+FROM season
+CROSS JOIN refresh_state
+WHERE season.id = ANY ($1::bigint[])

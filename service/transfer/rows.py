@@ -1,0 +1,78 @@
+"""What a line of each kind of file holds: the same for CSV and NDJSON, for import and export."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+
+# Ids of new players go on from the highest that was imported, and need room.
+_HIGHEST_IMPORTED_ID: Final = MAX_ID // 2
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class PlayerRow(msgspec.Struct, frozen=True):
+    """A player, as exported. The time is last: a file that was cut off ends in none."""
+
+    user_id: int
+    username: str
+    external_id: str | None
+    joined_at: datetime
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session, as exported. A session without a key gets one, by which it is imported once."""
+
+    session_id: int
+    user_id: int
+    username: str
+    external_id: str | None
+    score: int
+    game_mode: str
+    idempotency_key: str
+    submitted_at: datetime
+
+
+class StandingRow(msgspec.Struct, frozen=True):
+    """A standing, as exported, best first."""
+
+    rank: int
+    user_id: int
+    username: str
+    external_id: str | None
+    score: int
+    sessions: int
+    reached_at: datetime
+
+
+class PlayerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A player to import.
+
+    With a `user_id` the player gets that id, else a new one; `joined_at` is now unless it is given.
+    """
+
+    username: str
+    external_id: str | None = None
+    user_id: Annotated[int, msgspec.Meta(ge=1, le=_HIGHEST_IMPORTED_ID)] | None = None
+    joined_at: Time | None = None
+
+
+class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A session to import.
+
+    Its player is named by `user_id`, `external_id` or `username`; where several are given, all must
+    be the same player's. `session_id` is the one that it was exported with.
+    """
+
+    score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
+    idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)]
+    submitted_at: Time
+    game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
+        "solo"
+    )
+    user_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None
+    external_id: str | None = None
+    username: str | None = None
+    session_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None

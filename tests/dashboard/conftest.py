@@ -1,0 +1,15 @@
+"""Consoles without a terminal."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.console.headless import leave_terminal_out, share_parsed_rules
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _headless() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        share_parsed_rules(patch)
+        leave_terminal_out(patch)
+        yield

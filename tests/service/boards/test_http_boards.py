@@ -1,0 +1,182 @@
+"""Boards over HTTP: made once, changed with care, read in one shape."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from service.backends.database import Database
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import make_players, record_scores
+
+LAPS: dict[str, Any] = {
+    "title": "Weekly laps",
+    "operator": "best",
+    "direction": "low",
+    "ties": "first",
+    "game_mode": "race",
+    "min_score": 10_000,
+    "format": {"kind": "duration", "unit": "ms"},
+    "schedule": {"cron": "0 0 * * 1", "timezone": "Europe/Berlin"},
+}
+
+
+async def test_board_is_made_once(client: httpx.AsyncClient) -> None:
+    made = await client.put("/api/boards/weekly-laps", json=LAPS)
+    assert made.status_code == 201
+    board = made.json()
+    assert {name: board[name] for name in LAPS} == LAPS
+    assert (board["state"], board["players"]) == ("open", 0)
+    assert (board["season"]["number"], board["season"]["state"]) == (1, "open")
+    again = await client.put("/api/boards/weekly-laps", json=LAPS | {"count_from": "ever"})
+    assert (again.status_code, again.json()) == (200, board)
+    assert again.headers["etag"] == made.headers["etag"]
+    read = await client.get("/api/boards/weekly-laps")
+    assert (read.json(), read.headers["etag"]) == (board, made.headers["etag"])
+    other = await client.put("/api/boards/weekly-laps", json=LAPS | {"direction": "high"})
+    assert (other.status_code, other.json()["code"]) == (409, "board_exists")
+    assert [field["field"] for field in other.json()["fields"]] == ["direction"]
+    listed = (await client.get("/api/boards")).json()
+    assert [one["slug"] for one in listed["boards"]] == ["global", "weekly-laps"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({"operator": "average"}, "operator"),
+        ({"min_score": 5, "max_score": 4}, "min_score"),
+        ({"max_score": 2**53}, "max_score"),
+        ({"format": {"kind": "decimal", "scale": 7}}, "format.scale"),
+        ({"format": {"kind": "roman"}}, "format.kind"),
+        ({"schedule": {"cron": "* * * *", "timezone": "UTC"}}, "schedule.cron"),
+        ({"schedule": {"cron": "0 0 30 2 *", "timezone": "UTC"}}, "schedule.cron"),
+        ({"schedule": {"cron": "0 0 * * 1", "timezone": "Mars/Base"}}, "schedule.timezone"),
+        ({"count_from": "yesterday"}, "count_from"),
+        ({"count_from": "2020-01-01T00:00:00"}, "count_from"),
+        ({"count_from": "2999-01-01T00:00:00Z"}, "count_from"),
+        ({"title": ""}, "title"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+async def test_bad_rule_names_the_field(
+    client: httpx.AsyncClient, rule: dict[str, Any], field: str
+) -> None:
+    refused = await client.put("/api/boards/some", json=rule)
+    assert refused.status_code == 400, refused.text
+    assert [one["field"] for one in refused.json()["fields"]] == [field]
+    assert (await client.get("/api/boards/some")).status_code == 404
+
+
+async def test_change_needs_the_state_that_it_changes(client: httpx.AsyncClient) -> None:
+    tag = (await client.put("/api/boards/laps", json=LAPS)).headers["etag"]
+    blind = await client.patch("/api/boards/laps", json={"title": "Laps"})
+    assert (blind.status_code, blind.json()["code"]) == (428, "if_match_required")
+    changed = await client.patch(
+        "/api/boards/laps", json={"title": "Laps"}, headers={"If-Match": tag}
+    )
+    assert (changed.status_code, changed.json()["title"]) == (200, "Laps")
+    assert changed.headers["etag"] != tag
+    late = await client.patch("/api/boards/laps", json={"title": "x"}, headers={"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "board_changed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/api/boards/global", {}),
+        ("PATCH", "/api/boards/global", {"title": "x"}),
+        ("POST", "/api/boards/global/archive", None),
+        ("POST", "/api/boards/global/unarchive", None),
+        ("POST", "/api/boards/global/seasons/current/close", None),
+    ],
+)
+async def test_global_stays_as_it_is(
+    client: httpx.AsyncClient, method: str, path: str, body: Any
+) -> None:
+    refused = await client.request(method, path, json=body, headers={"If-Match": "*"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "board_fixed")
+
+
+async def test_session_counts_on_twenty_boards_at_most(client: httpx.AsyncClient) -> None:
+    for number in range(19):
+        made = await client.put(f"/api/boards/b{number}", json={"game_mode": "race"})
+        assert made.status_code == 201
+    refused = await client.put("/api/boards/one-more", json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_boards")
+    assert (await client.put("/api/boards/other", json={"game_mode": "duo"})).status_code == 201
+
+
+async def test_best_lap_is_read_everywhere(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    await client.put("/api/boards/laps", json=LAPS)
+    ada, ben, cleo, dan = await make_players(database, 4)
+    await record_scores(
+        database,
+        (ada, 90_000),
+        (ben, 83_456),
+        (ada, 83_456),
+        (cleo, 100_000),
+        (cleo, 9_999),
+        game_mode="race",
+    )
+    await record_scores(database, (dan, 20_000))
+    await refresher.refresh()
+    top = (await client.get("/api/boards/laps/top")).json()
+    assert [(e["user_id"], e["score_text"], e["rank"]) for e in top["entries"]] == [
+        (ben, "1:23.456", 1),
+        (ada, "1:23.456", 2),
+        (cleo, "1:40.000", 3),
+    ]
+    assert (top["board"], top["season"]["number"], top["players"]) == ("laps", 1, 3)
+    assert (top["next"], top["prev"]) == (None, None)
+    rank = (await client.get(f"/api/boards/laps/rank/{ada}")).json()
+    assert (rank["score"], rank["rank"], rank["percentile"]) == (83_456, 2, 66.67)
+    nobody = (await client.get(f"/api/boards/laps/rank/{dan}")).json()
+    assert (nobody["score"], nobody["score_text"], nobody["rank"]) == (None, None, None)
+    around = (await client.get(f"/api/boards/laps/around/{ada}?radius=1")).json()
+    assert [e["rank"] for e in around["entries"]] == [1, 2, 3]
+    friends = await client.post("/api/boards/laps/ranks", json={"user_ids": [cleo, dan, ada]})
+    assert [(e["user_id"], e["rank"], e["position"]) for e in friends.json()["entries"]] == [
+        (ada, 2, 1),
+        (cleo, 3, 2),
+    ]
+    assert friends.json()["missing"] == [dan]
+    place = (await client.get("/api/boards/laps/place?score=83456")).json()
+    assert (place["rank"], place["above"]["user_id"], place["below"]["user_id"]) == (3, ada, cleo)
+    cutoffs = (await client.get("/api/boards/laps/cutoffs?percent=34,100")).json()
+    assert [(c["percent"], c["score"]) for c in cutoffs["cutoffs"]] == [
+        (34, 83_456),
+        (100, 100_000),
+    ]
+    ranks = (await client.get(f"/api/players/{ada}/ranks")).json()
+    assert [(e["board"], e["rank"]) for e in ranks["entries"]] == [("global", 1), ("laps", 2)]
+    details = (await client.get("/api/boards/laps/top?details=true")).json()
+    assert all(e["session_id"] and e["reached_at"] for e in details["entries"])
+
+
+async def test_cursors_go_on_in_both_directions(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    await client.put("/api/boards/all", json={"operator": "best"})
+    user_ids = await make_players(database, 10)
+    await record_scores(database, *((user_id, user_id % 3) for user_id in user_ids))
+    await refresher.refresh()
+    whole = (await client.get("/api/boards/all/page")).json()
+    assert len(whole["entries"]) == 10
+    seen, cursor = [], None
+    while True:
+        query = {"limit": 3} | ({"after": cursor} if cursor else {})
+        page = (await client.get("/api/boards/all/page", params=query)).json()
+        seen += page["entries"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == whole["entries"]
+    back = await client.get("/api/boards/all/page", params={"limit": 4, "before": page["prev"]})
+    assert back.json()["entries"] == whole["entries"][5:9]
+    broken = await client.get("/api/boards/all/page", params={"after": "nonsense"})
+    assert (broken.status_code, broken.json()["fields"][0]["field"]) == (400, "after")
+    await client.put("/api/boards/other", json={})
+    foreign = await client.get("/api/boards/other/page", params={"after": page["prev"]})
+    assert (foreign.status_code, foreign.json()["code"]) == (400, "cursor_expired")

@@ -1,0 +1,314 @@
+"""Seasons end exactly once: nothing of one is lost, and nothing comes after its close."""
+
+import itertools
+import os
+import signal
+from datetime import timedelta
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys
+from service.maintenance.audit import audit
+from service.settings.settings import Settings
+from tests.support.factories import make_players, record_scores
+from tests.support.season_work import SeasonWorker
+from tests.support.waiting import wait_until
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
+    return SeasonWorker(database, redis, settings)
+
+
+async def make_board(client: httpx.AsyncClient, **rule: object) -> None:
+    made = await client.put("/api/boards/cup", json=rule)
+    assert made.status_code == 201, made.text
+
+
+async def list_seasons(client: httpx.AsyncClient) -> list[tuple[int, str, int]]:
+    seasons = (await client.get("/api/boards/cup/seasons")).json()["seasons"]
+    return [(one["number"], one["state"], one["players"]) for one in seasons]
+
+
+async def read_scores(client: httpx.AsyncClient, season: str) -> dict[int, int]:
+    page = (await client.get("/api/boards/cup/page", params={"season": season})).json()
+    return {entry["user_id"]: entry["score"] for entry in page["entries"]}
+
+
+async def close(client: httpx.AsyncClient) -> None:
+    closed = await client.post("/api/boards/cup/seasons/current/close")
+    assert closed.status_code == 200, closed.text
+
+
+async def put_back(database: Database, by: timedelta) -> None:
+    """Let time pass for the board: its seasons are moved into the past."""
+    await database.fetch(
+        """
+        UPDATE season SET starts_at = starts_at - $1::interval, ends_at = ends_at - $1::interval
+        FROM board WHERE board.id = board_id AND slug = 'cup'
+        """,
+        by,
+    )
+    await database.fetch(
+        "UPDATE refresh_state SET seasons_until = seasons_until - $1::interval", by
+    )
+
+
+async def test_season_closed_by_hand_keeps_its_result(
+    client: httpx.AsyncClient,
+    database: Database,
+    redis: Redis,
+    settings: Settings,
+    worker: SeasonWorker,
+) -> None:
+    await make_board(client)
+    ada, ben, cleo = await make_players(database, 3)
+    await record_scores(database, (ada, 5), (ben, 7), (cleo, 5))
+    # Not folded yet when it ends.
+    await close(client)
+    assert await list_seasons(client) == [(2, "open", 0), (1, "ending", 0)]
+    await record_scores(database, (ada, 100))
+    assert await worker.work() == 1
+    assert await list_seasons(client) == [(2, "open", 1), (1, "closed", 3)]
+    assert await read_scores(client, "1") == {ben: 7, ada: 5, cleo: 5}
+    assert await read_scores(client, "previous") == {ben: 7, ada: 5, cleo: 5}
+    assert await read_scores(client, "current") == {ada: 100}
+    top = (await client.get("/api/boards/cup/top?season=previous")).json()
+    assert [entry["rank"] for entry in top["entries"]] == [1, 2, 2]
+    assert top["season"]["state"] == "closed"
+    assert "stale" not in top
+    rank = (await client.get(f"/api/boards/cup/rank/{cleo}?season=1")).json()
+    assert (rank["rank"], rank["players"]) == (2, 3)
+    await database.fetch("UPDATE season SET closed_at = closed_at - interval '10 seconds'")
+    await worker.work()
+    (season_id,) = [
+        row["id"]
+        for row in await database.fetch("SELECT id FROM season WHERE closed_at IS NOT NULL")
+    ]
+    assert not await redis.keys(f"{SeasonKeys.of(season_id).index[:-5]}*")
+    assert await worker.work() == 0
+    assert await audit(settings)
+
+
+async def test_submit_that_is_under_way_at_the_end_counts_before_it(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    async with database.transaction() as connection:
+        at = await connection.fetchval("SELECT ledger_time()")
+        await close(client)
+        await record_scores(database, (ben, 9))
+        assert await worker.work() == 0
+        assert (await list_seasons(client))[-1][1] == "ending"
+        # It took its time first and writes only now.
+        await connection.execute(
+            """
+            WITH recorded AS (
+                INSERT INTO game_session (player_id, score, submitted_at) VALUES ($1, 5, $2)
+                RETURNING id
+            )
+            INSERT INTO outbox (player_ids, session_ids) SELECT ARRAY[$1], ARRAY[id] FROM recorded
+            """,
+            ada,
+            at,
+        )
+    assert await worker.work() == 1
+    assert await read_scores(client, "1") == {ada: 5}
+    assert await read_scores(client, "2") == {ben: 9}
+
+
+async def test_frozen_submit_holds_up_the_close_and_not_the_scores(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    async with database.transaction() as connection:
+        await connection.fetchval("SELECT ledger_time()")
+        pid = await connection.fetchval("SELECT pg_backend_pid()")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await close(client)
+            await record_scores(database, (ada, 9))
+            assert await worker.work() == 0
+            assert await list_seasons(client) == [(2, "open", 1), (1, "ending", 0)]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert await worker.work() == 1
+
+
+async def test_dump_holds_up_no_close(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    async with database.snapshot() as dump:
+        await dump.execute("LOCK TABLE game_session, standing, season, outbox IN ACCESS SHARE MODE")
+        await close(client)
+        assert await worker.work() == 1
+
+
+async def test_service_that_slept_makes_every_season(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 3))
+    await worker.work()
+    await put_back(database, 3 * HOUR)
+    await database.fetch("UPDATE game_session SET submitted_at = submitted_at - interval '3 hours'")
+    await record_scores(database, (ada, 4))
+    assert await worker.work() == 3
+    assert await list_seasons(client) == [
+        (4, "open", 1),
+        (3, "closed", 0),
+        (2, "closed", 0),
+        (1, "closed", 1),
+    ]
+    assert await read_scores(client, "current") == {ada: 4}
+    seasons = (await client.get("/api/boards/cup/seasons")).json()["seasons"]
+    for later, earlier in itertools.pairwise(seasons):
+        assert later["starts_at"] == earlier["ends_at"]
+    assert await audit(settings)
+
+
+async def test_clock_that_is_set_back_puts_nothing_into_a_closed_season(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 1))
+    # The clock was an hour ahead until now.
+    await database.fetch("UPDATE game_session SET submitted_at = submitted_at + interval '1 hour'")
+    await worker.work()
+    await close(client)
+    await record_scores(database, (ada, 2))
+    assert await worker.work() == 1
+    assert await read_scores(client, "1") == {ada: 1}
+    assert await read_scores(client, "2") == {ada: 2}
+    assert (await list_seasons(client))[0] == (2, "open", 1)
+
+
+@pytest.fixture
+async def past(database: Database) -> list[int]:
+    """Three players with scores from before there is any board but `global`."""
+    user_ids = await make_players(database, 3)
+    ada, ben, cleo = user_ids
+    await record_scores(database, (ada, 5), (ben, 7), (ada, 1), (cleo, 2))
+    return user_ids
+
+
+@pytest.mark.parametrize("operator", ["sum", "best", "latest"])
+async def test_board_is_filled_from_the_past(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    past: list[int],
+    operator: str,
+) -> None:
+    ada, ben, cleo = past
+    await make_board(client, operator=operator, count_from="ever")
+    filling = await client.get("/api/boards/cup/top")
+    assert (filling.status_code, filling.json()["code"]) == (503, "board_filling")
+    assert (await client.get("/api/boards/cup")).json()["state"] == "filling"
+    await record_scores(database, (cleo, 1))
+    await worker.work()
+    of_ada = {"sum": 6, "best": 5, "latest": 1}[operator]
+    of_cleo = {"sum": 3, "best": 2, "latest": 1}[operator]
+    assert await read_scores(client, "current") == {ada: of_ada, ben: 7, cleo: of_cleo}
+    assert (await client.get("/api/boards/cup")).json()["state"] == "open"
+    assert await audit(settings)
+
+
+async def test_board_counts_from_now_unless_told(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, past: list[int]
+) -> None:
+    await worker.work()
+    await make_board(client)
+    await record_scores(database, (past[0], 3))
+    await worker.work()
+    assert await read_scores(client, "current") == {past[0]: 3}
+
+
+async def test_recount_swaps_the_standings(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    past: list[int],
+) -> None:
+    ada, ben, cleo = past
+    await make_board(client, count_from="ever")
+    await worker.work()
+    cursor = (await client.get("/api/boards/cup/page?limit=1")).json()["next"]
+    changed = await client.patch(
+        "/api/boards/cup",
+        json={"operator": "best", "direction": "low", "apply": "recount"},
+        headers={"If-Match": "*"},
+    )
+    assert changed.status_code == 200
+    assert await read_scores(client, "current") == {ada: 6, ben: 7, cleo: 2}
+    await record_scores(database, (cleo, 9))
+    await worker.work()
+
+    async def is_swapped() -> bool:
+        return await read_scores(client, "1") == {ada: 1, cleo: 2, ben: 7}
+
+    # Other processes ask for the season anew each second.
+    await wait_until(is_swapped)
+    expired = await client.get("/api/boards/cup/page", params={"after": cursor})
+    assert (expired.status_code, expired.json()["code"]) == (400, "cursor_expired")
+    assert await audit(settings)
+    await database.fetch(
+        "UPDATE dropped_season SET dropped_at = dropped_at - interval '10 seconds'"
+    )
+    await worker.work()
+    assert await database.fetch("SELECT season_id FROM dropped_season") == []
+
+
+async def test_change_of_a_rule_waits_for_the_next_season(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await client.patch("/api/boards/cup", json={"operator": "best"}, headers={"If-Match": "*"})
+    await record_scores(database, (ada, 5), (ada, 3))
+    await worker.work()
+    assert await read_scores(client, "current") == {ada: 8}
+    await close(client)
+    await record_scores(database, (ada, 5), (ada, 3))
+    await worker.work()
+    assert await read_scores(client, "current") == {ada: 5}
+    assert await read_scores(client, "1") == {ada: 8}
+
+
+async def test_archived_board_catches_up_when_it_is_back(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 1))
+    await worker.work()
+    archived = await client.post("/api/boards/cup/archive")
+    assert (archived.status_code, archived.json()["state"]) == (200, "archived")
+    await record_scores(database, (ada, 10))
+    await worker.work()
+    assert await read_scores(client, "current") == {ada: 1}
+    assert await audit(settings)
+    await put_back(database, 2 * HOUR)
+    await database.fetch("UPDATE game_session SET submitted_at = submitted_at - interval '2 hours'")
+    await database.fetch("UPDATE board SET archived_at = archived_at - interval '2 hours'")
+    await record_scores(database, (ada, 100))
+    back = await client.post("/api/boards/cup/unarchive")
+    assert back.status_code == 200
+    await worker.work()
+    await worker.work()
+    assert await read_scores(client, "1") == {ada: 11}
+    assert await read_scores(client, "current") == {ada: 100}
+    assert [state for _, state, _ in await list_seasons(client)] == ["open", "closed", "closed"]
+    assert await audit(settings)

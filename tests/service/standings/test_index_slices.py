@@ -1,0 +1,166 @@
+"""A large index is built in slices: folds go on in between, and a killed worker's are not lost."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.backends.redis import SeasonKeys
+from service.maintenance.audit import audit
+from service.maintenance.rebuild import rebuild
+from service.settings.settings import Settings
+from service.standings.index.build import parse_build
+from service.standings.refresh.refresh import Refresher
+from tests.support.factories import find_global_season, make_player, record_scores
+from tests.support.fire.gate import Gate
+from tests.support.index_checks import assert_index_follows
+from tests.support.up_process import clean_environment
+
+PLAYERS = 1_000
+SLICE = 100
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"slice_standings": SLICE})
+
+
+@pytest.fixture
+async def user_ids(database: Database, settings: Settings, redis: Redis) -> list[int]:
+    """Players who stand, without an index."""
+    await database.fetch(
+        f"INSERT INTO player (username) SELECT 'p' || n FROM generate_series(1, {PLAYERS}) n"
+    )
+    await database.fetch(
+        "INSERT INTO game_session (player_id, score) SELECT id, id % 300 FROM player"
+    )
+    await rebuild(settings)
+    await redis.flushall()
+    return list(range(1, PLAYERS + 1))
+
+
+async def count_calls(redis: Redis, command: str) -> int:
+    stats = await redis.info("commandstats")
+    return int(stats.get(f"cmdstat_{command}", {}).get("calls", 0))
+
+
+async def test_folds_between_slices_reach_the_index_that_is_built(
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    settings: Settings,
+    user_ids: list[int],
+) -> None:
+    build_key = SeasonKeys.of(await find_global_season(database)).build
+    calls = slices = 0
+    more = True
+    while more:
+        # Some who are loaded fall behind those who are not, some get past them, and one is new.
+        moving = user_ids[calls :: PLAYERS // 7]
+        newcomer = await make_player(database)
+        scores = [1_000 * (-1) ** (calls + line) for line in range(len(moving))]
+        await record_scores(database, *zip(moving, scores, strict=True), (newcomer, calls))
+        more = (await refresher.refresh()).more
+        calls += 1
+        build = parse_build(await redis.get(build_key))
+        slices += build is not None and build.names_from is None
+    assert slices > 2
+    assert await redis.keys("*new*") == []
+    assert await redis.get(build_key) is None
+    await assert_index_follows(redis, database)
+    assert await audit(settings)
+
+
+async def test_fold_that_the_build_does_not_hear_of_begins_it_anew(
+    refresher: Refresher, database: Database, redis: Redis, settings: Settings, user_ids: list[int]
+) -> None:
+    assert (await refresher.refresh()).more
+    keys = SeasonKeys.of(await find_global_season(database))
+    before = parse_build(await redis.get(keys.build))
+    assert before is not None
+    # The first was loaded, and now changes while Redis is away.
+    await record_scores(database, (user_ids[299], -1_000))
+    nowhere = Refresher(database, Redis(unix_socket_path="/nowhere"), settings)
+    assert (await nowhere.refresh()).sessions == 1
+    assert (await refresher.refresh()).more
+    after = parse_build(await redis.get(keys.build))
+    assert after is not None
+    assert after.index != before.index
+    while (await refresher.refresh()).more:
+        pass
+    assert await redis.keys("*new*") == []
+    await assert_index_follows(redis, database)
+
+
+@pytest.fixture
+async def gate(redis_url: str, server_directory: Path) -> AsyncIterator[Gate]:
+    gate = Gate(redis_url, server_directory / "slices.sock")
+    async with gate.running():
+        yield gate
+
+
+PROGRAM = """
+import asyncio
+from service.backends.database import Database
+from service.backends.redis import connect_redis
+from service.settings.settings import load_settings
+from service.standings.refresh.refresh import Refresher
+
+async def main():
+    settings = load_settings()
+    database = Database(settings, application_name="leaderboard worker")
+    await database.open()
+    refresher = Refresher(database, connect_redis(settings), settings)
+    while (await refresher.refresh()).more:
+        pass
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("loads", [0, 1, 3, 9])
+async def test_killed_worker_is_gone_on_from_where_it_was(
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    settings: Settings,
+    gate: Gate,
+    user_ids: list[int],
+    loads: int,
+) -> None:
+    gate.close_before_script("load_index", calls=loads)
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM,
+        env=clean_environment()
+        | {
+            "DATABASE_URL": settings.require_database_url(),
+            "REDIS_URL": gate.url,
+            "LEADERBOARD_REDIS_TIMEOUT_SECONDS": "60",
+            "LEADERBOARD_SLICE_STANDINGS": str(SLICE),
+        },
+    )
+    try:
+        await gate.wait_until_reached()
+    finally:
+        worker.kill()
+        await worker.wait()
+    keys = SeasonKeys.of(await find_global_season(database))
+    build = parse_build(await redis.get(keys.build))
+    assert build is not None
+    assert await redis.zcard(build.index) == loads * SLICE
+    loaded = await count_calls(redis, "zadd")
+
+    await record_scores(database, (user_ids[0], 5_000), (user_ids[-1], -5_000))
+    while (await refresher.refresh()).more:
+        pass
+
+    # Each slice is one command here, and so are the changes.
+    assert await count_calls(redis, "zadd") - loaded == PLAYERS // SLICE - loads + 1
+    assert await redis.keys("*new*") == []
+    await assert_index_follows(redis, database)
