@@ -17,6 +17,7 @@ from litestar.openapi.spec import (
     OpenAPIResponse,
     OpenAPIType,
     Operation,
+    Parameter,
     Reference,
     Schema,
     SecurityScheme,
@@ -64,6 +65,7 @@ class StructSchemas(OpenAPISchemaPlugin):
             schema.additional_properties = False
         for field in (schema.properties or {}).values():
             _unwrap_only_type(field)
+        _limit_items(schema, struct)
         if hasattr(struct, "one_of"):
             schema.one_of = [Schema(required=[name]) for name in struct.one_of]
         if hasattr(struct, "example"):
@@ -86,7 +88,33 @@ def _unwrap_only_type(field: Schema | Reference) -> None:
     if isinstance(field, Schema) and field.one_of and len(field.one_of) == 1:
         (only,) = field.one_of
         if isinstance(only, Schema):
-            field.type, field.one_of = only.type, None
+            field.type, field.enum, field.one_of = only.type, only.enum, None
+
+
+def _leave_out_null(parameter: Schema) -> None:
+    """Have a parameter that may be left out have no null, which nothing in an address is."""
+    if parameter.one_of:
+        parameter.one_of = [
+            one
+            for one in parameter.one_of
+            if not (isinstance(one, Schema) and one.type is OpenAPIType.NULL)
+        ]
+        _unwrap_only_type(parameter)
+
+
+def _limit_items(schema: Schema, struct: type[msgspec.Struct]) -> None:
+    """Say between which numbers those of a list are, which Litestar leaves out."""
+    described = msgspec.inspect.type_info(struct)
+    assert isinstance(described, msgspec.inspect.StructType)
+    for field in described.fields:
+        numbers = field.type.item_type if isinstance(field.type, msgspec.inspect.ListType) else None
+        listed = (schema.properties or {}).get(field.encode_name)
+        if (
+            isinstance(numbers, msgspec.inspect.IntType)
+            and isinstance(listed, Schema)
+            and isinstance(listed.items, Schema)
+        ):
+            listed.items.minimum, listed.items.maximum = numbers.ge, numbers.le
 
 
 def complete_document(document: OpenAPI, access: RouteAccess) -> None:
@@ -101,6 +129,10 @@ def complete_document(document: OpenAPI, access: RouteAccess) -> None:
             ),
         )
     }
+    for _, _, operation in _list_operations(document):
+        for parameter in operation.parameters or ():
+            if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
+                _leave_out_null(parameter.schema)
     for schema in _find_schemas(document):
         types = schema.type if isinstance(schema.type, list | tuple) else [schema.type]
         if OpenAPIType.INTEGER in types:

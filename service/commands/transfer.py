@@ -14,6 +14,7 @@ import click
 
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import InvalidRequest, UsageError
+from service.output import OUTPUT_LOST
 
 if TYPE_CHECKING:
     from service.settings.settings import Settings
@@ -65,14 +66,14 @@ def export_(kind: "Kind", row_format: "Format", output: Path | None, data_dir: P
 
 def _write_to_pipe(settings: "Settings", kind: "Kind", row_format: "Format") -> None:
     try:
-        asyncio.run(_write(settings, kind, row_format, sys.stdout.buffer))
-        sys.stdout.buffer.flush()
+        # `sys.stdout` drops what nobody reads; an export ends with its reader.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as output:
+            asyncio.run(_write(settings, kind, row_format, output))
     except BrokenPipeError:
-        # Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        raise UsageError(f"cannot write to standard output: {error.strerror}") from error
+        click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
+        sys.exit(OUTPUT_LOST)
 
 
 async def _write(settings: "Settings", kind: "Kind", row_format: "Format", file: BinaryIO) -> None:

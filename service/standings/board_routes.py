@@ -50,12 +50,12 @@ from service.standings.routes import (
 )
 from service.standings.run import Run
 from service.standings.schemas import Rank
-from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE
+from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, SEASON
 
 SeasonWanted = Annotated[
     str,
     QueryParameter(
-        pattern="^(current|previous|[1-9][0-9]{0,8})$",
+        pattern=SEASON,
         description="`current`, `previous`, which may still be `ending`, or a season's number.",
     ),
 ]
@@ -65,7 +65,13 @@ WithDetails = Annotated[
 ]
 _Offset = Annotated[
     int | None,
-    QueryParameter(ge=0, le=MAX_ID, description="How many players stand above the first one."),
+    QueryParameter(
+        ge=0,
+        le=MAX_ID,
+        description="How many players stand above the first one.",
+        # Litestar leaves a limit of 0 out where a type has several parts.
+        schema_extra={"minimum": 0},
+    ),
 ]
 _Cursor = Annotated[
     str | None, QueryParameter(max_length=200, description="`next` or `prev` of an earlier answer.")

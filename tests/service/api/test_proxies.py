@@ -150,5 +150,12 @@ def test_values_come_in_one_form(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_no_answer_is_kept(settings: Settings) -> None:
     async with connect(settings) as client:
-        for path in (LIVE, "/schema", "/nothing", "/docs/docs.js"):
-            assert (await client.get(path)).headers.get_list("cache-control") == ["no-store"]
+        for path in (
+            *(LIVE, "/schema", "/nothing", "/docs/docs.js"),
+            *("/api/boards", "/api/boards/global", "/api/boards/global/top", "/api/boards/none"),
+            *("/api/boards/global/seasons/1", "/api/export/players", "/api/export/nothing"),
+        ):
+            assert (await client.get(path)).headers.get_list("cache-control") == ["no-store"], path
+        for path in ("/api/players/bulk", "/api/import/players", "/api/boards/global/ranks"):
+            answer = await client.post(path, content=b"{")
+            assert answer.headers.get_list("cache-control") == ["no-store"], path
