@@ -7,10 +7,19 @@ from typing import NoReturn
 import click
 
 from service.errors import ServiceError, UsageError
+from service.output import guarded_output
 
 
 def run_command(command: click.Command, *, name: str) -> NoReturn:
-    """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C."""
+    """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C.
+
+    74 where standard output could not be written.
+    """
+    with guarded_output():
+        _run(command, name)
+
+
+def _run(command: click.Command, name: str) -> NoReturn:
     try:
         command.main(prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

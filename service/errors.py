@@ -4,6 +4,7 @@ A domain error is raised where the rule lives and mapped to HTTP once, in `servi
 message says what happened and what to do; it reaches the caller as it is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,14 +13,14 @@ class ServiceError(Exception):
     """A request or command that cannot be carried out, with the message for its sender.
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
-    set, becomes the `Retry-After` header, `challenge` becomes `WWW-Authenticate`. `user_id`, where
-    set, is the player that the request met.
+    set, becomes the `Retry-After` header; `headers` are sent as they are. `user_id`, where set, is
+    the player that the request met.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     retry_after_seconds: int | None = None
-    challenge: ClassVar[str | None] = None
+    headers: ClassVar[Mapping[str, str]] = {}
     user_id: int | None = None
 
     def __init__(self, message: str) -> None:

@@ -8,6 +8,30 @@ STORABLE_TEXT: Final = "^[^\\x00]*$"
 
 MAX_KEY_LENGTH: Final = 255
 
+# Ahead of the end of a line too there is a `$` in Python.
+_END: Final = "$(?!\\n)"
+
+# The same in a header and in JSON. What surrounds it is no part of it, as RFC 9110 §5.5 has it of
+# headers.
+IDEMPOTENCY_KEY: Final = f"^[ \\t]*[!-~]{{1,{MAX_KEY_LENGTH}}}[ \\t]*{_END}"
+
+SLUG: Final = f"^[a-z0-9-]{{1,64}}{_END}"
+SEASON: Final = f"^(current|previous|[1-9][0-9]{{0,8}}){_END}"
+
+
+def clean_key(key: str) -> str:
+    """Return an idempotency key without the blanks around it."""
+    return key.strip(" \t")
+
+
+EXPECTED_TEXT: Final = {
+    STORABLE_TEXT: "text without NUL characters",
+    IDEMPOTENCY_KEY: f"1 to {MAX_KEY_LENGTH} visible ASCII characters, without blanks",
+    SLUG: "1 to 64 of a-z, 0-9 and -",
+    SEASON: "`current`, `previous` or the number of a season",
+}
+"""What a pattern asks for, in words."""
+
 # The largest integer that every JSON parser, and Redis, can represent exactly.
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 

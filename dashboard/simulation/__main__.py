@@ -1,6 +1,8 @@
 """`leaderboard simulate`, as `python -m dashboard.simulation`."""
 
 from dashboard.simulation.cli import main
+from dashboard.text.output import guarded_output
 
 if __name__ == "__main__":
-    main()
+    with guarded_output():
+        main()

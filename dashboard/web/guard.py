@@ -32,7 +32,13 @@ class Guard:
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer 403 to requests from elsewhere."""
+        """Answer 403 to requests from elsewhere, and 405 to what a browser never sends here."""
+        if request.method not in {"GET", "HEAD"}:
+            refusal = web.Response(status=405, text="refused: this page is only read\n")
+            refusal.headers["Allow"] = "GET, HEAD"
+            # What follows a CONNECT would be taken for requests of this connection.
+            refusal.force_close()
+            return refusal
         hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
         if len(hosts) != 1 or not self._knows(hosts[0]):
             return _refuse("unknown host: name it with --allow-host if it is yours")

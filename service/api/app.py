@@ -10,12 +10,14 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
+from service.api.cross_origin import CrossOrigin
 from service.api.fast_path import FastPath
 from service.api.middleware import AccessControl, HeadRequests, MeasuredRoutes, RequestIds
-from service.api.openapi import StructSchemas, complete_document
+from service.api.openapi import PrefixedDocument, StructSchemas, complete_document
+from service.api.pages.routes import pages_router
+from service.api.proxies import Prefixes
 from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
@@ -149,6 +151,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             export_router,
             import_router,
             ops_router,
+            pages_router,
         ],
         dependencies={
             "authorizer": _provide(authorizer),
@@ -182,7 +185,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
                 after_request=refuse_unknown_schema,
                 opt={"role": None},
             ),
-            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+            render_plugins=[PrefixedDocument(path=["/", "/openapi.json"])],
         ),
         plugins=[StructSchemas()],
         request_class=StrictRequest,
@@ -195,6 +198,16 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     layers: list[Callable[[ASGIApp], ASGIApp]] = [
         *([agent.name_transactions] if agent else []),
         partial(RequestIds, logging_requests=settings.access_log),
+        *(
+            [partial(Prefixes, root_path=settings.root_path, trusted=settings.trusted_proxies)]
+            if settings.root_path or settings.trusted_proxies
+            else []
+        ),
+        *(
+            [partial(CrossOrigin, access=access, origins=settings.cors_origins)]
+            if settings.cors_origins
+            else []
+        ),
         partial(
             AccessControl,
             access=access,

@@ -7,13 +7,10 @@ never read their answers would take all places for requests.
 
 import asyncio
 import resource
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
-
+from service.api.http1 import Http1Protocol, Http1State
 from service.errors import ServiceError
-from service.http.errors import encode_error
 from service.http.requests import READ_AS_IT_COMES
 
 _LARGEST_HEAD: Final = 64 * 1024
@@ -28,22 +25,12 @@ class ConnectionLimits(NamedTuple):
     arrival_seconds: float
 
 
-class LimitedState(ServerState):
+class LimitedState(Http1State):
     """What the connections of a server share."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
         self.limits = limits
-
-
-class Malformed(ServiceError):
-    """This is not HTTP."""
-
-    status = 400
-    code = "malformed_request"
-
-    def __init__(self) -> None:
-        super().__init__("This is not a request of HTTP/1.1.")
 
 
 class HeadTooLarge(ServiceError):
@@ -77,15 +64,13 @@ class TooManyConnections(ServiceError):
         super().__init__("Too many connections are open here; connect again shortly.")
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(Http1Protocol):
     """One connection, which is closed when it asks too much.
 
     A request that comes whole, as nearly all do, costs no timer.
     """
 
     server_state: LimitedState
-    # None before the first request, although uvicorn declares it otherwise.
-    cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _is_arriving = False
     _has_moved_on = False
     _has_body_moved_on = False
@@ -98,7 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Accept a connection, or refuse it."""
         super().connection_made(transport)
         if len(self.connections) > self.server_state.limits.connections:
-            self._refuse(TooManyConnections())
+            self.refuse(TooManyConnections())
         else:
             self._start_deadline()
 
@@ -131,7 +116,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes: part of a request, several requests, or no HTTP at all."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_lingering:
             return
         self._has_moved_on = False
         self._most_head_bytes = self._head_bytes + len(data)
@@ -144,7 +129,7 @@ class LimitedProtocol(HttpToolsProtocol):
             # last, trailers may. Behind a request comes the beginning of the next one.
             self._head_bytes = 0 if self._has_moved_on else self._head_bytes + len(data)
             if self._head_bytes > _LARGEST_HEAD:
-                self._refuse(HeadTooLarge())
+                self.refuse(HeadTooLarge())
                 return
         elif self.cycle and not self.cycle.response_complete:
             return
@@ -160,14 +145,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request, unless its head is too large."""
-        if self._is_head_too_large():
-            # Stops the parser, which then calls `send_400_response`.
+        if self._most_head_bytes > _LARGEST_HEAD and self._is_head_too_large():
             raise HeadTooLarge
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
         """Begin a part of a body of unknown length."""
         self._has_moved_on = True
+        super().on_chunk_header()
 
     def on_body(self, body: bytes) -> None:
         """Take in a part of the body."""
@@ -182,14 +167,15 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop_deadline()
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP, in the one shape of errors."""
-        if self.cycle and not self.cycle.response_complete and not self.cycle.more_body:
-            # The request before gets its answer, which a refusal sent now would be taken for.
-            self.cycle.keep_alive = False
-            self._is_arriving = False
-            return
-        self._refuse(HeadTooLarge() if self._is_head_too_large() else Malformed())
+    def close(self) -> None:
+        """Close once the client has read what was sent; drop one that reads nothing."""
+        self._stop_deadline()
+        super().close()
+        self._await_reading()
+
+    def _refuse_unreadable(self, error: ServiceError) -> None:
+        self._is_arriving = False
+        super()._refuse_unreadable(HeadTooLarge() if self._is_head_too_large() else error)
 
     def _is_head_too_large(self) -> bool:
         return self._most_head_bytes > _LARGEST_HEAD and (
@@ -230,9 +216,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_arriving and self._is_read_as_it_comes():
             self._start_deadline()
         elif self._is_arriving:
-            self._refuse(ArrivedTooSlowly(self.server_state.limits.arrival_seconds))
+            self.refuse(ArrivedTooSlowly(self.server_state.limits.arrival_seconds))
         else:
-            self._close()
+            self.close()
 
     def _is_read_as_it_comes(self) -> bool:
         """Tell whether a route reads this body in parts, and one has come since this was asked.
@@ -242,41 +228,6 @@ class LimitedProtocol(HttpToolsProtocol):
         moved_on, self._has_body_moved_on = self._has_body_moved_on, False
         is_read = self.cycle is not None and READ_AS_IT_COMES in self.cycle.scope
         return is_read and (moved_on or self.flow.read_paused)
-
-    def _refuse(self, error: ServiceError) -> None:
-        """Close, with an answer unless one is being sent already."""
-        if not self._is_answering():
-            self.transport.write(_encode_answer(error))
-        self._close()
-
-    def _close(self) -> None:
-        """Close once the client has read what was sent; drop one that reads nothing."""
-        self._stop_deadline()
-        self.transport.close()
-        self._await_reading()
-
-    def _is_answering(self) -> bool:
-        cycle: Any = self.cycle
-        # A request that arrived whole has an answer coming, also before that begins.
-        return bool(
-            self.pipeline
-            or (
-                cycle
-                and not cycle.response_complete
-                and (cycle.response_started or not cycle.more_body)
-            )
-        )
-
-
-def _encode_answer(error: ServiceError) -> bytes:
-    status, body, headers = encode_error(error)
-    headers += [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"connection", b"close"),
-    ]
-    lines = [b"HTTP/1.1 %d " % status, *(b"%s: %s" % header for header in headers)]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def allow_descriptors(connections: int) -> None:

@@ -8,6 +8,7 @@ body's, goes on to the routes, which define and document what both answer.
 
 import re
 import time
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -17,7 +18,6 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
-from service.boards.schemas import SLUG_PATTERN
 from service.http.errors import encode_error
 from service.http.requests import decode_body
 from service.sessions.schemas import SubmitAnswer, SubmitScore
@@ -29,7 +29,7 @@ from service.standings.run import Run
 from service.standings.schemas import Rank, encode_top
 from service.standings.top import TOP_LIMIT
 from service.status.request_metrics import RequestMetrics
-from service.validation import MAX_ID, MAX_KEY_LENGTH
+from service.validation import MAX_ID, MAX_KEY_LENGTH, SLUG
 
 _SUBMIT_PATH: Final = "/api/leaderboard/submit"
 # The name under which the route is measured.
@@ -38,7 +38,7 @@ _GLOBAL_PREFIX: Final = "/api/leaderboard/"
 _BOARDS_PREFIX: Final = "/api/boards/"
 _RANK_PREFIX: Final = "rank/"
 
-_is_slug: Final = re.compile(SLUG_PATTERN).fullmatch
+_is_slug: Final = re.compile(SLUG).fullmatch
 
 _TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
 _LONGEST_ID: Final = len(str(MAX_ID)) - 1
@@ -178,13 +178,18 @@ class FastPath:
             elif name == b"content-type":
                 is_json = value == b"application/json"
             elif name == b"idempotency-key":
-                if key is not None or b"\0" in value or not 0 < len(value) <= MAX_KEY_LENGTH:
+                if key is not None or not 0 < len(value) <= MAX_KEY_LENGTH:
                     return 0, None
                 key = value.decode("latin-1")
+                # Blanks around it the route takes away; all else it refuses.
+                if not (key.isascii() and key.isprintable()) or " " in key:
+                    return 0, None
+            elif name == b"content-encoding":
+                return 0, None
         return (length if is_json and length <= self._body_limit else 0), key
 
     async def _submit(self, body: bytes, key: str | None) -> bytes:
-        score = decode_body(_submit_decoder, body)
+        score = decode_body(_submit_decoder, body.removeprefix(BOM_UTF8))
         session_id = await self._ledger.record(Submission.of(score, key))
         return _encode(SubmitAnswer(status="success", session_id=session_id))
 

@@ -3,9 +3,6 @@
 `create_app` has them in their order.
 """
 
-import itertools
-import re
-import secrets
 import time
 from collections.abc import Callable
 from typing import Final
@@ -15,16 +12,12 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
 from service.http.auth import Access, Authorizer, Kind, RouteAccess
-from service.http.errors import allow_head, encode_error
+from service.http.errors import NO_STORE, allow_head, encode_error
 from service.keys.keyring import Key
 from service.keys.rate_limit import KeyLimiter
 from service.logs import get_local_logger
-from service.request_ids import request_id
+from service.request_ids import REQUEST_ID_HEADER, RequestIdSource, request_id
 from service.status.request_metrics import RequestMetrics
-
-_REQUEST_ID_HEADER: Final = b"x-request-id"
-# What can stand in a log line and in a header as it is; anything else gets an id of ours.
-_SANE: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 _ALLOW: Final = b"allow"
 _END: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -44,33 +37,26 @@ class RequestIds:
     def __init__(self, inside: ASGIApp, *, logging_requests: bool) -> None:
         self._inside = inside
         self._logging_requests = logging_requests
-        # Two processes, or one that starts again, differ in the first half.
-        self._prefix = secrets.token_hex(5)
-        self._numbers = itertools.count(1)
+        self._source = RequestIdSource()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != ScopeType.HTTP:
             await self._inside(scope, receive, send)
             return
-        own_id = _read_id(scope) or b"%s-%x" % (self._prefix.encode(), next(self._numbers))
+        own_id = self._source.choose(scope["headers"])
         # The task is this request's own: there is nothing to set back.
         request_id.set(own_id.decode("ascii"))
         started_at = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_REQUEST_ID_HEADER, own_id)]
+                message["headers"] = [*message["headers"], NO_STORE, (REQUEST_ID_HEADER, own_id)]
                 if self._logging_requests:
                     _log_request(scope, message["status"], time.perf_counter() - started_at)
             await send(message)
 
         await self._inside(scope, receive, send_with_id)
-
-
-def _read_id(scope: HTTPScope) -> bytes | None:
-    found = [value for name, value in scope["headers"] if name == _REQUEST_ID_HEADER]
-    return found[0] if len(found) == 1 and _SANE.fullmatch(found[0]) else None
 
 
 def _log_request(scope: HTTPScope, status: int, seconds: float) -> None:

@@ -4,17 +4,20 @@ Each struct has its own example and says itself whether it takes unknown fields;
 errors in `responses` and its role in `opt`. Here they are put into the document.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
 import msgspec
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Example,
     OpenAPI,
     OpenAPIMediaType,
     OpenAPIResponse,
+    OpenAPIType,
     Operation,
+    Parameter,
     Reference,
     Schema,
     SecurityScheme,
@@ -23,8 +26,10 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from service.api.middleware import TooManyRequests
+from service.api.proxies import find_prefix
 from service.errors import ServiceError
 from service.http.auth import RouteAccess
+from service.http.errors import AnyRequest
 from service.http.responses import list_examples
 from service.keys.errors import KeyRefused, KeyRequired, RoleInsufficient, TooManyOfKey
 from service.keys.roles import Role
@@ -60,6 +65,7 @@ class StructSchemas(OpenAPISchemaPlugin):
             schema.additional_properties = False
         for field in (schema.properties or {}).values():
             _unwrap_only_type(field)
+        _limit_items(schema, struct)
         if hasattr(struct, "one_of"):
             schema.one_of = [Schema(required=[name]) for name in struct.one_of]
         if hasattr(struct, "example"):
@@ -68,12 +74,47 @@ class StructSchemas(OpenAPISchemaPlugin):
         return schema
 
 
+class PrefixedDocument(JsonRenderPlugin):
+    """The document as JSON, which names the prefix that a proxy has in front of all paths."""
+
+    def render(self, request: AnyRequest, openapi_schema: dict[str, Any]) -> bytes:
+        """Return the document for whoever asks."""
+        servers = [{"url": find_prefix(request.scope) or "/"}]
+        return self.render_json(request, openapi_schema | {"servers": servers})
+
+
 def _unwrap_only_type(field: Schema | Reference) -> None:
     """Have a field that may be left out say its type itself, not as the only one of several."""
     if isinstance(field, Schema) and field.one_of and len(field.one_of) == 1:
         (only,) = field.one_of
         if isinstance(only, Schema):
-            field.type, field.one_of = only.type, None
+            field.type, field.enum, field.one_of = only.type, only.enum, None
+
+
+def _leave_out_null(parameter: Schema) -> None:
+    """Have a parameter that may be left out have no null, which nothing in an address is."""
+    if parameter.one_of:
+        parameter.one_of = [
+            one
+            for one in parameter.one_of
+            if not (isinstance(one, Schema) and one.type is OpenAPIType.NULL)
+        ]
+        _unwrap_only_type(parameter)
+
+
+def _limit_items(schema: Schema, struct: type[msgspec.Struct]) -> None:
+    """Say between which numbers those of a list are, which Litestar leaves out."""
+    described = msgspec.inspect.type_info(struct)
+    assert isinstance(described, msgspec.inspect.StructType)
+    for field in described.fields:
+        numbers = field.type.item_type if isinstance(field.type, msgspec.inspect.ListType) else None
+        listed = (schema.properties or {}).get(field.encode_name)
+        if (
+            isinstance(numbers, msgspec.inspect.IntType)
+            and isinstance(listed, Schema)
+            and isinstance(listed.items, Schema)
+        ):
+            listed.items.minimum, listed.items.maximum = numbers.ge, numbers.le
 
 
 def complete_document(document: OpenAPI, access: RouteAccess) -> None:
@@ -88,6 +129,15 @@ def complete_document(document: OpenAPI, access: RouteAccess) -> None:
             ),
         )
     }
+    for _, _, operation in _list_operations(document):
+        for parameter in operation.parameters or ():
+            if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
+                _leave_out_null(parameter.schema)
+    for schema in _find_schemas(document):
+        types = schema.type if isinstance(schema.type, list | tuple) else [schema.type]
+        if OpenAPIType.INTEGER in types:
+            # Without it generators of clients take 32 bits.
+            schema.format = "int64"  # type: ignore[assignment]
     for path, method, operation in _list_operations(document):
         needed = access.find(method, path).role
         if needed is not None:
@@ -141,3 +191,18 @@ def _list_operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
             if operation is not None:
                 assert isinstance(operation, Operation)
                 yield path, method.upper(), operation
+
+
+def _find_schemas(node: object) -> Iterator[Schema]:
+    """Yield every schema that is written out below."""
+    if isinstance(node, Schema):
+        yield node
+    if is_dataclass(node):
+        for one in fields(node):
+            yield from _find_schemas(getattr(node, one.name))
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from _find_schemas(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _find_schemas(value)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from litestar import Response, Router, get, patch, post, put
+from litestar import Response, Router, get, patch, post, put, route
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -23,7 +23,6 @@ from service.boards.errors import (
 )
 from service.boards.finder import SeasonFinder
 from service.boards.schemas import (
-    SLUG_PATTERN,
     BoardAnswer,
     BoardList,
     BoardRule,
@@ -34,9 +33,10 @@ from service.boards.schemas import (
 from service.errors import FieldError
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
+from service.validation import SLUG, STORABLE_TEXT
 
 Slug = Annotated[
-    str, PathParameter(pattern=SLUG_PATTERN, description="The board's address: 1 to 64 of a-z0-9-.")
+    str, PathParameter(pattern=SLUG, description="The board's address: 1 to 64 of a-z0-9-.")
 ]
 _Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
 
@@ -71,7 +71,10 @@ _BOARD: Final = {200: ResponseSpec(BoardAnswer, description="The board.", genera
 @get("/", responses=INVALID | _READ_UNAVAILABLE)
 async def list_boards(
     database: NamedDependency[Database],
-    after: Annotated[str, QueryParameter(max_length=64, description="Only slugs after this.")] = "",
+    after: Annotated[
+        str,
+        QueryParameter(max_length=64, pattern=STORABLE_TEXT, description="Only slugs after this."),
+    ] = "",
     limit: _Limit = 100,
 ) -> BoardList:
     """List the boards, by slug."""
@@ -200,9 +203,16 @@ async def read_season(
     return await service.read_season(database, slug, number)
 
 
+@route("/{slug:str}", http_method="OPTIONS", status_code=204, include_in_schema=False)
+async def list_methods() -> Response[None]:
+    """Name the methods of the shared path; Litestar by itself names those registered first only."""
+    return Response(None, headers={"Allow": "GET, OPTIONS, PATCH, PUT"})
+
+
 boards_router = Router(
     "/api/boards",
     route_handlers=[
+        list_methods,
         list_boards,
         read_board,
         create_board,

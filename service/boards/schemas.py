@@ -12,9 +12,6 @@ from service.errors import FieldError, InvalidRequest
 from service.http.examples import NOW, THEN
 from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
-SLUG_PATTERN: Final = "^[a-z0-9-]{1,64}$"
-SEASON_PATTERN: Final = "^(current|previous|[1-9][0-9]{0,8})$"
-
 Bound = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]
 GameMode = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)]
@@ -79,7 +76,7 @@ class CronSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new board: how a player's sessions make one score, and which score is better."""
 
-    title: Annotated[Title | None, msgspec.Meta(description="For people; the slug if null.")] = None
+    title: Annotated[Title, msgspec.Meta(description="For people; the slug if null.")] | None = None
     operator: Operator = Operator.SUM
     direction: Direction = Direction.HIGH
     ties: Ties = Ties.SHARED

@@ -188,10 +188,11 @@ def _read_rule(slug: str, given: dict[str, Any]) -> Any:
 
     import msgspec
 
-    from service.boards.schemas import SLUG_PATTERN, BoardRule
+    from service.boards.schemas import BoardRule
     from service.http.requests import locate_error
+    from service.validation import SLUG
 
-    if not re.fullmatch(SLUG_PATTERN, slug):
+    if not re.fullmatch(SLUG, slug):
         raise click.BadParameter(f"{slug!r} is not 1 to 64 of a-z, 0-9 and hyphens")
     kind, _, detail = given.pop("score_format").partition(":")
     named = {"decimal": "scale", "duration": "unit"}.get(kind)

@@ -38,6 +38,12 @@ def _whole_number(least: int, most: int) -> click.IntRange:
     return kind
 
 
+def _set_root_path(_: click.Context, __: click.Parameter, root_path: str | None) -> None:
+    if root_path is not None:
+        # The processes that are started have their settings from there.
+        os.environ["LEADERBOARD_ROOT_PATH"] = root_path
+
+
 def _listening_options(command: _Command) -> _Command:
     options = [
         click.option(
@@ -58,6 +64,13 @@ def _listening_options(command: _Command) -> _Command:
             default=1,
             show_default=True,
             help="API processes that share the port.",
+        ),
+        click.option(
+            "--root-path",
+            metavar="/PATH",
+            callback=_set_root_path,
+            expose_value=False,
+            help="The path under which a proxy serves the API, such as /lb.",
         ),
         click.option(
             "--insecure",

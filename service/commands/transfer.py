@@ -15,6 +15,7 @@ import click
 
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import InvalidRequest, UsageError
+from service.output import OUTPUT_LOST
 
 if TYPE_CHECKING:
     from service.settings.settings import Settings
@@ -90,14 +91,14 @@ def _write_to_pipe(
     settings: "Settings", kind: "Kind", row_format: "Format", board: str, season: str
 ) -> None:
     try:
-        asyncio.run(_write(settings, kind, row_format, board, season, sys.stdout.buffer))
-        sys.stdout.buffer.flush()
+        # `sys.stdout` drops what nobody reads; an export ends with its reader.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as output:
+            asyncio.run(_write(settings, kind, row_format, board, season, output))
     except BrokenPipeError:
-        # Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        raise UsageError(f"cannot write to standard output: {error.strerror}") from error
+        click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
+        sys.exit(OUTPUT_LOST)
 
 
 async def _write(

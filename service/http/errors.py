@@ -26,6 +26,10 @@ _ADVICE: Final = {
 # Litestar names a missing parameter in its message only.
 _MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
+NO_STORE: Final = (b"cache-control", b"no-store")
+"""The header of every answer. A proxy would keep an answer without it for minutes, and a rank is
+old within milliseconds. A new answer costs less than finding out that an old one still holds."""
+
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -42,11 +46,9 @@ def describe_error(error: Exception) -> tuple[int, ErrorAnswer, dict[str, str]]:
             code="internal_error",
         )
         return HTTP_500_INTERNAL_SERVER_ERROR, answer, {}
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
-    if error.challenge is not None:
-        headers["www-authenticate"] = error.challenge
     return error.status, ErrorAnswer.of(error), headers
 
 

@@ -1,15 +1,18 @@
 """How request bodies are read: strictly, and straight into the route's type."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from service.errors import FieldError, InvalidRequest, ServiceError
+from service.validation import EXPECTED_TEXT
 
 # msgspec ends its messages with the place: "Expected `int`, got `str` - at `$.score`".
 _PLACE: Final = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
@@ -30,6 +33,19 @@ class UnsupportedMediaType(ServiceError):
     def __init__(self, content_type: str, *others: str) -> None:
         taken = " or ".join(["send JSON with `Content-Type: application/json`", *others])
         super().__init__(f"The body is {content_type!r} by its Content-Type; {taken}.")
+
+
+class UnsupportedEncoding(ServiceError):
+    """The body is compressed, or coded in another way."""
+
+    status = 415
+    code = "unsupported_encoding"
+    headers: ClassVar = {"accept-encoding": "identity"}
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"The body is coded as {encoding!r} by its Content-Encoding; send it as it is."
+        )
 
 
 class BodyTooLarge(ServiceError):
@@ -55,6 +71,7 @@ class ClientLeft(ServiceError):
         super().__init__("The connection ended before the body was complete; send it again.")
 
 
+_BEYOND_ANY_RANGE: Final = 10**30
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
 
 
@@ -74,20 +91,32 @@ class StrictRequest(Request[Any, Any, Any]):
             raise UnsupportedMediaType(media_type, *others)
 
     async def body(self) -> bytes:
-        """Return the body; raises `ClientLeft`, which Litestar takes for an error of the server."""
+        """Return the body, without the mark of UTF-8 that some editors and clients put ahead.
+
+        Raises `UnsupportedEncoding`, or `ClientLeft`, which Litestar takes for an error of the
+        server.
+        """
+        self._refuse_coding()
         try:
-            return await super().body()
+            return (await super().body()).removeprefix(BOM_UTF8)
         except InternalServerException as error:
             raise ClientLeft from error
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it comes; raises `ClientLeft`, as `body` does."""
+    async def read_parts(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it comes, and let it take its time; raises what `body` does."""
+        self._refuse_coding()
+        # Not in `stream`, by which Litestar reads every body.
         self.scope[READ_AS_IT_COMES] = True  # type: ignore[typeddict-unknown-key]
         try:
-            async for part in super().stream():
+            async for part in self.stream():
                 yield part
         except InternalServerException as error:
             raise ClientLeft from error
+
+    def _refuse_coding(self) -> None:
+        for value in self.headers.getall("content-encoding", []):
+            if value.strip(" \t").lower() not in {"", "identity"}:
+                raise UnsupportedEncoding(value)
 
     async def json(self) -> Any:
         """Return the body as the route's type."""
@@ -121,13 +150,48 @@ def _make_decoder(body_type: Any) -> "msgspec.json.Decoder[Any]":
 
 
 def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes | msgspec.Raw) -> Body:
-    """Return a JSON body as the decoder's type; raises `InvalidRequest` that names the field."""
+    """Return a JSON body as the decoder's type; raises `InvalidRequest` that names the field.
+
+    1200.0 and 12e2 are integers, as JSON Schema says and some languages write them.
+    """
     try:
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError as error:
+            if "got `float`" not in str(error):
+                raise
+            # Twice, but only for those who send such numbers.
+            return msgspec.convert(_decode_integers(body, error), decoder.type)
     except msgspec.ValidationError as error:
         raise InvalidRequest("The body is not valid.", locate_error(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}.") from error
+
+
+def _read_number(text: str) -> int | float:
+    """Return a number with a point or an exponent, as an integer where it is one."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return float(text)
+    if not number:
+        return 0
+    if number.copy_abs() > _BEYOND_ANY_RANGE:
+        # Without writing all its digits down.
+        return -_BEYOND_ANY_RANGE if number.is_signed() else _BEYOND_ANY_RANGE
+    whole = int(number)
+    return whole if whole == number else float(text)
+
+
+def _decode_integers(body: bytes | msgspec.Raw, error: msgspec.ValidationError) -> Any:
+    try:
+        return _integers_decoder.decode(body)
+    except msgspec.ValidationError:
+        # A number that nothing could hold. The first error names its field, this one does not.
+        raise error from None
+
+
+_integers_decoder: Final = msgspec.json.Decoder(float_hook=_read_number)
 
 
 def locate_error(text: str) -> FieldError:
@@ -137,6 +201,7 @@ def locate_error(text: str) -> FieldError:
     field = (match["field"] if match else None) or ""
     if not field and (named := _NAMED_FIELD.search(message)):
         field = named["field"]
-    if "matching regex" in message:
-        message = "Expected text without NUL characters"
+    for pattern, expected in EXPECTED_TEXT.items():
+        if message.endswith(f"matching regex {pattern!r}"):
+            message = f"Expected {expected}"
     return FieldError(field=field or "body", message=message)

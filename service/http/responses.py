@@ -7,7 +7,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
-from service.http.requests import BodyTooLarge, UnsupportedMediaType
+from service.http.requests import BodyTooLarge, UnsupportedEncoding, UnsupportedMediaType
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,7 +55,9 @@ INVALID: Final = error_response(
 )
 TOO_LARGE: Final = error_response("The body is too large.", BodyTooLarge(65_536))
 UNSUPPORTED: Final = error_response(
-    "The body is not JSON by its Content-Type.", UnsupportedMediaType("text/plain")
+    "The body is not JSON by its Content-Type, or it is coded.",
+    UnsupportedMediaType("text/plain"),
+    UnsupportedEncoding("gzip"),
 )
 
 

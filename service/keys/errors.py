@@ -1,5 +1,7 @@
 """What can be wrong with a caller's key."""
 
+from typing import ClassVar
+
 from service.errors import ServiceError
 
 _HOW_TO_MAKE = "`leaderboard keys create` on the server makes one."
@@ -10,7 +12,7 @@ class KeyRequired(ServiceError):
 
     status = 401
     code = "key_required"
-    challenge = "Bearer"
+    headers: ClassVar = {"www-authenticate": "Bearer"}
 
     def __init__(self) -> None:
         super().__init__(
@@ -23,7 +25,7 @@ class KeyRefused(ServiceError):
 
     status = 401
     code = "key_refused"
-    challenge = 'Bearer error="invalid_token"'
+    headers: ClassVar = {"www-authenticate": 'Bearer error="invalid_token"'}
 
     def __init__(self) -> None:
         super().__init__(

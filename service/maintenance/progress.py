@@ -62,6 +62,8 @@ class Report:
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+        has_marks = self._console.encoding.startswith("utf")
+        self._right, self._wrong = ("✓ ", "✗ ") if has_marks else ("ok ", "!! ")
 
     def write(self, line: str) -> None:
         """Write a line that stays."""
@@ -94,7 +96,7 @@ class Report:
         """Run a check as a step and write its first differences; return how many there are."""
         with self.step(title) as step:
             found = await check
-            step.mark = "✗ " if found.differences else "✓ "
+            step.mark = self._wrong if found.differences else self._right
             step.facts = found.facts
         for example in found.examples:
             self.write(f"    {example}")

@@ -32,19 +32,21 @@ from service.sessions.schemas import (
     SubmitScore,
 )
 from service.sessions.service import Ledger, Submission
-from service.validation import MAX_KEY_LENGTH, STORABLE_TEXT
+from service.validation import IDEMPOTENCY_KEY, MAX_KEY_LENGTH
 
 _KEY_HEADER: Final = "Idempotency-Key"
+
+_KEY_FORM: Final = (
+    f"1 to {MAX_KEY_LENGTH} visible ASCII characters (blanks around them are no part of it)"
+)
 
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name=_KEY_HEADER,
-        min_length=1,
-        max_length=MAX_KEY_LENGTH,
-        pattern=STORABLE_TEXT,
+        pattern=IDEMPOTENCY_KEY,
         description=(
-            "Any text that is new for each score of a player. The same key and body again get the "
+            f"{_KEY_FORM}, new for each score of a player. The same key and body again get the "
             "first answer again and count nothing twice."
         ),
     ),
@@ -64,8 +66,8 @@ _UNAVAILABLE: Final = unavailable(QueueFull(10_000))
 class _BulkSubmit(BulkOperation):
     line: ClassVar = Schema(
         description=(
-            "The body of a single submit, with an optional `idempotency_key` of 1 to "
-            f"{MAX_KEY_LENGTH} characters."
+            f"The body of a single submit, with an optional `idempotency_key`: {_KEY_FORM}, as in "
+            "the header of a single submit."
         ),
         examples=[
             {"user_id": 1, "score": 1200, "idempotency_key": "match-77"},

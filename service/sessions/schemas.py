@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.players.names import ExternalId
-from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 METADATA_LIMIT: Final = 1_024
 """Most bytes of a session's metadata, as JSON in UTF-8 without blanks."""
@@ -23,7 +23,9 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         | UnsetType
     ) = UNSET
     external_id: ExternalId | UnsetType = UNSET
-    score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE, description="32 bit, signed.")]
+    score: Annotated[
+        int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE, description="Within ±(2^53 - 1).")
+    ]
     game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
         "solo"
     )
@@ -51,10 +53,7 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class BulkLine(SubmitScore, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One score of a bulk request, with the key that makes it safe to send again."""
 
-    idempotency_key: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=STORABLE_TEXT)]
-        | None
-    ) = None
+    idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)] | None = None
 
 
 class SubmitAnswer(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from service.players.service import find_user_ids
 from service.sessions.errors import IdempotencyKeyReused
 from service.sessions.schemas import METADATA_LIMIT, SubmitScore
 from service.settings.settings import Settings
+from service.validation import clean_key
 
 RECORD_KEYLESS_SESSIONS: Final = load_sql("sessions", "record_keyless_sessions")
 RECORD_SESSIONS: Final = load_sql("sessions", "record_sessions")
@@ -65,14 +66,15 @@ class Submission:
         """
         user_id, external_id = score.user_id, score.external_id
         metadata = None if score.metadata is None else _encode_metadata(score.metadata)
+        key = None if idempotency_key is None else clean_key(idempotency_key)
         if external_id is UNSET:
             if user_id is UNSET:
                 raise _refuse("user_id", "Expected `user_id` or `external_id`")
-            return cls(user_id, score.score, score.game_mode, idempotency_key, metadata=metadata)
+            return cls(user_id, score.score, score.game_mode, key, metadata=metadata)
         if user_id is not UNSET:
             raise _refuse("external_id", "Expected `user_id` or `external_id`, and not both")
         check_external_id(external_id)
-        return cls(None, score.score, score.game_mode, idempotency_key, external_id, metadata)
+        return cls(None, score.score, score.game_mode, key, external_id, metadata)
 
 
 def _encode_metadata(metadata: dict[str, Any]) -> str:

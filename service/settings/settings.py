@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import UsageError
 from service.settings.limits import describe_allowed
+from service.settings.origins import check_networks, check_origins, check_prefix
 from service.settings.urls import (
     check_broker_url,
     check_postgres_url,
@@ -133,6 +134,17 @@ class Settings(BaseSettings):
 
     public_reads: bool = True
     """Whether tops, ranks and players are for everybody, or for holders of a key."""
+
+    root_path: Annotated[str, AfterValidator(check_prefix)] = ""
+    """The path under which a proxy serves the API, such as `/lb`; `--root-path` is the same. The
+    proxy may leave it in the requests or take it away."""
+
+    trusted_proxies: Annotated[str, AfterValidator(check_networks)] = ""
+    """Proxies whose `X-Forwarded-Prefix` is believed: addresses or networks, with commas between.
+    """
+
+    cors_origins: Annotated[str, AfterValidator(check_origins)] = ""
+    """Origins whose pages may read what needs no key, with commas between, or `*`. Unset: none."""
 
     stream_heartbeat_seconds: float = Field(default=15.0, ge=0.1, le=300)
     """Pause between two comments on an otherwise silent event stream."""

@@ -16,7 +16,6 @@ from service.batching import QueueFull
 from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder
 from service.boards.routes import SEASON_NOT_FOUND, Slug
-from service.boards.schemas import SEASON_PATTERN
 from service.boards.service import list_open_boards
 from service.errors import FieldError, InvalidRequest
 from service.http.auth import Authorizer
@@ -52,16 +51,16 @@ from service.standings.routes import (
     Radius,
     Seen,
     UserId,
-    send_events,
+    answer_with_events,
 )
 from service.standings.run import Run
 from service.standings.schemas import Rank
-from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE
+from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, SEASON
 
 SeasonWanted = Annotated[
     str,
     QueryParameter(
-        pattern=SEASON_PATTERN,
+        pattern=SEASON,
         description="`current`, `previous`, which may still be `ending`, or a season's number.",
     ),
 ]
@@ -71,7 +70,13 @@ WithDetails = Annotated[
 ]
 _Offset = Annotated[
     int | None,
-    QueryParameter(ge=0, le=MAX_ID, description="How many players stand above the first one."),
+    QueryParameter(
+        ge=0,
+        le=MAX_ID,
+        description="How many players stand above the first one.",
+        # Litestar leaves a limit of 0 out where a type has several parts.
+        schema_extra={"minimum": 0},
+    ),
 ]
 _Cursor = Annotated[
     str | None, QueryParameter(max_length=200, description="`next` or `prev` of an earlier answer.")
@@ -249,14 +254,12 @@ async def stream_board_top(
         authorizer.wait_until_refused, request.scope, request.route_handler.opt["role"]
     )
     tops = top_feeds.watch(slug, limit)
-    return ServerSentEvent(
-        send_events(
-            tops,
-            lambda season, run: _encode(BoardEntries.of(season, run, {})),
-            settings,
-            closing.wait,
-            is_refused,
-        )
+    return answer_with_events(
+        tops,
+        lambda season, run: _encode(BoardEntries.of(season, run, {})),
+        settings,
+        closing.wait,
+        is_refused,
     )
 
 

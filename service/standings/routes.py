@@ -153,18 +153,30 @@ async def stream_top(
     needed = request.route_handler.opt["role"]
     is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
     tops = top_feeds.watch(GLOBAL_BOARD, limit)
-    return ServerSentEvent(
-        send_events(tops, lambda _, run: encode_top(limit, run), settings, closing.wait, is_refused)
+    return answer_with_events(
+        tops, lambda _, run: encode_top(limit, run), settings, closing.wait, is_refused
     )
 
 
-async def send_events(
+def answer_with_events(
+    tops: AsyncGenerator[tuple[Season, Run]],
+    encode: Callable[[Season, Run], bytes],
+    settings: Settings,
+    *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
+) -> ServerSentEvent:
+    """Answer with the events of a stream of tops, until one of the waits ends."""
+    events = ServerSentEvent(_send_events(tops, encode, settings, *waits_for_end))
+    # Whether the connection stays, and the answer is kept, is said once for all.
+    del events.headers["Connection"], events.headers["Cache-Control"]
+    return events
+
+
+async def _send_events(
     tops: AsyncGenerator[tuple[Season, Run]],
     encode: Callable[[Season, Run], bytes],
     settings: Settings,
     *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> AsyncIterator[ServerSentEventMessage]:
-    """Yield the events of a stream of tops, until one of the waits ends."""
     end_tasks = {asyncio.create_task(wait()) for wait in waits_for_end}
     next_top = asyncio.ensure_future(anext(tops))
     try:

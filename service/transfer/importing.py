@@ -25,6 +25,7 @@ from service.transfer.errors import FileUnreadable, LineRefused
 from service.transfer.formats import Line, Row
 from service.transfer.rows import PlayerLine, SessionLine
 from service.transfer.schemas import ImportAnswer, LineError
+from service.validation import clean_key
 
 LOCK_PLAYERS: Final = load_sql("transfer", "lock_players")
 IMPORT_PLAYERS: Final = load_sql("transfer", "import_players")
@@ -204,12 +205,15 @@ def _clean_session(line: SessionLine) -> SessionLine:
     _check_time("submitted_at", line.submitted_at)
     if line.external_id is not None:
         check_external_id(line.external_id)
-    if line.username is not None:
-        return msgspec.structs.replace(line, username=clean_username(line.username))
-    if line.user_id is None and line.external_id is None:
+    username = line.username
+    if username is not None:
+        username = clean_username(username)
+    elif line.user_id is None and line.external_id is None:
         fault = "Expected `user_id`, `external_id` or `username`"
         raise LineRefused("The line is not valid.", "user_id", fault)
-    return line
+    return msgspec.structs.replace(
+        line, username=username, idempotency_key=clean_key(line.idempotency_key)
+    )
 
 
 def _check_time(name: str, time: datetime) -> None:

@@ -22,9 +22,8 @@ from litestar.response import Stream
 from service.boards.errors import BoardFilling
 from service.boards.finder import GLOBAL_BOARD, Season
 from service.boards.routes import SEASON_NOT_FOUND
-from service.boards.schemas import SEASON_PATTERN, SLUG_PATTERN
 from service.http.bulk import NDJSON_TYPES
-from service.http.requests import StrictRequest
+from service.http.requests import StrictRequest, UnsupportedEncoding
 from service.http.responses import INVALID, error_response, unavailable
 from service.keys.roles import Role
 from service.transfer.errors import (
@@ -39,6 +38,7 @@ from service.transfer.formats import MEDIA_TYPES, Format, Row
 from service.transfer.rows import PlayerLine, SessionLine
 from service.transfer.schemas import ImportAnswer
 from service.transfer.service import Transfers
+from service.validation import SEASON, SLUG
 
 _UNAVAILABLE: Final = unavailable(
     TransfersBusy(2), TransferInterrupted(), BoardFilling("weekly-laps")
@@ -46,7 +46,11 @@ _UNAVAILABLE: Final = unavailable(
 _UNREADABLE: Final = error_response(
     "Nothing could be read.", FileUnreadable(1, "header", "'username' is missing")
 )
-_UNSUPPORTED: Final = error_response("Neither CSV nor NDJSON.", FormatUnknown("text/plain"))
+_UNSUPPORTED: Final = error_response(
+    "Neither CSV nor NDJSON, or it is coded.",
+    FormatUnknown("text/plain"),
+    UnsupportedEncoding("gzip"),
+)
 _TOO_OLD: Final = error_response("HTTP/1.0.", ProtocolTooOld())
 _EXPORTED: Final = {
     200: ResponseSpec(
@@ -59,14 +63,10 @@ _EXPORTED: Final = {
     )
 }
 
-_BoardParameter = Annotated[
-    str, QueryParameter(pattern=SLUG_PATTERN, description="The board's slug.")
-]
+_BoardParameter = Annotated[str, QueryParameter(pattern=SLUG, description="The board's slug.")]
 _SeasonParameter = Annotated[
     str,
-    QueryParameter(
-        pattern=SEASON_PATTERN, description="`current`, `previous` or a season's number."
-    ),
+    QueryParameter(pattern=SEASON, description="`current`, `previous` or a season's number."),
 ]
 _FormatParameter = Annotated[Format, QueryParameter(description="Of the rows.")]
 
@@ -239,7 +239,7 @@ async def _import(
     if content_type != "text/csv" and content_type not in NDJSON_TYPES:
         raise FormatUnknown(content_type)
     row_format: Format = "csv" if content_type == "text/csv" else "ndjson"
-    return await transfers.import_(request.stream(), row_type, row_format)
+    return await transfers.import_(request.read_parts(), row_type, row_format)
 
 
 export_router = Router(

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from service.validation import MAX_ID, MAX_KEY_LENGTH, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 # Ids of new players go on from the highest that was imported, and need room.
 _HIGHEST_IMPORTED_ID: Final = MAX_ID // 2
@@ -67,9 +67,7 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
-    idempotency_key: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=STORABLE_TEXT)
-    ]
+    idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)]
     submitted_at: Time
     game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
         "solo"

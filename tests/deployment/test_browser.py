@@ -16,6 +16,24 @@ from tests.support.console.web_server import WebServer, serve_console
 from tests.support.factories import make_players_with_scores
 from tests.support.serving import serve_app
 
+CALL_LIVE = """
+    (async () => {
+        const wait = async (find) => {
+            for (;;) {
+                const found = find();
+                if (found) return found;
+                await new Promise((resolve) => setTimeout(resolve, 20));
+            }
+        };
+        const find = (kind, within) => wait(() => (within || document).querySelector(kind));
+        await find(".btn.authorize");
+        const call = (await find("[data-path='/health/live']")).closest(".opblock");
+        call.querySelector(".opblock-summary-control").click();
+        (await find(".execute", call)).click();
+        return (await find(".live-responses-table .microlight", call)).textContent;
+    })()
+"""
+
 OPEN_SOCKET = """
     new Promise((resolve) => {
         const socket = new WebSocket("%s/ws?width=80&height=24");
@@ -51,6 +69,23 @@ async def test_the_board_appears_and_keys_work(server: WebServer, tmp_path: Path
         assert len(base64.b64decode(picture["data"])) > 20_000
         hosts = {urlsplit(url).netloc for url in page.asked if not url.startswith("data:")}
         assert hosts == {urlsplit(server.url).netloc}
+
+
+async def test_reference_loads_nothing_from_elsewhere_and_calls(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with (
+        serve_app(settings.model_copy(update={"root_path": "/lb"})) as (_, client),
+        open_page("about:blank", tmp_path) as page,
+    ):
+        watch = "addEventListener('securitypolicyviolation', () => window.broken = true)"
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=watch)
+        await page.call("Page.navigate", url=f"{client.base_url}/lb/docs")
+        assert '"live"' in await page.evaluate(CALL_LIVE)
+        assert await page.evaluate("window.broken === undefined")
+        asked = [urlsplit(url) for url in page.asked if url.startswith("http")]
+        assert {url.netloc for url in asked} == {urlsplit(str(client.base_url)).netloc}
+        assert all(url.path.startswith("/lb/") for url in asked)
 
 
 async def test_a_page_of_another_site_gets_no_console(server: WebServer, tmp_path: Path) -> None:

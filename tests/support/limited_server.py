@@ -81,11 +81,13 @@ class Server:
 
 
 async def count_body(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body; at `/never` not at all, at `/large` with much.
+    """Answer with the length of the body, or as the path says.
 
-    At `/import` it is read while it comes.
+    `/never` gets no answer, `/large` much of it, `/headers` the headers; `/unread` is answered
+    ahead of its body, and the answer of `/unknown-length` does not tell its length beforehand. At
+    `/import` the body is read while it comes.
     """
-    length, more = 0, True
+    length, more = 0, scope["path"] != "/unread"
     if scope["path"] == "/import":
         scope[READ_AS_IT_COMES] = True
     while more or scope["path"] == "/never":
@@ -94,8 +96,19 @@ async def count_body(scope: Any, receive: Any, send: Any) -> None:
             return
         length += len(message["body"])
         more = message["more_body"]
-    body = b"%d" % length if scope["path"] != "/large" else bytes(LARGE)
+    body = b"%d" % length
+    if scope["path"] == "/large":
+        body = bytes(LARGE)
+    elif scope["path"] == "/headers":
+        pairs = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+        body = json.dumps(pairs).encode()
     headers = [(b"content-length", b"%d" % len(body))]
+    if scope["path"] == "/unknown-length":
+        headers = []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b" bytes"})
+        return
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -109,7 +122,9 @@ async def serve() -> AsyncIterator[Server]:
             await late.wait()
         await count_body(scope, receive, send)
 
-    config = uvicorn.Config(answer, http=DrainingProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        answer, http=DrainingProtocol, lifespan="off", log_config=None, server_header=False
+    )
     server = DrainingServer(config, closing=asyncio.Event(), limits=LIMITS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -124,4 +139,5 @@ async def read_refusal(reader: asyncio.StreamReader) -> tuple[int, str]:
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     assert b"connection: close" in head
     assert b"content-type: application/json" in head
+    assert head.count(b"\r\ndate: ") == head.count(b"\r\nx-request-id: ") == 1
     return int(head.split()[1]), json.loads(body)["code"]

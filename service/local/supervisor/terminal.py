@@ -1,8 +1,6 @@
 """What the supervisor prints in the terminal: one line for each event."""
 
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,12 +18,8 @@ _DEFAULT_PORTS: Final = {
 
 
 def print_line(line: str) -> None:
-    """Print a line at once. A closed terminal must not keep anything from stopping."""
-    try:
-        click.echo(line)
-    except OSError:
-        # Otherwise Python would try to write its buffer again at exit, and print an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print a line at once."""
+    click.echo(line)
 
 
 def print_ready(name: str, seconds: float | None, where: str) -> None:

@@ -68,7 +68,6 @@ def write_request(method: bytes, path: bytes, *headers: bytes, body: bytes = b""
     [
         b"hello\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50),
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /health/live HTTP/1.1\r\nB ad: 1\r\n\r\n",
         write_request(b"GET", b"/api/players/\xc3\xa9"),

@@ -97,6 +97,55 @@ async def test_global_stays_as_it_is(
     assert (refused.status_code, refused.json()["code"]) == (409, "board_fixed")
 
 
+async def test_number_without_a_fraction_is_an_integer(client: httpx.AsyncClient) -> None:
+    rule = '{"min_score": 1e1, "max_score": 20.0, "format": {"kind": "decimal", "scale": 2.0}}'
+    made = await client.put("/api/boards/some", content=rule)
+    assert made.status_code == 201, made.text
+    board = made.json()
+    assert (board["min_score"], board["max_score"], board["format"]["scale"]) == (10, 20, 2)
+    changed = await client.patch(
+        "/api/boards/some", content='{"min_score": 5.0}', headers={"If-Match": made.headers["etag"]}
+    )
+    assert (changed.status_code, changed.json()["min_score"]) == (200, 5)
+    friends = await client.post("/api/boards/some/ranks", content='{"user_ids": [7.0, 8]}')
+    assert (friends.status_code, friends.json()["missing"]) == (200, [7, 8])
+    wrong = await client.post("/api/boards/some/ranks", content='{"user_ids": [7.5]}')
+    assert [one["field"] for one in wrong.json()["fields"]] == ["user_ids[0]"]
+
+
+@pytest.mark.parametrize(
+    "slug", ["Laps", "la_ps", "laps%0A", "%0Alaps", "x" * 65, "l%C3%A4ps", "laps%20"]
+)
+async def test_slug_has_small_letters_digits_and_hyphens(
+    client: httpx.AsyncClient, slug: str
+) -> None:
+    refused = await client.put(f"/api/boards/{slug}", json={})
+    assert refused.status_code == 400, refused.text
+    assert refused.json()["fields"] == [
+        {"field": "slug", "message": "Expected 1 to 64 of a-z, 0-9 and -"}
+    ]
+
+
+@pytest.mark.parametrize("season", ["current%0A", "0", "-1", "next", "1" * 10, ""])
+async def test_season_is_named_by_number_or_by_word(client: httpx.AsyncClient, season: str) -> None:
+    refused = await client.get(f"/api/boards/global/top?season={season}")
+    assert refused.status_code == 400, refused.text
+    assert [one["field"] for one in refused.json()["fields"]] == ["season"]
+
+
+async def test_list_goes_on_after_any_text_that_can_be_a_text(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/boards?after=g")).json()["boards"][0]["slug"] == "global"
+    refused = await client.get("/api/boards?after=%00")
+    assert refused.status_code == 400
+    assert [one["field"] for one in refused.json()["fields"]] == ["after"]
+
+
+async def test_methods_of_a_board_are_named(client: httpx.AsyncClient) -> None:
+    answer = await client.options("/api/boards/global")
+    assert answer.status_code == 204
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH", "PUT"}
+
+
 async def test_session_counts_on_twenty_boards_at_most(client: httpx.AsyncClient) -> None:
     for number in range(19):
         made = await client.put(f"/api/boards/b{number}", json={"game_mode": "race"})

@@ -9,6 +9,7 @@ from service.http.auth import RouteAccess
 from service.keys.roles import Role
 from service.settings.settings import load_settings
 
+BOARD = "/api/boards/{slug:str}"
 OPERATING = ("/api/export", "/api/import", "/api/ops", "/metrics")
 
 
@@ -27,6 +28,9 @@ def app() -> Litestar:
         ("HEAD", "/metrics/", Role.ADMIN),
         ("GET", "/health/live", None),
         ("GET", "/health/ready", None),
+        ("GET", "/", None),
+        ("GET", "/docs", None),
+        ("GET", "/docs/docs.js", None),
         ("GET", "/schema", None),
         ("GET", "/schema/openapi.json", None),
         ("GET", "/api/leaderboard/top", Role.READ),
@@ -39,6 +43,19 @@ def app() -> Litestar:
         ("POST", "/api/leaderboard/submit/", Role.SUBMIT),
         ("POST", "//api//leaderboard/submit/bulk", Role.SUBMIT),
         ("POST", "/api/players", Role.SUBMIT),
+        ("POST", "/api/players/bulk", Role.SUBMIT),
+        ("GET", "/api/players/1/ranks", Role.READ),
+        ("GET", "/api/boards", Role.READ),
+        ("HEAD", "/api/boards/laps/seasons/1", Role.READ),
+        ("GET", "/api/boards/laps/stream", Role.READ),
+        ("POST", "/api/boards/laps/ranks", Role.READ),
+        ("PUT", "/api/boards/laps", Role.ADMIN),
+        ("PATCH", "/api/boards/laps/", Role.ADMIN),
+        ("POST", "/api/boards/laps/seasons/current/close", Role.ADMIN),
+        ("POST", "/api/boards/laps/later", Role.ADMIN),
+        ("GET", "/api/export/standings", Role.ADMIN),
+        ("HEAD", "/api/export/standings", Role.ADMIN),
+        ("POST", "/api/import/players", Role.ADMIN),
         ("GET", "/api/ops/status", Role.ADMIN),
         ("GET", "//api/ops/status/", Role.ADMIN),
         ("GET", "/api///ops/sessions/count", Role.ADMIN),
@@ -65,11 +82,17 @@ def test_every_route_was_given_its_role(app: Litestar) -> None:
     assert {key for key, role in found.items() if role is None} == {
         ("GET", "/health/live"), ("GET", "/health/ready"),
         ("GET", "/schema"), ("GET", "/schema/openapi.json"), ("GET", "/schema/{path:str}"),
+        ("GET", "/"), ("GET", "/docs"), ("GET", "/docs/{name:str}"),
     }  # fmt: skip
     assert {key for key, role in found.items() if role is Role.SUBMIT} == {
         ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
         ("POST", "/api/players"), ("POST", "/api/players/bulk"),
     }  # fmt: skip
+    changing = {
+        ("PUT", BOARD), ("PATCH", BOARD),
+        ("POST", f"{BOARD}/archive"), ("POST", f"{BOARD}/unarchive"),
+        ("POST", f"{BOARD}/seasons/current/close"),
+    }  # fmt: skip
     operating = {key for key in found if key[1].startswith(OPERATING)}
     assert operating
-    assert {key for key, role in found.items() if role is Role.ADMIN} == operating
+    assert {key for key, role in found.items() if role is Role.ADMIN} == operating | changing

@@ -151,12 +151,12 @@ async def test_external_id_of_nobody(
     client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
 ) -> None:
     body = '{"external_id":"nobody","score":42}'
-    for headers in (content_type, content_type | {KEY: "match 17"}):
+    for headers in (content_type, content_type | {KEY: "match-17"}):
         answer = await client.post(SUBMIT, content=body, headers=headers)
         assert answer.status_code == 404
         assert answer.json() == {"error": "User not found", "code": "user_not_found"}
     await make_player(database, external_id="nobody")
-    answer = await client.post(SUBMIT, content=body, headers=content_type | {KEY: "match 17"})
+    answer = await client.post(SUBMIT, content=body, headers=content_type | {KEY: "match-17"})
     assert answer.status_code == 200
 
 
@@ -164,7 +164,7 @@ async def test_key_is_the_players_whichever_way_he_is_named(
     client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
 ) -> None:
     user_id = await make_player(database, external_id=STEAM)
-    headers = content_type | {KEY: "match 17"}
+    headers = content_type | {KEY: "match-17"}
     by_id = {"user_id": user_id, "score": 42}
     by_external_id = {"external_id": STEAM, "score": 42}
     first = await client.post(SUBMIT, json=by_external_id, headers=headers)
@@ -173,7 +173,7 @@ async def test_key_is_the_players_whichever_way_he_is_named(
         assert (again.status_code, again.json()) == (200, first.json())
         other = await client.post(SUBMIT, json={**body, "score": 43}, headers=headers)
         check_error(other, 422, "idempotency_key_reused")
-    lines = [{**body, "idempotency_key": "match 17"} for body in (by_id, by_external_id)]
+    lines = [{**body, "idempotency_key": "match-17"} for body in (by_id, by_external_id)]
     assert (await client.post(BULK, json=lines)).json() == [first.json()] * 2
     assert await fetch_sessions(database) == [(user_id, 42)]
 

@@ -1,5 +1,7 @@
 """`POST /api/leaderboard/submit` and `/api/players`: status, body and headers of every answer."""
 
+import gzip
+from codecs import BOM_UTF8
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -49,14 +51,14 @@ async def test_submit_keeps_game_mode_and_key(
     response = await client.post(
         SUBMIT,
         content=f'{{"user_id":{user_id},"score":-7,"game_mode":"Düö 🎮"}}',
-        headers=content_type | {KEY: "match 17"},
+        headers=content_type | {KEY: "match-17"},
     )
     assert response.status_code == 200, response.text
-    assert await fetch_sessions(database) == [(user_id, -7, "Düö 🎮", "match 17")]
+    assert await fetch_sessions(database) == [(user_id, -7, "Düö 🎮", "match-17")]
 
 
-@pytest.mark.parametrize("score", [-(2**31), -1, 0, 1, 2**31 - 1])
-async def test_submit_takes_every_32_bit_score(
+@pytest.mark.parametrize("score", [-(2**53) + 1, -1, 0, 1, 2**53 - 1])
+async def test_submit_takes_every_score_that_json_holds_exactly(
     client: httpx.AsyncClient, database: Database, score: int
 ) -> None:
     user_id = await make_player(database)
@@ -226,3 +228,80 @@ async def test_bulk_keeps_metadata_a_line(client: httpx.AsyncClient, database: D
     )
     assert [answer["status"] for answer in response.json()] == ["success", "success", "error"]
     assert await fetch_metadata(database) == ['{"n": 1}', None]
+
+
+@pytest.mark.parametrize("sent", ["1200.0", "1200.00e0", "1.2e3", "12E+2", "120000e-2", "1200"])
+async def test_number_without_a_fraction_is_an_integer(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str], sent: str
+) -> None:
+    user_id = await make_player(database)
+    body = f'{{"user_id":{user_id}.0,"score":{sent}}}'
+    response = await client.post(SUBMIT, content=body, headers=content_type)
+    assert response.status_code == 200, response.text
+    response = await client.post(f"{SUBMIT}/bulk", content=f"[{body}]", headers=content_type)
+    assert response.json()[0]["status"] == "success"
+    assert await fetch_sessions(database) == [(user_id, 1200, "solo", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "message"),
+    [
+        ("score", "12.5", "Expected `int`, got `float`"),
+        ("score", "1.00000000000000000000001", "Expected `int`, got `float`"),
+        ("score", "1e-400", "Expected `int`, got `float`"),
+        ("score", "9007199254740992.0", "Expected `int` <= 9007199254740991"),
+        ("user_id", "9007199254740993.0", "Expected `int` <= 9007199254740991"),
+        ("user_id", "1e300", "Expected `int` <= 9007199254740991"),
+        ("user_id", "0.0", "Expected `int` >= 1"),
+    ],
+)
+async def test_number_that_is_no_integer_or_too_large(
+    client: httpx.AsyncClient,
+    content_type: dict[str, str],
+    field: str,
+    sent: str,
+    message: str,
+) -> None:
+    numbers = {"user_id": "1.0", "score": "1.0", field: sent}
+    body = "{" + ",".join(f'"{name}":{number}' for name, number in numbers.items()) + "}"
+    response = await client.post(SUBMIT, content=body, headers=content_type)
+    assert response.status_code == 400
+    assert response.json()["fields"] == [{"field": field, "message": message}]
+
+
+async def test_mark_of_utf8_is_skipped(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    user_id = await make_player(database)
+    body = BOM_UTF8 + b'{"user_id":%d,"score":1}' % user_id
+    response = await client.post(SUBMIT, content=body, headers=content_type)
+    assert response.status_code == 200, response.text
+    for lines, kind in (
+        (BOM_UTF8 + b"[" + body[3:] + b"]", "application/json"),
+        (body + b"\n" + body[3:], "application/x-ndjson"),
+    ):
+        response = await client.post(
+            f"{SUBMIT}/bulk", content=lines, headers={"Content-Type": kind}
+        )
+        assert "error" not in response.text
+    assert len(await fetch_sessions(database)) == 4
+
+
+async def test_coded_body_is_refused_unread(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    body = b'{"user_id":%d,"score":1}' % await make_player(database)
+    for path, content in (
+        (SUBMIT, body),
+        (SUBMIT, gzip.compress(body)),
+        (f"{SUBMIT}/bulk", b"[" + body + b"]"),
+        ("/api/players", b'{"username":"grace"}'),
+    ):
+        headers = content_type | {"Content-Encoding": "gzip"}
+        response = await client.post(path, content=content, headers=headers)
+        assert response.status_code == 415
+        assert response.json()["code"] == "unsupported_encoding"
+        assert response.headers["accept-encoding"] == "identity"
+    assert await fetch_sessions(database) == []
+    headers = content_type | {"Content-Encoding": "Identity"}
+    assert (await client.post(SUBMIT, content=body, headers=headers)).status_code == 200

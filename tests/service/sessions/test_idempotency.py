@@ -57,7 +57,7 @@ async def test_fifty_requests_with_one_key_are_one_session(
 ) -> None:
     user_id = await make_player(database)
     responses = await asyncio.gather(
-        *(submit(clients[line % 2], user_id, 42, "match 17") for line in range(50))
+        *(submit(clients[line % 2], user_id, 42, "match-17") for line in range(50))
     )
     assert {response.status_code for response in responses} == {200}
     assert len({response.content for response in responses}) == 1
@@ -68,9 +68,9 @@ async def test_key_sent_again_later_gets_the_first_answer(
     clients: list[httpx.AsyncClient], database: Database
 ) -> None:
     user_id = await make_player(database)
-    first = await submit(clients[0], user_id, 42, "match 17")
+    first = await submit(clients[0], user_id, 42, "match-17")
     for client in clients:
-        again = await submit(client, user_id, 42, "match 17")
+        again = await submit(client, user_id, 42, "match-17")
         assert (again.status_code, again.json()) == (200, first.json())
     assert await count_rows(database) == (1, 1)
 
@@ -80,9 +80,9 @@ async def test_key_with_another_body_is_refused(
     clients: list[httpx.AsyncClient], database: Database, score: int, game_mode: str
 ) -> None:
     user_id = await make_player(database)
-    await submit(clients[0], user_id, 42, "match 17")
+    await submit(clients[0], user_id, 42, "match-17")
     for client in clients:
-        refused = await submit(client, user_id, score, "match 17", game_mode)
+        refused = await submit(client, user_id, score, "match-17", game_mode)
         assert refused.status_code == 422
         assert refused.json()["code"] == "idempotency_key_reused"
     assert await count_rows(database) == (1, 1)
@@ -93,7 +93,7 @@ async def test_one_key_with_two_bodies_at_once_has_one_winner(
 ) -> None:
     user_id = await make_player(database)
     responses = await asyncio.gather(
-        *(submit(clients[line % 2], user_id, line % 3, "match 17") for line in range(30))
+        *(submit(clients[line % 2], user_id, line % 3, "match-17") for line in range(30))
     )
     row = await database.fetch_one("SELECT score FROM game_session")
     assert row is not None
@@ -107,7 +107,7 @@ async def test_same_key_of_another_player_is_another_session(
 ) -> None:
     user_ids = await make_players(database, 20)
     responses = await asyncio.gather(
-        *(submit(clients[user_id % 2], user_id, 42, "match 17") for user_id in user_ids * 2)
+        *(submit(clients[user_id % 2], user_id, 42, "match-17") for user_id in user_ids * 2)
     )
     assert {response.status_code for response in responses} == {200}
     session_ids = [response.json()["session_id"] for response in responses]
@@ -131,10 +131,10 @@ async def test_submits_without_a_key_are_never_the_same(
 async def test_key_refused_for_an_unknown_player_can_be_used_once_there_is_one(
     clients: list[httpx.AsyncClient], database: Database
 ) -> None:
-    missing = await submit(clients[0], 1, 42, "match 17")
+    missing = await submit(clients[0], 1, 42, "match-17")
     assert missing.status_code == 404
     assert await make_player(database) == 1
-    assert (await submit(clients[0], 1, 42, "match 17")).status_code == 200
+    assert (await submit(clients[0], 1, 42, "match-17")).status_code == 200
 
 
 async def test_find_keyed_sessions_answers_in_the_order_asked(database: Database) -> None:
@@ -202,3 +202,32 @@ async def is_waiting_for_a_lock(database: Database) -> bool:
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
     )
+
+
+async def test_blanks_around_a_key_are_no_part_of_it(
+    clients: list[httpx.AsyncClient], database: Database
+) -> None:
+    user_id = await make_player(database)
+    keys = ["match-17", "match-17  ", "\tmatch-17", " match-17 \t"]
+    answers = [(await submit(clients[0], user_id, 42, key)).json() for key in keys]
+    lines = [{"user_id": user_id, "score": 42, "idempotency_key": key} for key in keys]
+    answers += (await clients[1].post(f"{SUBMIT}/bulk", json=lines)).json()
+    assert answers == [answers[0]] * 8
+    assert await count_rows(database) == (1, 1)
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "é", "a\x7f", "a\n", "a\x00", "x" * 256])
+async def test_key_of_a_line_is_what_a_header_may_hold(
+    clients: list[httpx.AsyncClient], database: Database, key: str
+) -> None:
+    user_id = await make_player(database)
+    lines = [{"user_id": user_id, "score": 42, "idempotency_key": key}]
+    (answer,) = (await clients[0].post(f"{SUBMIT}/bulk", json=lines)).json()
+    assert (answer["status"], answer["code"]) == ("error", "invalid_request")
+    assert answer["fields"] == [
+        {
+            "field": "idempotency_key",
+            "message": "Expected 1 to 255 visible ASCII characters, without blanks",
+        }
+    ]
+    assert await count_rows(database) == (0, 0)

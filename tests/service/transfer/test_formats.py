@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -61,9 +62,11 @@ def test_protected_text_is_no_formula_and_comes_back(text: str) -> None:
 
 @pytest.mark.parametrize("format_", ["csv", "ndjson"])
 async def test_sessions_come_back_as_they_were(format_: Format) -> None:
-    rows = [SessionRow(7, 1, text, text, -5, text, text, NOW) for text in TEXTS] + [
-        SessionRow(8, 1, "ada", None, 5, "solo", "k", NOW)
-    ]
+    keys = [text if re.fullmatch("[!-~]+", text) else "k" for text in TEXTS]
+    rows = [
+        SessionRow(7, 1, text, text, -5, text, key, NOW)
+        for text, key in zip(TEXTS, keys, strict=True)
+    ] + [SessionRow(8, 1, "ada", None, 5, "solo", "k", NOW)]
     content = write_head(SessionRow, format_) + write_rows(rows, format_)
     for size in (1, 1_000_000):
         lines = [line.row for line in await read(content, SessionLine, format_, size)]

@@ -216,7 +216,7 @@ async def test_import_at_once_with_itself_and_with_submits_counts_once(
         *(
             client.post(
                 "/api/leaderboard/submit/bulk",
-                json=[{"user_id": ada, "score": 1, "idempotency_key": f"new {n}"}],
+                json=[{"user_id": ada, "score": 1, "idempotency_key": f"new-{n}"}],
             )
             for n in range(10)
         ),
@@ -253,6 +253,42 @@ async def test_import_of_another_format_is_refused(
     headers = {"Content-Type": content_type}
     answer = await client.post("/api/import/players", content=b"username\nada", headers=headers)
     check_error(answer, 415, "unsupported_media_type")
+
+
+async def test_coded_file_is_refused(client: httpx.AsyncClient) -> None:
+    headers = CSV | {"Content-Encoding": "gzip"}
+    answer = await client.post("/api/import/players", content=b"\x1f\x8b", headers=headers)
+    check_error(answer, 415, "unsupported_encoding")
+    assert answer.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("content_type", [CSV, NDJSON], ids=["csv", "ndjson"])
+async def test_sessions_have_numbers_and_keys_as_a_submit_has_them(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
+) -> None:
+    ada = await make_player(database, "ada")
+    names = ("user_id", "score", "idempotency_key", "submitted_at")
+    lines = [
+        (f"{ada}.0", "12e2", " a ", PAST),
+        (str(ada), "1200", "a", PAST),
+        (str(ada), "1.5", "b", PAST),
+        (str(ada), "1", "b c", PAST),
+        (str(ada), "1", "\u00e9", PAST),
+        (str(ada), "1", "x" * 256, PAST),
+    ]
+    if content_type is CSV:
+        content = "\n".join(",".join(cells) for cells in (names, *lines))
+    else:
+        content = "\n".join(
+            f'{{"user_id": {user_id}, "score": {score}, "idempotency_key": "{key}", '
+            f'"submitted_at": "{time}"}}'
+            for user_id, score, key, time in lines
+        )
+    answer = await client.post("/api/import/sessions", content=content, headers=content_type)
+    assert count(answer.json()) == (1, 1, 4), answer.text
+    fields = [field for _, _, field in list_errors(answer.json())]
+    assert fields == ["score", *["idempotency_key"] * 3]
+    assert [row[1:2] + row[4:] for row in await fetch_sessions(database)] == [(1200, "a")]
 
 
 async def test_only_an_admin_imports_and_exports(settings: Settings, database: Database) -> None:

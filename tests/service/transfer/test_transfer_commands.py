@@ -1,6 +1,7 @@
 """`leaderboard import` and `leaderboard export`: files, exit statuses, and a kill in between."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from service.backends.database import Database
 from service.maintenance.audit import audit
+from service.output import OUTPUT_LOST
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, make_players
@@ -154,6 +156,16 @@ async def test_file_is_there_once_it_is_whole(
     told = run_leaderboard("export", "players", "--output", str(file), environment=missing)
     assert (told.returncode, len(told.stderr.splitlines())) == (1, 1)
     assert list_names(tmp_path) == ["players.csv"]
+
+
+async def test_export_to_a_full_disk_says_so(
+    environment: dict[str, str], database: Database
+) -> None:
+    await database.fetch("INSERT INTO player (username) VALUES ('ada')")
+    full = os.open("/dev/full", os.O_WRONLY)
+    exporting = start("export", "players", environment=environment, output=full)
+    os.close(full)
+    assert exporting.wait(30) == OUTPUT_LOST
 
 
 async def test_reader_that_goes_away_ends_the_export(

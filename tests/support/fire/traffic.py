@@ -227,7 +227,7 @@ class Traffic:
         self.broken[type(error).__name__] += 1
 
     def _draw(self, chance: random.Random, *, keyed: bool) -> Attempt:
-        name = f"attempt {next(self._scores)}"
+        name = f"attempt-{next(self._scores)}"
         (score,) = chance.choices(_SCORES, _SCORE_WEIGHTS)
         attempt = Attempt(name, chance.choice(self._user_ids), score, name if keyed else None)
         self.attempts.append(attempt)
