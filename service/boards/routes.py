@@ -34,6 +34,7 @@ from service.boards.schemas import (
 from service.errors import FieldError
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
+from service.validation import STORABLE_TEXT
 
 Slug = Annotated[
     str, PathParameter(pattern=SLUG_PATTERN, description="The board's address: 1 to 64 of a-z0-9-.")
@@ -71,7 +72,10 @@ _BOARD: Final = {200: ResponseSpec(BoardAnswer, description="The board.", genera
 @get("/", responses=INVALID | _READ_UNAVAILABLE)
 async def list_boards(
     database: NamedDependency[Database],
-    after: Annotated[str, QueryParameter(max_length=64, description="Only slugs after this.")] = "",
+    after: Annotated[
+        str,
+        QueryParameter(max_length=64, pattern=STORABLE_TEXT, description="Only slugs after this."),
+    ] = "",
     limit: _Limit = 100,
 ) -> BoardList:
     """List the boards, by slug."""

@@ -1,7 +1,7 @@
 """What the endpoints of boards and seasons take and answer."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -12,7 +12,8 @@ from service.errors import FieldError, InvalidRequest
 from service.http.examples import NOW, THEN
 from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
-SLUG_PATTERN: Final = "^[a-z0-9-]{1,64}$"
+# Where Python knows one, `$` also stands before a line end, which is none of the characters.
+SLUG_PATTERN: Final = r"^[a-z0-9-]{1,64}(?!\n)$"
 
 Bound = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]
@@ -133,7 +134,11 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     "`2026-11-01T00:00:00Z`",
                 ),
             )
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            # In the first or the last hours of the calendar: the last are refused as the future.
+            return EVER if moment.year == MINYEAR else datetime.max.replace(tzinfo=UTC)
 
     @classmethod
     def example(cls) -> "BoardRule":
