@@ -12,6 +12,7 @@ from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
 from service.boards.finder import SeasonFinder
 from service.maintenance.audit import audit
+from service.maintenance.populate import populate
 from service.maintenance.rebuild import rebuild
 from service.seasons.closing import close_sealed_seasons
 from service.settings.settings import Settings
@@ -323,5 +324,23 @@ async def test_rebuild_mends_every_board(
     await rebuild(settings)
     assert (await read_scores(database, 1), await read_scores(database, 2)) == (result, right)
     assert await audit(settings)
+    await worker.work()
+    assert await audit(settings)
+
+
+async def test_populate_with_reset_fills_every_board_from_the_beginning(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=HOURLY, count_from="ever")
+    await make_board(client, "laps", operator="best", direction="low", ties="first")
+    user_ids = await make_players(database, 30)
+    await record_scores(database, *((user_id, 1) for user_id in user_ids))
+    # The first of them are counted already, and the next worker has not begun yet.
+    await database.fetch(
+        "UPDATE season SET fill_from_player = 20 WHERE fill_from_player IS NOT NULL"
+    )
+    before = await database.fetch("SELECT seasons_until FROM refresh_state")
+    await populate(settings, players=50, sessions=300, seed=1, reset=True)
+    assert await database.fetch("SELECT seasons_until FROM refresh_state") == before
     await worker.work()
     assert await audit(settings)
