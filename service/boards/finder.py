@@ -24,6 +24,8 @@ GLOBAL_BOARD: Final = "global"
 
 # How long another process may go on by what it remembers of a board that was changed.
 _REMEMBERED_SECONDS: Final = 1.0
+# How long a read waits to hear what became of a board that was not read for longer than that.
+_PATIENCE_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class SeasonFinder:
         self._breaker = breaker
         self._seasons: dict[str, Season] = {}
         self._asked_at: dict[str, float] = {}
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._changes = 0
         self._has_read_database = False
 
     async def find(self, slug: str = GLOBAL_BOARD) -> Season:
@@ -73,12 +76,22 @@ class SeasonFinder:
         if season is None or season.is_filling:
             return await self.find_again(slug)
         # Nothing ever changes of this board but the database that it is in.
-        if slug != GLOBAL_BOARD:
-            if season.ends_at is not None and season.ends_at <= datetime.now(UTC):
-                with suppress(DatabaseUnavailable):
-                    return await self.find_again(slug)
-            elif self._asked_at[slug] + _REMEMBERED_SECONDS < time.monotonic():
-                self._ask_soon(slug)
+        if slug == GLOBAL_BOARD:
+            return season
+        # For one in the archive time stands still.
+        is_over = season.ends_at is not None and season.ends_at <= datetime.now(UTC)
+        if is_over and not season.is_archived:
+            with suppress(DatabaseUnavailable):
+                return await self.find_again(slug)
+            return season
+        age = time.monotonic() - self._asked_at[slug]
+        if age > _REMEMBERED_SECONDS:
+            asking = self._ask_soon(slug)
+            # Of one that is read all the time the answer is there in a moment.
+            if age > 2 * _REMEMBERED_SECONDS:
+                await asyncio.wait({asking}, timeout=_PATIENCE_SECONDS)
+                self._asked_at[slug] = time.monotonic()
+                return self._seasons.get(slug) or await self.find_again(slug)
         return season
 
     async def find_again(self, slug: str = GLOBAL_BOARD) -> Season:
@@ -100,13 +113,16 @@ class SeasonFinder:
 
     async def find_in_database(self, slug: str = GLOBAL_BOARD) -> Season:
         """Ask PostgreSQL alone; raises `BoardNotFound` or `DatabaseUnavailable`."""
-        before = self._seasons.get(slug)
+        before, changes = self._seasons.get(slug), self._changes
         try:
             season = await read_season(self.database, slug)
         except BoardNotFound:
             self._seasons.pop(slug, None)
             raise
         self._has_read_database = True
+        if changes != self._changes:
+            # It may have been read just before a change.
+            return season
         if season != before:
             with suppress(CacheUnavailable), self._breaker.guard(), translate_redis_errors():
                 await self._redis.set(f"{BOARD_PREFIX}{slug}", _encode(season))
@@ -129,29 +145,34 @@ class SeasonFinder:
 
     def forget(self, slug: str) -> None:
         """Ask PostgreSQL when the board is read next: this process has just changed it."""
+        self._changes += 1
         self._seasons.pop(slug, None)
 
     async def stop(self) -> None:
         """Stop asking PostgreSQL."""
-        for task in self._asking:
+        for task in self._asking.values():
             task.cancel()
-        await asyncio.gather(*self._asking, return_exceptions=True)
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
     def _remember(self, season: Season) -> Season:
         self._seasons[season.slug] = season
         self._asked_at[season.slug] = time.monotonic()
         return season
 
-    def _ask_soon(self, slug: str) -> None:
-        self._asked_at[slug] = time.monotonic()
-        task = asyncio.create_task(self._ask(slug))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+    def _ask_soon(self, slug: str) -> asyncio.Task[None]:
+        """Return the task that asks PostgreSQL what became of a board: one at a time."""
+        if slug not in self._asking:
+            self._asking[slug] = asyncio.create_task(self._ask(slug))
+        return self._asking[slug]
 
     async def _ask(self, slug: str) -> None:
-        # Who reads next is told what is wrong.
-        with suppress(DatabaseUnavailable, BoardNotFound):
-            await self.find_in_database(slug)
+        try:
+            # Who reads next is told what is wrong.
+            with suppress(DatabaseUnavailable, BoardNotFound):
+                await self.find_in_database(slug)
+        finally:
+            self._asked_at[slug] = time.monotonic()
+            del self._asking[slug]
 
     async def _read_copy(self, slug: str) -> Season | None:
         try:

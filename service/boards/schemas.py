@@ -1,7 +1,7 @@
 """What the endpoints of boards and seasons take and answer."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -131,7 +131,11 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     "`2026-11-01T00:00:00Z`",
                 ),
             )
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            # In the first or the last hours of the calendar: the last are refused as the future.
+            return EVER if moment.year == MINYEAR else datetime.max.replace(tzinfo=UTC)
 
     @classmethod
     def example(cls) -> "BoardRule":

@@ -39,7 +39,7 @@ LIST_BOARDS: Final = load_sql("boards", "list_boards")
 LIST_OPEN_BOARDS: Final = load_sql("boards", "list_open_boards")
 LIST_SEASONS: Final = load_sql("boards", "list_seasons")
 LIST_COUNTING_RULES: Final = load_sql("boards", "list_counting_rules")
-LIST_SEASONS_FROM: Final = load_sql("boards", "list_seasons_from")
+LIST_UNSEALED_SEASONS: Final = load_sql("boards", "list_unsealed_seasons")
 READ_SEASON_RULE: Final = load_sql("boards", "read_season_rule")
 READ_LEDGER_TIME: Final = load_sql("boards", "read_ledger_time")
 INSERT_RULE: Final = load_sql("boards", "insert_rule")
@@ -249,10 +249,9 @@ async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, 
     """Give the open season a rule, and its standings made anew where that counts otherwise."""
     board_id, number = board["board_id"], board["number"]
     before = Rule.of_row(await connection.fetchrow(READ_SEASON_RULE, board["season_id"]))
-    ends_at = board["ends_at"]
-    if rule.schedule != before.schedule:
-        now = await connection.fetchval(READ_LEDGER_TIME)
-        ends_at = rule.schedule.find_next(now) if rule.schedule else None
+    # By the same schedule it is the same end as before.
+    now = await connection.fetchval(READ_LEDGER_TIME)
+    ends_at = rule.schedule.find_next(now) if rule.schedule else None
     # One that was begun, for a rule before this one, is not wanted any more.
     await connection.fetch(DROP_SEASON, board_id, -number)
     if rule.counts_like(before):
@@ -296,22 +295,22 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
 
 
 async def _make_missed_seasons(connection: Connection, board: asyncpg.Record, rule: Rule) -> None:
-    """Have the season in which a board was archived counted anew, and all that followed, to now."""
+    """Have the seasons counted anew that the archive kept from being complete, and all since."""
     board_id = board["board_id"]
     now = await connection.fetchval(READ_LEDGER_TIME)
-    (first, *_) = await connection.fetch(LIST_SEASONS_FROM, board_id, board["number"])
-    # Read as it was until then.
-    await connection.fetch(DROP_SEASON, board_id, -first["number"])
-    await _put_season(
-        connection,
-        board_id,
-        -first["number"],
-        first["rule_id"],
-        first["starts_at"],
-        first["ends_at"],
-        is_filled=True,
-    )
-    number, ends_at = first["number"], first["ends_at"]
+    # One that was over by then may have missed its last sessions. Each is read as it was meanwhile.
+    for season in await connection.fetch(LIST_UNSEALED_SEASONS, board_id, board["number"]):
+        await connection.fetch(DROP_SEASON, board_id, -season["number"])
+        await _put_season(
+            connection,
+            board_id,
+            -season["number"],
+            season["rule_id"],
+            season["starts_at"],
+            season["ends_at"],
+            is_filled=True,
+        )
+    number, ends_at = board["number"], board["ends_at"]
     while ends_at is not None and ends_at <= now:
         number, starts_at = number + 1, ends_at
         ends_at = rule.schedule.find_next(starts_at) if rule.schedule else None

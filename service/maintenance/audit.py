@@ -42,6 +42,9 @@ COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
 COUNT_STANDINGS: Final = load_sql("maintenance", "count_standings")
 COMPARE_STANDINGS: Final = load_sql("maintenance", "compare_standings")
 COMPARE_RANKS: Final = load_sql("maintenance", "compare_ranks")
+COMPARE_MILESTONES: Final = load_sql("maintenance", "compare_milestones")
+COUNT_RESULTS: Final = load_sql("maintenance", "count_results")
+FIND_GAPS: Final = load_sql("maintenance", "find_gaps")
 PACK_STANDINGS: Final = load_sql("maintenance", "pack_standings")
 PACK_SOME_STANDINGS: Final = load_sql("maintenance", "pack_some_standings")
 PACK_NAMES: Final = load_sql("maintenance", "pack_names")
@@ -98,6 +101,8 @@ async def _audit_ledger(
         + await report.check("Standings", _check_standings(connection, season_ids))
         + await report.check("Players of seasons", _check_seasons(connection, season_ids))
         + await report.check("Stored ranks", _check_ranks(connection, season_ids))
+        + await report.check("Ends of seasons", _check_ends(connection))
+        + await report.check("Closed seasons", _check_results(connection))
     )
 
 
@@ -133,20 +138,22 @@ async def _check_standings(connection: Connection, season_ids: list[int] | None)
 def _describe_difference(row: asyncpg.Record) -> str:
     place = f"season {row['season_id']}, player {row['player_id']}:"
     if row["stored_score"] is None:
-        return (
-            f"{place} no standing, by the ledger {row['earned_score']:,} points "
-            f"in {row['earned_sessions']:,} sessions"
-        )
+        return f"{place} no standing, by the ledger {_describe_points(row, 'earned')}"
     if row["earned_score"] is None:
-        return (
-            f"{place} a standing of {row['stored_score']:,} points "
-            f"in {row['stored_sessions']:,} sessions, none by the ledger"
-        )
+        return f"{place} a standing of {_describe_points(row, 'stored')}, none by the ledger"
     return f"{place} " + ", ".join(
         f"{name} is {row[f'stored_{name}']}, by the ledger {row[f'earned_{name}']}"
         for name in _COMPARED
         if row[f"stored_{name}"] != row[f"earned_{name}"]
     )
+
+
+def _describe_points(row: asyncpg.Record, side: str) -> str:
+    points, sessions = row[f"{side}_score"], row[f"{side}_sessions"]
+    # Only a sum is of a number of sessions.
+    if sessions is None:
+        return f"{points:,} points in session {row[f'{side}_session_id']}"
+    return f"{points:,} points in {sessions:,} sessions"
 
 
 async def _check_seasons(connection: Connection, season_ids: list[int] | None) -> Finding:
@@ -192,6 +199,50 @@ def _choose(
     if season_ids is None:
         return seasons
     return [season for season in seasons if season["season_id"] in season_ids]
+
+
+async def _check_ends(connection: Connection) -> Finding:
+    """P8: the seasons of a board follow each other without a gap, and overlap nowhere."""
+    rows = await connection.fetch(FIND_GAPS, timeout=STATEMENT_SECONDS)
+    examples = [
+        f"season {row['number']} of {row['slug']} ends at {row['ends_at']}, "
+        f"season {row['next_number']} begins at {row['next_starts_at']}"
+        for row in rows
+    ]
+    return Finding("no gap" if not rows else "gaps", len(rows), examples[:EXAMPLES])
+
+
+async def _check_results(connection: Connection) -> Finding:
+    """P8: what was stored of a season when it was closed is still what its standings come to."""
+    seasons = await connection.fetch(COUNT_RESULTS, timeout=STATEMENT_SECONDS)
+    differences = 0
+    examples: list[str] = []
+    for season in seasons:
+        season_id, name = season["season_id"], f"season {season['season_id']}"
+        if season["players"] != season["standings"]:
+            differences += 1
+            examples.append(
+                f"{name} counts {season['players']:,} players, {season['standings']:,} stand"
+            )
+        ranks = await connection.fetch(
+            COMPARE_RANKS, season_id, EXAMPLES, timeout=STATEMENT_SECONDS
+        )
+        examples += (
+            f"{name}, player {row['player_id']}: stored {row['stored_rank']}, must be {row['rank']}"
+            for row in ranks
+        )
+        milestones = await connection.fetch(
+            COMPARE_MILESTONES, season_id, EXAMPLES, timeout=STATEMENT_SECONDS
+        )
+        examples += (
+            f"{name}, milestone {row['position']}: player {row['stored_player_id']} is stored, "
+            f"must be {row['player_id']}"
+            for row in milestones
+        )
+        differences += _count_differences(ranks) + _count_differences(milestones)
+    standings = sum(season["standings"] for season in seasons)
+    facts = f"{standings:,} standings in {len(seasons)} of them"
+    return Finding(facts, differences, examples[:EXAMPLES])
 
 
 def _count_differences(rows: Sequence[asyncpg.Record]) -> int:

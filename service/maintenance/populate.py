@@ -18,6 +18,7 @@ import asyncpg
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.boards.finder import LIST_OPEN_SEASONS
+from service.boards.service import NOTE_SEASONS
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -131,6 +132,7 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
                 async with connections.database.transaction() as connection:
                     await connection.execute("SET LOCAL lock_timeout = '10s'")
                     await connection.execute(EMPTY_DATABASE)
+                    await connection.execute(NOTE_SEASONS)
             except asyncpg.LockNotAvailableError as error:
                 raise UsageError("the tables are in use: try --reset again") from error
             # Under the new epoch this is an empty index with an empty top for everyone to see.

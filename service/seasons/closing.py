@@ -12,6 +12,7 @@ from service.errors import CacheUnavailable
 from service.standings.index.writer import Index
 from service.standings.refresh.milestones import store_season_milestones
 
+STOP_RERANK: Final = load_sql("seasons", "stop_rerank")
 STORE_FINAL_RANKS: Final = load_sql("seasons", "store_final_ranks")
 CLOSE_SEASON: Final = load_sql("seasons", "close_season")
 LIST_SEALED_SEASONS: Final = load_sql("seasons", "list_sealed_seasons")
@@ -46,6 +47,7 @@ async def close_sealed_seasons(database: Database, index: Index) -> int:
 async def _close(database: Database, season_id: int) -> bool:
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL work_mem = '256MB'")
+        await connection.fetch(STOP_RERANK, season_id, timeout=_STATEMENT_SECONDS)
         await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
         await store_season_milestones(connection, season_id)
         row = await connection.fetchrow(CLOSE_SEASON, season_id, timeout=_STATEMENT_SECONDS)

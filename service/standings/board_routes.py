@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import re
+from fractions import Fraction
 from functools import partial
 from typing import Annotated, Final, TypeVar
 
@@ -55,7 +57,7 @@ from service.standings.routes import (
 )
 from service.standings.run import Run
 from service.standings.schemas import Rank
-from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, SEASON
+from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, SEASON, SLUG
 
 SeasonWanted = Annotated[
     str,
@@ -83,6 +85,8 @@ _Cursor = Annotated[
 ]
 
 _MOST_CUTOFFS: Final = 20
+_SLUG: Final = re.compile(SLUG)
+_DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 _UNAVAILABLE: Final = unavailable(
     StandingsUnavailable(), BoardFilling("weekly-laps"), QueueFull(1_000)
@@ -360,13 +364,12 @@ async def read_board_cutoffs(
     facts = await rank_reader.read_page(found, 0, 1)
     cutoffs = []
     for share in wanted:
-        # Percents have few decimals; a product of doubles may be just above the number meant.
-        last = math.ceil(round(share * facts.players / 100, 9))
+        last = math.ceil(share * facts.players / 100)
         run = await rank_reader.read_page(found, max(0, last - 1), 1)
         score = found.rule.sort(run.sort_scores[0]) if run.user_ids else None
         cutoffs.append(
             Cutoff(
-                percent=share,
+                percent=float(share),
                 rank=last if run.user_ids else None,
                 score=score,
                 score_text=None if score is None else found.rule.score_format.write(score),
@@ -382,15 +385,16 @@ async def read_board_cutoffs(
     )
 
 
-def _parse_percents(text: str) -> list[float]:
+def _parse_percents(text: str) -> list[Fraction]:
+    """Return the percents exactly: a product of doubles may be just above the number meant."""
     expected = FieldError(
         "percent", f"Expected up to {_MOST_CUTOFFS} numbers above 0 and up to 100, like `1,10,50`"
     )
-    try:
-        percents = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidRequest("The request is not valid.", expected) from None
-    if len(percents) > _MOST_CUTOFFS or not all(0 < percent <= 100 for percent in percents):
+    parts = text.split(",")
+    if len(parts) > _MOST_CUTOFFS or not all(map(_DECIMAL.fullmatch, parts)):
+        raise InvalidRequest("The request is not valid.", expected)
+    percents = [Fraction(part) for part in parts]
+    if not all(0 < percent <= 100 for percent in percents):
         raise InvalidRequest("The request is not valid.", expected)
     return percents
 
@@ -412,14 +416,14 @@ async def read_player_ranks(
         slugs = await list_open_boards(season_finder.database)
     else:
         slugs = list(dict.fromkeys(boards.split(",")))
+        if not all(map(_SLUG.fullmatch, slugs)):
+            error = FieldError("boards", "Expected slugs of boards, like `global,weekly-laps`")
+            raise InvalidRequest("The request is not valid.", error)
     seasons = [await season_finder.find(slug) for slug in slugs]
-    ranks = await asyncio.gather(
-        *(
-            rank_reader.read_rank(season, user_id)
-            for season in seasons
-            if boards is not None or not season.is_filling
-        )
-    )
+    if boards is None:
+        # Nobody asked for those that nobody may read yet.
+        seasons = [season for season in seasons if not season.is_filling]
+    ranks = await asyncio.gather(*(rank_reader.read_rank(season, user_id) for season in seasons))
     return PlayerRanks(
         [BoardRank.of(season, rank) for season, rank in zip(seasons, ranks, strict=True)]
     )

@@ -1,4 +1,4 @@
--- The standings of a season whose stored rank is not their competition rank (1, 2, 2, 4).
+-- The players of a season whose stored rank is not the competition rank (1, 2, 2, 4) of their standing.
 --
 -- $1 season, $2 how many to answer; each row also says how many there are in all.
 --
@@ -10,7 +10,7 @@ FROM (
     FROM standing
     WHERE season_id = $1
 ) AS ranked
-LEFT JOIN (
+FULL JOIN (
     SELECT (block << 8) + place AS player_id, rank
     FROM rank_block
     CROSS JOIN unnest(players, ranks) AS packed (place, rank)

@@ -1,16 +1,22 @@
 -- Ends a season now; answers when that is.
 --
--- $1 season. By the ledger's time, and after every session that was folded: a clock that was set back
+-- $1 season. The one that is built to replace it, where there is one, ends with it. By the ledger's time, and after every session that was folded: a clock that was set back
 -- must not put one of those behind the end. No session is dated before it any more.
 --
--- Locks: the row of the season, then that of ledger_clock.
+-- Index: season_board_number. Locks: the rows of the season, then that of ledger_clock.
 WITH instant AS MATERIALIZED (
     SELECT
         greatest(ledger_now(), refresh_state.latest_session_at + interval '1 microsecond') AS ends_at
     FROM refresh_state
 ),
 ended AS (
-    UPDATE season SET ends_at = instant.ends_at FROM instant WHERE season.id = $1
+    UPDATE season
+    SET ends_at = instant.ends_at
+    FROM instant
+    CROSS JOIN season AS current
+    WHERE current.id = $1
+        AND season.board_id = current.board_id
+        AND season.number IN (current.number, -current.number)
 ),
 moved AS (
     UPDATE ledger_clock

@@ -390,6 +390,9 @@ class RankReader:
 async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
     row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
     if row is None:
+        if await database.fetch_one(READ_FACTS, season.season_id) is None:
+            # Counted anew: this process still remembers the season that was replaced.
+            raise DatabaseUnavailable("the season is gone")
         raise PlayerNotFound
     return row
 

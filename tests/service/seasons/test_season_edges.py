@@ -1,0 +1,346 @@
+"""What may come at the same time as the end of a season: changes, the archive, other workers."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Database
+from service.boards.finder import SeasonFinder
+from service.maintenance.audit import audit
+from service.maintenance.populate import populate
+from service.maintenance.rebuild import rebuild
+from service.seasons.closing import close_sealed_seasons
+from service.settings.settings import Settings
+from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
+from tests.support.factories import make_players, record_scores
+from tests.support.season_work import SeasonWorker
+
+HOURLY = {"cron": "0 * * * *", "timezone": "UTC"}
+YEARLY = {"cron": "0 0 1 1 *", "timezone": "UTC"}
+
+
+@pytest.fixture
+async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
+    return SeasonWorker(database, redis, settings)
+
+
+async def make_board(client: httpx.AsyncClient, slug: str = "cup", **rule: Any) -> None:
+    made = await client.put(f"/api/boards/{slug}", json=rule)
+    assert made.status_code == 201, made.text
+
+
+async def change(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    changed = await client.patch("/api/boards/cup", json=fields, headers={"If-Match": "*"})
+    assert changed.status_code == 200, changed.text
+    board: dict[str, Any] = changed.json()
+    return board
+
+
+async def post(client: httpx.AsyncClient, action: str) -> dict[str, Any]:
+    answer = await client.post(f"/api/boards/cup/{action}")
+    assert answer.status_code == 200, answer.text
+    board: dict[str, Any] = answer.json()
+    return board
+
+
+async def close(client: httpx.AsyncClient) -> None:
+    await post(client, "seasons/current/close")
+
+
+async def list_seasons(client: httpx.AsyncClient) -> list[tuple[int, str, int]]:
+    """Return the seasons, oldest first, which follow each other without a gap."""
+    seasons = (await client.get("/api/boards/cup/seasons")).json()["seasons"][::-1]
+    for earlier, later in pairwise(seasons):
+        assert earlier["ends_at"] == later["starts_at"]
+    return [(one["number"], one["state"], one["players"]) for one in seasons]
+
+
+async def read_scores(database: Database, number: int) -> dict[int, int]:
+    """Return the standings of a season of the board, whatever anybody remembers of it."""
+    rows = await database.fetch(
+        """
+        SELECT player_id, score FROM standing JOIN season ON season.id = season_id
+        JOIN board ON board.id = board_id WHERE slug = 'cup' AND number = $1
+        """,
+        number,
+    )
+    return {row["player_id"]: row["score"] for row in rows}
+
+
+async def test_season_that_ends_while_it_is_counted_anew_ends_once(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    await record_scores(database, (ada, 5), (ada, 2), (ben, 6))
+    await worker.work()
+    await change(client, operator="best", apply="recount")
+    await close(client)
+    await record_scores(database, (ada, 1))
+    await worker.work()
+    await worker.work()
+    assert await list_seasons(client) == [(1, "closed", 2), (2, "open", 1)]
+    assert await read_scores(database, 1) == {ada: 5, ben: 6}
+    assert await read_scores(database, 2) == {ada: 1}
+    assert await audit(settings)
+
+
+async def test_recount_that_is_taken_back_gives_the_old_end_back(
+    client: httpx.AsyncClient, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=YEARLY)
+    before = (await client.get("/api/boards/cup")).json()["season"]["ends_at"]
+    await change(client, operator="best", schedule=None, apply="recount")
+    back = await change(client, operator="sum", schedule=YEARLY, apply="recount")
+    assert back["season"]["ends_at"] == before
+    await worker.work()
+    assert (await client.get("/api/boards/cup")).json()["season"]["ends_at"] == before
+
+
+async def test_two_recounts_make_the_second(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, count_from="ever")
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5), (ada, 2))
+    # While it is filled for the first time.
+    await change(client, operator="best", apply="recount")
+    await change(client, operator="latest", apply="recount")
+    await worker.work()
+    assert await read_scores(database, 1) == {ada: 2}
+    assert await audit(settings)
+
+
+async def test_archived_board_completes_the_season_that_was_ending(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    await record_scores(database, (ben, 7))
+    await close(client)
+    await post(client, "archive")
+    # The fold takes the session, and the board counts nothing.
+    await worker.work()
+    assert await list_seasons(client) == [(1, "ending", 1), (2, "open", 0)]
+    await post(client, "unarchive")
+    await worker.work()
+    await worker.work()
+    assert await list_seasons(client) == [(1, "closed", 2), (2, "open", 0)]
+    assert await read_scores(database, 1) == {ada: 5, ben: 7}
+    assert await audit(settings)
+
+
+async def test_recount_outlives_the_archive(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5), (ada, 2))
+    await worker.work()
+    await change(client, operator="best", apply="recount")
+    await post(client, "archive")
+    await worker.work()
+    assert await read_scores(database, 1) == {ada: 7}
+    await post(client, "unarchive")
+    await worker.work()
+    assert await read_scores(database, 1) == {ada: 5}
+    assert await audit(settings)
+
+
+async def test_two_who_close_at_once_end_a_season_each(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await asyncio.gather(close(client), close(client))
+    await worker.work()
+    assert await list_seasons(client) == [(1, "closed", 1), (2, "closed", 0), (3, "open", 0)]
+    assert await audit(settings)
+
+
+async def test_two_closers_and_one_that_was_killed_close_once(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await close(client)
+    # Sealed, and whoever sealed it is gone.
+    await worker.refresher.refresh()
+    assert await list_seasons(client) == [(1, "ending", 1), (2, "open", 0)]
+    closed = await asyncio.gather(*(close_sealed_seasons(database, worker.index) for _ in range(3)))
+    assert sum(closed) == 1
+    assert await list_seasons(client) == [(1, "closed", 1), (2, "open", 0)]
+    assert await audit(settings)
+
+
+async def test_season_with_nobody_is_read_for_ever(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await close(client)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    for path in ("top", "page", f"around/{ada}", "page?offset=5"):
+        answer = (await client.get(f"/api/boards/cup/{path}", params={"season": "1"})).json()
+        assert (answer["entries"], answer["players"]) == ([], 0)
+        assert (answer["next"], answer["prev"]) == (None, None)
+    rank = (await client.get(f"/api/boards/cup/rank/{ada}?season=1")).json()
+    assert (rank["score"], rank["rank"], rank["players"]) == (None, None, 0)
+    place = (await client.get("/api/boards/cup/place?season=1&score=3")).json()
+    assert (place["rank"], place["above"], place["below"]) == (1, None, None)
+    cutoffs = (await client.get("/api/boards/cup/cutoffs?season=1&percent=1")).json()["cutoffs"]
+    assert cutoffs == [{"percent": 1.0, "rank": None, "score": None, "score_text": None}]
+    friends = await client.post("/api/boards/cup/ranks?season=1", json={"user_ids": [ada]})
+    assert (friends.json()["entries"], friends.json()["missing"]) == ([], [ada])
+
+
+async def test_player_is_read_on_all_boards_but_those_that_are_filled(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    await make_board(client, count_from="ever")
+    answer = await client.get(f"/api/players/{ada}/ranks")
+    assert answer.status_code == 200, answer.text
+    assert [entry["board"] for entry in answer.json()["entries"]] == ["global"]
+    named = await client.get(f"/api/players/{ada}/ranks?boards=global,cup")
+    assert (named.status_code, named.json()["code"]) == (503, "board_filling")
+
+
+async def test_process_that_was_idle_hears_of_the_end(
+    client: httpx.AsyncClient, database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_board(client)
+    finder = SeasonFinder(database, redis, Breaker(redis))
+    assert (await finder.find("cup")).number == 1
+    await close(client)
+    monkeypatch.setattr("service.boards.finder._REMEMBERED_SECONDS", 0.0)
+    assert (await finder.find("cup")).number == 2
+    await finder.stop()
+
+
+async def test_rerank_that_is_under_way_leaves_the_result_alone(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    await record_scores(database, (ada, 5), (ben, 4))
+    await worker.work()
+    (season,) = await database.fetch(
+        "SELECT season.id FROM season JOIN board ON board.id = board_id WHERE slug = 'cup'"
+    )
+    await database.fetch(BEGIN_SLICES, [season["id"]], 0)
+    (progress,) = await database.fetch(LIST_SLICES)
+    names = ("season_id", "slice", "sort_score", "tie_key", "player_id", "rank", "ranked")
+    await database.fetch(RANK_SLICE, *(progress[name] for name in names), 10, 0.0)
+    await record_scores(database, (ben, 9))
+    await close(client)
+    assert await worker.work() == 1
+    assert await database.fetch(STORE_PART, season["id"], -1, 0.0) == []
+    assert await audit(settings)
+
+
+async def test_audit_compares_closed_seasons_with_their_result(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await make_board(client)
+    user_ids = [
+        row["id"]
+        for row in await database.fetch(
+            """
+            INSERT INTO player (username)
+            SELECT 'one of many ' || number FROM generate_series(1, 1100) AS number RETURNING id
+            """
+        )
+    ]
+    await record_scores(database, *((user_id, user_id) for user_id in user_ids))
+    await close(client)
+    await worker.work()
+    assert await audit(settings)
+    spoils = {
+        "UPDATE rank_block SET ranks[1] = ranks[1] + 1": ", must be ",
+        "UPDATE milestone SET sort_score = sort_score - 1": "milestone 1000",
+        "DELETE FROM standing WHERE player_id = (SELECT min(player_id) FROM standing)": "stand",
+        "UPDATE season SET ends_at = ends_at + interval '1 s'": "ends at",
+    }
+    for spoil, said in spoils.items():
+        of_season = "id" if "season SET" in spoil else "season_id"
+        where = "AND" if "WHERE" in spoil else "WHERE"
+        capsys.readouterr()
+        async with database.connect() as connection:
+            await connection.execute(
+                f"{spoil} {where} {of_season} IN "
+                "(SELECT id FROM season WHERE closed_at IS NOT NULL)"
+            )
+        assert not await audit(settings)
+        assert said in capsys.readouterr().out, spoil
+
+
+@pytest.mark.parametrize("operator", ["best", "latest"])
+@pytest.mark.parametrize("ties", ["shared", "first"])
+async def test_rebuild_mends_every_board(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    operator: str,
+    ties: str,
+) -> None:
+    await make_board(client, operator=operator, ties=ties)
+    ada, ben = await make_players(database, 2)
+    await record_scores(database, (ada, 5), (ben, 5), (ada, 3))
+    await close(client)
+    await worker.work()
+    result = await read_scores(database, 1)
+    await record_scores(database, (ada, 1), (ben, 2), (ada, 2))
+    await worker.work()
+    right = await read_scores(database, 2)
+    await make_board(client, "filling", count_from="ever")
+    async with database.connect() as connection:
+        await connection.execute(
+            """
+            UPDATE standing SET score = score + 1, sort_score = sort_score - 1, session_id = 1
+            WHERE season_id IN (SELECT id FROM counting_season);
+            DELETE FROM standing WHERE player_id = (SELECT max(id) FROM player)
+            AND season_id IN (SELECT id FROM counting_season)
+            """
+        )
+    assert not await audit(settings)
+    await rebuild(settings)
+    assert (await read_scores(database, 1), await read_scores(database, 2)) == (result, right)
+    assert await audit(settings)
+    await worker.work()
+    assert await audit(settings)
+
+
+async def test_populate_with_reset_fills_every_board_from_the_beginning(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=HOURLY, count_from="ever")
+    await make_board(client, "laps", operator="best", direction="low", ties="first")
+    user_ids = await make_players(database, 30)
+    await record_scores(database, *((user_id, 1) for user_id in user_ids))
+    # The first of them are counted already, and the next worker has not begun yet.
+    await database.fetch(
+        "UPDATE season SET fill_from_player = 20 WHERE fill_from_player IS NOT NULL"
+    )
+    before = await database.fetch("SELECT seasons_until FROM refresh_state")
+    await populate(settings, players=50, sessions=300, seed=1, reset=True)
+    assert await database.fetch("SELECT seasons_until FROM refresh_state") == before
+    await worker.work()
+    assert await audit(settings)
