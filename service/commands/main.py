@@ -14,6 +14,7 @@ import click
 
 from service.command_line import run_command
 from service.commands.keys import keys
+from service.commands.moderate import moderate
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.commands.transfer import export_, import_
 from service.errors import UsageError
@@ -246,6 +247,7 @@ def rebuild(data_dir: Path | None) -> None:
 
 
 leaderboard.add_command(keys)
+leaderboard.add_command(moderate)
 leaderboard.add_command(import_)
 leaderboard.add_command(export_)
 
