@@ -96,6 +96,8 @@ CREATE TABLE season (
     ends_at timestamptz,
     -- From when on no fold changes it: every session of it is counted, and its ranks can be stored.
     sealed_at timestamptz,
+    -- The newest session that there was then. One of that season with a higher id came too late.
+    last_session_id bigint,
     closed_at timestamptz,
     -- Redis may still hold its index, which goes once it is closed.
     has_index boolean NOT NULL DEFAULT true,

@@ -33,6 +33,7 @@ from service.keys.keyring import Keyring
 from service.keys.rate_limit import make_key_limiter
 from service.lifecycle import Closing
 from service.moderation.routes import (
+    moderated_boards_router,
     moderated_sessions_router,
     moderation_log_router,
     players_router,
@@ -146,6 +147,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             board_standings_router,
             seasons_router,
             player_ranks_router,
+            moderated_boards_router,
             moderated_sessions_router,
             moderation_log_router,
             export_router,

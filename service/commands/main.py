@@ -15,6 +15,7 @@ import click
 from service.command_line import run_command
 from service.commands.boards import boards
 from service.commands.keys import keys
+from service.commands.moderate import moderate
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.commands.transfer import export_, import_
 from service.errors import UsageError
@@ -266,6 +267,7 @@ def rebuild(board: str | None, data_dir: Path | None) -> None:
 
 leaderboard.add_command(keys)
 leaderboard.add_command(boards)
+leaderboard.add_command(moderate)
 leaderboard.add_command(import_)
 leaderboard.add_command(export_)
 

@@ -6,12 +6,20 @@ from litestar import Router, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
+from service.backends.database import Database
+from service.backends.locks import WriterBusy
+from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
+from service.boards.finder import SeasonFinder
+from service.boards.routes import SEASON_NOT_FOUND, Slug
+from service.boards.schemas import SeasonAnswer
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.keyring import Key
 from service.keys.roles import Role
-from service.moderation.errors import SessionNotFound
+from service.moderation import inspection
+from service.moderation.errors import SeasonNotClosed, SessionNotFound
+from service.moderation.inspection import Explanation, SessionAnswer
 from service.moderation.schemas import (
     LONGEST_REASON,
     ChangeState,
@@ -24,9 +32,11 @@ from service.moderation.schemas import (
     StateAnswer,
 )
 from service.moderation.service import Act, Moderation
-from service.players.errors import UsernameReserved, UsernameTaken
+from service.players.errors import PlayerNotFound, UsernameReserved, UsernameTaken
 from service.players.routes import PLAYER_NOT_FOUND, make_players_router
 from service.players.schemas import PlayerAnswer
+from service.standings.board_routes import SeasonWanted
+from service.standings.reads.ranks import RankReader
 from service.validation import MAX_ID, STORABLE_TEXT
 
 SessionId = Annotated[int, PathParameter(ge=1, le=MAX_ID)]
@@ -37,6 +47,15 @@ _NAME_TAKEN: Final = error_response(
     "The name is taken or reserved.", UsernameTaken("ada"), UsernameReserved("deleted-1")
 )
 _UNAVAILABLE: Final = unavailable()
+_BUSY: Final = unavailable(WriterBusy(25))
+_RANKS_UNAVAILABLE: Final = unavailable(StandingsUnavailable(), BoardFilling("weekly-laps"))
+_NOT_CLOSED: Final = error_response("The season is not closed.", SeasonNotClosed("weekly-laps", 8))
+_NO_PLACE: Final = error_response(
+    "No such board, season or player.",
+    BoardNotFound("weekly-laps"),
+    SeasonNotFound("weekly-laps", "8"),
+    PlayerNotFound(),
+)
 _CHANGED: Final = INVALID | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE
 
 
@@ -169,9 +188,54 @@ async def read_log(
     return await moderation.list_log(after, limit)
 
 
+@get("/{session_id:str}", role=Role.SUBMIT, responses=INVALID | SESSION_NOT_FOUND | _UNAVAILABLE)
+async def read_session(session_id: SessionId, database: NamedDependency[Database]) -> SessionAnswer:
+    """Return a session, and what became of it on each board."""
+    return await inspection.read_session(database, session_id)
+
+
+@get("/explain/{user_id:str}", responses=INVALID | _NO_PLACE | _RANKS_UNAVAILABLE)
+async def explain_rank(
+    slug: Slug,
+    user_id: _UserId,
+    database: NamedDependency[Database],
+    season_finder: NamedDependency[SeasonFinder],
+    rank_reader: NamedDependency[RankReader],
+    season: SeasonWanted = "current",
+) -> Explanation:
+    """Say why a player's rank is what it is: the sessions, the rule, who is above and below."""
+    found = await season_finder.find_season(slug, season)
+    return await inspection.explain_rank(database, rank_reader, found, user_id)
+
+
+@post(
+    "/seasons/{number:str}/correct",
+    status_code=200,
+    role=Role.ADMIN,
+    responses=INVALID | SEASON_NOT_FOUND | _NOT_CLOSED | TOO_LARGE | UNSUPPORTED | _BUSY,
+)
+async def correct_season(
+    slug: Slug,
+    number: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
+    data: JSONBody[GiveReason],
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
+    moderation: NamedDependency[Moderation],
+) -> SeasonAnswer:
+    """Re-rank a closed season without what does not count by now, and with what came since."""
+    act = _act(request, authorizer, data.reason)
+    return await moderation.correct_season(slug, number, act)
+
+
+moderated_boards_router: Final = Router(
+    "/api/boards/{slug:str}",
+    route_handlers=[explain_rank, correct_season],
+    tags=["moderation"],
+    opt={"role": Role.MODERATOR},
+)
 moderated_sessions_router: Final = Router(
     "/api/sessions",
-    route_handlers=[revoke_session, restore_session],
+    route_handlers=[read_session, revoke_session, restore_session],
     tags=["moderation"],
     opt={"role": Role.MODERATOR},
 )

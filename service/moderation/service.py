@@ -10,8 +10,10 @@ import msgspec
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
+from service.boards.schemas import SeasonAnswer
+from service.boards.service import read_season
 from service.errors import FieldError, InvalidRequest
-from service.moderation.errors import SessionNotFound
+from service.moderation.errors import SeasonNotClosed, SessionNotFound
 from service.moderation.schemas import (
     MOST_SESSIONS,
     ChangedEntry,
@@ -26,6 +28,7 @@ from service.moderation.schemas import (
 from service.players.errors import PlayerNotFound, UsernameTaken
 from service.players.names import clean_new_username
 from service.players.schemas import PlayerAnswer
+from service.seasons.closing import correct_season, hold_closed_seasons
 
 FIND_SESSION: Final = load_sql("moderation", "find_session")
 LIST_SESSIONS_SINCE: Final = load_sql("moderation", "list_sessions_since")
@@ -38,6 +41,7 @@ LOCK_PLAYER: Final = load_sql("moderation", "lock_player")
 CHANGE_STATE: Final = load_sql("moderation", "change_state")
 END_STATES: Final = load_sql("moderation", "end_states")
 RENAME_PLAYER: Final = load_sql("moderation", "rename_player")
+FIND_CLOSED_SEASON: Final = load_sql("moderation", "find_closed_season")
 FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
 
 Mark = Literal["revoke", "restore"]
@@ -212,6 +216,32 @@ class Moderation:
             )
             await connection.fetch(NOTE_CHANGE, player_id)
         self._refresh_signal.raise_soon()
+
+    async def correct_season(self, slug: str, number: int, act: Act) -> SeasonAnswer:
+        """Make the result of a closed season again without what does not count by now.
+
+        Raises `BoardNotFound`, `SeasonNotFound`, `SeasonNotClosed` or `WriterBusy`.
+        """
+        await read_season(self._database, slug, number)
+        async with hold_closed_seasons(self._database) as connection:
+            row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
+            if row is None:
+                raise SeasonNotClosed(slug, number)
+            changed = await correct_season(connection, row["season_id"])
+            details = {
+                "revision": row["revision"] + 1,
+                "changes": [
+                    {
+                        "user_id": change["player_id"],
+                        "score_before": change["score_before"],
+                        "score_after": change["score_after"],
+                    }
+                    for change in changed
+                ],
+            }
+            season_id = row["season_id"]
+            await _log(connection, act, "correct", season_id=season_id, details=details)
+        return await read_season(self._database, slug, number)
 
     async def list_log(self, after: int, limit: int) -> ModerationLogAnswer:
         """Return up to `limit` entries of the log after one of them."""

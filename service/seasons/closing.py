@@ -1,18 +1,23 @@
 """Closing a season: its ranks are stored for good, once, and its index goes."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
+import asyncpg
 import dramatiq
 
 from service.backends.broker import PERIODIC_QUEUE
-from service.backends.database import Database, load_sql
+from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import hold_closing_lock
 from service.errors import CacheUnavailable
 from service.standings.index.writer import Index
 from service.standings.refresh.milestones import store_season_milestones
 
 STOP_RERANK: Final = load_sql("seasons", "stop_rerank")
+CORRECT_STANDINGS: Final = load_sql("seasons", "correct_standings")
+NOTE_CORRECTION: Final = load_sql("seasons", "note_correction")
 STORE_FINAL_RANKS: Final = load_sql("seasons", "store_final_ranks")
 CLOSE_SEASON: Final = load_sql("seasons", "close_season")
 LIST_SEALED_SEASONS: Final = load_sql("seasons", "list_sealed_seasons")
@@ -22,6 +27,8 @@ NOTE_INDEX_DROPPED: Final = load_sql("seasons", "note_index_dropped")
 CLOSE_ACTOR: Final = "seasons.close"
 
 _LOCK_WAIT_SECONDS: Final = 60.0
+# Somebody waits for the answer.
+_CORRECTION_WAIT_SECONDS: Final = 25.0
 _STATEMENT_SECONDS: Final = 600.0
 
 _log = logging.getLogger(__name__)
@@ -42,6 +49,33 @@ async def close_sealed_seasons(database: Database, index: Index) -> int:
                 closed += await _close(database, season["season_id"])
     await _drop_indexes(database, index)
     return closed
+
+
+@asynccontextmanager
+async def hold_closed_seasons(database: Database) -> AsyncIterator[Connection]:
+    """Lend a connection, inside a transaction, that alone may change the results of seasons.
+
+    Raises `WriterBusy` or `DatabaseUnavailable`.
+    """
+    async with (
+        hold_closing_lock(database, wait_seconds=_CORRECTION_WAIT_SECONDS),
+        database.transaction() as connection,
+    ):
+        await connection.execute("SET LOCAL work_mem = '256MB'")
+        yield connection
+
+
+async def correct_season(connection: Connection, season_id: int) -> list[asyncpg.Record]:
+    """Make the result of a closed season again from the ledger; return what entries it changes.
+
+    The connection is one of `hold_closed_seasons`. The rows have `player_id`, `score_before` and
+    `score_after`, null where the player did not stand, or does not.
+    """
+    changed = await connection.fetch(CORRECT_STANDINGS, season_id, timeout=_STATEMENT_SECONDS)
+    await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
+    await store_season_milestones(connection, season_id)
+    await connection.fetch(NOTE_CORRECTION, season_id, timeout=_STATEMENT_SECONDS)
+    return changed
 
 
 async def _close(database: Database, season_id: int) -> bool:

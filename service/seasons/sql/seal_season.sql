@@ -7,7 +7,10 @@
 -- Index: outbox_transaction_id from where folds claim. Locks: the row of the season; the caller holds
 -- the lock of the only writer.
 UPDATE season
-SET sealed_at = ledger_now()
+SET
+    sealed_at = ledger_now(),
+    -- Whoever drew a lower id has committed by now.
+    last_session_id = (SELECT last_value FROM game_session_id_seq)
 FROM refresh_state
 WHERE season.id = $1
     AND season.sealed_at IS NULL

@@ -144,6 +144,15 @@ class Index:
                 pipeline.hset(bucket_key, mapping=bucket)
             await pipeline.execute()
 
+    async def remove_names(self, season_id: int, user_ids: Sequence[int]) -> None:
+        """Forget the names of players who stand no more: somebody may want to be forgotten."""
+        keys = SeasonKeys.of(season_id)
+        with translate_redis_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for user_id in user_ids:
+                pipeline.hdel(keys.names_bucket(user_id), str(user_id))
+            await pipeline.execute()
+
     async def drop_names(self, season_id: int) -> None:
         """Drop the names beside the index: the ids belong, or will belong, to other players."""
         await self._drop_matching(f"{SeasonKeys.of(season_id).names}*")

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
@@ -18,13 +17,13 @@ from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_seaso
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
+from service.standings.reads.hidden import HiddenReader
 from service.standings.reads.lag import LagWatch
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 
 READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
-READ_HIDDEN: Final = load_sql("standings/reads", "read_hidden")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 READ_FACTS: Final = load_sql("standings/reads", "read_facts")
 FIND_PLACE: Final = load_sql("standings/reads", "find_place")
@@ -62,6 +61,7 @@ class RankReader:
         self._database = lagging_reads.primary
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
+        self._hidden_reader = HiddenReader(lagging_reads, index_reader)
         self._season_finder = season_finder
         self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
@@ -117,7 +117,8 @@ class RankReader:
                 return self._mark(near)
             rank, row = await self._place_total(season, user_id)
             if row is not None and row["is_hidden"] and rank.rank is not None:
-                return self._mark(await self._list_hidden(season, rank, row, radius))
+                alone = _list_alone(rank, season)
+                return self._mark(await self._hidden_reader.list_around(season, alone, row, radius))
             return _list_alone(rank, season)
 
         async def read_stored(database: Database, stored: Season) -> Run | None:
@@ -221,7 +222,7 @@ class RankReader:
             )
             if len(rows) < len(user_ids):
                 # One of them may be a player who is hidden, and asks for what nobody else sees.
-                rows = [*rows, *await self._find_hidden(season, set(user_ids), rows)]
+                rows = [*rows, *await self._hidden_reader.find_missing(season, user_ids, rows)]
         except DatabaseUnavailable:
             return None
         return {
@@ -232,16 +233,6 @@ class RankReader:
             }
             for row in rows
         }
-
-    async def _find_hidden(
-        self, season: Season, user_ids: set[int], found: Sequence[asyncpg.Record]
-    ) -> list[asyncpg.Record]:
-        hidden = []
-        for user_id in user_ids - {row["player_id"] for row in found}:
-            query = partial(_read_hidden, season=season, user_id=user_id)
-            row = await self._lagging_reads.read_primary(query)
-            hidden += [row] if row else []
-        return hidden
 
     async def _read(
         self,
@@ -307,11 +298,9 @@ class RankReader:
             return rank, row
         try:
             place = await self._index_reader.find_place(season, row["sort_score"])
-            level = place.level if season.rule.is_first else 0
-            if row["is_hidden"] and level:
-                # Among equal scores the tie key decides, as it would if the player stood there.
-                behind = await self._index_reader.read_run(season, _find_own_place(row, user_id), 1)
-                level = behind.position - place.better
+            ahead = place.better + (place.level if season.rule.is_first else 0)
+            if row["is_hidden"] and season.rule.is_first:
+                ahead = await self._hidden_reader.count_ahead(season, row)
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(season, user_id)
         except CacheUnavailable:
@@ -324,30 +313,7 @@ class RankReader:
         if indexed is not None:
             return _make_rank(season, user_id, indexed, stale=stale), None
         players = place.players + row["is_hidden"]
-        rank = _make_total(
-            user_id, row, place.better + level + 1, players, place.as_of, stale=stale
-        )
-        return rank, row
-
-    async def _list_hidden(
-        self, season: Season, rank: Rank, row: asyncpg.Record, radius: int
-    ) -> Run:
-        """List a player who is hidden between the neighbours, as if the player stood there."""
-        place = _find_own_place(row, rank.user_id)
-        above = await self._index_reader.read_run(season, place, radius, before=True)
-        below = await self._index_reader.read_run(season, place, radius)
-        alone = _list_alone(rank, season)
-        return Run(
-            user_ids=[*above.user_ids, *alone.user_ids, *below.user_ids],
-            usernames=[*above.usernames, *alone.usernames, *below.usernames],
-            sort_scores=[*above.sort_scores, *alone.sort_scores, *below.sort_scores],
-            tie_keys=[*above.tie_keys, row["tie_key"], *below.tie_keys],
-            saturated={*above.saturated, *alone.saturated, *below.saturated},
-            better=above.better if above.user_ids else (rank.rank or 1) - 1,
-            position=below.position - len(above.user_ids),
-            players=below.players + 1,
-            as_of=below.as_of,
-        )
+        return _make_total(user_id, row, ahead + 1, players, place.as_of, stale=stale), row
 
     async def read_hidden_rank(self, season: Season, user_id: int) -> Rank | None:
         """Return the rank of a player who is hidden, for the player's own eyes.
@@ -357,8 +323,7 @@ class RankReader:
         if season.state == "closed" or season.is_filling:
             return None
         with _translate_outage():
-            query = partial(_read_hidden, season=season, user_id=user_id)
-            row = await self._lagging_reads.read_primary(query)
+            row = await self._hidden_reader.read_session(season, user_id)
         return None if row is None else await self.read_rank(season, user_id)
 
     async def _count_total(self, database: Database, season: Season, user_id: int) -> Rank | None:
@@ -395,15 +360,6 @@ async def _read_total(database: Database, season: Season, user_id: int) -> async
             raise DatabaseUnavailable("the season is gone")
         raise PlayerNotFound
     return row
-
-
-async def _read_hidden(database: Database, season: Season, user_id: int) -> asyncpg.Record | None:
-    return await database.fetch_one(READ_HIDDEN, season.season_id, user_id)
-
-
-def _find_own_place(row: asyncpg.Record, user_id: int) -> tuple[int, int, int]:
-    """Return where a player would stand by these sessions (read_total.sql)."""
-    return row["sort_score"], row["tie_key"], user_id
 
 
 class _StoredPlace(NamedTuple):

@@ -79,6 +79,7 @@ class Fold:
     sessions: int
     changes: tuple[SeasonChange, ...] = ()
     names: dict[int, dict[int, str]] = field(default_factory=dict)
+    removed: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def standings(self) -> int:
@@ -274,7 +275,8 @@ class Refresher:
             )
             if change.named:
                 names[season_id] = await find_usernames(connection, change.named)
-        return Fold(sessions=sessions, changes=tuple(changes), names=names)
+        removed = {season_id: change.removed for season_id, change in changed.items()}
+        return Fold(sessions=sessions, changes=tuple(changes), names=names, removed=removed)
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
         if not fold.sessions and not fold.changes:
@@ -286,6 +288,8 @@ class Refresher:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901
                 await self._index.add_names(change.season_id, fold.names.get(change.season_id, {}))
+                if removed := fold.removed.get(change.season_id):
+                    await self._index.remove_names(change.season_id, removed)
                 if await self._index.publish(change):
                     self._problems.pop(change.season_id, None)
                 else:

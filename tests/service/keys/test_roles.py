@@ -60,7 +60,7 @@ def app() -> Litestar:
         ("GET", "//api/ops/status/", Role.ADMIN),
         ("GET", "/api///ops/sessions/count", Role.ADMIN),
         ("POST", "/api/ops/anything", Role.ADMIN),
-        ("DELETE", "/api/players/1", Role.ADMIN),
+        ("DELETE", "/api/players/1", Role.MODERATOR),
         ("POST", "/api/later", Role.ADMIN),
         ("OPTIONS", "/api/leaderboard/submit", Role.READ),
         ("OPTIONS", "/api/ops/status", Role.ADMIN),
@@ -87,11 +87,22 @@ def test_every_route_was_given_its_role(app: Litestar) -> None:
     assert {key for key, role in found.items() if role is Role.SUBMIT} == {
         ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
         ("POST", "/api/players"), ("POST", "/api/players/bulk"),
+        ("GET", "/api/sessions/{session_id:str}"),
+    }  # fmt: skip
+    assert {key for key, role in found.items() if role is Role.MODERATOR} == {
+        ("POST", "/api/sessions/{session_id:str}/revoke"),
+        ("POST", "/api/sessions/{session_id:str}/restore"),
+        ("POST", "/api/players/{user_id:str}/sessions/revoke"),
+        ("POST", "/api/players/{user_id:str}/sessions/restore"),
+        ("PUT", "/api/players/{user_id:str}/state"),
+        ("PATCH", "/api/players/{user_id:str}"), ("DELETE", "/api/players/{user_id:str}"),
+        ("GET", "/api/boards/{slug:str}/explain/{user_id:str}"), ("GET", "/api/moderation"),
     }  # fmt: skip
     changing = {
         ("PUT", BOARD), ("PATCH", BOARD),
         ("POST", f"{BOARD}/archive"), ("POST", f"{BOARD}/unarchive"),
         ("POST", f"{BOARD}/seasons/current/close"),
+        ("POST", f"{BOARD}/seasons/{{number:str}}/correct"),
     }  # fmt: skip
     operating = {key for key in found if key[1].startswith(OPERATING)}
     assert operating

@@ -403,3 +403,107 @@ async def test_who_is_deleted_leaves_no_trace(
     assert "quark" not in dump.lower()
     assert "lovelace" not in dump.lower()
     assert "steam:1" not in dump
+
+
+async def judge(client: httpx.AsyncClient, session_id: int) -> dict[str, str]:
+    session = (await client.get(f"/api/sessions/{session_id}")).json()
+    return {
+        board["board"]: board["verdict"] for board in session["boards"] if board["board"] in BOARDS
+    }
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_session_says_what_became_of_it(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await client.put("/api/boards/duels", json={"game_mode": "duel"})
+    await client.put("/api/boards/few", json={"max_score": 5})
+    one = await make_player(database)
+    first, second = await record_scores(database, (one, 10), (one, 7))
+    assert set((await judge(client, first)).values()) == {"pending"}
+    await worker.work()
+    assert await judge(client, first) == {
+        "sum": "improved", "best": "improved", "low": "kept", "latest": "kept",
+    }  # fmt: skip
+    assert await judge(client, second) == {
+        "sum": "improved", "best": "kept", "low": "improved", "latest": "improved",
+    }  # fmt: skip
+    session = (await client.get(f"/api/sessions/{first}")).json()
+    boards = {board["board"]: board["verdict"] for board in session["boards"]}
+    assert (boards["duels"], boards["few"]) == ("other_mode", "out_of_bounds")
+    assert (session["user_id"], session["score"], session["game_mode"]) == (one, 10, "solo")
+
+    await call(client, "PUT", f"/api/players/{one}/state", state="hidden")
+    await worker.work()
+    assert (await judge(client, first))["best"] == "improved"
+    await call(client, "POST", f"/api/sessions/{first}/revoke")
+    await worker.work()
+    assert set((await judge(client, first)).values()) == {"revoked"}
+    assert (await judge(client, second))["best"] == "improved"
+    await call(client, "PUT", f"/api/players/{one}/state", state="banned")
+    assert set((await judge(client, second)).values()) == {"banned"}
+    unknown = await client.get("/api/sessions/999999")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "session_not_found")
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_rank_is_explained(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    above, one, below = await make_players(database, 3)
+    _, best, other, _ = await record_scores(database, (above, 30), (one, 20), (one, 5), (below, 10))
+    await worker.work()
+    told = (await client.get(f"/api/boards/best/explain/{one}")).json()
+    assert (told["rank"], told["players"], told["score"]) == (2, 3, 20)
+    assert (told["above"]["user_id"], told["below"]["user_id"]) == (above, below)
+    assert [session["session_id"] for session in told["sessions"]] == [best, other]
+    assert told["ledger"] == told["standing"]
+    assert told["ledger"]["session_id"] == best
+    assert told["index"] == {"score": 20, "rank": 2}
+    assert told["rule"]["operator"] == "best"
+    assert (told["state"], told["pending"], told["changing"]) == ("active", 0, False)
+
+    await call(client, "PUT", f"/api/players/{one}/state", state="banned")
+    await worker.work()
+    told = (await client.get(f"/api/boards/best/explain/{one}")).json()
+    assert (told["rank"], told["ledger"], told["standing"], told["index"]) == (None,) * 4
+    assert told["state"] == "banned"
+    unknown = await client.get("/api/boards/best/explain/999999")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one, banned, other = await make_players(database, 3)
+    cheat, *_ = await record_scores(database, (one, 500), (one, 5), (banned, 400), (other, 20))
+    await worker.work()
+    correct = "/api/boards/best/seasons/1/correct"
+    early = await client.post(correct, json=WHY)
+    assert (early.status_code, early.json()["code"]) == (409, "season_not_closed")
+    assert (await client.post("/api/boards/best/seasons/current/close")).status_code == 200
+    await worker.work()
+
+    async def read_result() -> list[tuple[int, int, int]]:
+        page = (await client.get("/api/boards/best/page", params={"season": "1"})).json()
+        assert page["players"] == len(page["entries"])
+        return [(entry["user_id"], entry["score"], entry["rank"]) for entry in page["entries"]]
+
+    result = await read_result()
+    assert result == [(one, 500, 1), (banned, 400, 2), (other, 20, 3)]
+    await call(client, "POST", f"/api/sessions/{cheat}/revoke")
+    await call(client, "PUT", f"/api/players/{banned}/state", state="banned")
+    await worker.work()
+    assert await read_result() == result
+    assert (await call(client, "POST", correct))["revision"] == 2
+    assert await read_result() == [(other, 20, 1), (one, 5, 2)]
+    assert await audit(settings)
+    entry = (await client.get("/api/moderation")).json()["entries"][-1]
+    assert (entry["action"], entry["board"], entry["season"]) == ("correct", "best", 1)
+    assert {change["user_id"]: change["score_after"] for change in entry["details"]["changes"]} == {
+        one: 5,
+        banned: None,
+    }
+    unknown = await client.post("/api/boards/best/seasons/9/correct", json=WHY)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "season_not_found")

@@ -7,6 +7,7 @@
 -- Index: game_session_pkey for this player's sessions alone. Where that would stand is asked apart:
 -- with both in one statement PostgreSQL makes a new plan each time, which costs more than the rest.
 SELECT
+    player.id AS user_id,
     player.username,
     total.score,
     total.saturated,

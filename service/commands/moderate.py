@@ -1,0 +1,221 @@
+"""The command line of `leaderboard moderate`: what moderators may over HTTP, for operators."""
+
+# Imports inside the commands keep `--help` and the start of every other command fast.
+# ruff: noqa: PLC0415
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from service.commands.target import check_schema, data_dir_option, find_settings
+from service.errors import UsageError
+
+if TYPE_CHECKING:
+    from service.moderation.schemas import State
+    from service.moderation.service import Act, Moderation
+
+_ID: Final = click.IntRange(1, 2**53 - 1)
+_TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
+
+_Command = Callable[..., Any]
+
+
+@click.group()
+def moderate() -> None:
+    """Revoke scores, ban, hide, rename and delete players, and read the log of that.
+
+    Each prints what `/api` answers, as JSON. The workers make the standings again at once.
+    """
+
+
+def _explained(command: _Command) -> _Command:
+    reason = click.option("--reason", required=True, help="Why, for the moderation log.")
+    return reason(data_dir_option(command))
+
+
+def _since_option(command: _Command) -> _Command:
+    since = click.option(
+        "--since",
+        type=click.DateTime(_TIMES),
+        help="Only sessions since this time (UTC).  [default: all]",
+    )
+    dry_run = click.option("--dry-run", is_flag=True, help="Only show what would change.")
+    return since(dry_run(command))
+
+
+@moderate.command()
+@click.argument("session_id", type=_ID)
+@_explained
+def revoke(session_id: int, reason: str, data_dir: Path | None) -> None:
+    """Have a session count nowhere any more."""
+    _run(
+        data_dir, lambda moderation, act: moderation.mark_session(session_id, "revoke", act), reason
+    )
+
+
+@moderate.command()
+@click.argument("session_id", type=_ID)
+@_explained
+def restore(session_id: int, reason: str, data_dir: Path | None) -> None:
+    """Have a session that was revoked count again."""
+    _run(
+        data_dir,
+        lambda moderation, act: moderation.mark_session(session_id, "restore", act),
+        reason,
+    )
+
+
+@moderate.command()
+@click.argument("user_id", type=_ID)
+@_since_option
+@_explained
+def revoke_all(
+    user_id: int,
+    since: datetime | None,
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    reason: str,
+    data_dir: Path | None,
+) -> None:
+    """Revoke a player's sessions since a time, up to 10,000 at once."""
+    _mark_all("revoke", user_id, since, reason, data_dir, dry_run=dry_run)
+
+
+@moderate.command()
+@click.argument("user_id", type=_ID)
+@_since_option
+@_explained
+def restore_all(
+    user_id: int,
+    since: datetime | None,
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    reason: str,
+    data_dir: Path | None,
+) -> None:
+    """Have a player's revoked sessions since a time count again."""
+    _mark_all("restore", user_id, since, reason, data_dir, dry_run=dry_run)
+
+
+def _mark_all(
+    mark: Any,
+    user_id: int,
+    since: datetime | None,
+    reason: str,
+    data_dir: Path | None,
+    *,
+    dry_run: bool,
+) -> None:
+    from service.moderation.schemas import MarkSessions
+
+    wanted = MarkSessions(reason, since and since.replace(tzinfo=UTC), dry_run)
+    _run(
+        data_dir,
+        lambda moderation, act: moderation.mark_sessions(user_id, wanted, mark, act),
+        reason,
+    )
+
+
+@moderate.command()
+@click.argument("user_id", type=_ID)
+@click.argument("state", type=click.Choice(["active", "hidden", "banned"]))
+@click.option(
+    "--until", type=click.DateTime(_TIMES), help="When it ends by itself (UTC).  [default: never]"
+)
+@_explained
+def state(
+    user_id: int, state: "State", until: datetime | None, reason: str, data_dir: Path | None
+) -> None:
+    """Ban a player, hide one from all others, or end that."""
+    from service.moderation.schemas import ChangeState
+
+    wanted = ChangeState(state, reason, until and until.replace(tzinfo=UTC))
+    _run(data_dir, lambda moderation, act: moderation.change_state(user_id, wanted, act), reason)
+
+
+@moderate.command()
+@click.argument("user_id", type=_ID)
+@click.argument("username")
+@_explained
+def rename(user_id: int, username: str, reason: str, data_dir: Path | None) -> None:
+    """Give a player another name, everywhere."""
+    _run(data_dir, lambda moderation, act: moderation.rename(user_id, username, act), reason)
+
+
+@moderate.command()
+@click.argument("user_id", type=_ID)
+@click.option(
+    "--scores",
+    type=click.Choice(["keep", "revoke"]),
+    default="keep",
+    show_default=True,
+    help="Whether the scores stay, without a name, or leave the boards.",
+)
+@_explained
+def delete(user_id: int, scores: str, reason: str, data_dir: Path | None) -> None:
+    """Forget who a player was, for good; at a terminal, after a question."""
+    question = f"Erase the name and all else that tells who player {user_id} is, for good?"
+    if sys.stdin.isatty() and not click.confirm(question, err=True):
+        raise UsageError("nothing was deleted")
+    _run(
+        data_dir,
+        lambda moderation, act: moderation.delete(user_id, act, with_scores=scores == "revoke"),
+        reason,
+    )
+
+
+@moderate.command()
+@click.argument("slug")
+@click.argument("number", type=_ID)
+@_explained
+def correct(slug: str, number: int, reason: str, data_dir: Path | None) -> None:
+    """Re-rank a closed season of a board without what does not count by now."""
+    _run(data_dir, lambda moderation, act: moderation.correct_season(slug, number, act), reason)
+
+
+@moderate.command()
+@click.option("--after", type=click.IntRange(0, 2**53 - 1), default=0, help="Only later entries.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True)
+@data_dir_option
+def log(after: int, limit: int, data_dir: Path | None) -> None:
+    """List what was done, oldest first."""
+    _run(data_dir, lambda moderation, _: moderation.list_log(after, limit))
+
+
+def _run(
+    data_dir: Path | None,
+    call: "Callable[[Moderation, Act], Awaitable[object]]",
+    reason: str | None = None,
+) -> None:
+    """Do something and print the answer, where there is one."""
+    import msgspec
+
+    from service.backends.broker import connect_broker, disconnect_broker
+    from service.backends.refresh_signal import RefreshSignal
+    from service.maintenance.connections import open_connections
+    from service.moderation.schemas import LONGEST_REASON
+    from service.moderation.service import Act, Moderation
+
+    if reason is not None and not 0 < len(reason) <= LONGEST_REASON:
+        raise UsageError(f"a reason has 1 to {LONGEST_REASON} characters")
+    settings = check_schema(find_settings(data_dir))
+
+    async def work() -> object:
+        async with open_connections(
+            settings, application_name="leaderboard moderate"
+        ) as connections:
+            broker = connect_broker(settings.require_broker_url())
+            signal = RefreshSignal(connections.redis, broker)
+            try:
+                moderation = Moderation(connections.database, signal)
+                return await call(moderation, Act(None, reason or ""))
+            finally:
+                await signal.drain()
+                disconnect_broker(broker)
+
+    answer = asyncio.run(work())
+    if answer is not None:
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())

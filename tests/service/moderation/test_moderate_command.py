@@ -1,0 +1,38 @@
+"""`leaderboard moderate`: what moderators may, in the terminal."""
+
+import json
+
+from service.backends.database import Database
+from tests.support.factories import make_player, record_scores
+from tests.support.up_process import run_leaderboard
+
+
+async def test_what_moderators_may_in_the_terminal(
+    database: Database, database_url: str, redis_url: str
+) -> None:
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    one = await make_player(database, "ada")
+    (session_id,) = await record_scores(database, (one, 10))
+
+    def run(*arguments: object) -> str:
+        done = run_leaderboard("moderate", *map(str, arguments), environment=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    revoked = json.loads(run("revoke", session_id, "--reason", "speedhack"))
+    assert revoked["revoked_at"] is not None
+    restored = json.loads(run("restore-all", one, "--reason", "a mistake"))
+    assert restored["sessions"] == 1
+    banned = json.loads(run("state", one, "banned", "--until", "2999-01-01", "--reason", "x"))
+    assert banned["until"] == "2999-01-01T00:00:00Z"
+    assert json.loads(run("rename", one, "lovelace", "--reason", "x"))["username"] == "lovelace"
+    assert run("delete", one, "--reason", "x") == ""
+    actions = [entry["action"] for entry in json.loads(run("log"))["entries"]]
+    assert actions == ["revoke", "restore_many", "state", "rename", "delete"]
+
+    unknown = run_leaderboard(
+        *("moderate", "revoke", "999", "--reason", "x"), environment=environment
+    )
+    assert unknown.returncode == 1
+    assert unknown.stderr.count("\n") == 1
+    assert "no session" in unknown.stderr
