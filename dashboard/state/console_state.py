@@ -298,7 +298,7 @@ class ConsoleState:
         return self._lag
 
     def _confirm(self) -> None:
-        if self.find_lag() is None and self.top_error is None:
+        if (self.find_lag() is None or self.is_final) and self.top_error is None:
             self._confirmed_at = self.clock.monotonic()
 
     def describe_end(self) -> str:

@@ -101,9 +101,9 @@ class Operator:
         """Give the terminal another size, and show what the next tick would in it."""
         await Pilot(self.console).resize_terminal(width, height)
         await self.draw()
-        screen = self.console.screen
-        assert isinstance(screen, ConsoleScreen)
-        screen.show()
+        for screen in self.console.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.show()
         await self.draw()
 
     async def press(self, *keys: str) -> None:

@@ -77,7 +77,7 @@ class PeerBoard:
         """Rank players as the service does: competition ranking, ties by id or who was first."""
         sign = 1 if self.is_low else -1
         # Who was first is who comes first in the list.
-        tie = (lambda row: season.scores.index(row)) if self.is_first else (lambda row: row[0])
+        tie = season.scores.index if self.is_first else (lambda row: row[0])
         ordered = sorted(season.scores, key=lambda row: (sign * row[2], tie(row)))
         better: dict[int, int] = {}
         for place, (_, _, score) in enumerate(ordered):
@@ -281,9 +281,7 @@ class ServicePeer:
                     await self.clock.sleep(self.rank_seconds)
                 return self._describe_rank(board, season, int(user_id))
             case ["around", user_id]:
-                return self._describe_around(
-                    board, season, int(user_id), int(parameters["radius"])
-                )
+                return self._describe_around(board, season, int(user_id), int(parameters["radius"]))
         return _refuse_path()
 
     async def _stream(self) -> AsyncIterator[bytes]:
