@@ -240,7 +240,8 @@ class ConsoleState:
             if error.code == FILLING:
                 return self.judge_filling()
             kept = f" Shown {self.describe_age()}." if self.top else ""
-            sentence = f"{error.code}: {clean_name(error.message)} Asked again each second.{kept}"
+            message = clean_name(error.message).removesuffix(".")
+            sentence = f"{error.code}: {message}. Asked again each second.{kept}"
             return DataState(Kind.ERROR, sentence)
         if self.top is None:
             board = self.board_name or f"the first board of {self.address}"

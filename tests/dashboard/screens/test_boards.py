@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import httpx
 import pytest
 
 from dashboard.screens.console_screen import ConsoleScreen
@@ -78,7 +79,8 @@ async def test_live_shows_a_board_in_its_own_order_and_writing(
             await operator.press("escape", key)
             assert "board Weekly laps, season 7 " in operator.read("#status")
         await operator.press("1", "e")
-        assert "leaderboard-live-weekly-laps-season-7-20261123-" in operator.screen_text
+        name = operator.read_field("Prompt Input")
+        assert name.startswith("leaderboard-live-weekly-laps-season-7-20261123-12000")
         await operator.press("ctrl+u")
         await operator.type("laps.csv")
         await operator.press("enter")
@@ -118,6 +120,27 @@ async def test_a_closed_season_is_final_and_read_once() -> None:
         assert "✕ disconnected" in operator.notice
         operator.peer.come_back()
         await operator.pass_time(40.0)
+        assert operator.notice.startswith(" ■ final")
+
+
+async def test_what_only_postgresql_knows_may_be_late_without_a_disconnect() -> None:
+    async with watch_live(drive_laps()) as operator:
+
+        def hang(request: httpx.Request) -> httpx.Response | None:
+            if request.url.path.endswith("/weekly-laps") or "season=6" in str(request.url):
+                raise httpx.ReadTimeout("late", request=request)
+            return None
+
+        operator.peer.fail = hang
+        await choose_board(operator, "laps")
+        await operator.pass_time(6.0)
+        assert operator.notice.startswith(" ● live place 1 of 4 players")
+        await choose_board(operator, "laps", "6")
+        await operator.pass_time(3.0)
+        assert operator.notice.startswith(" ! error timeout: no answer within 5 s. Asked again")
+        assert "● connected" in operator.read("#status")
+        operator.peer.come_back()
+        await operator.pass_time(2.0)
         assert operator.notice.startswith(" ■ final")
 
 
