@@ -181,10 +181,6 @@ class ServicePeer:
         self.started_at[pid] = self.clock.now()
         return pid
 
-    def add_board(self, board: PeerBoard) -> PeerBoard:
-        self.boards[board.slug] = board
-        return board
-
     def find_board(self, slug: str) -> PeerBoard | None:
         if slug == "global":
             return PeerBoard("global", "Global", [PeerSeason(1, self.scores)])
