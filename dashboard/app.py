@@ -248,6 +248,8 @@ class Console(KeyQueueApp, DownloadApp):
         if choice is None:
             return
         self.workers.cancel_group(self, "follow")
+        # What was said of the last board is not about this one.
+        self.clear_notifications()
         self.state.choose_board(*choice)
         self._connection.watch(self.state.chosen)
         self._show()

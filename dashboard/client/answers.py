@@ -16,7 +16,7 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 class Season(msgspec.Struct, frozen=True):
     """One season of a board: `open`, `ending` or `closed`; without an end it stays open.
 
-    Answers about players leave out how many there are and when it was closed.
+    Only where seasons are listed is it told how many players there are, and when it was closed.
     """
 
     number: int

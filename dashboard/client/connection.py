@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from textual.message import Message
 from dashboard.client.answers import BoardFacts, Status, Top
 from dashboard.client.gateway import (
     PAGE_LIMIT,
+    TIMEOUT,
     BoardSeason,
     Gateway,
     GatewayError,
@@ -241,21 +243,13 @@ class Connection:
             self._back_off.reset()
             self._post(LinkChanged(Connected()))
 
-    def _note_answer(self, board: BoardSeason) -> None:
-        """Take an answer for the sign that the service is there, where no stream gives it."""
-        if board.number is not None:
-            self._note_connected()
-
     async def _follow_facts(self, board: BoardSeason) -> None:
         """Look at the title and the state of a board: the one that is always there has no other."""
         while not board.is_global:
-            try:
+            # What was known stays. What is wrong the other requests say, and these facts, which are
+            # in PostgreSQL alone, may be late where all else is answered.
+            with suppress(GatewayError):
                 self._post(BoardDescribed(await self._gateway.read_board(board.slug)))
-            except Unreachable:
-                raise
-            except GatewayError:
-                # What was known stays; the read of the board says what is wrong.
-                pass
             await self._clock.sleep(FACTS_SECONDS)
         await asyncio.Event().wait()
 
@@ -281,14 +275,14 @@ class Connection:
     async def _read_board(self, board: BoardSeason, first: int) -> None:
         try:
             top = await self._gateway.read_page(board, first)
-        except Unreachable:
-            raise
         except GatewayError as error:
+            # Closed seasons are in PostgreSQL alone: where that hangs, all else may be answered.
+            is_slow = board.number is not None and error.code == TIMEOUT
+            if isinstance(error, Unreachable) and not is_slow:
+                raise
             self._shown = None
-            self._note_answer(board)
             self._post(TopRefused(board, error))
             return
-        self._note_answer(board)
         before, self._shown = self._shown, (first, top)
         if before is not None and before == (
             first,
@@ -310,6 +304,9 @@ class Connection:
             else:
                 round_trip_ms = 1000 * (self._clock.monotonic() - asked_at)
                 self._post(StatusArrived(status, round_trip_ms))
+            if self._board.number is not None:
+                # No stream says that the service is there.
+                self._note_connected()
             await self._clock.sleep(STATUS_SECONDS)
 
     async def _pause(self, error: GatewayError) -> None:

@@ -23,6 +23,9 @@ PAGE_LIMIT: Final = 1_000
 
 GLOBAL_BOARD: Final = "global"
 
+TIMEOUT: Final = "timeout"
+"""The code of an answer that did not come in time."""
+
 _PATIENCE_SECONDS: Final = 5.0
 
 _Shape = TypeVar("_Shape")
@@ -218,5 +221,5 @@ def _describe_failure(error: httpx.RequestError) -> GatewayError:
     if isinstance(error, httpx.ConnectError):
         return Unreachable("connection_refused", "nothing answers")
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable("timeout", f"no answer within {_PATIENCE_SECONDS:g} s")
+        return Unreachable(TIMEOUT, f"no answer within {_PATIENCE_SECONDS:g} s")
     return Unreachable("connection_lost", "the connection broke")

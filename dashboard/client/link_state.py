@@ -10,7 +10,7 @@ class Connecting:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The stream is open."""
+    """The service is there: the stream is open, or where a board has none, something answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class BoardsScreen(ModalScreen[Choice | None]):
             border-subtitle-color: $text-muted; background: $surface;
         }
         & Input { width: 1fr; background: $panel; margin: 0 1; padding: 0 1; }
-        & #columns, & #trouble { padding: 0 2; height: 1; }
+        & #columns, & #trouble { padding: 0 1; height: 1; }
         & #trouble { display: none; height: auto; }
         & OptionList {
             height: auto; border: none; background: $surface; padding: 0 1;
@@ -143,6 +143,11 @@ class BoardsScreen(ModalScreen[Choice | None]):
         if row is not None and row < len(self._listed):
             self._choose(self._listed[row].choice)
 
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Tell the slug: titles may be alike, or too long for their column."""
+        if self._board is None and event.option_index < len(self._listed):
+            self._describe_keys(f"{self._listed[event.option_index].choice.board.slug}: ")
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Choose the line that was clicked."""
         self._choose(self._listed[event.option_index].choice)
@@ -186,16 +191,14 @@ class BoardsScreen(ModalScreen[Choice | None]):
     def _show_list(self, current: str = "") -> None:
         """Show another list from its start, with the cursor on the board that is `current`."""
         field, frame = self.query_one(Input), self.query_one("#choice")
-        enter, back = "⏎ chooses", f"{self._state.keys['boards.back']}"
+        self._describe_keys("")
         if self._board is None:
             frame.border_title = Content("Boards")
-            frame.border_subtitle = Content(f"{enter}, {back} closes")
             field.placeholder = "type a part of a title or of a slug"
             columns = _write_columns("Board", "State", "Players", "Season", "Season ends")
         else:
             title = fit_name(self._board.title, 2 * _TITLE).rstrip()
             frame.border_title = Content(f"Seasons of {title}")
-            frame.border_subtitle = Content(f"{enter}, {back} goes back to the boards")
             field.placeholder = "type a season's number"
             columns = _write_columns("Season", "State", "Players", "", "Ends", "Begins")
         self.query_one("#columns", Lines).show([[(columns, "muted")]])
@@ -206,6 +209,11 @@ class BoardsScreen(ModalScreen[Choice | None]):
         slugs = [row.choice.board.slug for row in self._listed]
         if self._board is None and current in slugs:
             self._options.highlighted = slugs.index(current)
+
+    def _describe_keys(self, slug: str) -> None:
+        back = self._state.keys["boards.back"]
+        goes = "closes" if self._board is None else "goes back to the boards"
+        self.query_one("#choice").border_subtitle = Content(f"{slug}⏎ chooses, {back} {goes}")
 
     def _show_rows(self) -> None:
         options = self._options

@@ -240,7 +240,8 @@ class ConsoleState:
             if error.code == FILLING:
                 return self.judge_filling()
             kept = f" Shown {self.describe_age()}." if self.top else ""
-            sentence = f"{error.code}: {clean_name(error.message)} Asked again each second.{kept}"
+            message = clean_name(error.message).removesuffix(".")
+            sentence = f"{error.code}: {message}. Asked again each second.{kept}"
             return DataState(Kind.ERROR, sentence)
         if self.top is None:
             board = self.board_name or f"the first board of {self.address}"
@@ -298,7 +299,7 @@ class ConsoleState:
         return self._lag
 
     def _confirm(self) -> None:
-        if self.find_lag() is None and self.top_error is None:
+        if (self.find_lag() is None or self.is_final) and self.top_error is None:
             self._confirmed_at = self.clock.monotonic()
 
     def describe_end(self) -> str:

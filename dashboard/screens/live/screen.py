@@ -96,6 +96,7 @@ class LiveScreen(ConsoleScreen):
     ]
 
     WORDS = (
+        ("FINAL", "the season is closed, and its result stays as it is"),
         ("▲ ▼", "ranks climbed or fallen in the time that the head line says"),
         ("NEW", "was not among the lines listed at the start of that time"),
         ("●", "scored and kept the rank"),
@@ -416,6 +417,8 @@ def _draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:
 
 
 def _draw_nobody(state: ConsoleState, what: str) -> list[ToneLine]:
+    if state.is_final:
+        return [[("nothing changes any more", "muted")]]
     lines = len(state.board)
     if state.top is None or lines >= state.top.players:
         return [[(f"nobody has {what} yet", "muted")]]

@@ -298,6 +298,8 @@ def _draw_way(lookup: Lookup, room: int) -> ToneLine:
     points = lookup.score_format.write_change(gained) or "±0"
     if lookup.score_format.is_integer:
         points += f" point{'' if abs(gained) == 1 else 's'}"
+    else:
+        points = f"score {points}"
     mark = "▲" if climbed > 0 else "▼" if climbed else "±"
     ranks = f"{mark}{abs(climbed):,} rank{'' if abs(climbed) == 1 else 's'}"
     text = f"{points}, {ranks}"

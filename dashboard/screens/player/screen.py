@@ -15,6 +15,7 @@ from dashboard.state.console_state import FILLING, ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.lookup import Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.text.numbers import choose_text
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import ToneLine
@@ -58,6 +59,7 @@ class PlayerScreen(ConsoleScreen):
     ]
 
     WORDS = (
+        ("FINAL", "the season is closed, and its result stays as it is"),
         ("»", "the player looked up, among the neighbours"),
         ("=", "shares its rank with others"),
         ("▲ ▼", "ranks climbed or fallen among these neighbours within a minute"),
@@ -163,12 +165,12 @@ class PlayerScreen(ConsoleScreen):
             also = f"{keys['player.part']} stops comparing"
         else:
             also = f"{keys['player.compare']} compares with another player"
+        search = f"{keys['console.search']} looks up another"
         rank = self._first.lookup.rank
         if rank is not None and rank.season.is_final:
-            asked = f"season {rank.season.number} ended {self.state.describe_end()}"
-        else:
-            asked = "asked every 2 s"
-        return f"{asked}; {also}, {keys['console.search']} looks up another"
+            ended = f"season {rank.season.number} ended {self.state.describe_end()}"
+            return choose_text(self.notice_width, f"{ended}; {also}, {search}", f"{ended}; {also}")
+        return f"asked every 2 s; {also}, {search}"
 
     def show_body(self, data_state: DataState) -> None:
         """Show the players."""

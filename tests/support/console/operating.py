@@ -74,6 +74,11 @@ class Operator:
             self.console.screen._on_timer_update()
             await self.settle()
 
+    async def draw_all(self) -> None:
+        """Draw everything again: what lies behind a dialog is drawn late, by real time."""
+        self.console.screen.refresh()
+        await self.draw()
+
     def _is_undrawn(self) -> bool:
         screen = self.console.screen
         return not self.console._batch_count and bool(
@@ -101,10 +106,10 @@ class Operator:
         """Give the terminal another size, and show what the next tick would in it."""
         await Pilot(self.console).resize_terminal(width, height)
         await self.draw()
-        screen = self.console.screen
-        assert isinstance(screen, ConsoleScreen)
-        screen.show()
-        await self.draw()
+        for screen in self.console.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.show()
+        await self.draw_all()
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, and see what comes of them all."""

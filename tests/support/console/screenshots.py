@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from dashboard.app import Console
-from dashboard.client.gateway import Gateway
+from dashboard.client.gateway import BoardSeason, Gateway
 from dashboard.client.submitter import ServiceSubmitter, SingleSubmit, Submitter
 from dashboard.clock import SystemClock
 from dashboard.downloads import drop_outside_fonts
@@ -50,7 +50,7 @@ async def _draw(url: str, folder: Path) -> None:
     runs.start([f"--rate={_RATE}", "--duration=150", "--seed=1"])
     try:
         async with console.run_test(size=_SIZE):
-            leaders = (await gateway.read_page(0)).leaderboard[:_PLAYING]
+            leaders = (await gateway.read_page(BoardSeason(), 0)).entries[:_PLAYING]
             playing = asyncio.create_task(
                 _play([leader.user_id for leader in leaders], desk.submitter)
             )

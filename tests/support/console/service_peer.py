@@ -77,7 +77,7 @@ class PeerBoard:
         """Rank players as the service does: competition ranking, ties by id or who was first."""
         sign = 1 if self.is_low else -1
         # Who was first is who comes first in the list.
-        tie = (lambda row: season.scores.index(row)) if self.is_first else (lambda row: row[0])
+        tie = season.scores.index if self.is_first else (lambda row: row[0])
         ordered = sorted(season.scores, key=lambda row: (sign * row[2], tie(row)))
         better: dict[int, int] = {}
         for place, (_, _, score) in enumerate(ordered):
@@ -180,10 +180,6 @@ class ServicePeer:
         """Note when a process starts: now. Others were there before the console was."""
         self.started_at[pid] = self.clock.now()
         return pid
-
-    def add_board(self, board: PeerBoard) -> PeerBoard:
-        self.boards[board.slug] = board
-        return board
 
     def find_board(self, slug: str) -> PeerBoard | None:
         if slug == "global":
