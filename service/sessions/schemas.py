@@ -23,7 +23,9 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         | UnsetType
     ) = UNSET
     external_id: ExternalId | UnsetType = UNSET
-    score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE, description="32 bit, signed.")]
+    score: Annotated[
+        int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE, description="Within ±(2^53 - 1).")
+    ]
     game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
         "solo"
     )
