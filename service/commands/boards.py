@@ -74,10 +74,10 @@ def list_all(data_dir: Path | None) -> None:
 @click.option("--title", help="For people.  [default: the slug]")
 @click.option(
     "--operator",
-    type=click.Choice(["sum", "best", "latest"]),
+    metavar="OPERATOR",
     default="sum",
     show_default=True,
-    help="How a player's sessions make one score.",
+    help="How a player's sessions make one score: sum, best, latest.",
 )
 @click.option(
     "--direction",

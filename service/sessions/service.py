@@ -65,7 +65,7 @@ class Submission:
         cannot be kept.
         """
         user_id, external_id = score.user_id, score.external_id
-        metadata = None if score.metadata is None else _encode_metadata(score.metadata)
+        metadata = None if score.metadata is None else encode_metadata(score.metadata)
         key = None if idempotency_key is None else clean_key(idempotency_key)
         if external_id is UNSET:
             if user_id is UNSET:
@@ -77,7 +77,8 @@ class Submission:
         return cls(None, score.score, score.game_mode, key, external_id, metadata)
 
 
-def _encode_metadata(metadata: dict[str, Any]) -> str:
+def encode_metadata(metadata: dict[str, Any]) -> str:
+    """Return metadata as the ledger keeps it; raises `InvalidRequest` where it cannot be kept."""
     text = _encode(metadata)
     if len(text) > METADATA_LIMIT:
         raise _refuse(

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import asyncpg
 import msgspec
 
 from service.backends.database import Database, load_sql
@@ -99,8 +100,13 @@ async def _export_sessions(database: Database) -> AsyncIterator[Batch]:
             await connection.execute(IDS_IN_RUNS)
             rows = await connection.fetch(EXPORT_SESSIONS, first_id, end)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
-            batch = [SessionRow(**row) for row in rows[start : start + _ROWS_AT_ONCE]]
+            batch = [_make_session(row) for row in rows[start : start + _ROWS_AT_ONCE]]
             yield Batch([*batch], end - 1, total)
+
+
+def _make_session(row: asyncpg.Record) -> SessionRow:
+    metadata = row["metadata"]
+    return SessionRow(**{**row, "metadata": None if metadata is None else msgspec.Raw(metadata)})
 
 
 async def _export_standings(database: Database, season: Season) -> AsyncIterator[Batch]:

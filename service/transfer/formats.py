@@ -70,6 +70,9 @@ def write_rows(rows: Sequence[msgspec.Struct], format_: Format) -> bytes:
 def _write_cell(value: Any) -> Any:
     if isinstance(value, str):
         return protect(value)
+    if isinstance(value, msgspec.Raw):
+        # An object: no spreadsheet calculates what begins with a brace.
+        return bytes(value).decode()
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return value
@@ -199,7 +202,7 @@ class _CsvReader(Generic[Row]):
             return error
         if len(cells) != len(header):
             return _refuse_line(f"Expected {len(header)} cells, got {len(cells)}")
-        given = {
+        given: dict[str, Any] = {
             name: unprotect(cell) if name in _TEXTS else cell
             for name, cell in zip(header, cells, strict=True)
             if cell
@@ -208,6 +211,13 @@ class _CsvReader(Generic[Row]):
             if not _DATE.match(given[name]):
                 fault = "Expected a time such as 2026-11-23T19:23:43Z"
                 return InvalidRequest("The line is not valid.", FieldError(name, fault))
+        if "metadata" in given:
+            try:
+                given["metadata"] = msgspec.json.decode(given["metadata"])
+            except (msgspec.DecodeError, RecursionError) as error:
+                return InvalidRequest(
+                    "The line is not valid.", FieldError("metadata", f"Expected JSON: {error}")
+                )
         try:
             # Not strict: every cell is a text, also one with a number in it.
             row: Row = msgspec.convert(given, self._row_type, strict=False)

@@ -21,6 +21,7 @@ from service.errors import InvalidRequest
 from service.players.errors import PlayerNotFound, UsernameReserved
 from service.players.names import check_external_id, clean_new_username, clean_username
 from service.sessions.errors import IdempotencyKeyReused
+from service.sessions.service import encode_metadata
 from service.transfer.errors import FileUnreadable, LineRefused
 from service.transfer.formats import Line, Row
 from service.transfer.rows import PlayerLine, SessionLine
@@ -205,6 +206,7 @@ def _clean_session(line: SessionLine) -> SessionLine:
     _check_time("submitted_at", line.submitted_at)
     if line.external_id is not None:
         check_external_id(line.external_id)
+    _write_metadata(line)
     username = line.username
     if username is not None:
         username = clean_username(username)
@@ -214,6 +216,10 @@ def _clean_session(line: SessionLine) -> SessionLine:
     return msgspec.structs.replace(
         line, username=username, idempotency_key=clean_key(line.idempotency_key)
     )
+
+
+def _write_metadata(line: SessionLine) -> str | None:
+    return None if line.metadata is None else encode_metadata(line.metadata)
 
 
 def _check_time(name: str, time: datetime) -> None:
@@ -313,9 +319,14 @@ async def _compare_sessions(
         [user_ids[index] for index in sessions],
         [line.idempotency_key for line in sessions.values()],
         [line.session_id for line in sessions.values()],
+        [_write_metadata(line) for line in sessions.values()],
     )
     for (index, line), row in zip([*sessions.items()], found, strict=True):
-        is_same = (row["score"], row["game_mode"], row["submitted_at"]) == (
+        is_same = row["has_same_metadata"] and (
+            row["score"],
+            row["game_mode"],
+            row["submitted_at"],
+        ) == (
             line.score,
             line.game_mode,
             line.submitted_at,
@@ -351,6 +362,7 @@ async def _record_sessions(
         [line.game_mode for line in sessions.values()],
         [line.submitted_at for line in sessions.values()],
         [line.idempotency_key for line in sessions.values()],
+        [_write_metadata(line) for line in sessions.values()],
     )
     new = {(row["user_id"], row["idempotency_key"]) for row in rows}
     for index, line in [*sessions.items()]:

@@ -1,7 +1,7 @@
 """What a line of each kind of file holds: the same for CSV and NDJSON, for import and export."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -32,6 +32,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     score: int
     game_mode: str
     idempotency_key: str
+    metadata: msgspec.Raw | None
     submitted_at: datetime
 
 
@@ -76,3 +77,4 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     external_id: str | None = None
     username: str | None = None
     session_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None
+    metadata: dict[str, Any] | None = None

@@ -3,10 +3,8 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-import struct
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
@@ -27,9 +25,10 @@ from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheFull, CacheUnavailable
 from service.settings.settings import SLICE_STANDINGS
 from service.standings.index.build import Build, encode_build, name_from, parse_build
+from service.standings.index.change import SeasonChange, find_layout, read_last
 from service.standings.index.offset import Offset
 from service.standings.index.streaming import SCAN_SECONDS, stream_rows
-from service.standings.run import Published, Run
+from service.standings.run import Published
 from service.standings.top import parse_top, select_top
 
 SCAN_STANDINGS: Final = load_sql("standings/index", "scan_standings")
@@ -37,8 +36,6 @@ FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
 SCAN_USERNAMES: Final = load_sql("standings/index", "scan_usernames")
 
 _STANDINGS_PER_LOAD: Final = 10_000
-_PACKED: Final = struct.Struct(">qq")
-_PACKED_WITH_TIE: Final = struct.Struct(">qqq")
 _BEFORE_ALL: Final = (-(2**63), 0, 0)
 # One load keeps Redis busy for some ten milliseconds.
 _BUCKETS_PER_LOAD: Final = 250
@@ -54,29 +51,6 @@ _NOT_AS_COUNTED: Final = (
 )
 
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class SeasonChange:
-    """What one refresh changed in one season, and from which offset to which its index moves.
-
-    `packed` are the changed standings (scan_standings.sql), `removed` the ids, eight bytes each, of
-    players who stand no more; `is_first` where members begin with a tie key. `top` is
-    there where somebody asked for it.
-    """
-
-    season_id: int
-    is_first: bool
-    previous: Offset
-    offset: Offset
-    packed: bytes
-    top: Run | None = None
-    removed: bytes = b""
-
-    @property
-    def standings(self) -> int:
-        """How many standings changed."""
-        return len(self.packed) // _find_layout(is_first=self.is_first).size
 
 
 class Index:
@@ -182,7 +156,7 @@ class Index:
         return {season_id: offset for season_id, offset in found.items() if offset is not None}
 
     async def _compare_season(self, season: asyncpg.Record) -> bytes | str | None:
-        season_id, layout = season["season_id"], _find_layout(is_first=season["is_first"])
+        season_id, layout = season["season_id"], find_layout(is_first=season["is_first"])
         keys = SeasonKeys.of(season_id)
         with translate_redis_errors():
             (offset,) = await self._redis.mget(keys.offset)
@@ -196,7 +170,7 @@ class Index:
             with translate_redis_errors():
                 matches = await self._compare(keys=[keys.index], args=[packed, layout.size, place])
             place += len(packed) // layout.size
-            last = _read_last(packed, layout)
+            last = read_last(packed, layout)
             return bool(matches)
 
         before = -1
@@ -390,13 +364,13 @@ class Index:
     ) -> tuple[Build, bool]:
         """Load the next standings; return how far the build is then, and whether these were all."""
         season_id, is_first = season["season_id"], season["is_first"]
-        layout = _find_layout(is_first=is_first)
+        layout = find_layout(is_first=is_first)
         loaded = 0
 
         async def load(rows: list[asyncpg.Record]) -> bool:
             nonlocal build, loaded
             packed = rows[0]["packed"]
-            sort_score, tie_key, player_id = _read_last(packed, layout)
+            sort_score, tie_key, player_id = read_last(packed, layout)
             after = replace(build, sort_score=sort_score, tie_key=tie_key, player_id=player_id)
             if not await self._load(season_id, build, after, packed, is_first=is_first):
                 raise CacheUnavailable(_NOT_AS_COUNTED)
@@ -514,17 +488,6 @@ def _is_top_of(stored: object, players: int) -> bool:
         return True
     top = parse_top(stored) if isinstance(stored, bytes | str) else None
     return top is not None and top.players == players
-
-
-def _find_layout(*, is_first: bool) -> struct.Struct:
-    """Return how a standing is packed (scan_standings.sql)."""
-    return _PACKED_WITH_TIE if is_first else _PACKED
-
-
-def _read_last(packed: bytes, layout: struct.Struct) -> tuple[int, int, int]:
-    """Return sort_score, tie_key and player of the last of these standings."""
-    *tie_keys, player_id, sort_score = layout.unpack_from(packed, len(packed) - layout.size)
-    return sort_score, tie_keys[0] if tie_keys else 0, player_id
 
 
 async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:

@@ -20,8 +20,9 @@ from service.counters import WorkerCounters
 from service.errors import CacheUnavailable, DatabaseUnavailable, explain_error
 from service.players.service import find_usernames
 from service.settings.settings import Settings
+from service.standings.index.change import SeasonChange
 from service.standings.index.offset import Offset
-from service.standings.index.writer import Index, SeasonChange
+from service.standings.index.writer import Index
 from service.standings.refresh.freshness import Freshness
 from service.standings.refresh.pauses import RebuildPause
 from service.standings.top import select_top

@@ -15,6 +15,7 @@ SELECT
     session.score,
     session.game_mode,
     coalesce(session.idempotency_key, 'leaderboard:session:' || session.id) AS idempotency_key,
+    session.metadata,
     session.submitted_at
 FROM game_session AS session
 CROSS JOIN LATERAL (

@@ -1,9 +1,10 @@
 """Seasons end exactly once: nothing of one is lost, and nothing comes after its close."""
 
 import itertools
+import json
 import os
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from service.backends.database import Database
 from service.backends.redis import SeasonKeys
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
-from tests.support.factories import make_players, record_scores
+from tests.support.factories import make_players, make_season, record_scores
 from tests.support.season_work import SeasonWorker
 from tests.support.waiting import wait_until
 
@@ -312,3 +313,33 @@ async def test_archived_board_catches_up_when_it_is_back(
     assert await read_scores(client, "current") == {ada: 100}
     assert [state for _, state, _ in await list_seasons(client)] == ["open", "closed", "closed"]
     assert await audit(settings)
+
+
+async def test_import_dated_into_a_closed_season_is_kept_and_not_counted_there(
+    client: httpx.AsyncClient, database: Database, redis: Redis, settings: Settings
+) -> None:
+    worker = SeasonWorker(database, redis, settings)
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    await make_season(database, "cup", starts_at=begin, ends_at=begin + timedelta(days=7))
+    (user_id,) = await make_players(database, 1)
+    await worker.work()
+    before = (await client.get("/api/boards/cup/top?season=1")).json()
+    assert before["season"]["state"] == "closed"
+    line = {
+        "user_id": user_id,
+        "score": 5,
+        "idempotency_key": "k",
+        "submitted_at": (begin + timedelta(days=1)).isoformat(),
+    }
+    imported = await client.post(
+        "/api/import/sessions",
+        content=json.dumps(line),
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert imported.json()["imported"] == 1
+    await worker.work()
+    assert (await client.get("/api/boards/cup/top?season=1")).json() == before
+    assert (await client.get(f"/api/boards/cup/rank/{user_id}")).json()["rank"] is None
+    assert (await client.get(f"/api/leaderboard/rank/{user_id}")).json()["total_score"] == 5
+    exported = await client.get("/api/export/sessions?format=ndjson")
+    assert json.loads(exported.text)["idempotency_key"] == "k"

@@ -15,8 +15,9 @@ from service.backends.database import Database
 from service.backends.redis import SeasonKeys, connect_redis, encode_member
 from service.local.embedded import PostgresServer
 from service.settings.settings import Settings
+from service.standings.index.change import SeasonChange
 from service.standings.index.offset import Offset
-from service.standings.index.writer import Index, SeasonChange
+from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
 from service.standings.run import Run
 from tests.support.board_model import BoardModel

@@ -239,7 +239,7 @@ CASES = [
         Case(
             "transfer",
             "find_imported_sessions",
-            (make_batch(size)[0], make_batch(size)[3], make_batch(size)[0]),
+            (*make_batch(size)[::3], make_batch(size)[0], make_batch(size)[4]),
             {"game_session_player_id_idempotency_key", "game_session_pkey"},
         )
         for size in (1, 2_000)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,13 +61,16 @@ def test_protected_text_is_no_formula_and_comes_back(text: str) -> None:
     assert unprotect(cell) == text
 
 
+METADATA = b'{"car": "AE86, \\"white\\"", "laps": [1, 2.5]}'
+
+
 @pytest.mark.parametrize("format_", ["csv", "ndjson"])
 async def test_sessions_come_back_as_they_were(format_: Format) -> None:
     keys = [text if re.fullmatch("[!-~]+", text) else "k" for text in TEXTS]
     rows = [
-        SessionRow(7, 1, text, text, -5, text, key, NOW)
+        SessionRow(7, 1, text, text, -5, text, key, None, NOW)
         for text, key in zip(TEXTS, keys, strict=True)
-    ] + [SessionRow(8, 1, "ada", None, 5, "solo", "k", NOW)]
+    ] + [SessionRow(8, 1, "ada", None, 5, "solo", "k", msgspec.Raw(METADATA), NOW)]
     content = write_head(SessionRow, format_) + write_rows(rows, format_)
     for size in (1, 1_000_000):
         lines = [line.row for line in await read(content, SessionLine, format_, size)]
@@ -80,18 +84,20 @@ async def test_sessions_come_back_as_they_were(format_: Format) -> None:
                 external_id=row.external_id,
                 username=row.username,
                 session_id=row.session_id,
+                metadata=None if row.metadata is None else msgspec.json.decode(METADATA),
             )
             for row in rows
         ]
 
 
 async def test_numbers_stay_numbers() -> None:
-    row = SessionRow(7, 1, "-5", None, -5, "=x", "k", NOW)
+    row = SessionRow(7, 1, "-5", None, -5, "=x", "k", None, NOW)
     content = write_head(SessionRow, "csv") + write_rows([row], "csv")
     head, cells = csv.reader(io.StringIO(content.decode()))
     assert dict(zip(head, cells, strict=True)) == {
         "session_id": "7", "user_id": "1", "username": "'-5", "external_id": "", "score": "-5",
-        "game_mode": "'=x", "idempotency_key": "k", "submitted_at": "2026-11-23T19:23:43.313000Z",
+        "game_mode": "'=x", "idempotency_key": "k", "metadata": "",
+        "submitted_at": "2026-11-23T19:23:43.313000Z",
     }  # fmt: skip
 
 

@@ -340,7 +340,7 @@ async def test_everything_exported_can_be_imported_into_an_empty_service(
             }
         ]
         await client.post("/api/leaderboard/submit/bulk", json=body)
-    keyed = {"user_id": ids[9], "score": 10, "idempotency_key": "=key"}
+    keyed = {"user_id": ids[9], "score": 10, "idempotency_key": "=key", "metadata": {"a": [1]}}
     await client.post("/api/leaderboard/submit/bulk", json=[keyed])
     await refresher.refresh()
     exported = {
