@@ -507,3 +507,17 @@ async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
     }
     unknown = await client.post("/api/boards/best/seasons/9/correct", json=WHY)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "season_not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/players/1", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH"}),
+        ("/api/sessions/1", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+async def test_options_name_the_methods_of_a_path(
+    client: httpx.AsyncClient, path: str, methods: set[str]
+) -> None:
+    allowed = (await client.options(path)).headers["Allow"]
+    assert {method.strip() for method in allowed.split(",")} == methods
