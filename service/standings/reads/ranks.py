@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -19,14 +19,13 @@ from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
 from service.standings.reads.hidden import HiddenReader
 from service.standings.reads.lag import LagWatch
+from service.standings.reads.stored import find_stored_place, make_stored_run, rank_stored
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 
-READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 READ_FACTS: Final = load_sql("standings/reads", "read_facts")
-FIND_PLACE: Final = load_sql("standings/reads", "find_place")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
 SELECT_AFTER: Final = load_sql("standings/reads", "select_after")
@@ -100,7 +99,7 @@ class RankReader:
             ]
 
         async def read_stored(database: Database, stored: Season) -> list[Rank]:
-            return await _rank_stored(database, stored, user_ids)
+            return await rank_stored(database, stored, user_ids)
 
         return await self._read(season, read_index, read_stored) or []
 
@@ -124,7 +123,7 @@ class RankReader:
         async def read_stored(database: Database, stored: Season) -> Run | None:
             rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
             if rows:
-                return await _make_run(database, stored, rows)
+                return await make_stored_run(database, stored, rows)
             rank = await self._count_total(database, stored, user_id)
             return None if rank is None else _list_alone(rank, stored)
 
@@ -168,7 +167,7 @@ class RankReader:
 
         async def read_stored(database: Database, stored: Season) -> Run:
             rows = await database.fetch(SELECT_PAGE, stored.season_id, position, limit)
-            return await _make_run(database, stored, rows)
+            return await make_stored_run(database, stored, rows)
 
         return _require(await self._read(season, read_index, read_stored))
 
@@ -184,7 +183,7 @@ class RankReader:
         async def read_stored(database: Database, stored: Season) -> Run:
             statement = SELECT_BEFORE if before else SELECT_AFTER
             rows = await database.fetch(statement, stored.season_id, *place, limit)
-            return await _make_run(database, stored, rows)
+            return await make_stored_run(database, stored, rows)
 
         return _require(await self._read(season, read_index, read_stored))
 
@@ -197,8 +196,8 @@ class RankReader:
             return replace(place, stale=self._lag_watch.is_lagging)
 
         async def read_stored(database: Database, stored: Season) -> Place:
-            first = await _find_place(database, stored, sort_score)
-            behind = await _find_place(database, stored, sort_score + 1)
+            first = await find_stored_place(database, stored, sort_score)
+            behind = await find_stored_place(database, stored, sort_score + 1)
             return Place(
                 better=first.better,
                 level=max(0, behind.better - first.better),
@@ -273,7 +272,7 @@ class RankReader:
             raise BoardFilling(season.slug)
 
         async def read_stored(database: Database, stored: Season) -> Rank | None:
-            ranks = await _rank_stored(database, stored, [user_id])
+            ranks = await rank_stored(database, stored, [user_id])
             return ranks[0] if ranks else await self._count_total(database, stored, user_id)
 
         with _translate_outage():
@@ -337,10 +336,10 @@ class RankReader:
         rank = None
         if row["score"] is not None:
             if row["is_hidden"]:
-                place = await _find_place(database, season, row["sort_score"], row["tie_key"])
+                place = await find_stored_place(database, season, row["sort_score"], row["tie_key"])
             else:
                 behind = row["sort_score"] + (1 if season.rule.is_first else 0)
-                place = await _find_place(database, season, behind)
+                place = await find_stored_place(database, season, behind)
             rank = place.better + 1
         return _make_total(
             user_id,
@@ -360,74 +359,6 @@ async def _read_total(database: Database, season: Season, user_id: int) -> async
             raise DatabaseUnavailable("the season is gone")
         raise PlayerNotFound
     return row
-
-
-class _StoredPlace(NamedTuple):
-    """A place without Redis: how many are better, and how many come before it, of how many."""
-
-    better: int
-    position: int
-    players: int
-    as_of: datetime
-
-
-async def _find_place(
-    database: Database, season: Season, sort_score: int, tie_key: int = 0, user_id: int = 0
-) -> _StoredPlace:
-    row = await database.fetch_one(FIND_PLACE, season.season_id, sort_score, tie_key, user_id)
-    if row is None:
-        raise DatabaseUnavailable("the season is gone")
-    return _StoredPlace(
-        better=row["better"],
-        position=row["position"],
-        players=row["players"],
-        as_of=row["refreshed_at"] or datetime.now(UTC),
-    )
-
-
-async def _rank_stored(database: Database, season: Season, user_ids: Sequence[int]) -> list[Rank]:
-    """Return the ranks of those of these players who stand in a season, from PostgreSQL."""
-    ranks = []
-    for row in await database.fetch(READ_STANDINGS, season.season_id, user_ids):
-        place = await _find_place(database, season, row["sort_score"], row["tie_key"])
-        # What moved since the last re-rank must not put anybody behind the last place.
-        players = max(place.players, 1)
-        rank = min(place.better + 1, players)
-        ranks.append(
-            Rank(
-                user_id=row["player_id"],
-                username=row["username"],
-                total_score=season.rule.sort(row["sort_score"]),
-                rank=rank,
-                players=players,
-                percentile=compute_percentile(rank, players),
-                as_of=place.as_of,
-                saturated=row["saturated"],
-                stale=season.state != "closed",
-            )
-        )
-    return ranks
-
-
-async def _make_run(database: Database, season: Season, rows: Sequence[asyncpg.Record]) -> Run:
-    """Rank consecutive standings from PostgreSQL by the place of the first one."""
-    first = (rows[0]["sort_score"], rows[0]["tie_key"], rows[0]["player_id"]) if rows else (0, 0, 0)
-    place = await _find_place(database, season, *first)
-    # What moved since the milestones were stored must not put anybody behind the last place, nor
-    # make the ranks of one answer fall.
-    position = min(place.position, max(0, place.players - len(rows)))
-    return Run(
-        user_ids=[row["player_id"] for row in rows],
-        usernames=[row["username"] for row in rows],
-        sort_scores=[row["sort_score"] for row in rows],
-        tie_keys=[row["tie_key"] for row in rows],
-        saturated={row["player_id"] for row in rows if row["saturated"]},
-        better=min(place.better, position),
-        position=position,
-        players=place.players,
-        as_of=place.as_of,
-        stale=season.state != "closed",
-    )
 
 
 def _make_total(

@@ -4,19 +4,29 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+
+from tests.support.databases import Clusters
+from tests.support.up_process import UpProcess
 
 ROOT = Path(__file__).parents[3]
 CONFIGURATION = ROOT / "tests" / "schemathesis.toml"
 LEAST_CASES = 2_000
 
 
-def test_schema_keeps_its_word(live: str, tmp_path: Path) -> None:
+def test_schema_keeps_its_word(clusters: Clusters, tmp_path: Path) -> None:
+    # Of its own: it bans and deletes the players of others.
+    with closing(UpProcess(clusters.make("fuzzed"))) as up:
+        check_schema(up.wait_until_ready(), tmp_path)
+
+
+def check_schema(url: str, directory: Path) -> None:
     fuzzing = subprocess.run(
         [
             sys.executable, "-m", "schemathesis.cli",
             "--config-file", str(CONFIGURATION),
-            "run", f"{live}/schema",
+            "run", f"{url}/schema",
             "--checks", "all",
             "--phases", "examples,coverage,fuzzing",
             "--max-examples", "50",
@@ -26,7 +36,7 @@ def test_schema_keeps_its_word(live: str, tmp_path: Path) -> None:
             "--seed", "1",
             "--no-color",
         ],
-        cwd=tmp_path,
+        cwd=directory,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),

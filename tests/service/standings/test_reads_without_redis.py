@@ -11,7 +11,7 @@ import pytest
 from service.api.app import create_app
 from service.backends.database import Database
 from service.settings.settings import Settings
-from service.standings.reads.ranks import FIND_PLACE
+from service.standings.reads.stored import FIND_PLACE
 from service.standings.refresh.rerank import rerank
 from tests.support.factories import make_player, make_season, record_scores
 from tests.support.reads import read

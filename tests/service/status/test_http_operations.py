@@ -209,6 +209,17 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("POST", "/api/import/sessions"),
         ("POST", "/api/players/bulk"),
         ("GET", "/api/players/{user_id}/ranks"),
+        ("PATCH", "/api/players/{user_id}"),
+        ("DELETE", "/api/players/{user_id}"),
+        ("PUT", "/api/players/{user_id}/state"),
+        ("POST", "/api/players/{user_id}/sessions/revoke"),
+        ("POST", "/api/players/{user_id}/sessions/restore"),
+        ("GET", "/api/sessions/{session_id}"),
+        ("POST", "/api/sessions/{session_id}/revoke"),
+        ("POST", "/api/sessions/{session_id}/restore"),
+        ("GET", "/api/boards/{slug}/explain/{user_id}"),
+        ("POST", "/api/boards/{slug}/seasons/{number}/correct"),
+        ("GET", "/api/moderation"),
     }
 
 

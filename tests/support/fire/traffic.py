@@ -117,7 +117,7 @@ class Traffic:
         """Assert that the ledger holds what was answered with 200 once, and nothing made up."""
         kept: dict[str, list[asyncpg.Record]] = {attempt.game_mode: [] for attempt in self.attempts}
         for row in await database.fetch(
-            "SELECT * FROM game_session WHERE game_mode LIKE 'attempt %'"
+            "SELECT * FROM game_session WHERE game_mode LIKE 'attempt-%'"
         ):
             kept[row["game_mode"]].append(row)
         for attempt in self.attempts:
