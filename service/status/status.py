@@ -83,8 +83,6 @@ class _Ending(msgspec.Struct, frozen=True):
     season: int
     ends_at: datetime
     is_sealed: bool
-    # Since its end.
-    seconds: float
 
 
 _decode_ending: Final = msgspec.json.Decoder(list[_Ending]).decode
@@ -342,7 +340,7 @@ def _describe_ending(season: _Ending, writers: Sequence[asyncpg.Record]) -> sche
         frozen = [
             schemas.LedgerWriter(writer["pid"], round(writer["seconds"], 1))
             for writer in writers
-            if writer["seconds"] >= season.seconds
+            if writer["started_at"] is None or writer["started_at"] <= season.ends_at
         ]
     waits_for: Any = "closing" if season.is_sealed else "writers" if frozen else "folds"
     return schemas.EndingSeason(season.board, season.season, season.ends_at, waits_for, frozen)

@@ -36,8 +36,7 @@ SELECT
                     'board', slug,
                     'season', number,
                     'ends_at', ends_at,
-                    'is_sealed', sealed_at IS NOT NULL,
-                    'seconds', extract(epoch FROM clock_timestamp() - ends_at)::float8
+                    'is_sealed', sealed_at IS NOT NULL
                 )
                 ORDER BY ends_at, slug
             ),
