@@ -422,6 +422,15 @@ JOIN game_session AS session
     AND (rule.min_score IS NULL OR rule.min_score <= session.score)
     AND (rule.max_score IS NULL OR rule.max_score >= session.score);
 
+-- Those of them that have left the outbox.
+CREATE VIEW folded_session AS
+SELECT *
+FROM counted_session AS counted
+WHERE NOT EXISTS (
+    SELECT FROM pending_session AS pending
+    WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
+);
+
 -- Every session counts exactly once, as a query: what the ledger says of each season. At every moment the
 -- standings of counting_season are these rows, but for those of changed_player. A session counts here
 -- once it has left the outbox; players who are hidden or banned do not stand.
@@ -450,13 +459,9 @@ CROSS JOIN LATERAL (
         max(counted.id) FILTER (WHERE counted.score <> 0) AS session_id,
         min(counted.id) AS first_id,
         CASE WHEN abs(sum(counted.score)) > 9007199254740991 THEN sum(counted.score) END AS exact_total
-    FROM counted_session AS counted
+    FROM folded_session AS counted
     WHERE counted.season_id = season.id
         AND rule.operator = 'sum'
-        AND NOT EXISTS (
-            SELECT FROM pending_session AS pending
-            WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
-        )
     GROUP BY counted.player_id
     UNION ALL
     (
@@ -468,13 +473,9 @@ CROSS JOIN LATERAL (
             counted.id,
             NULL,
             NULL
-        FROM counted_session AS counted
+        FROM folded_session AS counted
         WHERE counted.season_id = season.id
             AND rule.operator = 'best'
-            AND NOT EXISTS (
-                SELECT FROM pending_session AS pending
-                WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
-            )
         ORDER BY counted.player_id, counted.sort_score, counted.id
     )
     UNION ALL
@@ -487,13 +488,9 @@ CROSS JOIN LATERAL (
             counted.id,
             NULL,
             NULL
-        FROM counted_session AS counted
+        FROM folded_session AS counted
         WHERE counted.season_id = season.id
             AND rule.operator = 'latest'
-            AND NOT EXISTS (
-                SELECT FROM pending_session AS pending
-                WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
-            )
         ORDER BY counted.player_id, counted.submitted_at DESC, counted.id DESC
     )
 ) AS made

@@ -137,10 +137,16 @@ def connect_redis(settings: Settings) -> Redis:
     return Redis.from_pool(pool)
 
 
-def load_script(redis: Redis, noun: str, name: str) -> AsyncScript:
-    """Return the script in `service/<noun>/lua/<name>.lua`, ready to be called."""
-    file = resources.files("service").joinpath(noun, "lua", f"{name}.lua")
-    return redis.register_script(file.read_text("utf-8"))
+def load_script(redis: Redis, noun: str, name: str, function: str | None = None) -> AsyncScript:
+    """Return the script in `service/<noun>/lua/<name>.lua`, ready to be called.
+
+    It begins with the function of another file there, where it shares one with other scripts.
+    """
+    folder = resources.files("service").joinpath(noun, "lua")
+    names = [name] if function is None else [function, name]
+    return redis.register_script(
+        "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in names)
+    )
 
 
 # In this order: some are of the kind of others.

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Final
 
+import asyncpg
 from litestar import Response, Router, get, patch, post, put, route
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
@@ -68,6 +69,15 @@ _ETAG: Final = ResponseHeader(
 _BOARD: Final = {200: ResponseSpec(BoardAnswer, description="The board.", generate_examples=False)}
 
 
+def answer_board(board: asyncpg.Record, *, status_code: int = 200) -> Response[BoardAnswer]:
+    """Return the answer of a board's row (list_boards.sql), with its ETag."""
+    return Response(
+        service.describe_board(board),
+        status_code=status_code,
+        headers={"ETag": service.make_etag(board)},
+    )
+
+
 @get("/", responses=INVALID | _READ_UNAVAILABLE)
 async def list_boards(
     database: NamedDependency[Database],
@@ -89,7 +99,7 @@ async def list_boards(
 async def read_board(slug: Slug, database: NamedDependency[Database]) -> Response[BoardAnswer]:
     """Return a board: its rule, its state and its current season."""
     board = await service.find_board(database, slug)
-    return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
+    return answer_board(board)
 
 
 @put(
@@ -108,11 +118,7 @@ async def create_board(
     """Make a board: 201. The same rule again is 200, and changes nothing."""
     board, is_new = await service.create_board(database, slug, data)
     season_finder.forget(slug)
-    return Response(
-        service.describe_board(board),
-        status_code=201 if is_new else 200,
-        headers={"ETag": service.make_etag(board)},
-    )
+    return answer_board(board, status_code=201 if is_new else 200)
 
 
 @patch(
@@ -141,7 +147,7 @@ async def change_board(
     """Change a board. Its rule changes with the next season, or at once with a recount."""
     board = await service.change_board(database, slug, if_match, data)
     season_finder.forget(slug)
-    return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
+    return answer_board(board)
 
 
 @post(
@@ -159,7 +165,7 @@ async def archive_board(
     """Have a board count nothing from now on; it is read as it was."""
     board = await service.archive_board(database, slug)
     season_finder.forget(slug)
-    return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
+    return answer_board(board)
 
 
 @post(
@@ -177,7 +183,7 @@ async def unarchive_board(
     """Have an archived board count again, with all that it missed and the seasons since."""
     board = await service.unarchive_board(database, slug)
     season_finder.forget(slug)
-    return Response(service.describe_board(board), headers={"ETag": service.make_etag(board)})
+    return answer_board(board)
 
 
 @get("/{slug:str}/seasons", responses=INVALID | BOARD_NOT_FOUND | _READ_UNAVAILABLE)

@@ -9,9 +9,8 @@ from service.backends.database import Database
 from service.backends.locks import WriterBusy
 from service.boards.errors import BoardArchived, BoardFilling, BoardFixed
 from service.boards.finder import SeasonFinder
-from service.boards.routes import BOARD_NOT_FOUND, Slug
+from service.boards.routes import BOARD_NOT_FOUND, Slug, answer_board
 from service.boards.schemas import BoardAnswer
-from service.boards.service import describe_board, make_etag
 from service.http.responses import INVALID, error_response, unavailable
 from service.keys.roles import Role
 from service.seasons.service import close_current_season
@@ -35,7 +34,7 @@ async def close_season(
     """End the board's season now; the next begins at that instant, and ends by the schedule."""
     board = await close_current_season(database, slug)
     season_finder.forget(slug)
-    return Response(describe_board(board), headers={"ETag": make_etag(board)})
+    return answer_board(board)
 
 
 seasons_router = Router(

@@ -63,7 +63,11 @@ def test_every_statement_has_a_caller() -> None:
 
 
 def test_every_script_has_a_caller() -> None:
-    called = {f"service/{noun}/lua/{name}.lua" for noun, name in find_calls("load_script")}
+    called = {
+        f"service/{noun}/lua/{name}.lua"
+        for noun, *names in find_calls("load_script")
+        for name in names
+    }
     assert called == {name_of(path) for path in SCRIPTS}
 
 

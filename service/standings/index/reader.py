@@ -82,9 +82,11 @@ class IndexReader:
         self._validator = OffsetValidator(database, season_finder, refresh_signal)
         self._index = Index(redis, database)
         self._read_ranks = load_script(redis, "standings/index", "read_ranks")
-        self._read_neighbours = load_script(redis, "standings/index", "read_neighbours")
-        self._read_page = load_script(redis, "standings/index", "read_page")
-        self._read_run = load_script(redis, "standings/index", "read_run")
+        self._read_neighbours = load_script(
+            redis, "standings/index", "read_neighbours", "describe_run"
+        )
+        self._read_page = load_script(redis, "standings/index", "read_page", "describe_run")
+        self._read_run = load_script(redis, "standings/index", "read_run", "describe_run")
         self._count_better = load_script(redis, "standings/index", "count_better")
         self._batcher: Batcher[tuple[Season, int], IndexedRank | None] = Batcher(
             self._read_batch,

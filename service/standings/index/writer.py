@@ -62,8 +62,8 @@ class Index:
         self._redis = redis
         self._slice_standings = slice_standings
         self._database = database
-        self._publish = load_script(redis, "standings/index", "publish_standings")
-        self._load_index = load_script(redis, "standings/index", "load_index")
+        self._publish = load_script(redis, "standings/index", "publish_standings", "put_standings")
+        self._load_index = load_script(redis, "standings/index", "load_index", "put_standings")
         self._load_names = load_script(redis, "standings/index", "load_names")
         self._compare = load_script(redis, "standings/index", "compare_index")
         self._swap = load_script(redis, "standings/index", "swap_index")

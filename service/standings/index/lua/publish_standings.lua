@@ -20,36 +20,8 @@ if redis.call('ZCARD', KEYS[1]) ~= tonumber(string.match(ARGV[1], '%d+$')) then
     return 0
 end
 
--- Lua's stack limits how much unpack() can take.
-local CHUNK = 2000
-local packed, ties = ARGV[6], ARGV[7]
-local width = ties == '' and 16 or 24
-local pairs = {}
-for at = 1, #packed, width do
-    local member = packed:sub(at, at + width - 9)
-    if ties ~= '' then
-        -- The member changes with the tie key.
-        local tie, id = member:sub(1, 8), struct.unpack('>I8', member, 9)
-        local bucket = string.format('%s%.0f', ties, math.floor(id / ARGV[8]))
-        local field = string.format('%.0f', id)
-        local before = redis.call('HGET', bucket, field)
-        if before ~= tie then
-            if before then
-                redis.call('ZREM', KEYS[1], before .. member:sub(9))
-            end
-            redis.call('HSET', bucket, field, tie)
-        end
-    end
-    pairs[#pairs + 1] = struct.unpack('>i8', packed, at + width - 8)
-    pairs[#pairs + 1] = member
-    if #pairs == CHUNK then
-        redis.call('ZADD', KEYS[1], unpack(pairs))
-        pairs = {}
-    end
-end
-if #pairs > 0 then
-    redis.call('ZADD', KEYS[1], unpack(pairs))
-end
+local ties = ARGV[7]
+put_standings(KEYS[1], ARGV[6], ties, ARGV[8])
 
 local removed = ARGV[9]
 for at = 1, #removed, 8 do

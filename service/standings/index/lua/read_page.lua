@@ -15,14 +15,4 @@ local listed = redis.call('ZRANGE', KEYS[1], first, first + ARGV[4] - 1, 'WITHSC
 if #listed == 0 then
     return {offset, players, 0, first, {}, {}}
 end
-local names = {}
-for at = 1, #listed, 2 do
-    local id = struct.unpack('>I8', listed[at], #listed[at] - 7)
-    local bucket = string.format('%s%.0f', KEYS[3], math.floor(id / ARGV[1]))
-    names[#names + 1] = redis.call('HGET', bucket, string.format('%.0f', id))
-end
-local better = first
-if ARGV[2] == '' then
-    better = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. listed[2])
-end
-return {offset, players, better, first, listed, names}
+return describe_run(offset, players, first, listed)
