@@ -142,11 +142,14 @@ def load_script(redis: Redis, noun: str, name: str, function: str | None = None)
 
     It begins with the function of another file there, where it shares one with other scripts.
     """
+    return redis.register_script(read_script(noun, name, function))
+
+
+def read_script(noun: str, name: str, function: str | None = None) -> str:
+    """Return the text of a script as `load_script` registers it."""
     folder = resources.files("service").joinpath(noun, "lua")
     names = [name] if function is None else [function, name]
-    return redis.register_script(
-        "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in names)
-    )
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in names)
 
 
 # In this order: some are of the kind of others.

@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
+
+from service.backends.redis import read_script
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -36,14 +37,16 @@ class Gate:
                 pump.cancel()
             await asyncio.gather(*self._pumps, return_exceptions=True)
 
-    def close_before_script(self, name: str, *, calls: int = 0) -> None:
+    def close_before_script(
+        self, name: str, function: str | None = None, *, calls: int = 0
+    ) -> None:
         """Let `calls` calls of `standings/index/lua/<name>.lua` through, and nothing from then on.
 
-        Each must have been answered before the next one is sent.
+        Each must have been answered before the next one is sent. `function` as in `load_script`.
         """
         self._calls_left = calls
-        script = resources.files("service").joinpath("standings/index/lua", f"{name}.lua")
-        self._marker = hashlib.sha1(script.read_bytes(), usedforsecurity=False).hexdigest().encode()
+        script = read_script("standings/index", name, function).encode()
+        self._marker = hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
         self._reached.clear()
         self._opened.clear()
 
