@@ -155,16 +155,21 @@ class _CsvReader(Generic[Row]):
         # A record that goes on in the next line, and the number of its first.
         self._open: list[bytes] = []
         self._open_number = 0
+        self._open_bytes = 0
+        self._in_quotes = False
 
     def read(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[Line[Row]]:
         for number, line in lines:
             if not self._open:
-                self._open_number = number
                 if not line.strip():
                     continue
+                self._open_number, self._open_bytes, self._in_quotes = number, 0, False
             self._open.append(line)
-            if sum(part.count(b'"') for part in self._open) % 2:
-                if sum(map(len, self._open)) > _LONGEST_LINE:
+            # Counted as they come: a quote that is never closed would be counted anew each line.
+            self._open_bytes += len(line)
+            self._in_quotes ^= line.count(b'"') % 2 == 1
+            if self._in_quotes:
+                if self._open_bytes > _LONGEST_LINE:
                     self.finish()
                 continue
             record, self._open = b"\n".join(self._open), []
