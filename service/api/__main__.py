@@ -8,6 +8,7 @@ import uvicorn
 
 from service.api.app import create_app
 from service.api.connection_limits import ConnectionLimits, allow_descriptors
+from service.api.openapi import describe
 from service.api.server import DrainingProtocol, DrainingServer
 from service.command_line import run_command
 from service.local.supervisor.listener import bind_listener, is_loopback
@@ -47,6 +48,7 @@ def serve(
         listener = bind_listener(host, port)
         asyncio.run(guard_network(settings, listener, insecure=insecure))
     app = create_app(settings, may_be_open=insecure or is_loopback(listener))
+    describe(app)
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 from service.api.cross_origin import CrossOrigin
 from service.api.fast_path import FastPath
 from service.api.middleware import AccessControl, HeadRequests, MeasuredRoutes, RequestIds
-from service.api.openapi import PrefixedDocument, StructSchemas, complete_document
+from service.api.openapi import PrefixedDocument, StructSchemas
 from service.api.pages.routes import pages_router
 from service.api.proxies import Prefixes
 from service.backends.broker import connect_broker, disconnect_broker
@@ -195,7 +195,6 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         state=State({"closing": closing}),
     )
     access = RouteAccess(app.routes)
-    complete_document(app.openapi_schema, access)
 
     layers: list[Callable[[ASGIApp], ASGIApp]] = [
         *([agent.name_transactions] if agent else []),

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
 import msgspec
+from litestar import Litestar
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Example,
@@ -80,7 +81,20 @@ class PrefixedDocument(JsonRenderPlugin):
     def render(self, request: AnyRequest, openapi_schema: dict[str, Any]) -> bytes:
         """Return the document for whoever asks."""
         servers = [{"url": find_prefix(request.scope) or "/"}]
-        return self.render_json(request, openapi_schema | {"servers": servers})
+        return self.render_json(request, describe(request.app) | {"servers": servers})
+
+
+def describe(app: Litestar) -> dict[str, Any]:
+    """Return the whole document of an application, made when it is first asked for.
+
+    That takes a third of a second of the event loop, so a server asks before it serves.
+    """
+    if "document" not in app.state:
+        document = app.openapi_schema
+        complete_document(document, RouteAccess(app.routes))
+        app.state["document"] = document.to_schema()
+    made: dict[str, Any] = app.state["document"]
+    return made
 
 
 def _unwrap_only_type(field: Schema | Reference) -> None:
