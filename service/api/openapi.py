@@ -91,7 +91,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     """
     if "document" not in app.state:
         document = app.openapi_schema
-        complete_document(document, RouteAccess(app.routes))
+        _complete(document, RouteAccess(app.routes))
         app.state["document"] = document.to_schema()
     made: dict[str, Any] = app.state["document"]
     return made
@@ -131,7 +131,7 @@ def _limit_items(schema: Schema, struct: type[msgspec.Struct]) -> None:
             listed.items.minimum, listed.items.maximum = numbers.ge, numbers.le
 
 
-def complete_document(document: OpenAPI, access: RouteAccess) -> None:
+def _complete(document: OpenAPI, access: RouteAccess) -> None:
     """Describe the keys, and for every operation the role it needs and how it is refused."""
     document.components.security_schemes = {
         _SCHEME: SecurityScheme(
