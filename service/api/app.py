@@ -20,7 +20,7 @@ from service.api.pages.routes import pages_router
 from service.api.proxies import Prefixes
 from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database
+from service.backends.database import Database, Pulse
 from service.backends.redis import connect_redis
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
@@ -69,14 +69,19 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     tracer = agent.tracer if agent else None
     note_failure = agent.note_failure if agent else None
 
+    pulse = Pulse(settings)
     # Connections of its own for the ledger: however many reads come, no submit waits for them.
     ledger_database = Database(
-        settings, application_name="leaderboard api ledger", pool_size=LEDGER_CONNECTIONS
+        settings,
+        application_name="leaderboard api ledger",
+        pool_size=LEDGER_CONNECTIONS,
+        pulse=pulse,
     )
     database = Database(
         settings,
         application_name="leaderboard api",
         pool_size=settings.database_pool_size - LEDGER_CONNECTIONS,
+        pulse=pulse,
     )
     keyring = Keyring(settings)
     lagging_reads = LaggingReads(database, settings)
@@ -117,6 +122,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
                 parts.push_async_callback(agent.stop)
             await _start(parts, ledger_database.open, ledger_database.close)
             await _start(parts, database.open, database.close)
+            await _start(parts, pulse.start, pulse.stop)
             await _start(parts, keyring.start, keyring.stop)
             await _start(parts, lagging_reads.start, lagging_reads.stop)
             parts.callback(disconnect_broker, broker)

@@ -5,8 +5,10 @@ owns the schema, but statements run on asyncpg itself: Piccolo's `raw()` parses 
 corrupt `'{}'` and `$1`.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
@@ -15,6 +17,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from service.backends.pgbouncer import Connector
 from service.errors import DatabaseUnavailable, SchemaMissing
+from service.lifecycle import stop_task
 from service.settings.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -50,6 +53,11 @@ _NO_SCHEMA: Final = (
 _RELEASE_SECONDS: Final = 1.0
 
 
+# A request that comes the moment PostgreSQL freezes is answered after both of these together.
+_PULSE_INTERVAL_SECONDS: Final = 0.5
+_SILENCE_SECONDS: Final = 1.5
+_GRACE_SECONDS: Final = 0.1
+
 # When a worker's machine vanishes from the network, the server by its defaults would keep its
 # transactions, and with them the lock of the only writer, for two hours. With these it is 30 s.
 _KEEPALIVES: Final = {
@@ -77,6 +85,11 @@ _SESSION: Final = {
 }
 
 
+_SILENT: Final = f"PostgreSQL has not answered for {_SILENCE_SECONDS:g} s"
+
+_log = logging.getLogger(__name__)
+
+
 def load_sql(noun: str, name: str) -> str:
     """Return the statement in `service/<noun>/sql/<name>.sql`."""
     return resources.files("service").joinpath(noun, "sql", f"{name}.sql").read_text("utf-8")
@@ -87,17 +100,25 @@ class Database:
 
     `pool_size` is how many at most, by default the setting. It connects when first used, so that a
     process can start, and answer from Redis, while the database is away. Every driver error that
-    means "away" leaves as `DatabaseUnavailable`.
+    means "away" leaves as `DatabaseUnavailable`; with a `pulse`, so does its silence.
     """
 
     def __init__(
-        self, settings: Settings, *, application_name: str, pool_size: int | None = None
+        self,
+        settings: Settings,
+        *,
+        application_name: str,
+        pool_size: int | None = None,
+        pulse: "Pulse | None" = None,
     ) -> None:
         self.pool_size = settings.database_pool_size if pool_size is None else pool_size
         self._settings = settings
         self._application_name = application_name
         self._connector = Connector()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pulse = pulse
+        self._acquiring: set[asyncio.Timeout] = set()
+        self._open: set[Connection] = set()
 
     async def open(self) -> None:
         """Make the pool; does not connect yet."""
@@ -114,8 +135,11 @@ class Database:
                 **_KEEPALIVES,
             },
             connect=connect,
+            init=self._keep_track,
             reset=_keep_session,
         )
+        if self._pulse is not None:
+            self._pulse.call_on_silence(self._give_up)
 
     async def close(self) -> None:
         """Close every connection, waiting for the statements under way."""
@@ -138,11 +162,33 @@ class Database:
         """
         assert self._pool is not None, "Database.open() comes first"
         with translate_errors():
-            connection = await self._pool.acquire(timeout=self._settings.database_timeout_seconds)
+            if self._pulse is not None and self._pulse.is_silent:
+                raise TimeoutError(_SILENT)
+            async with asyncio.timeout(self._settings.database_timeout_seconds) as limit:
+                self._acquiring.add(limit)
+                try:
+                    connection = await self._pool.acquire()
+                finally:
+                    self._acquiring.discard(limit)
             try:
                 yield connection
             finally:
                 await self._pool.release(connection, timeout=_RELEASE_SECONDS)
+
+    async def _keep_track(self, connection: Connection) -> None:
+        self._open.add(connection)
+        connection.add_termination_listener(self._open.discard)
+
+    def _give_up(self) -> None:
+        """Fail whatever waits for PostgreSQL, which says nothing any more.
+
+        Connections are cut, not the tasks that use them: a stream's generator changes tasks. Idle
+        ones go as well: where the network was cut, nobody is at their other end.
+        """
+        for limit in self._acquiring:
+            limit.reschedule(asyncio.get_running_loop().time())
+        for connection in [*self._open]:
+            connection.terminate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -171,6 +217,69 @@ class Database:
         """Run one statement on its own; return its first row, or None."""
         async with self.connect() as connection:
             return await connection.fetchrow(statement, *parameters)
+
+
+class Pulse:
+    """Asks PostgreSQL for a sign of life twice a second, for all who wait for it in this process.
+
+    One that hangs, or is cut off the network, costs every request the whole time limit of its
+    statement, and that has to be long enough for the longest. So after a second and a half without
+    an answer all that wait fail, and all that come, until it answers. A server that is away
+    altogether refuses connections at once, and is not silent.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        own = {"database_timeout_seconds": 2 * _SILENCE_SECONDS}
+        # A connection of its own: those of the pool may all be waiting for something.
+        self._database = Database(
+            settings.model_copy(update=own), application_name="leaderboard api pulse", pool_size=1
+        )
+        self._watcher: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self.is_silent = False
+
+    async def start(self) -> None:
+        """Start to ask."""
+        await self._database.open()
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Stop asking."""
+        if self._watcher is not None:
+            await stop_task(self._watcher)
+        await self._database.close()
+
+    def call_on_silence(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called whenever PostgreSQL has fallen silent."""
+        self._listeners.append(listener)
+
+    async def _watch(self) -> None:
+        while True:
+            asking = asyncio.create_task(self._database.fetch_one("SELECT"))
+            try:
+                await asyncio.wait({asking}, timeout=_SILENCE_SECONDS)
+                # It may have come while this process was busy, and wait to be read.
+                await asyncio.wait({asking}, timeout=_GRACE_SECONDS)
+                if not asking.done():
+                    self._note_silence()
+                with suppress(DatabaseUnavailable):
+                    await asking
+                    self._note_answer()
+            finally:
+                await stop_task(asking)
+            await asyncio.sleep(_PULSE_INTERVAL_SECONDS)
+
+    def _note_silence(self) -> None:
+        if not self.is_silent:
+            self.is_silent = True
+            _log.warning("%s: what needs it is refused until it answers", _SILENT)
+        for listener in self._listeners:
+            listener()
+
+    def _note_answer(self) -> None:
+        if self.is_silent:
+            self.is_silent = False
+            _log.info("PostgreSQL answers again")
 
 
 async def _keep_session(_: Connection) -> None:
