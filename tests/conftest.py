@@ -90,7 +90,7 @@ def postgres(clusters: Clusters) -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def valkey(server_directory: Path) -> Iterator[ValkeyServer]:
     """The Valkey of all tests that leave it running."""
-    with ValkeyServer(server_directory / "shared") as server:
+    with ValkeyServer(server_directory / "shared-valkey") as server:
         yield server
 
 
