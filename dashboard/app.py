@@ -104,7 +104,7 @@ class Console(KeyQueueApp, DownloadApp):
         self._sought_id: int | None = None
         self.add_mode("live", partial(LiveScreen, self.state))
         self.add_mode("player", partial(PlayerScreen, self.state, gateway))
-        self.add_mode("simulate", partial(SimulateScreen, self.state, desk))
+        self.add_mode("simulate", partial(SimulateScreen, self.state, gateway, desk))
         self.add_mode("health", partial(HealthScreen, self.state))
 
     def set_keymap(self, keymap: Mapping[str, str]) -> None:

@@ -110,6 +110,13 @@ class Session(msgspec.Struct, frozen=True):
     submitted_at: Moment
 
 
+class MarkedSession(msgspec.Struct, frozen=True):
+    """A session after a moderator's call, and since when it is revoked; None where it counts."""
+
+    session_id: int
+    revoked_at: Moment | None
+
+
 class Sessions(msgspec.Struct, frozen=True):
     """A player's last sessions, newest first."""
 

@@ -1,6 +1,6 @@
 """What the console reads from the service, over HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import httpx
@@ -9,6 +9,7 @@ import msgspec
 from dashboard.client.answers import (
     BoardFacts,
     Boards,
+    MarkedSession,
     Player,
     Rank,
     Seasons,
@@ -152,6 +153,11 @@ class Gateway:
         """Return a player's last sessions."""
         return await self._read(f"/api/players/{user_id}/sessions?limit={limit}", Sessions)
 
+    async def revoke_session(self, session_id: int, reason: str) -> MarkedSession:
+        """Have a session count nowhere any more; one that is revoked already stays so."""
+        path = f"/api/sessions/{session_id}/revoke"
+        return await self._write("POST", path, {"reason": reason}, MarkedSession)
+
     async def follow_top(self, slug: str) -> AsyncIterator[Top | None]:
         """Yield a board's top now and whenever it changes; None is a keep-alive in between.
 
@@ -181,8 +187,16 @@ class Gateway:
         raise Unreachable("stream_closed", "the service closed the stream")
 
     async def _read(self, path: str, shape: type[_Shape]) -> _Shape:
+        return await self._ask(self._client.build_request("GET", path), shape)
+
+    async def _write(
+        self, method: str, path: str, body: Mapping[str, object], shape: type[_Shape]
+    ) -> _Shape:
+        return await self._ask(self._client.build_request(method, path, json=body), shape)
+
+    async def _ask(self, request: httpx.Request, shape: type[_Shape]) -> _Shape:
         try:
-            response = await self._client.get(path)
+            response = await self._client.send(request)
         except httpx.RequestError as error:
             raise _describe_failure(error) from error
         if response.status_code != httpx.codes.OK:

@@ -27,6 +27,7 @@ class SubmitAnswer(NamedTuple):
     accepted: bool
     known: bool
     text: str
+    session_id: int | None = None
 
 
 class Submitter(Protocol):
@@ -64,4 +65,5 @@ class ServiceSubmitter:
             return SubmitAnswer(
                 accepted=False, known=not outcome.maybe_written, text=f"{outcome.message} ({took})"
             )
-        return SubmitAnswer(accepted=True, known=True, text=f"session {outcome} in {took}")
+        text = f"session {outcome} in {took}"
+        return SubmitAnswer(accepted=True, known=True, text=text, session_id=outcome)

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from dashboard.client.gateway import Gateway
 from dashboard.client.submitter import ServiceSubmitter
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
@@ -51,11 +52,15 @@ class SimulateScreen(ConsoleScreen):
         Binding("n", "new_run", "New run", id="simulate.new"),
         Binding("l", "last_run", "Last run", show=False, id="simulate.last"),
         Binding("h", "by_hand", "By hand", show=False, id="simulate.hand"),
+        Binding(
+            "u", "undo", "Undo", tooltip="Undo the score by hand", show=False, id="simulate.undo"
+        ),
         Binding("escape", "leave", "Leave the field", id="simulate.leave"),
     ]
 
-    def __init__(self, state: ConsoleState, desk: RunDesk | None = None) -> None:
+    def __init__(self, state: ConsoleState, gateway: Gateway, desk: RunDesk | None = None) -> None:
         super().__init__(state)
+        self._gateway = gateway
         self._desk = desk or RunDesk(LocalRuns(state.url), ServiceSubmitter(state.url), state.clock)
         self._offered: tuple[object, ...] = ()
 
@@ -64,7 +69,12 @@ class SimulateScreen(ConsoleScreen):
         with Vertical(id="simulation"):
             with Vertical(id="planning"):
                 yield RunFormView(self.keys)
-                yield SubmitRow(self._desk.submitter, read_only=self._desk.read_only)
+                yield SubmitRow(
+                    self._desk.submitter,
+                    self._gateway,
+                    self.keys,
+                    read_only=self._desk.read_only,
+                )
             yield RunView()
 
     def judge(self) -> DataState:
@@ -209,6 +219,13 @@ class SimulateScreen(ConsoleScreen):
         elif not self.has_class("-watching"):
             self.query_one(SubmitRow).focus_first()
 
+    def action_undo(self) -> None:
+        """Take back the last score written by hand."""
+        if self._desk.read_only:
+            self.notify("This console only looks.", severity="warning", markup=False)
+        elif not self.has_class("-watching"):
+            self.query_one(SubmitRow).undo()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done now; the keys of fields write into them."""
         if action == "leave":
@@ -221,7 +238,7 @@ class SimulateScreen(ConsoleScreen):
         match action:
             case "tell":
                 return self._goes_on
-            case "start" | "by_hand":
+            case "start" | "by_hand" | "undo":
                 return not watching
             case "new_run":
                 return watching and not self._goes_on

@@ -1,5 +1,7 @@
 """One row in which a single score is submitted by hand."""
 
+from typing import Final
+
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -7,19 +9,19 @@ from textual.message import Message
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
+from dashboard.client.gateway import Gateway, GatewayError, Unreachable
 from dashboard.client.submitter import SingleSubmit, SubmitAnswer, Submitter
+from dashboard.keys.keymap import KeyNames
 from dashboard.runs.single_submit import LONGEST_MODE, IdempotencyKeys, parse_score
 from dashboard.screens.console_screen import WorkerFailed
 from dashboard.simulation.workload.scores import LARGEST_SCORE
-from dashboard.text.names import clean_name
+from dashboard.text.names import clean_name, fit_name
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Tone, ToneLine
 
+_NAME: Final = 24
+_UNDO_REASON: Final = "undone: it was written by hand in the console"
 _HINTS = {"user": "a player's id", "score": "a whole number", "mode": "empty means solo"}
-_WARNING: ToneLine = [
-    ("▲ ", "warn"),
-    ("Enter writes it to the live board for ever: nothing takes it back.", ""),
-]
 _ALLOWED: ToneLine = [
     (f"Score {-LARGEST_SCORE - 1:,} to {LARGEST_SCORE:,}; ", "muted"),
     (f"mode any text up to {LONGEST_MODE} characters.", "muted"),
@@ -27,7 +29,11 @@ _ALLOWED: ToneLine = [
 
 
 class SubmitRow(Vertical):
-    """User, score and mode, and below them the service's answer."""
+    """User, score and mode, and below them the service's answer.
+
+    Enter shows whose score it would be, the next Enter writes it, and it is written once until a
+    field is changed. The last one written can be undone: its session is revoked.
+    """
 
     DEFAULT_CSS = """
     SubmitRow {
@@ -50,10 +56,18 @@ class SubmitRow(Vertical):
             self.text = text
             self.accepted = accepted
 
-    def __init__(self, submitter: Submitter, *, read_only: bool = False) -> None:
+    def __init__(
+        self, submitter: Submitter, gateway: Gateway, keys: KeyNames, *, read_only: bool = False
+    ) -> None:
         super().__init__(id="submit")
         self.border_title = "One score by hand"
         self._submitter = submitter
+        self._gateway = gateway
+        self._key_names = keys
+        self._shown: SingleSubmit | None = None
+        self._written: SingleSubmit | None = None
+        # What the next undoing revokes: a score, and its session.
+        self._undoable: tuple[SingleSubmit, int] | None = None
         self._keys = IdempotencyKeys()
         self._read_only = read_only
         self._is_asking = False
@@ -72,11 +86,25 @@ class SubmitRow(Vertical):
         """Write the labels."""
         for name in _HINTS:
             self.query_one(f"#submit-label-{name}", Lines).show([[(name.capitalize(), "muted")]])
-        self.query_one("#submit-hint", Lines).show([_WARNING, _ALLOWED])
+        leave, undo = (self._key_names[f"simulate.{action}"] for action in ("leave", "undo"))
+        steps = f"Enter shows the player, Enter again writes it; after {leave} {undo} undoes it."
+        self.query_one("#submit-hint", Lines).show([[("▲ ", "warn"), (steps, "")], _ALLOWED])
 
     def focus_first(self) -> None:
         """Let the operator type."""
         self.screen.set_focus(self.query_one("#submit-user", Input))
+
+    def undo(self) -> None:
+        """Revoke the session of the last score written here; one is undone once."""
+        if self._read_only or self._is_asking:
+            return
+        if self._undoable is None:
+            self._say("· ", "nothing written by hand here is left to undo", "muted")
+            return
+        self._is_asking = True
+        score, session_id = self._undoable
+        self._say("… ", f"revoking session {session_id}", "muted")
+        self._revoke(score, session_id)
 
     def on_descendant_blur(self) -> None:
         """Forget what was typed wrong once the operator is elsewhere; what was sent stays."""
@@ -84,8 +112,12 @@ class SubmitRow(Vertical):
             self._complains = False
             self.query_one("#submit-answer", Lines).show([])
 
+    def on_input_changed(self) -> None:
+        """Take what is typed from now on for another score, even if it comes out the same."""
+        self._shown = self._written = None
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Submit what is typed."""
+        """Show whose score it would be, or submit it once that was shown."""
         event.stop()
         # What becomes of the last one is to be known before there is another.
         if self._read_only or self._is_asking:
@@ -96,10 +128,31 @@ class SubmitRow(Vertical):
         except ValueError as error:
             self._say("✕ ", str(error), "bad")
             self._complains = True
-        else:
+            return
+        if wanted == self._written:
+            self._say("✓ ", "written already, once: change a field for another score", "good")
+            return
+        self._is_asking = True
+        if wanted == self._shown:
             self._say("… ", "asking; the next one can follow its answer", "muted")
-            self._is_asking = True
             self._submit(wanted)
+        else:
+            self._say("… ", f"looking for player {wanted.user_id}", "muted")
+            self._show_player(wanted)
+
+    @work(exit_on_error=False)
+    async def _show_player(self, score: SingleSubmit) -> None:
+        try:
+            player = await self._gateway.find_player(score.user_id)
+        except GatewayError as error:
+            self._say("✕ ", f"nothing written: {error.code}: {error.message}", "bad")
+            return
+        finally:
+            self._is_asking = False
+        self._shown = score
+        name = fit_name(player.username, _NAME).rstrip()
+        what = f"player {score.user_id} is {name}: Enter writes {score.score:+,}, {score.game_mode}"
+        self._say("? ", what, "accent")
 
     @work(exit_on_error=False)
     async def _submit(self, score: SingleSubmit) -> None:
@@ -109,7 +162,31 @@ class SubmitRow(Vertical):
             self._is_asking = False
         if answer.known:
             self._keys.settle()
+        if answer.accepted:
+            self._written = score
+        if answer.session_id is not None:
+            self._undoable = score, answer.session_id
         self._show_answer(score, answer)
+
+    @work(exit_on_error=False)
+    async def _revoke(self, score: SingleSubmit, session_id: int) -> None:
+        what = f"player {score.user_id}, {score.score:+,}, {score.game_mode}: session {session_id}"
+        try:
+            await self._gateway.revoke_session(session_id, _UNDO_REASON)
+        except Unreachable as error:
+            undo = self._key_names["simulate.undo"]
+            self._say("▲ ", f"{what}: {error.message}. {undo} undoes it again.", "warn")
+            return
+        except GatewayError as error:
+            self._say("✕ ", f"{what} not undone: {error.code}: {error.message}", "bad")
+            return
+        finally:
+            self._is_asking = False
+        # Enter may write the same again: what it wrote before is gone.
+        self._undoable = self._written = self._shown = None
+        text = f"{what} undone: it is revoked"
+        self._say("✓ ", text, "good")
+        self.post_message(self.Answered(clean_name(text), accepted=True))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Report a failed worker to the console: Textual tells only the widget that started it."""

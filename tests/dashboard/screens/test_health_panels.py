@@ -135,7 +135,7 @@ async def test_words_are_explained_beside_the_keys() -> None:
 async def test_runs_and_scores_by_hand_are_events() -> None:
     async with open_simulate() as simulating:
         operator, runs = simulating.operator, simulating.runs
-        await operator.press("h", "4", "2", "tab", "7", "enter")
+        await operator.press("h", "7", "7", "tab", "7", "enter", "enter")
         runs.show(make_report())
         await simulating.look()
         await simulating.look()
@@ -147,7 +147,7 @@ async def test_runs_and_scores_by_hand_are_events() -> None:
         assert events[:3] == [
             f"▲ Run        cafe00 finished: {failed}",
             "· Run        cafe00 began at 12:00:00: 250/s for 90 s",
-            "· By hand    player 42, +7, solo: session 1001 in 4.0 ms",
+            "· By hand    player 77, +7, solo: session 1001 in 4.0 ms",
         ]
 
 

@@ -73,10 +73,11 @@ async def test_one_stage_is_not_several_and_the_axis_ends_at_the_highest_rate() 
         assert " 200/s " in simulating.text
 
 
-async def test_the_form_says_how_to_start_and_that_a_score_by_hand_stays() -> None:
+async def test_the_form_says_how_to_start_and_how_a_score_by_hand_is_written_and_undone() -> None:
     async with open_simulate(size=(80, 24)) as simulating:
         assert "s starts it; in a field, enter" in simulating.text
-        assert "writes it to the live board for ever" in simulating.text
+        steps = "Enter shows the player, Enter again writes it; after escape u undoes it."
+        assert steps in simulating.text
         assert "Score -2,147,483,648 to 2,147,483,647" in simulating.text
         assert "mode any text up to 50 characters" in simulating.text
 
@@ -91,7 +92,7 @@ async def test_what_was_wrong_by_hand_is_forgotten_once_the_operator_is_elsewher
 
 async def test_a_score_that_was_accepted_stays_on_the_screen() -> None:
     async with open_simulate() as simulating:
-        await simulating.operator.press("h", *"4", "tab", *"7", "enter", "escape")
+        await simulating.operator.press("h", *"4", "tab", *"7", "enter", "enter", "escape")
         assert "session 1001" in simulating.operator.read("#submit-answer")
 
 
@@ -100,14 +101,14 @@ async def test_what_the_service_refused_stays_until_something_else_is_said() -> 
         operator = simulating.operator
         refused = "404 user_not_found: There is no such user. (2.0 ms)"
         simulating.submitter.answer = SubmitAnswer(accepted=False, known=True, text=refused)
-        await operator.press("h", *"4", "tab", *"7", "enter", "escape")
+        await operator.press("h", *"4", "tab", *"7", "enter", "enter", "escape")
         assert operator.read("#submit-answer") == f"✕ player 4, +7, solo: {refused}"
         # What was typed wrong since takes its place, and goes as it does elsewhere.
         await operator.press("h", "x", "enter")
         assert "whole numbers" in operator.read("#submit-answer")
         await operator.press("escape")
         assert operator.read("#submit-answer") == ""
-        await operator.press("h", "y", "enter", "backspace", "4", "enter", "escape")
+        await operator.press("h", "y", "enter", "backspace", "4", "enter", "enter", "escape")
         assert refused in operator.read("#submit-answer")
 
 

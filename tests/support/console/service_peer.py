@@ -122,6 +122,7 @@ class ServicePeer:
     fail: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
     requests: list[str] = field(default_factory=list)
     sessions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    revoked: dict[int, str] = field(default_factory=dict)
     streams: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
     silent: bool = False
     hanging: bool = False
@@ -234,6 +235,11 @@ class ServicePeer:
                 ids = {name: number for number, name, _ in self.scores}
                 ids |= {name: number for number, name in self.unplayed.items()}
                 return self._describe_player(ids.get(wanted, 0))
+            case ["sessions", session_id, "revoke"]:
+                reason = json.loads(request.content)["reason"]
+                self.revoked.setdefault(int(session_id), reason)
+                marked = {"session_id": int(session_id), "revoked_at": self._time()}
+                return httpx.Response(200, json=marked)
             case ["ops", "status"]:
                 return httpx.Response(200, json=self.describe_status())
         return _refuse_path()

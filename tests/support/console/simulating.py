@@ -31,7 +31,7 @@ from tests.support.console.service_peer import URL, ServicePeer
 
 IDENTITY = RunIdentity("cafe00", URL, "2026-11-23T12:00:00+00:00", 4_300, 1.0)
 
-ACCEPTED = SubmitAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms")
+ACCEPTED = SubmitAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms", session_id=1_001)
 
 
 def make_report(**changes: Any) -> RunReport:
