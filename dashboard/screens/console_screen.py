@@ -20,7 +20,7 @@ from dashboard.text.numbers import write_age, write_ms
 from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import TONE_CLASSES, Span, Tone, ToneLine, choose_line
+from dashboard.widgets.tones import SEVERITIES, TONE_CLASSES, Span, Tone, ToneLine, choose_line
 
 MODES: Final = (
     ("live", "Live"),
@@ -35,6 +35,8 @@ _TONES: Final[Mapping[Kind, Tone]] = {
     Kind.LIVE: "good",
     Kind.FINAL: "strong",
     Kind.STALE: "warn",
+    Kind.WARNING: "warn",
+    Kind.ALARM: "bad",
     Kind.DISCONNECTED: "bad",
     Kind.ERROR: "bad",
     Kind.PAUSED: "accent",
@@ -71,7 +73,7 @@ class ConsoleScreen(Screen[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
     # The state of the data must stay visible beside a maximised panel.
-    ALLOW_IN_MAXIMIZED_VIEW = "#notice, #status, Footer"
+    ALLOW_IN_MAXIMIZED_VIEW = "#verdict, #notice, #status, Footer"
 
     # Otherwise each screen and dialog that closes would put the operator back into a field.
     AUTO_FOCUS = ""
@@ -84,6 +86,7 @@ class ConsoleScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The screen's own part between what all of them have."""
         yield Lines(id="tabs")
+        yield Lines(id="verdict")
         yield Lines(id="notice")
         yield from self.compose_body()
         yield Prompt()
@@ -140,6 +143,9 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#tabs", Lines).show([self._draw_tabs()])
         data_state = self.judge()
         self.show_body(data_state)
+        verdict = self._draw_verdict()
+        self.set_class(bool(verdict), "-troubled")
+        self.query_one("#verdict", Lines).show(verdict)
         self.query_one("#notice", Lines).show(self._draw_notice(data_state))
         self.query_one("#status", Lines).show([self._draw_status()])
 
@@ -214,6 +220,23 @@ class ConsoleScreen(Screen[None]):
             spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
         return spans
 
+    def _draw_verdict(self) -> list[ToneLine]:
+        """Return what is wrong with the service, cause first, and what to do about that."""
+        troubles = self.state.list_troubles()
+        if not troubles:
+            return []
+        first = troubles[0]
+        mark, tone = SEVERITIES[first.severity]
+        what = f"{mark} {first.describe(self.state.clock.now())}"
+        key = self.keys["mode.health"]
+        advice = first.advice + f" ({len(troubles) - 1} more: {key})" * (len(troubles) > 1)
+        room = self.size.width - 2
+        if len(what) + len(advice) + 3 <= room:
+            return [[(" ", ""), (what, tone), (f" → {advice}", "")]]
+        # What is wrong may be in a server's words, of any length: what to do has its own line.
+        cut, *_ = wrap(what, max(_SHORTEST_NOTICE, room), max_lines=1, placeholder="…")
+        return [[(" ", ""), (cut, tone)], [(f" → {advice}", "")]]
+
     def _draw_notice(self, data_state: DataState) -> list[ToneLine]:
         sentence = data_state.sentence or self.describe_live()
         if self.maximized is not None:
@@ -237,8 +260,12 @@ class ConsoleScreen(Screen[None]):
         """Return the status bar; 3 has everything, less fullness leaves more out."""
         state = self.state
         link = state.link
-        if isinstance(link, Connected):
-            connection: Span = ("● connected", "good")
+        troubles = state.list_troubles()
+        if troubles:
+            mark, tone = SEVERITIES[troubles[0].severity]
+            connection: Span = (f"{mark} {troubles[0].what}", tone)
+        elif isinstance(link, Connected):
+            connection = ("● connected", "good")
         elif isinstance(link, Connecting):
             connection = ("… connecting", "warn")
         else:

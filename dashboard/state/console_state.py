@@ -1,5 +1,7 @@
 """What the console knows of the service, whatever screen is shown. No user interface."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from dashboard.client.answers import BoardFacts, Season, Status, Top
@@ -13,13 +15,18 @@ from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.health import Health
 from dashboard.state.run_events import RunEvents
+from dashboard.state.verdict import Trouble, Verdict, describe_refusal, describe_silence
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_amount, write_moment, write_time
 
 _TITLE: Final = 30
 FILLING: Final = "board_filling"
 
+SILENCE_SECONDS: Final = 4.5
+"""Longest time between two statuses of a service that answers: past it nothing is known of it."""
+
 _STALE_PARTS: Final = {
+    "postgresql": "PostgreSQL is away, so no score is taken and no rank changes",
     "redis": "Redis is away and ranks may lag",
     "worker": "no worker runs, so ranks stand still",
     "index": "Redis lacks the index, so ranks come from PostgreSQL until it is rebuilt by itself",
@@ -49,6 +56,8 @@ class ConsoleState:
         self.log = EventLog()
         self.health = Health(self.log)
         self._run_events = RunEvents(self.log)
+        self._verdict = Verdict()
+        self._heard_at: float | None = None
         self.top_error: GatewayError | None = None
         self._newest_top: tuple[Top, int] | None = None
         self._listed_season: Season | None = None
@@ -64,6 +73,7 @@ class ConsoleState:
         self.link = link
         if isinstance(link, Connecting):
             return
+        self._heard_at = self.clock.monotonic()
         if not isinstance(link, Connected):
             self._board_holds = False
         severity: Severity = "bad"
@@ -111,6 +121,8 @@ class ConsoleState:
         self.round_trip_ms = round_trip_ms
         self.status_error = None
         self._newest_status = status
+        self._heard_at = self.clock.monotonic()
+        self._verdict.take(status, self.clock.now())
         self.held += self.paused
         self._lag = _find_lag(status)
         self._confirm()
@@ -118,6 +130,7 @@ class ConsoleState:
     def take_status_error(self, error: GatewayError) -> None:
         """Note that the service refuses its status."""
         self.status_error = error
+        self._heard_at = self.clock.monotonic()
 
     def take_run(self, run: FoundRun | None, state: str) -> None:
         """Note the state of the run that the operator watches."""
@@ -291,6 +304,22 @@ class ConsoleState:
             return DataState(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
         where = "" if has_data else f" at {self.address}"
         return DataState(Kind.DISCONNECTED, f"{link.reason}{where}; {retry}{kept}")
+
+    def list_troubles(self) -> Sequence[Trouble]:
+        """Return what keeps scores from being taken or ranks from being right, cause first.
+
+        Pausing holds figures back, and never this. Without a connection nothing is known but that,
+        which every screen says by itself.
+        """
+        if not isinstance(self.link, Connected) or self._heard_at is None:
+            return ()
+        silence = self.clock.monotonic() - self._heard_at
+        if silence > SILENCE_SECONDS:
+            silent_since = self.clock.now() - timedelta(seconds=silence)
+            return [describe_silence(silent_since)]
+        if self.status_error is not None:
+            return [describe_refusal(self.status_error.message)]
+        return self._verdict.list_troubles()
 
     def find_lag(self) -> str | None:
         """Return why the ranks may lag behind the ledger, None if they do not."""

@@ -12,6 +12,8 @@ class Kind(Enum):
     LIVE = "●"
     FINAL = "■"
     STALE = "◐"
+    WARNING = "▲"
+    ALARM = "◆"
     DISCONNECTED = "✕"
     ERROR = "!"
     PAUSED = "‖"

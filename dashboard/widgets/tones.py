@@ -20,6 +20,13 @@ The screen knows for all of them how tones look: Textual styles a component clas
 widget that has it, and seven for every line of text took most of the time that styles took.
 """
 
+SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
+    "info": ("·", "muted"),
+    "warn": ("▲", "warn"),
+    "bad": ("✕", "bad"),
+}
+"""How bad something is: a mark, and a tone."""
+
 _DIM: Final = Style(dim=True)
 _ELLIPSIS: Final = "…"
 

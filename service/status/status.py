@@ -95,7 +95,6 @@ class _RedisAnswer(msgspec.Struct, frozen=True):
     apis: list[schemas.ApiHeartbeat]
     workers: list[schemas.WorkerHeartbeat]
     scheduler: schemas.SchedulerStatus
-    offset: Offset | None
     problem: str | None
 
 
@@ -128,10 +127,12 @@ class StatusReader:
 
     async def read(self) -> schemas.Overview:
         """Return the state of everything; a part that does not answer in two seconds is away."""
-        figures, round_trip_ms = await self._read_database()
-        answer, queues, boards = await asyncio.gather(
-            self._read_redis(figures), self._read_queues(), self._read_boards()
+        # All at once: where several do not answer, the page does not take the time of each.
+        (figures, round_trip_ms), boards, answer, queues = await asyncio.gather(
+            self._read_database(), self._read_boards(), self._read_redis(), self._read_queues()
         )
+        # After the figures, so that it is never behind what they say was published.
+        offset = await self._read_offset(figures) if answer.redis.state != "away" else None
         # This process knows itself best, and others only through Redis.
         here = self._describe_process()
         others = [
@@ -153,7 +154,7 @@ class StatusReader:
                     state=self._find_state("worker") if workers else "away", processes=workers
                 ),
                 scheduler=answer.scheduler,
-                index=_describe_index(figures, answer, self._lag_watch.lag),
+                index=_describe_index(figures, offset, self._lag_watch.lag, answer.problem),
             ),
             pending_sessions=figures.pending_sessions if figures else None,
             highest_session_id=figures.highest_session_id if figures else None,
@@ -220,28 +221,25 @@ class StatusReader:
             other_players=row["other_players"],
         )
 
-    async def _read_redis(self, figures: _Figures | None) -> _RedisAnswer:
+    async def _read_redis(self) -> _RedisAnswer:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await self._ask_redis(figures)
+                return await self._ask_redis()
         except (CacheUnavailable, TimeoutError) as error:
             return _RedisAnswer(
                 redis=schemas.RedisStatus(state="away"),
                 apis=[],
                 workers=[],
                 scheduler=schemas.SchedulerStatus(state="away"),
-                offset=None,
                 problem=f"Redis is away: {error}".removesuffix(": "),
             )
 
-    async def _ask_redis(self, figures: _Figures | None) -> _RedisAnswer:
-        season_id = figures.season_id if figures else await self._find_season_id()
+    async def _ask_redis(self) -> _RedisAnswer:
         started_at = time.perf_counter()
         with translate_redis_errors():
             await self._redis.ping()
             round_trip_ms = _ms_since(started_at)
             info = await self._redis.info()
-            stored = await self._redis.get(SeasonKeys.of(season_id).offset) if season_id else None
         scheduled_ago = await read_schedule(self._redis)
         refused = self.heartbeat.problem
         return _RedisAnswer(
@@ -257,9 +255,19 @@ class StatusReader:
                 self._redis, WORKER_PROCESSES_KEY, schemas.WorkerHeartbeat
             ),
             scheduler=_describe_scheduler(scheduled_ago),
-            offset=Offset.parse(stored),
             problem=None if refused is None else f"Redis takes no writes: {refused}",
         )
+
+    async def _read_offset(self, figures: _Figures | None) -> Offset | None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                season_id = figures.season_id if figures else await self._find_season_id()
+                if season_id is None:
+                    return None
+                with translate_redis_errors():
+                    return Offset.parse(await self._redis.get(SeasonKeys.of(season_id).offset))
+        except (CacheUnavailable, TimeoutError):
+            return None
 
     async def _find_season_id(self) -> int | None:
         """Return the season's id while PostgreSQL is away, from memory or Redis."""
@@ -306,10 +314,9 @@ def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> sche
 
 
 def _describe_index(
-    figures: _Figures | None, answer: _RedisAnswer, lag: Lag | None
+    figures: _Figures | None, offset: Offset | None, lag: Lag | None, problem: str | None
 ) -> schemas.IndexStatus:
-    offset = answer.offset
-    cause = lag.cause.detail if lag else answer.problem
+    cause = lag.cause.detail if lag else problem
     lag_seconds = round(lag.seconds, 1) if lag else 0.0
     if figures is None:
         # Nothing is refreshed while PostgreSQL is away: an index that is there goes on.

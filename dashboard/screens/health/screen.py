@@ -33,7 +33,7 @@ from dashboard.text.numbers import (
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import Span, Tone, ToneLine
+from dashboard.widgets.tones import SEVERITIES, Span, Tone, ToneLine
 
 _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
     "ok": ("✓ ok", "good"),
@@ -42,11 +42,6 @@ _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
 }
 RESTART: Final = "↻"
 
-_SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
-    "info": ("·", "muted"),
-    "warn": ("▲", "warn"),
-    "bad": ("✕", "bad"),
-}
 _LONGEST_GRAPH: Final = 10
 _SHORTEST_GRAPH: Final = 4
 _BESIDE_GRAPH: Final = 33
@@ -142,6 +137,7 @@ class HealthScreen(ConsoleScreen):
         &.-low #tiles { grid-rows: 4; height: 8; }
         &.-low Tile { height: 4; }
         &.-low #middle { height: 8; }
+        &.-low.-troubled #middle { height: 6; }
         &.-narrow #flow { width: 40; }
     }
     """
@@ -201,6 +197,13 @@ class HealthScreen(ConsoleScreen):
             return state.judge_board()
         if state.status is None:
             return DataState(Kind.LOADING, f"Waiting for the first status of {state.address}")
+        troubles = state.list_troubles()
+        if troubles:
+            is_bad = any(trouble.severity == "bad" for trouble in troubles)
+            now = state.clock.now()
+            named = ", ".join(trouble.describe_time(now) for trouble in troubles)
+            kind = Kind.ALARM if is_bad else Kind.WARNING
+            return DataState(kind, f"{named}; {self.describe_live()}")
         return DataState(Kind.LIVE, "")
 
     def describe_live(self) -> str:
@@ -291,7 +294,7 @@ class HealthScreen(ConsoleScreen):
     def _show_events(self) -> None:
         lines: list[ToneLine] = []
         for event in self.state.log.search(self._wanted):
-            mark, tone = _SEVERITIES[event.severity]
+            mark, tone = SEVERITIES[event.severity]
             time = f"{event.at:%H:%M:%S} "
             lines.append([(time, "muted"), (f"{mark} {event.part:<11}", tone), (event.text, "")])
         panel = self.query_one("#events", Panel)

@@ -31,6 +31,12 @@ _CHARACTERS = {
 }
 
 
+def read_screen(console: Console) -> str:
+    """Return what a console shows."""
+    strips = console.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+
 class PatientConsole(Console):
     """Has all the time that a busy machine needs for a key.
 
@@ -144,8 +150,7 @@ class Operator:
 
     @property
     def screen_text(self) -> str:
-        strips = self.console.screen._compositor.render_strips()
-        return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+        return read_screen(self.console)
 
     @property
     def notice(self) -> str:

@@ -1,0 +1,84 @@
+"""The console against a real service of which a part is frozen: it runs on, and says nothing."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from random import Random
+
+import httpx
+import pytest
+
+from dashboard.app import Console
+from dashboard.client.gateway import Gateway
+from dashboard.clock import SystemClock
+from service.backends.heartbeats import note_schedule
+from service.backends.redis import connect_redis
+from service.local.embedded import PostgresServer
+from service.schema.migrate import migrate
+from service.settings.settings import load_settings
+from tests.support.console.operating import read_screen
+from tests.support.databases import THROW_AWAY, Clusters
+from tests.support.outages import hanging
+from tests.support.serving import serve_app
+from tests.support.waiting import wait_until
+from tests.support.worker_process import run_worker
+
+SOON_SECONDS = 5.0
+SCREENS = {"f1": "live", "f2": "player", "f3": "simulate", "f4": "health"}
+
+
+@dataclass
+class Scene:
+    console: Console
+    client: httpx.AsyncClient
+    postgres: PostgresServer
+
+    async def press(self, key: str) -> None:
+        await self.console.run_action(f"switch_mode('{SCREENS[key]}')")
+
+    def shows(self, text: str) -> bool:
+        return text in read_screen(self.console)
+
+    async def submit(self) -> int:
+        body = {"user_id": 1, "score": 5}
+        return (await self.client.post("/api/leaderboard/submit", json=body)).status_code
+
+
+@pytest.fixture
+async def scene(clusters: Clusters, redis_url: str) -> AsyncIterator[Scene]:
+    with PostgresServer(clusters.make("frozen-console"), settings=THROW_AWAY) as server:
+        await migrate(server.url)
+        settings = load_settings(database_url=server.url, redis_url=redis_url)
+        # As if the scheduler had sent something just now: it does so once a minute.
+        redis = connect_redis(settings)
+        await note_schedule(redis)
+        await redis.aclose()
+        with run_worker(settings):
+            async with serve_app(settings) as (_, client):
+                await client.post("/api/players", json={"username": "ada"})
+                console = Console(Gateway(str(client.base_url)), SystemClock(), Random(7))
+                async with console.run_test(size=(80, 24)):
+                    yield Scene(console, client, server)
+
+
+def tells_postgres_is_away(scene: Scene) -> bool:
+    return (
+        scene.shows("✕ PostgreSQL away")
+        and scene.shows("submits are refused, ranks still answered")
+        and not scene.shows("● connected")
+        and not scene.shows("● live")
+    )
+
+
+async def test_a_frozen_postgres_is_told_on_every_screen_in_time(scene: Scene) -> None:
+    assert await scene.submit() == 200
+    await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
+    with hanging(scene.postgres):
+        frozen_at = time.monotonic()
+        await wait_until(lambda: tells_postgres_is_away(scene))
+        assert time.monotonic() - frozen_at < SOON_SECONDS
+        for key in SCREENS:
+            await scene.press(key)
+            await wait_until(lambda: tells_postgres_is_away(scene))
+    await wait_until(lambda: not scene.shows("PostgreSQL away"))
+    assert scene.shows("● connected")
