@@ -134,14 +134,21 @@ class SeasonFinder:
         Raises `BoardNotFound`, `SeasonNotFound` or `DatabaseUnavailable`.
         """
         current = await self.find(slug)
-        if wanted == "current":
-            return current
-        number = current.number - 1 if wanted == "previous" else int(wanted)
+        number = await self.find_number(slug, wanted)
         if number == current.number:
             return current
         if not 0 < number < current.number:
             raise SeasonNotFound(slug, wanted)
         return await read_season(self.database, slug, number)
+
+    async def find_number(self, slug: str, wanted: str) -> int:
+        """Return the number of the season that is asked for, whether or not there is one.
+
+        Raises as `find` does.
+        """
+        if wanted not in {"current", "previous"}:
+            return int(wanted)
+        return (await self.find(slug)).number - (wanted == "previous")
 
     def forget(self, slug: str) -> None:
         """Ask PostgreSQL when the board is read next: this process has just changed it."""

@@ -248,16 +248,18 @@ async def stream_board_top(
     closing: NamedDependency[Closing],
     settings: NamedDependency[Settings],
     limit: Limit = 10,
+    season: SeasonWanted = "current",
 ) -> ServerSentEvent:
-    """Send a board's top as server-sent events: now, whenever it changes, and of the next season.
+    """Send a season's top as server-sent events: now, and whenever it changes.
 
-    It ends when the service stops, and when the caller's key is revoked.
+    When a season ends, `current` and `previous` go on with the next one. It ends when the service
+    stops, and when the caller's key is revoked.
     """
-    await season_finder.find(slug)
+    await season_finder.find_season(slug, season)
     is_refused = partial(
         authorizer.wait_until_refused, request.scope, request.route_handler.opt["role"]
     )
-    tops = top_feeds.watch(slug, limit)
+    tops = top_feeds.watch(slug, season, limit)
     return answer_with_events(
         tops,
         lambda season, run: _encode(BoardEntries.of(season, run, {})),

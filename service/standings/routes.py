@@ -152,7 +152,7 @@ async def stream_top(
     """
     needed = request.route_handler.opt["role"]
     is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
-    tops = top_feeds.watch(GLOBAL_BOARD, limit)
+    tops = top_feeds.watch(GLOBAL_BOARD, "current", limit)
     return answer_with_events(
         tops, lambda _, run: encode_top(limit, run), settings, closing.wait, is_refused
     )

@@ -49,9 +49,10 @@ class EventStream:
 
 
 @asynccontextmanager
-async def open_stream(client: httpx.AsyncClient, **parameters: int) -> AsyncIterator[EventStream]:
-    """Open the stream of a server."""
-    path = "/api/leaderboard/stream"
+async def open_stream(
+    client: httpx.AsyncClient, path: str = "/api/leaderboard/stream", **parameters: int | str
+) -> AsyncIterator[EventStream]:
+    """Open the stream of a server, that of `global` unless told."""
     async with client.stream("GET", path, params=parameters) as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")

@@ -44,29 +44,35 @@ class HiddenReader:
 
     async def count_ahead(self, season: Season, total: asyncpg.Record) -> int:
         """Count who stands before a player by a total, where equal scores go by their tie keys."""
-        return (await self._index_reader.read_run(season, _find_place(total), 1)).position
+        return (await self._index_reader.read_run(season, find_hidden_place(total), 1)).position
 
     async def list_around(
         self, season: Season, alone: Run, total: asyncpg.Record, radius: int
     ) -> Run:
         """List a player, who was listed alone, between the neighbours, by a total."""
-        place = _find_place(total)
+        place = find_hidden_place(total)
         above = await self._index_reader.read_run(season, place, radius, before=True)
         below = await self._index_reader.read_run(season, place, radius)
-        return Run(
-            user_ids=[*above.user_ids, *alone.user_ids, *below.user_ids],
-            usernames=[*above.usernames, *alone.usernames, *below.usernames],
-            sort_scores=[*above.sort_scores, *alone.sort_scores, *below.sort_scores],
-            tie_keys=[*above.tie_keys, place[1], *below.tie_keys],
-            saturated={*above.saturated, *alone.saturated, *below.saturated},
-            better=above.better if above.user_ids else alone.better,
-            position=below.position - len(above.user_ids),
-            players=below.players + 1,
-            as_of=below.as_of,
-        )
+        return list_between(above, alone, place[1], below, position=below.position)
 
 
-def _find_place(total: asyncpg.Record) -> tuple[int, int, int]:
+def list_between(above: Run, alone: Run, tie_key: int, below: Run, *, position: int) -> Run:
+    """List a player, who was listed alone, where `position` players stand above."""
+    return Run(
+        user_ids=[*above.user_ids, *alone.user_ids, *below.user_ids],
+        usernames=[*above.usernames, *alone.usernames, *below.usernames],
+        sort_scores=[*above.sort_scores, *alone.sort_scores, *below.sort_scores],
+        tie_keys=[*above.tie_keys, tie_key, *below.tie_keys],
+        saturated={*above.saturated, *alone.saturated, *below.saturated},
+        better=above.better if above.user_ids else alone.better,
+        position=position - len(above.user_ids),
+        players=below.players + 1,
+        as_of=below.as_of,
+        stale=below.stale,
+    )
+
+
+def find_hidden_place(total: asyncpg.Record) -> tuple[int, int, int]:
     """Return where a player would stand by a total (read_total.sql)."""
     return total["sort_score"], total["tie_key"], total["user_id"]
 

@@ -17,7 +17,7 @@ from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_seaso
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
-from service.standings.reads.hidden import HiddenReader
+from service.standings.reads.hidden import HiddenReader, find_hidden_place, list_between
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.stored import find_stored_place, make_stored_run, rank_stored
 from service.standings.run import Run
@@ -124,8 +124,13 @@ class RankReader:
             rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
             if rows:
                 return await make_stored_run(database, stored, rows)
-            rank = await self._count_total(database, stored, user_id)
-            return None if rank is None else _list_alone(rank, stored)
+            counted = await self._count_total(database, stored, user_id)
+            if counted is None:
+                return None
+            rank, row = counted
+            if row["is_hidden"] and rank.rank is not None:
+                return await _list_stored_around(database, stored, rank, row, radius)
+            return _list_alone(rank, stored)
 
         return _require(await self._read(season, read_index, read_stored))
 
@@ -273,7 +278,10 @@ class RankReader:
 
         async def read_stored(database: Database, stored: Season) -> Rank | None:
             ranks = await rank_stored(database, stored, [user_id])
-            return ranks[0] if ranks else await self._count_total(database, stored, user_id)
+            if ranks:
+                return ranks[0]
+            counted = await self._count_total(database, stored, user_id)
+            return counted and counted[0]
 
         with _translate_outage():
             return _require(await self._lagging_reads.read(self._make_query(season, read_stored)))
@@ -303,12 +311,11 @@ class RankReader:
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(season, user_id)
         except CacheUnavailable:
-            rank = _require(
+            return _require(
                 await self._lagging_reads.read_primary(
                     lambda database: self._count_total(database, season, user_id)
                 )
             )
-            return rank, row
         if indexed is not None:
             return _make_rank(season, user_id, indexed, stale=stale), None
         players = place.players + row["is_hidden"]
@@ -319,16 +326,19 @@ class RankReader:
 
         None for anybody else, and for one without a session that counts.
         """
-        if season.state == "closed" or season.is_filling:
+        if season.is_filling:
             return None
         with _translate_outage():
             row = await self._hidden_reader.read_session(season, user_id)
         return None if row is None else await self.read_rank(season, user_id)
 
-    async def _count_total(self, database: Database, season: Season, user_id: int) -> Rank | None:
+    async def _count_total(
+        self, database: Database, season: Season, user_id: int
+    ) -> tuple[Rank, asyncpg.Record] | None:
         """Add up the sessions of a player without a standing, and find the rank without Redis.
 
-        None at a replica, which may not have the standing yet.
+        Also returns what they add up to (read_total.sql). None at a replica, which may not have the
+        standing yet.
         """
         if database is not self._database:
             return None
@@ -341,14 +351,9 @@ class RankReader:
                 behind = row["sort_score"] + (1 if season.rule.is_first else 0)
                 place = await find_stored_place(database, season, behind)
             rank = place.better + 1
-        return _make_total(
-            user_id,
-            row,
-            rank,
-            row["players"] + (1 if row["is_hidden"] and rank is not None else 0),
-            row["refreshed_at"],
-            stale=season.state != "closed",
-        )
+        players = row["players"] + (1 if row["is_hidden"] and rank is not None else 0)
+        stale = season.state != "closed"
+        return _make_total(user_id, row, rank, players, row["refreshed_at"], stale=stale), row
 
 
 async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
@@ -397,6 +402,20 @@ def _make_rank(season: Season, user_id: int, indexed: IndexedRank, *, stale: boo
         saturated=indexed.saturated,
         stale=stale,
     )
+
+
+async def _list_stored_around(
+    database: Database, season: Season, rank: Rank, total: asyncpg.Record, radius: int
+) -> Run:
+    """List a player who is hidden between the neighbours, by a total and without Redis."""
+    place = find_hidden_place(total)
+    before = await database.fetch(SELECT_BEFORE, season.season_id, *place, radius)
+    after = await database.fetch(SELECT_AFTER, season.season_id, *place, radius)
+    above = await make_stored_run(database, season, before)
+    below = await make_stored_run(database, season, after)
+    own = await find_stored_place(database, season, *place)
+    alone = _list_alone(rank, season)
+    return list_between(above, alone, place[1], below, position=max(own.position, len(before)))
 
 
 def _list_alone(rank: Rank, season: Season) -> Run:

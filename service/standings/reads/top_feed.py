@@ -23,8 +23,8 @@ from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
-from service.boards.errors import StandingsUnavailable
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
+from service.boards.errors import SeasonNotFound, StandingsUnavailable
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.index.validity import OffsetValidator
@@ -37,6 +37,10 @@ from service.standings.top import parse_top
 _PING_SECONDS: Final = 1.0
 _PONG_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = (0.1, 2.0)
+
+# Nothing tells of a closed season that was corrected, or of a player in it who was renamed: who
+# watches one is shown it as soon as it would be seen of an open one (P5).
+_LOOK_AGAIN_SECONDS: Final = 0.4
 
 # Refreshes publish a top for as long as some process asks for it this often.
 _ASKED_SECONDS: Final = 60
@@ -59,9 +63,11 @@ class _Feed:
         self.changed = asyncio.Event()
         self.watchers = 0
         self.read_at = time.monotonic()
+        self.kept_at = 0.0
 
     def keep(self, top: Run) -> None:
         self.top = top
+        self.kept_at = time.monotonic()
         self.encoded.clear()
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
@@ -137,26 +143,30 @@ class TopFeeds:
         """Whether this process hears of refreshes."""
         return self._subscribed
 
-    async def watch(self, slug: str, limit: int) -> AsyncGenerator[tuple[Season, Run]]:
-        """Yield the first `limit` players of a board's current season, now and on every change.
+    async def watch(self, slug: str, wanted: str, limit: int) -> AsyncGenerator[tuple[Season, Run]]:
+        """Yield the first `limit` players of a board's season, now and on every change.
 
-        A change of these, of how many players there are, of the season or of `stale`.
+        A change of these, of how many players there are, of the season or of `stale`. `wanted` is
+        `current`, `previous` or a number, as `SeasonFinder.find_season` takes it and raises.
         """
         shown: object = None
-        season = await self._season_finder.find(slug)
+        season = await self._season_finder.find_season(slug, wanted)
         while True:
             feed = self._find_feed(season)
             feed.watchers += 1
             try:
                 changed = feed.changed
-                top = feed.top if feed.is_current else None
+                top = feed.top if feed.is_current and season.state != "closed" else None
                 if top is None:
                     with suppress(StandingsUnavailable):
                         top = await self._reads.put(feed)
+                        season = feed.season
                 if top is not None:
                     cut = top.cut(limit)
                     facts = (
                         season.number,
+                        season.state,
+                        season.revision,
                         cut.user_ids,
                         cut.usernames,
                         cut.sort_scores,
@@ -166,13 +176,20 @@ class TopFeeds:
                     if shown != facts:
                         shown = facts
                         yield season, cut
+                is_current = season.state == "open"
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_ASK_AGAIN_SECONDS):
+                    async with asyncio.timeout(
+                        _ASK_AGAIN_SECONDS if is_current else _LOOK_AGAIN_SECONDS
+                    ):
                         await changed.wait()
             finally:
                 feed.watchers -= 1
-            with suppress(DatabaseUnavailable):
-                season = await self._season_finder.find(slug)
+            with suppress(DatabaseUnavailable, SeasonNotFound):
+                if (
+                    season.state != "closed"
+                    or season.number != await self._season_finder.find_number(slug, wanted)
+                ):
+                    season = await self._season_finder.find_season(slug, wanted)
 
     def _find_feed(self, season: Season) -> _Feed:
         feed = self._feeds.get(season.season_id)
@@ -194,6 +211,8 @@ class TopFeeds:
         return [answers[feed.season.season_id] for feed in waiting]
 
     async def _read_outside_memory(self, feed: _Feed) -> Run:
+        if feed.season.state == "closed":
+            return await self._read_closed(feed)
         # Whatever changes from here on is heard of, and then this is not the newest.
         changed = feed.changed
         try:
@@ -211,6 +230,20 @@ class TopFeeds:
             await self._ask_for([feed])
         return top
 
+    async def _read_closed(self, feed: _Feed) -> Run:
+        """Return the result of a season as it was a moment ago, read once for all who watch it."""
+        is_known = feed.top is not None and time.monotonic() < feed.kept_at + _LOOK_AGAIN_SECONDS
+        while not is_known:
+            feed.keep(await self._rank_reader.read_top(feed.season))
+            # If it was corrected meanwhile, nobody knows of which revision that was.
+            before = feed.season
+            feed.season = await read_season(
+                self._season_finder.database, before.slug, before.number
+            )
+            is_known = feed.season == before
+        assert feed.top is not None
+        return feed.top
+
     async def _read_redis(self, season: Season) -> Run:
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
@@ -227,7 +260,8 @@ class TopFeeds:
             for season_id, feed in list(self._feeds.items()):
                 if not feed.watchers and feed.read_at + _ASKED_SECONDS < now:
                     del self._feeds[season_id]
-            await self._ask_for(list(self._feeds.values()))
+            feeds = self._feeds.values()
+            await self._ask_for([feed for feed in feeds if feed.season.state != "closed"])
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     async def _ask_for(self, feeds: Sequence[_Feed]) -> None:

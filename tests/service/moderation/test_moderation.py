@@ -473,6 +473,47 @@ async def test_a_rank_is_explained(
 
 
 @pytest.mark.usefixtures("boards")
+async def test_a_hidden_player_cannot_tell_by_a_closed_season(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    one, two, hidden, other = await make_players(database, 4)
+    await record_scores(database, (one, 90), (two, 40), (hidden, 60), (other, 20))
+    await worker.work()
+    assert (await client.post("/api/boards/best/seasons/current/close")).status_code == 200
+    await worker.work()
+
+    async def look() -> list[object]:
+        own = [f"rank/{hidden}", f"around/{hidden}?radius=1", f"around/{hidden}?radius=5"]
+        answers = [
+            await client.get(f"/api/boards/best/{path}", params={"season": "1"}) for path in own
+        ]
+        answers.append(
+            await client.post(
+                "/api/boards/best/ranks", params={"season": "1"}, json={"user_ids": [hidden]}
+            )
+        )
+        answers.append(
+            await client.get(
+                f"/api/boards/best/around/{hidden}", params={"season": "1", "details": "true"}
+            )
+        )
+        told = [answer.json() for answer in answers]
+        for answer in told:
+            answer["season"].pop("revision", None)
+        return told
+
+    before = await look()
+    await call(client, "PUT", f"/api/players/{hidden}/state", state="hidden")
+    await worker.work()
+    assert await look() == before
+    await call(client, "POST", "/api/boards/best/seasons/1/correct")
+    assert await look() == before
+    page = (await client.get("/api/boards/best/page", params={"season": "1"})).json()
+    assert [entry["user_id"] for entry in page["entries"]] == [one, two, other]
+    assert page["players"] == 3
+
+
+@pytest.mark.usefixtures("boards")
 async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
 ) -> None:

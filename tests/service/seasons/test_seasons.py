@@ -14,8 +14,10 @@ from service.backends.database import Database
 from service.backends.redis import SeasonKeys
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
+from tests.support.event_stream import EventStream, open_stream
 from tests.support.factories import make_players, make_season, record_scores
 from tests.support.season_work import SeasonWorker
+from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
 HOUR = timedelta(hours=1)
@@ -343,3 +345,53 @@ async def test_import_dated_into_a_closed_season_is_kept_and_not_counted_there(
     assert (await client.get(f"/api/leaderboard/rank/{user_id}")).json()["total_score"] == 5
     exported = await client.get("/api/export/sessions?format=ndjson")
     assert json.loads(exported.text)["idempotency_key"] == "k"
+
+
+async def test_stream_of_any_season_shows_its_end_and_its_correction(
+    settings: Settings, database: Database, worker: SeasonWorker
+) -> None:
+    stream_path = "/api/boards/cup/stream"
+    async with serve_app(settings) as (_, client):
+        await make_board(client)
+        ada, ben = await make_players(database, 2)
+        (cheat,) = await record_scores(database, (ada, 9))
+        await record_scores(database, (ben, 7))
+        await worker.work()
+        for season, code in ("2", "season_not_found"), ("previous", "season_not_found"):
+            refused = await client.get(stream_path, params={"season": season})
+            assert (refused.status_code, refused.json()["code"]) == (404, code)
+        assert (await client.get(stream_path, params={"season": "last"})).status_code == 400
+
+        async def read(stream: EventStream) -> tuple[int, str, int, list[int]]:
+            top = await stream.read_top()
+            season = top["season"]
+            players = [entry["user_id"] for entry in top["entries"]]
+            return season["number"], season["state"], season["revision"], players
+
+        async with (
+            open_stream(client, stream_path, season="1") as first,
+            open_stream(client, stream_path) as current,
+        ):
+            assert await read(first) == await read(current) == (1, "open", 1, [ada, ben])
+            await close(client)
+            assert (await read(current))[:2] == (2, "open")
+            await worker.work()
+            while (shown := await read(first))[1] == "ending":
+                pass
+            assert shown == (1, "closed", 1, [ada, ben])
+            async with open_stream(client, stream_path, season="previous") as previous:
+                assert await read(previous) == shown
+                await client.post(f"/api/sessions/{cheat}/revoke", json={"reason": "aimbot"})
+                await worker.work()
+                corrected = await client.post(
+                    "/api/boards/cup/seasons/1/correct", json={"reason": "aimbot"}
+                )
+                assert corrected.status_code == 200, corrected.text
+                assert await read(first) == await read(previous) == (1, "closed", 2, [ben])
+                await client.patch(
+                    f"/api/players/{ben}", json={"username": "benjamin", "reason": "asked"}
+                )
+                top = await previous.read_top()
+                assert top["entries"][0]["username"] == "benjamin"
+                await close(client)
+                assert (await read(previous))[0] == 2

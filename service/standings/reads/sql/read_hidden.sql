@@ -35,6 +35,11 @@ CROSS JOIN LATERAL (
     FROM counted_session
     WHERE counted_session.season_id = season.id
         AND counted_session.player_id = player.id
-        AND season.id IN (SELECT id FROM counting_season)
+        AND (
+            season.id IN (SELECT id FROM counting_season)
+            OR player.state = 'hidden'
+            AND season.closed_at IS NOT NULL
+            AND counted_session.id <= season.last_session_id
+        )
 ) AS made
 WHERE season.id = $1 AND player.id = $2 AND player.state = 'hidden' AND made.sessions > 0

@@ -1,8 +1,8 @@
 -- What a player's sessions come to, straight from the ledger, folded or not.
 --
 -- $1 season, $2 player. No row for an unknown player. Both scores are null without any session, for a
--- player who is banned, and in a
--- season that folds do not change any more, where those that are not counted never will.
+-- player who is banned, and in a season that folds do not change any more, where those that are not
+-- counted never will; but a player who is hidden is told of a closed one as if its result had them.
 --
 -- Index: game_session_pkey for this player's sessions alone. Where that would stand is asked apart:
 -- with both in one statement PostgreSQL makes a new plan each time, which costs more than the rest.
@@ -42,6 +42,11 @@ CROSS JOIN LATERAL (
     WHERE counted_session.season_id = season.id
         AND counted_session.player_id = player.id
         AND player.state <> 'banned'
-        AND season.id IN (SELECT id FROM counting_season)
+        AND (
+            season.id IN (SELECT id FROM counting_season)
+            OR player.state = 'hidden'
+            AND season.closed_at IS NOT NULL
+            AND counted_session.id <= season.last_session_id
+        )
 ) AS total
 WHERE season.id = $1 AND player.id = $2
