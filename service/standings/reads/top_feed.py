@@ -38,8 +38,8 @@ _PING_SECONDS: Final = 1.0
 _PONG_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = (0.1, 2.0)
 
-# Nothing tells of a closed season that was corrected, or of a player in it who was renamed: who
-# watches one is shown it as soon as it would be seen of an open one (P5).
+# Nothing tells that a season ends, that a closed one was corrected, or that a player in it was
+# renamed: for those who watch it this is found as soon as P5 wants it shown.
 _LOOK_AGAIN_SECONDS: Final = 0.4
 
 # Refreshes publish a top for as long as some process asks for it this often.
@@ -63,12 +63,15 @@ class _Feed:
         self.changed = asyncio.Event()
         self.watchers = 0
         self.read_at = time.monotonic()
-        self.kept_at = 0.0
 
     def keep(self, top: Run) -> None:
         self.top = top
-        self.kept_at = time.monotonic()
+        self.is_current = True
         self.encoded.clear()
+        self.wake()
+
+    def wake(self) -> None:
+        """Have those who watch look again."""
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
@@ -113,6 +116,7 @@ class TopFeeds:
         self._tasks = [
             asyncio.create_task(self._stay_subscribed()),
             asyncio.create_task(self._go_on_asking()),
+            asyncio.create_task(self._follow_seasons()),
         ]
 
     async def stop(self) -> None:
@@ -156,7 +160,7 @@ class TopFeeds:
             feed.watchers += 1
             try:
                 changed = feed.changed
-                top = feed.top if feed.is_current and season.state != "closed" else None
+                top = feed.top if feed.is_current else None
                 if top is None:
                     with suppress(StandingsUnavailable):
                         top = await self._reads.put(feed)
@@ -176,25 +180,24 @@ class TopFeeds:
                     if shown != facts:
                         shown = facts
                         yield season, cut
-                is_current = season.state == "open"
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(
-                        _ASK_AGAIN_SECONDS if is_current else _LOOK_AGAIN_SECONDS
-                    ):
+                    async with asyncio.timeout(_ASK_AGAIN_SECONDS):
                         await changed.wait()
             finally:
                 feed.watchers -= 1
             with suppress(DatabaseUnavailable, SeasonNotFound):
-                if (
-                    season.state != "closed"
-                    or season.number != await self._season_finder.find_number(slug, wanted)
-                ):
+                number = await self._season_finder.find_number(slug, wanted)
+                if feed.season.state == "closed" and feed.season.number == number:
+                    season = feed.season
+                else:
                     season = await self._season_finder.find_season(slug, wanted)
 
     def _find_feed(self, season: Season) -> _Feed:
         feed = self._feeds.get(season.season_id)
         if feed is None:
             feed = self._feeds[season.season_id] = _Feed(season)
+        if feed.season.state != season.state:
+            feed.is_current = False
         feed.season = season
         feed.read_at = time.monotonic()
         return feed
@@ -226,22 +229,20 @@ class TopFeeds:
                 return msgspec.structs.replace(feed.top, stale=True)
         if self._subscribed and top.stale is self._lag_watch.is_lagging and not changed.is_set():
             feed.keep(top)
-            feed.is_current = True
             await self._ask_for([feed])
         return top
 
     async def _read_closed(self, feed: _Feed) -> Run:
-        """Return the result of a season as it was a moment ago, read once for all who watch it."""
-        is_known = feed.top is not None and time.monotonic() < feed.kept_at + _LOOK_AGAIN_SECONDS
-        while not is_known:
-            feed.keep(await self._rank_reader.read_top(feed.season))
+        """Return the result of a season, read once for all who watch it."""
+        while not feed.is_current or feed.top is None:
+            top = await self._rank_reader.read_top(feed.season)
             # If it was corrected meanwhile, nobody knows of which revision that was.
             before = feed.season
             feed.season = await read_season(
                 self._season_finder.database, before.slug, before.number
             )
-            is_known = feed.season == before
-        assert feed.top is not None
+            if feed.season == before:
+                feed.keep(top)
         return feed.top
 
     async def _read_redis(self, season: Season) -> Run:
@@ -263,6 +264,18 @@ class TopFeeds:
             feeds = self._feeds.values()
             await self._ask_for([feed for feed in feeds if feed.season.state != "closed"])
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    async def _follow_seasons(self) -> None:
+        """Wake those who watch a season that is over, or whose board was changed."""
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            for feed in list(self._feeds.values()):
+                if feed.watchers and feed.season.slug != GLOBAL_BOARD:
+                    with suppress(ServiceError):
+                        if await self._season_finder.find(feed.season.slug) != feed.season:
+                            if feed.season.state == "closed":
+                                feed.is_current = False
+                            feed.wake()
 
     async def _ask_for(self, feeds: Sequence[_Feed]) -> None:
         """Have refreshes publish these tops; without it they say only that something changed."""
@@ -313,8 +326,7 @@ class TopFeeds:
         """Have each feed read anew: something may have been missed. Watchers look at once."""
         for feed in self._feeds.values():
             feed.is_current = False
-            changed, feed.changed = feed.changed, asyncio.Event()
-            changed.set()
+            feed.wake()
         self._announce()
 
     def _announce(self) -> None:
@@ -329,11 +341,9 @@ class TopFeeds:
         top = event.top
         if top is not None and await self._validator.accept(feed.season, event.offset, top.players):
             feed.keep(msgspec.structs.replace(top, stale=self._lag_watch.is_lagging))
-            feed.is_current = True
             return
         feed.is_current = False
-        changed, feed.changed = feed.changed, asyncio.Event()
-        changed.set()
+        feed.wake()
 
 
 async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:
