@@ -9,6 +9,9 @@
 -- Until the first release this file is edited. Its statements make the name under which Piccolo notes
 -- that it was run, so a database made by an earlier edition is recognised and refused.
 
+-- Finds a part of a name. A trusted extension: whoever may create schemas in the database may create it.
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
 -- Who scores. Never deleted: the ledger refers to it for ever.
 CREATE TABLE player (
     id bigserial PRIMARY KEY,
@@ -36,6 +39,12 @@ CREATE TABLE player (
 CREATE INDEX player_not_standing ON player (id) WHERE state <> 'active';
 -- Whose state ends next.
 CREATE INDEX player_state_until ON player (state_until) WHERE state_until IS NOT NULL;
+-- Names that begin with some letters, whatever the case, in the order of the code points. The collation
+-- is PostgreSQL's own, so that no other version of a library folds the letters differently.
+CREATE INDEX player_name_start ON player (lower(username COLLATE pg_c_utf8))
+    WHERE deleted_at IS NULL;
+-- Names with some letters anywhere in them.
+CREATE INDEX player_name_part ON player USING gin (lower(username COLLATE pg_c_utf8) gin_trgm_ops);
 
 -- How sessions become scores and scores become ranks. Rows never change, so that a season keeps the
 -- rule that it was opened with: another rule is another row.

@@ -29,6 +29,10 @@ _TIMEOUT_SECONDS: Final = 2.0
 # Some tenths of a second of work for a database of two cores: who comes later comes again.
 _READS_WAITING: Final = 200
 
+# What may take a hundred times as long as a look-up has the others' places one at a time.
+_LENGTHY_READS: Final = 1
+_LENGTHY_READS_WAITING: Final = 50
+
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -48,6 +52,7 @@ class LaggingReads:
     def __init__(self, primary: Database, settings: Settings) -> None:
         self.primary = primary
         self._places = Places(max(1, primary.pool_size - 1), waiting=_READS_WAITING)
+        self._lengthy_places = Places(_LENGTHY_READS, waiting=_LENGTHY_READS_WAITING)
         self._lag_seconds = settings.replica_lag_seconds
         self._replica: Database | None = None
         if settings.database_replica_url is not None:
@@ -89,6 +94,13 @@ class LaggingReads:
         """
         async with self._places.take():
             return await self.read_apart(query)
+
+    async def read_at_length(
+        self, query: Callable[[Database], Awaitable[Answer | None]]
+    ) -> Answer | None:
+        """Read as `read` does, one at a time: however many come, look-ups keep their places."""
+        async with self._lengthy_places.take():
+            return await self.read(query)
 
     async def read_primary(self, query: Callable[[Database], Awaitable[Answer]]) -> Answer:
         """Return what `query` finds at the primary; raises as `read` does."""

@@ -55,13 +55,13 @@ ExternalId = Annotated[
 ]
 
 
-def clean_username(username: str) -> str:
-    """Return a name as it is kept: in NFC. Raises `InvalidRequest`."""
+def clean_username(username: str, field: str = "username") -> str:
+    """Return a name, or a part of one, as it is kept: in NFC. Raises `InvalidRequest`."""
     if len(username) <= _LONGEST_DECOMPOSED:
         username = unicodedata.normalize("NFC", username)
     fault = find_name_fault(username, LONGEST_USERNAME)
     if fault is not None:
-        raise InvalidRequest("The name is not valid.", FieldError("username", fault))
+        raise InvalidRequest("The name is not valid.", FieldError(field, fault))
     return username
 
 

@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from service.backends.database import Database
 from service.backends.replica import LaggingReads
 from service.errors import FieldError, InvalidRequest, ServiceError
+from service.http.auth import Authorizer
 from service.http.bulk import (
     BULK_BODY_LIMIT,
     BulkOperation,
@@ -42,6 +43,7 @@ from service.players.schemas import (
     PlayerAnswer,
     PlayerRegistered,
     PlayerSessions,
+    PlayersFound,
     RegisterPlayer,
 )
 from service.players.service import Registration
@@ -143,7 +145,9 @@ def _read_registration(line: RegisterPlayer | InvalidRequest) -> Registration | 
 
 
 @get("/", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
-async def find_player_by_name(
+async def find_players_by_name(
+    request: StrictRequest,
+    authorizer: NamedDependency[Authorizer],
     lagging_reads: NamedDependency[LaggingReads],
     username: Annotated[
         str | None,
@@ -155,20 +159,48 @@ async def find_player_by_name(
             description="Who has exactly this external id.", schema_extra=EXTERNAL_ID_LIMITS
         ),
     ] = None,
-) -> PlayerAnswer:
-    """Look a player up by exact name or by external id: by one of the two."""
-    if username is not None and external_id is not None:
-        raise _misname("external_id", "Expected `username` or `external_id`, and not both")
+    name: Annotated[
+        str | None,
+        QueryParameter(
+            description="Who has this in the name, whatever the case: anywhere in it if this has "
+            "three letters or digits in a row, else at its beginning.",
+            schema_extra=USERNAME_LIMITS,
+        ),
+    ] = None,
+    limit: Annotated[
+        int, QueryParameter(ge=1, le=100, description="With `name`: how many players.")
+    ] = 20,
+) -> PlayerAnswer | PlayersFound:
+    """Look a player up by exact name or by external id, or list players by a part of the name.
+
+    By one of the three. A list has whoever is registered, on a board or not: first whose names
+    begin with the part, in the order of the names, then the others by id. It leaves out who was
+    deleted, and who is hidden unless the part is the whole name or the key moderates.
+    """
+    given = {"username": username, "external_id": external_id, "name": name}
+    named = [parameter for parameter, value in given.items() if value is not None]
+    if len(named) != 1:
+        more = ", and no more than one of them" if named else ""
+        raise InvalidRequest(
+            "The request is not valid.",
+            FieldError(
+                named[-1] if named else "username",
+                f"Expected `username`, `external_id` or `name`{more}",
+            ),
+        )
+    if name is not None:
+        moderates = authorizer.authorize(request.scope, Role.MODERATOR)
+        return await service.search_players(
+            lagging_reads,
+            clean_username(name, "name"),
+            sees_hidden=not isinstance(moderates, ServiceError),
+            limit=limit,
+        )
     if external_id is not None:
         check_external_id(external_id)
         return await service.find_player_by_external_id(lagging_reads, external_id)
-    if username is None:
-        raise _misname("username", "Expected `username` or `external_id`")
+    assert username is not None
     return await service.find_player_by_username(lagging_reads, clean_username(username))
-
-
-def _misname(parameter: str, message: str) -> InvalidRequest:
-    return InvalidRequest("The request is not valid.", FieldError(parameter, message))
 
 
 @get("/{user_id:str}", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
@@ -212,7 +244,7 @@ def make_players_router(*others: ControllerRouterHandler) -> Router:
         list_player_methods,
         register_player,
         register_players,
-        find_player_by_name,
+        find_players_by_name,
         find_player,
         list_player_sessions,
         *others,

@@ -35,6 +35,23 @@ class PlayerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(1, "ada", THEN, "steam:76561197960287930")
 
 
+class PlayersFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Players with some letters in their names, and whether there are others.
+
+    First whose names begin with the letters, in the order of the names, then the others by id.
+    `stale` where a replica answered, which may not have the newest yet.
+    """
+
+    players: list[PlayerAnswer]
+    more: bool
+    stale: bool = False
+
+    @classmethod
+    def example(cls) -> "PlayersFound":
+        """Return what the documentation shows."""
+        return cls([PlayerAnswer.example()], more=False)
+
+
 class PlayerRegistered(msgspec.Struct, frozen=True, tag_field="status", tag="success"):
     """This line's player is registered.
 

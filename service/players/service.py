@@ -12,7 +12,13 @@ from service.backends.replica import LaggingReads
 from service.errors import ServiceError
 from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameTaken
 from service.players.names import check_external_id, clean_new_username
-from service.players.schemas import PlayerAnswer, PlayerSession, PlayerSessions, RegisterPlayer
+from service.players.schemas import (
+    PlayerAnswer,
+    PlayerSession,
+    PlayerSessions,
+    PlayersFound,
+    RegisterPlayer,
+)
 
 LOCK_REGISTRATIONS: Final = load_sql("players", "lock_registrations")
 REGISTER_PLAYERS: Final = load_sql("players", "register_players")
@@ -23,6 +29,28 @@ FIND_PLAYER_BY_EXTERNAL_ID: Final = load_sql("players", "find_player_by_external
 FIND_USER_IDS: Final = load_sql("players", "find_user_ids")
 FIND_USERNAMES: Final = load_sql("players", "find_usernames")
 LIST_PLAYER_SESSIONS: Final = load_sql("players", "list_player_sessions")
+LIST_NAMES_THAT_BEGIN: Final = load_sql("players", "list_names_that_begin")
+HAS_TRIGRAM: Final = load_sql("players", "has_trigram")
+LIST_FIRST_PLAYERS: Final = load_sql("players", "list_first_players")
+LIST_NAMES_WITH_PART: Final = load_sql("players", "list_names_with_part")
+
+ALONG_INDEX: Final = """
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_bitmapscan = off;
+    SET LOCAL enable_sort = off;
+"""
+"""For a list that ends early, by the index that has its order, whatever the statistics say."""
+
+BY_LETTERS: Final = """
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_indexscan = off;
+    SET LOCAL enable_bitmapscan = on;
+    SET LOCAL enable_sort = on;
+    SET LOCAL max_parallel_workers_per_gather = 0;
+"""
+"""For whoever has some letters in the name: by their index, in one process."""
+
+_WILDCARDS: Final = str.maketrans({character: f"\\{character}" for character in "\\%_"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +157,57 @@ async def find_player_by_external_id(reads: LaggingReads, external_id: str) -> P
     if row is None:
         raise PlayerNotFound
     return PlayerAnswer(**row)
+
+
+async def search_players(
+    reads: LaggingReads, part: str, *, sees_hidden: bool, limit: int
+) -> PlayersFound:
+    """Return up to `limit` players with some letters in their names (.github/decisions/names.md).
+
+    Who is hidden is found by the whole name only, as in a look-up, unless `sees_hidden`. Raises
+    `DatabaseUnavailable` or `QueueFull`.
+    """
+
+    async def ask(database: Database) -> PlayersFound | None:
+        # One more than asked for, to know whether there are others.
+        rows = await _list_players(database, part, sees_hidden=sees_hidden, wanted=limit + 1)
+        if not rows and database is not reads.primary:
+            return None
+        return PlayersFound(
+            players=[_make_answer(row) for row in rows[:limit]],
+            more=len(rows) > limit,
+            stale=database is not reads.primary,
+        )
+
+    found = await reads.read_at_length(ask)
+    assert found is not None, "the primary always answers"
+    return found
+
+
+async def _list_players(
+    database: Database, part: str, *, sees_hidden: bool, wanted: int
+) -> list[asyncpg.Record]:
+    """List players in three stages, each only where those before found too few.
+
+    What many names have, some of the first ten thousand have; so the last stage, which collects
+    whoever has the letters before it lists any, is left with letters that few have.
+    """
+    pattern = part.translate(_WILDCARDS)
+    async with database.transaction() as connection:
+        await connection.execute(ALONG_INDEX)
+        found = await connection.fetch(LIST_NAMES_THAT_BEGIN, part, sees_hidden, wanted)
+        if len(found) == wanted or not await connection.fetchval(HAS_TRIGRAM, part):
+            return found
+        for statement, settings in (
+            (LIST_FIRST_PLAYERS, ALONG_INDEX),
+            (LIST_NAMES_WITH_PART, BY_LETTERS),
+        ):
+            if len(found) < wanted:
+                await connection.execute(settings)
+                ids = [row["user_id"] for row in found]
+                left = wanted - len(found)
+                found += await connection.fetch(statement, pattern, sees_hidden, ids, left)
+    return found
 
 
 async def find_user_ids(database: Database, external_ids: Sequence[str | None]) -> list[int | None]:

@@ -19,6 +19,9 @@ _MIGRATION_LOCK: Final = 0x6C656164_6D696772
 # run out of patience (LEADERBOARD_DATABASE_TIMEOUT_SECONDS); it is run again then.
 _GIVE_WAY: Final = "SET LOCAL lock_timeout = '3s'"
 
+# What finds a part of a name (migrations/schema_0001.sql).
+_EXTENSION: Final = "pg_trgm"
+
 
 class _Engine(PostgresEngine):
     """Piccolo's, without the connection that it makes when it is made, of which it only warns."""
@@ -63,5 +66,17 @@ async def migrate(database_url: str) -> list[str]:
                 raise UsageError(f"a migration failed: {result.message}")
             applied = await list_applied(connection)
         except asyncpg.PostgresError as error:
-            raise UsageError(f"a migration failed: {error}") from error
+            raise UsageError(f"a migration failed: {error}{_advise(error)}") from error
     return [name for name in applied if name not in before]
+
+
+def _advise(error: asyncpg.PostgresError) -> str:
+    """Return what to do where the extension cannot be made; the server names it in any language."""
+    if _EXTENSION not in str(error):
+        return ""
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return (
+            f": have the owner of the database run CREATE EXTENSION {_EXTENSION} in it, or grant "
+            "this role CREATE on the database, and migrate again"
+        )
+    return f": install PostgreSQL's contrib modules, {_EXTENSION} among them, and migrate again"

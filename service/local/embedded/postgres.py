@@ -6,6 +6,7 @@ folder with a space and leaves a daemon that nobody supervises.
 
 import contextlib
 import importlib.util
+import locale
 import os
 import shutil
 import signal
@@ -184,6 +185,7 @@ class PostgresServer(EmbeddedServer):
             *("-D", str(fresh), "-U", _SUPERUSER, "--encoding=UTF8", "--locale=C"),
             # PostgreSQL's own Unicode rules: the same on every machine, whatever its C library.
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            f"--lc-ctype={_find_ctype()}",
             *("--auth-local=trust", "--auth-host=reject"),
             *(f"--set={name}={value}" for name, value in {**_TUNING, **_choose_tuning()}.items()),
         ]
@@ -225,6 +227,17 @@ class PostgresServer(EmbeddedServer):
                 f"Let the account {self._account.name}, which PostgreSQL runs as, pass through "
                 f"{', '.join(map(str, changed))} (chmod o+x)"
             )
+
+
+def _find_ctype() -> str:
+    """Return the locale by which pg_trgm tells what a letter is: of any alphabet, if it can."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        return locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return "C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
 
 
 def _find_binaries() -> Path:

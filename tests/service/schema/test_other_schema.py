@@ -104,6 +104,30 @@ async def test_up_names_the_folder_that_another_version_made(clusters: Clusters)
     assert answer.stderr.count("\n") == 1
 
 
+async def test_role_that_may_not_create_the_extension_is_told_who_may(
+    postgres: PostgresServer,
+) -> None:
+    async with create_database(postgres, "template0") as url:
+        await fill(
+            url,
+            """
+            DROP ROLE IF EXISTS bare;
+            CREATE ROLE bare LOGIN;
+            GRANT ALL ON SCHEMA public TO bare;
+            """,
+        )
+        as_bare = url.replace("postgres@", "bare@", 1)
+        answer = run_leaderboard("migrate", environment={"DATABASE_URL": as_bare})
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.count("\n") == 1
+        assert 'permission denied to create extension "pg_trgm"' in answer.stderr
+        assert "have the owner of the database run CREATE EXTENSION pg_trgm in it" in answer.stderr
+        assert await read_tables(url) == []
+        await fill(url, "CREATE EXTENSION pg_trgm")
+        assert await migrate(as_bare) == [NAME]
+        await fill(url, "DROP OWNED BY bare CASCADE; DROP ROLE bare")
+
+
 def test_name_of_a_migration_changes_with_its_statements_only(tmp_path: Path) -> None:
     script = tmp_path / SCRIPT.name
     text = SCRIPT.read_text("utf-8")

@@ -1,21 +1,21 @@
 """The statements of the hot paths probe their indexes, whatever the statistics say."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from service.backends.database import Database, load_sql
+from service.backends.database import Database
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
+from service.players.service import ALONG_INDEX, BY_LETTERS
 from service.settings.settings import load_settings
 from service.standings.reads.seen import SESSIONS_BY_ID
 from service.status.session_count import ONLY_INDEXES
 from service.transfer.exporting import BY_ID, IDS_IN_RUNS, IN_ORDER
 from tests.support.databases import create_database
+from tests.support.explaining import Case, explain, walk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,20 +62,6 @@ PENDING = """
     INSERT INTO outbox (transaction_id, player_ids, session_ids)
     SELECT id, ARRAY[player_id], ARRAY[id] FROM game_session WHERE id % 40 = 0
 """
-
-
-@dataclass
-class Case:
-    """A statement with parameters as in production, and the indexes that its comment names."""
-
-    noun: str
-    name: str
-    parameters: tuple[object, ...]
-    indexes: set[str]
-    settings: str = ""
-
-    def __str__(self) -> str:
-        return self.name
 
 
 def make_batch(size: int) -> tuple[list[int], list[int], list[str], list[str], list[None]]:
@@ -264,6 +250,33 @@ CASES = [
         ONLY_INDEXES,
     ),
     Case("maintenance", "count_outbox", (), {"game_session_pkey"}, BULK_PLANS),
+    *(
+        case
+        for part in ("player", "9999")
+        for case in (
+            Case(
+                "players",
+                "list_names_that_begin",
+                (part, False, 20),
+                {"player_name_start"},
+                ALONG_INDEX,
+            ),
+            Case(
+                "players",
+                "list_first_players",
+                (part, False, [1], 20),
+                {"player_pkey"},
+                ALONG_INDEX,
+            ),
+            Case(
+                "players",
+                "list_names_with_part",
+                (part, False, [1], 20),
+                {"player_name_part"},
+                BY_LETTERS,
+            ),
+        )
+    ),
     Case("players", "find_player_by_username", ("player 9999",), {"player_username_key"}),
 ]
 
@@ -359,33 +372,3 @@ async def test_read_without_redis_is_as_cheap_at_the_end_of_a_season_as_at_its_b
     )
     # What is at a milestone itself is read too.
     assert read <= rows + 2, json.dumps(plan, indent=1)
-
-
-async def explain(database: Database, case: Case, mode: str, options: str) -> dict[str, Any]:
-    """Return the plan of a prepared statement, as the driver has them."""
-    arguments = ", ".join(write_literal(parameter) for parameter in case.parameters)
-    async with database.transaction() as connection:
-        await connection.execute(f"SET LOCAL plan_cache_mode = {mode}; {case.settings}")
-        await connection.execute(f"PREPARE plan_test AS {load_sql(case.noun, case.name)}")
-        try:
-            text = await connection.fetchval(
-                f"EXPLAIN ({options}) EXECUTE plan_test{f'({arguments})' if arguments else ''}"
-            )
-        finally:
-            await connection.execute("DEALLOCATE plan_test")
-    (explained,) = json.loads(text)
-    plan: dict[str, Any] = explained["Plan"]
-    return plan
-
-
-def write_literal(parameter: object) -> str:
-    if isinstance(parameter, list):
-        elements = ("NULL" if element is None else f'"{element}"' for element in parameter)
-        return "'{" + ",".join(elements) + "}'"
-    return f"'{parameter}'"
-
-
-def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from walk(child)
