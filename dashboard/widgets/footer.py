@@ -148,6 +148,10 @@ class KeyFooter(Footer):
         yield self._named
         yield self._palette
 
+    def on_mount(self) -> None:
+        """Name the keys: the screen may have told of them before anybody listened."""
+        self.bindings_changed(self.screen)
+
     async def recompose(self) -> None:
         """Name the keys that work now, in the parts that are there."""
         if not self.is_attached:
