@@ -25,6 +25,7 @@ from litestar.openapi.spec import (
 )
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
+from msgspec import inspect
 
 from service.api.middleware import TooManyRequests
 from service.api.proxies import find_prefix
@@ -118,17 +119,16 @@ def _leave_out_null(parameter: Schema) -> None:
 
 def _limit_items(schema: Schema, struct: type[msgspec.Struct]) -> None:
     """Say between which numbers those of a list are, which Litestar leaves out."""
-    described = msgspec.inspect.type_info(struct)
-    assert isinstance(described, msgspec.inspect.StructType)
+    described = inspect.type_info(struct)
+    assert isinstance(described, inspect.StructType)
     for field in described.fields:
-        numbers = field.type.item_type if isinstance(field.type, msgspec.inspect.ListType) else None
+        kinds = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+        numbers = next((one.item_type for one in kinds if isinstance(one, inspect.ListType)), None)
         listed = (schema.properties or {}).get(field.encode_name)
-        if (
-            isinstance(numbers, msgspec.inspect.IntType)
-            and isinstance(listed, Schema)
-            and isinstance(listed.items, Schema)
-        ):
-            listed.items.minimum, listed.items.maximum = numbers.ge, numbers.le
+        if isinstance(numbers, inspect.IntType) and isinstance(listed, Schema):
+            for one in listed.one_of or (listed,):
+                if isinstance(one, Schema) and isinstance(one.items, Schema):
+                    one.items.minimum, one.items.maximum = numbers.ge, numbers.le
 
 
 def _complete(document: OpenAPI, access: RouteAccess) -> None:

@@ -17,7 +17,7 @@ from service.errors import UsageError
 
 if TYPE_CHECKING:
     from service.moderation.schemas import State
-    from service.moderation.service import Act, Moderation
+    from service.moderation.service import Act, Moderation, Order
 
 _ID: Final = click.IntRange(1, 2**53 - 1)
 _TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
@@ -111,7 +111,7 @@ def _mark_all(
 ) -> None:
     from service.moderation.schemas import MarkSessions
 
-    wanted = MarkSessions(reason, since and since.replace(tzinfo=UTC), dry_run)
+    wanted = MarkSessions(reason, since=since and since.replace(tzinfo=UTC), dry_run=dry_run)
     _run(
         data_dir,
         lambda moderation, act: moderation.mark_sessions(user_id, wanted, mark, act),
@@ -125,14 +125,20 @@ def _mark_all(
 @click.option(
     "--until", type=click.DateTime(_TIMES), help="When it ends by itself (UTC).  [default: never]"
 )
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @_explained
 def state(
-    user_id: int, state: "State", until: datetime | None, reason: str, data_dir: Path | None
+    user_id: int,
+    state: "State",
+    until: datetime | None,
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    reason: str,
+    data_dir: Path | None,
 ) -> None:
     """Ban a player, hide one from all others, or end that."""
     from service.moderation.schemas import ChangeState
 
-    wanted = ChangeState(state, reason, until and until.replace(tzinfo=UTC))
+    wanted = ChangeState(state, reason, until and until.replace(tzinfo=UTC), dry_run=dry_run)
     _run(data_dir, lambda moderation, act: moderation.change_state(user_id, wanted, act), reason)
 
 
@@ -177,12 +183,17 @@ def correct(slug: str, number: int, reason: str, data_dir: Path | None) -> None:
 
 
 @moderate.command()
-@click.option("--after", type=click.IntRange(0, 2**53 - 1), default=0, help="Only later entries.")
+@click.option(
+    "--after", type=click.IntRange(0, 2**53 - 1), default=0, help="Only what comes after this one."
+)
 @click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True)
+@click.option(
+    "--order", type=click.Choice(["oldest", "newest"]), default="oldest", show_default=True
+)
 @data_dir_option
-def log(after: int, limit: int, data_dir: Path | None) -> None:
-    """List what was done, oldest first."""
-    _run(data_dir, lambda moderation, _: moderation.list_log(after, limit))
+def log(after: int, limit: int, order: "Order", data_dir: Path | None) -> None:
+    """List what was done, oldest or newest first."""
+    _run(data_dir, lambda moderation, _: moderation.list_log(after, limit, order))
 
 
 def _run(

@@ -31,7 +31,7 @@ from service.moderation.schemas import (
     RenamePlayer,
     StateAnswer,
 )
-from service.moderation.service import Act, Moderation
+from service.moderation.service import Act, Moderation, Order
 from service.players.errors import PlayerNotFound, UsernameReserved, UsernameTaken
 from service.players.routes import PLAYER_NOT_FOUND, make_players_router
 from service.players.schemas import PlayerAnswer
@@ -43,6 +43,11 @@ SessionId = Annotated[int, PathParameter(ge=1, le=MAX_ID)]
 _UserId = Annotated[int, PathParameter(ge=1, le=MAX_ID)]
 
 SESSION_NOT_FOUND: Final = error_response("No such session.", SessionNotFound())
+_NOT_THEIRS: Final = error_response(
+    "No such player, or one of the sessions is not the player's.",
+    PlayerNotFound(),
+    SessionNotFound(),
+)
 _NAME_TAKEN: Final = error_response(
     "The name is taken or reserved.", UsernameTaken("ada"), UsernameReserved("deleted-1")
 )
@@ -95,7 +100,7 @@ async def restore_session(
     "/{user_id:str}/sessions/revoke",
     status_code=200,
     role=Role.MODERATOR,
-    responses=PLAYER_NOT_FOUND | _CHANGED,
+    responses=_NOT_THEIRS | _CHANGED,
 )
 async def revoke_sessions(
     user_id: _UserId,
@@ -104,7 +109,7 @@ async def revoke_sessions(
     authorizer: NamedDependency[Authorizer],
     moderation: NamedDependency[Moderation],
 ) -> MarkedSessions:
-    """Revoke all sessions of a player since a time, up to 10,000, or look what that changes."""
+    """Revoke sessions of a player, named or since a time, up to 10,000, or look what changes."""
     act = _act(request, authorizer, data.reason)
     return await moderation.mark_sessions(user_id, data, "revoke", act)
 
@@ -113,7 +118,7 @@ async def revoke_sessions(
     "/{user_id:str}/sessions/restore",
     status_code=200,
     role=Role.MODERATOR,
-    responses=PLAYER_NOT_FOUND | _CHANGED,
+    responses=_NOT_THEIRS | _CHANGED,
 )
 async def restore_sessions(
     user_id: _UserId,
@@ -122,7 +127,7 @@ async def restore_sessions(
     authorizer: NamedDependency[Authorizer],
     moderation: NamedDependency[Moderation],
 ) -> MarkedSessions:
-    """Have all revoked sessions of a player since a time count again, up to 10,000, or look."""
+    """Have revoked sessions of a player count again, named or since a time, or look."""
     act = _act(request, authorizer, data.reason)
     return await moderation.mark_sessions(user_id, data, "restore", act)
 
@@ -135,7 +140,7 @@ async def change_state(
     authorizer: NamedDependency[Authorizer],
     moderation: NamedDependency[Moderation],
 ) -> StateAnswer:
-    """Ban a player, hide one from everybody else, or end that."""
+    """Ban a player, hide one from everybody else, or end that; or look what changes."""
     return await moderation.change_state(user_id, data, _act(request, authorizer, data.reason))
 
 
@@ -180,12 +185,16 @@ async def delete_player(
 async def read_log(
     moderation: NamedDependency[Moderation],
     after: Annotated[
-        int, QueryParameter(ge=0, le=MAX_ID, description="Only entries after this one.")
+        int,
+        QueryParameter(
+            ge=0, le=MAX_ID, description="Only entries after this one, in the order asked for."
+        ),
     ] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")] = 100,
+    order: Annotated[Order, QueryParameter(description="Which entries come first.")] = "oldest",
 ) -> ModerationLogAnswer:
-    """List what moderators did, oldest first."""
-    return await moderation.list_log(after, limit)
+    """List what moderators did, oldest or newest first."""
+    return await moderation.list_log(after, limit, order)
 
 
 @get("/{session_id:str}", role=Role.SUBMIT, responses=INVALID | SESSION_NOT_FOUND | _UNAVAILABLE)

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from service.http.examples import NOW, THEN
 from service.players.names import Username
-from service.validation import STORABLE_TEXT
+from service.validation import MAX_ID, STORABLE_TEXT
 
 LONGEST_REASON = 1_000
 MOST_SESSIONS = 10_000
@@ -37,16 +37,26 @@ class GiveReason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MarkSessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which sessions of a player: those since a time, or all; with `dry_run` only looked at."""
+    """Which sessions of a player: all, or only those since a time, or of some that are named.
+
+    Each of `session_ids` has to be the player's. With `dry_run` they are only looked at.
+    """
 
     reason: Reason
     since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    session_ids: (
+        Annotated[
+            list[Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)]],
+            msgspec.Meta(min_length=1, max_length=MOST_SESSIONS),
+        ]
+        | None
+    ) = None
     dry_run: bool = False
 
     @classmethod
     def example(cls) -> "MarkSessions":
         """Return what the documentation shows."""
-        return cls("speedhack, seen in replay 4711", THEN, dry_run=True)
+        return cls("speedhack, seen in replay 4711", since=THEN, dry_run=True)
 
 
 class MarkedSession(msgspec.Struct, frozen=True):
@@ -95,11 +105,12 @@ class MarkedSessions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChangeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A state of a player, and when it ends by itself."""
+    """A state of a player, and when it ends by itself; with `dry_run` only looked at."""
 
     state: State
     reason: Reason
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    dry_run: bool = False
 
     @classmethod
     def example(cls) -> "ChangeState":
@@ -107,12 +118,16 @@ class ChangeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return cls("banned", "speedhack, seen in replay 4711")
 
 
-class StateAnswer(msgspec.Struct, frozen=True):
-    """A player's state; `until` is when it ends by itself, null: never."""
+class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A player's state; `until` is when it ends by itself, null: never.
+
+    With `dry_run`, what they would be, and `boards` has the entries that would change.
+    """
 
     user_id: int
     state: State
     until: datetime | None
+    boards: list[ChangedEntry] | UnsetType = UNSET
 
     @classmethod
     def example(cls) -> "StateAnswer":
@@ -154,7 +169,10 @@ class LogEntry(msgspec.Struct, frozen=True):
 
 
 class ModerationLogAnswer(msgspec.Struct, frozen=True):
-    """Some of the log, oldest first. `next` goes on from here as `after`; null at the end."""
+    """Some of the log, in the order asked for.
+
+    `next` goes on from here as `after`; null at the end.
+    """
 
     entries: list[LogEntry]
     next: int | None

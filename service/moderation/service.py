@@ -29,14 +29,17 @@ from service.players.errors import PlayerNotFound, UsernameTaken
 from service.players.names import clean_new_username
 from service.players.schemas import PlayerAnswer
 from service.seasons.closing import correct_season, hold_closed_seasons
+from service.validation import MAX_ID
 
 FIND_SESSION: Final = load_sql("moderation", "find_session")
+LIST_SESSIONS_NAMED: Final = load_sql("moderation", "list_sessions_named")
 LIST_SESSIONS_SINCE: Final = load_sql("moderation", "list_sessions_since")
 MARK_SESSIONS: Final = load_sql("moderation", "mark_sessions")
 COMPARE_STANDINGS: Final = load_sql("moderation", "compare_standings")
 NOTE_CHANGE: Final = load_sql("moderation", "note_change")
 LOG_ACTION: Final = load_sql("moderation", "log_action")
 LIST_LOG: Final = load_sql("moderation", "list_log")
+LIST_NEWEST_LOG: Final = load_sql("moderation", "list_newest_log")
 LOCK_PLAYER: Final = load_sql("moderation", "lock_player")
 CHANGE_STATE: Final = load_sql("moderation", "change_state")
 END_STATES: Final = load_sql("moderation", "end_states")
@@ -45,6 +48,7 @@ FIND_CLOSED_SEASON: Final = load_sql("moderation", "find_closed_season")
 FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
 
 Mark = Literal["revoke", "restore"]
+Order = Literal["oldest", "newest"]
 
 # A player may have a hundred thousand sessions; a moderator waits for all of them at once.
 _STATEMENT_SECONDS: Final = 60.0
@@ -106,20 +110,15 @@ class Moderation:
     ) -> MarkedSessions:
         """Revoke up to 10,000 sessions of a player or have them count again, or look what would be.
 
-        Raises `PlayerNotFound`.
+        Those named that are as wanted stay so, and are not counted. Raises `PlayerNotFound`, or
+        `SessionNotFound` where one of those named is not the player's.
         """
         answer = MarkedSessions(player_id, 0, more=False)
         with suppress(_Preview):
             async with self._database.transaction() as connection:
                 await _lock_player(connection, player_id)
-                rows = await connection.fetch(
-                    LIST_SESSIONS_SINCE,
-                    player_id,
-                    wanted.since,
-                    mark == "restore",
-                    MOST_SESSIONS + 1,
-                )
-                session_ids = [row["id"] for row in rows[:MOST_SESSIONS]]
+                found = await _find_sessions(connection, player_id, wanted, mark)
+                session_ids = found[:MOST_SESSIONS]
                 await connection.fetch(
                     MARK_SESSIONS,
                     player_id,
@@ -128,7 +127,7 @@ class Moderation:
                     timeout=_STATEMENT_SECONDS,
                 )
                 answer = MarkedSessions(
-                    player_id, len(session_ids), more=len(rows) > len(session_ids)
+                    player_id, len(session_ids), more=len(found) > len(session_ids)
                 )
                 if wanted.dry_run:
                     boards = await _look_ahead(connection, player_id)
@@ -152,30 +151,40 @@ class Moderation:
         return answer
 
     async def change_state(self, player_id: int, wanted: ChangeState, act: Act) -> StateAnswer:
-        """Give a player a state; raises `PlayerNotFound` or `InvalidRequest`."""
+        """Give a player a state, or look what would be.
+
+        Raises `PlayerNotFound` or `InvalidRequest`.
+        """
         if wanted.until is not None:
             if wanted.state == "active":
                 raise _misstate("Expected no time: `active` does not end by itself")
             if wanted.until <= datetime.now(UTC):
                 raise _misstate("Expected a time in the future")
-        async with self._database.transaction() as connection:
-            before = await _lock_player(connection, player_id)
-            if (before["state"], before["state_until"]) != (wanted.state, wanted.until):
-                await connection.fetch(CHANGE_STATE, player_id, wanted.state, wanted.until)
-                await connection.fetch(NOTE_CHANGE, player_id)
-                await _log(
-                    connection,
-                    act,
-                    "state",
-                    player_id=player_id,
-                    details={
-                        "before": before["state"],
-                        "after": wanted.state,
-                        "until": wanted.until,
-                    },
-                )
-        self._refresh_signal.raise_soon()
-        return StateAnswer(player_id, wanted.state, wanted.until)
+        answer = StateAnswer(player_id, wanted.state, wanted.until)
+        with suppress(_Preview):
+            async with self._database.transaction() as connection:
+                before = await _lock_player(connection, player_id)
+                if (before["state"], before["state_until"]) != (wanted.state, wanted.until):
+                    await connection.fetch(CHANGE_STATE, player_id, wanted.state, wanted.until)
+                    await connection.fetch(NOTE_CHANGE, player_id)
+                    await _log(
+                        connection,
+                        act,
+                        "state",
+                        player_id=player_id,
+                        details={
+                            "before": before["state"],
+                            "after": wanted.state,
+                            "until": wanted.until,
+                        },
+                    )
+                if wanted.dry_run:
+                    boards = await _look_ahead(connection, player_id)
+                    answer = msgspec.structs.replace(answer, boards=boards)
+                    raise _Preview
+        if not wanted.dry_run:
+            self._refresh_signal.raise_soon()
+        return answer
 
     async def rename(self, player_id: int, username: str, act: Act) -> PlayerAnswer:
         """Give a player another name.
@@ -243,9 +252,14 @@ class Moderation:
             await _log(connection, act, "correct", season_id=season_id, details=details)
         return await read_season(self._database, slug, number)
 
-    async def list_log(self, after: int, limit: int) -> ModerationLogAnswer:
-        """Return up to `limit` entries of the log after one of them."""
-        rows = await self._database.fetch(LIST_LOG, after, limit + 1)
+    async def list_log(
+        self, after: int, limit: int, order: Order = "oldest"
+    ) -> ModerationLogAnswer:
+        """Return up to `limit` entries of the log that come after one of them in that order."""
+        if order == "oldest":
+            rows = await self._database.fetch(LIST_LOG, after, limit + 1)
+        else:
+            rows = await self._database.fetch(LIST_NEWEST_LOG, after or MAX_ID, limit + 1)
         return ModerationLogAnswer(
             entries=[
                 LogEntry(
@@ -276,6 +290,25 @@ async def _lock_player(connection: Connection, player_id: int) -> asyncpg.Record
     if row is None:
         raise PlayerNotFound
     return row
+
+
+async def _find_sessions(
+    connection: Connection, player_id: int, wanted: MarkSessions, mark: Mark
+) -> list[int]:
+    """Return those wanted that are to be marked, of those since a time up to one more than may."""
+    is_revoked = mark == "restore"
+    if wanted.session_ids is None:
+        rows = await connection.fetch(
+            LIST_SESSIONS_SINCE, player_id, wanted.since, is_revoked, MOST_SESSIONS + 1
+        )
+        return [row["id"] for row in rows]
+    named = set(wanted.session_ids)
+    rows = await connection.fetch(
+        LIST_SESSIONS_NAMED, player_id, list(named), wanted.since, is_revoked
+    )
+    if len(rows) < len(named):
+        raise SessionNotFound
+    return [row["id"] for row in rows if row["is_wanted"]]
 
 
 async def _look_ahead(connection: Connection, player_id: int) -> list[ChangedEntry]:

@@ -67,13 +67,14 @@ class PlayerRegistered(msgspec.Struct, frozen=True, tag_field="status", tag="suc
         return cls(1, created=True)
 
 
-class PlayerSession(msgspec.Struct, frozen=True):
-    """One game session of a player, as the ledger has it."""
+class PlayerSession(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One game session of a player, as the ledger has it; `revoked_at` where it counts nowhere."""
 
     session_id: int
     score: int
     game_mode: str
     submitted_at: datetime
+    revoked_at: datetime | None = None
 
 
 class PlayerSessions(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,7 +1,9 @@
--- What other standings of a player would be, in the open seasons, now that other sessions count.
+-- What other standings of a player would be, in the open seasons, now that other sessions count or that
+-- the player has another state.
 --
 -- $1 player. Answers one row a season where the score or the rank becomes another one: what stands and
--- what the ledger says. Ranks are counted, exactly, so this is for looking ahead and not for each call.
+-- what the ledger says, where players who are hidden or banned do not stand. Ranks are counted,
+-- exactly, so this is for looking ahead and not for each call.
 --
 -- Index: game_session_pkey for this player's sessions; standing_season_id_order for the ranks.
 SELECT

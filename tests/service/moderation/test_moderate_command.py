@@ -23,12 +23,16 @@ async def test_what_moderators_may_in_the_terminal(
     assert revoked["revoked_at"] is not None
     restored = json.loads(run("restore-all", one, "--reason", "a mistake"))
     assert restored["sessions"] == 1
+    looked = json.loads(run("state", one, "hidden", "--dry-run", "--reason", "x"))
+    assert looked["boards"] == []
     banned = json.loads(run("state", one, "banned", "--until", "2999-01-01", "--reason", "x"))
     assert banned["until"] == "2999-01-01T00:00:00Z"
     assert json.loads(run("rename", one, "lovelace", "--reason", "x"))["username"] == "lovelace"
     assert run("delete", one, "--reason", "x") == ""
     actions = [entry["action"] for entry in json.loads(run("log"))["entries"]]
     assert actions == ["revoke", "restore_many", "state", "rename", "delete"]
+    newest = json.loads(run("log", "--order", "newest", "--limit", 1))["entries"]
+    assert [entry["action"] for entry in newest] == ["delete"]
 
     unknown = run_leaderboard(
         *("moderate", "revoke", "999", "--reason", "x"), environment=environment

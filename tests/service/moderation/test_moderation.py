@@ -153,6 +153,97 @@ async def test_many_sessions_are_looked_at_first_and_revoked_at_once(
 
 
 @pytest.mark.usefixtures("boards")
+async def test_named_sessions_are_looked_at_first_and_revoked_in_one_call(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    one, other = await make_players(database, 2)
+    ids = await record_scores(database, (one, 10), (one, 100), (one, 200), (other, 50))
+    await worker.work()
+    path = f"/api/players/{one}/sessions"
+    named = {"session_ids": [ids[2], ids[1], ids[2]]}
+    seen = await call(client, "POST", f"{path}/revoke", dry_run=True, **named)
+    assert (seen["sessions"], seen["more"]) == (2, False)
+    best = next(entry for entry in seen["boards"] if entry["board"] == "best")
+    assert (best["rank_before"], best["score_after"], best["rank_after"]) == (1, 10, 2)
+
+    await call(client, "POST", f"/api/sessions/{ids[1]}/revoke")
+    done = await call(client, "POST", f"{path}/revoke", **named)
+    # One of them was as wanted.
+    assert (done["sessions"], "boards" in done) == (1, False)
+    listed = (await client.get(path)).json()["sessions"]
+    assert [session.get("revoked_at") is None for session in listed] == [False, False, True]
+    assert "revoked_at" not in listed[2]
+    await worker.work()
+    assert await read_board(client, "best") == [(other, 50, 1), (one, 10, 2)]
+    log = (await client.get("/api/moderation")).json()["entries"]
+    assert (log[-1]["action"], log[-1]["details"]["session_ids"]) == ("revoke_many", [ids[2]])
+
+    stranger = await client.post(f"{path}/revoke", json=WHY | {"session_ids": [ids[0], ids[3]]})
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "session_not_found")
+    for since, sessions in (("2999-01-01T00:00:00Z", 0), ("2000-01-01T00:00:00Z", 2)):
+        seen = await call(client, "POST", f"{path}/restore", since=since, dry_run=True, **named)
+        assert seen["sessions"] == sessions
+    assert (await call(client, "POST", f"{path}/restore", **named))["sessions"] == 2
+    await worker.work()
+    assert await read_board(client, "best") == [(one, 200, 1), (other, 50, 2)]
+    assert await audit(settings)
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_state_is_looked_at_first(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    one, other = await make_players(database, 2)
+    (_, cheat, _) = await record_scores(database, (one, 10), (one, 100), (other, 50))
+    await worker.work()
+    before = await read_boards(client)
+    path = f"/api/players/{one}/state"
+    for state in ("hidden", "banned"):
+        seen = await call(client, "PUT", path, state=state, dry_run=True)
+        assert (seen["state"], len(seen["boards"])) == (state, 1 + len(BOARDS))
+        low = next(entry for entry in seen["boards"] if entry["board"] == "low")
+        assert (low["score_before"], low["rank_before"]) == (10, 1)
+        assert (low["score_after"], low["rank_after"]) == (None, None)
+    assert (await call(client, "PUT", path, state="active", dry_run=True))["boards"] == []
+    await worker.work()
+    assert await read_boards(client) == before
+    assert (await client.get("/api/moderation")).json()["entries"] == []
+
+    banned = await call(client, "PUT", path, state="banned")
+    assert "boards" not in banned
+    await worker.work()
+    # Who does not stand gets no place by what counts of the sessions.
+    many = f"/api/players/{one}/sessions/revoke"
+    seen = await call(client, "POST", many, session_ids=[cheat], dry_run=True)
+    assert (seen["sessions"], seen["boards"]) == (1, [])
+    seen = await call(client, "PUT", path, state="active", dry_run=True)
+    assert {entry["rank_after"] for entry in seen["boards"]} == {1}
+
+
+async def test_the_log_is_read_from_either_end(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    one = await make_player(database)
+    for number in range(5):
+        await call(client, "PATCH", f"/api/players/{one}", username=f"name {number}")
+
+    async def read(**query: Any) -> tuple[list[str], int | None]:
+        told = (await client.get("/api/moderation", params=query)).json()
+        return [entry["details"]["username"][-1] for entry in told["entries"]], told["next"]
+
+    assert await read() == (["0", "1", "2", "3", "4"], None)
+    for order, names in (("oldest", ["01", "23", "4"]), ("newest", ["43", "21", "0"])):
+        seen: list[str] = []
+        after: int | None = 0
+        while after is not None:
+            part, after = await read(order=order, limit=2, after=after)
+            seen += ["".join(part)]
+        assert seen == names
+    refused = await client.get("/api/moderation", params={"order": "best"})
+    assert (refused.status_code, refused.json()["fields"][0]["field"]) == (400, "order")
+
+
+@pytest.mark.usefixtures("boards")
 async def test_a_banned_player_is_off_the_boards_and_submits_nothing_until_that_ends(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
 ) -> None:
