@@ -231,7 +231,7 @@ class _CsvReader(Generic[Row]):
         return row
 
 
-_TIMES: Final = {"joined_at", "submitted_at"}
+_TIMES: Final = {"joined_at", "submitted_at", "revoked_at", "state_until"}
 # A number would be taken for seconds since 1970, also 2026, of which the rest was cut off.
 _DATE: Final = re.compile("[0-9]{4}-")
 _TEXTS: Final = frozenset({"username", "external_id", "game_mode", "idempotency_key"})

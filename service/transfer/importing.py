@@ -43,6 +43,7 @@ _ERRORS_SHOWN: Final = 1_000
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _TIME: Final = "Expected a time since 1970 that is not in the future"
+_PLAIN_TIME: Final = "Expected a time since 1970"
 
 
 class Done(Enum):
@@ -192,6 +193,12 @@ def _clean_player(line: PlayerLine) -> PlayerLine:
         check_external_id(line.external_id)
     if line.joined_at is not None:
         _check_time("joined_at", line.joined_at)
+    if line.state_until is not None:
+        if line.state == "active":
+            fault = "Expected none, since the state is `active`"
+            raise LineRefused("The line is not valid.", "state_until", fault)
+        if not _EARLIEST <= line.state_until <= _LATEST:
+            raise LineRefused("The line is not valid.", "state_until", _PLAIN_TIME)
     if line.user_id is not None and line.username == f"deleted-{line.user_id}":
         # Who was deleted there is deleted here, too.
         return line
@@ -204,6 +211,8 @@ def _clean_player(line: PlayerLine) -> PlayerLine:
 
 def _clean_session(line: SessionLine) -> SessionLine:
     _check_time("submitted_at", line.submitted_at)
+    if line.revoked_at is not None:
+        _check_time("revoked_at", line.revoked_at)
     if line.external_id is not None:
         check_external_id(line.external_id)
     _write_metadata(line)
@@ -265,6 +274,8 @@ async def _make_players(
         [line.external_id for line in players.values()],
         [line.user_id for line in players.values()],
         [line.joined_at for line in players.values()],
+        [line.state for line in players.values()],
+        [line.state_until for line in players.values()],
     )
     if not rows:
         return
@@ -363,6 +374,7 @@ async def _record_sessions(
         [line.submitted_at for line in sessions.values()],
         [line.idempotency_key for line in sessions.values()],
         [_write_metadata(line) for line in sessions.values()],
+        [line.revoked_at for line in sessions.values()],
     )
     new = {(row["user_id"], row["idempotency_key"]) for row in rows}
     for index, line in [*sessions.items()]:

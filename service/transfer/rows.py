@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from service.moderation.schemas import State
 from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 # Ids of new players go on from the highest that was imported, and need room.
@@ -19,6 +20,8 @@ class PlayerRow(msgspec.Struct, frozen=True):
     user_id: int
     username: str
     external_id: str | None
+    state: State
+    state_until: datetime | None
     joined_at: datetime
 
 
@@ -33,6 +36,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     game_mode: str
     idempotency_key: str
     metadata: msgspec.Raw | None
+    revoked_at: datetime | None
     submitted_at: datetime
 
 
@@ -52,19 +56,23 @@ class PlayerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A player to import.
 
     With a `user_id` the player gets that id, else a new one; `joined_at` is now unless it is given.
+    Who is hidden or banned there is so here, until the same time.
     """
 
     username: str
     external_id: str | None = None
     user_id: Annotated[int, msgspec.Meta(ge=1, le=_HIGHEST_IMPORTED_ID)] | None = None
     joined_at: Time | None = None
+    state: State = "active"
+    state_until: Time | None = None
 
 
 class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session to import.
 
     Its player is named by `user_id`, `external_id` or `username`; where several are given, all must
-    be the same player's. `session_id` is the one that it was exported with.
+    be the same player's. `session_id` is the one that it was exported with. A session that was
+    revoked there counts nowhere here either.
     """
 
     score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
@@ -78,3 +86,4 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str | None = None
     session_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None
     metadata: dict[str, Any] | None = None
+    revoked_at: Time | None = None

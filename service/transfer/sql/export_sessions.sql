@@ -16,6 +16,7 @@ SELECT
     session.game_mode,
     coalesce(session.idempotency_key, 'leaderboard:session:' || session.id) AS idempotency_key,
     session.metadata,
+    session.revoked_at,
     session.submitted_at
 FROM game_session AS session
 CROSS JOIN LATERAL (

@@ -68,9 +68,9 @@ METADATA = b'{"car": "AE86, \\"white\\"", "laps": [1, 2.5]}'
 async def test_sessions_come_back_as_they_were(format_: Format) -> None:
     keys = [text if re.fullmatch("[!-~]+", text) else "k" for text in TEXTS]
     rows = [
-        SessionRow(7, 1, text, text, -5, text, key, None, NOW)
+        SessionRow(7, 1, text, text, -5, text, key, None, None, NOW)
         for text, key in zip(TEXTS, keys, strict=True)
-    ] + [SessionRow(8, 1, "ada", None, 5, "solo", "k", msgspec.Raw(METADATA), NOW)]
+    ] + [SessionRow(8, 1, "ada", None, 5, "solo", "k", msgspec.Raw(METADATA), NOW, NOW)]
     content = write_head(SessionRow, format_) + write_rows(rows, format_)
     for size in (1, 1_000_000):
         lines = [line.row for line in await read(content, SessionLine, format_, size)]
@@ -85,18 +85,19 @@ async def test_sessions_come_back_as_they_were(format_: Format) -> None:
                 username=row.username,
                 session_id=row.session_id,
                 metadata=None if row.metadata is None else msgspec.json.decode(METADATA),
+                revoked_at=row.revoked_at,
             )
             for row in rows
         ]
 
 
 async def test_numbers_stay_numbers() -> None:
-    row = SessionRow(7, 1, "-5", None, -5, "=x", "k", None, NOW)
+    row = SessionRow(7, 1, "-5", None, -5, "=x", "k", None, None, NOW)
     content = write_head(SessionRow, "csv") + write_rows([row], "csv")
     head, cells = csv.reader(io.StringIO(content.decode()))
     assert dict(zip(head, cells, strict=True)) == {
         "session_id": "7", "user_id": "1", "username": "'-5", "external_id": "", "score": "-5",
-        "game_mode": "'=x", "idempotency_key": "k", "metadata": "",
+        "game_mode": "'=x", "idempotency_key": "k", "metadata": "", "revoked_at": "",
         "submitted_at": "2026-11-23T19:23:43.313000Z",
     }  # fmt: skip
 
@@ -159,7 +160,10 @@ def test_file_tells_what_it_holds() -> None:
     for beginning, expected in {
         write_head(PlayerRow, "csv"): (PlayerLine, "csv"),
         write_head(SessionRow, "csv"): (SessionLine, "csv"),
-        write_rows([PlayerRow(1, "ada", None, NOW)], "ndjson"): (PlayerLine, "ndjson"),
+        write_rows([PlayerRow(1, "ada", None, "active", None, NOW)], "ndjson"): (
+            PlayerLine,
+            "ndjson",
+        ),
         b'\xef\xbb\xbf\n"score","username"\n': (SessionLine, "csv"),
         b' {"score": 1}\n{"username"}': (SessionLine, "ndjson"),
         b"": (PlayerLine, "csv"),

@@ -109,6 +109,9 @@ async def test_player_who_is_another_one_here_is_refused(
         {"username": "eve"},
         {"username": "eve"},
         {"username": "eve", "external_id": "own:eve"},
+        {"username": "eve", "state": "gone"},
+        {"username": "zoe", "state": "active", "state_until": tomorrow},
+        {"username": "zoe", "state": "banned", "state_until": "1969-12-31T23:59:59Z"},
     )
     assert list_errors(answer) == [
         (1, "player_differs", "username"),
@@ -123,8 +126,11 @@ async def test_player_who_is_another_one_here_is_refused(
         (10, "invalid_request", "joined_at"),
         (11, "invalid_request", "external_id"),
         (15, "player_differs", "external_id"),
+        (16, "invalid_request", "state"),
+        (17, "invalid_request", "state_until"),
+        (18, "invalid_request", "state_until"),
     ]
-    assert count(answer) == (1, 2, 12)
+    assert count(answer) == (1, 2, 15)
     rows = await database.fetch("SELECT username FROM player ORDER BY id")
     assert [row["username"] for row in rows] == ["ada", "grace", "eve"]
 
@@ -184,6 +190,8 @@ async def test_wrong_session_is_told_by_line_and_field(
         make_session(user_id=ada, colour="red"),
         {"user_id": ada, "score": 1, "submitted_at": PAST},
         "no object",
+        make_session(user_id=ada, revoked_at="yesterday"),
+        make_session(user_id=ada, revoked_at="1969-12-31T23:59:59Z"),
     )
     assert list_errors(answer) == [
         (2, "idempotency_key_reused", "idempotency_key"),
@@ -201,6 +209,8 @@ async def test_wrong_session_is_told_by_line_and_field(
         (14, "invalid_request", "colour"),
         (15, "invalid_request", "idempotency_key"),
         (16, "invalid_request", "body"),
+        (17, "invalid_request", "revoked_at"),
+        (18, "invalid_request", "revoked_at"),
     ]
     assert len(await fetch_sessions(database)) == 1
 
@@ -342,6 +352,16 @@ async def test_everything_exported_can_be_imported_into_an_empty_service(
         await client.post("/api/leaderboard/submit/bulk", json=body)
     keyed = {"user_id": ids[9], "score": 10, "idempotency_key": "=key", "metadata": {"a": [1]}}
     await client.post("/api/leaderboard/submit/bulk", json=[keyed])
+    # What was taken away stays away: the best score of one, all of another, and of a third for now.
+    why = {"reason": "aimbot"}
+    hidden = {"state": "hidden", "until": "2999-01-01T00:00:00Z"}
+    for method, path, change in (
+        ("POST", "sessions/49/revoke", why),
+        ("PUT", f"players/{ids[1]}/state", {"state": "banned", **why}),
+        ("PUT", f"players/{ids[2]}/state", {**hidden, **why}),
+    ):
+        answer = await client.request(method, f"/api/{path}", json=change)
+        assert answer.status_code == 200, answer.text
     await refresher.refresh()
     exported = {
         (kind, row_format): (await client.get(f"/api/export/{kind}?format={row_format}")).content

@@ -112,7 +112,10 @@ def test_wrong_lines_are_told_and_the_others_imported(
     ("content", "words"),
     [
         ("", "Line 1 and what follows cannot be read: there is none"),
-        ("name\nada\n", "'name' is none of external_id, joined_at, user_id, username"),
+        (
+            "name\nada\n",
+            "'name' is none of external_id, joined_at, state, state_until, user_id, username",
+        ),
         ("score\n1\n", "'idempotency_key' is missing"),
     ],
 )
@@ -177,7 +180,9 @@ async def test_reader_that_goes_away_ends_the_export(
     exporting = start("export", "players", environment=environment, output=subprocess.PIPE)
     assert exporting.stdout is not None
     assert exporting.stderr is not None
-    assert exporting.stdout.readline() == "user_id,username,external_id,joined_at\n"
+    assert (
+        exporting.stdout.readline() == "user_id,username,external_id,state,state_until,joined_at\n"
+    )
     exporting.stdout.close()
     assert exporting.stderr.read() == ""
     exporting.stderr.close()
