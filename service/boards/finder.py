@@ -135,6 +135,10 @@ class SeasonFinder:
         """
         current = await self.find(slug)
         number = await self.find_number(slug, wanted)
+        if not 0 < number <= current.number:
+            # Another process may have ended one since this one asked.
+            current = await self.find_again(slug)
+            number = await self.find_number(slug, wanted)
         if number == current.number:
             return current
         if not 0 < number < current.number:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
+from service.boards.errors import SeasonNotFound
 from service.boards.finder import SeasonFinder
 from service.maintenance.audit import audit
 from service.maintenance.populate import populate
@@ -227,6 +228,20 @@ async def test_process_that_was_idle_hears_of_the_end(
     await close(client)
     monkeypatch.setattr("service.boards.finder._REMEMBERED_SECONDS", 0.0)
     assert (await finder.find("cup")).number == 2
+    await finder.stop()
+
+
+@pytest.mark.parametrize(("wanted", "number"), [("previous", 1), ("2", 2)])
+async def test_process_that_has_not_heard_of_the_end_denies_no_season(
+    client: httpx.AsyncClient, database: Database, redis: Redis, wanted: str, number: int
+) -> None:
+    await make_board(client)
+    finder = SeasonFinder(database, redis, Breaker(redis))
+    assert (await finder.find("cup")).number == 1
+    await close(client)
+    assert (await finder.find_season("cup", wanted)).number == number
+    with pytest.raises(SeasonNotFound):
+        await finder.find_season("cup", "3")
     await finder.stop()
 
 
