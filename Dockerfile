@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Every program of the service in one image; the command chooses: api, worker, scheduler, migrate,
 # dashboard and so on.
 
@@ -17,8 +16,10 @@ COPY service service
 COPY workers workers
 COPY dashboard dashboard
 COPY migrations migrations
+# Without `--reinstall-package` the cache's copy of an earlier build would do while `pyproject.toml`
+# stays as it was, and the image would have the code of then.
 RUN --mount=type=cache,target=/root/.cache/uv \
-    uv sync --no-dev --no-editable $NOT_NEEDED
+    uv sync --no-dev --no-editable --reinstall-package leaderboard $NOT_NEEDED
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent leaderboard
@@ -29,7 +30,7 @@ WORKDIR /tmp
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # For the API. What else this image runs is started with a check of its own, or with none.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=5)"]
 ENTRYPOINT ["leaderboard"]
 CMD ["api", "--host", "0.0.0.0", "--port", "8000"]
