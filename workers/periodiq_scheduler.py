@@ -4,12 +4,14 @@ import logging
 import signal
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dramatiq
 from periodiq import Scheduler
 
 from service.backends.broker import BROKER_ERRORS, count_messages
+from service.backends.heartbeats import note_round
 
 _log = logging.getLogger(__name__)
 
@@ -17,18 +19,27 @@ _log = logging.getLogger(__name__)
 class PatientScheduler(Scheduler):  # type: ignore[misc]
     """Lets a minute go in which the broker takes no messages, or still has that of another one."""
 
-    def __init__(self, actors: Sequence["dramatiq.Actor[[], Any]"]) -> None:
+    def __init__(
+        self, actors: Sequence["dramatiq.Actor[[], Any]"], rounds: Path | None = None
+    ) -> None:
         super().__init__(actors)
+        self._rounds = rounds
         # periodiq does so after its first round, until when an alarm would end the process.
         signal.signal(signal.SIGALRM, self.signal_handler)
 
     def send_actors(self, actors: Sequence["dramatiq.Actor[[], Any]"], now: datetime) -> None:
-        """Send the messages of the actors that are due, unless nobody took the last ones."""
+        """Send the messages of the actors that are due, unless nobody took the last ones.
+
+        Then note the round, for whoever asks whether this scheduler works.
+        """
         try:
             idle = [actor for actor in actors if not _is_waiting(actor)]
             super().send_actors(idle, now)
         except BROKER_ERRORS as error:
             _log.warning("the broker is away, the next minute tries again: %s", error)
+            return
+        if self._rounds is not None:
+            note_round(self._rounds)
 
 
 def _is_waiting(actor: "dramatiq.Actor[[], Any]") -> bool:

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import time
+from functools import partial
+from pathlib import Path
 
 import click
 
@@ -15,7 +17,12 @@ from service.tracing.bootstrap import ensure_agent
 
 @click.command()
 @click.option("--ready-fd", type=int, help="Write a byte to this descriptor once it runs.")
-def schedule(ready_fd: int | None) -> None:
+@click.option(
+    "--rounds",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Note each round in this file, which `leaderboard health scheduler` reads.",
+)
+def schedule(ready_fd: int | None, rounds: Path | None) -> None:
     """Send each periodic actor's message when it is due, by UTC."""
     settings = load_settings()
     ensure_agent(settings, "workers.scheduler")
@@ -29,7 +36,7 @@ def schedule(ready_fd: int | None) -> None:
     from workers.periodiq_scheduler import PatientScheduler  # noqa: PLC0415
 
     # periodiq makes its scheduler by this name.
-    periodiq.Scheduler = PatientScheduler
+    periodiq.Scheduler = partial(PatientScheduler, rounds=rounds)
 
     # periodiq has a handler of its own, later: whoever knows that it runs may stop it already.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -14,6 +14,7 @@ import click
 
 from service.command_line import run_command
 from service.commands.boards import boards
+from service.commands.health import health
 from service.commands.keys import keys
 from service.commands.moderate import moderate
 from service.commands.target import check_schema, data_dir_option, find_settings
@@ -157,14 +158,20 @@ def worker() -> None:
 
 
 @leaderboard.command()
-def scheduler() -> None:
+@click.option(
+    "--rounds",
+    type=click.Path(),
+    metavar="FILE",
+    help="Note each round in this file, which `leaderboard health scheduler` reads.",
+)
+def scheduler(rounds: str | None) -> None:
     """Run the scheduler.
 
     It asks for the periodic work; one is enough.
     """
     # periodiq reads its cron in local time.
     os.environ["TZ"] = "UTC"
-    _become("workers.scheduler", has_database=True)
+    _become("workers.scheduler", *(["--rounds", rounds] if rounds else []), has_database=True)
 
 
 @leaderboard.command()
@@ -265,6 +272,7 @@ def rebuild(board: str | None, data_dir: Path | None) -> None:
     asyncio.run(make_again(check_schema(find_settings(data_dir)), board))
 
 
+leaderboard.add_command(health)
 leaderboard.add_command(keys)
 leaderboard.add_command(boards)
 leaderboard.add_command(moderate)

@@ -16,7 +16,8 @@ def test_scheduler_outlives_a_broker_that_is_away(broker: str, tmp_path: Path) -
         "REDIS_URL": "redis://127.0.0.1:1",
         "BROKER_URL": f"{broker}://127.0.0.1:1",
     }
-    command = [sys.executable, "-m", "service.commands.main", "scheduler"]
+    rounds = tmp_path / "rounds"
+    command = [sys.executable, "-m", "service.commands.main", "scheduler", "--rounds", str(rounds)]
     with run("scheduler", command, environment, tmp_path) as scheduler:
         # When it starts; in the last seconds of a minute when that ends.
         scheduler.wait_for("the broker is away, the next minute tries again")
@@ -24,4 +25,6 @@ def test_scheduler_outlives_a_broker_that_is_away(broker: str, tmp_path: Path) -
         scheduler.process.send_signal(signal.SIGALRM)
         scheduler.wait_for("the broker is away, the next minute tries again", times=2)
         assert scheduler.process.poll() is None
+    # None was got through, for whoever asks by `leaderboard health scheduler`.
+    assert not rounds.exists()
     assert "Traceback" not in scheduler.log.read_text()
