@@ -5,6 +5,7 @@ played by one of ours.
 """
 
 import asyncio
+import re
 import socket
 import struct
 import sys
@@ -31,7 +32,7 @@ _A_RECORD = 1
 
 
 def read_proxy_configuration() -> str:
-    text = read_compose(read_example())["configs"]["haproxy"]["content"]
+    text = read_compose(read_example())["services"]["proxy"]["environment"]["CONFIGURATION"]
     assert isinstance(text, str)
     return text
 
@@ -99,12 +100,10 @@ def run_api(address: str, port: int, settings: Settings, folder: Path) -> Any:
 
 
 def run_proxy(text: str, folder: Path) -> Any:
-    service = read_compose(read_example())["services"]["proxy"]
-    path = folder / "haproxy.cfg"
-    path.write_text(text)
-    target = service["configs"][0]["target"]
-    command = [str(path) if word == target else word for word in service["command"]]
-    return run("proxy", command, {}, folder)
+    shell, option, line = read_compose(read_example())["services"]["proxy"]["command"]
+    (path,) = set(re.findall(r"/\S+\.cfg", line))
+    line = line.replace(path, str(folder / "haproxy.cfg"))
+    return run("proxy", [shell, option, line], {"CONFIGURATION": text}, folder)
 
 
 @pytest.mark.parametrize("name_server_knows", [True, False])

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,3 +58,11 @@ def run(
         yield running
     finally:
         running.stop()
+
+
+def nap_until(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Return once the condition holds. Raises `AssertionError` where that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(0.1)

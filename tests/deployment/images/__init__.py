@@ -1,0 +1,1 @@
+"""Stand-in images for an engine that reaches no image registry."""
