@@ -36,7 +36,10 @@ from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen, list_help
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.player.sessions import SessionsScreen
+from dashboard.screens.player.states import StateScreen
 from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
 from dashboard.state.console_state import ConsoleState
@@ -92,6 +95,8 @@ class Console(KeyQueueApp, DownloadApp):
         clock: Clock | None = None,
         random: Random | None = None,
         desk: RunDesk | None = None,
+        *,
+        may_moderate: bool = True,
     ) -> None:
         super().__init__()
         self._gateway = gateway
@@ -103,7 +108,9 @@ class Console(KeyQueueApp, DownloadApp):
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self._sought_id: int | None = None
         self.add_mode("live", partial(LiveScreen, self.state))
-        self.add_mode("player", partial(PlayerScreen, self.state, gateway))
+        self.add_mode(
+            "player", partial(PlayerScreen, self.state, gateway, may_moderate=may_moderate)
+        )
         self.add_mode("simulate", partial(SimulateScreen, self.state, gateway, desk))
         self.add_mode("health", partial(HealthScreen, self.state))
 
@@ -320,4 +327,5 @@ class Console(KeyQueueApp, DownloadApp):
 def list_default_keys() -> dict[str, str]:
     """Return the keys of all actions by the ids by which they can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    return read_default_keys((Console, BoardView, Choice, Prompt, boards.BoardsScreen, *screens))
+    dialogs = (boards.BoardsScreen, SessionsScreen, StateScreen, DecideScreen)
+    return read_default_keys((Console, BoardView, Choice, Prompt, *dialogs, *screens))

@@ -57,6 +57,11 @@ _PROGRAM = "leaderboard dashboard"
 @click.option(
     "--allow-simulation", is_flag=True, help="With --web: let browsers start traffic and submit."
 )
+@click.option(
+    "--allow-moderation",
+    is_flag=True,
+    help="With --web: let browsers revoke sessions, ban and hide players.",
+)
 # A browser's own console, started by the web server.
 @click.option("--served", is_flag=True, hidden=True)
 # What a supervisor passes: the listening socket, and where to write once it serves.
@@ -72,6 +77,7 @@ def dashboard(
     port: int | None,
     names: tuple[str, ...],
     allow_simulation: bool,
+    allow_moderation: bool,
     served: bool,
     fd: int | None,
     ready_fd: int | None,
@@ -85,6 +91,7 @@ def dashboard(
         command = [sys.executable, "-P", "-m", "dashboard", "--served", "--url", url]
         command += ["--keys", str(keys.resolve())] if keys else []
         command += ["--allow-simulation"] if allow_simulation else []
+        command += ["--allow-moderation"] if allow_moderation else []
         listener = _find_listener(fd, host or "127.0.0.1", 3000 if port is None else port)
         if api_key is not None:
             # For the consoles of the browsers; an option would be there for everybody to read.
@@ -92,9 +99,10 @@ def dashboard(
         _serve(command, listener, [*names, host] if host else names, ready_fd)
         return 0
     if not served:
-        if host is not None or port is not None or names or allow_simulation:
+        if host is not None or port is not None or names or allow_simulation or allow_moderation:
             raise click.UsageError(
-                "--host, --port, --allow-host and --allow-simulation go with --web"
+                "--host, --port, --allow-host, --allow-simulation and --allow-moderation "
+                "go with --web"
             )
         # Textual reads from the one and writes to the other.
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -103,7 +111,9 @@ def dashboard(
     read_only = served and not allow_simulation
     runs, submitter = LocalRuns(url, api_key=api_key), ServiceSubmitter(url, api_key)
     desk = RunDesk(runs, submitter, clock, read_only=read_only)
-    console = Console(Gateway(url, api_key=api_key), clock, desk=desk)
+    gateway = Gateway(url, api_key=api_key)
+    may_moderate = not served or allow_moderation
+    console = Console(gateway, clock, desk=desk, may_moderate=may_moderate)
     console.set_keymap(keymap)
     console.run()
     return console.return_code or 0

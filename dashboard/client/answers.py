@@ -102,25 +102,20 @@ class Player(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """One game session of a player."""
+    """One game session of a player; one that is revoked counts nowhere."""
 
     session_id: int
     score: int
     game_mode: str
     submitted_at: Moment
-
-
-class MarkedSession(msgspec.Struct, frozen=True):
-    """A session after a moderator's call, and since when it is revoked; None where it counts."""
-
-    session_id: int
-    revoked_at: Moment | None
+    revoked_at: Moment | None = None
 
 
 class Sessions(msgspec.Struct, frozen=True):
-    """A player's last sessions, newest first."""
+    """A player's last sessions, newest first; `next_before` is where the older ones begin."""
 
     sessions: tuple[Session, ...]
+    next_before: int | None = None
 
 
 class Process(msgspec.Struct, frozen=True):

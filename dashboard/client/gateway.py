@@ -1,6 +1,7 @@
 """What the console reads from the service, over HTTP."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 import httpx
@@ -9,7 +10,6 @@ import msgspec
 from dashboard.client.answers import (
     BoardFacts,
     Boards,
-    MarkedSession,
     Player,
     Rank,
     Seasons,
@@ -18,6 +18,13 @@ from dashboard.client.answers import (
     Top,
 )
 from dashboard.client.event_stream import EventParser, StreamOverflow
+from dashboard.client.moderation import (
+    ChangedState,
+    Explanation,
+    MarkedSession,
+    MarkedSessions,
+    ModerationLog,
+)
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
@@ -149,14 +156,46 @@ class Gateway:
         query = httpx.QueryParams(username=username)
         return await self._read(f"/api/players?{query}", Player)
 
-    async def read_sessions(self, user_id: int, limit: int) -> Sessions:
-        """Return a player's last sessions."""
-        return await self._read(f"/api/players/{user_id}/sessions?limit={limit}", Sessions)
+    async def read_sessions(self, user_id: int, limit: int, before: int | None = None) -> Sessions:
+        """Return a player's last sessions, or the last before one of them."""
+        path = f"/api/players/{user_id}/sessions?limit={limit}"
+        return await self._read(path if before is None else f"{path}&before={before}", Sessions)
 
     async def revoke_session(self, session_id: int, reason: str) -> MarkedSession:
         """Have a session count nowhere any more; one that is revoked already stays so."""
         path = f"/api/sessions/{session_id}/revoke"
         return await self._write("POST", path, {"reason": reason}, MarkedSession)
+
+    async def mark_sessions(
+        self,
+        user_id: int,
+        mark: str,
+        session_ids: Sequence[int],
+        reason: str,
+        *,
+        dry_run: bool,
+    ) -> MarkedSessions:
+        """`revoke` or `restore` sessions of a player, or look what that would change."""
+        body = {"reason": reason, "session_ids": session_ids, "dry_run": dry_run}
+        path = f"/api/players/{user_id}/sessions/{mark}"
+        return await self._write("POST", path, body, MarkedSessions)
+
+    async def change_state(
+        self, user_id: int, state: str, until: datetime | None, reason: str, *, dry_run: bool
+    ) -> ChangedState:
+        """Give a player a state, or look what that would change."""
+        body = {"state": state, "reason": reason, "dry_run": dry_run}
+        ends = {"until": until.isoformat()} if until else {}
+        return await self._write("PUT", f"/api/players/{user_id}/state", body | ends, ChangedState)
+
+    async def read_moderation_log(self, after: int | None = None) -> ModerationLog:
+        """Return the newest entries of the moderation log, or those older than one."""
+        query = httpx.QueryParams(order="newest", after=after or 0)
+        return await self._read(f"/api/moderation?{query}", ModerationLog)
+
+    async def explain_rank(self, board: BoardSeason, user_id: int) -> Explanation:
+        """Return why a player's rank is what it is."""
+        return await self._read(_write_path(board, f"explain/{user_id}"), Explanation)
 
     async def follow_top(self, slug: str) -> AsyncIterator[Top | None]:
         """Yield a board's top now and whenever it changes; None is a keep-alive in between.

@@ -34,6 +34,7 @@ DEBOUNCE_SECONDS: Final = 0.3
 _NAME: Final = 40
 _SESSION_SCORE: Final = 11
 _MODE: Final = 20
+_REVOKED: Final = "revoked"
 
 _PASSED_NAME: Final = 20
 _SHORTEST_NAME: Final = 8
@@ -212,17 +213,19 @@ class PlayerPane(Vertical):
             asked = self.lookup.rank is not None
             return [[("! not to be had now", "warn") if asked else ("-", "muted")]]
         now = self._state.clock.now()
+        room = self._sessions.content_size.width
         lines: list[ToneLine] = []
         for session in sessions:
             moment = session.submitted_at.astimezone(now.tzinfo)
             when = f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%Y-%m-%d}"
-            lines.append(
-                [
-                    (f"{when:<10}", "muted"),
-                    (f"{session.score:>{_SESSION_SCORE},} ", "strong"),
-                    (fit_name(session.game_mode, _MODE).rstrip(), ""),
-                ]
-            )
+            score = f"{session.score:>{_SESSION_SCORE},} "
+            mode: Span = (fit_name(session.game_mode, _MODE).rstrip(), "")
+            if session.revoked_at is None:
+                lines.append([(f"{when:<10}", "muted"), (score, "strong"), mode])
+                continue
+            gone: Span = (f" {_REVOKED}", "warn")
+            full: ToneLine = [(f"{when:<10}{score}", "muted"), mode, gone]
+            lines.append(choose_line(room, full, [(f"{when} {session.score:,}", "muted"), gone]))
         return lines or [[("none yet", "muted")]]
 
 

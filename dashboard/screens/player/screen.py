@@ -10,9 +10,14 @@ from textual.widgets import Input
 
 from dashboard.client.gateway import Gateway
 from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.pane import PlayerPane
+from dashboard.screens.player.proposals import Proposal
+from dashboard.screens.player.sessions import SessionsScreen
+from dashboard.screens.player.states import StateScreen
 from dashboard.state.console_state import FILLING, ConsoleState
 from dashboard.state.data_state import DataState, Kind
+from dashboard.state.event_log import Event
 from dashboard.state.lookup import Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import choose_text
@@ -23,6 +28,10 @@ from dashboard.widgets.tones import ToneLine
 _LONGEST_NAME = 255
 _NAME = 24
 _EXACTLY = "Names must match exactly, capitals too."
+_ONLY_LOOKS = (
+    "This console does not moderate: whoever serves it would have to start it with "
+    "--allow-moderation."
+)
 
 
 class PlayerScreen(ConsoleScreen):
@@ -55,6 +64,22 @@ class PlayerScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="player.compare"),
         Binding("c", "part", "Stop comparing", id="player.part"),
+        Binding(
+            "v",
+            "revoke",
+            "Revoke",
+            tooltip="Revoke or restore sessions",
+            show=False,
+            id="player.revoke",
+        ),
+        Binding(
+            "t",
+            "change_state",
+            "State",
+            tooltip="Ban or hide the player, or end that",
+            show=False,
+            id="player.state",
+        ),
         Binding("escape", "leave", "Leave the field", id="player.leave"),
     ]
 
@@ -65,11 +90,14 @@ class PlayerScreen(ConsoleScreen):
         ("▲ ▼", "ranks climbed or fallen among these neighbours within a minute"),
         ("percentile", "share of all players whom this one is level with or ahead of"),
         ("while watched", "since this player was looked up here"),
+        ("revoked", "a session that was taken away by a moderator: it counts nowhere"),
         ("board as of", "when the board last changed; it is asked for every 2 s"),
     )
 
-    def __init__(self, state: ConsoleState, gateway: Gateway) -> None:
+    def __init__(self, state: ConsoleState, gateway: Gateway, *, may_moderate: bool = True) -> None:
         super().__init__(state)
+        self._gateway = gateway
+        self._may_moderate = may_moderate
         self._field = Input(
             placeholder="a player's id or exact name (capitals count), then enter",
             max_length=_LONGEST_NAME,
@@ -220,6 +248,30 @@ class PlayerScreen(ConsoleScreen):
         """Ask for a second player."""
         self.ask("compare", "Compare with", hint="a player's id or exact name (capitals count)")
 
+    def action_revoke(self) -> None:
+        """Ask which sessions of the player are to be revoked or restored."""
+        self._moderate(SessionsScreen)
+
+    def action_change_state(self) -> None:
+        """Ask which state the player is to have."""
+        self._moderate(StateScreen)
+
+    def _moderate(self, kind: type[SessionsScreen] | type[StateScreen]) -> None:
+        player = self._first.lookup.player
+        if not self._may_moderate:
+            self.notify(_ONLY_LOOKS, severity="warning", markup=False)
+        elif player is not None:
+            self.app.push_screen(kind(self._gateway, self.state, player), self._decide)
+
+    def _decide(self, proposal: Proposal | None) -> None:
+        if proposal is not None:
+            self.app.push_screen(DecideScreen(proposal, self.keys), self._tell)
+
+    def _tell(self, done: str | None) -> None:
+        if done is not None:
+            self.state.log.add(Event(self.state.clock.now(), "Moderation", "info", done))
+            self.notify(done, markup=False)
+
     def action_part(self) -> None:
         """Stop comparing."""
         self._second.look_up("")
@@ -234,6 +286,8 @@ class PlayerScreen(ConsoleScreen):
                 return self._may_compare and not self._comparing
             case "part":
                 return self._comparing
+            case "revoke" | "change_state":
+                return self._first.lookup.player is not None
         return True
 
     @property

@@ -13,7 +13,10 @@ from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.player.sessions import SessionsScreen
+from dashboard.screens.player.states import StateScreen
 from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
 from dashboard.widgets.prompt import Prompt
@@ -85,7 +88,8 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
 
 def test_every_binding_has_an_id() -> None:
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    owners = (Console, BoardView, Choice, Prompt, BoardsScreen, *screens)
+    dialogs = (BoardsScreen, SessionsScreen, StateScreen, DecideScreen)
+    owners = (Console, BoardView, Choice, Prompt, *dialogs, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
     assert ids == list(list_default_keys())
     assert len(set(ids)) == len(ids)

@@ -118,11 +118,12 @@ async def test_a_browser_watches_and_starts_nothing() -> None:
         await wait_for_text(socket, "This console only looks.")
 
 
-async def test_a_browser_is_allowed_to_simulate() -> None:
-    async with serve_console("--allow-simulation") as server, server.look(None) as socket:
+async def test_a_browser_is_allowed_to_simulate_and_to_moderate() -> None:
+    options = ("--allow-simulation", "--allow-moderation")
+    async with serve_console(*options) as server, server.look(None) as socket:
         await wait_for_text(socket, "nothing answers")
         (console,) = psutil.Process(server.process.pid).children()
-        assert "--allow-simulation" in console.cmdline()
+        assert set(options) < set(console.cmdline())
 
 
 async def test_consoles_end_with_their_browsers_and_with_the_server() -> None:

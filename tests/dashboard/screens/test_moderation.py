@@ -1,0 +1,241 @@
+"""A moderator's dialogs on Player: what is offered, shown first, asked for and refused."""
+
+from typing import Any
+
+from dashboard.app import Console
+from dashboard.client.gateway import Gateway
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.operating import Operator, PatientConsole, look_up, watch_live
+from tests.support.console.service_peer import URL, ServicePeer
+from tests.support.console.snapshots import SIZES, check_snapshots
+
+MANY = "/api/players/2/sessions/revoke"
+STATE = "/api/players/2/state"
+CHANGE = {
+    "board": "global",
+    "season": 1,
+    "score_before": 8_700,
+    "rank_before": 2,
+    "score_after": 7_500,
+    "rank_after": 4,
+}
+
+
+def explain(**changes: Any) -> dict[str, Any]:
+    """Return what the service says of player 2 on `global`."""
+    sum_of_both = {
+        "score": 8_700,
+        "sessions": 2,
+        "session_id": 1_002,
+        "reached_at": "2026-11-23T11:00:00Z",
+    }
+    rule = {
+        "operator": "sum",
+        "direction": "high",
+        "ties": "shared",
+        "game_mode": None,
+        "min_score": None,
+        "max_score": None,
+        "format": {"kind": "integer"},
+        "schedule": None,
+    }
+    ada = {"user_id": 1, "username": "ada", "score": 9_400, "score_text": "9400", "rank": 1}
+    barbara = {"user_id": 4, "username": "[/x]", "score": 7_150, "score_text": "7150", "rank": 4}
+    return {
+        "board": "global",
+        "rule": rule,
+        "user_id": 2,
+        "username": "grace",
+        "state": "hidden",
+        "until": "2026-11-24T12:00:00Z",
+        "score": 8_700,
+        "score_text": "8700",
+        "rank": 2,
+        "players": 9,
+        "above": ada,
+        "below": barbara,
+        "sessions": [
+            {
+                "session_id": number,
+                "score": 4_350,
+                "score_text": "4350",
+                "submitted_at": "2026-11-23T11:00:00Z",
+            }
+            for number in (1_002, 990)
+        ],
+        "more": False,
+        "ledger": sum_of_both,
+        "standing": sum_of_both,
+        "index": {"score": 8_700, "rank": 2},
+        "stored_rank": 3,
+        "pending": 0,
+        "changing": False,
+    } | changes
+
+
+def make_peer(sessions: int = 3) -> ServicePeer:
+    """A service in which player 2 has sessions, the oldest of them revoked."""
+    peer = ServicePeer(FrozenClock())
+    for number in range(sessions):
+        peer.add_score(2, 100 * number)
+    peer.sessions[2][-1]["revoked_at"] = peer.clock.now().isoformat()
+    peer.sessions[2][-1]["game_mode"] = "[/x] duo"
+    laps = {"board": "weekly-laps", "season": 7, "score_after": None, "rank_after": None}
+    peer.answers[MANY] = {"user_id": 2, "sessions": 2, "more": False, "boards": [CHANGE]}
+    peer.answers["/api/players/2/sessions/restore"] = {"user_id": 2, "sessions": 1, "more": False}
+    peer.answers[STATE] = {
+        "user_id": 2,
+        "state": "banned",
+        "until": None,
+        "boards": [CHANGE, CHANGE | laps],
+    }
+    peer.answers["/api/boards/global/explain/2"] = explain()
+    return peer
+
+
+def list_calls(operator: Operator) -> list[tuple[str, bool]]:
+    """Return what was asked for, and whether only to look."""
+    return [(path.rpartition("/")[2], body["dry_run"]) for path, body in operator.peer.bodies]
+
+
+async def confirm(operator: Operator, reason: str, phrase: str) -> None:
+    await operator.type(reason)
+    await operator.press("enter")
+    await operator.type(phrase)
+    await operator.press("enter")
+
+
+async def test_sessions_are_marked_looked_at_and_revoked_for_a_reason() -> None:
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        assert "revoked" in operator.screen_text
+        await operator.press("v")
+        await operator.press("space", "space")
+        await check_snapshots(operator, "moderate_sessions")
+        await operator.resize(*SIZES["wide"])
+        await operator.press("enter")
+        await check_snapshots(operator, "moderate_preview")
+        await operator.resize(*SIZES["wide"])
+        assert list_calls(operator) == [("revoke", True)]
+        # Nothing but the words that are asked for will do, and nothing goes without a reason.
+        await operator.press("enter")
+        assert "a reason has 1 to 1,000 characters" in operator.read("#said")
+        await confirm(operator, "speedhack", "revoke 3")
+        assert "not done: it takes the words revoke 2" in operator.read("#said")
+        assert list_calls(operator) == [("revoke", True)]
+        await operator.press("backspace", "2", "enter")
+        path, body = operator.peer.bodies[-1]
+        assert path == MANY
+        assert body == {"reason": "speedhack", "session_ids": [1_003, 1_002], "dry_run": False}
+        assert operator.toasts[-1] == "2 sessions of player 2 now revoked"
+        assert "grace" in operator.screen_text
+        await operator.press("4")
+        assert "Moderation 2 sessions of player 2 now revoked" in operator.read("#events")
+
+
+async def test_a_revoked_session_is_restored_and_kinds_are_not_mixed() -> None:
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "space", "end", "space", "enter")
+        assert "mark only one kind" in operator.read("#said")
+        # Without the first one, the revoked one is left.
+        await operator.press("home", "space", "enter")
+        assert "Restore 1 session of player 2, “grace”" in operator.screen_text
+        await confirm(operator, "a mistake", "restore 2")
+        assert [body["session_ids"] for _, body in operator.peer.bodies] == [[1_001], [1_001]]
+        assert operator.toasts[-1] == "1 session of player 2 now restored"
+
+
+async def test_older_sessions_are_listed_when_they_are_asked_for() -> None:
+    async with watch_live(make_peer(150)) as operator:
+        await look_up(operator, "2")
+        await operator.press("v")
+        assert operator.read("#said") == "0 marked of 100 listed; o lists older ones"
+        await operator.press("o")
+        assert operator.read("#said") == "0 marked of 150 listed"
+        await operator.press("o", "end", "enter")
+        assert "Restore 1 session" in operator.screen_text
+
+
+async def test_a_state_is_chosen_looked_at_and_given_until_a_time() -> None:
+    peer = make_peer()
+    async with watch_live(peer) as operator:
+        await look_up(operator, "2")
+        await operator.press("t")
+        assert operator.read("#now") == "Now: hidden until 2026-11-24 12:00"
+        await operator.type("7d")
+        await operator.press("enter")
+        assert "active does not end by itself" in operator.read("#said")
+        await operator.press("down", "down")
+        await check_snapshots(operator, "moderate_state")
+        await operator.resize(*SIZES["wide"])
+        await operator.press("backspace", "x", "enter")
+        assert "a time is such as 30m, 12h, 7d" in operator.read("#said")
+        await operator.press("backspace", "d", "enter")
+        assert "Ban player 2, “grace”" in operator.screen_text
+        await confirm(operator, "speedhack", "ban 2")
+        looked, done = (body for _, body in peer.bodies)
+        assert (looked["dry_run"], done["dry_run"]) == (True, False)
+        assert done["state"] == "banned"
+        assert done["until"].startswith("2026-11-30")
+        assert operator.toasts[-1] == "player 2 is now banned"
+
+
+async def test_a_step_back_does_nothing() -> None:
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        for keys in (("v",), ("t",), ("v", "enter"), ("t", "enter")):
+            await operator.press(*keys)
+            await operator.press("escape")
+            assert "Last sessions" in operator.screen_text, keys
+            assert operator.console.screen.query("#search"), keys
+        assert {dry_run for _, dry_run in list_calls(operator)} == {True}
+
+
+async def test_what_is_refused_or_not_answered_is_said_and_can_be_tried_again() -> None:
+    peer = make_peer()
+    async with watch_live(peer) as operator:
+        await look_up(operator, "2")
+        peer.refuse(403, "role_insufficient", "No.", "/sessions/revoke")
+        await operator.press("v", "enter")
+        assert "! role_insufficient: the API key's role is too low" in operator.read("#changes")
+        await operator.type("speedhack")
+        await operator.press("enter")
+        peer.come_back()
+        await operator.press("enter")
+        assert "2 sessions of player 2 would be revoked" in operator.read("#changes")
+        assert list_calls(operator) == [("revoke", True)]
+        peer.go_away()
+        await operator.press("enter")
+        await operator.type("revoke 2")
+        await operator.press("enter")
+        assert "it may be done or not. ⏎ does it again." in operator.read("#said")
+        peer.come_back()
+        await operator.press("enter")
+        assert list_calls(operator) == [("revoke", True), ("revoke", False)]
+
+
+async def test_a_console_that_only_looks_does_not_moderate() -> None:
+    peer = make_peer()
+    console: Console = PatientConsole(Gateway(URL, peer.transport), peer.clock, may_moderate=False)
+    async with console.run_test(size=SIZES["wide"], notifications=True):
+        operator = Operator(console, peer)
+        await operator.pass_time()
+        await look_up(operator, "2")
+        for key in ("v", "t"):
+            console.clear_notifications()
+            await operator.press(key)
+            assert operator.toasts[-1].startswith("This console does not moderate")
+            assert operator.console.screen.query("#search")
+        titles = {"Revoke or restore sessions", "Ban or hide the player, or end that"}
+        commands: list[Any] = [
+            command
+            for command in console.get_system_commands(console.screen)
+            if command.title in titles
+        ]
+        assert len(commands) == 2
+        for command in commands:
+            await command.callback()
+            await operator.pass_time()
+            assert operator.console.screen.query("#search")
+        assert peer.bodies == []

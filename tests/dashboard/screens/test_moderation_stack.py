@@ -1,0 +1,133 @@
+"""Moderating from the console, against the real service: done, undone, and audited after each."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from dashboard.app import Console
+from dashboard.client.gateway import Gateway
+from service.backends.database import Database
+from service.maintenance.audit import audit
+from service.settings.settings import Settings
+from tests.support.api_keys import bear
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.operating import Operator, PatientConsole
+from tests.support.console.service_peer import ServicePeer
+from tests.support.factories import make_player, record_scores
+from tests.support.season_work import SeasonWorker
+from tests.support.serving import serve_app
+from tests.support.waiting import wait_until
+
+
+@dataclass
+class Stack:
+    """A console before a service of its own, whose worker is called by hand."""
+
+    operator: Operator
+    client: httpx.AsyncClient
+    worker: SeasonWorker
+    settings: Settings
+
+    async def see(self, *words: str) -> None:
+        """Let time pass until the screen says this."""
+
+        async def find() -> bool:
+            await self.operator.pass_time(0.2)
+            return all(word in self.operator.screen_text for word in words)
+
+        await wait_until(find)
+
+    async def say(self, text: str) -> None:
+        await self.operator.type(text)
+        await self.operator.press("enter")
+
+    async def read_board(self) -> list[tuple[int, int]]:
+        """Return who stands with which score, once the worker has folded and audit is clean."""
+        await self.worker.work()
+        assert await audit(self.settings)
+        page = (await self.client.get("/api/boards/global/page")).json()
+        return [(entry["user_id"], entry["score"]) for entry in page["entries"]]
+
+
+@asynccontextmanager
+async def open_stack(
+    settings: Settings, database: Database, redis: Redis, key: str | None = None
+) -> AsyncIterator[Stack]:
+    worker = SeasonWorker(database, redis, settings)
+    await worker.work()
+    async with serve_app(settings) as (_, client):
+        if key is not None:
+            client.headers.update(bear(key))
+        clock = FrozenClock()
+        console: Console = PatientConsole(Gateway(str(client.base_url), api_key=key), clock)
+        async with console.run_test(size=(120, 36), notifications=True):
+            stack = Stack(Operator(console, ServicePeer(clock)), client, worker, settings)
+            await stack.see("connected")
+            yield stack
+
+
+@pytest.fixture
+async def stack(settings: Settings, database: Database, redis: Redis) -> AsyncIterator[Stack]:
+    async with open_stack(settings, database, redis) as stack:
+        yield stack
+
+
+async def test_a_cheater_is_revoked_and_banned_and_it_is_undone(
+    stack: Stack, database: Database
+) -> None:
+    cheat, other = await make_player(database, "cheat"), await make_player(database, "grace")
+    await record_scores(database, (cheat, 10), (other, 50), (cheat, 900))
+    before = await stack.read_board()
+    assert before == [(cheat, 910), (other, 50)]
+    operator = stack.operator
+
+    await operator.press("2")
+    await stack.say("cheat")
+    await stack.see("Last sessions", "900 solo")
+    await operator.press("v")
+    await stack.see("0 marked of 2 listed")
+    await operator.press("space", "enter")
+    await stack.see("1 session of player 1 would be revoked", "#1", "#2")
+    assert await stack.read_board() == before
+    await stack.say("speedhack")
+    await stack.say(f"revoke {cheat}")
+    await stack.see("1 session of player 1 now revoked")
+    assert await stack.read_board() == [(other, 50), (cheat, 10)]
+    await stack.see("900 solo revoked")
+
+    await operator.press("t")
+    await stack.see("Now: active")
+    await operator.press("up")
+    await stack.say("30d")
+    await stack.see("player 1 would be banned until", "no rank")
+    await stack.say("speedhack again")
+    await stack.say(f"ban {cheat}")
+    await stack.see("player 1 is now banned until")
+    assert await stack.read_board() == [(other, 50)]
+
+    await operator.press("t")
+    await stack.see("Now: banned until")
+    await operator.press("enter")
+    await stack.see("player 1 would be active")
+    await stack.say("appealed")
+    await stack.say(f"activate {cheat}")
+    await stack.see("player 1 is now active")
+    await operator.press("v")
+    await stack.see("revoked", "0 marked of 2 listed")
+    await operator.press("enter")
+    await stack.see("1 session of player 1 would be restored")
+    await stack.say("appealed")
+    await stack.say(f"restore {cheat}")
+    await stack.see("1 session of player 1 now restored")
+    assert await stack.read_board() == before
+    log = (await stack.client.get("/api/moderation", params={"order": "newest"})).json()
+    assert [(entry["action"], entry["reason"]) for entry in log["entries"]] == [
+        ("restore_many", "appealed"),
+        ("state", "appealed"),
+        ("state", "speedhack again"),
+        ("revoke_many", "speedhack"),
+    ]
