@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -24,6 +24,7 @@ from dashboard.client.connection import (
 )
 from dashboard.client.gateway import Gateway
 from dashboard.client.link_state import Connected
+from dashboard.clipboard import NotCopied, copy_in_tmux, is_in_tmux
 from dashboard.clock import Clock, SystemClock
 from dashboard.downloads import DownloadApp
 from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
@@ -222,7 +223,7 @@ class Console(KeyQueueApp, DownloadApp):
         """Write the file that the operator named."""
         name, screen = event.value.strip(), self.screen
         if event.purpose == "export" and name and isinstance(screen, ConsoleScreen):
-            self.download_rows(screen.list_rows(), name)
+            self.download_rows(screen.list_rows(), name, screen.describe_rows())
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return every action of the screen and of the console, and the themes."""
@@ -230,6 +231,10 @@ class Console(KeyQueueApp, DownloadApp):
         for action in self._list_actions(screen):
             run = partial(self.run_action, action.binding.action, action.node)
             yield SystemCommand(action.description, f"key {action.keys}", run)
+
+    def take_key(self, key: events.Key) -> bool:
+        """Let the screen in front take a key before the field in focus and the bindings do."""
+        return isinstance(self.screen, ConsoleScreen) and self.screen.take_key(key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the screen in front has a use for."""
@@ -272,14 +277,24 @@ class Console(KeyQueueApp, DownloadApp):
         if isinstance(self.screen, ConsoleScreen):
             self.screen.toggle_maximized()
 
-    def action_copy(self) -> None:
+    async def action_copy(self) -> None:
         """Copy what is selected on the screen in front."""
         text = self.screen.describe_selection() if isinstance(self.screen, ConsoleScreen) else None
         if text is None:
             self.notify("Nothing to copy yet.", markup=False)
             return
-        self.copy_to_clipboard(text)
-        self.notify(f"Copied: {text.expandtabs(2)[:60]}", markup=False)
+        shown = text.expandtabs(2)[:60]
+        if self.is_web or not is_in_tmux():
+            self.copy_to_clipboard(text)
+            # Whether it takes it, a terminal does not say.
+            self.notify(f"Handed to the terminal's clipboard: {shown}", markup=False)
+            return
+        try:
+            await copy_in_tmux(text)
+        except NotCopied as error:
+            self.notify(f"Not copied. {error}", severity="warning", markup=False)
+        else:
+            self.notify(f"Copied: {shown}", markup=False)
 
     def action_export(self) -> None:
         """Ask for the name of a file."""
@@ -287,7 +302,9 @@ class Console(KeyQueueApp, DownloadApp):
         if isinstance(screen, ConsoleScreen):
             board = self.state.file_part
             name = f"leaderboard-{screen.MODE}{board}-{self._clock.now():%Y%m%d-%H%M%S}.csv"
-            screen.ask("export", "Export to", name, hint="a name that ends in .csv or .json")
+            what = screen.describe_rows()
+            question = f"Export {what} to" if what else "Export to"
+            screen.ask("export", question, name, hint="a name that ends in .csv or .json")
 
     def action_save_screenshot(self) -> None:
         """Save the screen as an SVG file."""

@@ -70,8 +70,10 @@ class DownloadApp(App[None]):
             name="Screenshot",
         )
 
-    def download_rows(self, rows: Iterable[Mapping[str, object]], name: str) -> None:
-        """Write rows in the format by which the name ends."""
+    def download_rows(
+        self, rows: Iterable[Mapping[str, object]], name: str, what: str = ""
+    ) -> None:
+        """Write rows in the format by which the name ends, and say `what` they are."""
         try:
             text = write_rows(rows, name)
         except UnknownFormat:
@@ -81,7 +83,10 @@ class DownloadApp(App[None]):
             return
         path = Path.cwd() / name
         self.deliver_text(
-            io.StringIO(text), save_directory=path.parent, save_filename=path.name, name="Export"
+            io.StringIO(text),
+            save_directory=path.parent,
+            save_filename=path.name,
+            name=f"Export of {what}" if what else "Export",
         )
 
     def on_delivery_complete(self, event: events.DeliveryComplete) -> None:

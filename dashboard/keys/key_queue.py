@@ -41,6 +41,10 @@ class KeyQueueApp(App[None]):
         else:
             await super().on_event(event)
 
+    def take_key(self, key: events.Key) -> bool:
+        """Take a key before the field in focus and the bindings do; False leaves it to them."""
+        return False
+
     async def action_switch_mode(self, mode: str) -> None:
         """Go to a screen, which is there when the next key is looked at."""
         await self.switch_mode(mode)
@@ -68,6 +72,8 @@ class KeyQueueApp(App[None]):
 
         Here, since the app itself would have to wait for it, if Textual found it.
         """
+        if self.take_key(event):
+            return True
         focused = self.focused
         is_text = focused is not None and focused.check_consume_key(event.key, event.character)
         # Escape takes the screen back from a panel that has it to itself: Textual sees to that.

@@ -58,8 +58,12 @@ class KeyNames:
 
     def list_names(self, action_id: str) -> list[str]:
         """Return all keys of an action."""
+        return [self._name_key(key) for key in self.list_keys(action_id)]
+
+    def list_keys(self, action_id: str) -> list[str]:
+        """Return all keys of an action as Textual calls them."""
         keys = self._changed.get(action_id, self._defaults[action_id])
-        return [self._name_key(key.strip()) for key in keys.split(",")]
+        return [key.strip() for key in keys.split(",")]
 
     def find_rival(self, action_id: str) -> str | None:
         """Return an action of the same place that has one of its keys, of which one would not act.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from textwrap import wrap
 from typing import ClassVar, Final
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
 from textual.message import Message
@@ -166,6 +167,10 @@ class ConsoleScreen(Screen[None]):
         """How to name the keys in effect."""
         return self.state.keys
 
+    def name_mode_key(self, mode: str) -> str:
+        """Return the key that goes to a screen from here."""
+        return self.keys[f"mode.{mode}"]
+
     @property
     def next_panel_key(self) -> str:
         """The key that gives the focus to the next panel: Textual's own, which stays."""
@@ -179,6 +184,14 @@ class ConsoleScreen(Screen[None]):
     def list_rows(self) -> Iterable[Row]:
         """Return what an export of this screen contains."""
         return ()
+
+    def describe_rows(self) -> str:
+        """Return what these rows are of all there are, empty where they are all."""
+        return ""
+
+    def take_key(self, key: events.Key) -> bool:
+        """Take a key before the field in focus and the bindings do; False leaves it to them."""
+        return False
 
     def describe_selection(self) -> str | None:
         """Return what copying takes, None where nothing is selected."""
@@ -216,7 +229,7 @@ class ConsoleScreen(Screen[None]):
         spans: list[Span] = [(" leaderboard ", "strong")]
         for mode, title in MODES:
             spans.append((" ", ""))
-            key = self.keys[f"mode.{mode}"]
+            key = self.name_mode_key(mode)
             spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
         return spans
 

@@ -12,4 +12,6 @@ def _headless() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         share_parsed_rules(patch)
         leave_terminal_out(patch)
+        # Nobody's clipboard.
+        patch.delenv("TMUX", raising=False)
         yield

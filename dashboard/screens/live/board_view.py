@@ -121,6 +121,11 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._keep_cursor()
 
     @property
+    def listed(self) -> list[int]:
+        """The positions on the board of the lines that are shown."""
+        return self._shown
+
+    @property
     def matches(self) -> int:
         """How many lines are shown."""
         return len(self._shown)

@@ -226,9 +226,9 @@ class LiveScreen(ConsoleScreen):
             self.query_one(f"#{name}", Panel).show(lines, dim=data_state.is_dim)
 
     def list_rows(self) -> Iterable[Row]:
-        """Return the whole board."""
+        """Return the lines that are listed, of a filter those that match."""
         at = self.state.clock.monotonic()
-        for index in range(len(self.state.board)):
+        for index in self._board_view.listed:
             line = self.state.board.read_line(index, at)
             yield self.state.board_columns | {
                 "rank": line.rank,
@@ -239,6 +239,13 @@ class LiveScreen(ConsoleScreen):
                 "ranks_climbed": line.climbed,
                 "points_gained": line.gained,
             }
+
+    def describe_rows(self) -> str:
+        """Tell how many of how many players: the list has a part of a large board."""
+        lines, players = len(self.state.board), self._count_players()
+        if self._board_view.wanted:
+            return f"{self._board_view.matches:,} that match of {lines:,} listed"
+        return f"{lines:,} listed of {players:,} players" if lines < players else ""
 
     def describe_selection(self) -> str | None:
         """Return the player under the cursor."""

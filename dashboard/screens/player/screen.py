@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -27,6 +28,7 @@ from dashboard.widgets.tones import ToneLine
 
 _LONGEST_NAME = 255
 _NAME = 24
+_DIGITS = tuple("0123456789")
 _EXACTLY = "Names must match exactly, capitals too."
 _ONLY_LOOKS = (
     "This console does not moderate: whoever serves it would have to start it with "
@@ -102,10 +104,13 @@ class PlayerScreen(ConsoleScreen):
             placeholder="a player's id or exact name (capitals count), then enter",
             max_length=_LONGEST_NAME,
             compact=True,
+            # A number is typed on in it: what was typed must not be replaced by the next digit.
+            select_on_focus=False,
         )
         self._first = PlayerPane(state, gateway, id="first")
         self._second = PlayerPane(state, gateway, id="second")
         self._offered = (False, False)
+        self._types_on = False
 
     def compose_body(self) -> ComposeResult:
         """The field, the comparison and two panes, the second only while comparing."""
@@ -194,6 +199,8 @@ class PlayerScreen(ConsoleScreen):
         else:
             also = f"{keys['player.compare']} compares with another player"
         search = f"{keys['console.search']} looks up another"
+        if self._types_on:
+            search = "digits find another"
         rank = self._first.lookup.rank
         if rank is not None and rank.season.is_final:
             ended = f"season {rank.season.number} ended {self.state.describe_end()}"
@@ -277,6 +284,28 @@ class PlayerScreen(ConsoleScreen):
         self._second.look_up("")
         self.show()
 
+    def take_key(self, key: events.Key) -> bool:
+        """Take digits that follow a look-up for the next one, and `/` in the field for a new one.
+
+        Whoever typed one number types the next, and is not to find another screen by it.
+        """
+        types_on, self._types_on = self._types_on, False
+        if self.focused is self._field:
+            searches = key.key in self.keys.list_keys("console.search")
+            if searches and key.is_printable and not (key.character or "").isalnum():
+                self.start_search()
+                return True
+        elif types_on and self.focused is None and key.character in _DIGITS:
+            self.set_focus(self._field)
+            self._field.value = key.character
+            self._field.cursor_position = 1
+            return True
+        return False
+
+    def name_mode_key(self, mode: str) -> str:
+        """Return the key of a screen; while digits are a number, the one beside them."""
+        return self.keys.list_names(f"mode.{mode}")[-1 if self._types_on else 0]
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done now; the keys of a field write into it."""
         match action:
@@ -310,6 +339,7 @@ class PlayerScreen(ConsoleScreen):
         """Look up what was typed at once, and give the keys back to the screen."""
         self._first.look_up(event.value)
         self.set_focus(None)
+        self._types_on = True
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         """Compare with the player named."""

@@ -184,7 +184,7 @@ async def test_boards_that_are_filled_archived_or_gone_say_so() -> None:
         await look_up(operator, "1")
         assert operator.notice.startswith(filling)
         operator.peer.boards["new-cup"].state = "open"
-        await operator.press("1")
+        await operator.press("f1")
         await operator.pass_time(2.0)
         assert "No score counts yet in new-cup, season 1: b chooses" in operator.notice
         await choose_board(operator, "old")

@@ -22,7 +22,7 @@ from dashboard.screens.simulate.screen import SimulateScreen
 from dashboard.widgets.prompt import Prompt
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, watch_live
-from tests.support.console.service_peer import URL, ServicePeer
+from tests.support.console.service_peer import URL, ServicePeer, fill
 from tests.support.waiting import wait_until
 
 HOSTILE_NAMES = (
@@ -150,6 +150,48 @@ async def test_copy_takes_the_player_under_the_cursor() -> None:
         assert operator.console.clipboard == "2\t2\tgrace\t8700"
 
 
+async def test_copy_outside_tmux_claims_no_more_than_it_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
+    async with watch_live() as operator:
+        await operator.press("y")
+        assert operator.toasts[-1] == "Handed to the terminal's clipboard: 1 1 ada 9400"
+
+
+async def test_copy_that_tmux_does_not_take_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMUX", f"{tmp_path}/nobody,1,0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with watch_live() as operator:
+        await operator.press("y")
+        await wait_until(lambda: bool(operator.toasts))
+        (said,) = operator.toasts
+        assert said == "Not copied. tmux cannot be run: No such file or directory"
+
+
+async def test_export_says_of_how_many_players_it_has_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with watch_live(fill(1_500)) as operator:
+        await operator.press("e")
+        assert "Export 1,000 listed of 1,500 players to" in operator.screen_text
+        await operator.press("ctrl+u", *"a.csv", "enter")
+        said = f"Export of 1,000 listed of 1,500 players written to {tmp_path / 'a.csv'}"
+        await wait_until(lambda: said in operator.toasts)
+        # What a filter leaves out is not exported either.
+        await operator.press("slash", *"777", "enter", "e")
+        assert "Export 1 that match of 1,000 listed to" in operator.screen_text
+        await operator.press("ctrl+u", *"b.csv", "enter")
+        said = f"Export of 1 that match of 1,000 listed written to {tmp_path / 'b.csv'}"
+        await wait_until(lambda: said in operator.toasts)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1_001
+    (row,) = csv.DictReader((tmp_path / "b.csv").read_text().splitlines())
+    assert row["username"] == "player 777"
+
+
 @pytest.mark.parametrize("ending", ["csv", "json"])
 async def test_export_writes_the_board_and_says_where(
     ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -213,7 +255,7 @@ async def test_a_worker_that_fails_is_said_and_the_console_goes_on() -> None:
         await operator.press("2", "5", "enter")
         await operator.pass_time()
         assert "follow failed: ZeroDivisionError: a defect" in operator.toasts[-1]
-        await operator.press("1")
+        await operator.press("f1")
         assert "ada" in operator.screen_text
 
 

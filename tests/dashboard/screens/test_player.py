@@ -29,6 +29,32 @@ async def test_enter_looks_at_once_and_again_for_whom_was_not_found() -> None:
         assert "/api/players/78" not in operator.peer.requests[asked:]
 
 
+async def test_digits_behind_a_look_up_are_the_next_one_and_no_screen() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "4")
+        assert "barbara  id 4" in operator.screen_text
+        assert "digits find another" in operator.notice
+        assert "f1 Live" in operator.read("#tabs")
+        await operator.press("1", "2")
+        assert operator.read_field("PlayerScreen #search Input") == "12"
+        await operator.press("backspace", "enter")
+        assert "ada  id 1" in operator.screen_text
+        await operator.press("f1")
+        assert "Movers" in operator.screen_text
+        # Any other key ends it.
+        await look_up(operator, "2")
+        await operator.press("escape", "1")
+        assert "Movers" in operator.screen_text
+
+
+async def test_the_key_of_the_search_is_not_typed_into_the_field() -> None:
+    async with watch_live() as operator:
+        await operator.press("2", *"gra")
+        await operator.press("slash", *"ada", "enter")
+        assert operator.read_field("PlayerScreen #search Input") == "ada"
+        assert "ada  id 1" in operator.screen_text
+
+
 async def test_points_to_pass_are_one_more_than_the_difference() -> None:
     async with watch_live() as operator:
         await look_up(operator, "5")
@@ -69,7 +95,7 @@ async def test_a_name_of_digits_is_found_when_no_id_is() -> None:
 async def test_history_grows_while_watched_also_behind_another_screen() -> None:
     async with watch_live() as operator:
         await look_up(operator, "donald")
-        await operator.press("1")
+        await operator.press("f1")
         operator.peer.add_score(5, 3_000)
         await operator.pass_time(4.0)
         await operator.press("2")
