@@ -16,6 +16,7 @@ _END: Final = "$(?!\\n)"
 IDEMPOTENCY_KEY: Final = f"^[ \\t]*[!-~]{{1,{MAX_KEY_LENGTH}}}[ \\t]*{_END}"
 
 SLUG: Final = f"^[a-z0-9-]{{1,64}}{_END}"
+SLUGS: Final = f"^[a-z0-9-]{{1,64}}(,[a-z0-9-]{{1,64}})*{_END}"
 SEASON: Final = f"^(current|previous|[1-9][0-9]{{0,8}}){_END}"
 
 
@@ -28,6 +29,7 @@ EXPECTED_TEXT: Final = {
     STORABLE_TEXT: "text without NUL characters",
     IDEMPOTENCY_KEY: f"1 to {MAX_KEY_LENGTH} visible ASCII characters, without blanks",
     SLUG: "1 to 64 of a-z, 0-9 and -",
+    SLUGS: "slugs of boards with commas between them, like `global,weekly-laps`",
     SEASON: "`current`, `previous` or the number of a season",
 }
 """What a pattern asks for, in words."""

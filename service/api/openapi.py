@@ -27,6 +27,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec import inspect
 
+from service.api.connection_limits import HeadTooLarge
 from service.api.middleware import TooManyRequests
 from service.api.proxies import find_prefix
 from service.errors import ServiceError
@@ -153,6 +154,10 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
             # Without it generators of clients take 32 bits.
             schema.format = "int64"  # type: ignore[assignment]
     for path, method, operation in _list_operations(document):
+        operation.responses = {
+            **(operation.responses or {}),
+            "431": _refuse("The request line and headers are too long.", HeadTooLarge()),
+        }
         needed = access.find(method, path).role
         if needed is not None:
             _document_role(operation, needed)

@@ -57,7 +57,7 @@ from service.standings.routes import (
 )
 from service.standings.run import Run
 from service.standings.schemas import Rank
-from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, SEASON, SLUG
+from service.validation import MAX_ID, MAX_SCORE, MIN_SCORE, SEASON, SLUGS
 
 SeasonWanted = Annotated[
     str,
@@ -85,7 +85,6 @@ _Cursor = Annotated[
 ]
 
 _MOST_CUTOFFS: Final = 20
-_SLUG: Final = re.compile(SLUG)
 _DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 _UNAVAILABLE: Final = unavailable(
@@ -409,7 +408,9 @@ async def read_player_ranks(
     boards: Annotated[
         str | None,
         QueryParameter(
-            max_length=10_000, description="Only these, with commas between them; else all open."
+            max_length=10_000,
+            pattern=SLUGS,
+            description="Only these, with commas between them; else all open.",
         ),
     ] = None,
 ) -> PlayerRanks:
@@ -418,9 +419,6 @@ async def read_player_ranks(
         slugs = await list_open_boards(season_finder.database)
     else:
         slugs = list(dict.fromkeys(boards.split(",")))
-        if not all(map(_SLUG.fullmatch, slugs)):
-            error = FieldError("boards", "Expected slugs of boards, like `global,weekly-laps`")
-            raise InvalidRequest("The request is not valid.", error)
     seasons = [await season_finder.find(slug) for slug in slugs]
     if boards is None:
         # Nobody asked for those that nobody may read yet.
