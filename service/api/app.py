@@ -109,7 +109,9 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     seen_sessions = SeenSessions(database, redis, breaker, top_feeds, settings, tracer)
     ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
-    status_reader = StatusReader(database, redis, broker, ledger, metrics, season_finder, lag_watch)
+    status_reader = StatusReader(
+        database, redis, broker, ledger, metrics, season_finder, lag_watch, breaker, pulse
+    )
     health_check = HealthCheck(redis, season_finder, lag_watch, status_reader.heartbeat)
     authorizer = Authorizer(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     closing = Closing()
@@ -138,8 +140,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             lag_watch.start()
             parts.push_async_callback(top_feeds.stop)
             top_feeds.start()
-            parts.push_async_callback(status_reader.heartbeat.stop)
-            status_reader.heartbeat.start()
+            parts.push_async_callback(status_reader.stop)
+            status_reader.start()
             parts.push_async_callback(ledger.drain)
             parts.callback(closing.set)
             yield

@@ -8,7 +8,8 @@ corrupt `'{}'` and `$1`.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
@@ -236,7 +237,15 @@ class Pulse:
         )
         self._watcher: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._answered_at = datetime.now(UTC)
         self.is_silent = False
+        self.problem: str | None = None
+        """Why it does not answer; None while it does."""
+
+    @property
+    def away_since(self) -> datetime | None:
+        """When it was last heard of, while it does not answer."""
+        return self._answered_at if self.problem is not None else None
 
     async def start(self) -> None:
         """Start to ask."""
@@ -262,8 +271,11 @@ class Pulse:
                 await asyncio.wait({asking}, timeout=_GRACE_SECONDS)
                 if not asking.done():
                     self._note_silence()
-                with suppress(DatabaseUnavailable):
+                try:
                     await asking
+                except DatabaseUnavailable as error:
+                    self.problem = _SILENT if self.is_silent else str(error)
+                else:
                     self._note_answer()
             finally:
                 await stop_task(asking)
@@ -272,11 +284,13 @@ class Pulse:
     def _note_silence(self) -> None:
         if not self.is_silent:
             self.is_silent = True
+            self.problem = _SILENT
             _log.warning("%s: what needs it is refused until it answers", _SILENT)
         for listener in self._listeners:
             listener()
 
     def _note_answer(self) -> None:
+        self._answered_at, self.problem = datetime.now(UTC), None
         if self.is_silent:
             self.is_silent = False
             _log.info("PostgreSQL answers again")

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -22,7 +23,7 @@ from service.lifecycle import stop_task
 _INTERVAL_SECONDS: Final = 2.0
 
 # A process that was not heard of for this long is gone.
-_PRESENT_MS: Final = 5_000
+PRESENT_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,17 @@ class HeartbeatSender(Generic[Description]):
         self._task: asyncio.Task[None] | None = None
         self.problem: CacheUnavailable | None = None
         """Why the last one could not be sent; None where it was."""
+        self._sent_at: datetime | None = None
+        self._failed_at: float | None = None
+
+    @property
+    def away_since(self) -> datetime | None:
+        """When the last one was sent, while none can be."""
+        return self._sent_at if self.problem is not None else None
+
+    def was_away_within(self, seconds: float) -> bool:
+        """Tell whether others, too, may not have been heard of for that reason alone."""
+        return self._failed_at is not None and time.monotonic() - self._failed_at < seconds
 
     def start(self) -> None:
         """Begin to send heartbeats."""
@@ -75,8 +87,9 @@ class HeartbeatSender(Generic[Description]):
             except CacheUnavailable as error:
                 if self.problem is None:
                     _log.warning("Redis is away: %s", error)
-                self.problem = error
+                self.problem, self._failed_at = error, time.monotonic()
             else:
+                self._sent_at = datetime.now(UTC)
                 if self.problem is not None:
                     _log.info("Redis is back")
                 self.problem = None
@@ -90,7 +103,7 @@ async def read_heartbeats(redis: Redis, key: str, kind: type[Description]) -> li
     """
     read = load_script(redis, "backends", "read_heartbeats")
     with translate_redis_errors():
-        found = await read(keys=[key], args=[_PRESENT_MS])
+        found = await read(keys=[key], args=[round(1000 * PRESENT_SECONDS)])
     present = []
     for stored in found:
         # Another release's process describes itself otherwise.

@@ -109,6 +109,11 @@ class _Page(Collector):
             ((process, api.process.database_connections_idle) for process, api in apis),
         )
         yield _gauge(
+            "leaderboard_loop_lag_seconds",
+            "Longest wait in the last ten seconds for other work of an API process.",
+            ((process, api.process.loop_lag_ms / 1000) for process, api in apis),
+        )
+        yield _gauge(
             "leaderboard_api_start_time_seconds",
             "When an API process started, in Unix time.",
             ((process, api.process.started_at.timestamp()) for process, api in apis),
@@ -147,10 +152,15 @@ class _Page(Collector):
 def _collect_parts(status: Status) -> Metric:
     parts = status.parts
     up = GaugeMetricFamily(
-        "leaderboard_part_state", "1: in order, 0.5: behind, 0: away.", labels=["part"]
+        "leaderboard_part_state",
+        "1: in order, 0.5: behind, 0: away; none where it cannot be known.",
+        labels=["part"],
     )
     for part in ("api", "postgresql", "redis", "worker", "scheduler", "index"):
-        up.add_metric([part], _STATES[getattr(parts, part).state])
+        state = getattr(parts, part).state
+        # Of a part that is only heard of through one that is away there is nothing to say.
+        if state in _STATES:
+            up.add_metric([part], _STATES[state])
     return up
 
 
@@ -187,6 +197,8 @@ def _collect_boards(status: Status) -> Iterator[Metric]:
 def _list_gauges(status: Status) -> Iterator[tuple[str, str, float | None]]:
     parts, players, refresh, rerank = status.parts, status.players, status.refresh, status.rerank
     yield "pending_sessions", "Sessions that no refresh has folded yet.", status.pending_sessions
+    oldest = 0.0 if status.pending_sessions == 0 else status.oldest_pending_seconds
+    yield "oldest_pending_seconds", "How long the oldest of them has waited.", oldest
     yield "index_behind", "Refreshes that the index has not followed yet.", parts.index.behind
     yield (
         "index_lag_seconds",

@@ -11,7 +11,8 @@ from service.counters import FRESHNESS_BOUNDS, ApiCounters, WorkerCounters
 from service.http.examples import NOW, THEN
 from service.status.request_metrics import RouteFigures
 
-State = Literal["ok", "behind", "away"]
+State = Literal["ok", "behind", "away", "unknown"]
+"""What can be said of a part; `unknown` where all that would say it is away itself."""
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -40,7 +41,12 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ApiProcess(msgspec.Struct, frozen=True):
-    """One API process as it last described itself."""
+    """One API process as it last described itself, and the machine that it runs on.
+
+    `loop_lag_ms` is the longest time in the last ten seconds that something was due and waited for
+    other work of the process. `host_processor_percent` is of all processors together, over the last
+    seconds, and `host_load` the load average of the last minute.
+    """
 
     host: str
     pid: int
@@ -49,6 +55,10 @@ class ApiProcess(msgspec.Struct, frozen=True):
     submits_waiting: int
     database_connections: int
     database_connections_idle: int
+    loop_lag_ms: float
+    host_processors: int
+    host_processor_percent: float
+    host_load: float
 
 
 class ApiHeartbeat(msgspec.Struct, frozen=True):
@@ -83,23 +93,30 @@ class ApiStatus(msgspec.Struct, frozen=True):
 
 
 class PostgresStatus(msgspec.Struct, frozen=True):
-    """PostgreSQL as this process reaches it."""
+    """PostgreSQL as this process reaches it; `cause` and `since` where it does not."""
 
     state: State
     version: str | None = None
     round_trip_ms: float | None = None
     connections: int | None = None
     started_at: datetime | None = None
+    cause: str | None = None
+    since: datetime | None = None
 
 
 class RedisStatus(msgspec.Struct, frozen=True):
-    """Redis or Valkey as this process reaches it. `started_at` is within a second of the truth."""
+    """Redis or Valkey as this process reaches it; `cause` and `since` where it does not.
+
+    `started_at` is within a second of the truth.
+    """
 
     state: State
     version: str | None = None
     round_trip_ms: float | None = None
     memory_bytes: int | None = None
     started_at: datetime | None = None
+    cause: str | None = None
+    since: datetime | None = None
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -264,12 +281,17 @@ class BoardsStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything that the console's health screen shows; null where a part is away."""
+    """Everything that the console's health screen shows; null where a part is away.
+
+    `oldest_pending_seconds` is how long the oldest of `pending_sessions` has waited, and null where
+    none is pending.
+    """
 
     version: str
     at: datetime
     parts: Parts
     pending_sessions: int | None
+    oldest_pending_seconds: float | None
     highest_session_id: int | None
     players: PlayersStatus | None
     refresh: RefreshStatus | None
@@ -282,11 +304,12 @@ class Status(msgspec.Struct, frozen=True):
     @classmethod
     def example(cls) -> "Status":
         """Return what the documentation shows."""
+        process = ApiProcess("game-1", 4711, THEN, 130_023_424, 0, 8, 7, 1.2, 2, 12.5, 0.2)
         return cls(
             version="0.1.0",
             at=NOW,
             parts=Parts(
-                api=ApiStatus("ok", [ApiProcess("game-1", 4711, THEN, 130_023_424, 0, 8, 7)]),
+                api=ApiStatus("ok", [process]),
                 postgresql=PostgresStatus("ok", "18.6", 0.7, 13, THEN),
                 redis=RedisStatus("ok", "9.1.2", 0.6, 102_760_448, THEN),
                 worker=WorkerStatus("ok", [WorkerProcess("game-1", 4712, THEN, 4)]),
@@ -294,6 +317,7 @@ class Status(msgspec.Struct, frozen=True):
                 index=IndexStatus("ok", 3, 3, 0, 0.0),
             ),
             pending_sessions=0,
+            oldest_pending_seconds=None,
             highest_session_id=5,
             players=PlayersStatus(standing=3, highest_user_id=3),
             refresh=RefreshStatus(number=3, at=NOW, duration_ms=3.6, sessions=1),

@@ -22,8 +22,14 @@ from service.backends.broker import (
     STANDINGS_QUEUE,
     count_messages,
 )
-from service.backends.database import Database, load_sql
-from service.backends.heartbeats import HeartbeatSender, read_heartbeats, read_schedule
+from service.backends.circuit_breaker import Breaker
+from service.backends.database import Database, Pulse, load_sql
+from service.backends.heartbeats import (
+    PRESENT_SECONDS,
+    HeartbeatSender,
+    read_heartbeats,
+    read_schedule,
+)
 from service.backends.redis import (
     API_PROCESSES_KEY,
     WORKER_PROCESSES_KEY,
@@ -37,6 +43,7 @@ from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
 from service.standings.reads.lag import Lag, LagWatch
 from service.status import schemas
+from service.status.load_watch import LoadWatch
 from service.status.request_metrics import (
     WINDOW_SECONDS,
     RequestMetrics,
@@ -47,6 +54,7 @@ READ_BOARDS: Final = load_sql("status", "read_boards")
 READ_FIGURES: Final = load_sql("status", "read_figures")
 
 _PATIENCE_SECONDS: Final = 2.0
+_BROKER_PATIENCE_SECONDS: Final = 1.0
 
 # Each of them is a label in the metrics.
 _BUSIEST_BOARDS: Final = 20
@@ -62,6 +70,7 @@ class _Figures(msgspec.Struct, frozen=True):
     started_at: datetime
     connections: int
     pending_sessions: int
+    oldest_pending_seconds: float | None
     highest_session_id: int
     highest_user_id: int
     season_id: int
@@ -92,10 +101,10 @@ _decode_busiest: Final = msgspec.json.Decoder(list[schemas.BoardPlayers]).decode
 
 class _RedisAnswer(msgspec.Struct, frozen=True):
     redis: schemas.RedisStatus
-    apis: list[schemas.ApiHeartbeat]
-    workers: list[schemas.WorkerHeartbeat]
-    scheduler: schemas.SchedulerStatus
     problem: str | None
+    apis: list[schemas.ApiHeartbeat] = []
+    workers: list[schemas.WorkerHeartbeat] = []
+    scheduled_seconds_ago: float | None = None
 
 
 class StatusReader:
@@ -110,6 +119,8 @@ class StatusReader:
         metrics: RequestMetrics,
         season_finder: SeasonFinder,
         lag_watch: LagWatch,
+        breaker: Breaker,
+        pulse: Pulse,
     ) -> None:
         self._database = database
         self._redis = redis
@@ -118,6 +129,11 @@ class StatusReader:
         self._metrics = metrics
         self._season_finder = season_finder
         self._lag_watch = lag_watch
+        self._breaker = breaker
+        self._pulse = pulse
+        self._load_watch = LoadWatch()
+        self._counting: asyncio.Future[dict[str, tuple[int, int, int]]] | None = None
+        self._counting_is_late = False
         self._process = psutil.Process()
         self._started_at = datetime.now(UTC)
         self._host = socket.gethostname()
@@ -125,12 +141,23 @@ class StatusReader:
             redis, API_PROCESSES_KEY, f"{self._host}:{os.getpid()}", self._describe_process
         )
 
+    def start(self) -> None:
+        """Begin to watch this process, and to tell the others of it."""
+        self._load_watch.start()
+        self.heartbeat.start()
+
+    async def stop(self) -> None:
+        """Be gone at once."""
+        await self.heartbeat.stop()
+        await self._load_watch.stop()
+
     async def read(self) -> schemas.Overview:
         """Return the state of everything; a part that does not answer in two seconds is away."""
         # All at once: where several do not answer, the page does not take the time of each.
-        (figures, round_trip_ms), boards, answer, queues = await asyncio.gather(
+        (answered, round_trip_ms), boards, answer, queues = await asyncio.gather(
             self._read_database(), self._read_boards(), self._read_redis(), self._read_queues()
         )
+        figures = None if isinstance(answered, Exception) else answered
         # After the figures, so that it is never behind what they say was published.
         offset = await self._read_offset(figures) if answer.redis.state != "away" else None
         # This process knows itself best, and others only through Redis.
@@ -148,15 +175,16 @@ class StatusReader:
                 api=schemas.ApiStatus(
                     state="ok", processes=[heartbeat.process for heartbeat in (here, *others)]
                 ),
-                postgresql=_describe_postgresql(figures, round_trip_ms),
+                postgresql=self._describe_postgresql(answered, round_trip_ms),
                 redis=answer.redis,
                 worker=schemas.WorkerStatus(
-                    state=self._find_state("worker") if workers else "away", processes=workers
+                    state=self._find_worker_state(answer), processes=workers
                 ),
-                scheduler=answer.scheduler,
-                index=_describe_index(figures, offset, self._lag_watch.lag, answer.problem),
+                scheduler=self._describe_scheduler(answer),
+                index=_describe_index(figures, offset, self._lag_watch.lag, answer),
             ),
             pending_sessions=figures.pending_sessions if figures else None,
+            oldest_pending_seconds=_describe_oldest(figures),
             highest_session_id=figures.highest_session_id if figures else None,
             players=_describe_players(figures) if figures else None,
             refresh=_describe_refresh(figures) if figures else None,
@@ -176,6 +204,49 @@ class StatusReader:
             is_to_blame = True
         return "behind" if is_to_blame else "ok"
 
+    def _find_worker_state(self, answer: _RedisAnswer) -> schemas.State:
+        if answer.workers:
+            return self._find_state("worker")
+        return "unknown" if self._is_deaf(answer, PRESENT_SECONDS) else "away"
+
+    def _is_deaf(self, answer: _RedisAnswer, seconds: float) -> bool:
+        """Return whether Redis, through which all is heard of, was there for less than that."""
+        return (
+            answer.redis.state == "away"
+            or self.heartbeat.problem is not None
+            or self.heartbeat.was_away_within(seconds)
+        )
+
+    def _describe_scheduler(self, answer: _RedisAnswer) -> schemas.SchedulerStatus:
+        ago = answer.scheduled_seconds_ago
+        state: schemas.State = "ok"
+        if ago is None or ago > _SCHEDULER_PATIENCE_SECONDS:
+            # A Redis that lost what it knew hears of it again when it sends the next one.
+            patience = 0.0 if ago else _SCHEDULER_PATIENCE_SECONDS
+            state = "unknown" if self._is_deaf(answer, patience) else "away"
+        seen_at = None if ago is None else datetime.now(UTC) - timedelta(seconds=ago)
+        return schemas.SchedulerStatus(state=state, last_seen_at=seen_at)
+
+    def _describe_postgresql(
+        self, figures: _Figures | Exception, round_trip_ms: float
+    ) -> schemas.PostgresStatus:
+        if isinstance(figures, Exception):
+            # It may answer others, and be slow with what this page counts.
+            is_late = isinstance(figures, TimeoutError) and self._pulse.problem is None
+            late = f"its figures did not come within {_PATIENCE_SECONDS:g} s"
+            return schemas.PostgresStatus(
+                state="behind" if is_late else "away",
+                cause=late if is_late else self._pulse.problem or str(figures),
+                since=self._pulse.away_since,
+            )
+        return schemas.PostgresStatus(
+            state="ok",
+            version=figures.version,
+            round_trip_ms=round_trip_ms,
+            connections=figures.connections,
+            started_at=figures.started_at,
+        )
+
     def _describe_process(self) -> schemas.ApiHeartbeat:
         pools = (self._database.connections, self._ledger.connections)
         connections, idle = (sum(figures) for figures in zip(*pools, strict=True))
@@ -187,20 +258,25 @@ class StatusReader:
             submits_waiting=self._ledger.waiting,
             database_connections=connections,
             database_connections_idle=idle,
+            loop_lag_ms=self._load_watch.loop_lag_ms,
+            host_processors=self._load_watch.processors,
+            host_processor_percent=self._load_watch.processor_percent,
+            host_load=self._load_watch.load,
         )
         return schemas.ApiHeartbeat(
             process=process, routes=self._metrics.read(), figures=self._ledger.counters
         )
 
-    async def _read_database(self) -> tuple[_Figures | None, float]:
+    async def _read_database(self) -> tuple[_Figures | Exception, float]:
+        """Return the figures, or why there are none."""
         started_at = time.perf_counter()
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 row = await self._database.fetch_one(READ_FIGURES, GLOBAL_BOARD)
-        except (DatabaseUnavailable, TimeoutError):
-            row = None
-        figures = msgspec.convert(dict(row), _Figures) if row else None
-        return figures, _ms_since(started_at)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            return error, _ms_since(started_at)
+        assert row is not None, "the board that is always there has a season"
+        return msgspec.convert(dict(row), _Figures), _ms_since(started_at)
 
     async def _read_boards(self) -> schemas.BoardsStatus | None:
         try:
@@ -224,14 +300,13 @@ class StatusReader:
     async def _read_redis(self) -> _RedisAnswer:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await self._ask_redis()
+                with self._breaker.guard():
+                    return await self._ask_redis()
         except (CacheUnavailable, TimeoutError) as error:
+            cause = str(error) or f"no answer within {_PATIENCE_SECONDS:g} s"
             return _RedisAnswer(
-                redis=schemas.RedisStatus(state="away"),
-                apis=[],
-                workers=[],
-                scheduler=schemas.SchedulerStatus(state="away"),
-                problem=f"Redis is away: {error}".removesuffix(": "),
+                redis=schemas.RedisStatus("away", cause=cause, since=self.heartbeat.away_since),
+                problem=f"Redis is away: {cause}",
             )
 
     async def _ask_redis(self) -> _RedisAnswer:
@@ -254,7 +329,7 @@ class StatusReader:
             workers=await read_heartbeats(
                 self._redis, WORKER_PROCESSES_KEY, schemas.WorkerHeartbeat
             ),
-            scheduler=_describe_scheduler(scheduled_ago),
+            scheduled_seconds_ago=scheduled_ago,
             problem=None if refused is None else f"Redis takes no writes: {refused}",
         )
 
@@ -277,47 +352,49 @@ class StatusReader:
             return None
 
     async def _read_queues(self) -> dict[str, schemas.QueueStatus]:
+        """Return how many messages wait; nothing where the broker is slow to say.
+
+        It is asked by a thread, which cannot be called back: none other asks until that one is
+        done.
+        """
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.ensure_future(asyncio.to_thread(self._count_messages))
+        elif self._counting_is_late:
+            return {}
+        done, _ = await asyncio.wait({self._counting}, timeout=_BROKER_PATIENCE_SECONDS)
+        self._counting_is_late = not done
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                counts = {
-                    queue_name: await asyncio.to_thread(count_messages, self._broker, queue_name)
-                    for queue_name in (STANDINGS_QUEUE, PERIODIC_QUEUE)
-                }
+            counts = self._counting.result() if done else {}
         except BROKER_ERRORS:
             return {}
         return {name: schemas.QueueStatus(*messages) for name, messages in counts.items()}
 
-
-def _describe_scheduler(seconds_ago: float | None) -> schemas.SchedulerStatus:
-    if seconds_ago is None:
-        return schemas.SchedulerStatus(state="away")
-    return schemas.SchedulerStatus(
-        state="ok" if seconds_ago <= _SCHEDULER_PATIENCE_SECONDS else "away",
-        last_seen_at=datetime.now(UTC) - timedelta(seconds=seconds_ago),
-    )
+    def _count_messages(self) -> dict[str, tuple[int, int, int]]:
+        names = (STANDINGS_QUEUE, PERIODIC_QUEUE)
+        return {name: count_messages(self._broker, name) for name in names}
 
 
 def _ms_since(started_at: float) -> float:
     return round(1000 * (time.perf_counter() - started_at), 3)
 
 
-def _describe_postgresql(figures: _Figures | None, round_trip_ms: float) -> schemas.PostgresStatus:
-    if figures is None:
-        return schemas.PostgresStatus(state="away")
-    return schemas.PostgresStatus(
-        state="ok",
-        version=figures.version,
-        round_trip_ms=round_trip_ms,
-        connections=figures.connections,
-        started_at=figures.started_at,
-    )
+def _describe_oldest(figures: _Figures | None) -> float | None:
+    # Not before it was written: another clock may be ahead.
+    oldest = figures.oldest_pending_seconds if figures else None
+    return None if oldest is None else round(max(0.0, oldest), 3)
 
 
 def _describe_index(
-    figures: _Figures | None, offset: Offset | None, lag: Lag | None, problem: str | None
+    figures: _Figures | None, offset: Offset | None, lag: Lag | None, answer: _RedisAnswer
 ) -> schemas.IndexStatus:
-    cause = lag.cause.detail if lag else problem
+    cause = lag.cause.detail if lag else answer.problem
     lag_seconds = round(lag.seconds, 1) if lag else 0.0
+    if answer.redis.state == "away":
+        # It may be in order, and nobody can read it.
+        last_refresh = figures.last_refresh if figures else None
+        return schemas.IndexStatus(
+            "unknown", last_refresh=last_refresh, lag_seconds=lag_seconds, cause=cause
+        )
     if figures is None:
         # Nothing is refreshed while PostgreSQL is away: an index that is there goes on.
         return schemas.IndexStatus(

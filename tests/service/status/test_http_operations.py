@@ -296,3 +296,29 @@ async def test_examples_are_what_is_answered(client: httpx.AsyncClient) -> None:
     assert answer.json().keys() == shown["SubmitAnswer"]["examples"][0].keys()
     rank = await read(client, "/api/leaderboard/rank/1")
     assert rank.keys() == shown["Rank"]["examples"][0].keys()
+
+
+async def test_status_tells_how_long_the_oldest_session_has_waited(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    assert (await read_status(client)).oldest_pending_seconds is None
+    (user_id,) = await make_players_with_scores(database, [5])
+    first = (await read_status(client)).oldest_pending_seconds
+    body = {"user_id": user_id, "score": 1}
+    assert (await client.post("/api/leaderboard/submit", json=body)).status_code == 200
+    second = (await read_status(client)).oldest_pending_seconds
+    assert first is not None
+    assert second is not None
+    assert 0 <= first < second
+    await refresher.refresh()
+    assert (await read_status(client)).oldest_pending_seconds is None
+
+
+async def test_status_tells_how_busy_process_and_machine_are(client: httpx.AsyncClient) -> None:
+    async def is_measured() -> bool:
+        (process,) = (await read_status(client)).parts.api.processes
+        assert process.host_processors >= 1
+        assert 0 <= process.host_processor_percent <= 100
+        return process.loop_lag_ms > 0 and process.host_processor_percent > 0
+
+    await wait_until(is_measured)
