@@ -84,6 +84,7 @@ class Console(KeyQueueApp, DownloadApp):
         Binding("e", "export", "Export", show=False, id="console.export"),
         Binding("S", "save_screenshot", "Screenshot", show=False, id="console.screenshot"),
         Binding("r", "retry", "Retry now", show=False, id="console.retry"),
+        Binding("a", "acknowledge", "Seen", tooltip="Acknowledge", id="console.acknowledge"),
         Binding("question_mark", "keys", "Keys", id="console.keys"),
         # Textual's own has no id; the name is how the footer shows it.
         Binding("ctrl+p", "command_palette", "palette", show=False, priority=True, id=PALETTE_ID),
@@ -148,6 +149,9 @@ class Console(KeyQueueApp, DownloadApp):
             # A run that goes on is known on every screen.
             self._desk.look()
             self.state.take_run(self._desk.run, self._desk.describe())
+        if self.state.note_alarms():
+            self.bell()
+            self.screen.refresh_bindings()
         self._show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
@@ -158,6 +162,10 @@ class Console(KeyQueueApp, DownloadApp):
         """Keep the newest board for the next tick."""
         if event.board == self.state.chosen:
             self.state.take_top(event.top, event.first)
+            is_news = event.top is not None and event.top.stale and not self.state.list_troubles()
+            if is_news:
+                # Why that is, the status says.
+                self._connection.look_closer()
 
     def on_top_refused(self, event: TopRefused) -> None:
         """Note that the board was refused."""
@@ -192,6 +200,8 @@ class Console(KeyQueueApp, DownloadApp):
     def on_status_arrived(self, event: StatusArrived) -> None:
         """Keep the newest status for the next tick."""
         self.state.take_status(event.status, event.round_trip_ms)
+        if self.state.watch.is_turning:
+            self._connection.look_closer()
 
     def on_status_refused(self, event: StatusRefused) -> None:
         """Note that the status was refused."""
@@ -309,6 +319,13 @@ class Console(KeyQueueApp, DownloadApp):
     def action_save_screenshot(self) -> None:
         """Save the screen as an SVG file."""
         self.download_screenshot(f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg")
+
+    def action_acknowledge(self) -> None:
+        """Note that the operator knows what is wrong."""
+        if not self.state.acknowledge():
+            self.notify("Nothing new is wrong.", markup=False)
+        self.screen.refresh_bindings()
+        self._show()
 
     def action_keys(self) -> None:
         """List the keys that work here, and what the words here mean."""

@@ -125,10 +125,20 @@ class Process(msgspec.Struct, frozen=True):
     pid: int
     started_at: Moment
     memory_bytes: int | None = None
+    submits_waiting: int | None = None
+    database_connections: int | None = None
+    database_connections_idle: int | None = None
+    loop_lag_ms: float | None = None
+    host_processors: int | None = None
+    host_processor_percent: float | None = None
+    host_load: float | None = None
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part of the service: `state` is ok, behind or away; the rest is None where unknown."""
+    """A part of the service: `state` is ok, behind, away or unknown; None what is not known.
+
+    `since` is when it was last heard of, by the service's clock.
+    """
 
     state: str
     version: str | None = None
@@ -141,7 +151,9 @@ class Part(msgspec.Struct, frozen=True):
     offset: int | None = None
     last_refresh: int | None = None
     behind: int | None = None
+    lag_seconds: float | None = None
     cause: str | None = None
+    since: Moment | None = None
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -180,10 +192,11 @@ class Players(msgspec.Struct, frozen=True):
 
 
 class Queue(msgspec.Struct, frozen=True):
-    """Messages of one queue: to do, and for later."""
+    """Messages of one queue: to do, for later, and given up."""
 
     ready: int
     delayed: int
+    dead: int = 0
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -227,3 +240,4 @@ class Status(msgspec.Struct, frozen=True):
     queues: dict[str, Queue]
     routes: tuple[Route, ...]
     freshness: ShownSessions | None = None
+    oldest_pending_seconds: float | None = None

@@ -26,6 +26,8 @@ SHORTEST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
 STATUS_SECONDS: Final = 2.0
+CLOSER_SECONDS: Final = 0.5
+"""Pause before the next status where the last one said something else than those before."""
 
 BOARD_SECONDS: Final = 1.0
 """Longest pause between two reads of the board: the stream has only the first hundred."""
@@ -130,6 +132,7 @@ class Connection:
         self._moved = asyncio.Event()
         self._asked = asyncio.Event()
         self._chosen = asyncio.Event()
+        self._doubted = asyncio.Event()
         self._board = BoardSeason()
         self._is_connected = False
         self._first = 0
@@ -146,6 +149,10 @@ class Connection:
         """Follow another board or another season, from its first line."""
         self._board, self._first, self._shown = board, 0, None
         self._chosen.set()
+
+    def look_closer(self) -> None:
+        """Ask for the next status soon."""
+        self._doubted.set()
 
     def look_at(self, first: int) -> None:
         """Show the part of the board that starts at another place."""
@@ -307,7 +314,9 @@ class Connection:
             if self._board.number is not None:
                 # No stream says that the service is there.
                 self._note_connected()
-            await self._clock.sleep(STATUS_SECONDS)
+            await self._clock.sleep(CLOSER_SECONDS)
+            await self._wait(self._doubted, STATUS_SECONDS - CLOSER_SECONDS)
+            self._doubted.clear()
 
     async def _pause(self, error: GatewayError) -> None:
         pause_seconds = self._back_off.next_pause_seconds()

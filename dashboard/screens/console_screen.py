@@ -137,6 +137,8 @@ class ConsoleScreen(Screen[None]):
 
     def applies(self, action: str) -> bool:
         """Return whether an action has anything to do now."""
+        if action == "acknowledge":
+            return bool(self.state.alarms.news)
         return action != "search" or self.SEARCHES
 
     def show(self) -> None:
@@ -144,7 +146,7 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#tabs", Lines).show([self._draw_tabs()])
         data_state = self.judge()
         self.show_body(data_state)
-        verdict = self._draw_verdict()
+        verdict = self._draw_verdict(data_state)
         self.set_class(bool(verdict), "-troubled")
         self.query_one("#verdict", Lines).show(verdict)
         self.query_one("#notice", Lines).show(self._draw_notice(data_state))
@@ -231,18 +233,42 @@ class ConsoleScreen(Screen[None]):
             spans.append((" ", ""))
             key = self.name_mode_key(mode)
             spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
+            if mode != self.MODE:
+                spans.extend(self._draw_badge(mode))
         return spans
 
-    def _draw_verdict(self) -> list[ToneLine]:
+    def _draw_badge(self, mode: str) -> list[Span]:
+        """Return what another screen has to say, in front of which the operator is not."""
+        state = self.state
+        match mode:
+            case "live" if state.top is not None:
+                kind = state.judge_board().kind
+                is_well = kind in {Kind.LIVE, Kind.FINAL, Kind.EMPTY, Kind.PAUSED}
+                return [] if is_well else [(kind.value, _TONES[kind]), (" ", "")]
+            case "simulate" if state.run_state.startswith("run"):
+                return [("●", "accent"), (" ", "")]
+            case "health":
+                troubles = state.list_troubles()
+                if troubles:
+                    mark, tone = SEVERITIES[troubles[0].severity]
+                    return [(f"{mark}{len(troubles)}", tone), (" ", "")]
+        return []
+
+    def _draw_verdict(self, data_state: DataState) -> list[ToneLine]:
         """Return what is wrong with the service, cause first, and what to do about that."""
-        troubles = self.state.list_troubles()
-        if not troubles:
+        troubles = [trouble for trouble in self.state.list_troubles() if trouble.is_bad]
+        # That there is no connection most screens say by themselves.
+        is_said = data_state.kind in {Kind.DISCONNECTED, Kind.ERROR, Kind.LOADING}
+        if not troubles or (is_said and not isinstance(self.state.link, Connected)):
             return []
         first = troubles[0]
         mark, tone = SEVERITIES[first.severity]
         what = f"{mark} {first.describe(self.state.clock.now())}"
-        key = self.keys["mode.health"]
-        advice = first.advice + f" ({len(troubles) - 1} more: {key})" * (len(troubles) > 1)
+        keys = self.keys
+        others = [f"{len(troubles) - 1} more: {self.name_mode_key('health')}"] * (len(troubles) > 1)
+        seen = [f"{keys['console.acknowledge']}: seen"] * bool(self.state.alarms.news)
+        beside = ", ".join([*others, *seen])
+        advice = first.advice + f" ({beside})" * bool(beside)
         room = self.size.width - 2
         if len(what) + len(advice) + 3 <= room:
             return [[(" ", ""), (what, tone), (f" → {advice}", "")]]
@@ -273,8 +299,8 @@ class ConsoleScreen(Screen[None]):
         """Return the status bar; 3 has everything, less fullness leaves more out."""
         state = self.state
         link = state.link
-        troubles = state.list_troubles()
-        if troubles:
+        troubles = [trouble for trouble in state.list_troubles() if trouble.is_bad]
+        if troubles and isinstance(link, Connected):
             mark, tone = SEVERITIES[troubles[0].severity]
             connection: Span = (f"{mark} {troubles[0].what}", tone)
         elif isinstance(link, Connected):

@@ -1,21 +1,29 @@
 """What the console knows of the service, whatever screen is shown. No user interface."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from dashboard.client.answers import BoardFacts, Season, Status, Top
 from dashboard.client.gateway import BoardSeason, GatewayError
-from dashboard.client.link_state import Connected, Connecting, Faulty, Link
+from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.clock import Clock
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.board import Board
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, EventLog, Severity
-from dashboard.state.health import Health
+from dashboard.state.parts.alarms import Alarms
+from dashboard.state.parts.health import Health
+from dashboard.state.parts.verdict import (
+    Trouble,
+    describe_lost_link,
+    describe_refusal,
+    describe_silence,
+    list_troubles,
+)
+from dashboard.state.parts.watch import Watch
 from dashboard.state.run_events import RunEvents
-from dashboard.state.verdict import Trouble, Verdict, describe_refusal, describe_silence
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_amount, write_moment, write_time
 
@@ -54,15 +62,18 @@ class ConsoleState:
         self.held = 0
         self.run_state = "no run"
         self.log = EventLog()
-        self.health = Health(self.log)
+        self.health = Health()
+        self.watch = Watch(self.log)
+        self.alarms = Alarms(self.log)
+        self._restarted: set[str] = set()
         self._run_events = RunEvents(self.log)
-        self._verdict = Verdict()
+        self._lost_since: datetime | None = None
+        self._lost_because = ""
         self._heard_at: float | None = None
         self.top_error: GatewayError | None = None
         self._newest_top: tuple[Top, int] | None = None
         self._listed_season: Season | None = None
         self._newest_status: Status | None = None
-        self._lag: str | None = None
         self._from_database = False
         self._confirmed_at: float | None = None
         self._board_holds = False
@@ -79,14 +90,22 @@ class ConsoleState:
         severity: Severity = "bad"
         if isinstance(link, Connected):
             severity, text = "info", f"connected to {self.address}"
+            self._lost_since = None
         elif isinstance(link, Faulty):
             text = f"{link.code}: {clean_name(link.message)}"
+            self._note_loss(f"{link.code}: {link.message}")
         else:
             text = f"disconnected: {link.reason}"
+            self._note_loss(link.reason)
         # A hundred failed attempts are one event.
         if text != self._last_link_text:
             self._last_link_text = text
             self.log.add(Event(self.clock.now(), "Console", severity, text))
+
+    def _note_loss(self, reason: str) -> None:
+        self._lost_because = reason
+        if self._lost_since is None:
+            self._lost_since = self.clock.now()
 
     def choose_board(self, facts: BoardFacts, season: Season | None) -> None:
         """Show another board, at one of its seasons or at the one that is current."""
@@ -122,9 +141,8 @@ class ConsoleState:
         self.status_error = None
         self._newest_status = status
         self._heard_at = self.clock.monotonic()
-        self._verdict.take(status, self.clock.now())
+        self._restarted |= self.watch.take(status, round_trip_ms, self.clock.now())
         self.held += self.paused
-        self._lag = _find_lag(status)
         self._confirm()
 
     def take_status_error(self, error: GatewayError) -> None:
@@ -142,6 +160,15 @@ class ConsoleState:
         self.paused = not self.paused
         self.held = 0
 
+    def note_alarms(self) -> bool:
+        """Return whether something is wrong that nobody has been called for yet."""
+        bad = [trouble.what for trouble in self.list_troubles() if trouble.is_bad]
+        return self.alarms.note(bad, self.clock.monotonic())
+
+    def acknowledge(self) -> Sequence[str]:
+        """Note that the operator knows what is wrong; return what was news."""
+        return self.alarms.acknowledge(self.clock.now())
+
     def advance(self) -> None:
         """Show what has arrived; while paused, only the first lines of a board just chosen."""
         if not self.paused:
@@ -158,8 +185,9 @@ class ConsoleState:
                 self.status,
                 self.status_round_trip_ms,
                 _measure_rate(before, self.status),
-                self.clock.now(),
+                self._restarted,
             )
+            self._restarted = set()
 
     def _show_top(self) -> None:
         at = self.clock.monotonic()
@@ -296,8 +324,7 @@ class ConsoleState:
                 sentence = f"connecting to {self.address}; shown {self.describe_age()}"
                 return DataState(Kind.DISCONNECTED, sentence)
             return DataState(Kind.LOADING, f"Connecting to {self.address}")
-        seconds = max(0, round(link.retry_at - self.clock.monotonic()))
-        retry = f"next try in {seconds} s ({self.keys['console.retry']}: now)"
+        retry = self.describe_retry()
         kept = f"; shown {self.describe_age()}" if has_data else ""
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")
@@ -308,10 +335,13 @@ class ConsoleState:
     def list_troubles(self) -> Sequence[Trouble]:
         """Return what keeps scores from being taken or ranks from being right, cause first.
 
-        Pausing holds figures back, and never this. Without a connection nothing is known but that,
-        which every screen says by itself.
+        Pausing holds figures back, and never this.
         """
-        if not isinstance(self.link, Connected) or self._heard_at is None:
+        if self._lost_since is not None:
+            # Of the parts nothing is known then.
+            retry = self.describe_retry()
+            return [describe_lost_link(self._lost_because, retry, self._lost_since)]
+        if self._heard_at is None:
             return ()
         silence = self.clock.monotonic() - self._heard_at
         if silence > SILENCE_SECONDS:
@@ -319,13 +349,23 @@ class ConsoleState:
             return [describe_silence(silent_since)]
         if self.status_error is not None:
             return [describe_refusal(self.status_error.message)]
-        return self._verdict.list_troubles()
+        return list_troubles(self.watch, self.clock.now())
+
+    def describe_retry(self) -> str:
+        """Return when the service is asked again, in a few words."""
+        if not isinstance(self.link, Disconnected | Faulty):
+            return "it is being tried now"
+        seconds = max(0, round(self.link.retry_at - self.clock.monotonic()))
+        return f"next try in {seconds} s ({self.keys['console.retry']}: now)"
 
     def find_lag(self) -> str | None:
         """Return why the ranks may lag behind the ledger, None if they do not."""
-        if self._lag is None and self._from_database:
+        for name, reason in _STALE_PARTS.items():
+            if self.watch.read_verdict(name) == "away":
+                return reason
+        if self._from_database:
             return "the service reads from PostgreSQL and ranks may lag"
-        return self._lag
+        return None
 
     def _confirm(self) -> None:
         if (self.find_lag() is None or self.is_final) and self.top_error is None:
@@ -360,10 +400,3 @@ def _measure_rate(before: Status | None, after: Status) -> float | None:
     if seconds <= 0 or after.highest_session_id < before.highest_session_id:
         return None
     return (after.highest_session_id - before.highest_session_id) / seconds
-
-
-def _find_lag(status: Status) -> str | None:
-    for name, reason in _STALE_PARTS.items():
-        if getattr(status.parts, name).state == "away":
-            return reason
-    return None

@@ -3,9 +3,11 @@
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 
 import httpx
+import psutil
 import pytest
 
 from dashboard.app import Console
@@ -13,7 +15,7 @@ from dashboard.client.gateway import Gateway
 from dashboard.clock import SystemClock
 from service.backends.heartbeats import note_schedule
 from service.backends.redis import connect_redis
-from service.local.embedded import PostgresServer
+from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
 from tests.support.console.operating import read_screen
@@ -24,6 +26,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker
 
 SOON_SECONDS = 5.0
+numbers = count(1)
 SCREENS = {"f1": "live", "f2": "player", "f3": "simulate", "f4": "health"}
 
 
@@ -32,6 +35,8 @@ class Scene:
     console: Console
     client: httpx.AsyncClient
     postgres: PostgresServer
+    valkey: ValkeyServer
+    worker_pid: int
 
     async def press(self, key: str) -> None:
         await self.console.run_action(f"switch_mode('{SCREENS[key]}')")
@@ -45,20 +50,27 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(clusters: Clusters, redis_url: str) -> AsyncIterator[Scene]:
-    with PostgresServer(clusters.make("frozen-console"), settings=THROW_AWAY) as server:
-        await migrate(server.url)
-        settings = load_settings(database_url=server.url, redis_url=redis_url)
+async def scene(clusters: Clusters) -> AsyncIterator[Scene]:
+    folder = clusters.make(f"frozen-console-{next(numbers)}")
+    with (
+        PostgresServer(folder, settings=THROW_AWAY) as postgres,
+        ValkeyServer(folder / "cache") as valkey,
+    ):
+        await migrate(postgres.url)
+        settings = load_settings(database_url=postgres.url, redis_url=valkey.url)
         # As if the scheduler had sent something just now: it does so once a minute.
         redis = connect_redis(settings)
         await note_schedule(redis)
         await redis.aclose()
-        with run_worker(settings):
+        with run_worker(settings) as worker:
             async with serve_app(settings) as (_, client):
                 await client.post("/api/players", json={"username": "ada"})
+                assert (
+                    await client.post("/api/leaderboard/submit", json={"user_id": 1, "score": 5})
+                ).status_code == 200
                 console = Console(Gateway(str(client.base_url)), SystemClock(), Random(7))
                 async with console.run_test(size=(80, 24)):
-                    yield Scene(console, client, server)
+                    yield Scene(console, client, postgres, valkey, worker.pid)
 
 
 def tells_postgres_is_away(scene: Scene) -> bool:
@@ -71,14 +83,46 @@ def tells_postgres_is_away(scene: Scene) -> bool:
 
 
 async def test_a_frozen_postgres_is_told_on_every_screen_in_time(scene: Scene) -> None:
-    assert await scene.submit() == 200
     await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
     with hanging(scene.postgres):
         frozen_at = time.monotonic()
         await wait_until(lambda: tells_postgres_is_away(scene))
-        assert time.monotonic() - frozen_at < SOON_SECONDS
+        took = time.monotonic() - frozen_at
+        assert took < SOON_SECONDS, took
         for key in SCREENS:
             await scene.press(key)
             await wait_until(lambda: tells_postgres_is_away(scene))
-    await wait_until(lambda: not scene.shows("PostgreSQL away"))
-    assert scene.shows("● connected")
+    await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
+
+
+async def test_a_frozen_redis_is_one_alarm_in_time(scene: Scene) -> None:
+    await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
+    with hanging(scene.valkey):
+        frozen_at = time.monotonic()
+        await wait_until(lambda: scene.shows("✕ Redis away"))
+        took = time.monotonic() - frozen_at
+        assert took < SOON_SECONDS, took
+        await scene.press("f4")
+        await wait_until(lambda: read_screen(scene.console).count("? unknown") == 3)
+    await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
+    bad = [event for event in scene.console.state.log if event.severity == "bad"]
+    assert [event.part for event in bad] == ["Redis"]
+
+
+async def test_a_frozen_worker_is_told_while_scores_wait(scene: Scene) -> None:
+    await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
+    worker = psutil.Process(scene.worker_pid)
+    family = [worker, *worker.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        frozen_at = time.monotonic()
+        assert await scene.submit() == 200
+        await wait_until(lambda: scene.shows("✕ Ranks stand still") or scene.shows("✕ Worker away"))
+        took = time.monotonic() - frozen_at
+        assert took < SOON_SECONDS, took
+        await wait_until(lambda: scene.shows("✕ Worker away"))
+    finally:
+        for process in family:
+            process.resume()
+    await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"), seconds=30)

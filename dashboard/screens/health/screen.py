@@ -1,33 +1,32 @@
 """Health: every part of the service, how far it is behind, and what happened."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal, Vertical
 
-from dashboard.client.answers import Refresh, Rerank, Route, Status
+from dashboard.client.answers import Status
 from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.health.flow import draw_flow
+from dashboard.screens.health.history import draw_history
+from dashboard.screens.health.routes import draw_routes
 from dashboard.state.data_state import DataState, Kind
-from dashboard.state.health import (
+from dashboard.state.parts.health import Sample
+from dashboard.state.parts.rules import (
     DETAIL_SEPARATOR,
     PART_RULES,
     PartHealth,
     PartRule,
-    Sample,
     Verdict,
     judge_part,
 )
-from dashboard.text.names import clean_name, fit_name
+from dashboard.text.names import clean_name
 from dashboard.text.numbers import (
     choose_text,
-    draw_sparkline,
-    write_age,
-    write_amount,
     write_count,
-    write_ms,
-    write_rate,
     write_time,
 )
 from dashboard.widgets.lines import Lines
@@ -38,34 +37,10 @@ from dashboard.widgets.tones import SEVERITIES, Span, Tone, ToneLine
 _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
     "ok": ("✓ ok", "good"),
     "slow": ("▲ over", "warn"),
+    "unknown": ("? unknown", "muted"),
+    "looping": ("✕ restarts", "bad"),
     "away": ("✕ away", "bad"),
 }
-RESTART: Final = "↻"
-
-_LONGEST_GRAPH: Final = 10
-_SHORTEST_GRAPH: Final = 4
-_BESIDE_GRAPH: Final = 33
-_LIMITS: Final = {
-    "pending": next(rule.limit for rule in PART_RULES if rule.name == "worker"),
-    "behind": next(rule.limit for rule in PART_RULES if rule.name == "index"),
-}
-_IN_TILES: Final = ("pending", "behind")
-
-_ROUTE_GRAPH: Final = 8
-_P50: Final = 8
-_P99: Final = 9
-_RATE: Final = 9
-_ERRORS: Final = 7
-_SHORTEST_ROUTE: Final = 18
-_WIDE_ROUTES: Final = 54
-_SCROLL_BAR: Final = 1
-
-_FIRST_ROUTES: Final = (
-    "POST /api/leaderboard/submit",
-    "GET /api/leaderboard/top",
-    "GET /api/leaderboard/rank/{user_id}",
-)
-"""What the service is there for; the others follow by path, so that no line ever jumps."""
 
 
 class Tile(Lines):
@@ -90,8 +65,8 @@ class Tile(Lines):
         """Show a part in the last status, and its history."""
         rule = health.rule
         mark, tone = _MARKS[health.verdict]
-        graph = _draw_history(history, self.size.width, limit=rule.limit)
-        value: Span = ("" if health.verdict == "away" else "unknown", "muted")
+        graph = draw_history(history, self.size.width, limit=rule.limit)
+        value: Span = ("unknown" if health.verdict in {"ok", "slow"} else "", "muted")
         if health.value is not None:
             value_text = rule.write(health.value)
             full = f"{value_text} {rule.measure}"
@@ -104,16 +79,6 @@ class Tile(Lines):
         details = (DETAIL_SEPARATOR.join(parts[:kept]) for kept in range(len(parts), 0, -1))
         detail = choose_text(self.content_size.width, *details)
         self.show([headline, [graph], [(detail, "muted")]], dim=dim)
-
-
-def _draw_history(history: Sequence[Sample], width: int, *, limit: float | None = None) -> Span:
-    """Return the last samples as a sparkline in which ↻ stands for a restart."""
-    shown = list(history)[-width:] if width else []
-    line = draw_sparkline([sample.value for sample in shown], len(shown), limit=limit)
-    marked = "".join(
-        RESTART if sample.restarted else block for sample, block in zip(shown, line, strict=True)
-    )
-    return marked.rjust(width), "accent"
 
 
 def _draw_waiting() -> list[ToneLine]:
@@ -130,7 +95,7 @@ class HealthScreen(ConsoleScreen):
     HealthScreen {
         & #health { height: 1fr; }
         & #tiles { grid-size: 3 2; height: 10; grid-rows: 5; }
-        & #middle { height: 13; }
+        & #middle { height: 15; }
         & #flow { width: 46; height: 100%; }
         & #routes { width: 1fr; height: 100%; }
         & #events { height: 1fr; min-height: 4; }
@@ -149,12 +114,19 @@ class HealthScreen(ConsoleScreen):
 
     WORDS = (
         ("pending", "scores in the ledger that are not in the standings yet"),
+        ("oldest", "how long the oldest of these has waited"),
+        ("? unknown", "it is only heard of through a part that is away"),
+        ("✕ restarts", "its processes end again and again, and are started anew"),
         ("freshness", "time from a score's submit to its being in the ranks"),
         ("refresh", "a worker adds pending scores to the standings and the index"),
         ("index", "the ranks in Redis; away, PostgreSQL answers until it is rebuilt"),
         ("refreshes behind", "refreshes that the index in Redis does not have yet"),
         ("re-rank", "all ranks stored in PostgreSQL, once a minute, for when Redis is away"),
-        ("queued", "messages for the workers that are not done, of all queues"),
+        ("queued", "messages for the workers that are not done, of all queues; dead: given up"),
+        ("waiting", "submits that wait for the next commit"),
+        ("database", "connections of the API processes, and those that nobody uses"),
+        ("loop lag", "longest wait in 10 s for other work of an API process"),
+        ("host", "the busiest machine with an API process: processors in use, load of a minute"),
         ("errors", "answers 500 and above since the API's start"),
         ("limit", "above it a part is ▲ over; its graph is drawn from 0 to this limit"),
         ("↻", "a process of this part was started anew"),
@@ -199,11 +171,13 @@ class HealthScreen(ConsoleScreen):
             return DataState(Kind.LOADING, f"Waiting for the first status of {state.address}")
         troubles = state.list_troubles()
         if troubles:
-            is_bad = any(trouble.severity == "bad" for trouble in troubles)
-            now = state.clock.now()
-            named = ", ".join(trouble.describe_time(now) for trouble in troubles)
-            kind = Kind.ALARM if is_bad else Kind.WARNING
-            return DataState(kind, f"{named}; {self.describe_live()}")
+            now, is_bad = state.clock.now(), troubles[0].is_bad
+            # The first one has a line of its own where it is bad.
+            named = "; ".join(
+                trouble.describe_time(now) if trouble.is_bad else trouble.describe(now)
+                for trouble in troubles
+            )
+            return DataState(Kind.ALARM if is_bad else Kind.WARNING, named)
         return DataState(Kind.LIVE, "")
 
     def describe_live(self) -> str:
@@ -227,14 +201,24 @@ class HealthScreen(ConsoleScreen):
         dim = data_state.is_dim
         for rule in PART_RULES:
             self.query_one(f"#tile-{rule.name}", Tile).show_part(
-                judge_part(rule, status, self.state.status_round_trip_ms, now),
+                self._judge(rule, status, now),
                 list(health.history.get(rule.name, ())),
                 dim=dim,
             )
-        self.query_one("#flow", Panel).show(self._draw_flow(status), dim=dim)
+        flow = self.query_one("#flow", Panel)
+        flow.show(draw_flow(status, health, *flow.content_size), dim=dim)
         routes = self.query_one("#routes", Panel)
-        header, lines = _draw_routes(status.routes, health.history, routes.content_size.width)
+        header, lines = draw_routes(status.routes, health.history, routes.content_size.width)
         routes.show(lines, header=header, dim=dim)
+
+    def _judge(self, rule: PartRule, status: Status, now: datetime) -> PartHealth:
+        """Return what the last status says of a part, and what is said of it by now."""
+        health = judge_part(rule, status, self.state.status_round_trip_ms, now)
+        verdict = self.state.watch.read_verdict(rule.name)
+        if verdict != health.verdict:
+            detail = self.state.watch.healths[rule.name].detail
+            health = health._replace(verdict=verdict, detail=detail)
+        return health
 
     def list_rows(self) -> Iterable[Row]:
         """Return the parts, the routes and the events."""
@@ -242,7 +226,7 @@ class HealthScreen(ConsoleScreen):
         if status is not None:
             now = self.state.clock.now()
             for rule in PART_RULES:
-                part = judge_part(rule, status, self.state.status_round_trip_ms, now)
+                part = self._judge(rule, status, now)
                 yield {
                     "kind": "part",
                     "name": rule.title,
@@ -302,102 +286,3 @@ class HealthScreen(ConsoleScreen):
         panel.set_title(title)
         nothing = "no event has these words" if self._wanted else "nothing has happened yet"
         panel.show(lines or [[(nothing, "muted")]])
-
-    def _draw_flow(self, status: Status) -> list[ToneLine]:
-        health = self.state.health
-        submits, queue = health.read_values("submits"), health.read_values("queue")
-        freshness = health.freshness
-        p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
-        rows: tuple[tuple[str, str, str], ...] = (
-            ("submits", "submits", write_rate(submits[-1] if submits else None)),
-            ("freshness", "freshness", f"p50 {p50} p99 {p99}"),
-            ("pending", "pending", write_amount(status.pending_sessions, "session")),
-            ("behind", "index", _write_behind(status.parts.index.behind)),
-            ("queue", "queued", write_amount(queue[-1] if queue else None, "message")),
-            ("refresh", "refresh", _write_run(status.refresh, status)),
-            ("rerank", "re-rank", _write_run(status.rerank, status)),
-        )
-        width, height = self.query_one("#flow", Panel).content_size
-        if 0 < height <= len(rows):
-            # The tiles say these too.
-            rows = tuple(row for row in rows if row[0] not in _IN_TILES)
-        graph = max(_SHORTEST_GRAPH, min(_LONGEST_GRAPH, width - _BESIDE_GRAPH))
-        lines: list[ToneLine] = [
-            [
-                _draw_history(health.history.get(name, ()), graph, limit=_LIMITS.get(name)),
-                (f" {title:<10}", "muted"),
-                (text, "strong"),
-            ]
-            for name, title, text in rows
-        ]
-        if status.freshness is None:
-            notes = ["freshness unknown: no worker is heard of", "freshness unknown: no worker"]
-        else:
-            visible = f"submit to visible, {write_amount(freshness.sessions, 'session')}"
-            notes = [f"freshness: {visible}", visible, "submit to visible"]
-        note = choose_text(width or len(notes[0]), *notes)
-        lines.append([(note, "muted")])
-        return lines
-
-
-def _write_behind(behind: int | None) -> str:
-    return "unknown" if behind is None else f"{write_amount(behind, 'refresh')} behind"
-
-
-def _write_run(run: Refresh | Rerank | None, status: Status) -> str:
-    if run is None or run.at is None:
-        return "never"
-    age = write_age((status.at - run.at).total_seconds())
-    return f"{write_ms(run.duration_ms)}, {age} ago"
-
-
-def _draw_routes(
-    routes: Iterable[Route], histories: Mapping[str, Sequence[Sample]], width: int
-) -> tuple[ToneLine | None, list[ToneLine]]:
-    """Return the header and a line for each route.
-
-    Where there is no room for everything, errors stay and the median and the rate go: who is
-    woken looks for what fails and what is slow.
-    """
-    # What the service times of a stream is how long somebody followed it.
-    shown = sorted(
-        (route for route in routes if not route.route.endswith("/stream")), key=_place_route
-    )
-    if not shown:
-        return None, [[("nothing was asked yet", "muted")]]
-    wide = width >= _WIDE_ROUTES
-    beside = _P99 + _ERRORS + _SCROLL_BAR
-    beside += _ROUTE_GRAPH + 1 + _P50 + _RATE if wide else 0
-    longest = max(len(_shorten_route(route)) for route in shown)
-    name_width = max(_SHORTEST_ROUTE, min(longest, width - beside))
-    graph, p50 = (" " * (_ROUTE_GRAPH + 1), "p50".rjust(_P50)) if wide else ("", "")
-    rate = "rate".rjust(_RATE) if wide else ""
-    header = f"{graph}{'':{name_width}}{p50}{'p99':>{_P99}}{rate}{'errors':>{_ERRORS}}"
-    return [(header, "muted")], [
-        _draw_route(route, histories.get(route.route, ()), name_width, wide=wide) for route in shown
-    ]
-
-
-def _place_route(route: Route) -> tuple[int, str, str]:
-    method, _, path = route.route.partition(" ")
-    first = _FIRST_ROUTES.index(route.route) if route.route in _FIRST_ROUTES else len(_FIRST_ROUTES)
-    return first, path, method
-
-
-def _shorten_route(route: Route) -> str:
-    name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
-    return name.replace("{user_id}", "{id}")
-
-
-def _draw_route(
-    route: Route, history: Sequence[Sample], name_width: int, *, wide: bool
-) -> ToneLine:
-    errors: Tone = "bad" if route.server_errors else "muted"
-    line: list[Span] = [(fit_name(_shorten_route(route), name_width), "")]
-    if wide:
-        line = [_draw_history(history, _ROUTE_GRAPH), (" ", ""), *line]
-        line.append((write_ms(route.p50_ms).rjust(_P50), ""))
-    line.append((write_ms(route.p99_ms).rjust(_P99), "strong"))
-    if wide:
-        line.append((write_rate(route.per_second).rjust(_RATE), ""))
-    return [*line, (f"{route.server_errors:>{_ERRORS},}", errors)]

@@ -60,8 +60,8 @@ async def test_a_small_screen_shows_errors_and_re_rank_and_says_what_is_below() 
         assert operator.screen_text.count("4,321") == 3
         assert "re-rank" in operator.screen_text
         assert "▼ 5 more" in operator.screen_text
-        operator.peer.away = {"redis", "worker", "scheduler", "index"}
-        await operator.pass_time(2.2)
+        operator.peer.away = {"redis"}
+        await operator.pass_time(3.2)
         assert "connected to" not in operator.screen_text
         assert "▼ 3 more" in operator.screen_text
         await operator.press("end")
@@ -107,8 +107,8 @@ async def test_details_of_tiles_lose_whole_parts_where_there_is_little_room() ->
 async def test_a_graph_of_a_part_far_below_its_limit_looks_small() -> None:
     async with watch_live() as operator:
         await operator.press("4")
-        for pending in (3, 900, 3):
-            operator.peer.pending = pending
+        for oldest in (0.1, 0.6, 0.1):
+            operator.peer.oldest = oldest
             await operator.pass_time(2.0)
         assert operator.read("#tile-worker").splitlines()[1].strip() == "▁▁▂▁"
 
@@ -116,7 +116,7 @@ async def test_a_graph_of_a_part_far_below_its_limit_looks_small() -> None:
 async def test_an_index_that_is_away_is_said_with_what_happens() -> None:
     async with watch_live() as operator:
         operator.peer.away = {"index"}
-        await operator.pass_time(2.2)
+        await operator.pass_time(3.2)
         assert "ranks come from PostgreSQL until it is rebuilt" in " ".join(operator.notice.split())
         await operator.press("4")
         assert "away: PostgreSQL answers until rebuilt" in operator.read("#events")

@@ -109,7 +109,12 @@ class ServicePeer:
     unplayed: dict[int, str] = field(default_factory=lambda: {77: "newcomer"})
     stale: bool = False
     away: set[str] = field(default_factory=set)
+    away_for: timedelta | None = None
+    status_hangs: bool = False
     pending: int | None = 3
+    oldest: float | None = 0.1
+    dead: int = 0
+    put_off: timedelta | None = None
     highest_session_id: int = 1_000
     api_pid: int = 4_100
     more_api_pids: list[int] = field(default_factory=list)
@@ -239,7 +244,7 @@ class ServicePeer:
                 ids |= {name: number for number, name in self.unplayed.items()}
                 return self._describe_player(ids.get(wanted, 0))
             case ["ops", "status"]:
-                return httpx.Response(200, json=self.describe_status())
+                return await self._answer_status()
         return _refuse_path()
 
     def _moderate(self, request: httpx.Request) -> httpx.Response:
@@ -261,6 +266,11 @@ class ServicePeer:
         shown = last[: int(parameters["limit"])]
         older = shown[-1]["session_id"] if len(shown) < len(last) else None
         return httpx.Response(200, json={"sessions": shown, "next_before": older})
+
+    async def _answer_status(self) -> httpx.Response:
+        if self.status_hangs:
+            await asyncio.Event().wait()
+        return httpx.Response(200, json=self.describe_status())
 
     async def _answer_board(
         self, board: PeerBoard, path: list[str], parameters: httpx.QueryParams
@@ -351,19 +361,41 @@ class ServicePeer:
             near = entries[max(0, at - radius) : at + radius + 1]
         return httpx.Response(200, json=self._describe_season(board, season) | {"entries": near})
 
+    def _describe_rerank(self, run: dict[str, Any]) -> dict[str, Any]:
+        if self.put_off is None:
+            return run | {"ranks_changed": 2}
+        # That of an earlier refresh.
+        at = self.clock.now() + self.clock_ahead - self.put_off
+        return run | {"number": 11, "at": at.isoformat(), "ranks_changed": 2}
+
     def describe_status(self) -> dict[str, Any]:
         def part(name: str, **figures: Any) -> dict[str, Any]:
             if name in self.away:
-                return {"state": "away"} | ({"processes": []} if "processes" in figures else {})
+                away: dict[str, Any] = {"state": "away"}
+                if self.away_for is not None:
+                    at = self.clock.now() + self.clock_ahead - self.away_for
+                    away["since"] = at.isoformat()
+                return away | ({"processes": []} if "processes" in figures else {})
+            if "redis" in self.away and name in {"worker", "scheduler", "index"}:
+                return {"state": "unknown"} | ({"processes": []} if "processes" in figures else {})
             return {"state": "ok"} | figures
 
-        def process(pid: int, **figures: int) -> dict[str, Any]:
+        def process(pid: int, **figures: float) -> dict[str, Any]:
             started_at = self.started_at.get(pid, START).isoformat()
             return {"host": "box", "pid": pid, "started_at": started_at} | figures
 
         # The one that answers knows of the others only through Redis.
         listed = [] if "redis" in self.away else self.more_api_pids
-        apis = [process(pid, memory_bytes=80_000_000) for pid in (self.api_pid, *listed)]
+        load = {
+            "submits_waiting": 0,
+            "database_connections": 8,
+            "database_connections_idle": 7,
+            "loop_lag_ms": 1.2,
+            "host_processors": 2,
+            "host_processor_percent": 12.5,
+            "host_load": 0.2,
+        }
+        apis = [process(pid, memory_bytes=80_000_000, **load) for pid in (self.api_pid, *listed)]
         workers = [process(pid, threads=4) for pid in self.worker_pids]
         store = {"started_at": self.store_started_at.isoformat()}
         # Redis tells its age, and the API process the time by its own clock.
@@ -387,15 +419,16 @@ class ServicePeer:
                 "index": part("index", offset=12, last_refresh=12, behind=0, cause=self.cause),
             },
             "pending_sessions": self.pending,
+            "oldest_pending_seconds": self.oldest,
             "highest_session_id": self.highest_session_id,
             "players": {"standing": len(self.scores), "highest_user_id": 77},
             "refresh": run | {"sessions": 4},
-            "rerank": run | {"ranks_changed": 2},
+            "rerank": self._describe_rerank(run),
             "freshness": self.shown_sessions
             and {"bounds_ms": [100, 200, 500], "counts": self.shown_sessions},
             "queues": {}
             if "redis" in self.away
-            else {"standings": {"ready": 1, "delayed": 0, "dead": 0}},
+            else {"standings": {"ready": 1, "delayed": 0, "dead": self.dead}},
             "routes": [
                 {"route": "POST /api/leaderboard/submit"} | route,
                 {"route": "GET /api/leaderboard/rank/{user_id}"} | route | {"per_second": 5.0},

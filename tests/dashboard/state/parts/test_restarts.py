@@ -6,7 +6,8 @@ import msgspec
 
 from dashboard.client.answers import Status
 from dashboard.state.event_log import EventLog
-from dashboard.state.health import Health
+from dashboard.state.parts.health import Health
+from dashboard.state.parts.watch import Watch
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import watch_live
 from tests.support.console.service_peer import ServicePeer
@@ -20,7 +21,8 @@ class Looks:
 
     def __init__(self, peer: ServicePeer | None = None) -> None:
         self.peer = peer or ServicePeer(FrozenClock(), more_api_pids=[4_102, 4_103])
-        self.health = Health(EventLog())
+        self.log = EventLog()
+        self.watch, self.health = Watch(self.log), Health()
         self.console_ahead = timedelta()
         self.look()
 
@@ -30,7 +32,8 @@ class Looks:
         for _ in range(max(1, round(seconds / 2.0))):
             clock.move(clock.seconds + 2.0)
             status = msgspec.convert(self.peer.describe_status(), Status)
-            self.health.take(status, 1.0, None, clock.now() + self.console_ahead)
+            restarted = self.watch.take(status, 1.0, clock.now() + self.console_ahead)
+            self.health.take(status, 1.0, None, restarted)
 
     def wait(self, seconds: float) -> None:
         """Let time pass without a look, as while the console is disconnected."""
@@ -47,10 +50,9 @@ class Looks:
 
     @property
     def restarts(self) -> list[str]:
-        log = self.health._log
         return [
             f"{event.part} {event.text.partition(' on ')[0].removeprefix('restarted: process ')}"
-            for event in reversed(list(log))
+            for event in reversed(list(self.log))
             if "restarted" in event.text
         ]
 

@@ -4,15 +4,15 @@ from tests.support.console.operating import watch_live
 async def test_a_part_beyond_its_limit_is_over_then_ok_again() -> None:
     async with watch_live() as operator:
         await operator.press("4")
-        operator.peer.pending = 20_000
-        await operator.pass_time(2.2)
-        assert operator.read("#tile-worker").startswith("▲ over 20,000 pending")
-        operator.peer.pending = 10
-        await operator.pass_time(2.2)
-        assert operator.read("#tile-worker").startswith("✓ ok 10 pending")
+        operator.peer.oldest = 12.0
+        await operator.pass_time(3.2)
+        assert operator.read("#tile-worker").startswith("▲ over 12 s oldest pending")
+        operator.peer.oldest = 0.2
+        await operator.pass_time(3.2)
+        assert operator.read("#tile-worker").startswith("✓ ok 0.2 s oldest pending")
         events = operator.read("#events").splitlines()
         assert "ok again" in events[0]
-        assert "20,000 pending, over 10,000" in events[1]
+        assert "12 s oldest pending, over 5 s" in events[1]
 
 
 async def test_server_errors_are_events() -> None:
@@ -55,11 +55,11 @@ async def test_events_are_filtered() -> None:
         await operator.press("4")
         operator.peer.away = {"worker"}
         operator.peer.api_pid = operator.peer.start_process(5_000)
-        await operator.pass_time(2.2)
+        await operator.pass_time(3.2)
         await operator.press("slash")
         await operator.type("worker")
         assert operator.read("#events").splitlines() == [
-            "12:00:02 ✕ Worker     away: no process was heard of"
+            "12:00:03 ✕ Worker     away: no process was heard of"
         ]
         await operator.press("escape")
         assert "restarted" in operator.read("#events")
@@ -100,7 +100,7 @@ async def test_cause_for_which_ranks_stand_still_is_an_event() -> None:
         operator.peer.cause = "Redis takes no writes: [/x] OOM"
         await operator.pass_time(4.2)
         operator.peer.cause = None
-        await operator.pass_time(2.2)
+        await operator.pass_time(3.2)
         events = operator.read("#events").splitlines()
         assert "Index      follows again" in events[0]
         assert "Index      does not follow: Redis takes no writes: [/x] OOM" in events[1]

@@ -1,0 +1,96 @@
+"""What is asked of the service: latencies and errors by route."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from dashboard.client.answers import Route
+from dashboard.screens.health.history import draw_history
+from dashboard.state.parts.health import Sample
+from dashboard.text.names import fit_name
+from dashboard.text.numbers import write_ms, write_rate
+from dashboard.widgets.tones import Span, Tone, ToneLine
+
+_GRAPH: Final = 8
+_FIGURE: Final = 7
+_ERRORS: Final = 7
+_LONG_MS: Final = 10_000
+_SHORTEST_NAME: Final = 18
+_SCROLL_BAR: Final = 1
+
+_FEWEST: Final = ("p99",)
+_ALL: Final = ("p50", "p95", "p99", "max", "rate")
+
+_FIRST_ROUTES: Final = (
+    "POST /api/leaderboard/submit",
+    "GET /api/leaderboard/top",
+    "GET /api/leaderboard/rank/{user_id}",
+)
+"""What the service is there for; the others follow by path, so that no line ever jumps."""
+
+
+def draw_routes(
+    routes: Iterable[Route], histories: Mapping[str, Sequence[Sample]], width: int
+) -> tuple[ToneLine | None, list[ToneLine]]:
+    """Return the header and a line for each route.
+
+    Where there is no room for everything, the graph goes first, and then all but the 99th
+    percentile and the errors: who is woken looks for what fails and what is slow.
+    """
+    # What the service times of a stream is how long somebody followed it.
+    shown = sorted(
+        (route for route in routes if not route.route.endswith("/stream")), key=_place_route
+    )
+    if not shown:
+        return None, [[("nothing was asked yet", "muted")]]
+    longest = max(_SHORTEST_NAME, *(len(_shorten_route(route)) for route in shown))
+    beside = _ERRORS + _SCROLL_BAR
+    columns = _ALL if width >= _SHORTEST_NAME + len(_ALL) * _FIGURE + beside else _FEWEST
+    room = width - len(columns) * _FIGURE - beside
+    name_width = max(_SHORTEST_NAME, min(longest, room))
+    graph = _GRAPH + 1 if room - name_width > _GRAPH else 0
+    titles = "".join(f"{column:>{_FIGURE}}" for column in columns)
+    header = f"{'':{graph + name_width}}{titles}{'errors':>{_ERRORS}}"
+    return [(header, "muted")], [
+        _draw_route(route, columns, name_width, histories.get(route.route, ()) if graph else None)
+        for route in shown
+    ]
+
+
+def _place_route(route: Route) -> tuple[int, str, str]:
+    method, _, path = route.route.partition(" ")
+    first = _FIRST_ROUTES.index(route.route) if route.route in _FIRST_ROUTES else len(_FIRST_ROUTES)
+    return first, path, method
+
+
+def _shorten_route(route: Route) -> str:
+    name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
+    return name.replace("{user_id}", "{id}")
+
+
+def _write_ms(milliseconds: float | None) -> str:
+    """Return a duration that leaves a blank before it, however long it took."""
+    if milliseconds is not None and milliseconds >= _LONG_MS:
+        return f"{milliseconds / 1000:.0f} s"
+    return write_ms(milliseconds)
+
+
+def _draw_route(
+    route: Route, columns: Iterable[str], name_width: int, history: Sequence[Sample] | None
+) -> ToneLine:
+    figures: Mapping[str, tuple[str, Tone]] = {
+        "p50": (_write_ms(route.p50_ms), ""),
+        "p95": (_write_ms(route.p95_ms), ""),
+        "p99": (_write_ms(route.p99_ms), "strong"),
+        "max": (_write_ms(route.max_ms), ""),
+        "rate": (write_rate(route.per_second), ""),
+    }
+    line: list[Span] = [(fit_name(_shorten_route(route), name_width), "")]
+    if history is not None:
+        line = [draw_history(history, _GRAPH), (" ", ""), *line]
+    for column in columns:
+        text, tone = figures[column]
+        line.append((text.rjust(_FIGURE), tone))
+    errors: Tone = "bad" if route.server_errors else "muted"
+    # The tone is of the number alone: reversed blanks would be a bar.
+    count = f"{route.server_errors:,}"
+    return [*line, (" " * (_ERRORS - len(count)), ""), (count, errors)]

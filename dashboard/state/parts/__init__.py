@@ -1,0 +1,1 @@
+"""The parts of the service: judged, followed, and put into words."""
