@@ -27,9 +27,9 @@ encode_build: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Build).decode
 
 
-def name_from(player_id: int) -> Build:
+def name_from(player_id: int, found: str) -> Build:
     """Return how far a build is that has only names left to compare, from this player on."""
-    return Build(index="", position="", found="", names_from=player_id)
+    return Build(index="", position="", found=found, names_from=player_id)
 
 
 def parse_build(stored: bytes | str | None) -> Build | None:

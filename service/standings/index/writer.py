@@ -3,7 +3,7 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
@@ -194,7 +194,7 @@ class Index:
         first: int | None = 0
         while first is not None:
             async with self._database.snapshot() as connection:
-                first = await self._reload_names(connection, season_id, first)
+                first = await self._reload_names(connection, season_id, first, may_be_left=False)
         return offset
 
     async def rebuild_outdated(
@@ -292,7 +292,7 @@ class Index:
                     build.index,
                     build.found.encode("latin-1"),
                     offset,
-                    encode_build(name_from(0)),
+                    encode_build(name_from(0, build.found)),
                 ):
                     raise CacheUnavailable(_NOT_AS_COUNTED)
         except CacheFull:
@@ -332,13 +332,15 @@ class Index:
             await self._drop_build(season_id, build)
             return True
         async with self._database.snapshot() as connection:
-            following = await self._reload_names(connection, season_id, first)
+            following = await self._reload_names(
+                connection, season_id, first, may_be_left=bool(build.found)
+            )
         build_key = SeasonKeys.of(season_id).build
         with translate_redis_errors():
             if following is None:
                 await self._redis.delete(build_key)
             else:
-                stored = encode_build(name_from(following))
+                stored = encode_build(name_from(following, build.found))
                 await self._redis.set(build_key, stored, ex=_BUILD_SECONDS)
         return following is None
 
@@ -448,9 +450,13 @@ class Index:
         return bool(swapped)
 
     async def _reload_names(
-        self, connection: Connection, season_id: int, first_player_id: int
+        self, connection: Connection, season_id: int, first_player_id: int, *, may_be_left: bool
     ) -> int | None:
-        """Reload a slice of the names from a player on; return where the next one begins."""
+        """Reload a slice of the names from a player on; return where the next one begins.
+
+        Names of players who stand no more `may_be_left` where Redis was away as they left, also of
+        somebody who was forgotten.
+        """
         run = await connection.fetchrow(
             FIND_LAST_PLAYER,
             season_id,
@@ -459,19 +465,22 @@ class Index:
             timeout=SCAN_SECONDS,
         )
         assert run is not None
-        if run["player_id"] is None:
-            return None
-        bucket = run["player_id"] // PLAYERS_PER_BUCKET
-        following = int(bucket + 1) * PLAYERS_PER_BUCKET
+        last_player_id = run["player_id"] or 0
+        following = int(last_player_id // PLAYERS_PER_BUCKET + 1) * PLAYERS_PER_BUCKET
+        is_last = run["players"] < self._slice_standings
         prefix = SeasonKeys.of(season_id).names
+        filled: set[int] = set()
+
+        async def load(rows: list[asyncpg.Record]) -> bool:
+            filled.update(row["bucket"] for row in rows)
+            buckets = [f"{prefix}{row['bucket']}" for row in rows]
+            with translate_redis_errors():
+                await self._load_names(keys=buckets, args=[row["packed"] for row in rows])
+            return True
+
         await stream_rows(
             connection,
-            lambda rows: _await_redis(
-                self._load_names(
-                    keys=[f"{prefix}{row['bucket']}" for row in rows],
-                    args=[row["packed"] for row in rows],
-                )
-            ),
+            load,
             _BUCKETS_PER_LOAD,
             SCAN_USERNAMES,
             season_id,
@@ -479,7 +488,17 @@ class Index:
             first_player_id,
             following - 1,
         )
-        return following if run["players"] == self._slice_standings else None
+        if may_be_left:
+            end = following
+            if is_last:
+                highest = await connection.fetchval("SELECT max(id) FROM player")
+                end = max(end, (highest or 0) + 1)
+            span = range(first_player_id // PLAYERS_PER_BUCKET, -(-end // PLAYERS_PER_BUCKET))
+            empty = [f"{prefix}{bucket}" for bucket in span if bucket not in filled]
+            with translate_redis_errors():
+                for first in range(0, len(empty), _NAMES_PER_UNLINK):
+                    await self._redis.unlink(*empty[first : first + _NAMES_PER_UNLINK])
+        return None if is_last else following
 
 
 def _is_top_of(stored: object, players: int) -> bool:
@@ -493,12 +512,6 @@ def _is_top_of(stored: object, players: int) -> bool:
 async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:
     seasons = await connection.fetch(LIST_OPEN_SEASONS)
     return next(row for row in seasons if row["season_id"] == season_id)
-
-
-async def _await_redis(script: Awaitable[object]) -> object:
-    """Await a script inside a scan, and translate only its errors, not those of PostgreSQL."""
-    with translate_redis_errors():
-        return await script
 
 
 def _is_of_epoch(stored: bytes | str | None, epoch: str) -> bool:

@@ -1,6 +1,7 @@
 """What moderators take away is gone from every board, comes back as it was, and is written down."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,11 +9,14 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.redis import connect_redis
+from service.local.embedded import ValkeyServer
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
 from tests.support.factories import make_player, make_players, record_scores
 from tests.support.season_work import SeasonWorker
+from tests.support.serving import serve_app
 
 WHY = {"reason": "speedhack"}
 BOARDS: dict[str, dict[str, Any]] = {
@@ -494,6 +498,40 @@ async def test_who_is_deleted_leaves_no_trace(
     assert "quark" not in dump.lower()
     assert "lovelace" not in dump.lower()
     assert "steam:1" not in dump
+
+
+@pytest.mark.parametrize("scores", ["keep", "revoke"])
+async def test_a_name_is_forgotten_by_a_redis_that_was_away_at_the_time(
+    settings: Settings, database: Database, server_directory: Path, scores: str
+) -> None:
+    with ValkeyServer(server_directory / f"forgetful-{scores}") as valkey:
+        own = settings.model_copy(update={"redis_url": valkey.url})
+        redis = connect_redis(own)
+        worker = SeasonWorker(database, redis, own)
+        # Far from each other: no other name is kept beside the one that goes.
+        await database.fetch(
+            "INSERT INTO player (id, username) VALUES (1, 'ada'), (1000, 'quark'), (9000, 'eve')"
+        )
+        await record_scores(database, (1, 3), (1_000, 5))
+        await worker.work()
+        assert "quark" in await dump_names(redis)
+        async with serve_app(own) as (_, client):
+            valkey.stop()
+            gone = await client.delete(
+                "/api/players/1000", params={"reason": "asked", "scores": scores}
+            )
+            assert gone.status_code == 204, gone.text
+            await worker.work()
+            valkey.start()
+            await worker.work()
+            assert "quark" not in await dump_names(redis)
+            assert "ada" in await dump_names(redis)
+        await redis.aclose()
+
+
+async def dump_names(redis: Redis) -> str:
+    """Return all that is in the hashes of a Redis, as one text."""
+    return str([await redis.hgetall(key) async for key in redis.scan_iter("*:names:*")])
 
 
 async def judge(client: httpx.AsyncClient, session_id: int) -> dict[str, str]:
