@@ -16,6 +16,7 @@ from tests.benchmarks.chart import write_chart
 from tests.benchmarks.compare import WORKS, compare_checkouts, print_comparisons
 from tests.benchmarks.freshness import measure_freshness
 from tests.benchmarks.growth_row import measure_growth
+from tests.benchmarks.moderation_row import measure_moderation
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.report import describe_machine, print_results, write_json
 from tests.benchmarks.results import Context, Results
@@ -32,6 +33,7 @@ ROWS = (
     "rank",
     "submit",
     "freshness",
+    "moderation",
     *STANDINGS_NAMES,
     "growth",
     "restart",
@@ -147,6 +149,8 @@ async def _measure(context: Context, names: Collection[str]) -> None:
         rows.extend(await measure_submits(context))
     if "freshness" in names:
         rows.extend(await measure_freshness(context))
+    if "moderation" in names:
+        rows.extend(await measure_moderation(context))
     standings = [name for name in names if name in STANDINGS_NAMES]
     if standings:
         rows.extend(await measure_standings(context, standings))
