@@ -67,6 +67,16 @@ class UnknownMethod(ServiceError):
         super().__init__("This method is not known here; GET /schema lists what there is.")
 
 
+class UnknownCoding(ServiceError):
+    """A transfer coding that we do not take away, RFC 9112 §6.1."""
+
+    status = 501
+    code = "unknown_transfer_coding"
+
+    def __init__(self) -> None:
+        super().__init__("Of the codings of `Transfer-Encoding` only `chunked` is known here.")
+
+
 class UnknownVersion(ServiceError):
     """A version of HTTP that we do not speak."""
 
@@ -92,6 +102,7 @@ class Http1Protocol(HttpToolsProtocol):
     # None before the first request, although uvicorn declares it otherwise.
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _hosts = 0
+    _is_coded = False
     _known_host = b""
     _is_upgrade = False
     _is_lingering = False
@@ -129,6 +140,7 @@ class Http1Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._hosts = 0
+        self._is_coded = False
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -161,6 +173,8 @@ class Http1Protocol(HttpToolsProtocol):
                     self._hosts = _NO_HOST
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
+        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            self._is_coded = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -184,6 +198,8 @@ class Http1Protocol(HttpToolsProtocol):
             raise UnknownVersion
         if self._hosts != 1 and (self._hosts or not is_old):
             raise WrongHost
+        if self._is_coded:
+            raise UnknownCoding
         url = httptools.parse_url(self.url)
         raw_path = url.path or b"/"
         path = raw_path.decode("ascii")

@@ -90,6 +90,22 @@ async def test_what_is_no_http_is_refused(connection: Connection, request_bytes:
     assert await connection.is_over()
 
 
+@pytest.mark.parametrize(
+    "coding", [b"gzip, chunked", b"gzip,chunked", b"GZIP\r\nTransfer-Encoding: chunked"]
+)
+async def test_coding_of_the_transfer_that_is_not_known_is_told(
+    connection: Connection, coding: bytes
+) -> None:
+    header = b"Transfer-Encoding: " + coding
+    await connection.send(
+        write_request(b"POST", SUBMIT, JSON, header, body=b"2\r\n{}\r\n0\r\n\r\n")
+    )
+    status, headers, answer = await connection.read_answer()
+    assert (status, answer["code"]) == (501, "unknown_transfer_coding")
+    assert headers["connection"] == "close"
+    assert await connection.is_over()
+
+
 @pytest.mark.parametrize("path", [SUBMIT, b"/api/players"])
 async def test_length_of_thousands_of_digits_is_refused(
     connection: Connection, path: bytes
