@@ -33,10 +33,12 @@ from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
 from dashboard.screens import boards
 from dashboard.screens.console_screen import ConsoleScreen, WorkerFailed
+from dashboard.screens.explain import ExplainScreen
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen, list_help
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.moderation_log import ModerationLogScreen
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.screen import PlayerScreen
 from dashboard.screens.player.sessions import SessionsScreen
@@ -78,6 +80,8 @@ class Console(KeyQueueApp, DownloadApp):
         Binding(
             "b", "boards", "Boards", tooltip="Boards and seasons", show=False, id="console.boards"
         ),
+        Binding("w", "explain", "Why", tooltip="Why this rank", show=False, id="console.explain"),
+        Binding("L", "moderation_log", "Moderation log", show=False, id="console.moderation_log"),
         Binding("space,p", "pause", "Pause", id="console.pause"),
         Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
         Binding("y", "copy", "Copy", show=False, id="console.copy"),
@@ -266,6 +270,19 @@ class Console(KeyQueueApp, DownloadApp):
         """Ask which board to show, and which season of it."""
         self.push_screen(boards.BoardsScreen(self._gateway, self.state), self._show_board)
 
+    def action_explain(self) -> None:
+        """Say why the player who is selected has that rank."""
+        screen = self.screen
+        user_id = screen.find_selected() if isinstance(screen, ConsoleScreen) else None
+        if user_id is None:
+            self.notify("Nobody is selected yet.", markup=False)
+        else:
+            self.push_screen(ExplainScreen(self._gateway, self.state, user_id))
+
+    def action_moderation_log(self) -> None:
+        """List what moderators did."""
+        self.push_screen(ModerationLogScreen(self._gateway, self.state))
+
     def _show_board(self, choice: boards.Choice | None) -> None:
         if choice is None:
             return
@@ -361,5 +378,6 @@ class Console(KeyQueueApp, DownloadApp):
 def list_default_keys() -> dict[str, str]:
     """Return the keys of all actions by the ids by which they can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    dialogs = (boards.BoardsScreen, SessionsScreen, StateScreen, DecideScreen)
+    moderating = (SessionsScreen, StateScreen, DecideScreen, ExplainScreen, ModerationLogScreen)
+    dialogs = (boards.BoardsScreen, *moderating)
     return read_default_keys((Console, BoardView, Choice, Prompt, *dialogs, *screens))

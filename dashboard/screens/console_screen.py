@@ -71,6 +71,9 @@ class ConsoleScreen(Screen[None]):
     SEARCHES: ClassVar[bool] = True
     """Whether there is something to search for on it."""
 
+    HAS_PLAYERS: ClassVar[bool] = False
+    """Whether a player can be selected on it."""
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
     # The state of the data must stay visible beside a maximised panel.
@@ -139,6 +142,8 @@ class ConsoleScreen(Screen[None]):
         """Return whether an action has anything to do now."""
         if action == "acknowledge":
             return bool(self.state.alarms.news)
+        if action == "explain":
+            return self.HAS_PLAYERS
         return action != "search" or self.SEARCHES
 
     def show(self) -> None:
@@ -197,6 +202,10 @@ class ConsoleScreen(Screen[None]):
 
     def describe_selection(self) -> str | None:
         """Return what copying takes, None where nothing is selected."""
+        return None
+
+    def find_selected(self) -> int | None:
+        """Return the id of the player who is selected."""
         return None
 
     def start_search(self) -> None:

@@ -79,6 +79,7 @@ class LiveScreen(ConsoleScreen):
     """The board, and beside it who moves and how much comes in."""
 
     MODE = "live"
+    HAS_PLAYERS = True
 
     DEFAULT_CSS = """
     LiveScreen {
@@ -246,6 +247,11 @@ class LiveScreen(ConsoleScreen):
         if self._board_view.wanted:
             return f"{self._board_view.matches:,} that match of {lines:,} listed"
         return f"{lines:,} listed of {players:,} players" if lines < players else ""
+
+    def find_selected(self) -> int | None:
+        """Return the player under the cursor."""
+        line = self._board_view.read_selected()
+        return line.user_id if line else None
 
     def describe_selection(self) -> str | None:
         """Return the player under the cursor."""

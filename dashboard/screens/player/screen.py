@@ -40,6 +40,7 @@ class PlayerScreen(ConsoleScreen):
     """Looks players up and watches them."""
 
     MODE = "player"
+    HAS_PLAYERS = True
 
     DEFAULT_CSS = """
     PlayerScreen {
@@ -235,6 +236,11 @@ class PlayerScreen(ConsoleScreen):
                     "score": entry.score,
                     "score_text": entry.score_text,
                 }
+
+    def find_selected(self) -> int | None:
+        """Return the player shown."""
+        player = self._first.lookup.player
+        return player.user_id if player else None
 
     def describe_selection(self) -> str | None:
         """Return the player shown."""

@@ -9,10 +9,12 @@ from dashboard.app import Console, list_default_keys
 from dashboard.client.gateway import Gateway
 from dashboard.downloads import UnknownFormat, write_rows
 from dashboard.screens.boards import BoardsScreen
+from dashboard.screens.explain import ExplainScreen
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.moderation_log import ModerationLogScreen
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.screen import PlayerScreen
 from dashboard.screens.player.sessions import SessionsScreen
@@ -88,7 +90,8 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
 
 def test_every_binding_has_an_id() -> None:
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    dialogs = (BoardsScreen, SessionsScreen, StateScreen, DecideScreen)
+    moderating = (SessionsScreen, StateScreen, DecideScreen, ExplainScreen, ModerationLogScreen)
+    dialogs = (BoardsScreen, *moderating)
     owners = (Console, BoardView, Choice, Prompt, *dialogs, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
     assert ids == list(list_default_keys())

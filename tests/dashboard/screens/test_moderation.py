@@ -239,3 +239,128 @@ async def test_a_console_that_only_looks_does_not_moderate() -> None:
             await operator.pass_time()
             assert operator.console.screen.query("#search")
         assert peer.bodies == []
+
+
+def log(number: int, action: str, **changes: Any) -> dict[str, Any]:
+    entry = {
+        "id": number,
+        "at": "2026-11-23T11:00:00Z",
+        "key": "support",
+        "action": action,
+        "user_id": 2,
+        "session_id": None,
+        "board": None,
+        "season": None,
+        "reason": "speedhack [/x]",
+        "details": {},
+    }
+    return entry | changes
+
+
+LOG = (
+    log(17, "revoke", session_id=1_002),
+    log(16, "restore_many", details={"sessions": 3, "session_ids": [1, 2, 3], "since": None}),
+    log(
+        15,
+        "state",
+        details={"before": "active", "after": "banned", "until": "2026-12-01T18:00:00Z"},
+    ),
+    log(14, "rename", details={"username_before": "[/x]", "username": "grace"}),
+    log(13, "rename", reason="(erased with the name in it)"),
+    log(12, "delete", details={"scores": "keep"}, key=None),
+    log(
+        11,
+        "correct",
+        user_id=None,
+        board="weekly-laps",
+        season=6,
+        details={"revision": 2, "changes": [{}, {}]},
+    ),
+    log(10, "state_ended", key=None, reason=None, details={"before": "hidden", "after": "active"}),
+    log(9, "unheard of"),
+)
+
+
+async def test_the_log_is_listed_newest_first_in_words_and_older_entries_when_asked_for() -> None:
+    peer = make_peer()
+    peer.answers["/api/moderation"] = {"entries": LOG, "next": 9}
+    async with watch_live(peer) as operator:
+        await operator.press("L")
+        await check_snapshots(operator, "moderation_log")
+        assert peer.requests[-1] == "/api/moderation?order=newest&after=0"
+        peer.answers["/api/moderation"] = {
+            "entries": [log(8, "revoke", session_id=7)],
+            "next": None,
+        }
+        await operator.press("o")
+        assert peer.requests[-1] == "/api/moderation?order=newest&after=9"
+        listed = operator.read("#log").splitlines()
+        assert listed[-1] == "nothing older"
+        assert listed[-3].endswith("player 2: revoked session 7")
+        await operator.press("o")
+        assert operator.read("#log").splitlines() == listed
+        await operator.press("escape")
+        peer.refuse(403, "role_insufficient", "No.", "/api/moderation")
+        await operator.press("4", "L")
+        assert operator.read("#log").startswith("! role_insufficient: the API key's role")
+
+
+async def test_a_rank_is_explained_for_the_row_under_the_cursor_and_for_who_is_looked_up() -> None:
+    peer = make_peer()
+    peer.answers["/api/boards/global/explain/2"] = explain(state="active", until=None)
+    async with watch_live(peer) as operator:
+        await operator.press("down", "w")
+        await check_snapshots(operator, "explanation")
+        await operator.press("w")
+        await look_up(operator, "2")
+        await operator.press("w")
+        assert "✓ ledger, standing and index agree" in operator.read("#explanation")
+        await operator.press("escape")
+        peer.refuse(404, "board_not_found", "No such board.", "/explain/")
+        await operator.press("w")
+        assert operator.read("#explanation") == "! board_not_found: No such board."
+
+
+async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_there() -> None:
+    peer = make_peer()
+    path = "/api/boards/global/explain/2"
+    rule = explain()["rule"] | {
+        "operator": "best",
+        "direction": "low",
+        "ties": "first",
+        "game_mode": "race",
+        "min_score": 0,
+    }
+    differs = explain()["standing"] | {"score": 8_000, "sessions": None}
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, ["hidden until", "▲ who is hidden does not stand"]),
+        (
+            {"state": "active", "standing": differs, "pending": 4},
+            ["… they differ until the next fold: 4 pending", "8,000", "session 1002"],
+        ),
+        ({"state": "active", "standing": differs, "changing": True}, ["being made again"]),
+        ({"state": "active", "index": None}, ["✕ they differ: leaderboard audit says where"]),
+        (
+            {"state": "active", "rule": rule, "more": True, "above": None, "below": None},
+            [
+                "best of a player's sessions; less is better; of equals who was first is before",
+                "only mode “race”, from 0",
+                "nobody: first of all",
+                "nobody: last of all",
+                "2 sessions and older count here; the first session makes it:",
+            ],
+        ),
+        (
+            {"state": "active", "sessions": [], "rank": None, "score": None}
+            | dict.fromkeys(("ledger", "standing", "index", "stored_rank", "above", "below")),
+            ["without a rank of 9 players", "No session counts in this season."],
+        ),
+    ]
+    async with watch_live(peer) as operator:
+        await look_up(operator, "2")
+        for changes, words in cases:
+            peer.answers[path] = explain(**changes)
+            await operator.press("w")
+            shown = operator.read("#explanation")
+            assert [word for word in words if word not in shown] == [], shown
+            await operator.press("escape")

@@ -13,7 +13,7 @@ from dashboard.client.gateway import Gateway
 from service.backends.database import Database
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
-from tests.support.api_keys import bear
+from tests.support.api_keys import bear, make_keys
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, PatientConsole
 from tests.support.console.service_peer import ServicePeer
@@ -37,9 +37,11 @@ class Stack:
 
         async def find() -> bool:
             await self.operator.pass_time(0.2)
-            return all(word in self.operator.screen_text for word in words)
+            missing = [word for word in words if word not in self.operator.screen_text]
+            assert not missing, f"{missing} is not in:\n{self.operator.screen_text}"
+            return True
 
-        await wait_until(find)
+        await wait_until(find, seconds=30.0)
 
     async def say(self, text: str) -> None:
         await self.operator.type(text)
@@ -66,7 +68,6 @@ async def open_stack(
         console: Console = PatientConsole(Gateway(str(client.base_url), api_key=key), clock)
         async with console.run_test(size=(120, 36), notifications=True):
             stack = Stack(Operator(console, ServicePeer(clock)), client, worker, settings)
-            await stack.see("connected")
             yield stack
 
 
@@ -131,3 +132,29 @@ async def test_a_cheater_is_revoked_and_banned_and_it_is_undone(
         ("state", "speedhack again"),
         ("revoke_many", "speedhack"),
     ]
+
+    await operator.press("L")
+    await stack.see("player 1: restored 1 session", "appealed", "banned → active", "nothing older")
+    await operator.press("escape", "w")
+    await stack.see("is #1", "#2 grace", "910", "✓ ledger, standing and index agree")
+
+
+async def test_a_key_of_a_role_too_low_changes_nothing(
+    settings: Settings, database: Database, redis: Redis
+) -> None:
+    keys = await make_keys(database)
+    cheat = await make_player(database, "cheat")
+    await record_scores(database, (cheat, 900))
+    async with open_stack(settings, database, redis, keys["submit"]) as stack:
+        await stack.operator.press("2")
+        await stack.say("cheat")
+        await stack.see("Last sessions", "900 solo")
+        await stack.operator.press("v")
+        await stack.see("0 marked of 1 listed")
+        await stack.operator.press("enter")
+        await stack.see("! role_insufficient")
+        await stack.say("speedhack")
+        await stack.see("! role_insufficient")
+        await stack.operator.press("escape", "L")
+        await stack.see("! role_insufficient")
+        assert await stack.read_board() == [(cheat, 900)]
