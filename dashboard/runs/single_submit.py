@@ -37,8 +37,8 @@ def parse_score(user: str, score: str, game_mode: str) -> SingleSubmit:
         raise ValueError("user and score are whole numbers, such as 4711 and 42") from None
     if not 1 <= user_id <= _LARGEST_ID:
         raise ValueError(f"a user id is from 1 to {_LARGEST_ID:,}")
-    if not -LARGEST_SCORE - 1 <= points <= LARGEST_SCORE:
-        raise ValueError(f"a score is from {-LARGEST_SCORE - 1:,} to {LARGEST_SCORE:,}")
+    if not -LARGEST_SCORE <= points <= LARGEST_SCORE:
+        raise ValueError(f"a score is from {-LARGEST_SCORE:,} to {LARGEST_SCORE:,}")
     mode = game_mode.strip() or "solo"
     if len(mode) > LONGEST_MODE:
         raise ValueError(f"a mode has at most {LONGEST_MODE} characters")

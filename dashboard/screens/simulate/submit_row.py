@@ -23,8 +23,8 @@ _NAME: Final = 24
 _UNDO_REASON: Final = "undone: it was written by hand in the console"
 _HINTS = {"user": "a player's id", "score": "a whole number", "mode": "empty means solo"}
 _ALLOWED: ToneLine = [
-    (f"Score {-LARGEST_SCORE - 1:,} to {LARGEST_SCORE:,}; ", "muted"),
-    (f"mode any text up to {LONGEST_MODE} characters.", "muted"),
+    (f"Score {-LARGEST_SCORE:,} to {LARGEST_SCORE:,}; ", "muted"),
+    (f"mode up to {LONGEST_MODE} letters", "muted"),
 ]
 
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from random import Random
 
-LARGEST_SCORE = 2**31 - 1
+LARGEST_SCORE = 2**53 - 1
 
 
 class Scores(StrEnum):

@@ -181,7 +181,7 @@ IMPOSSIBLE_SCORES = (
     ("5", "", "", "whole numbers"),
     ("5", "1,5", "", "whole numbers"),
     ("0", "1", "", "a user id is from 1"),
-    ("5", "2147483648", "", "a score is from -2,147,483,648"),
+    ("5", "9007199254740992", "", "a score is from -9,007,199,254,740,991"),
     ("5", "1", "m" * 51, "at most 50 characters"),
 )
 

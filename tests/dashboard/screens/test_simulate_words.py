@@ -78,8 +78,8 @@ async def test_the_form_says_how_to_start_and_how_a_score_by_hand_is_written_and
         assert "s starts it; in a field, enter" in simulating.text
         steps = "Enter shows the player, Enter again writes it; after escape u undoes it."
         assert steps in simulating.text
-        assert "Score -2,147,483,648 to 2,147,483,647" in simulating.text
-        assert "mode any text up to 50 characters" in simulating.text
+        assert "Score -9,007,199,254,740,991 to 9,007,199,254,740,991" in simulating.text
+        assert "mode up to 50 letters" in simulating.text
 
 
 async def test_what_was_wrong_by_hand_is_forgotten_once_the_operator_is_elsewhere() -> None:
