@@ -139,6 +139,32 @@ async def test_a_cheater_is_revoked_and_banned_and_it_is_undone(
     await stack.see("is #1", "#2 grace", "910", "✓ ledger, standing and index agree")
 
 
+async def test_a_score_by_hand_is_written_once_and_undone(stack: Stack, database: Database) -> None:
+    one = await make_player(database, "ada")
+    await record_scores(database, (one, 10))
+    before = await stack.read_board()
+    operator = stack.operator
+    await operator.press("3", "h")
+    await operator.type(str(one))
+    await operator.press("tab")
+    await stack.say("500")
+    await stack.see("player 1 is ada: Enter writes +500, solo")
+    assert await stack.read_board() == before
+    await operator.press("enter")
+    await stack.see("✓ player 1, +500, solo: session")
+    await operator.press("enter", "enter")
+    await stack.see("written already, once")
+    assert await stack.read_board() == [(one, 510)]
+    await operator.press("escape", "u")
+    await stack.see("undone: it is revoked")
+    await operator.press("u")
+    await stack.see("nothing written by hand here is left to undo")
+    assert await stack.read_board() == before
+    (entry,) = (await stack.client.get("/api/moderation")).json()["entries"]
+    assert (entry["action"], entry["user_id"]) == ("revoke", one)
+    assert entry["reason"] == "undone: it was written by hand in the console"
+
+
 async def test_a_key_of_a_role_too_low_changes_nothing(
     settings: Settings, database: Database, redis: Redis
 ) -> None:
