@@ -1,7 +1,7 @@
-"""Submits and moderation in any order: the boards are what the simplest words say."""
+"""Submits, moderation and closings in any order: boards are what the simplest words say."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import httpx
@@ -14,7 +14,7 @@ from service.settings.settings import Settings
 from tests.support.factories import make_players, record_scores
 from tests.support.season_work import SeasonWorker
 
-STEPS = 60
+STEPS = 80
 RULES = {
     "sum": {"ties": "first"},
     "best": {"operator": "best"},
@@ -30,6 +30,8 @@ class Session:
     session_id: int
     user_id: int
     score: int
+    seasons: dict[str, int]
+    """The number of each board's season that it belongs to."""
     is_revoked: bool = False
 
 
@@ -47,15 +49,22 @@ def make_standing(slug: str, sessions: list[Session]) -> tuple[int, int]:
     return max(one.score for one in sessions), 0
 
 
-def list_board(
-    slug: str, sessions: list[Session], standing: set[int]
-) -> list[tuple[int, int, int]]:
-    """Return (player, score, rank) of everybody who may stand, and does."""
+Standings = dict[int, tuple[int, int]]
+
+
+def make_standings(
+    slug: str, number: int, sessions: list[Session], standing: Collection[int]
+) -> Standings:
+    """Return score and tie key of everybody who may stand in a season, and does."""
     counting: dict[int, list[Session]] = {}
     for one in sessions:
-        if not one.is_revoked and one.user_id in standing:
+        if not one.is_revoked and one.user_id in standing and one.seasons[slug] == number:
             counting.setdefault(one.user_id, []).append(one)
-    standings = {user_id: make_standing(slug, own) for user_id, own in counting.items()}
+    return {user_id: make_standing(slug, own) for user_id, own in counting.items()}
+
+
+def rank_standings(slug: str, standings: Standings) -> list[tuple[int, int, int]]:
+    """Return (player, score, rank), best first."""
     sign = 1 if slug == "low" else -1
     keys = {user_id: (sign * score, tie) for user_id, (score, tie) in standings.items()}
     return [
@@ -64,61 +73,135 @@ def list_board(
     ]
 
 
-async def check_board(
-    client: httpx.AsyncClient, slug: str, sessions: list[Session], states: dict[int, str]
-) -> None:
-    active = {user_id for user_id, state in states.items() if state == "active"}
-    page = (await client.get(f"/api/boards/{slug}/page")).json()
-    found = [(one["user_id"], one["score"], one["rank"]) for one in page["entries"]]
-    expected = list_board(slug, sessions, active)
-    assert found == expected, slug
-    assert page["players"] == len(expected)
-    for user_id, state in states.items():
-        # Who is hidden is told a rank as one of the players.
-        seen = list_board(slug, sessions, active | {user_id} if state == "hidden" else active)
-        ranks = {one: rank for one, _, rank in seen}
-        rank = (await client.get(f"/api/boards/{slug}/rank/{user_id}")).json()
-        assert rank["rank"] == ranks.get(user_id), (slug, user_id, state)
+class History:
+    """What happens to the boards, by chance, and what the simplest words say of them."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        database: Database,
+        worker: SeasonWorker,
+        redis: Redis,
+        user_ids: list[int],
+        seed: int,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._worker = worker
+        self._redis = redis
+        self._chance = random.Random(seed)
+        self._sessions: list[Session] = []
+        self._states = dict.fromkeys(user_ids, "active")
+        self.current = dict.fromkeys(RULES, 1)
+        # The result of each season that is closed, as it was then or was corrected since.
+        self._results: dict[tuple[str, int], Standings] = {}
+
+    async def _change(self, method: str, path: str, **body: object) -> None:
+        answer = await self._client.request(method, path, json={"reason": "x"} | body)
+        assert answer.status_code == 200, answer.text
+
+    def count(self, slug: str, number: int) -> Standings:
+        """Return what the ledger makes of a season now."""
+        active = [user_id for user_id, state in self._states.items() if state == "active"]
+        return make_standings(slug, number, self._sessions, active)
+
+    async def submit(self) -> None:
+        """Submit a score of somebody who may."""
+        user_id, score = self._chance.choice([*self._states]), self._chance.randint(-3, 9)
+        if self._states[user_id] != "banned":
+            (session_id,) = await record_scores(self._database, (user_id, score))
+            self._sessions.append(Session(session_id, user_id, score, dict(self.current)))
+
+    async def mark(self) -> None:
+        """Revoke a session, or restore one."""
+        if self._sessions:
+            one = self._chance.choice(self._sessions)
+            one.is_revoked = self._chance.random() < 0.6
+            verb = "revoke" if one.is_revoked else "restore"
+            await self._change("POST", f"/api/sessions/{one.session_id}/{verb}")
+
+    async def change_state(self) -> None:
+        """Hide or ban somebody, or neither any more."""
+        user_id = self._chance.choice([*self._states])
+        state = self._chance.choice(["active", "active", "hidden", "banned"])
+        self._states[user_id] = state
+        await self._change("PUT", f"/api/players/{user_id}/state", state=state)
+
+    async def work(self) -> None:
+        """Fold, and close what has ended."""
+        await self._worker.work()
+        for slug, number in self.current.items():
+            for over in range(1, number):
+                if (slug, over) not in self._results:
+                    self._results[slug, over] = self.count(slug, over)
+
+    async def close(self) -> None:
+        """End a season; until the next work it is `ending`."""
+        slug = self._chance.choice([*RULES])
+        answer = await self._client.post(f"/api/boards/{slug}/seasons/current/close")
+        assert answer.status_code == 200, answer.text
+        self.current[slug] += 1
+
+    async def correct(self) -> None:
+        """Correct a closed season, once what was submitted is folded."""
+        if self._results:
+            slug, number = self._chance.choice([*self._results])
+            await self.work()
+            await self._change("POST", f"/api/boards/{slug}/seasons/{number}/correct")
+            self._results[slug, number] = self.count(slug, number)
+
+    async def lose_redis(self) -> None:
+        """Lose all that is in Redis."""
+        await self._redis.flushall()
+
+    async def step(self) -> None:
+        """Do something."""
+        steps: dict[Callable[[], Awaitable[None]], int] = {
+            self.submit: 10,
+            self.mark: 6,
+            self.change_state: 3,
+            self.work: 4,
+            self.lose_redis: 1,
+            self.close: 1,
+            self.correct: 1,
+        }
+        (step,) = self._chance.choices([*steps], weights=[*steps.values()])
+        await step()
+
+    async def check(self) -> None:
+        """Compare every season of every board."""
+        for slug, number in self.current.items():
+            for over in range(1, number):
+                await self._check_season(slug, over, self._results[slug, over])
+            await self._check_season(slug, number, self.count(slug, number))
+
+    async def _check_season(self, slug: str, number: int, standings: Standings) -> None:
+        season = {"season": str(number)}
+        page = (await self._client.get(f"/api/boards/{slug}/page", params=season)).json()
+        found = [(one["user_id"], one["score"], one["rank"]) for one in page["entries"]]
+        assert found == rank_standings(slug, standings), (slug, number)
+        assert page["players"] == len(standings)
+        for user_id, state in self._states.items():
+            seen = standings
+            if state == "hidden":
+                # Who is hidden is told a rank as one of the players.
+                seen = make_standings(slug, number, self._sessions, {user_id}) | standings
+            ranks = {one: rank for one, _, rank in rank_standings(slug, seen)}
+            rank = await self._client.get(f"/api/boards/{slug}/rank/{user_id}", params=season)
+            assert rank.json()["rank"] == ranks.get(user_id), (slug, number, user_id, state)
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_any_order_of_submits_and_moderation(
+async def test_any_order_of_submits_moderation_and_closings(
     client: httpx.AsyncClient, database: Database, redis: Redis, settings: Settings, seed: int
 ) -> None:
-    worker = SeasonWorker(database, redis, settings)
     for slug, rule in RULES.items():
         assert (await client.put(f"/api/boards/{slug}", json=rule)).status_code == 201
-    chance = random.Random(seed)
-    user_ids = await make_players(database, 5)
-    states = dict.fromkeys(user_ids, "active")
-    sessions: list[Session] = []
-
-    async def submit() -> None:
-        user_id, score = chance.choice(user_ids), chance.randint(-3, 9)
-        if states[user_id] != "banned":
-            (session_id,) = await record_scores(database, (user_id, score))
-            sessions.append(Session(session_id, user_id, score))
-
-    async def mark() -> None:
-        if sessions:
-            one = chance.choice(sessions)
-            one.is_revoked = chance.random() < 0.6
-            verb = "revoke" if one.is_revoked else "restore"
-            path = f"/api/sessions/{one.session_id}/{verb}"
-            assert (await client.post(path, json={"reason": "x"})).status_code == 200
-
-    async def change_state() -> None:
-        user_id = chance.choice(user_ids)
-        states[user_id] = chance.choice(["active", "active", "hidden", "banned"])
-        body = {"state": states[user_id], "reason": "x"}
-        assert (await client.put(f"/api/players/{user_id}/state", json=body)).status_code == 200
-
-    steps: list[Callable[[], Awaitable[object]]] = [
-        submit, mark, change_state, worker.work, redis.flushall
-    ]  # fmt: skip
+    worker = SeasonWorker(database, redis, settings)
+    history = History(client, database, worker, redis, await make_players(database, 5), seed)
     for _ in range(STEPS):
-        await chance.choices(steps, weights=[10, 6, 3, 4, 1])[0]()
-    await worker.work()
-    for slug in RULES:
-        await check_board(client, slug, sessions, states)
+        await history.step()
+    await history.work()
+    await history.check()
+    assert any(number > 1 for number in history.current.values())
     assert await audit(settings)
