@@ -208,7 +208,7 @@ def _read_rule(slug: str, given: dict[str, Any]) -> Any:
     try:
         return msgspec.convert({**given, "format": written, "schedule": schedule}, BoardRule)
     except msgspec.ValidationError as error:
-        wrong = locate_error(str(error))
+        wrong = locate_error(str(error), BoardRule)
         raise click.UsageError(f"{_name_option(wrong.field)}: {wrong.message}") from error
 
 

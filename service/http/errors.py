@@ -65,12 +65,17 @@ def answer_error(_: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
     return Response(answer, status_code=status, headers=headers)
 
 
-def answer_validation_error(_: AnyRequest, error: ValidationException) -> Response[ErrorAnswer]:
+def answer_validation_error(
+    request: AnyRequest, error: ValidationException
+) -> Response[ErrorAnswer]:
     """Answer a wrong path, query or header parameter, naming it."""
     fields = []
+    parameters = request.route_handler.parsed_fn_signature.parameters
     for detail in error.extra or []:
         if isinstance(detail, dict):
-            located = locate_error(str(detail.get("message", "")))
+            parameter = parameters.get(str(detail.get("key")))
+            shape = parameter.annotation if parameter else None
+            located = locate_error(str(detail.get("message", "")), shape)
             field = str(detail.get("key", located.field))
             if detail.get("source") == ParamType.HEADER:
                 field = field.replace("_", "-").title()

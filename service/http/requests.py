@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
+from msgspec import inspect
 
 from service.errors import FieldError, InvalidRequest, ServiceError
 from service.validation import EXPECTED_TEXT
@@ -163,7 +164,9 @@ def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes | msgspec.Raw
             # Twice, but only for those who send such numbers.
             return msgspec.convert(_decode_integers(body, error), decoder.type)
     except msgspec.ValidationError as error:
-        raise InvalidRequest("The body is not valid.", locate_error(str(error))) from error
+        raise InvalidRequest(
+            "The body is not valid.", locate_error(str(error), decoder.type)
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}.") from error
 
@@ -194,8 +197,11 @@ def _decode_integers(body: bytes | msgspec.Raw, error: msgspec.ValidationError) 
 _integers_decoder: Final = msgspec.json.Decoder(float_hook=_read_number)
 
 
-def locate_error(text: str) -> FieldError:
-    """Split a message of msgspec into the field that it is about and what is allowed there."""
+def locate_error(text: str, shape: Any) -> FieldError:
+    """Split a message of msgspec into the field that it is about and what is allowed there.
+
+    `shape` is the type that was expected; of a choice msgspec tells only what was wrong.
+    """
     match = _PLACE.match(text)
     message = match["message"] if match else text
     field = (match["field"] if match else None) or ""
@@ -204,4 +210,44 @@ def locate_error(text: str) -> FieldError:
     for pattern, expected in EXPECTED_TEXT.items():
         if message.endswith(f"matching regex {pattern!r}"):
             message = f"Expected {expected}"
+    if message.startswith(_NO_CHOICE) and (choices := _list_choices(shape, field)):
+        message = f"Expected {choices}"
     return FieldError(field=field or "body", message=message)
+
+
+_NO_CHOICE: Final = ("Invalid enum value", "Invalid value")
+
+
+def _list_choices(shape: Any, field: str) -> str:
+    """Return what may be chosen at a place like `schedule.cron` or `lines[2].state`, in words."""
+    places = [inspect.type_info(shape)]
+    for name in re.findall(r"[^.\[\]]+", field):
+        places = [one for place in _open_unions(places) for one in _descend(place, name)]
+    choices: list[object] = []
+    for place in _open_unions(places):
+        if isinstance(place, inspect.LiteralType):
+            choices += place.values
+        elif isinstance(place, inspect.EnumType):
+            choices += [one.value for one in place.cls]
+    named = [f"`{choice}`" for choice in dict.fromkeys(choices)]
+    return " or ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else "".join(named)
+
+
+def _open_unions(places: Iterable[inspect.Type]) -> Iterator[inspect.Type]:
+    for place in places:
+        if isinstance(place, inspect.Metadata):
+            yield from _open_unions([place.type])
+        elif isinstance(place, inspect.UnionType):
+            yield from _open_unions(place.types)
+        else:
+            yield place
+
+
+def _descend(place: inspect.Type, name: str) -> Iterator[inspect.Type]:
+    """Yield what is below a place: a field by its name, or what each one of a list is."""
+    if isinstance(place, inspect.ListType):
+        yield place.item_type
+    elif isinstance(place, inspect.StructType):
+        if place.tag_field == name:
+            yield inspect.LiteralType((place.tag,))
+        yield from (field.type for field in place.fields if field.encode_name == name)

@@ -227,7 +227,9 @@ class _CsvReader(Generic[Row]):
             # Not strict: every cell is a text, also one with a number in it.
             row: Row = msgspec.convert(given, self._row_type, strict=False)
         except msgspec.ValidationError as error:
-            return InvalidRequest("The line is not valid.", locate_error(str(error)))
+            return InvalidRequest(
+                "The line is not valid.", locate_error(str(error), self._row_type)
+            )
         return row
 
 

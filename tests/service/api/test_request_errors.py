@@ -1,12 +1,15 @@
 """How a body that does not fit becomes an error that names the field."""
 
+import httpx
 import msgspec
 import pytest
 
+from service.boards.schemas import BoardRule
 from service.errors import FieldError, InvalidRequest
 from service.http.requests import decode_body, locate_error
 from service.sessions.schemas import SubmitScore
 
+BOARD = msgspec.json.Decoder(BoardRule)
 SUBMIT = msgspec.json.Decoder(SubmitScore)
 
 
@@ -33,7 +36,40 @@ SUBMIT = msgspec.json.Decoder(SubmitScore)
     ],
 )
 def test_locate_error_splits_place_from_advice(text: str, field: str, message: str) -> None:
-    assert locate_error(text) == FieldError(field=field, message=message)
+    assert locate_error(text, None) == FieldError(field=field, message=message)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        ({"operator": "max"}, "operator", "Expected `sum`, `best` or `latest`"),
+        ({"ties": "none"}, "ties", "Expected `shared` or `first`"),
+        (
+            {"format": {"kind": "time"}},
+            "format.kind",
+            "Expected `integer`, `decimal` or `duration`",
+        ),
+        ({"format": {"kind": "duration", "unit": "h"}}, "format.unit", "Expected `ms` or `s`"),
+    ],
+)
+def test_what_may_be_chosen_is_told(body: object, field: str, message: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        decode_body(BOARD, msgspec.json.encode(body))
+    assert [*error.value.fields] == [FieldError(field, message)]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "message"),
+    [
+        ("/api/moderation?order=best", "order", "Expected `newest` or `oldest`"),
+        ("/api/export/players?format=xml", "format", "Expected `csv` or `ndjson`"),
+    ],
+)
+async def test_what_a_parameter_may_be_is_told(
+    client: httpx.AsyncClient, path: str, field: str, message: str
+) -> None:
+    answer = (await client.get(path)).json()
+    assert answer["fields"] == [{"field": field, "message": message}]
 
 
 @pytest.mark.parametrize(
