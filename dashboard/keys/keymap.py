@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 
 class UnusableKeymap(Exception):
@@ -66,20 +67,38 @@ class KeyNames:
         return [key.strip() for key in keys.split(",")]
 
     def find_rival(self, action_id: str) -> str | None:
-        """Return an action of the same place that has one of its keys, of which one would not act.
+        """Return an action of the same screen that has one of its keys, of which one would not act.
 
-        Not one that shares its default: those two are never offered together.
+        Not one that shares a key with it by default: those two are never offered together, or mean
+        the same.
         """
-        own = set(self.list_names(action_id))
-        for other, keys in self._defaults.items():
-            is_near = other != action_id and _find_place(other) == _find_place(action_id)
-            shares = keys == self._defaults[action_id]
-            if is_near and not shares and own & set(self.list_names(other)):
+        own, default = set(self.list_names(action_id)), self._list_default_names(action_id)
+        for other in self._defaults:
+            if other == action_id or not _meet(action_id, other):
+                continue
+            if not default & self._list_default_names(other) and own & set(self.list_names(other)):
                 return other
         return None
 
+    def _list_default_names(self, action_id: str) -> set[str]:
+        return {self._name_key(key.strip()) for key in self._defaults[action_id].split(",")}
 
-def _find_place(action_id: str) -> str:
-    """Return where an action is offered; other screens work from everywhere, as the console's."""
+
+_EVERYWHERE: Final = {"console", "mode"}
+_PARTS: Final = {"board": "live", "choice": "simulate"}
+_DIALOGS: Final = {"prompt", "boards", "sessions", "states", "decide", "keys"}
+
+
+def _meet(one: str, other: str) -> bool:
+    """Return whether two actions are both offered on some screen."""
+    first, second = (_find_screen(action) for action in (one, other))
+    if first == second:
+        return True
+    # A dialog has the keys to itself.
+    return not _DIALOGS & {first, second} and bool(_EVERYWHERE & {first, second})
+
+
+def _find_screen(action_id: str) -> str:
+    """Return where an action is offered: a screen, a dialog, or `console` for all screens."""
     place = action_id.partition(".")[0]
-    return "console" if place == "mode" else place
+    return "console" if place in _EVERYWHERE else _PARTS.get(place, place)

@@ -28,6 +28,13 @@ class RunDesk:
         self._source = source
         self._clock = clock
         self._looked_at: float | None = None
+        self._own: set[str] = set()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the run goes on and was not started here."""
+        run = self.run
+        return run is not None and run.alive and run.identity.run_id not in self._own
 
     @property
     def report(self) -> RunReport | None:
@@ -44,6 +51,8 @@ class RunDesk:
             self.run = self._source.find_started()
             if self.run is None:
                 self.problem = self._source.read_failure()
+            else:
+                self._own.add(self.run.identity.run_id)
             self.starting = self.run is None and self.problem is None
             return
         if self.run is not None:

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.app import list_default_keys
 from dashboard.keys.actions import name_key
-from dashboard.keys.keymap import UnusableKeymap, read_keymap
+from dashboard.keys.keymap import KeyNames, UnusableKeymap, read_keymap
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ def test_read_keymap(tmp_path: Path) -> None:
     "keymap",
     [
         {"mode.live": "2", "mode.player": "1"},
-        {"player.compare": "a", "player.part": "a"},
+        {"player.compare": "z", "player.part": "z"},
         {"console.pause": "f9", "simulate.pause": "f9"},
         {"console.search": "ctrl+g", "live.follow": "s"},
     ],
@@ -74,6 +74,11 @@ def test_read_keymap_takes_keys_that_do_not_get_into_each_others_way(
         ('"live.follow" = "x, g"', "live.follow and live.go_to_rank would have the same key"),
         ('"console.copy" = "?"', "console.copy and console.keys would have the same key"),
         ('"mode.live" = "m"', "mode.live and console.maximize would have the same key"),
+        ('"console.copy" = "f"', "console.copy and live.follow would have the same key"),
+        ('"live.follow" = "q"', "live.follow and console.quit would have the same key"),
+        ('"live.follow" = "4"', "live.follow and mode.health would have the same key"),
+        ('"live.follow" = "k"', "live.follow and board.up would have the same key"),
+        ('"console.retry" = "left"', "console.retry and choice.before would have the same key"),
         (
             '"simulate.stop" = "-"\n"simulate.new" = "minus"',
             "simulate.stop and simulate.slower would have the same key",
@@ -85,3 +90,19 @@ def test_read_keymap_says_what_is_wrong(content: str, reason: str, tmp_path: Pat
     path.write_text(content)
     with pytest.raises(UnusableKeymap, match=reason):
         read_keymap(path, list_default_keys(), name_key)
+
+
+def test_no_default_key_has_two_actions_of_one_screen() -> None:
+    names = KeyNames(list_default_keys(), name_key)
+    assert {action: names.find_rival(action) for action in list_default_keys()} == dict.fromkeys(
+        list_default_keys()
+    )
+
+
+@pytest.mark.parametrize("place", ["sessions", "states", "decide", "boards", "keys", "prompt"])
+def test_dialogs_are_known_to_the_keymap(place: str) -> None:
+    assert place in {action.partition(".")[0] for action in list_default_keys()}
+    # Their keys are theirs alone.
+    names = KeyNames(list_default_keys(), name_key)
+    names.change({"console.copy": "down"})
+    assert names.find_rival("console.copy") == "board.down"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -25,6 +26,10 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, Severity
 from dashboard.text.names import clean_name
+from dashboard.text.numbers import write_time
+from dashboard.widgets.prompt import Prompt
+
+_YES = {"y", "yes"}
 
 
 class SimulateScreen(ConsoleScreen):
@@ -184,8 +189,35 @@ class SimulateScreen(ConsoleScreen):
         """Tell the run what to do."""
         if self._desk.read_only:
             self.notify("This console only looks.", severity="warning", markup=False)
+        elif command == Command.STOP and self._desk.is_foreign:
+            self._ask_to_stop()
         elif not self._desk.tell(Command(command)):
             self.notify("No run goes on.", markup=False)
+
+    def _ask_to_stop(self) -> None:
+        """Ask before a run is ended that somebody may be waiting for."""
+        run = self._desk.run
+        assert run is not None, "only a run that goes on is foreign"
+        began = datetime.fromisoformat(run.identity.started_at)
+        at = write_time(began, self.state.clock.now().tzinfo)
+        question = f"{run.identity.run_id} was not started here, but at {at}. Stop it?"
+        # They would lie over the question.
+        self.app.clear_notifications()
+        self.ask("stop", question, hint=f"y stops it, {self.keys['prompt.cancel']} leaves it")
+
+    def on_prompt_answered(self, event: Prompt.Answered) -> None:
+        """Stop a run of somebody else, if that is what the operator wants."""
+        if event.purpose != "stop":
+            return
+        self.set_focus(None)
+        if event.value.strip().casefold() not in _YES:
+            self.notify("The run goes on.", markup=False)
+        elif not self._desk.tell(Command.STOP):
+            self.notify("No run goes on.", markup=False)
+
+    def on_prompt_cancelled(self) -> None:
+        """Give the keys back to the screen."""
+        self.set_focus(None)
 
     async def action_pause_run(self) -> None:
         """Pause the run or let it go on; without one, pause the console."""

@@ -173,6 +173,7 @@ async def test_keys_command_the_run() -> None:
     runs.show(make_report())
     async with open_simulate(runs) as simulating:
         await simulating.operator.press("plus", "minus", "space", "x")
+        await simulating.operator.press("y", "enter")
         assert runs.told == [Command.FASTER, Command.SLOWER, Command.PAUSE, Command.STOP]
         assert not simulating.operator.console.state.paused
 
@@ -213,7 +214,7 @@ async def test_a_run_that_others_start_is_taken_up_also_from_one_that_has_ended(
         await simulating.look()
         assert "run beef00" in simulating.operator.read("#run")
         assert "running 41/90 s" in simulating.operator.read("#status")
-        await simulating.operator.press("x")
+        await simulating.operator.press("x", "y", "enter")
         assert simulating.runs.told == [Command.STOP]
 
 
@@ -262,3 +263,37 @@ async def test_a_run_is_watched_while_the_service_is_away() -> None:
         await simulating.operator.pass_time(3.0)
         assert "live" in simulating.operator.notice
         assert "✕ disconnected" in simulating.operator.read("#status")
+
+
+async def test_a_run_that_was_started_here_is_stopped_at_once() -> None:
+    async with open_simulate() as simulating:
+        await simulating.operator.press("s")
+        await simulating.look()
+        simulating.runs.show(make_report())
+        await simulating.look()
+        await simulating.operator.press("x")
+        assert simulating.runs.told == [Command.STOP]
+
+
+async def test_a_run_that_was_not_started_here_is_stopped_after_a_question() -> None:
+    runs = Runs()
+    runs.show(make_report())
+    async with open_simulate(runs, size=(80, 24)) as simulating:
+        operator = simulating.operator
+        for answer in (["escape"], ["enter"], ["n", "enter"]):
+            await operator.press("x")
+            assert "cafe00 was not started here, but at 12:00:00. Stop it?" in operator.screen_text
+            await operator.press(*answer)
+            assert runs.told == []
+        await operator.press("x", "y", "enter")
+        assert runs.told == [Command.STOP]
+
+
+async def test_a_console_that_is_closed_ends_no_run() -> None:
+    runs = Runs()
+    runs.show(make_report())
+    async with open_simulate(runs) as simulating:
+        simulating.operator.send_key("q")
+        await simulating.operator.settle()
+        assert simulating.operator.console._exit
+    assert runs.told == []
