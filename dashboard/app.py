@@ -1,6 +1,6 @@
 """The console: connects the service, its state and the screens, and holds the keys they share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual import events, work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -47,6 +48,7 @@ from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.event_log import Event
+from dashboard.widgets.plain_filter import PlainFilter
 from dashboard.widgets.prompt import Prompt
 
 TOAST_SECONDS = 3.0
@@ -103,7 +105,9 @@ class Console(KeyQueueApp, DownloadApp):
         desk: RunDesk | None = None,
         *,
         may_moderate: bool = True,
+        plain_marks: bool = False,
     ) -> None:
+        self._plain_marks = plain_marks
         super().__init__()
         self._gateway = gateway
         self._desk = desk
@@ -124,6 +128,11 @@ class Console(KeyQueueApp, DownloadApp):
         """Let other keys act, and be named wherever a key is."""
         super().set_keymap(dict(keymap))
         self._key_names.change(self._keymap)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line that is drawn goes through."""
+        filters = super().get_line_filters()
+        return [*filters, PlainFilter()] if self._plain_marks else filters
 
     def on_mount(self) -> None:
         """Start watching."""

@@ -21,6 +21,7 @@ from dashboard.keys.keymap import UnusableKeymap, read_keymap
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import api_key_option, check_url
+from dashboard.text.plain_marks import needs_plain_marks
 
 _PROGRAM = "leaderboard dashboard"
 
@@ -113,7 +114,9 @@ def dashboard(
     desk = RunDesk(runs, submitter, clock, read_only=read_only)
     gateway = Gateway(url, api_key=api_key)
     may_moderate = not served or allow_moderation
-    console = Console(gateway, clock, desk=desk, may_moderate=may_moderate)
+    # A browser shows every mark, whatever the terminal of its server.
+    plain_marks = not served and needs_plain_marks(os.environ)
+    console = Console(gateway, clock, desk=desk, may_moderate=may_moderate, plain_marks=plain_marks)
     console.set_keymap(keymap)
     console.run()
     return console.return_code or 0

@@ -46,6 +46,10 @@ _TONES: Final[Mapping[Kind, Tone]] = {
 _WIDE: Final = 100
 _TITLES: Final = (12, 20, 30, 60)
 """How much of a board's title the status bar shows, the least full first."""
+LEAST_WIDTH: Final = 80
+LEAST_HEIGHT: Final = 24
+"""The smallest terminal in which nothing hides anything else."""
+
 _SHORTEST_NOTICE: Final = 20
 
 Row = Mapping[str, object]
@@ -91,6 +95,7 @@ class ConsoleScreen(Screen[None]):
         """The screen's own part between what all of them have."""
         yield Lines(id="tabs")
         yield Lines(id="verdict")
+        yield Lines(id="small")
         yield Lines(id="notice")
         yield from self.compose_body()
         yield Prompt()
@@ -153,9 +158,23 @@ class ConsoleScreen(Screen[None]):
         self.show_body(data_state)
         verdict = self._draw_verdict(data_state)
         self.set_class(bool(verdict), "-troubled")
+        self._show_size()
         self.query_one("#verdict", Lines).show(verdict)
         self.query_one("#notice", Lines).show(self._draw_notice(data_state))
         self.query_one("#status", Lines).show([self._draw_status()])
+
+    def _show_size(self) -> None:
+        """Say so where there is no room; a browser's has its own looks, and no other size."""
+        width, height = self.app.size
+        is_small = (width < LEAST_WIDTH or height < LEAST_HEIGHT) and not self.app.is_web
+        if is_small is not self.has_class("-small"):
+            self.set_class(is_small, "-small")
+        needed = f"{LEAST_WIDTH}x{LEAST_HEIGHT}"
+        lines: list[ToneLine] = [
+            [("Too small", "strong"), (f": this terminal has {width}x{height}", "")],
+            [("", ""), (f"and the console needs {needed}.", "")],
+        ]
+        self.query_one("#small", Lines).show(lines if is_small else [])
 
     def show_body(self, data_state: DataState) -> None:
         """Show the screen's own part; its data is in that state."""

@@ -18,7 +18,7 @@ def describe_movement(line: Line) -> Span:
     if line.climbed > 0:
         return f"▲{_write_ranks(line.climbed)}".ljust(MOVEMENT_WIDTH), "good"
     if line.climbed < 0:
-        return f"▼{_write_ranks(-line.climbed)}".ljust(MOVEMENT_WIDTH), "bad"
+        return f"▼{_write_ranks(-line.climbed)}".ljust(MOVEMENT_WIDTH), "fell"
     return ("●" if line.gained else "").ljust(MOVEMENT_WIDTH), "muted"
 
 

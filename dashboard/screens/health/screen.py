@@ -43,6 +43,9 @@ _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
 }
 
 
+_PART: Final = 11
+
+
 class Tile(Lines):
     """Shows one part: its verdict, the value behind it, the threshold and the history."""
 
@@ -73,7 +76,7 @@ class Tile(Lines):
             # Where the words do not fit, the limit below still says what is measured.
             fits = len(f"{mark} {full}") <= self.content_size.width
             value = (full if fits else value_text, "strong")
-        headline: ToneLine = [(f"{mark} ", tone), value]
+        headline: ToneLine = [(mark, tone), (" ", ""), value]
         parts = health.detail.split(DETAIL_SEPARATOR)
         # Whole parts go where there is no room: half a number would be another number.
         details = (DETAIL_SEPARATOR.join(parts[:kept]) for kept in range(len(parts), 0, -1))
@@ -280,7 +283,9 @@ class HealthScreen(ConsoleScreen):
         for event in self.state.log.search(self._wanted):
             mark, tone = SEVERITIES[event.severity]
             time = f"{event.at:%H:%M:%S} "
-            lines.append([(time, "muted"), (f"{mark} {event.part:<11}", tone), (event.text, "")])
+            gap = " " * max(1, _PART - len(event.part))
+            part = f"{mark} {event.part}"
+            lines.append([(time, "muted"), (part, tone), (gap, ""), (event.text, "")])
         panel = self.query_one("#events", Panel)
         title = f"Events with “{clean_name(self._wanted)}”" if self._wanted else "Events"
         panel.set_title(title)

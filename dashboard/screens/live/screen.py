@@ -390,7 +390,7 @@ def _draw_marks(follow: str) -> list[ToneLine]:
     """Return what the marks of the board mean; `follow` is the key that follows a player."""
     followed = f" followed ({follow})"
     return [
-        [("▲", "good"), (" climbed  ", ""), ("▼", "bad"), (" fell  ", ""), ("= tie", "")],
+        [("▲", "good"), (" climbed  ", ""), ("▼", "fell"), (" fell  ", ""), ("= tie", "")],
         [("NEW", "accent"), (" was not in this list", "")],
         [("●", "muted"), (" scored, kept the rank", "")],
         [

@@ -204,5 +204,6 @@ class RunFormView(Horizontal):
 def _wrap_problem(problem: str, width: int) -> list[ToneLine]:
     lines = wrap(problem, max(width - 2, _NARROWEST))
     return [
-        [("✕ " if number == 0 else "  ", "bad"), (line, "")] for number, line in enumerate(lines)
+        [("✕ ", "bad") if number == 0 else ("  ", ""), (line, "")]
+        for number, line in enumerate(lines)
     ]

@@ -223,7 +223,9 @@ def _draw_errors(report: RunReport) -> list[ToneLine]:
         return [[("none", "good")]]
     return [
         [
-            (f"{error.count:>7,} ", "bad"),
+            (" " * max(0, 7 - len(f"{error.count:,}")), ""),
+            (f"{error.count:,}", "bad"),
+            (" ", ""),
             (f"{error.request:<7}{clean_name(error.code)}", "strong"),
             (f"  first {error.first_seconds:.1f} s, last {error.last_seconds:.1f} s", "muted"),
             (f"  {clean_name(error.sample)}", ""),

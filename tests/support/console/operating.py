@@ -177,10 +177,13 @@ async def open_console(
     keymap: Mapping[str, str] | None = None,
     mode: str = "live",
     desk: RunDesk | None = None,
+    plain_marks: bool = False,
 ) -> AsyncIterator[Operator]:
     """Run the console against a peer, before its first tick; `mode` is the screen it opens on."""
     kind = type("PatientConsole", (PatientConsole,), {"DEFAULT_MODE": mode})
-    console = kind(Gateway(URL, peer.transport), peer.clock, Random(7), desk)
+    console = kind(
+        Gateway(URL, peer.transport), peer.clock, Random(7), desk, plain_marks=plain_marks
+    )
     console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):
         yield Operator(console, peer)

@@ -1,0 +1,85 @@
+"""Terminals with few colours or none, with ASCII alone, and small ones."""
+
+import pytest
+from rich.style import Style
+
+from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.operating import Operator, open_console, watch_live
+from tests.support.console.service_peer import ServicePeer
+
+SCREENS = ("f1", "f2", "f3", "f4")
+
+
+def find_styles(operator: Operator, text: str) -> list[Style]:
+    """Return how a text is drawn, wherever it is drawn as one piece."""
+    strips = operator.console.screen._compositor.render_strips()
+    found = [segment.style for strip in strips for segment in strip if text in segment.text]
+    return [style for style in found if style is not None]
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+async def test_bad_is_reversed_whatever_the_colours(
+    monkeypatch: pytest.MonkeyPatch,
+    no_color: bool,  # noqa: FBT001
+) -> None:
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with watch_live() as operator:
+        operator.peer.away = {"redis", "postgresql"}
+        await operator.pass_time(4.0)
+        for screen in SCREENS:
+            await operator.press(screen)
+            verdict = find_styles(operator, "✕ PostgreSQL away")
+            assert len(verdict) == 2
+            assert all(style.reverse and style.bold for style in verdict)
+        away = find_styles(operator, "✕ away")
+        assert len(away) == 2
+        assert all(style.reverse for style in away)
+        ok = find_styles(operator, "✓ ok")
+        assert ok
+        assert not any(style.reverse for style in ok)
+
+
+async def test_a_player_who_fell_is_not_marked_as_bad() -> None:
+    async with watch_live() as operator:
+        operator.peer.add_score(5, 5_000)
+        await operator.pass_time(2.0)
+        fell = find_styles(operator, "▼1")
+        assert fell
+        assert not any(style.reverse for style in fell)
+
+
+async def test_a_terminal_of_ascii_alone_gets_nothing_else() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores[0] = (1, "漢字", 9_400)
+    async with open_console(peer, (80, 24), plain_marks=True) as operator:
+        await operator.pass_time()
+        operator.peer.away = {"redis"}
+        operator.peer.add_score(5, 5_000)
+        await operator.pass_time(4.0)
+        for screen in SCREENS:
+            await operator.press(screen)
+            assert operator.screen_text.isascii()
+            assert " X Redis away " in operator.screen_text
+            await operator.press("escape")
+        assert "| X away" in operator.screen_text
+        assert "| + ok 2.5 ms round trip" in operator.screen_text
+        assert "| ? unknown" in operator.screen_text
+        await operator.press("question_mark")
+        assert operator.screen_text.isascii()
+
+
+async def test_a_small_terminal_says_so_and_what_is_wrong() -> None:
+    async with watch_live(size=(60, 20)) as operator:
+        for screen in SCREENS:
+            await operator.press(screen)
+            assert "Too small: this terminal has 60x20" in operator.screen_text
+            assert "and the console needs 80x24" in operator.screen_text
+        operator.peer.away = {"postgresql"}
+        await operator.pass_time(4.0)
+        assert "✕ PostgreSQL away" in operator.screen_text
+        await operator.resize(80, 24)
+        assert "Too small" not in operator.screen_text
+        assert "Flow of scores" in operator.screen_text
+        await operator.resize(80, 23)
+        assert "Too small: this terminal has 80x23" in operator.screen_text
