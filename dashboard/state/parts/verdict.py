@@ -101,7 +101,7 @@ def _describe_postgresql(watch: Watch) -> Trouble:
         "bad",
         "PostgreSQL away",
         f"{refused}, {ranks}",
-        "see its process, disk and log: all goes on by itself once it answers",
+        "see its process, disk and log; all else recovers",
     )
 
 
@@ -112,7 +112,7 @@ def _describe_redis(watch: Watch) -> Trouble:
         "bad",
         "Redis away",
         f"{ranks}, worker and scheduler unknown",
-        "see its process, memory and log: all goes on by itself once it answers",
+        "see its process, memory and log; all else recovers",
     )
 
 
