@@ -20,3 +20,5 @@ def project(tmp_path: Path) -> Iterator[Project]:
             print(f"{name}: {how}")  # noqa: T201
         with run_project(engine, tmp_path) as project:
             yield project
+            # Shown where the test failed.
+            print(project.describe())  # noqa: T201

@@ -45,6 +45,11 @@ class Engine:
         assert done.returncode == 0, f"docker {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def run_program(self, *command: str) -> None:
+        """Run another program of the engine's machine, which has to be this one."""
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
     def has_image(self, name: str) -> bool:
         return self.ask("image", "inspect", name).returncode == 0
 

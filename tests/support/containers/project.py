@@ -137,8 +137,6 @@ def run_project(engine: Engine, folder: Path) -> Iterator[Project]:
     try:
         yield project
     finally:
-        # Shown where the test failed.
-        print(project.describe())  # noqa: T201
         engine.ask("compose", "down", "--volumes", "--remove-orphans", folder=folder)
 
 
