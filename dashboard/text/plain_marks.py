@@ -21,6 +21,8 @@ _FIRST_BRAILLE: Final = 0x2800
 _LAST_BRAILLE: Final = 0x28FF
 _UNKNOWN: Final = "?"
 
+_C: Final = {"C", "POSIX"}
+_SET_BY_PYTHON: Final = {"C.UTF-8", "C.utf8", "UTF-8"}
 _UTF8: Final = ("utf-8", "utf8")
 
 
@@ -31,8 +33,13 @@ def needs_plain_marks(environ: Mapping[str, str]) -> bool:
     """
     if environ.get("TERM") == "dumb":
         return True
-    named = [environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)]
-    return bool(named) and not named[0].casefold().endswith(_UTF8)
+    names = ("LC_ALL", "LC_CTYPE", "LANG")
+    everything, characters, language = (environ.get(name, "") for name in names)
+    # Where the locale is C, Python itself sets LC_CTYPE to one of these; the terminal is as before.
+    if not everything and characters in _SET_BY_PYTHON and language in _C:
+        return True
+    named = everything or characters or language
+    return bool(named) and not named.casefold().endswith(_UTF8)
 
 
 def write_plain(text: str) -> str:

@@ -101,10 +101,11 @@ def test_scheduler_sends_nothing_while_its_last_message_waits(
     def nothing() -> None:
         """Do nothing."""
 
+    # Made without the signals of a process of its own.
+    scheduler = PatientScheduler.__new__(PatientScheduler)
+    scheduler._rounds = None
     for _ in range(3):
-        PatientScheduler.send_actors(
-            PatientScheduler.__new__(PatientScheduler), [nothing], datetime.now(UTC)
-        )
+        scheduler.send_actors([nothing], datetime.now(UTC))
         assert count_messages(broker, PERIODIC_QUEUE)[0] == 1
 
 
