@@ -157,6 +157,9 @@ class Console(KeyQueueApp, DownloadApp):
 
     def on_ticked(self) -> None:
         """Show what arrived since the last tick."""
+        if not self.is_running:
+            # Parts of the screens are gone already.
+            return
         self.state.advance()
         if self._desk is not None:
             # A run that goes on is known on every screen.

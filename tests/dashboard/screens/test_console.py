@@ -282,3 +282,13 @@ async def test_keys_behind_that_of_the_palette_are_typed_into_it() -> None:
         await operator.press_together("ctrl+p", *"zzz", *["backspace"] * 3, *"pause")
         await wait_until(lambda: chosen(operator, "Pause"))
         assert operator.read_field("CommandInput") == "pause"
+
+
+async def test_a_tick_that_comes_while_the_console_closes_is_none() -> None:
+    async with watch_live() as operator:
+        console = operator.console
+        screen = console.screen
+        console._running = False
+        await screen.query_one("#tabs").remove()
+        console.on_ticked()
+        console._running = True
