@@ -39,7 +39,11 @@ class PatientScheduler(Scheduler):  # type: ignore[misc]
             _log.warning("the broker is away, the next minute tries again: %s", error)
             return
         if self._rounds is not None:
-            note_round(self._rounds)
+            try:
+                note_round(self._rounds)
+            except OSError as error:
+                # Whoever asks hears of no round; what is due is sent all the same.
+                _log.warning("a round cannot be noted for the health check: %s", error)
 
 
 def _is_waiting(actor: "dramatiq.Actor[[], Any]") -> bool:

@@ -178,7 +178,8 @@ class Database:
 
     async def _keep_track(self, connection: Connection) -> None:
         self._open.add(connection)
-        connection.add_termination_listener(self._open.discard)
+        # The listener is given the pool's proxy of a connection that was lent.
+        connection.add_termination_listener(lambda _: self._open.discard(connection))
 
     def _give_up(self) -> None:
         """Fail whatever waits for PostgreSQL, which says nothing any more.
@@ -187,7 +188,9 @@ class Database:
         ones go as well: where the network was cut, nobody is at their other end.
         """
         for limit in self._acquiring:
-            limit.reschedule(asyncio.get_running_loop().time())
+            # One that has just been reached by itself can not be moved.
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
         for connection in [*self._open]:
             connection.terminate()
 

@@ -28,3 +28,19 @@ def test_scheduler_outlives_a_broker_that_is_away(broker: str, tmp_path: Path) -
     # None was got through, for whoever asks by `leaderboard health scheduler`.
     assert not rounds.exists()
     assert "Traceback" not in scheduler.log.read_text()
+
+
+def test_scheduler_goes_on_where_it_cannot_note_its_rounds(redis_url: str, tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql://127.0.0.1:1/leaderboard",
+        "REDIS_URL": redis_url,
+        "BROKER_URL": redis_url,
+    }
+    rounds = str(tmp_path / "missing" / "rounds")
+    command = [sys.executable, "-m", "service.commands.main", "scheduler", "--rounds", rounds]
+    with run("scheduler", command, environment, tmp_path) as scheduler:
+        scheduler.wait_for("a round cannot be noted")
+        scheduler.process.send_signal(signal.SIGALRM)
+        scheduler.wait_for("a round cannot be noted", times=2)
+        assert scheduler.process.poll() is None
+    assert "Traceback" not in scheduler.log.read_text()

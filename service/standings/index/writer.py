@@ -3,7 +3,7 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
@@ -131,11 +131,14 @@ class Index:
         """Drop the names beside the index: the ids belong, or will belong, to other players."""
         await self._drop_matching(f"{SeasonKeys.of(season_id).names}*")
 
-    async def _drop_matching(self, pattern: str) -> None:
+    async def _drop_matching(
+        self, pattern: str, is_unwanted: Callable[[bytes | str], bool] = lambda _: True
+    ) -> None:
         with translate_redis_errors():
             buckets: list[bytes] = []
             async for bucket in self._redis.scan_iter(match=pattern, count=_NAMES_PER_UNLINK):
-                buckets.append(bucket)
+                if is_unwanted(bucket):
+                    buckets.append(bucket)
                 if len(buckets) == _NAMES_PER_UNLINK:
                     await self._redis.unlink(*buckets)
                     buckets = []
@@ -449,6 +452,20 @@ class Index:
             )
         return bool(swapped)
 
+    async def _drop_names_but(self, prefix: str, span: range, kept: set[int]) -> None:
+        """Drop the buckets of names of a span of their numbers, but for those that are kept."""
+        if span.stop - span.start <= len(kept) + self._slice_standings:
+            empty = [f"{prefix}{number}" for number in span if number not in kept]
+            with translate_redis_errors():
+                for first in range(0, len(empty), _NAMES_PER_UNLINK):
+                    await self._redis.unlink(*empty[first : first + _NAMES_PER_UNLINK])
+            return
+        # An imported player may have any id: no bucket can be named that is not there.
+        await self._drop_matching(
+            f"{prefix}*",
+            lambda key: (number := _read_number(key)) in span and number not in kept,
+        )
+
     async def _reload_names(
         self, connection: Connection, season_id: int, first_player_id: int, *, may_be_left: bool
     ) -> int | None:
@@ -494,10 +511,7 @@ class Index:
                 highest = await connection.fetchval("SELECT max(id) FROM player")
                 end = max(end, (highest or 0) + 1)
             span = range(first_player_id // PLAYERS_PER_BUCKET, -(-end // PLAYERS_PER_BUCKET))
-            empty = [f"{prefix}{bucket}" for bucket in span if bucket not in filled]
-            with translate_redis_errors():
-                for first in range(0, len(empty), _NAMES_PER_UNLINK):
-                    await self._redis.unlink(*empty[first : first + _NAMES_PER_UNLINK])
+            await self._drop_names_but(prefix, span, filled)
         return None if is_last else following
 
 
@@ -507,6 +521,11 @@ def _is_top_of(stored: object, players: int) -> bool:
         return True
     top = parse_top(stored) if isinstance(stored, bytes | str) else None
     return top is not None and top.players == players
+
+
+def _read_number(bucket_key: bytes | str) -> int:
+    key = bucket_key.decode() if isinstance(bucket_key, bytes) else bucket_key
+    return int(key.rpartition(":")[2])
 
 
 async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:

@@ -162,7 +162,7 @@ class TopFeeds:
                 changed = feed.changed
                 top = feed.top if feed.is_current else None
                 if top is None:
-                    with suppress(StandingsUnavailable):
+                    with suppress(DatabaseUnavailable):
                         top = await self._reads.put(feed)
                         season = feed.season
                 if top is not None:

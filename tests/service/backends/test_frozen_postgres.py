@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ import pytest
 from litestar import Litestar
 
 from service.api.app import create_app
-from service.backends.database import Database
+from service.backends.database import Database, Pulse
 from service.backends.redis import connect_redis
+from service.errors import DatabaseUnavailable
 from service.local.embedded import PostgresServer
 from service.schema.migrate import migrate
-from service.settings.settings import load_settings
+from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores
@@ -151,3 +152,31 @@ async def test_every_call_is_answered_soon_and_then_at_once(scene: Scene) -> Non
     assert "database_unavailable" not in {
         answer.json()["code"] for answer, _ in answers if answer.status_code == 503
     }
+
+
+class SilenceAtWill(Pulse):
+    """Says that PostgreSQL is silent when the test does."""
+
+    fall_silent: Callable[[], None]
+
+    def call_on_silence(self, listener: Callable[[], None]) -> None:
+        self.fall_silent = listener
+
+
+async def test_silence_is_noticed_at_the_moment_a_wait_ends_by_itself(settings: Settings) -> None:
+    soon = settings.model_copy(update={"database_timeout_seconds": 0.05})
+    pulse = SilenceAtWill(soon)
+    database = Database(soon, application_name="leaderboard tests", pool_size=1, pulse=pulse)
+    await database.open()
+    async with database.connect():
+        waiting = asyncio.create_task(database.fetch("SELECT"))
+        await asyncio.sleep(0)
+        # Nothing of the process comes to its turn until the time of that one is over.
+        time.sleep(0.1)  # noqa: ASYNC251
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        pulse.fall_silent()
+        with pytest.raises(DatabaseUnavailable):
+            await waiting
+    await database.close()

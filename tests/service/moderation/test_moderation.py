@@ -500,17 +500,19 @@ async def test_who_is_deleted_leaves_no_trace(
     assert "steam:1" not in dump
 
 
+@pytest.mark.parametrize("highest_id", [9_000, 2**52 - 1])
 @pytest.mark.parametrize("scores", ["keep", "revoke"])
 async def test_a_name_is_forgotten_by_a_redis_that_was_away_at_the_time(
-    settings: Settings, database: Database, server_directory: Path, scores: str
+    settings: Settings, database: Database, server_directory: Path, scores: str, highest_id: int
 ) -> None:
-    with ValkeyServer(server_directory / f"forgetful-{scores}") as valkey:
+    with ValkeyServer(server_directory / f"forgetful-{scores}-{highest_id}") as valkey:
         own = settings.model_copy(update={"redis_url": valkey.url})
         redis = connect_redis(own)
         worker = SeasonWorker(database, redis, own)
         # Far from each other: no other name is kept beside the one that goes.
         await database.fetch(
-            "INSERT INTO player (id, username) VALUES (1, 'ada'), (1000, 'quark'), (9000, 'eve')"
+            "INSERT INTO player (id, username) VALUES (1, 'ada'), (1000, 'quark'), ($1, 'eve')",
+            highest_id,
         )
         await record_scores(database, (1, 3), (1_000, 5))
         await worker.work()
