@@ -226,6 +226,39 @@ class ShownSessions(msgspec.Struct, frozen=True):
             raise ValueError("counts do not fit the bounds")
 
 
+class FillingSeason(msgspec.Struct, frozen=True):
+    """A season that counts the past first, and how much of that it has, in percent."""
+
+    board: str
+    season: int
+    percent: float
+
+
+class EndingSeason(msgspec.Struct, frozen=True):
+    """A season that is over and not closed yet, and what that waits for."""
+
+    board: str
+    season: int
+    waits_for: str
+
+
+class BoardPending(msgspec.Struct, frozen=True):
+    """Sessions that will count on a board, and how long the oldest has waited."""
+
+    board: str
+    sessions: int
+    oldest_seconds: float
+
+
+class BoardsStatus(msgspec.Struct, frozen=True):
+    """The boards at work; `pending` is of the oldest `pending_limit` sessions, None if not told."""
+
+    filling: tuple[FillingSeason, ...] = ()
+    ending: tuple[EndingSeason, ...] = ()
+    pending: tuple[BoardPending, ...] | None = None
+    pending_limit: int = 0
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole system at one moment; None where a part is away."""
 
@@ -241,3 +274,4 @@ class Status(msgspec.Struct, frozen=True):
     routes: tuple[Route, ...]
     freshness: ShownSessions | None = None
     oldest_pending_seconds: float | None = None
+    boards: BoardsStatus | None = None

@@ -1,7 +1,7 @@
-"""Which board to show, and which season of it: two lists that are filtered by typing."""
+"""Which board to show, and which season of it: two tables that are filtered by typing."""
 
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import ClassVar, Final, NamedTuple
 
 from textual import work
@@ -16,15 +16,25 @@ from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState
 
 from dashboard.client.answers import BoardFacts, Season
-from dashboard.client.gateway import Gateway, GatewayError
+from dashboard.client.gateway import GLOBAL_BOARD, Gateway, GatewayError
 from dashboard.screens.console_screen import WorkerFailed
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import write_count, write_moment
+from dashboard.text.numbers import (
+    NOTHING,
+    write_age,
+    write_count,
+    write_moment,
+    write_span,
+)
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import TONE_CLASSES
 
-_TITLE: Final = 30
+# What is counted and waits on a board changes all the time.
+_AGAIN_SECONDS: Final = 2.0
+
+_TITLE: Final = 20
+_LONG_TITLE: Final = 60
 _MOMENT: Final = 16
 _LONGEST_NUMBER: Final = 9
 
@@ -45,7 +55,10 @@ class _Row(NamedTuple):
 
 
 class BoardsScreen(ModalScreen[Choice | None]):
-    """Lists the boards and then the seasons of the one chosen, unless it has only one."""
+    """Lists the boards and then the seasons of the one chosen, unless it has only one.
+
+    While it lists the boards it reads them again every two seconds.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
@@ -106,16 +119,24 @@ class BoardsScreen(ModalScreen[Choice | None]):
 
     @work(exclusive=True, exit_on_error=False)
     async def read_boards(self) -> None:
-        """Read what boards there are."""
-        try:
-            boards = await self._gateway.list_boards()
-        except GatewayError as error:
-            self._show_trouble(error)
-            return
+        """Read what boards there are, again and again."""
+        while True:
+            try:
+                boards = await self._gateway.list_boards()
+            except GatewayError as error:
+                self._show_trouble(error)
+            else:
+                self._take_boards(boards)
+            await self._state.clock.sleep(_AGAIN_SECONDS)
+
+    def _take_boards(self, boards: list[BoardFacts]) -> None:
+        """Show the boards as they are now, with the cursor where it is."""
         # The one that is always there comes first, as it does in the console.
-        boards.sort(key=lambda board: (board.slug != "global", board.slug))
+        boards.sort(key=lambda board: (board.slug != GLOBAL_BOARD, board.slug))
+        is_first = self._boards is None
         self._boards = [self._draw_board(board) for board in boards]
-        self._show_list(self._state.chosen.slug)
+        self.query_one("#trouble", Lines).display = False
+        self._show_rows(self._state.chosen.slug if is_first else self._find_slug())
 
     @work(exclusive=True, exit_on_error=False)
     async def read_seasons(self, board: BoardFacts) -> None:
@@ -146,7 +167,7 @@ class BoardsScreen(ModalScreen[Choice | None]):
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Tell the slug: titles may be alike, or too long for their column."""
         if self._board is None and event.option_index < len(self._listed):
-            self._describe_keys(f"{self._listed[event.option_index].choice.board.slug}: ")
+            self._describe_keys(self._listed[event.option_index].choice.board.slug)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Choose the line that was clicked."""
@@ -170,6 +191,7 @@ class BoardsScreen(ModalScreen[Choice | None]):
         slug, self._board, self._seasons = self._board.slug, None, None
         self.workers.cancel_node(self)
         self._show_list(slug)
+        self.read_boards()
 
     @property
     def _options(self) -> OptionList:
@@ -195,33 +217,55 @@ class BoardsScreen(ModalScreen[Choice | None]):
         if self._board is None:
             frame.border_title = Content("Boards")
             field.placeholder = "type a part of a title or of a slug"
-            columns = _write_columns("Board", "State", "Players", "Season", "Season ends")
+            columns = _write_board("Board", "State", "Players", "Pending", "Waits", "Season, ends")
         else:
-            title = fit_name(self._board.title, 2 * _TITLE).rstrip()
+            title = fit_name(self._board.title, _LONG_TITLE).rstrip()
             frame.border_title = Content(f"Seasons of {title}")
             field.placeholder = "type a season's number"
-            columns = _write_columns("Season", "State", "Players", "", "Ends", "Begins")
+            columns = _write_season("Season", "State", "Players", "Begins", "Ends")
         self.query_one("#columns", Lines).show([[(columns, "muted")]])
         self.query_one("#trouble", Lines).display = False
         with field.prevent(Input.Changed):
             field.value = ""
-        self._show_rows()
-        slugs = [row.choice.board.slug for row in self._listed]
-        if self._board is None and current in slugs:
-            self._options.highlighted = slugs.index(current)
+        self._show_rows(current)
 
     def _describe_keys(self, slug: str) -> None:
         back = self._state.keys["boards.back"]
         goes = "closes" if self._board is None else "goes back to the boards"
-        self.query_one("#choice").border_subtitle = Content(f"{slug}⏎ chooses, {back} {goes}")
+        about = f"{slug}{self._describe_work(slug)}: " if slug else ""
+        self.query_one("#choice").border_subtitle = Content(f"{about}⏎ chooses, {back} {goes}")
 
-    def _show_rows(self) -> None:
+    def _describe_work(self, slug: str) -> str:
+        """Return what the service does with a board that is being filled or ends."""
+        boards = self._state.status.boards if self._state.status else None
+        for filling in boards.filling if boards else ():
+            if filling.board == slug:
+                return f", {filling.percent:g} % filled"
+        for ending in boards.ending if boards else ():
+            if ending.board == slug:
+                return f", season {ending.season} waits for {clean_name(ending.waits_for)}"
+        return ""
+
+    def _find_slug(self) -> str:
+        """Return the board under the cursor."""
+        row = self._options.highlighted
+        return (
+            "" if row is None or row >= len(self._listed) else self._listed[row].choice.board.slug
+        )
+
+    def _show_rows(self, current: str = "") -> None:
+        """Show what matches, with the cursor on the board that is `current`, else the first."""
         options = self._options
+        top = options.scroll_y
         options.clear_options()
         self._listed = self._find_rows(self.query_one(Input).value.strip())
         options.add_options(Option(Content(row.text)) for row in self._listed)
         if self._listed:
-            options.highlighted = 0
+            slugs = [row.choice.board.slug for row in self._listed]
+            is_kept = self._board is None and current in slugs
+            options.highlighted = slugs.index(current) if is_kept else 0
+            if is_kept:
+                options.scroll_to(y=top, animate=False)
         else:
             options.add_option(Option(Content(self._describe_lack()), disabled=True))
 
@@ -262,35 +306,69 @@ class BoardsScreen(ModalScreen[Choice | None]):
         self._show_rows()
 
     def _draw_board(self, board: BoardFacts) -> _Row:
-        season = board.season
-        text = _write_columns(
+        pending, waits = self._write_pending(board)
+        text = _write_board(
             board.title,
-            board.state,
+            _write_state(board),
             write_count(board.players),
-            str(season.number),
-            "never" if season.ends_at is None else write_moment(season.ends_at, self._zone),
+            pending,
+            waits,
+            f"{board.season.number}, {_write_end(board, self._state.clock.now())}",
         )
         return _Row(text, f"{clean_name(board.title)} {board.slug}", Choice(board, None))
+
+    def _write_pending(self, board: BoardFacts) -> tuple[str, str]:
+        """Return how many sessions wait to be counted there, and how long the oldest has."""
+        status = self._state.status
+        boards = status.boards if status else None
+        if boards is None or boards.pending is None or board.state == "archived":
+            return NOTHING, NOTHING
+        # Of many only the oldest were looked at.
+        is_all = (status.pending_sessions or 0) <= boards.pending_limit if status else True
+        for pending in boards.pending:
+            if pending.board == board.slug:
+                more = "" if is_all else "+"
+                return f"{write_count(pending.sessions)}{more}", write_age(pending.oldest_seconds)
+        return ("0" if is_all else NOTHING), NOTHING
 
     def _draw_season(self, board: BoardFacts, season: Season) -> _Row:
         name = {board.season.number: ", current", board.season.number - 1: ", previous"}
         relation = name.get(season.number, "")
         state = "FINAL" if season.is_final else season.state
-        text = _write_columns(
+        text = _write_season(
             f"{season.number}{relation}",
             state,
             write_count(season.players),
-            "",
-            write_moment(season.ends_at, self._zone),
             write_moment(season.starts_at, self._zone),
+            write_moment(season.ends_at, self._zone),
         )
         return _Row(text, f"{season.number} {relation} {state}", Choice(board, season))
 
 
-def _write_columns(
-    name: str, state: str, players: str, season: str, ends: str, begins: str | None = None
-) -> str:
-    """Return one line of a list, which leaves 80 cells their frame."""
-    if begins is not None:
-        return f"{name:<14} {state:<8} {players:>12}  {begins:<{_MOMENT}}  {ends:<{_MOMENT}}"
-    return f"{fit_name(name, _TITLE)} {state:<8} {players:>9} {season:>6}  {ends:<{_MOMENT}}"
+def _write_state(board: BoardFacts) -> str:
+    """Return what becomes of a board's scores: of an archived one nothing, whatever its season."""
+    if board.state != "open":
+        return board.state
+    return "FINAL" if board.season.is_final else board.season.state
+
+
+def _write_end(board: BoardFacts, now: datetime) -> str:
+    """Return when the season ends, in words; for an archived board time stands still."""
+    ends_at = board.season.ends_at
+    if ends_at is None:
+        return "never"
+    if board.state == "archived":
+        return NOTHING
+    seconds = (ends_at - now).total_seconds()
+    return f"in {write_span(seconds)}" if seconds > 0 else f"{write_span(-seconds)} ago"
+
+
+def _write_board(name: str, state: str, players: str, pending: str, waits: str, season: str) -> str:
+    """Return one line of the boards, which leaves 80 cells their frame."""
+    counts = f"{players:>10} {pending:>7} {waits:>6}"
+    return f"{fit_name(name, _TITLE)} {state:<8} {counts}  {season:<{_MOMENT}}"
+
+
+def _write_season(name: str, state: str, players: str, begins: str, ends: str) -> str:
+    """Return one line of the seasons, as wide."""
+    return f"{name:<14} {state:<8} {players:>12}  {begins:<{_MOMENT}}  {ends:<{_MOMENT}}"

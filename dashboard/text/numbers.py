@@ -68,6 +68,21 @@ def write_age(seconds: float | None) -> str:
     return f"{seconds / _HOUR:.0f} h" if seconds < _DAY else f"{seconds / _DAY:.0f} d"
 
 
+def write_span(seconds: float) -> str:
+    """Return a stretch of time in its two largest units: 3 d 4 h, 4 h 12 min, 9 min, 40 s."""
+    if seconds < _MINUTE:
+        return f"{max(seconds, 0.0):.0f} s"
+    minutes = int(seconds // _MINUTE)
+    hours, days = minutes // 60, int(seconds // _DAY)
+    if days:
+        rest = hours - 24 * days
+        return f"{days:,} d {rest} h" if rest else f"{days:,} d"
+    if hours:
+        rest = minutes - 60 * hours
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{minutes} min"
+
+
 def write_rate(per_second: float | None) -> str:
     """Return a rate: 0.25/s, 4.2/s, 310/s."""
     if per_second is None:

@@ -266,10 +266,19 @@ class BoardPlayers(msgspec.Struct, frozen=True):
     players: int
 
 
+class BoardPending(msgspec.Struct, frozen=True):
+    """Sessions that wait to be counted on a board, and how long the oldest of them has waited."""
+
+    board: str
+    sessions: int
+    oldest_seconds: float
+
+
 class BoardsStatus(msgspec.Struct, frozen=True):
     """The boards: how many, those at work, and the up to 20 with most players.
 
-    `other_players` are those of all other boards together.
+    `other_players` are those of all other boards together. `pending` are the boards for which
+    sessions wait, of which only the oldest `pending_limit` are looked at.
     """
 
     count: int
@@ -278,6 +287,8 @@ class BoardsStatus(msgspec.Struct, frozen=True):
     filling: list[FillingSeason]
     busiest: list[BoardPlayers]
     other_players: int
+    pending: list[BoardPending]
+    pending_limit: int
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -332,6 +343,8 @@ class Status(msgspec.Struct, frozen=True):
                 filling=[],
                 busiest=[BoardPlayers("global", 3), BoardPlayers("weekly-laps", 2)],
                 other_players=0,
+                pending=[],
+                pending_limit=1_000,
             ),
         )
 

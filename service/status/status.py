@@ -52,12 +52,16 @@ from service.status.request_metrics import (
 
 READ_BOARDS: Final = load_sql("status", "read_boards")
 READ_FIGURES: Final = load_sql("status", "read_figures")
+READ_PENDING: Final = load_sql("status", "read_pending")
 
 _PATIENCE_SECONDS: Final = 2.0
 _BROKER_PATIENCE_SECONDS: Final = 1.0
 
 # Each of them is a label in the metrics.
 _BUSIEST_BOARDS: Final = 20
+
+# Each is looked up in the ledger, which takes a few milliseconds for all.
+_PENDING_LIMIT: Final = 1_000
 
 # The scheduler sends a message a minute; this late it has missed one.
 _SCHEDULER_PATIENCE_SECONDS: Final = 130.0
@@ -284,6 +288,7 @@ class StatusReader:
                 row = await self._database.fetch_one(READ_BOARDS, _BUSIEST_BOARDS)
                 ending = _decode_ending(row["ending"]) if row else []
                 writers = await self._database.fetch(LIST_LEDGER_WRITERS) if ending else []
+                pending = await self._database.fetch(READ_PENDING, _PENDING_LIMIT)
         except (DatabaseUnavailable, TimeoutError):
             return None
         if row is None:
@@ -295,6 +300,8 @@ class StatusReader:
             filling=_decode_filling(row["filling"]),
             busiest=_decode_busiest(row["busiest"]),
             other_players=row["other_players"],
+            pending=[schemas.BoardPending(**board) for board in pending],
+            pending_limit=_PENDING_LIMIT,
         )
 
     async def _read_redis(self) -> _RedisAnswer:

@@ -1,6 +1,7 @@
 """Boards and seasons: how one is chosen, and what the screens show and say of it."""
 
 import csv
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from dashboard.screens.console_screen import ConsoleScreen
 from tests.support.console.laps import choose_board, drive_laps, set_lap
 from tests.support.console.operating import Operator, find_board, look_up, watch_live
-from tests.support.console.service_peer import PeerSeason
+from tests.support.console.service_peer import PeerBoard, PeerSeason
 from tests.support.console.snapshots import SIZES, check_snapshots
 from tests.support.waiting import wait_until
 
@@ -43,6 +44,51 @@ async def test_boards_and_seasons_are_listed_and_found_by_typing() -> None:
         await operator.press("up", "up", "down", "pagedown", "pageup", "escape")
         assert "Global" not in operator.screen_text
         assert "board global" in operator.read("#status")
+
+
+async def test_boards_are_told_with_what_waits_and_when_their_seasons_end() -> None:
+    peer = drive_laps()
+    now = peer.clock.now()
+    hour = timedelta(hours=1)
+    cup = [PeerSeason(1, [], "closed", now - 9 * hour, now - 3 * hour)]
+    peer.boards["won"] = PeerBoard("won", "Won", cup)
+    day = [PeerSeason(7, [], "ending", now - 9 * hour, now - hour / 15)]
+    peer.boards["daily"] = PeerBoard("daily", "Daily", day)
+    peer.boards_status = {
+        "filling": [{"board": "new-cup", "season": 1, "percent": 42.5}],
+        "ending": [{"board": "daily", "season": 7, "waits_for": "folds"}],
+        "pending": [
+            {"board": "global", "sessions": 3, "oldest_seconds": 0.4},
+            {"board": "weekly-laps", "sessions": 1, "oldest_seconds": 0.1},
+        ],
+        "pending_limit": 1_000,
+    }
+    async with watch_live(peer) as operator:
+        await operator.press("b")
+        await check_snapshots(operator, "boards_table")
+        await operator.resize(*SIZES["wide"])
+        await operator.press("down")
+        assert " daily, season 7 waits for folds: ⏎ chooses" in operator.screen_text
+        await operator.press("down")
+        assert " new-cup, 42.5 % filled: ⏎ chooses" in operator.screen_text
+        # Read again while it is shown; the cursor stays on its board.
+        peer.boards["another"] = PeerBoard("another", "Another", [PeerSeason(1, [])])
+        peer.boards["new-cup"].state = "open"
+        await operator.pass_time(2.2)
+        assert "│ Another " in operator.screen_text
+        assert " new-cup, 42.5 % filled: ⏎ chooses" in operator.screen_text
+        # More wait than were looked at: what is told of a board is the least that it may be.
+        peer.pending = 5_000
+        await operator.pass_time(4.2)
+        assert " 3+  0.4 s " in operator.screen_text
+        # A table that cannot be read again stays, and says why.
+        peer.refuse(503, "database_unavailable", "The database is away.", "/api/boards")
+        await operator.pass_time(2.2)
+        assert "! database_unavailable: The database is away." in operator.screen_text
+        assert "│ Another " in operator.screen_text
+        peer.come_back()
+        await operator.pass_time(2.2)
+        assert "database_unavailable" not in operator.screen_text
 
 
 async def test_lists_that_are_refused_say_why() -> None:

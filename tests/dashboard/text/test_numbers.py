@@ -10,6 +10,7 @@ from dashboard.text.numbers import (
     write_count,
     write_ms,
     write_rate,
+    write_span,
 )
 
 
@@ -45,6 +46,14 @@ def test_write_numbers_with_their_units() -> None:
         "1 session",
         "1,240 sessions",
         "· sessions",
+    ]
+
+
+def test_a_stretch_of_time_has_its_two_largest_units() -> None:
+    spans = (-1, 40.4, 59, 60, 3_599, 3_600, 15_120, 86_400, 273_600, 31_579_200)
+    assert [write_span(seconds) for seconds in spans] == [
+        *("0 s", "40 s", "59 s", "1 min", "59 min", "1 h", "4 h 12 min"),
+        *("1 d", "3 d 4 h", "365 d 12 h"),
     ]
 
 

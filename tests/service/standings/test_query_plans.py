@@ -242,6 +242,7 @@ CASES = [
     Case("players", "find_player", (9_999,), {"player_pkey"}),
     Case("players", "find_player_by_external_id", ("own:10000",), {"player_external_id_key"}),
     Case("status", "read_figures", ("global",), {"player_pkey"}),
+    Case("status", "read_pending", (1_000,), {"outbox_transaction_id", "game_session_pkey"}),
     Case(
         "status",
         "count_sessions",

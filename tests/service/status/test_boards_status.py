@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.settings.settings import Settings
+from service.status.status import READ_PENDING
 from tests.support.factories import make_players, make_season, record_scores
 from tests.support.season_work import SeasonWorker
 
@@ -52,6 +53,37 @@ async def test_season_that_is_filled_tells_how_far_it_is(
     assert boards["count"] == 2
     assert [(one["board"], one["season"]) for one in boards["filling"]] == [("cup", 1)]
     assert 0 <= boards["filling"][0]["percent"] <= 100
+
+
+async def test_what_waits_is_told_of_each_board_where_it_will_count(
+    client: httpx.AsyncClient, database: Database, redis: Redis, settings: Settings
+) -> None:
+    for slug, rule in {"duos": {"game_mode": "duo"}, "big": {"min_score": 10}}.items():
+        assert (await client.put(f"/api/boards/{slug}", json=rule)).status_code == 201
+    assert (await client.put("/api/boards/old", json={})).status_code == 201
+    assert (await client.post("/api/boards/old/archive")).status_code == 200
+    one, two = await make_players(database, 2)
+    await record_scores(database, (one, 9), (two, 10))
+    await record_scores(database, (one, 3), game_mode="duo")
+    boards = await read_boards(client)
+    assert boards["pending_limit"] == 1_000
+    assert {board["board"]: board["sessions"] for board in boards["pending"]} == {
+        "big": 1,
+        "duos": 1,
+        "global": 3,
+    }
+    waits = {board["board"]: board["oldest_seconds"] for board in boards["pending"]}
+    assert 0 < waits["duos"] < waits["big"] == waits["global"]
+    await SeasonWorker(database, redis, settings).work()
+    assert (await read_boards(client))["pending"] == []
+
+
+async def test_of_many_that_wait_the_oldest_are_looked_at(database: Database) -> None:
+    (player,) = await make_players(database, 1)
+    await record_scores(database, *((player, 1) for _ in range(5)))
+    await record_scores(database, (player, 1))
+    rows = await database.fetch(READ_PENDING, 3)
+    assert [(row["board"], row["sessions"]) for row in rows] == [("global", 3)]
 
 
 @pytest.mark.parametrize("others", [0, 3])

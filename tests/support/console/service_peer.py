@@ -114,6 +114,7 @@ class ServicePeer:
     pending: int | None = 3
     oldest: float | None = 0.1
     dead: int = 0
+    boards_status: dict[str, Any] | None = None
     put_off: timedelta | None = None
     highest_session_id: int = 1_000
     api_pid: int = 4_100
@@ -420,6 +421,7 @@ class ServicePeer:
             },
             "pending_sessions": self.pending,
             "oldest_pending_seconds": self.oldest,
+            "boards": self.boards_status,
             "highest_session_id": self.highest_session_id,
             "players": {"standing": len(self.scores), "highest_user_id": 77},
             "refresh": run | {"sessions": 4},
