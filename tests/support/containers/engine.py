@@ -64,7 +64,7 @@ def find_engine() -> Iterator[Engine | str]:
             yield missing
             return
         engine = Engine()
-        answer = engine.ask("info")
+        answer = engine.ask("ps")
         if answer.returncode == 0:
             yield engine
         elif (missing := _find_missing_to_start()) is not None:
@@ -111,7 +111,7 @@ def _run_engine() -> Iterator[Engine]:
         engine = Engine(f"unix://{place}/docker.sock")
         try:
             nap_until(
-                lambda: process.poll() is not None or engine.ask("info").returncode == 0,
+                lambda: process.poll() is not None or engine.ask("ps").returncode == 0,
                 seconds=_START_SECONDS,
             )
             assert process.poll() is None, (place / "log").read_text()
