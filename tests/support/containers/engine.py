@@ -119,6 +119,8 @@ def _run_engine() -> Iterator[Engine]:
         finally:
             process.terminate()
             process.wait(_START_SECONDS)
+            # The network of the machine itself, which it mounted and leaves so.
+            subprocess.run(["umount", place / "exec/netns/default"], check=False)
 
 
 def _daemon_environment() -> Mapping[str, str]:
