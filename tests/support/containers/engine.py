@@ -120,7 +120,8 @@ def _run_engine() -> Iterator[Engine]:
             process.terminate()
             process.wait(_START_SECONDS)
             # The network of the machine itself, which it mounted and leaves so.
-            subprocess.run(["umount", place / "exec/netns/default"], check=False)
+            netns = place / "exec/netns/default"
+            subprocess.run(["umount", netns], capture_output=True, check=False)
 
 
 def _daemon_environment() -> Mapping[str, str]:
