@@ -4,13 +4,17 @@ from service.errors import ServiceError
 
 
 class SessionNotFound(ServiceError):
-    """The ledger has no session of this id."""
+    """The ledger has no session of this id, or not of the player named."""
 
     status = 404
     code = "session_not_found"
 
-    def __init__(self) -> None:
-        super().__init__("There is no session of this id.")
+    def __init__(self, not_theirs: int | None = None) -> None:
+        super().__init__(
+            "There is no session of this id."
+            if not_theirs is None
+            else f"The player has no session {not_theirs}; nothing was changed."
+        )
 
 
 class SeasonNotClosed(ServiceError):

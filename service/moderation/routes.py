@@ -46,7 +46,7 @@ SESSION_NOT_FOUND: Final = error_response("No such session.", SessionNotFound())
 _NOT_THEIRS: Final = error_response(
     "No such player, or one of the sessions is not the player's.",
     PlayerNotFound(),
-    SessionNotFound(),
+    SessionNotFound(4711),
 )
 _NAME_TAKEN: Final = error_response(
     "The name is taken or reserved.", UsernameTaken("ada"), UsernameReserved("deleted-1")

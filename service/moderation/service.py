@@ -306,8 +306,9 @@ async def _find_sessions(
     rows = await connection.fetch(
         LIST_SESSIONS_NAMED, player_id, list(named), wanted.since, is_revoked
     )
-    if len(rows) < len(named):
-        raise SessionNotFound
+    not_theirs = named - {row["id"] for row in rows}
+    if not_theirs:
+        raise SessionNotFound(min(not_theirs))
     return [row["id"] for row in rows if row["is_wanted"]]
 
 

@@ -184,6 +184,7 @@ async def test_named_sessions_are_looked_at_first_and_revoked_in_one_call(
 
     stranger = await client.post(f"{path}/revoke", json=WHY | {"session_ids": [ids[0], ids[3]]})
     assert (stranger.status_code, stranger.json()["code"]) == (404, "session_not_found")
+    assert f"session {ids[3]};" in stranger.json()["error"]
     for since, sessions in (("2999-01-01T00:00:00Z", 0), ("2000-01-01T00:00:00Z", 2)):
         seen = await call(client, "POST", f"{path}/restore", since=since, dry_run=True, **named)
         assert seen["sessions"] == sessions
