@@ -339,7 +339,7 @@ class Console(KeyQueueApp, DownloadApp):
         """Ask for the name of a file."""
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
-            board = self.state.file_part
+            board = screen.name_board()
             name = f"leaderboard-{screen.MODE}{board}-{self._clock.now():%Y%m%d-%H%M%S}.csv"
             what = screen.describe_rows()
             question = f"Export {what} to" if what else "Export to"
@@ -347,7 +347,8 @@ class Console(KeyQueueApp, DownloadApp):
 
     def action_save_screenshot(self) -> None:
         """Save the screen as an SVG file."""
-        self.download_screenshot(f"leaderboard-{self._clock.now():%Y%m%d-%H%M%S}.svg")
+        board = self.state.file_part
+        self.download_screenshot(f"leaderboard{board}-{self._clock.now():%Y%m%d-%H%M%S}.svg")
 
     def action_acknowledge(self) -> None:
         """Note that the operator knows what is wrong."""

@@ -63,11 +63,16 @@ class RunDesk:
             if self.last is not None and self.last.alive:
                 self.run = self.last
 
-    def start(self, form: RunForm) -> None:
-        """Start a run, unless read-only; raises `ValueError` where the form is wrong."""
+    def start(self, form: RunForm, board: str | None = None) -> None:
+        """Start a run that reads a board's tops and ranks, those of `global` without one.
+
+        Not where it is read-only; raises `ValueError` where the form is wrong.
+        """
         if self.read_only:
             return
         arguments = form.list_arguments()
+        if board is not None:
+            arguments.append(f"--board={board}")
         self.problem = None
         try:
             self._source.start(arguments)

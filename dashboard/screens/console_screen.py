@@ -215,6 +215,10 @@ class ConsoleScreen(Screen[None]):
         """Return what these rows are of all there are, empty where they are all."""
         return ""
 
+    def name_board(self) -> str:
+        """Return the board of these rows as a part of a file's name, empty where they have none."""
+        return self.state.file_part
+
     def take_key(self, key: events.Key) -> bool:
         """Take a key before the field in focus and the bindings do; False leaves it to them."""
         return False

@@ -273,6 +273,7 @@ class Run:
         return RunReport(
             run_id=self._run_id,
             url=self._target.url,
+            board=self._target.board,
             state=self._state,
             started_at=self._started_at.isoformat(timespec="milliseconds"),
             **describe_options(options),

@@ -248,16 +248,16 @@ class ConsoleState:
 
     @property
     def file_part(self) -> str:
-        """The board and the season in the name of a file; empty for `global`."""
+        """The board and the season in the name of a file; `global` has one season."""
         if self.chosen.is_global or self.season is None:
-            return ""
+            return f"-{self.chosen.slug}"
         return f"-{self.chosen.slug}-season-{self.season.number}"
 
     @property
     def copied_board(self) -> str:
-        """Behind what is copied, the board and the season; of `global` nothing."""
+        """Behind what is copied, the board and the season; `global` has one season."""
         if self.chosen.is_global or self.season is None:
-            return ""
+            return f"\t{self.chosen.slug}"
         return f"\t{self.chosen.slug}, season {self.season.number}"
 
     @property

@@ -6,6 +6,7 @@ from dashboard.simulation.reports.presentation import describe_comparison
 from dashboard.simulation.reports.report import RunReport
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.event_log import Event, EventLog, Severity
+from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_amount, write_time
 
 
@@ -36,7 +37,8 @@ class RunEvents:
 def _describe_start(report: RunReport, now: datetime) -> str:
     at = write_time(datetime.fromisoformat(report.started_at), now.tzinfo)
     traffic = f"{report.rate:,.0f}/s" if report.rate else write_amount(report.users, "user")
-    return f"{at}: {traffic} for {report.duration_seconds:,.0f} s"
+    board = f" on {clean_name(report.board)}" if report.board else ""
+    return f"{at}: {traffic} for {report.duration_seconds:,.0f} s{board}"
 
 
 def _describe_end(run: FoundRun) -> tuple[Severity, str]:

@@ -243,6 +243,10 @@ class HealthScreen(ConsoleScreen):
             name = f"{event.at:%Y-%m-%d %H:%M:%S} {event.part}"
             yield {"kind": "event", "name": name, "state": event.severity, "text": event.text}
 
+    def name_board(self) -> str:
+        """Parts, routes and events are those of all boards."""
+        return ""
+
     def describe_selection(self) -> str | None:
         """Return the newest event that the filter shows."""
         events = self.state.log.search(self._wanted)

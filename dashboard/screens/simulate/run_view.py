@@ -131,7 +131,10 @@ def _draw_run(report: RunReport, width: int) -> list[ToneLine]:
             *_draw_progress(report, position, max(10, width - _BESIDE_BAR)),
             (f" {position:.0f} of {report.duration_seconds:g} s", "strong"),
         ],
-        [(state, tone), (f"   seed {report.seed}, run {report.run_id}", "muted")],
+        [
+            (state, tone),
+            (f"   seed {report.seed}, run {report.run_id}{_name_board(report)}", "muted"),
+        ],
         load,
         [
             ("in flight ", "muted"),
@@ -145,6 +148,11 @@ def _draw_run(report: RunReport, width: int) -> list[ToneLine]:
         ],
         *_draw_verdicts(report),
     ]
+
+
+def _name_board(report: RunReport) -> str:
+    """Return whose tops and ranks are read, where the trace of the run tells it."""
+    return f", board {clean_name(report.board)}" if report.board else ""
 
 
 def _read_achieved(report: RunReport) -> float | None:

@@ -117,7 +117,8 @@ class SimulateScreen(ConsoleScreen):
         ]
         if desk.last is not None:
             ways.append(f"{keys['simulate.last']} shows the last run")
-        return DataState(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.")
+        board = "" if self.state.chosen.is_global else f" A run reads {self.state.board_title}."
+        return DataState(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.{board}")
 
     def show_body(self, data_state: DataState) -> None:
         """Show the run, or the form."""
@@ -143,6 +144,8 @@ class SimulateScreen(ConsoleScreen):
         report = self._desk.report
         for second in report.seconds if report else ():
             yield {
+                "run": report.run_id if report else None,
+                "board": report.board if report else None,
                 "second": second.second,
                 "started": second.started,
                 "succeeded": second.succeeded,
@@ -151,6 +154,11 @@ class SimulateScreen(ConsoleScreen):
                 "pace": second.pace,
             }
 
+    def name_board(self) -> str:
+        """Return the board that the run reads, whichever is shown now."""
+        report = self._desk.report
+        return f"-{report.board}" if report and report.board else ""
+
     def describe_selection(self) -> str | None:
         """Return the results of the run on one line."""
         report = self._desk.report
@@ -158,7 +166,8 @@ class SimulateScreen(ConsoleScreen):
             return None
         latency = report.total.latency
         return (
-            f"{report.run_id}\t{report.state}\t{report.total.answered_per_second}/s\t"
+            f"{report.run_id}\t{report.board or ''}\t{report.state}\t"
+            f"{report.total.answered_per_second}/s\t"
             f"p50 {latency.p50_ms} ms\tp99 {latency.p99_ms} ms\t{describe_comparison(report)}"
         )
 
@@ -178,7 +187,9 @@ class SimulateScreen(ConsoleScreen):
             self.notify("This console only looks.", severity="warning", markup=False)
             return
         try:
-            desk.start(self.query_one(RunFormView).form)
+            chosen = self.state.chosen
+            board = None if chosen.is_global else chosen.slug
+            desk.start(self.query_one(RunFormView).form, board)
         except ValueError as error:
             self.notify(f"Not started: {error}", severity="warning", markup=False)
         else:

@@ -105,7 +105,9 @@ def list_alive(runs: Iterable[FoundRun]) -> Iterator[str]:
     for run in alive:
         report = run.snapshot.report
         progress = describe_progress(report).plain if report else "finding players"
-        yield f"{run.identity.run_id}  pid {run.identity.pid}  {run.identity.url}  {progress}"
+        board = f"  board {report.board}" if report and report.board else ""
+        identity = run.identity
+        yield f"{identity.run_id}  pid {identity.pid}  {identity.url}{board}  {progress}"
 
 
 def format_ms(milliseconds: float) -> str:
@@ -169,6 +171,8 @@ def _tabulate_notes(report: RunReport) -> Table:
         f"{_format_load(report)} for {report.elapsed_seconds:.1f} s, {report.players:,} players, "
         f"seed {report.seed}",
     )
+    if report.board is not None:
+        table.add_row("Board", f"{report.board}; a submit counts on each whose rule it meets")
     table.add_row("Latency", "from the intended start to the end of the answer")
     table.add_row(
         "Ledger",

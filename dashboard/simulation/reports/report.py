@@ -161,13 +161,15 @@ class LedgerReport(msgspec.Struct, frozen=True):
 class RunReport(msgspec.Struct, frozen=True):
     """One run: what was asked for, and what came of it.
 
-    `started_at` is UTC. `model` is `open` or `closed`. `rate` (requests a second, over all stages),
-    `duration_seconds`, `players`, `mix` (weights), `scores`, `stages` (as on the command line),
-    `users`, `think_seconds` and `seed` are what was asked for; `planned` is what the rate makes in
-    that time, and null for a closed run, as `rate` is. `pace` is by how much the operator
-    multiplied the rate or the users, `target_rate` the rate at this moment, `active_users` the
-    users there are. `elapsed_seconds` ends with the last answer and includes `paused_seconds`;
-    `pauses` are from when to when each of those was.
+    `board` is the slug of the one whose tops and ranks are read, null in the trace of an older
+    release; a submit counts on every board whose rule it meets. `started_at` is UTC. `model` is
+    `open` or `closed`. `rate` (requests a second, over all stages), `duration_seconds`, `players`,
+    `mix` (weights), `scores`, `stages` (as on the command line), `users`, `think_seconds` and
+    `seed` are what was asked for; `planned` is what the rate makes in that time, and null for a
+    closed run, as `rate` is. `pace` is by how much the operator multiplied the rate or the users,
+    `target_rate` the rate at this moment, `active_users` the users there are. `elapsed_seconds`
+    ends with the last answer and includes `paused_seconds`; `pauses` are from when to when each of
+    those was.
     `total` sums up `kinds` (`submit`, `top`, `rank`). `ledger` is null before the end, and where
     `ledger_problem` says why it could not be read.
     """
@@ -203,6 +205,7 @@ class RunReport(msgspec.Struct, frozen=True):
     ledger: LedgerReport | None = None
     ledger_problem: str | None = None
     pauses: tuple[tuple[float, float], ...] = ()
+    board: str | None = None
 
 
 def describe_options(options: RunOptions) -> dict[str, Any]:

@@ -150,7 +150,7 @@ async def test_a_question_is_seen_also_where_a_panel_had_the_screen_to_itself() 
 async def test_copy_takes_the_player_under_the_cursor() -> None:
     async with watch_live() as operator:
         await operator.press("down", "y")
-        assert operator.console.clipboard == "2\t2\tgrace\t8700"
+        assert operator.console.clipboard == "2\t2\tgrace\t8700\tglobal"
 
 
 async def test_copy_outside_tmux_claims_no_more_than_it_knows(
@@ -159,7 +159,7 @@ async def test_copy_outside_tmux_claims_no_more_than_it_knows(
     monkeypatch.delenv("TMUX", raising=False)
     async with watch_live() as operator:
         await operator.press("y")
-        assert operator.toasts[-1] == "Handed to the terminal's clipboard: 1 1 ada 9400"
+        assert operator.toasts[-1] == "Handed to the terminal's clipboard: 1 1 ada 9400  global"
 
 
 async def test_copy_that_tmux_does_not_take_is_said(
@@ -203,7 +203,7 @@ async def test_export_writes_the_board_and_says_where(
     path = tmp_path / f"board.{ending}"
     async with watch_live() as operator:
         await operator.press("e")
-        assert "leaderboard-live-20261123-12000" in operator.screen_text
+        assert "leaderboard-live-global-20261123-12000" in operator.screen_text
         await operator.press("ctrl+u")
         await operator.type(path.name)
         await operator.press("enter")
@@ -236,7 +236,7 @@ def test_a_spreadsheet_runs_nothing_of_an_export() -> None:
 
 async def test_screenshot_is_an_svg_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "leaderboard-20261123-120000.svg"
+    path = tmp_path / "leaderboard-global-20261123-120000.svg"
     async with watch_live() as operator:
         await operator.press("S")
         await wait_until(lambda: any(str(path) in toast for toast in operator.toasts))

@@ -146,7 +146,7 @@ async def test_runs_and_scores_by_hand_are_events() -> None:
         failed = "7,990 answered, 10 failed; 0 lost, 0 counted twice"
         assert events[:3] == [
             f"▲ Run        cafe00 finished: {failed}",
-            "· Run        cafe00 began at 12:00:00: 250/s for 90 s",
+            "· Run        cafe00 began at 12:00:00: 250/s for 90 s on global",
             "· By hand    player 77, +7, solo: session 1001 in 4.0 ms",
         ]
 

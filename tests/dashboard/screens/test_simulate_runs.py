@@ -7,12 +7,14 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
+from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.simulate.rate_chart import RateChart
 from dashboard.screens.simulate.run_view import list_answered
 from dashboard.simulation.reports.report import RunState, SecondReport, describe_options
 from dashboard.simulation.reports.run_directory import Command
 from dashboard.simulation.workload.plan import RunOptions
 from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.laps import choose_board, drive_laps
 from tests.support.console.service_peer import ServicePeer
 from tests.support.console.simulating import (
     IDENTITY,
@@ -45,6 +47,29 @@ async def test_starting_passes_the_form_on_and_shows_the_run() -> None:
         await simulating.look()
         assert "41 of 90 s" in simulating.operator.read("#run")
         assert "running 41/90 s" in simulating.operator.read("#status")
+
+
+async def test_a_run_reads_the_board_that_is_chosen_and_names_it() -> None:
+    async with open_simulate(peer=drive_laps()) as simulating:
+        operator = simulating.operator
+        await choose_board(operator, "laps")
+        assert "A run reads Weekly laps." in " ".join(operator.notice.split())
+        await operator.press("s")
+        assert simulating.runs.started[0][-1] == "--board=weekly-laps"
+        simulating.runs.show(make_report(board="weekly-laps"))
+        await simulating.look()
+        assert "run cafe00, board weekly-laps" in operator.read("#run")
+        await operator.press("y")
+        assert operator.console.clipboard.startswith("cafe00\tweekly-laps\trunning\t195.0/s")
+        screen = operator.console.screen
+        assert isinstance(screen, ConsoleScreen)
+        rows = list(screen.list_rows())
+        assert {(row["run"], row["board"]) for row in rows} == {("cafe00", "weekly-laps")}
+        # The file of a run is named after its own board, whichever is shown.
+        await choose_board(operator, "global")
+        await operator.press("e")
+        name = operator.read_field("Prompt Input")
+        assert name.startswith("leaderboard-simulate-weekly-laps-20261123-12")
 
 
 async def test_a_closed_run_has_users_and_no_rate() -> None:

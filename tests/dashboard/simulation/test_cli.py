@@ -13,7 +13,12 @@ import pytest
 from rich.console import Console
 
 from dashboard.simulation.cli import main
-from dashboard.simulation.reports.presentation import describe_progress, format_ms, summarize_run
+from dashboard.simulation.reports.presentation import (
+    describe_progress,
+    format_ms,
+    list_alive,
+    summarize_run,
+)
 from dashboard.simulation.reports.report import (
     ErrorReport,
     GeneratorReport,
@@ -23,6 +28,7 @@ from dashboard.simulation.reports.report import (
     SubmitReport,
     TrafficReport,
 )
+from dashboard.simulation.reports.run_directory import FoundRun, RunIdentity, RunSnapshot
 from tests.support.simulation_peer import run_peer
 
 SHORT = ("--rate", "100", "--duration", "0.3", "--players", "10", "--seed", "5")
@@ -278,6 +284,21 @@ def test_the_summary_of_a_long_run_fits_eighty_columns() -> None:
     assert [line.split() for line in text.splitlines() if "total" in line] == [
         ["total", "3,600,000", "1,000", "70,000", "1,000.4", "1.23", "23.4", "346", "10,568"]
     ]
+
+
+def test_the_summary_names_the_board_of_the_run() -> None:
+    assert "Board      weekly-laps; a submit counts on each" in render(
+        make_report(board="weekly-laps")
+    )
+    # Of the trace of an older release nobody knows.
+    assert "Board" not in render(make_report())
+
+
+def test_runs_that_go_on_are_listed_with_their_boards() -> None:
+    identity = RunIdentity("cafe", "http://127.0.0.1:8000", "2026-01-01T00:00:00+00:00", 4_300, 1.0)
+    snapshot = RunSnapshot(report=make_report(board="weekly-laps"))
+    (line,) = list_alive([FoundRun(identity, snapshot, alive=True)])
+    assert line.startswith("cafe  pid 4300  http://127.0.0.1:8000  board weekly-laps  2 / 60 s")
 
 
 def test_the_summary_says_when_the_generator_is_the_limit() -> None:

@@ -127,3 +127,5 @@ async def test_tops_and_ranks_of_a_board(url: str, database: Database) -> None:
     options = RunOptions(rate=100, duration_seconds=0.5, players=5, seed=5, mix=Mix(2, 1, 1))
     report = await Run(options, target, await find_players(target, 5, seed=5)).execute()
     assert report.total.succeeded == report.total.started == 50
+    assert report.board == "laps"
+    assert Run(options, Target(url), [1]).snapshot().board == "global"

@@ -42,6 +42,7 @@ def make_report(**changes: Any) -> RunReport:
     report = RunReport(
         run_id="cafe00",
         url=URL,
+        board="global",
         state=RunState.RUNNING,
         started_at="2026-11-23T12:00:00+00:00",
         model="open",
