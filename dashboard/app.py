@@ -7,11 +7,12 @@ from random import Random
 from typing import Any, ClassVar
 
 from textual import events, work
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from dashboard.client.connection import (
@@ -31,10 +32,12 @@ from dashboard.downloads import DownloadApp
 from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
 from dashboard.keys.key_queue import KeyQueueApp
 from dashboard.keys.keymap import KeyNames
+from dashboard.palette import Command, FoundProvider
 from dashboard.runs.desk import RunDesk
 from dashboard.screens import boards
 from dashboard.screens.console_screen import ConsoleScreen, WorkerFailed
 from dashboard.screens.explain import ExplainScreen
+from dashboard.screens.finder import FinderScreen
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen, list_help
 from dashboard.screens.live.board_view import BoardView
@@ -48,6 +51,16 @@ from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.event_log import Event
+from dashboard.state.finding import (
+    ActionFound,
+    BoardFound,
+    Found,
+    Known,
+    PlayerFound,
+    RankFound,
+    RunFound,
+    find_everything,
+)
 from dashboard.widgets.plain_filter import PlainFilter
 from dashboard.widgets.prompt import Prompt
 
@@ -67,6 +80,7 @@ class Console(KeyQueueApp, DownloadApp):
     TITLE = "leaderboard"
     DEFAULT_MODE = "live"
     NOTIFICATION_TIMEOUT = TOAST_SECONDS
+    COMMANDS = App.COMMANDS | {FoundProvider}
     # Absolute, because a relative one is looked for beside the module of a subclass.
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
     # Mypy takes the unions that Textual declares these with for instance variables.
@@ -78,7 +92,15 @@ class Console(KeyQueueApp, DownloadApp):
         Binding("2,f2", "switch_mode('player')", "Player", show=False, id="mode.player"),
         Binding("3,f3", "switch_mode('simulate')", "Simulate", show=False, id="mode.simulate"),
         Binding("4,f4", "switch_mode('health')", "Health", show=False, id="mode.health"),
-        Binding("slash", "search", "Search", id="console.search"),
+        Binding(
+            "slash",
+            "find",
+            "Find",
+            tooltip="Find a player, rank, board, season, run or action",
+            id="console.search",
+        ),
+        Binding("colon", "find(':')", "Run an action by name", show=False, id="console.command"),
+        Binding("F", "search", "Filter", id="console.filter"),
         Binding(
             "b", "boards", "Boards", tooltip="Boards and seasons", show=False, id="console.boards"
         ),
@@ -238,12 +260,12 @@ class Console(KeyQueueApp, DownloadApp):
         self.look_up(event.user_id)
 
     @work(exit_on_error=False)
-    async def look_up(self, user_id: int) -> None:
-        """Go to the player screen and show a player there."""
+    async def look_up(self, user_id: int, *, typed: bool = False) -> None:
+        """Go to the player screen and show a player there; `typed`: who was typed somewhere."""
         await self.switch_mode("player")
         screen = self.screen
         if isinstance(screen, PlayerScreen):
-            screen.look_up(str(user_id))
+            screen.look_up(str(user_id), typed=typed)
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         """Write the file that the operator named."""
@@ -254,13 +276,35 @@ class Console(KeyQueueApp, DownloadApp):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return every action of the screen and of the console, and the themes."""
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
-        for action in self._list_actions(screen):
-            run = partial(self.run_action, action.binding.action, action.node)
-            yield SystemCommand(action.description, f"key {action.keys}", run)
+        for command in self._list_commands(screen):
+            yield SystemCommand(command.name, f"key {command.keys}", command.run)
 
-    def take_key(self, key: events.Key) -> bool:
-        """Let the screen in front take a key before the field in focus and the bindings do."""
-        return isinstance(self.screen, ConsoleScreen) and self.screen.take_key(key)
+    def _list_commands(self, screen: Screen[Any]) -> list[Command]:
+        """Return every action of the screen and of the console."""
+        return [
+            Command(
+                action.description,
+                action.keys,
+                partial(self.run_action, action.binding.action, action.node),
+            )
+            for action in self._list_actions(screen)
+        ]
+
+    async def take_key(self, key: events.Key) -> bool:
+        """Let the screen in front take a key before the field in focus and the bindings do.
+
+        The key of the finder finds from a field too, unless it is a letter or a digit: but not from
+        an answer, to which it may belong.
+        """
+        screen, field = self.screen, self.focused
+        if not isinstance(screen, ConsoleScreen):
+            return False
+        finds = key.key in self._key_names.list_keys("console.search")
+        is_sign = not (key.character or "").isalnum()
+        if finds and is_sign and isinstance(field, Input) and not isinstance(field.parent, Prompt):
+            await self.action_find()
+            return True
+        return screen.take_key(key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the screen in front has a use for."""
@@ -273,8 +317,62 @@ class Console(KeyQueueApp, DownloadApp):
             self.clear_notifications()
         await super().action_switch_mode(mode)
 
+    async def action_find(self, start: str = "") -> None:
+        """Find a player, a rank, a board, a season, a run or an action."""
+        if isinstance(self.screen, ConsoleScreen):
+            actions = self._list_commands(self.screen)
+            known = self._list_known([(name, keys) for name, keys, _ in actions])
+            finder = FinderScreen(self._gateway, self.state, known, start)
+            # Keys that follow are typed into it.
+            await self.push_screen(finder, partial(self.go_to, actions=actions))
+
+    def _list_known(self, actions: Sequence[tuple[str, str]] = ()) -> Known:
+        """Return what there is to find without asking the service."""
+        return Known(
+            shown=self.state.chosen,
+            ranks=self.state.top.players if self.state.top else 0,
+            runs=self._desk.list_runs() if self._desk is not None else (),
+            actions=actions,
+        )
+
+    async def search_everything(self, wanted: str) -> list[Found]:
+        """Return what the finder finds, without actions."""
+        return await find_everything(self._gateway, wanted, self._list_known())
+
+    def go_to(self, found: Found | None, actions: Sequence[Command] = ()) -> None:
+        """Show what was found, or do it."""
+        match found:
+            case PlayerFound(player):
+                self.look_up(player.user_id, typed=True)
+            case RankFound(rank):
+                self.show_rank(rank)
+            case BoardFound(board, season):
+                self._show_board(boards.Choice(board, season))
+            case RunFound(run) if self._desk is not None:
+                self._desk.show(run)
+                self.show_run()
+            case ActionFound(index=index):
+                self.run_command(actions[index])
+
+    @work(exit_on_error=False)
+    async def show_rank(self, rank: int) -> None:
+        """Go to the board, and there to a rank."""
+        await self.switch_mode("live")
+        if isinstance(self.screen, LiveScreen):
+            self.screen.go_to_rank(str(rank))
+
+    @work(exit_on_error=False)
+    async def show_run(self) -> None:
+        """Go to the runs."""
+        await self.switch_mode("simulate")
+
+    @work(exit_on_error=False)
+    async def run_command(self, command: Command) -> None:
+        """Do what a command says."""
+        await command.run()
+
     def action_search(self) -> None:
-        """Search on the screen in front."""
+        """Filter what the screen in front lists."""
         if isinstance(self.screen, ConsoleScreen):
             self.screen.start_search()
 
@@ -392,5 +490,5 @@ def list_default_keys() -> dict[str, str]:
     """Return the keys of all actions by the ids by which they can be changed."""
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
     moderating = (SessionsScreen, StateScreen, DecideScreen, ExplainScreen, ModerationLogScreen)
-    dialogs = (boards.BoardsScreen, *moderating)
+    dialogs = (boards.BoardsScreen, FinderScreen, *moderating)
     return read_default_keys((Console, BoardView, Choice, Prompt, *dialogs, *screens))

@@ -101,6 +101,13 @@ class Player(msgspec.Struct, frozen=True):
     joined_at: Moment
 
 
+class NamedPlayers(msgspec.Struct, frozen=True):
+    """Players with some letters in their names, and whether there are others."""
+
+    players: tuple[Player, ...]
+    more: bool
+
+
 class Session(msgspec.Struct, frozen=True):
     """One game session of a player; one that is revoked counts nowhere."""
 

@@ -10,6 +10,7 @@ import msgspec
 from dashboard.client.answers import (
     BoardFacts,
     Boards,
+    NamedPlayers,
     Player,
     Rank,
     Seasons,
@@ -155,6 +156,16 @@ class Gateway:
         """Return the player of exactly that name; one who is not there is `Refused` with 404."""
         query = httpx.QueryParams(username=username)
         return await self._read(f"/api/players?{query}", Player)
+
+    async def find_player_by_external_id(self, external_id: str) -> Player:
+        """Return the player of that external id; one who is not there is `Refused` with 404."""
+        query = httpx.QueryParams(external_id=external_id)
+        return await self._read(f"/api/players?{query}", Player)
+
+    async def find_players(self, part: str, limit: int) -> NamedPlayers:
+        """Return players with some letters in their names."""
+        query = httpx.QueryParams(name=part, limit=limit)
+        return await self._read(f"/api/players?{query}", NamedPlayers)
 
     async def read_sessions(self, user_id: int, limit: int, before: int | None = None) -> Sessions:
         """Return a player's last sessions, or the last before one of them."""

@@ -41,7 +41,7 @@ class KeyQueueApp(App[None]):
         else:
             await super().on_event(event)
 
-    def take_key(self, key: events.Key) -> bool:
+    async def take_key(self, key: events.Key) -> bool:
         """Take a key before the field in focus and the bindings do; False leaves it to them."""
         return False
 
@@ -72,7 +72,7 @@ class KeyQueueApp(App[None]):
 
         Here, since the app itself would have to wait for it, if Textual found it.
         """
-        if self.take_key(event):
+        if await self.take_key(event):
             return True
         focused = self.focused
         is_text = focused is not None and focused.check_consume_key(event.key, event.character)

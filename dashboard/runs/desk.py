@@ -101,6 +101,16 @@ class RunDesk:
         if self.run is None and not self.starting:
             self.run = self.last
 
+    def list_runs(self) -> list[FoundRun]:
+        """Return the runs that can be looked at: the one that goes on, else those that ended."""
+        runs = self._source.list_runs()
+        return [run for run in runs if run.alive] or runs
+
+    def show(self, run: FoundRun) -> None:
+        """Look at a run, unless one is starting."""
+        if not self.starting:
+            self.run = run
+
     def describe(self) -> str:
         """Return the state of the run in a few words."""
         if self.starting:

@@ -29,6 +29,10 @@ class RunSource(Protocol):
         """Return the run that goes on, else the last one that did; None without any."""
         ...
 
+    def list_runs(self) -> list[FoundRun]:
+        """Return the runs that have left a trace, the latest first."""
+        ...
+
     def read(self, run_id: str) -> FoundRun | None:
         """Return a run as it is now, None where it has left no trace."""
         ...
@@ -63,11 +67,15 @@ class LocalRuns:
 
     def find_last(self) -> FoundRun | None:
         """Return the run that goes on, else the last one that did; None without any."""
-        service = _identify_service(self._url)
-        runs = list_runs(self._runs)
-        ours = [run for run in runs if _identify_service(run.identity.url) == service]
+        ours = self.list_runs()
         alive = [run for run in ours if run.alive]
         return next(iter(alive or ours), None)
+
+    def list_runs(self) -> list[FoundRun]:
+        """Return the runs against this service that have left a trace, the latest first."""
+        service = _identify_service(self._url)
+        runs = list_runs(self._runs)
+        return [run for run in runs if _identify_service(run.identity.url) == service]
 
     def read(self, run_id: str) -> FoundRun | None:
         """Return a run as it is now, None where it has left no trace."""

@@ -73,7 +73,7 @@ class ConsoleScreen(Screen[None]):
     """Words and marks of the screen, and what they mean: for the list of keys."""
 
     SEARCHES: ClassVar[bool] = True
-    """Whether there is something to search for on it."""
+    """Whether it lists something that can be filtered."""
 
     HAS_PLAYERS: ClassVar[bool] = False
     """Whether a player can be selected on it."""
@@ -118,6 +118,7 @@ class ConsoleScreen(Screen[None]):
     def on_resize(self) -> None:
         """Fill the new size at once, when all parts have theirs."""
         if self.is_mounted:
+            self.refresh_bindings()
             self.call_after_refresh(self.show)
 
     def watch_maximized(self) -> None:
@@ -141,6 +142,9 @@ class ConsoleScreen(Screen[None]):
             return replace(binding, description="Resume")
         if binding.action == "maximize" and self.maximized is not None:
             return replace(binding, description="All panels", show=True)
+        if binding.action == "search" and self.size.width < _WIDE:
+            # What works everywhere is to be seen first.
+            return replace(binding, show=False)
         return binding
 
     def applies(self, action: str) -> bool:
@@ -232,7 +236,7 @@ class ConsoleScreen(Screen[None]):
         return None
 
     def start_search(self) -> None:
-        """Let the operator search on this screen."""
+        """Let the operator filter what this screen lists."""
 
     def toggle_maximized(self) -> None:
         """Maximise the widget in focus, or restore all panels."""

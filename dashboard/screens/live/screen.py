@@ -176,7 +176,7 @@ class LiveScreen(ConsoleScreen):
             if lines and not matches:
                 # In the field a key may be one more character.
                 after = ", then" if in_field else ","
-                looks_up = f"{self.keys['mode.player']} looks up any player"
+                looks_up = f"{self.keys['console.search']} finds any player"
                 nobody = f"Nobody of these {lines:,}{of_board} matches {wanted}"
                 return f"{nobody}; {shows_all}{after} {looks_up}"
             return f"{matches:,} of the {lines:,} listed{of_board} match {wanted}; {shows_all}"
@@ -337,7 +337,8 @@ class LiveScreen(ConsoleScreen):
             self._board_view.followed = None
             self.post_message(self.WindowWanted(_find_window(place)))
 
-    def _go_to_rank(self, answer: str) -> None:
+    def go_to_rank(self, answer: str) -> None:
+        """Put the cursor on the first line of a rank."""
         text = drop_grouping(answer.strip().removeprefix("#"))
         players = self._count_players()
         # Python does not read numbers of thousands of digits.
@@ -372,7 +373,7 @@ class LiveScreen(ConsoleScreen):
         """Go where the operator wants."""
         self._board_view.focus()
         if event.purpose == "rank":
-            self._go_to_rank(event.value)
+            self.go_to_rank(event.value)
 
     def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
         """Go back to the board."""

@@ -41,6 +41,7 @@ class PlayerScreen(ConsoleScreen):
 
     MODE = "player"
     HAS_PLAYERS = True
+    SEARCHES = False
 
     DEFAULT_CSS = """
     PlayerScreen {
@@ -130,11 +131,12 @@ class PlayerScreen(ConsoleScreen):
         self.set_focus(self._field)
         super().on_mount()
 
-    def look_up(self, wanted: str) -> None:
-        """Show a player."""
+    def look_up(self, wanted: str, *, typed: bool = False) -> None:
+        """Show a player; who was `typed` may be followed by the digits of the next one."""
         with self._field.prevent(Input.Changed):
             self._field.value = wanted
         self._first.look_up(wanted)
+        self._types_on = typed
         self.set_focus(None)
         self.show()
 
@@ -169,7 +171,7 @@ class PlayerScreen(ConsoleScreen):
             case Stage.IDLE:
                 key = self.keys["console.search"]
                 return DataState(
-                    Kind.EMPTY, f"Type a player's id or exact name. {key} comes back to the field."
+                    Kind.EMPTY, f"Type a player's id or exact name. {key} finds a part of a name."
                 )
             case Stage.SEARCHING:
                 return DataState(Kind.LOADING, f"Looking for {wanted}")
@@ -252,11 +254,6 @@ class PlayerScreen(ConsoleScreen):
         place = f"{rank.rank or ''}\t{rank.user_id}\t{clean_name(rank.username)}\t{score}"
         return place + self.state.copied_board
 
-    def start_search(self) -> None:
-        """Go to the field."""
-        self.set_focus(self._field)
-        self._field.select_all()
-
     def action_compare(self) -> None:
         """Ask for a second player."""
         self.ask("compare", "Compare with", hint="a player's id or exact name (capitals count)")
@@ -291,17 +288,12 @@ class PlayerScreen(ConsoleScreen):
         self.show()
 
     def take_key(self, key: events.Key) -> bool:
-        """Take digits that follow a look-up for the next one, and `/` in the field for a new one.
+        """Take digits that follow a look-up for the next one.
 
         Whoever typed one number types the next, and is not to find another screen by it.
         """
         types_on, self._types_on = self._types_on, False
-        if self.focused is self._field:
-            searches = key.key in self.keys.list_keys("console.search")
-            if searches and key.is_printable and not (key.character or "").isalnum():
-                self.start_search()
-                return True
-        elif types_on and self.focused is None and key.character in _DIGITS:
+        if types_on and self.focused is None and key.character in _DIGITS:
             self.set_focus(self._field)
             self._field.value = key.character
             self._field.cursor_position = 1

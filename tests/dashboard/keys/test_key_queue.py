@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 async def test_keys_that_arrive_together_go_where_they_would_one_by_one() -> None:
     async with watch_live() as operator:
-        await operator.press_together("slash", *"qa")
+        await operator.press_together("F", *"qa")
         assert operator.console.is_running
         assert "Nobody of these 9 matches" in operator.notice
         await operator.press_together("ctrl+u", *"gra")
@@ -46,7 +46,7 @@ async def test_editing_keys_that_arrive_with_text_act_in_their_place() -> None:
 
 async def test_text_that_is_pasted_goes_into_the_field_that_a_key_before_it_opened() -> None:
     async with watch_live() as operator:
-        operator.send_key("slash")
+        operator.send_key("F")
         operator.send(events.Paste("grace"))
         operator.send_key("enter")
         await operator.pass_time()
@@ -56,7 +56,7 @@ async def test_text_that_is_pasted_goes_into_the_field_that_a_key_before_it_open
 
 async def test_keys_behind_an_enter_act_on_what_it_brought() -> None:
     async with watch_live() as operator:
-        await operator.press_together("slash", *"grace", "enter", "f", "y")
+        await operator.press_together("F", *"grace", "enter", "f", "y")
         assert operator.console.clipboard.startswith("2\t2\tgrace")
         await operator.press_together("escape", "enter", "c", "1", "enter")
         assert "700 points" in operator.screen_text

@@ -119,7 +119,7 @@ async def test_live_shows_a_board_in_its_own_order_and_writing(
         await operator.resize(*SIZES["wide"])
         await operator.press("y")
         assert operator.console.clipboard == "1\t1\tada\t1:33.044\tweekly-laps, season 7"
-        await operator.press("slash", "a", "enter")
+        await operator.press("F", "a", "enter")
         assert "3 of the 4 listed of Weekly laps, season 7 match “a”" in operator.notice
         for key in ("2", "3", "4"):
             await operator.press("escape", key)

@@ -10,6 +10,7 @@ from dashboard.client.gateway import Gateway
 from dashboard.downloads import UnknownFormat, write_rows
 from dashboard.screens.boards import BoardsScreen
 from dashboard.screens.explain import ExplainScreen
+from dashboard.screens.finder import FinderScreen
 from dashboard.screens.health.screen import HealthScreen
 from dashboard.screens.keys_help import KeysScreen
 from dashboard.screens.live.board_view import BoardView
@@ -79,10 +80,10 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
     async with watch_live() as operator:
         console = operator.console
         commands = {command.title for command in console.get_system_commands(console.screen)}
-        expected = {"Pause", "Search", "Maximise", "Copy", "Export", "Screenshot", "Retry now"}
+        expected = {"Pause", "Filter", "Maximise", "Copy", "Export", "Screenshot", "Retry now"}
         assert expected | {"Keys", "Quit", "Theme", "Player", "Go to rank", "Follow"} <= commands
         await operator.press("question_mark")
-        for action in expected - {"Search"}:
+        for action in expected:
             assert action in operator.screen_text
         # The keys lie over the screen that they are for.
         assert "leaderboard" in operator.screen_text.splitlines()[0]
@@ -91,7 +92,7 @@ async def test_every_action_is_in_the_palette_and_among_the_keys() -> None:
 def test_every_binding_has_an_id() -> None:
     screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
     moderating = (SessionsScreen, StateScreen, DecideScreen, ExplainScreen, ModerationLogScreen)
-    dialogs = (BoardsScreen, *moderating)
+    dialogs = (BoardsScreen, FinderScreen, *moderating)
     owners = (Console, BoardView, Choice, Prompt, *dialogs, *screens)
     ids = [getattr(binding, "id", None) for owner in owners for binding in owner.BINDINGS]
     assert ids == list(list_default_keys())
@@ -185,7 +186,7 @@ async def test_export_says_of_how_many_players_it_has_how_many(
         said = f"Export of 1,000 listed of 1,500 players written to {tmp_path / 'a.csv'}"
         await wait_until(lambda: said in operator.toasts)
         # What a filter leaves out is not exported either.
-        await operator.press("slash", *"777", "enter", "e")
+        await operator.press("F", *"777", "enter", "e")
         assert "Export 1 that match of 1,000 listed to" in operator.screen_text
         await operator.press("ctrl+u", *"b.csv", "enter")
         said = f"Export of 1 that match of 1,000 listed written to {tmp_path / 'b.csv'}"

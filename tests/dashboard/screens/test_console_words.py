@@ -84,7 +84,7 @@ async def test_only_keys_that_do_something_are_offered_on_simulate() -> None:
         await operator.press("n")
         assert "Last run" in await read_help(operator)
         await operator.press("1")
-        await wait_until(lambda: footer_has(operator, "/ Search"))
+        await wait_until(lambda: footer_has(operator, "/ Find"))
 
 
 async def test_retry_says_what_it_did() -> None:

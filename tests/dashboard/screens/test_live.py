@@ -68,7 +68,7 @@ async def test_a_click_selects_and_a_double_click_looks_up() -> None:
 
 async def test_filter_keeps_true_ranks_and_escape_shows_all() -> None:
     async with watch_live() as operator:
-        await operator.press("slash")
+        await operator.press("F")
         await operator.type("ar")
         assert "2 of the 9 listed match “ar”" in operator.notice
         shown = operator.screen_text
@@ -185,9 +185,9 @@ async def test_stale_data_is_dimmed_and_kept() -> None:
 
 async def test_a_filter_that_nobody_matches_says_what_to_do() -> None:
     async with watch_live() as operator:
-        await operator.press("slash")
+        await operator.press("F")
         await operator.type("zzz")
-        ways = "escape shows all, then 2 looks up any player"
+        ways = "escape shows all, then / finds any player"
         assert f"Nobody of these 9 matches “zzz”; {ways}" in " ".join(operator.notice.split())
         # In the field it is one more character.
         await operator.press("2")

@@ -129,7 +129,7 @@ async def test_a_line_that_has_not_scored_says_nothing_in_the_column_scored() ->
 
 async def test_the_filter_stays_in_sight_after_enter_also_when_data_is_stale() -> None:
     async with watch_live() as operator:
-        await operator.press("slash")
+        await operator.press("F")
         await operator.type("Ar")
         await operator.press("enter")
         assert "2 of the 9 listed match “Ar”; escape shows all" in operator.notice

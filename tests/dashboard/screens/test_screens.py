@@ -85,7 +85,7 @@ async def live_paused(operator: Operator) -> None:
 
 async def live_filtered(operator: Operator) -> None:
     await live(operator)
-    await operator.press("slash")
+    await operator.press("F")
     await operator.type("ar")
 
 
@@ -201,7 +201,7 @@ async def health_paused(operator: Operator) -> None:
 
 async def health_filtered(operator: Operator) -> None:
     await health_part_away(operator)
-    await operator.press("slash")
+    await operator.press("F")
     await operator.type("bad")
 
 

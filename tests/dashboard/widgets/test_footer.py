@@ -75,7 +75,7 @@ async def test_keys_change_in_the_parts_that_are_there() -> None:
     async with watch_live() as operator:
         lines = find_lines(operator)
         assert "f Follow" in operator.screen_text
-        await operator.press("slash")
+        await operator.press("F")
         assert "f Follow" not in operator.screen_text
         assert "esc Cancel" in operator.screen_text
         assert find_lines(operator) == lines

@@ -28,6 +28,7 @@ _CHARACTERS = {
     "full_stop": ".",
     "question_mark": "?",
     "number_sign": "#",
+    "colon": ":",
 }
 
 
@@ -214,6 +215,6 @@ async def look_up(operator: Operator, wanted: str) -> None:
 
 
 async def look_up_again(operator: Operator, wanted: str) -> None:
-    await operator.press("slash")
+    await operator.press("tab", "ctrl+u")
     await operator.type(wanted)
     await operator.press("enter")

@@ -107,6 +107,7 @@ class ServicePeer:
     scores: Scores = field(default_factory=default_scores)
     boards: dict[str, PeerBoard] = field(default_factory=dict)
     unplayed: dict[int, str] = field(default_factory=lambda: {77: "newcomer"})
+    external_ids: dict[str, int] = field(default_factory=dict)
     stale: bool = False
     away: set[str] = field(default_factory=set)
     away_for: timedelta | None = None
@@ -240,10 +241,7 @@ class ServicePeer:
             case ["players", user_id]:
                 return self._describe_player(int(user_id))
             case ["players"]:
-                wanted = request.url.params["username"]
-                ids = {name: number for number, name, _ in self.scores}
-                ids |= {name: number for number, name in self.unplayed.items()}
-                return self._describe_player(ids.get(wanted, 0))
+                return self._find_players(request.url.params)
             case ["ops", "status"]:
                 return await self._answer_status()
         return _refuse_path()
@@ -330,6 +328,21 @@ class ServicePeer:
     def _find_name(self, user_id: int) -> str | None:
         names = {number: name for number, name, _ in self.scores} | self.unplayed
         return names.get(user_id)
+
+    def _find_players(self, parameters: httpx.QueryParams) -> httpx.Response:
+        names = {number: name for number, name, _ in self.scores} | self.unplayed
+        if "external_id" in parameters:
+            return self._describe_player(self.external_ids.get(parameters["external_id"], 0))
+        if "username" in parameters:
+            ids = {name: number for number, name in names.items()}
+            return self._describe_player(ids.get(parameters["username"], 0))
+        part, limit = parameters["name"].casefold(), int(parameters["limit"])
+        found = [
+            {"user_id": number, "username": name, "joined_at": START.isoformat()}
+            for number, name in names.items()
+            if part in name.casefold()
+        ]
+        return httpx.Response(200, json={"players": found[:limit], "more": len(found) > limit})
 
     def _describe_player(self, user_id: int) -> httpx.Response:
         name = self._find_name(user_id)

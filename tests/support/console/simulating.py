@@ -125,6 +125,9 @@ class Runs:
     def find_last(self) -> FoundRun | None:
         return self.found
 
+    def list_runs(self) -> list[FoundRun]:
+        return [*self.kept.values(), *([self.found] if self.found else [])]
+
     def read(self, run_id: str) -> FoundRun | None:
         return self.kept.get(run_id, self.found)
 

@@ -56,7 +56,7 @@ async def test_events_are_filtered() -> None:
         operator.peer.away = {"worker"}
         operator.peer.api_pid = operator.peer.start_process(5_000)
         await operator.pass_time(3.2)
-        await operator.press("slash")
+        await operator.press("F")
         await operator.type("worker")
         assert operator.read("#events").splitlines() == [
             "12:00:03 ✕ Worker     away: no process was heard of"
@@ -69,7 +69,7 @@ async def test_what_is_typed_into_the_filter_is_no_markup() -> None:
     async with watch_live() as operator:
         await operator.press("4")
         for typed in ("[/x]", "[@click=a.b]q[/]", "[bold", "\\"):
-            await operator.press("slash")
+            await operator.press("F")
             await operator.type(typed)
             assert f"Events with “{typed}”" in operator.screen_text
             await operator.press("escape")

@@ -1,0 +1,223 @@
+"""One field that finds whatever the operator names: a player, a rank, a board, a run, an action."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import ClassVar, Final
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+from textual.worker import Worker, WorkerCancelled, WorkerState
+
+from dashboard.client.gateway import Gateway, GatewayError
+from dashboard.screens.console_screen import WorkerFailed
+from dashboard.state.console_state import ConsoleState
+from dashboard.state.finding import (
+    Found,
+    Known,
+    PlayersFound,
+    asks_for_players,
+    describe,
+    find_players,
+    list_found,
+)
+from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.widgets.lines import Lines
+from dashboard.widgets.tones import TONE_CLASSES, ToneLine
+
+_PAUSE_SECONDS: Final = 0.2
+"""How long typing must pause before the service is asked."""
+
+_LONGEST: Final = 255
+_NAME: Final = 34
+_FACT: Final = 28
+
+_EXAMPLES: Final = (
+    ("4711", "a player by id"),
+    ("steam:7656", "a player by the external id, all of it"),
+    ("ada", "players by a part of the name; one or two letters: its start"),
+    ("#40000", "a rank of the board that is shown"),
+    ("laps", "a board, and laps 7 a season of it; season 7: of this board"),
+    ("run", "a run of traffic"),
+    (":export", "an action"),
+)
+
+
+class FinderScreen(ModalScreen[Found | None]):
+    """Lists what may be meant while it is typed, and returns what was chosen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
+
+    DEFAULT_CSS = """
+    FinderScreen {
+        align: center middle;
+        & #finder {
+            width: 78; height: auto; max-height: 90%;
+            border: round $accent; border-title-color: $text-accent;
+            border-subtitle-color: $text-muted; background: $surface;
+        }
+        & Input { width: 1fr; background: $panel; margin: 0 1; padding: 0 1; }
+        & #found { padding: 0 1; height: auto; }
+        & OptionList {
+            height: auto; border: none; background: $surface; padding: 0 1;
+            text-wrap: nowrap; scrollbar-size-vertical: 1;
+            &:focus { border: none; }
+        }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "list_move(-1)", "Up", show=False, id="finder.up"),
+        Binding("down", "list_move(1)", "Down", show=False, id="finder.down"),
+        Binding("pageup", "list_page(-1)", "Page up", show=False, id="finder.page_up"),
+        Binding("pagedown", "list_page(1)", "Page down", show=False, id="finder.page_down"),
+        Binding("escape", "close", "Close", id="finder.close"),
+    ]
+
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, gateway: Gateway, state: ConsoleState, known: Known, start: str) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._state = state
+        self._known = known
+        self._start = start
+        self._players = PlayersFound()
+        self._listed: list[Found] = []
+        self._error: GatewayError | None = None
+        self._asking = False
+
+    def compose(self) -> ComposeResult:
+        """A field, what is the matter, and what is found."""
+        with Vertical(id="finder"):
+            yield Input(self._start, max_length=_LONGEST, compact=True, select_on_focus=False)
+            yield Lines(id="found")
+            yield OptionList()
+
+    def on_mount(self) -> None:
+        """Show what can be typed, and ask what boards there are."""
+        frame = self.query_one("#finder")
+        frame.border_title = Content("Find")
+        close = self._state.keys["finder.close"]
+        frame.border_subtitle = Content(f"⏎ goes there, ↑ ↓ choose, {close} closes")
+        self._show_rows()
+        self.read_boards()
+
+    @work(exclusive=True, group="boards", exit_on_error=False)
+    async def read_boards(self) -> None:
+        """Read what boards there are."""
+        try:
+            boards = await self._gateway.list_boards()
+        except GatewayError as error:
+            self._error = error
+        else:
+            self._known = replace(self._known, boards=boards)
+        self._show_rows()
+
+    @work(exclusive=True, group="players", exit_on_error=False)
+    async def read_players(self, wanted: str, pause: float) -> None:
+        """Ask for the players who may be meant, unless the typing goes on."""
+        if pause:
+            await self._state.clock.sleep(pause)
+        try:
+            self._players, self._error = await find_players(self._gateway, wanted), None
+        except GatewayError as error:
+            self._players, self._error = PlayersFound(), error
+        self._asking = False
+        self._show_rows()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Report a failed worker to the console."""
+        if event.state is WorkerState.ERROR:
+            self.post_message(WorkerFailed(event.worker))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """List what is here at once, and ask for players when the typing pauses."""
+        self._players, self._error = PlayersFound(), None
+        self._asking = asks_for_players(event.value)
+        if self._asking:
+            self.read_players(event.value, _PAUSE_SECONDS)
+        else:
+            self.workers.cancel_group(self, "players")
+        self._show_rows()
+
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Choose the line under the cursor, of all that there are: not before they are here."""
+        if not event.value.strip():
+            self.dismiss(None)
+            return
+        if self._asking:
+            # Closing the finder cancels it.
+            with suppress(WorkerCancelled):
+                await self.read_players(event.value, 0.0).wait()
+        row = self._options.highlighted
+        if self.is_current and row is not None and row < len(self._listed):
+            self.dismiss(self._listed[row])
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Choose the line that was clicked."""
+        self.dismiss(self._listed[event.option_index])
+
+    def action_list_move(self, rows: int) -> None:
+        """Move the cursor by lines."""
+        if self._listed:
+            row = (self._options.highlighted or 0) + rows
+            self._options.highlighted = max(0, min(row, len(self._listed) - 1))
+
+    def action_list_page(self, pages: int) -> None:
+        """Move the cursor by what is in sight."""
+        self.action_list_move(pages * max(1, self._options.size.height - 1))
+
+    def action_close(self) -> None:
+        """Go back to the console as it was."""
+        self.dismiss(None)
+
+    @property
+    def _options(self) -> OptionList:
+        return self.query_one(OptionList)
+
+    @property
+    def _wanted(self) -> str:
+        return self.query_one(Input).value
+
+    def _show_rows(self) -> None:
+        options, row = self._options, self._options.highlighted
+        under_cursor = self._listed[row] if row and row < len(self._listed) else None
+        self._listed = list_found(self._wanted, self._known, self._players)
+        options.clear_options()
+        options.add_options(Option(Content(_draw_row(found))) for found in self._listed)
+        options.display = bool(self._listed)
+        if self._listed:
+            # What the operator has gone to stays under the cursor when others are found.
+            options.highlighted = (
+                self._listed.index(under_cursor) if under_cursor in self._listed else 0
+            )
+        lines = list(self._describe())
+        self.query_one("#found", Lines).show(lines)
+        self.query_one("#found", Lines).display = bool(lines)
+
+    def _describe(self) -> Iterator[ToneLine]:
+        """Say what is the matter, what is still asked, and what can be typed."""
+        wanted = self._wanted.strip()
+        if self._error is not None:
+            yield [(f"! {self._error.code}: {clean_name(self._error.message)}", "bad")]
+        elif self._asking:
+            yield [("… asking for players", "muted")]
+        elif self._players.more:
+            yield [("There are more of that name: type more of it.", "muted")]
+        elif wanted and not self._listed:
+            yield [(f"Nothing and nobody found for {quote_name(wanted)}.", "warn")]
+        if not wanted:
+            for example, meaning in _EXAMPLES:
+                yield [(f"{example:<11}", "strong"), (meaning, "muted")]
+
+
+def _draw_row(found: Found) -> str:
+    kind, name, fact = describe(found)
+    return f"{kind:<7} {fit_name(name, _NAME)} {fit_name(fact, _FACT)}".rstrip()
