@@ -27,23 +27,38 @@ session AS MATERIALIZED (
         WHERE player_id = waiting.player_id AND id = waiting.session_id
         OFFSET 0
     ) AS entry
+),
+open_season AS MATERIALIZED (
+    SELECT
+        board.slug,
+        season.starts_at,
+        coalesce(season.ends_at, 'infinity') AS ends_at,
+        coalesce(season.fill_from_player, 9223372036854775807) AS filled_to,
+        rule.game_mode AS mode,
+        coalesce(rule.min_score, -9007199254740991) AS min_score,
+        coalesce(rule.max_score, 9007199254740991) AS max_score
+    FROM season
+    JOIN rule ON rule.id = season.rule_id
+    JOIN board ON board.id = season.board_id
+    WHERE season.closed_at IS NULL
+        AND season.sealed_at IS NULL
+        AND season.number > 0
+        AND board.archived_at IS NULL
+),
+-- Two joins, as in the fold: a thousand boards may have a mode each.
+matched AS (
+    SELECT session.*, open_season.* FROM session JOIN open_season ON mode = game_mode
+    UNION ALL
+    SELECT session.*, open_season.* FROM session JOIN open_season ON mode IS NULL
 )
 SELECT
-    board.slug AS board,
+    slug AS board,
     count(*) AS sessions,
-    extract(epoch FROM statement_timestamp() - min(session.written_at))::double precision AS oldest_seconds
-FROM session
-JOIN rule ON rule.game_mode IS NULL OR rule.game_mode = session.game_mode
-JOIN season ON season.rule_id = rule.id
-JOIN board ON board.id = season.board_id
-WHERE season.closed_at IS NULL
-    AND season.sealed_at IS NULL
-    AND season.number > 0
-    AND board.archived_at IS NULL
-    AND session.submitted_at >= season.starts_at
-    AND session.submitted_at < coalesce(season.ends_at, 'infinity')
-    AND session.player_id < coalesce(season.fill_from_player, 9223372036854775807)
-    AND session.score BETWEEN coalesce(rule.min_score, -9007199254740991)
-        AND coalesce(rule.max_score, 9007199254740991)
-GROUP BY board.slug
-ORDER BY board.slug
+    extract(epoch FROM statement_timestamp() - min(written_at))::double precision AS oldest_seconds
+FROM matched
+WHERE submitted_at >= starts_at
+    AND submitted_at < ends_at
+    AND player_id < filled_to
+    AND score BETWEEN min_score AND max_score
+GROUP BY slug
+ORDER BY slug
