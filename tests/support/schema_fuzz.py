@@ -18,7 +18,7 @@ from typing import Final
 
 _ROOT: Final = Path(__file__).parents[2]
 _CONFIGURATION: Final = _ROOT / "tests" / "schemathesis.toml"
-_EXAMPLES_AT_ONCE: Final = 500
+_EXAMPLES_AT_ONCE: Final = 100
 
 
 def fuzz_schema(url: str, directory: Path, *, examples: int, seed: int) -> int:

@@ -66,6 +66,7 @@ class RunView(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._charted: RunReport | None = None
+        self._shown: RunReport | None = None
 
     def compose(self) -> ComposeResult:
         """From what is asked first to what is asked last."""
@@ -78,8 +79,14 @@ class RunView(Vertical):
             yield Panel("Latencies of the run", id="histogram")
         yield Panel("Errors", id="errors")
 
+    def on_resize(self) -> None:
+        """Draw the bars as wide as there is room now, once the panels have their sizes."""
+        if self._shown is not None:
+            self.call_after_refresh(self.show, self._shown)
+
     def show(self, report: RunReport | None) -> None:
         """Show a report; None before there is one."""
+        self._shown = report
         names = ("run", "latency", "histogram", "errors")
         panels = {name: self.query_one(f"#{name}", Panel) for name in names}
         chart = self.query_one("#rate-chart", RateChart)
