@@ -32,7 +32,12 @@ def main() -> None:
     """Serve in this process."""
     size = int(sys.argv.pop(1))
 
-    with mock.patch.object(api, "create_app", return_value=create_bare_app(size)):
+    app = create_bare_app(size)
+    # It has no document to be made ahead of the first request.
+    with (
+        mock.patch.object(api, "create_app", return_value=app),
+        mock.patch.object(api, "describe"),
+    ):
         api.serve()
 
 
