@@ -10,14 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.fuzzy import Matcher
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
-from textual.worker import Worker, WorkerState
 
 from dashboard.client.answers import BoardFacts, Season
 from dashboard.client.gateway import GLOBAL_BOARD, Gateway, GatewayError
-from dashboard.screens.console_screen import WorkerFailed
+from dashboard.screens.dialog import ListDialog
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
@@ -28,7 +26,6 @@ from dashboard.text.numbers import (
     write_span,
 )
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import TONE_CLASSES
 
 # What is counted and waits on a board changes all the time.
 _AGAIN_SECONDS: Final = 2.0
@@ -54,30 +51,16 @@ class _Row(NamedTuple):
     choice: Choice
 
 
-class BoardsScreen(ModalScreen[Choice | None]):
+class BoardsScreen(ListDialog[Choice | None]):
     """Lists the boards and then the seasons of the one chosen, unless it has only one.
 
     While it lists the boards it reads them again every two seconds.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
-
     DEFAULT_CSS = """
     BoardsScreen {
-        align: center middle;
-        & #choice {
-            width: 78; height: auto; max-height: 90%;
-            border: round $accent; border-title-color: $text-accent;
-            border-subtitle-color: $text-muted; background: $surface;
-        }
-        & Input { width: 1fr; background: $panel; margin: 0 1; padding: 0 1; }
         & #columns, & #trouble { padding: 0 1; height: 1; }
         & #trouble { display: none; height: auto; }
-        & OptionList {
-            height: auto; border: none; background: $surface; padding: 0 1;
-            text-wrap: nowrap; scrollbar-size-vertical: 1;
-            &:focus { border: none; }
-        }
     }
     """
 
@@ -88,8 +71,6 @@ class BoardsScreen(ModalScreen[Choice | None]):
         Binding("pagedown", "list_page(1)", "Page down", show=False, id="boards.page_down"),
         Binding("escape", "back", "Back", id="boards.back"),
     ]
-
-    AUTO_FOCUS = "Input"
 
     def __init__(self, gateway: Gateway, state: ConsoleState) -> None:
         super().__init__()
@@ -102,7 +83,7 @@ class BoardsScreen(ModalScreen[Choice | None]):
 
     def compose(self) -> ComposeResult:
         """A field, and below it what it finds."""
-        with Vertical(id="choice"):
+        with Vertical(id="choice", classes="frame"):
             yield Input(compact=True, select_on_focus=False)
             yield Lines(id="columns")
             yield Lines(id="trouble")
@@ -149,18 +130,13 @@ class BoardsScreen(ModalScreen[Choice | None]):
         self._seasons = [self._draw_season(board, season) for season in seasons]
         self._show_list()
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report a failed worker to the console."""
-        if event.state is WorkerState.ERROR:
-            self.post_message(WorkerFailed(event.worker))
-
     def on_input_changed(self) -> None:
         """List what matches, the best match first."""
         self._show_rows()
 
     def on_input_submitted(self) -> None:
         """Choose the line under the cursor."""
-        row = self._options.highlighted
+        row = self.options.highlighted
         if row is not None and row < len(self._listed):
             self._choose(self._listed[row].choice)
 
@@ -173,16 +149,6 @@ class BoardsScreen(ModalScreen[Choice | None]):
         """Choose the line that was clicked."""
         self._choose(self._listed[event.option_index].choice)
 
-    def action_list_move(self, rows: int) -> None:
-        """Move the cursor by lines."""
-        if self._listed:
-            row = (self._options.highlighted or 0) + rows
-            self._options.highlighted = max(0, min(row, len(self._listed) - 1))
-
-    def action_list_page(self, pages: int) -> None:
-        """Move the cursor by what is in sight."""
-        self.action_list_move(pages * max(1, self._options.size.height - 1))
-
     def action_back(self) -> None:
         """Go back from the seasons to the boards, and from those to the console."""
         if self._board is None:
@@ -192,10 +158,6 @@ class BoardsScreen(ModalScreen[Choice | None]):
         self.workers.cancel_node(self)
         self._show_list(slug)
         self.read_boards()
-
-    @property
-    def _options(self) -> OptionList:
-        return self.query_one(OptionList)
 
     def _choose(self, choice: Choice) -> None:
         if self._board is not None:
@@ -248,14 +210,14 @@ class BoardsScreen(ModalScreen[Choice | None]):
 
     def _find_slug(self) -> str:
         """Return the board under the cursor."""
-        row = self._options.highlighted
+        row = self.options.highlighted
         return (
             "" if row is None or row >= len(self._listed) else self._listed[row].choice.board.slug
         )
 
     def _show_rows(self, current: str = "") -> None:
         """Show what matches, with the cursor on the board that is `current`, else the first."""
-        options = self._options
+        options = self.options
         top = options.scroll_y
         options.clear_options()
         self._listed = self._find_rows(self.query_one(Input).value.strip())

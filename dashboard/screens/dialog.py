@@ -3,6 +3,7 @@
 from typing import ClassVar, TypeVar
 
 from textual.screen import ModalScreen
+from textual.widgets import OptionList
 from textual.worker import Worker, WorkerState
 
 from dashboard.screens.console_screen import WorkerFailed
@@ -40,3 +41,31 @@ class Dialog(ModalScreen[Result]):
         """Report a failed worker to the console: Textual tells only the widget that started it."""
         if event.state is WorkerState.ERROR:
             self.post_message(WorkerFailed(event.worker))
+
+
+class ListDialog(Dialog[Result]):
+    """A dialog with a field that says what is listed: keys move the cursor while one types."""
+
+    DEFAULT_CSS = """
+    ListDialog {
+        & > .frame { max-height: 90%; }
+        & Input { margin: 0 1; padding: 0 1; }
+    }
+    """
+
+    AUTO_FOCUS = "Input"
+
+    @property
+    def options(self) -> OptionList:
+        """The list."""
+        return self.query_one(OptionList)
+
+    def action_list_move(self, rows: int) -> None:
+        """Move the cursor by lines."""
+        if count := self.options.option_count:
+            row = (self.options.highlighted or 0) + rows
+            self.options.highlighted = max(0, min(row, count - 1))
+
+    def action_list_page(self, pages: int) -> None:
+        """Move the cursor by what is in sight."""
+        self.action_list_move(pages * max(1, self.options.size.height - 1))

@@ -10,13 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
-from textual.worker import Worker, WorkerCancelled, WorkerState
+from textual.worker import WorkerCancelled
 
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.screens.console_screen import WorkerFailed
+from dashboard.screens.dialog import ListDialog
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.finding import (
     Found,
@@ -29,7 +28,7 @@ from dashboard.state.finding import (
 )
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import TONE_CLASSES, ToneLine
+from dashboard.widgets.tones import ToneLine
 
 _PAUSE_SECONDS: Final = 0.2
 """How long typing must pause before the service is asked."""
@@ -49,26 +48,12 @@ _EXAMPLES: Final = (
 )
 
 
-class FinderScreen(ModalScreen[Found | None]):
+class FinderScreen(ListDialog[Found | None]):
     """Lists what may be meant while it is typed, and returns what was chosen."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
     DEFAULT_CSS = """
     FinderScreen {
-        align: center middle;
-        & #finder {
-            width: 78; height: auto; max-height: 90%;
-            border: round $accent; border-title-color: $text-accent;
-            border-subtitle-color: $text-muted; background: $surface;
-        }
-        & Input { width: 1fr; background: $panel; margin: 0 1; padding: 0 1; }
         & #found { padding: 0 1; height: auto; }
-        & OptionList {
-            height: auto; border: none; background: $surface; padding: 0 1;
-            text-wrap: nowrap; scrollbar-size-vertical: 1;
-            &:focus { border: none; }
-        }
     }
     """
 
@@ -79,8 +64,6 @@ class FinderScreen(ModalScreen[Found | None]):
         Binding("pagedown", "list_page(1)", "Page down", show=False, id="finder.page_down"),
         Binding("escape", "close", "Close", id="finder.close"),
     ]
-
-    AUTO_FOCUS = "Input"
 
     def __init__(self, gateway: Gateway, state: ConsoleState, known: Known, start: str) -> None:
         super().__init__()
@@ -95,7 +78,7 @@ class FinderScreen(ModalScreen[Found | None]):
 
     def compose(self) -> ComposeResult:
         """A field, what is the matter, and what is found."""
-        with Vertical(id="finder"):
+        with Vertical(id="finder", classes="frame"):
             yield Input(self._start, max_length=_LONGEST, compact=True, select_on_focus=False)
             yield Lines(id="found")
             yield OptionList()
@@ -132,11 +115,6 @@ class FinderScreen(ModalScreen[Found | None]):
         self._asking = False
         self._show_rows()
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report a failed worker to the console."""
-        if event.state is WorkerState.ERROR:
-            self.post_message(WorkerFailed(event.worker))
-
     def on_input_changed(self, event: Input.Changed) -> None:
         """List what is here at once, and ask for players when the typing pauses."""
         self._players, self._error = PlayersFound(), None
@@ -156,7 +134,7 @@ class FinderScreen(ModalScreen[Found | None]):
             # Closing the finder cancels it.
             with suppress(WorkerCancelled):
                 await self.read_players(event.value, 0.0).wait()
-        row = self._options.highlighted
+        row = self.options.highlighted
         if self.is_current and row is not None and row < len(self._listed):
             self.dismiss(self._listed[row])
 
@@ -164,30 +142,16 @@ class FinderScreen(ModalScreen[Found | None]):
         """Choose the line that was clicked."""
         self.dismiss(self._listed[event.option_index])
 
-    def action_list_move(self, rows: int) -> None:
-        """Move the cursor by lines."""
-        if self._listed:
-            row = (self._options.highlighted or 0) + rows
-            self._options.highlighted = max(0, min(row, len(self._listed) - 1))
-
-    def action_list_page(self, pages: int) -> None:
-        """Move the cursor by what is in sight."""
-        self.action_list_move(pages * max(1, self._options.size.height - 1))
-
     def action_close(self) -> None:
         """Go back to the console as it was."""
         self.dismiss(None)
-
-    @property
-    def _options(self) -> OptionList:
-        return self.query_one(OptionList)
 
     @property
     def _wanted(self) -> str:
         return self.query_one(Input).value
 
     def _show_rows(self) -> None:
-        options, row = self._options, self._options.highlighted
+        options, row = self.options, self.options.highlighted
         under_cursor = self._listed[row] if row and row < len(self._listed) else None
         self._listed = list_found(self._wanted, self._known, self._players)
         options.clear_options()

@@ -39,7 +39,6 @@ COMPARE_STANDINGS: Final = load_sql("moderation", "compare_standings")
 NOTE_CHANGE: Final = load_sql("moderation", "note_change")
 LOG_ACTION: Final = load_sql("moderation", "log_action")
 LIST_LOG: Final = load_sql("moderation", "list_log")
-LIST_NEWEST_LOG: Final = load_sql("moderation", "list_newest_log")
 LOCK_PLAYER: Final = load_sql("moderation", "lock_player")
 CHANGE_STATE: Final = load_sql("moderation", "change_state")
 END_STATES: Final = load_sql("moderation", "end_states")
@@ -256,10 +255,9 @@ class Moderation:
         self, after: int, limit: int, order: Order = "oldest"
     ) -> ModerationLogAnswer:
         """Return up to `limit` entries of the log that come after one of them in that order."""
-        if order == "oldest":
-            rows = await self._database.fetch(LIST_LOG, after, limit + 1)
-        else:
-            rows = await self._database.fetch(LIST_NEWEST_LOG, after or MAX_ID, limit + 1)
+        is_newest = order == "newest"
+        start = after or MAX_ID if is_newest else after
+        rows = await self._database.fetch(LIST_LOG, start, limit + 1, is_newest)
         return ModerationLogAnswer(
             entries=[
                 LogEntry(

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from itertools import count
 from random import Random
 
 import httpx
@@ -13,20 +12,15 @@ import pytest
 from dashboard.app import Console
 from dashboard.client.gateway import Gateway
 from dashboard.clock import SystemClock
-from service.backends.heartbeats import note_schedule
-from service.backends.redis import connect_redis
 from service.local.embedded import PostgresServer, ValkeyServer
-from service.schema.migrate import migrate
-from service.settings.settings import load_settings
 from tests.support.console.operating import read_screen
-from tests.support.databases import THROW_AWAY, Clusters
+from tests.support.databases import Clusters
 from tests.support.outages import hanging
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
-from tests.support.worker_process import run_worker
+from tests.support.whole_stack import run_whole_stack
 
 SOON_SECONDS = 5.0
-numbers = count(1)
 SCREENS = {"f1": "live", "f2": "player", "f3": "simulate", "f4": "health"}
 
 
@@ -51,26 +45,17 @@ class Scene:
 
 @pytest.fixture
 async def scene(clusters: Clusters) -> AsyncIterator[Scene]:
-    folder = clusters.make(f"frozen-console-{next(numbers)}")
-    with (
-        PostgresServer(folder, settings=THROW_AWAY) as postgres,
-        ValkeyServer(folder / "cache") as valkey,
+    async with (
+        run_whole_stack(clusters) as stack,
+        serve_app(stack.settings) as (_, client),
     ):
-        await migrate(postgres.url)
-        settings = load_settings(database_url=postgres.url, redis_url=valkey.url)
-        # As if the scheduler had sent something just now: it does so once a minute.
-        redis = connect_redis(settings)
-        await note_schedule(redis)
-        await redis.aclose()
-        with run_worker(settings) as worker:
-            async with serve_app(settings) as (_, client):
-                await client.post("/api/players", json={"username": "ada"})
-                assert (
-                    await client.post("/api/leaderboard/submit", json={"user_id": 1, "score": 5})
-                ).status_code == 200
-                console = Console(Gateway(str(client.base_url)), SystemClock(), Random(7))
-                async with console.run_test(size=(80, 24)):
-                    yield Scene(console, client, postgres, valkey, worker.pid)
+        await client.post("/api/players", json={"username": "ada"})
+        assert (
+            await client.post("/api/leaderboard/submit", json={"user_id": 1, "score": 5})
+        ).status_code == 200
+        console = Console(Gateway(str(client.base_url)), SystemClock(), Random(7))
+        async with console.run_test(size=(80, 24)):
+            yield Scene(console, client, stack.postgres, stack.valkey, stack.worker_pid)
 
 
 def tells_postgres_is_away(scene: Scene) -> bool:

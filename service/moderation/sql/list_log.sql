@@ -1,20 +1,23 @@
--- What moderators did, in order.
+-- What moderators did, in order, or the newest first.
 --
--- $1 only after this entry, $2 how many. Index: moderation_log_pkey.
+-- $1 only what comes after this entry, $2 how many, $3 whether the newest come first. Index:
+-- moderation_log_pkey, in the one direction or the other.
 SELECT
-    moderation_log.id,
-    moderation_log.at,
-    moderation_log.key_name,
-    moderation_log.action,
-    moderation_log.player_id,
-    moderation_log.session_id,
+    listed.id,
+    listed.at,
+    listed.key_name,
+    listed.action,
+    listed.player_id,
+    listed.session_id,
     board.slug,
     season.number,
-    moderation_log.reason,
-    moderation_log.details
-FROM moderation_log
-LEFT JOIN season ON season.id = moderation_log.season_id
+    listed.reason,
+    listed.details
+FROM (
+    (SELECT * FROM moderation_log WHERE NOT $3 AND id > $1 ORDER BY id LIMIT $2)
+    UNION ALL
+    (SELECT * FROM moderation_log WHERE $3 AND id < $1 ORDER BY id DESC LIMIT $2)
+) AS listed
+LEFT JOIN season ON season.id = listed.season_id
 LEFT JOIN board ON board.id = season.board_id
-WHERE moderation_log.id > $1
-ORDER BY moderation_log.id
-LIMIT $2
+ORDER BY CASE WHEN $3 THEN -listed.id ELSE listed.id END

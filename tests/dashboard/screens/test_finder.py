@@ -121,8 +121,8 @@ async def test_a_run_is_shown_again() -> None:
 def selected(operator: Operator) -> str:
     screen = operator.console.screen
     assert isinstance(screen, FinderScreen)
-    row = screen._options.highlighted
-    return "" if row is None else str(screen._options.get_option_at_index(row).prompt)
+    row = screen.options.highlighted
+    return "" if row is None else str(screen.options.get_option_at_index(row).prompt)
 
 
 async def test_a_colon_lists_actions_and_does_the_one_chosen() -> None:

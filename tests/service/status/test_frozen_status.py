@@ -3,28 +3,21 @@
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import httpx
 import pytest
 
 from service.api.app import create_app
-from service.backends.heartbeats import note_schedule
-from service.backends.redis import connect_redis
 from service.local.embedded import PostgresServer, ValkeyServer
-from service.schema.migrate import migrate
-from service.settings.settings import load_settings
-from tests.support.databases import THROW_AWAY, Clusters
+from tests.support.databases import Clusters
 from tests.support.outages import hanging
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import wait_until
-from tests.support.worker_process import run_worker
+from tests.support.whole_stack import run_whole_stack
 
 # The whole page, whatever of it does not come, and what the machine's other work may add.
 SOON_SECONDS = 4.0
-
-numbers = count(1)
 
 
 class Scene:
@@ -55,23 +48,15 @@ class Scene:
 
 @pytest.fixture
 async def scene(clusters: Clusters) -> AsyncIterator[Scene]:
-    folder = clusters.make(f"frozen-status-{next(numbers)}")
-    with (
-        PostgresServer(folder, settings=THROW_AWAY) as postgres,
-        ValkeyServer(folder / "cache") as valkey,
+    async with (
+        run_whole_stack(clusters) as stack,
+        run_app(create_app(stack.settings)) as app,
+        connect_client(app) as client,
     ):
-        await migrate(postgres.url)
-        settings = load_settings(database_url=postgres.url, redis_url=valkey.url)
-        redis = connect_redis(settings)
-        # As if the scheduler had sent something just now.
-        await note_schedule(redis)
-        await redis.aclose()
-        with run_worker(settings):
-            async with run_app(create_app(settings)) as app, connect_client(app) as client:
-                scene = Scene(client, postgres, valkey)
-                everything = ("postgresql", "redis", "worker", "scheduler", "index")
-                await scene.wait_for(**dict.fromkeys(everything, "ok"))
-                yield scene
+        scene = Scene(client, stack.postgres, stack.valkey)
+        everything = ("postgresql", "redis", "worker", "scheduler", "index")
+        await scene.wait_for(**dict.fromkeys(everything, "ok"))
+        yield scene
 
 
 async def test_a_frozen_postgres_is_away_with_its_cause_and_since_when(scene: Scene) -> None:
