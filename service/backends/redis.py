@@ -10,13 +10,14 @@ index.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
@@ -55,6 +56,8 @@ REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a Redis raises that is away or unusable; not all errors of a cluster are `RedisError`s."""
 
 _CONNECTIONS: Final = 100
+
+_C = TypeVar("_C", bound=AbstractConnection)
 
 _MEMBER: Final = struct.Struct(">Q")
 
@@ -120,7 +123,7 @@ def connect_redis(settings: Settings) -> Redis:
     """
     url = settings.require_redis_url()
     if is_cluster(url):
-        return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds))
+        return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds, _name_loss))
     # When this pool is exhausted, callers wait their turn. Redis-py's usual pool raises an error,
     # which would look like a Redis that is away.
     pool = BlockingConnectionPool.from_url(
@@ -134,7 +137,34 @@ def connect_redis(settings: Settings) -> Redis:
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         client_name="leaderboard",
     )
+    pool.connection_class = _name_loss(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+class _LossNamed(AbstractConnection):
+    """A connection whose loss during a write is a `ConnectionError`, as every other loss.
+
+    Where a transport is closed between the check and the write, by the peer or by another caller
+    that found the node away, redis-py 8.1 lets an `AttributeError` or a `TypeError` through
+    (its issue 4287), which nothing retries and no reader falls back on.
+    """
+
+    __slots__ = ()
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 redis-py's own signature
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except (AttributeError, TypeError) as error:
+            raise RedisConnectionError(f"closed while it was written to: {error}") from error
+
+
+def _name_loss(kind: type[_C]) -> type[_C]:
+    """Return this class of connection, over TCP, TLS or a socket file, with its loss named."""
+    return cast("type[_C]", type(kind.__name__, (_LossNamed, kind), {"__slots__": ()}))
 
 
 def load_script(redis: Redis, noun: str, name: str, function: str | None = None) -> AsyncScript:

@@ -1,25 +1,32 @@
 """The connection to a Redis Cluster."""
 
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from service.settings.urls import parse_cluster_url
 
 
-def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
-    """Return a client of a cluster that fails fast; it connects when first used."""
+def connect_cluster(
+    url: str, timeout_seconds: float, adapt: Callable[[type[Connection]], type[Connection]]
+) -> RedisCluster:
+    """Return a client of a cluster that fails fast; it connects when first used.
+
+    `adapt` returns the class of connection that is used in place of redis-py's.
+    """
     nodes, options = parse_cluster_url(url)
     ours: dict[str, Any] = {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "client_name": "leaderboard",
     }
-    return RedisCluster(
+    cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
         # So that nodes are found again by the names in the URL when all their addresses changed.
         dynamic_startup_nodes=False,
@@ -29,6 +36,12 @@ def connect_cluster(url: str, timeout_seconds: float) -> RedisCluster:
         retry=Retry(NoBackoff(), 1),
         **(ours | options),
     )
+    # It takes no class of connection, but makes every node that it finds from these.
+    adapted = adapt(cluster.connection_kwargs["connection_class"])
+    cluster.connection_kwargs["connection_class"] = adapted
+    for node in cluster.nodes_manager.startup_nodes.values():
+        node.connection_class = adapted
+    return cluster
 
 
 def is_cluster_client(redis: Redis) -> bool:

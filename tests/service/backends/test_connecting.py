@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from redis.asyncio.connection import Connection
 
 from service.api.app import create_app
 from service.backends.database import Database
 from service.backends.pgbouncer import Connector
-from service.errors import DatabaseUnavailable
+from service.backends.redis import connect_redis, translate_redis_errors
+from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.settings.settings import Settings, load_settings
 from tests.support.databases import create_database, flush
@@ -110,3 +113,16 @@ async def test_server_lets_go_of_a_machine_that_vanished(database: Database) -> 
     count, idle_seconds, interval_seconds = (row["reset_val"] for row in rows)
     assert 0 < idle_seconds + count * interval_seconds <= 60
     assert min(count, idle_seconds, interval_seconds) > 0
+
+
+async def test_redis_connection_closed_while_it_is_made_is_a_loss(redis_url: str) -> None:
+    async def lose(connection: Connection) -> None:
+        await connection.disconnect()
+
+    redis = connect_redis(load_settings(redis_url=redis_url))
+    pool: Any = redis.connection_pool
+    pool.connection_kwargs["redis_connect_func"] = lose
+    connection = pool.make_connection()
+    with pytest.raises(CacheUnavailable), translate_redis_errors():
+        await connection.send_command("PING")
+    await redis.aclose()

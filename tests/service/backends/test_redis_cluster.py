@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from service.api.app import create_app
 from service.backends.database import Database
@@ -45,6 +46,8 @@ async def test_cluster_serves_as_cache(
             await populate(settings, players=500, sessions=2_000, seed=seed, reset=True)
             assert await audit(settings), capsys.readouterr().out
         await find_hanging_nodes(settings, parts)
+        async with connect(settings) as redis:
+            await lose_while_connecting(redis)
         await serve_from(settings, parts, ports)
         await limit_a_key(settings)
 
@@ -63,6 +66,23 @@ async def answers(redis: Redis) -> bool:
         await ping(redis)
         return True
     return False
+
+
+async def lose_while_connecting(redis: Redis) -> None:
+    """A connection that another caller closes while it is made is tried again, as any lost one."""
+
+    async def lose(connection: Any) -> None:
+        connection.redis_connect_func = None
+        await connection.disconnect()
+
+    cluster = cast("RedisCluster", redis)
+    await ping(redis)
+    for node in cluster.get_nodes():
+        connection: Any = node.acquire_connection()
+        await connection.disconnect()
+        connection.redis_connect_func = lose
+        node.release(connection)
+    await ping(redis)
 
 
 async def serve_from(settings: Settings, parts: list[Part], ports: list[int]) -> None:

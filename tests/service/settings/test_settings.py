@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+from redis.asyncio import RedisCluster
 
-from service.backends.redis_cluster import connect_cluster
+from service.backends.redis import connect_redis
 from service.errors import UsageError
 from service.settings.settings import Settings, environment_name, load_settings
 from service.settings.urls import parse_cluster_url
@@ -222,7 +224,8 @@ def test_cluster_url_has_nodes_and_options() -> None:
 
 
 def test_options_of_a_cluster_url_win_over_ours() -> None:
-    client = connect_cluster("redis+cluster://one?socket_timeout=7", 1.0)
+    url = "redis+cluster://one?socket_timeout=7"
+    client = cast("RedisCluster", connect_redis(load_settings(redis_url=url)))
     assert client.connection_kwargs["socket_timeout"] == 7
 
 
