@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,7 +30,12 @@ _log = logging.getLogger(__name__)
 
 @click.command()
 @click.option("--ready-fd", type=int, help="Write a byte to this descriptor once it works.")
-def work(ready_fd: int | None) -> None:
+@click.option(
+    "--progress",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Note in this file what runs, which `leaderboard health worker` reads.",
+)
+def work(ready_fd: int | None, progress: Path | None) -> None:
     """Run actors until SIGTERM or SIGINT, then finish those that are running."""
     settings = load_settings()
     ensure_agent(settings, "workers")
@@ -39,7 +45,10 @@ def work(ready_fd: int | None) -> None:
 
     from workers.actors import standings  # noqa: PLC0415 - makes the broker
     from workers.broker import broker  # noqa: PLC0415
+    from workers.progress import NoteProgress  # noqa: PLC0415
 
+    if progress is not None:
+        broker.add_middleware(NoteProgress(progress))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -11,7 +11,7 @@ import dramatiq
 from periodiq import Scheduler
 
 from service.backends.broker import BROKER_ERRORS, count_messages
-from service.backends.heartbeats import note_round
+from service.progress import note_round
 
 _log = logging.getLogger(__name__)
 

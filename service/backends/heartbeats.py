@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -123,26 +122,3 @@ async def read_schedule(redis: Redis) -> float | None:
     with translate_redis_errors():
         ago_ms = await load_script(redis, "backends", "read_schedule")(keys=[SCHEDULER_KEY])
     return None if ago_ms is None else ago_ms / 1000
-
-
-def note_round(file: Path) -> None:
-    """Note in a file that the scheduler has just got through a round.
-
-    It asks no Redis but the broker, which may be a RabbitMQ: so its machine has to keep that. The
-    number is of the machine's monotonic clock, in seconds, which all its processes share.
-    """
-    new = file.with_name(f"{file.name}.new")
-    new.write_text(str(time.monotonic()))
-    new.replace(file)
-
-
-def read_round(file: Path) -> float | None:
-    """Return how many seconds ago that was; None where it was not since the machine started.
-
-    Raises `OSError` or `ValueError` for a file that is not of `note_round`.
-    """
-    try:
-        seconds = time.monotonic() - float(file.read_text())
-    except FileNotFoundError:
-        return None
-    return seconds if seconds >= 0 else None

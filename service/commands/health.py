@@ -3,16 +3,18 @@
 # Imports inside the commands keep `--help` and the start of every other command fast.
 # ruff: noqa: PLC0415
 
-import asyncio
-import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from service.errors import UsageError
 
-# A round is a minute, so one that is this late has been missed twice.
-_ROUND_SECONDS = 150.0
+Answer = TypeVar("Answer")
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
@@ -24,44 +26,39 @@ def health() -> None:
 
 
 @health.command()
-def worker() -> None:
-    """Ask Redis for a heartbeat of this machine's worker.
+@click.argument("progress", type=_FILE, metavar="FILE")
+def worker(progress: Path) -> None:
+    """Ask the file of `worker --progress FILE` whether it lives and its actors come to an end.
 
-    One that cannot reach Redis is not well either: it publishes nothing.
+    One that waits for PostgreSQL, Redis or the broker is well: nothing would be better for a new
+    one. `/health/ready` and the status page tell of these.
     """
-    host = socket.gethostname()
-    if host not in asyncio.run(_list_hosts()):
-        raise UsageError(f"no worker on {host} was heard of in the last seconds")
+    from service.progress import read_progress
+
+    found = _read(progress, lambda: read_progress(progress))
+    if found is None:
+        raise UsageError(f"no worker with --progress {progress} was heard of yet")
+    now = time.monotonic()
+    if (problem := found.find_problem(now)) is not None:
+        raise UsageError(problem)
+    click.echo(found.describe(now))
 
 
 @health.command()
-@click.argument("rounds", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.argument("rounds", type=_FILE, metavar="FILE")
 def scheduler(rounds: Path) -> None:
     """Ask the file of `scheduler --rounds FILE` how long ago the last round was.
 
     A round fails while the broker is away.
     """
-    from service.backends.heartbeats import read_round
+    from service.progress import find_round_problem
 
+    if (problem := _read(rounds, lambda: find_round_problem(rounds))) is not None:
+        raise UsageError(problem)
+
+
+def _read(file: Path, read: Callable[[], Answer]) -> Answer:
     try:
-        seconds = read_round(rounds)
+        return read()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{rounds} does not tell when the last round was: {error}") from error
-    if seconds is None:
-        raise UsageError(f"no scheduler with --rounds {rounds} got through a round yet")
-    if seconds > _ROUND_SECONDS:
-        raise UsageError(f"the scheduler last got through a round {seconds:.0f} s ago")
-
-
-async def _list_hosts() -> set[str]:
-    from service.backends.heartbeats import read_heartbeats
-    from service.backends.redis import WORKER_PROCESSES_KEY, connect_redis
-    from service.settings.settings import load_settings
-    from service.status.schemas import WorkerHeartbeat
-
-    redis = connect_redis(load_settings())
-    try:
-        heartbeats = await read_heartbeats(redis, WORKER_PROCESSES_KEY, WorkerHeartbeat)
-    finally:
-        await redis.aclose()
-    return {one.process.host for one in heartbeats}
+        raise UsageError(f"{file} was not written by it: {error}") from error

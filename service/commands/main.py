@@ -149,12 +149,18 @@ def api(
 
 
 @leaderboard.command()
-def worker() -> None:
+@click.option(
+    "--progress",
+    type=click.Path(),
+    metavar="FILE",
+    help="Note in this file what runs, which `leaderboard health worker` reads.",
+)
+def worker(progress: str | None) -> None:
     """Run a worker.
 
     It refreshes and re-ranks the boards.
     """
-    _become("workers", has_database=True)
+    _become("workers", *(["--progress", progress] if progress else []), has_database=True)
 
 
 @leaderboard.command()

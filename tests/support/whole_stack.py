@@ -27,8 +27,11 @@ class WholeStack:
 
 
 @asynccontextmanager
-async def run_whole_stack(clusters: Clusters) -> AsyncIterator[WholeStack]:
-    """Run migrated servers and a worker, as if the scheduler had sent something just now."""
+async def run_whole_stack(clusters: Clusters, *options: str) -> AsyncIterator[WholeStack]:
+    """Run migrated servers and a worker, as if the scheduler had sent something just now.
+
+    The options are the worker's.
+    """
     folder = clusters.make(f"whole-{next(_numbers)}")
     with (
         PostgresServer(folder, settings=THROW_AWAY) as postgres,
@@ -39,5 +42,5 @@ async def run_whole_stack(clusters: Clusters) -> AsyncIterator[WholeStack]:
         redis = connect_redis(settings)
         await note_schedule(redis)
         await redis.aclose()
-        with run_worker(settings) as worker:
+        with run_worker(settings, *options) as worker:
             yield WholeStack(settings, postgres, valkey, worker.pid)

@@ -21,16 +21,17 @@ MOST_SUBMITS = 10
 
 
 @contextmanager
-def run_worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+def run_worker(settings: Settings, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a worker that serves the queues until the end of the block, or until it is stopped."""
     ready, write_end = os.pipe()
     environment = clean_environment() | {
         "DATABASE_URL": settings.require_database_url(),
         "REDIS_URL": settings.require_redis_url(),
         "BROKER_URL": settings.require_broker_url(),
+        "LEADERBOARD_DATABASE_TIMEOUT_SECONDS": str(settings.database_timeout_seconds),
     }
     worker = subprocess.Popen(
-        [sys.executable, "-m", "workers", "--ready-fd", str(write_end)],
+        [sys.executable, "-m", "workers", "--ready-fd", str(write_end), *options],
         env=environment,
         pass_fds=[write_end],
     )

@@ -1,33 +1,18 @@
 """`leaderboard health`, which containers ask."""
 
-import os
-import socket
 import time
-from asyncio import to_thread
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from redis.asyncio import Redis
 
-from service.backends.heartbeats import HeartbeatSender, note_round
-from service.backends.redis import WORKER_PROCESSES_KEY
 from service.commands.health import health
-from service.counters import WorkerCounters
 from service.errors import UsageError
-from service.settings.settings import Settings
-from service.status.schemas import WorkerHeartbeat, WorkerProcess
-from tests.support.waiting import wait_until
+from service.progress import ActorRun, WorkerProgress, note_progress, note_round
 
 
 def ask(*arguments: str | Path) -> Result:
     return CliRunner().invoke(health, [str(one) for one in arguments])
-
-
-def describe() -> WorkerHeartbeat:
-    process = WorkerProcess(socket.gethostname(), os.getpid(), datetime.now(UTC), threads=1)
-    return WorkerHeartbeat(process=process, figures=WorkerCounters())
 
 
 def find_refusal(*arguments: str | Path) -> str:
@@ -59,23 +44,44 @@ def test_scheduler_is_not_well_without_a_round(
     assert said in find_refusal("scheduler", rounds)
 
 
-def test_file_of_somebody_else_is_told(tmp_path: Path) -> None:
-    (tmp_path / "rounds").write_text("yesterday")
-    assert "does not tell when the last round was" in find_refusal("scheduler", tmp_path / "rounds")
+@pytest.mark.parametrize("program", ["worker", "scheduler"])
+def test_file_of_somebody_else_is_told(program: str, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("yesterday")
+    assert f"{tmp_path / 'note'} was not written by it: " in find_refusal(
+        program, tmp_path / "note"
+    )
 
 
-async def test_worker_is_well_while_it_is_heard_of(
-    redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_worker_is_well_while_its_actors_come_to_an_end(tmp_path: Path) -> None:
+    now = time.monotonic()
+    running = [ActorRun("standings.rerank", since=now - 42, limit_seconds=900)]
+    note_progress(tmp_path / "progress", WorkerProgress(now, running, ended_at=now - 3))
+    result = ask("worker", tmp_path / "progress")
+    assert result.exit_code == 0
+    assert result.output == (
+        "standings.rerank has run for 42 s of at most 900; the last one ended 3 s ago\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("noted_ago", "since_ago", "threads_lost", "said"),
+    [
+        (20, 21, 0, "the worker was last heard of 20 s ago: it stands still"),
+        (-3600, 0, 0, "it stands still"),
+        (1, 920, 0, "standings.rerank has run for 920 s of at most 900, and nothing ends it"),
+        (1, 2, 1, "1 of the worker's threads have ended by an error"),
+    ],
+)
+def test_worker_is_not_well(
+    noted_ago: int, since_ago: int, threads_lost: int, said: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("REDIS_URL", settings.require_redis_url())
-    said = await to_thread(find_refusal, "worker")
-    assert said == f"no worker on {socket.gethostname()} was heard of in the last seconds"
-    sender = HeartbeatSender(redis, WORKER_PROCESSES_KEY, "this", describe)
-    sender.start()
+    now = time.monotonic()
+    running = [ActorRun("standings.rerank", since=now - since_ago, limit_seconds=900)]
+    progress = WorkerProgress(now - noted_ago, running, threads_lost=threads_lost)
+    note_progress(tmp_path / "progress", progress)
+    assert said in find_refusal("worker", tmp_path / "progress")
 
-    async def is_well() -> bool:
-        return (await to_thread(ask, "worker")).exit_code == 0
 
-    await wait_until(is_well)
-    await sender.stop()
-    assert "no worker" in await to_thread(find_refusal, "worker")
+def test_worker_is_not_well_before_its_first_note(tmp_path: Path) -> None:
+    said = find_refusal("worker", tmp_path / "progress")
+    assert said == f"no worker with --progress {tmp_path / 'progress'} was heard of yet"
