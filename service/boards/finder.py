@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database, load_sql
 from service.backends.redis import BOARD_PREFIX, translate_redis_errors
+from service.batching import Batcher
 from service.boards.errors import BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.rule import Rule
-from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
+from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing, ServiceError
 
 FIND_SEASON: Final = load_sql("boards", "find_season")
 LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
@@ -26,6 +27,12 @@ GLOBAL_BOARD: Final = "global"
 _REMEMBERED_SECONDS: Final = 1.0
 # How long a read waits to hear what became of a board that was not read for longer than that.
 _PATIENCE_SECONDS: Final = 0.25
+# How long what PostgreSQL did not have is denied without asking it again: anybody may ask for that.
+_DENIED_SECONDS: Final = 0.25
+_MOST_DENIED: Final = 1_000
+
+# Reads that wait for PostgreSQL to tell of their season; the next one gets `QueueFull`.
+_LOOKS_WAITING: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,15 @@ class SeasonFinder:
         self._seasons: dict[str, Season] = {}
         self._asked_at: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        # When PostgreSQL had no such board, or no such season of it; by the board.
+        self._denied_at: dict[str, float] = {}
         self._changes = 0
         self._has_read_database = False
+        # However many reads come of what is not remembered, PostgreSQL is asked once for all that
+        # wait for the same season, on one connection.
+        self._looks: Batcher[tuple[str, int | None], Season] = Batcher(
+            self._look, batch_limit=_LOOKS_WAITING, queue_limit=_LOOKS_WAITING
+        )
 
     async def find(self, slug: str = GLOBAL_BOARD) -> Season:
         """Return a board's current season as it was a second ago, or is.
@@ -73,6 +87,8 @@ class SeasonFinder:
         Raises `BoardNotFound`, or `DatabaseUnavailable` where nothing is known of the board.
         """
         season = self._seasons.get(slug)
+        if season is None and self._is_denied(slug):
+            raise BoardNotFound(slug)
         if season is None or season.is_filling:
             return await self.find_again(slug)
         # Nothing ever changes of this board but the database that it is in.
@@ -100,6 +116,21 @@ class SeasonFinder:
         Until PostgreSQL has answered for the first time, the copy in Redis will do. Raises as
         `find` does.
         """
+        return await self._looks.put((slug, None))
+
+    async def _look(self, wanted: list[tuple[str, int | None]]) -> list[Season | ServiceError]:
+        found: dict[tuple[str, int | None], Season | ServiceError] = {}
+        for slug, number in dict.fromkeys(wanted):
+            try:
+                if number is None:
+                    found[slug, None] = await self._find_current(slug)
+                else:
+                    found[slug, number] = await read_season(self.database, slug, number)
+            except ServiceError as error:
+                found[slug, number] = error
+        return [found[one] for one in wanted]
+
+    async def _find_current(self, slug: str) -> Season:
         try:
             season = await self.find_in_database(slug)
         except SchemaMissing:
@@ -118,6 +149,7 @@ class SeasonFinder:
             season = await read_season(self.database, slug)
         except BoardNotFound:
             self._seasons.pop(slug, None)
+            self._deny(slug, changes)
             raise
         self._has_read_database = True
         if changes != self._changes:
@@ -131,19 +163,23 @@ class SeasonFinder:
     async def find_season(self, slug: str, wanted: str) -> Season:
         """Return the season that is asked for: `current`, `previous` or a number.
 
-        Raises `BoardNotFound`, `SeasonNotFound` or `DatabaseUnavailable`.
+        What was denied a moment ago is denied again without a question. Raises `BoardNotFound`,
+        `SeasonNotFound` or `DatabaseUnavailable`.
         """
         current = await self.find(slug)
         number = await self.find_number(slug, wanted)
-        if not 0 < number <= current.number:
+        if not 0 < number <= current.number and not self._is_denied(slug):
             # Another process may have ended one since this one asked.
+            changes = self._changes
             current = await self.find_again(slug)
             number = await self.find_number(slug, wanted)
+            if not 0 < number <= current.number:
+                self._deny(slug, changes)
         if number == current.number:
             return current
         if not 0 < number < current.number:
             raise SeasonNotFound(slug, wanted)
-        return await read_season(self.database, slug, number)
+        return await self._looks.put((slug, number))
 
     async def find_number(self, slug: str, wanted: str) -> int:
         """Return the number of the season that is asked for, whether or not there is one.
@@ -158,17 +194,32 @@ class SeasonFinder:
         """Ask PostgreSQL when the board is read next: this process has just changed it."""
         self._changes += 1
         self._seasons.pop(slug, None)
+        self._denied_at.pop(slug, None)
 
     async def stop(self) -> None:
         """Stop asking PostgreSQL."""
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await self._looks.drain()
 
     def _remember(self, season: Season) -> Season:
         self._seasons[season.slug] = season
         self._asked_at[season.slug] = time.monotonic()
         return season
+
+    def _is_denied(self, slug: str) -> bool:
+        denied_at = self._denied_at.get(slug)
+        return denied_at is not None and time.monotonic() - denied_at < _DENIED_SECONDS
+
+    def _deny(self, slug: str, changes: int) -> None:
+        if changes != self._changes:
+            # What was asked for may have been made just after PostgreSQL had none.
+            return
+        if len(self._denied_at) >= _MOST_DENIED:
+            # Slugs that nobody made, all but a few.
+            self._denied_at.clear()
+        self._denied_at[slug] = time.monotonic()
 
     def _ask_soon(self, slug: str) -> asyncio.Task[None]:
         """Return the task that asks PostgreSQL what became of a board: one at a time."""
