@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from service.backends.circuit_breaker import Breaker
+from service.backends.database import load_sql
 from service.backends.redis import EVENTS_CHANNEL, SeasonKeys, translate_redis_errors
 from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
@@ -33,13 +34,15 @@ from service.standings.reads.ranks import RankReader
 from service.standings.run import Published, Run
 from service.standings.top import parse_top
 
+LIST_NEWEST_ACTS: Final = load_sql("standings/reads", "list_newest_acts")
+
 # A silent subscription is pinged this often, and given this long to answer.
 _PING_SECONDS: Final = 1.0
 _PONG_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = (0.1, 2.0)
 
 # Nothing tells that a season ends, that a closed one was corrected, or that a player in it was
-# renamed: for those who watch it this is found as soon as P5 wants it shown.
+# renamed: for those who watch it this is looked for as soon as P5 wants it shown.
 _LOOK_AGAIN_SECONDS: Final = 0.4
 
 # Refreshes publish a top for as long as some process asks for it this often.
@@ -56,6 +59,8 @@ class _Feed:
 
     def __init__(self, season: Season) -> None:
         self.season = season
+        # The board's current season when that was looked at last: with it `previous` changes.
+        self.current: Season | None = None
         self.top: Run | None = None
         # What the routes made of it, by their own keys; dropped with every change.
         self.encoded: dict[object, bytes] = {}
@@ -102,6 +107,7 @@ class TopFeeds:
         self._lag_watch = lag_watch
         lag_watch.call_on_change(self._forget)
         self._feeds: dict[int, _Feed] = {}
+        self._acts: list[int] = []
         self._subscribed = False
         self.refreshed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -196,7 +202,7 @@ class TopFeeds:
         feed = self._feeds.get(season.season_id)
         if feed is None:
             feed = self._feeds[season.season_id] = _Feed(season)
-        if feed.season.state != season.state:
+        if (feed.season.state, feed.season.revision) != (season.state, season.revision):
             feed.is_current = False
         feed.season = season
         feed.read_at = time.monotonic()
@@ -266,16 +272,48 @@ class TopFeeds:
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     async def _follow_seasons(self) -> None:
-        """Wake those who watch a season that is over, or whose board was changed."""
+        """Wake those who watch a season that is over, or whose board was changed.
+
+        A closed one is read again after acts of moderators only: its result, and the names in it,
+        change by nothing else.
+        """
         while True:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            for feed in list(self._feeds.values()):
-                if feed.watchers and feed.season.slug != GLOBAL_BOARD:
-                    with suppress(ServiceError):
-                        if await self._season_finder.find(feed.season.slug) != feed.season:
-                            if feed.season.state == "closed":
-                                feed.is_current = False
-                            feed.wake()
+            watched = [
+                feed
+                for feed in self._feeds.values()
+                if feed.watchers and feed.season.slug != GLOBAL_BOARD
+            ]
+            with suppress(ServiceError):
+                if any(feed.season.state == "closed" for feed in watched):
+                    await self._follow_acts()
+            for feed in watched:
+                with suppress(ServiceError):
+                    await self._follow_board(feed)
+
+    async def _follow_acts(self) -> None:
+        """Have the results of closed seasons read anew where moderators did anything since."""
+        rows = await self._season_finder.database.fetch(LIST_NEWEST_ACTS)
+        acts = [row["id"] for row in rows]
+        if acts != self._acts:
+            self._acts = acts
+            for feed in self._feeds.values():
+                if feed.season.state == "closed":
+                    feed.is_current = False
+
+    async def _follow_board(self, feed: _Feed) -> None:
+        current = await self._season_finder.find(feed.season.slug)
+        if feed.season.state != "closed":
+            if current != feed.season:
+                feed.wake()
+            return
+        if current != feed.current:
+            # At the first look it was read just now.
+            feed.is_current = feed.is_current and feed.current is None
+            feed.current = current
+            feed.wake()
+        elif not feed.is_current:
+            feed.wake()
 
     async def _ask_for(self, feeds: Sequence[_Feed]) -> None:
         """Have refreshes publish these tops; without it they say only that something changed."""
@@ -323,10 +361,14 @@ class TopFeeds:
                     raise ConnectionError("the subscription was interrupted")
 
     def _forget(self) -> None:
-        """Have each feed read anew: something may have been missed. Watchers look at once."""
+        """Have each feed read anew: something may have been missed. Watchers look at once.
+
+        But for closed seasons, of which Redis tells nothing.
+        """
         for feed in self._feeds.values():
-            feed.is_current = False
-            feed.wake()
+            if feed.season.state != "closed":
+                feed.is_current = False
+                feed.wake()
         self._announce()
 
     def _announce(self) -> None:

@@ -1,5 +1,6 @@
 """Seasons end exactly once: nothing of one is lost, and nothing comes after its close."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -395,3 +396,41 @@ async def test_stream_of_any_season_shows_its_end_and_its_correction(
                 assert top["entries"][0]["username"] == "benjamin"
                 await close(client)
                 assert (await read(previous))[0] == 2
+
+
+async def test_watched_result_is_read_again_after_acts_of_moderators_only(
+    settings: Settings, database: Database, worker: SeasonWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.standings.reads.top_feed._LOOK_AGAIN_SECONDS", 0.01)
+    async with serve_app(settings) as (_, client):
+        await make_board(client)
+        (ada,) = await make_players(database, 1)
+        await record_scores(database, (ada, 9))
+        await worker.work()
+        await close(client)
+        await worker.work()
+        looks: set[datetime] = set()
+
+        async def count_looks() -> int:
+            """Count the looks at the log, none of which may lead to one at the standings."""
+            rows = await database.fetch(
+                """
+                SELECT query_start, wait_event_type = 'Lock' AS is_waiting, query
+                FROM pg_stat_activity
+                WHERE datname = current_database() AND backend_type = 'client backend'
+                """
+            )
+            assert not [row["query"] for row in rows if row["is_waiting"]]
+            newest = [row for row in rows if row["query"].startswith("-- The newest acts")]
+            looks.update(row["query_start"] for row in newest)
+            return len(looks)
+
+        async with open_stream(client, "/api/boards/cup/stream", season="previous") as stream:
+            shown = await stream.read_top()
+            assert shown["season"]["state"] == "closed"
+            async with database.transaction() as connection, asyncio.timeout(15):
+                await connection.execute("LOCK TABLE standing")
+                while await count_looks() < 5:
+                    pass
+            await client.patch(f"/api/players/{ada}", json={"username": "eve", "reason": "asked"})
+            assert (await stream.read_top())["entries"][0]["username"] == "eve"
