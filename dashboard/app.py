@@ -32,6 +32,7 @@ from dashboard.downloads import DownloadApp
 from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
 from dashboard.keys.key_queue import KeyQueueApp
 from dashboard.keys.keymap import KeyNames
+from dashboard.navigation import NavigationApp
 from dashboard.palette import Command, FoundProvider
 from dashboard.runs.desk import RunDesk
 from dashboard.screens import boards
@@ -49,6 +50,7 @@ from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
+from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.event_log import Event
 from dashboard.state.finding import (
@@ -74,7 +76,7 @@ class Ticked(Message):
     """Time has passed: ages, countdowns and flashes look different now."""
 
 
-class Console(KeyQueueApp, DownloadApp):
+class Console(KeyQueueApp, DownloadApp, NavigationApp):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
@@ -128,9 +130,11 @@ class Console(KeyQueueApp, DownloadApp):
         *,
         may_moderate: bool = True,
         plain_marks: bool = False,
+        start: Address | None = None,
     ) -> None:
         self._plain_marks = plain_marks
         super().__init__()
+        self._start = start
         self._gateway = gateway
         self._desk = desk
         self._clock = clock or SystemClock()
@@ -160,6 +164,8 @@ class Console(KeyQueueApp, DownloadApp):
         """Start watching."""
         self.keep_in_touch()
         self.tick()
+        if self._start is not None:
+            self.call_next(self.go, self._start)
 
     @work(exit_on_error=False)
     async def keep_in_touch(self) -> None:
@@ -190,7 +196,8 @@ class Console(KeyQueueApp, DownloadApp):
         if self.state.note_alarms():
             self.bell()
             self.screen.refresh_bindings()
-        self._show()
+        self.show()
+        self.tell_address()
 
     def on_link_changed(self, event: LinkChanged) -> None:
         """Note the state of the connection."""
@@ -258,14 +265,6 @@ class Console(KeyQueueApp, DownloadApp):
     def on_board_view_chosen(self, event: BoardView.Chosen) -> None:
         """Show the player whom the operator chose on the board."""
         self.look_up(event.user_id)
-
-    @work(exit_on_error=False)
-    async def look_up(self, user_id: int, *, typed: bool = False) -> None:
-        """Go to the player screen and show a player there; `typed`: who was typed somewhere."""
-        await self.switch_mode("player")
-        screen = self.screen
-        if isinstance(screen, PlayerScreen):
-            screen.look_up(str(user_id), typed=typed)
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         """Write the file that the operator named."""
@@ -347,24 +346,12 @@ class Console(KeyQueueApp, DownloadApp):
             case RankFound(rank):
                 self.show_rank(rank)
             case BoardFound(board, season):
-                self._show_board(boards.Choice(board, season))
+                self.show_board(boards.Choice(board, season))
             case RunFound(run) if self._desk is not None:
                 self._desk.show(run)
                 self.show_run()
             case ActionFound(index=index):
                 self.run_command(actions[index])
-
-    @work(exit_on_error=False)
-    async def show_rank(self, rank: int) -> None:
-        """Go to the board, and there to a rank."""
-        await self.switch_mode("live")
-        if isinstance(self.screen, LiveScreen):
-            self.screen.go_to_rank(str(rank))
-
-    @work(exit_on_error=False)
-    async def show_run(self) -> None:
-        """Go to the runs."""
-        await self.switch_mode("simulate")
 
     @work(exit_on_error=False)
     async def run_command(self, command: Command) -> None:
@@ -378,7 +365,7 @@ class Console(KeyQueueApp, DownloadApp):
 
     def action_boards(self) -> None:
         """Ask which board to show, and which season of it."""
-        self.push_screen(boards.BoardsScreen(self._gateway, self.state), self._show_board)
+        self.push_screen(boards.BoardsScreen(self._gateway, self.state), self.show_board)
 
     def action_explain(self) -> None:
         """Say why the player who is selected has that rank."""
@@ -393,21 +380,11 @@ class Console(KeyQueueApp, DownloadApp):
         """List what moderators did."""
         self.push_screen(ModerationLogScreen(self._gateway, self.state))
 
-    def _show_board(self, choice: boards.Choice | None) -> None:
-        if choice is None:
-            return
-        self.workers.cancel_group(self, "follow")
-        # What was said of the last board is not about this one.
-        self.clear_notifications()
-        self.state.choose_board(*choice)
-        self._connection.watch(self.state.chosen)
-        self._show()
-
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""
         self.state.toggle_pause()
         self.screen.refresh_bindings()
-        self._show()
+        self.show()
 
     def action_maximize(self) -> None:
         """Maximise the widget in focus, or restore all panels."""
@@ -453,7 +430,7 @@ class Console(KeyQueueApp, DownloadApp):
         if not self.state.acknowledge():
             self.notify("Nothing new is wrong.", markup=False)
         self.screen.refresh_bindings()
-        self._show()
+        self.show()
 
     def action_keys(self) -> None:
         """List the keys that work here, and what the words here mean."""
@@ -467,11 +444,6 @@ class Console(KeyQueueApp, DownloadApp):
         self._connection.retry_now()
         connected = isinstance(self.state.link, Connected)
         self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
-
-    def _show(self) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen) and screen.is_mounted:
-                screen.show()
 
     def _list_actions(self, screen: Screen[Any]) -> list[Action]:
         """Return the console's own actions on a screen."""

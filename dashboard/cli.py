@@ -21,9 +21,19 @@ from dashboard.keys.keymap import UnusableKeymap, read_keymap
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import api_key_option, check_url
+from dashboard.state.address import Address, UnknownAddress, read_address
 from dashboard.text.plain_marks import needs_plain_marks
 
 _PROGRAM = "leaderboard dashboard"
+
+
+def _read_start(_: click.Context, __: click.Parameter, path: str | None) -> Address | None:
+    if path is None:
+        return None
+    try:
+        return read_address(path)
+    except UnknownAddress as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +73,13 @@ _PROGRAM = "leaderboard dashboard"
     is_flag=True,
     help="With --web: let browsers revoke sessions, ban and hide players.",
 )
+@click.option(
+    "--open",
+    "start",
+    metavar="PATH",
+    callback=_read_start,
+    help="Screen to begin with, as in a link: /health, /player/4711?board=weekly&season=3.",
+)
 # A browser's own console, started by the web server.
 @click.option("--served", is_flag=True, hidden=True)
 # What a supervisor passes: the listening socket, and where to write once it serves.
@@ -79,6 +96,7 @@ def dashboard(
     names: tuple[str, ...],
     allow_simulation: bool,
     allow_moderation: bool,
+    start: Address | None,
     served: bool,
     fd: int | None,
     ready_fd: int | None,
@@ -89,6 +107,8 @@ def dashboard(
     """
     keymap = read_keymap(keys, list_default_keys(), name_key) if keys else {}
     if web:
+        if start is not None:
+            raise click.UsageError("--open goes without --web: there the page's address says it")
         command = [sys.executable, "-P", "-m", "dashboard", "--served", "--url", url]
         command += ["--keys", str(keys.resolve())] if keys else []
         command += ["--allow-simulation"] if allow_simulation else []
@@ -116,7 +136,14 @@ def dashboard(
     may_moderate = not served or allow_moderation
     # A browser shows every mark, whatever the terminal of its server.
     plain_marks = not served and needs_plain_marks(os.environ)
-    console = Console(gateway, clock, desk=desk, may_moderate=may_moderate, plain_marks=plain_marks)
+    console = Console(
+        gateway,
+        clock,
+        desk=desk,
+        may_moderate=may_moderate,
+        plain_marks=plain_marks,
+        start=start,
+    )
     console.set_keymap(keymap)
     console.run()
     return console.return_code or 0

@@ -235,6 +235,10 @@ class ConsoleScreen(Screen[None]):
         """Return the id of the player who is selected."""
         return None
 
+    def name_player(self) -> str | None:
+        """Return the player in a link to this, empty for none; None while that is looked for."""
+        return ""
+
     def start_search(self) -> None:
         """Let the operator filter what this screen lists."""
 

@@ -107,10 +107,12 @@ class ConsoleState:
         if self._lost_since is None:
             self._lost_since = self.clock.now()
 
-    def choose_board(self, facts: BoardFacts, season: Season | None) -> None:
-        """Show another board, at one of its seasons or at the one that is current."""
-        self.chosen = BoardSeason(facts.slug, season.number if season else None)
-        self.board_facts, self._listed_season = facts, season or facts.season
+    def choose_board(
+        self, chosen: BoardSeason, facts: BoardFacts | None = None, season: Season | None = None
+    ) -> None:
+        """Show another board or season, of which a list may have told already."""
+        self.chosen, self.board_facts = chosen, facts
+        self._listed_season = season or (facts.season if facts else None)
         self.board = Board()
         self.top = self._newest_top = self.top_error = None
         self._from_database = self._board_holds = False

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
+from dashboard.state.address import UnknownAddress, read_address
 from dashboard.web.guard import Guard, add_headers
 
 MOST_SESSIONS: Final = 32
@@ -24,7 +26,11 @@ MOST_CELLS: Final = 1_000
 """Widest and highest terminal: what is drawn grows with it."""
 
 _FOLDER: Final = Path(__file__).parent
-_FILES: Final = {"/": "page.html", "/console.css": "console.css", "/console.js": "console.js"}
+_FILES: Final = ("console.css", "console.js")
+_DRIVER: Final = "dashboard.web.driver:LinkDriver"
+_PAGE: Final = (_FOLDER / "page.html").read_text()
+_LEAST_SIZE: Final = {"width": 80, "height": 24}
+_HEARTBEAT_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 5.0
 
 
@@ -42,11 +48,12 @@ class WebConsole(Server):
         app = web.Application(middlewares=[self._guard.check])
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self.on_shutdown)
-        for path, name in _FILES.items():
-            app.router.add_get(path, _make_file_handler(_FOLDER / name))
+        for name in _FILES:
+            app.router.add_get(f"/{name}", _make_file_handler(_FOLDER / name))
         app.router.add_get("/ws", self.handle_websocket)
         app.router.add_get("/download/{key}", self.handle_download)
         app.router.add_static("/static", self.statics_path)
+        app.router.add_get("/{path:.*}", _answer_page)
         return app
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
@@ -55,6 +62,11 @@ class WebConsole(Server):
             raise web.HTTPBadRequest(text="this is the console's websocket; its page is at /\n")
         if not all(_is_size(request.query.get(side, "1")) for side in ("width", "height")):
             raise web.HTTPBadRequest(text=f"width and height go from 1 to {MOST_CELLS}\n")
+        address = request.query.get("at", "/")
+        try:
+            read_address(address)
+        except UnknownAddress as error:
+            raise web.HTTPBadRequest(text=f"at: {error}\n") from error
         if len(self._sessions) >= MOST_SESSIONS:
             raise web.HTTPServiceUnavailable(text="too many browsers look already\n")
         session = asyncio.current_task()
@@ -62,9 +74,29 @@ class WebConsole(Server):
             raise web.HTTPServiceUnavailable
         self._sessions.add(session)
         try:
-            return await super().handle_websocket(request)
+            return await self._run_session(request, address)
         finally:
             self._sessions.discard(session)
+
+    async def _run_session(self, request: web.Request, address: str) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS)
+        await websocket.prepare(request)
+        session = AppService(
+            f"TEXTUAL_DRIVER={_DRIVER} {self.command} --open {shlex.quote(address)}",
+            write_bytes=websocket.send_bytes,
+            write_str=websocket.send_str,
+            close=lambda: _close(websocket),
+            download_manager=self.download_manager,
+        )
+        try:
+            size = (int(request.query.get(side, least)) for side, least in _LEAST_SIZE.items())
+            await session.start(*size)
+            await self._process_messages(websocket, session)
+        except asyncio.CancelledError:
+            await websocket.close()
+        finally:
+            await session.stop()
+        return websocket
 
     async def _process_messages(
         self, websocket: web.WebSocketResponse, app_service: AppService
@@ -131,6 +163,10 @@ def tell_ready(descriptor: int) -> None:
     os.close(descriptor)
 
 
+async def _close(websocket: web.WebSocketResponse) -> None:
+    await websocket.close()
+
+
 async def _forward(
     envelope: object, websocket: web.WebSocketResponse, app_service: AppService
 ) -> bool:
@@ -144,6 +180,10 @@ async def _forward(
             await app_service.set_terminal_size(width, height)
         case ["ping", str() | int() | float() | None as number]:
             await websocket.send_json(["pong", number])
+        case ["go", str(address)]:
+            # One that leads nowhere is a ValueError, as what is not JSON.
+            read_address(address)
+            await app_service.send_meta({"type": "go", "address": address})
         case ["blur", *_]:
             await app_service.blur()
         case ["focus", *_]:
@@ -155,6 +195,21 @@ async def _forward(
 
 def _is_size(text: str) -> bool:
     return text.isdecimal() and len(text) < 10 and 0 < int(text) <= MOST_CELLS
+
+
+async def _answer_page(request: web.Request) -> web.StreamResponse:
+    """Answer with the page, or with a line that says which pages there are."""
+    try:
+        read_address(request.raw_path)
+    except UnknownAddress as error:
+        raise web.HTTPNotFound(text=f"{error}\n") from error
+    # Up from this page, so that a proxy may serve all of it under a path that nobody tells.
+    root = "../" * (urlsplit(request.raw_path).path.count("/") - 1)
+    return web.Response(
+        text=_PAGE.replace("{root}", root),
+        content_type="text/html",
+        headers={"Cache-Control": "no-cache"},
+    )
 
 
 def _make_file_handler(path: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from service.backends.database import Database
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
-from tests.support.browsing import open_page
+from tests.support.browsing import open_page, serve_below
 from tests.support.console.web_server import WebServer, serve_console
 from tests.support.factories import make_players_with_scores
 from tests.support.serving import serve_app
@@ -43,6 +43,15 @@ OPEN_SOCKET = """
 """
 
 
+WAIT_FOR_PATH = """
+    new Promise((resolve) => {
+        const look = () =>
+            location.pathname === "%s" ? resolve("there") : setTimeout(look, 20);
+        look();
+    })
+"""
+
+
 @pytest_asyncio.fixture
 async def server(
     settings: Settings, database: Database, refresher: Refresher
@@ -69,6 +78,36 @@ async def test_the_board_appears_and_keys_work(server: WebServer, tmp_path: Path
         assert len(base64.b64decode(picture["data"])) > 20_000
         hosts = {urlsplit(url).netloc for url in page.asked if not url.startswith("data:")}
         assert hosts == {urlsplit(server.url).netloc}
+
+
+async def test_the_address_is_a_link_behind_a_proxy(server: WebServer, tmp_path: Path) -> None:
+    async with (
+        serve_below("/lb", server.url) as url,
+        open_page(f"{url}/player/1", tmp_path) as page,
+    ):
+
+        async def wait_for_path(path: str) -> None:
+            assert await page.evaluate(WAIT_FOR_PATH % f"/lb{path}") == "there"
+
+        await page.wait_for_text("first of all")
+        await wait_for_path("/player/1")
+        await page.press("4")
+        await wait_for_path("/health")
+        await page.press("1")
+        await wait_for_path("/live")
+        await page.evaluate("history.back()")
+        await page.wait_for_text("Flow of scores")
+        await page.evaluate("history.back()")
+        await page.wait_for_text("first of all")
+        await wait_for_path("/player/1")
+        await page.evaluate("history.forward()")
+        await page.wait_for_text("Flow of scores")
+        asked = [urlsplit(one) for one in page.asked if one.startswith("http")]
+        assert all(one.path.startswith("/lb/") for one in asked)
+        # All of this was one page.
+        assert [one.path for one in asked].count("/lb/console.js") == 1
+        await page.call("Page.navigate", url=f"{url}/live?board=No%20such")
+        assert (await page.evaluate("document.body.innerText")).startswith("board: 1 to 64")
 
 
 async def test_reference_loads_nothing_from_elsewhere_and_calls(

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
+from yarl import URL
 
 PATIENCE_SECONDS = 60
 
@@ -26,6 +28,7 @@ _FLAGS = (
     "--window-size=1200,800",
     "--remote-debugging-port=0",
 )
+_KEPT = ("Content-Type", "Content-Security-Policy", "Location")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -117,6 +120,52 @@ async def open_page(url: str, profile: Path) -> AsyncIterator[Page]:
         with suppress(ProcessLookupError):
             process.terminate()
         await process.communicate()
+
+
+@asynccontextmanager
+async def serve_below(prefix: str, url: str) -> AsyncIterator[str]:
+    """Serve a site under a path of its own, as a proxy does that takes this path away."""
+    async with aiohttp.ClientSession(url) as client:
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            path = request.raw_path.removeprefix(prefix)
+            host = {"Host": request.host}
+            if "Upgrade" not in request.headers:
+                async with client.get(URL(path, encoded=True), headers=host) as inner:
+                    kept = {name: inner.headers[name] for name in _KEPT if name in inner.headers}
+                    return web.Response(status=inner.status, body=await inner.read(), headers=kept)
+            outer = web.WebSocketResponse()
+            await outer.prepare(request)
+            async with client.ws_connect(URL(path, encoded=True), headers=host) as socket:
+                await asyncio.wait(
+                    [
+                        asyncio.create_task(_pass_on(socket, outer)),
+                        asyncio.create_task(_pass_on(outer, socket)),
+                    ],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            return outer
+
+        proxy = web.Application()
+        proxy.router.add_get(prefix + "/{path:.*}", answer)
+        runner = web.AppRunner(proxy, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield "http://{}:{}{}".format(*runner.addresses[0][:2], prefix)
+        finally:
+            await runner.cleanup()
+
+
+async def _pass_on(
+    source: aiohttp.ClientWebSocketResponse[Any] | web.WebSocketResponse,
+    target: aiohttp.ClientWebSocketResponse[Any] | web.WebSocketResponse,
+) -> None:
+    async for message in source:
+        if message.type is aiohttp.WSMsgType.TEXT:
+            await target.send_str(message.data)
+        elif message.type is aiohttp.WSMsgType.BINARY:
+            await target.send_bytes(message.data)
 
 
 async def _read_address(process: asyncio.subprocess.Process) -> str:

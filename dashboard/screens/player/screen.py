@@ -132,12 +132,12 @@ class PlayerScreen(ConsoleScreen):
         super().on_mount()
 
     def look_up(self, wanted: str, *, typed: bool = False) -> None:
-        """Show a player; who was `typed` may be followed by the digits of the next one."""
+        """Show a player, or nobody; who was `typed` may be followed by the digits of the next."""
         with self._field.prevent(Input.Changed):
             self._field.value = wanted
         self._first.look_up(wanted)
         self._types_on = typed
-        self.set_focus(None)
+        self.set_focus(None if wanted else self._field)
         self.show()
 
     def judge(self) -> DataState:
@@ -243,6 +243,13 @@ class PlayerScreen(ConsoleScreen):
         """Return the player shown."""
         player = self._first.lookup.player
         return player.user_id if player else None
+
+    def name_player(self) -> str | None:
+        """Return the id of the player shown, or what was typed where there is no such player."""
+        lookup = self._first.lookup
+        if lookup.player is not None:
+            return str(lookup.player.user_id)
+        return lookup.wanted if lookup.stage in {Stage.IDLE, Stage.MISSING} else None
 
     def describe_selection(self) -> str | None:
         """Return the player shown."""

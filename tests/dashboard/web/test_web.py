@@ -9,7 +9,12 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.support.console.web_server import PATIENCE_SECONDS, serve_console, wait_for_text
+from tests.support.console.web_server import (
+    PATIENCE_SECONDS,
+    serve_console,
+    wait_for_address,
+    wait_for_text,
+)
 
 
 async def test_the_page_names_no_outside_host() -> None:
@@ -34,6 +39,61 @@ async def test_the_page_names_no_outside_host() -> None:
             server.url + "/static/fonts/RobotoMono-VariableFont_wght.ttf"
         ) as font:
             assert font.status == 200
+
+
+async def test_every_screen_is_a_page_wherever_a_proxy_serves_it() -> None:
+    async with serve_console() as server:
+        for path, root in {
+            "/": "",
+            "/live?board=weekly": "",
+            "/health": "",
+            "/simulate": "",
+            "/player": "",
+            "/player/4711?board=weekly&season=3": "../",
+            "/player/a%2Fb": "../",
+        }.items():
+            status, page = await server.read_text(path)
+            assert status == 200, path
+            assert f'src="{root}static/js/textual.js"' in page
+            assert f'src="{root}console.js"' in page
+            assert "{root}" not in page
+
+
+async def test_a_path_that_leads_nowhere_is_one_line() -> None:
+    async with serve_console(stderr=PIPE) as server:
+        for path, told in {
+            "/nowhere": "no page has this path: there are /live, /player/ID, /simulate and",
+            "/player/%FF": "this path is not UTF-8: there are /live, /player/ID",
+            "/live?board=No+such": "board: 1 to 64 of a-z, 0-9 and -, like weekly-laps",
+            "/live?season=x": "season: the number of a season, from 1",
+            "/live?x=1": "behind the ? of this path only board and season are known",
+        }.items():
+            status, text = await server.read_text(path)
+            assert status == 404, path
+            assert text.startswith(told), text
+            assert text.count("\n") == 1
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await server.look(server.url, path)
+            assert refused.value.status == 400
+        server.process.terminate()
+        assert await asyncio.wait_for(server.process.communicate(), PATIENCE_SECONDS) == (b"", b"")
+
+
+async def test_a_page_opens_on_its_screen_and_follows_its_address() -> None:
+    async with (
+        serve_console() as server,
+        server.look(server.url, "/health?board=weekly") as socket,
+    ):
+        assert await wait_for_address(socket) == "/health?board=weekly"
+        await socket.send_json(["stdin", "3"])
+        assert await wait_for_address(socket) == "/simulate?board=weekly"
+        await socket.send_json(["go", "/live?board=laps&season=2"])
+        assert await wait_for_address(socket) == "/live?board=laps&season=2"
+        await socket.send_json(["go", "/nowhere"])
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for _ in socket:
+                pass
+        assert socket.close_code == aiohttp.WSCloseCode.UNSUPPORTED_DATA
 
 
 async def test_a_foreign_origin_is_refused() -> None:

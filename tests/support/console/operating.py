@@ -15,6 +15,7 @@ from dashboard.client.gateway import Gateway
 from dashboard.runs.desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.live.board_view import BoardView
+from dashboard.state.address import Address
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
@@ -179,11 +180,17 @@ async def open_console(
     mode: str = "live",
     desk: RunDesk | None = None,
     plain_marks: bool = False,
+    start: Address | None = None,
 ) -> AsyncIterator[Operator]:
     """Run the console against a peer, before its first tick; `mode` is the screen it opens on."""
     kind = type("PatientConsole", (PatientConsole,), {"DEFAULT_MODE": mode})
     console = kind(
-        Gateway(URL, peer.transport), peer.clock, Random(7), desk, plain_marks=plain_marks
+        Gateway(URL, peer.transport),
+        peer.clock,
+        Random(7),
+        desk,
+        plain_marks=plain_marks,
+        start=start,
     )
     console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):

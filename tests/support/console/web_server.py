@@ -1,6 +1,7 @@
 """The console's web server, as a process of its own."""
 
 import asyncio
+import json
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -25,9 +27,9 @@ class WebServer:
         async with self.client.get(self.url + path, headers=headers) as response:
             return response.status, await response.text()
 
-    def look(self, origin: str | None) -> Any:
+    def look(self, origin: str | None, at: str = "/") -> Any:
         return self.client.ws_connect(
-            f"{self.url}/ws?width=120&height=36", origin=origin, heartbeat=None
+            f"{self.url}/ws?width=120&height=36&at={quote(at)}", origin=origin, heartbeat=None
         )
 
 
@@ -40,6 +42,18 @@ async def wait_for_text(socket: aiohttp.ClientWebSocketResponse[Any], wanted: st
             if wanted in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.decode(errors="replace")):
                 return
     raise AssertionError(f"the console ended without {wanted!r}")
+
+
+async def wait_for_address(socket: aiohttp.ClientWebSocketResponse[Any]) -> str:
+    """Read until the console says where it is."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for message in socket:
+            if isinstance(message.data, str):
+                kind, told = json.loads(message.data)
+                assert kind == "open_url"
+                assert told["new_tab"] is False
+                return str(told["url"])
+    raise AssertionError("the console ended without an address")
 
 
 @asynccontextmanager
