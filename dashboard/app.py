@@ -20,6 +20,7 @@ from dashboard.client.connection import (
     Connection,
     LinkChanged,
     StatusArrived,
+    StatusClosed,
     StatusRefused,
     TopArrived,
     TopRefused,
@@ -50,6 +51,7 @@ from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
+from dashboard.state.access import Access
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.event_log import Event
@@ -251,6 +253,10 @@ class Console(KeyQueueApp, DownloadApp, NavigationApp):
     def on_status_refused(self, event: StatusRefused) -> None:
         """Note that the status was refused."""
         self.state.take_status_error(event.error)
+
+    def on_status_closed(self, event: StatusClosed) -> None:
+        """Note what this key may see."""
+        self.state.take_access(Access(event.role, event.readiness.parts))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Report a failed worker of the app itself; widgets report theirs."""

@@ -14,7 +14,7 @@ class ServiceError(Exception):
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
     set, becomes the `Retry-After` header; `headers` are sent as they are. `user_id`, where set, is
-    the player that the request met.
+    the player that the request met, `role` that of the caller's key, where it is too low.
     """
 
     status: ClassVar[int] = 500
@@ -22,6 +22,7 @@ class ServiceError(Exception):
     retry_after_seconds: int | None = None
     headers: ClassVar[Mapping[str, str]] = {}
     user_id: int | None = None
+    role: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -266,6 +266,12 @@ class BoardsStatus(msgspec.Struct, frozen=True):
     pending_limit: int = 0
 
 
+class Readiness(msgspec.Struct, frozen=True):
+    """The parts of which everybody may know, each with `ok` or with what is wrong."""
+
+    parts: dict[str, str]
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole system at one moment; None where a part is away."""
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 from textual.message import Message
 
-from dashboard.client.answers import BoardFacts, Status, Top
+from dashboard.client.answers import BoardFacts, Readiness, Status, Top
 from dashboard.client.gateway import (
+    KEY_REQUIRED,
     PAGE_LIMIT,
     TIMEOUT,
     BoardSeason,
@@ -95,6 +96,15 @@ class StatusRefused(Message):
     def __init__(self, error: GatewayError) -> None:
         super().__init__()
         self.error = error
+
+
+class StatusClosed(Message):
+    """The status is not for this key, of that role; None for no key. All may know `readiness`."""
+
+    def __init__(self, role: str | None, readiness: Readiness) -> None:
+        super().__init__()
+        self.role = role
+        self.readiness = readiness
 
 
 class BackOff:
@@ -307,7 +317,7 @@ class Connection:
             except Unreachable:
                 raise
             except GatewayError as error:
-                self._post(StatusRefused(error))
+                await self._note_refusal(error)
             else:
                 round_trip_ms = 1000 * (self._clock.monotonic() - asked_at)
                 self._post(StatusArrived(status, round_trip_ms))
@@ -317,6 +327,19 @@ class Connection:
             await self._clock.sleep(CLOSER_SECONDS)
             await self._wait(self._doubted, STATUS_SECONDS - CLOSER_SECONDS)
             self._doubted.clear()
+
+    async def _note_refusal(self, error: GatewayError) -> None:
+        """Tell why there is no status, and what may be known without it."""
+        role = error.role if isinstance(error, Refused) else None
+        if error.code != KEY_REQUIRED and role is None:
+            self._post(StatusRefused(error))
+            return
+        try:
+            self._post(StatusClosed(role, await self._gateway.read_readiness()))
+        except Unreachable:
+            raise
+        except GatewayError as other:
+            self._post(StatusRefused(other))
 
     async def _pause(self, error: GatewayError) -> None:
         pause_seconds = self._back_off.next_pause_seconds()

@@ -13,6 +13,7 @@ from dashboard.client.answers import (
     NamedPlayers,
     Player,
     Rank,
+    Readiness,
     Seasons,
     Sessions,
     Status,
@@ -34,6 +35,12 @@ GLOBAL_BOARD: Final = "global"
 
 TIMEOUT: Final = "timeout"
 """The code of an answer that did not come in time."""
+
+KEY_REQUIRED: Final = "key_required"
+KEY_REFUSED: Final = "key_refused"
+ROLE_INSUFFICIENT: Final = "role_insufficient"
+KEY_CODES: Final = (KEY_REQUIRED, KEY_REFUSED, ROLE_INSUFFICIENT)
+"""The codes of what is wrong with an API key."""
 
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -66,11 +73,12 @@ class Unreachable(GatewayError):
 
 
 class Refused(GatewayError):
-    """The service answered with an error of its own."""
+    """The service answered with an error of its own; `role` is that of a key that is too low."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, role: str | None = None) -> None:
         super().__init__(code, message)
         self.status = status
+        self.role = role
 
 
 class NotUnderstood(GatewayError):
@@ -78,17 +86,17 @@ class NotUnderstood(GatewayError):
 
 
 # The service's own messages are for people who write HTTP requests; the operator has options.
-_HOW = "start the console with --api-key or LEADERBOARD_API_KEY, and a key of the role admin"
+_HOW: Final = "start the console with --api-key or LEADERBOARD_API_KEY"
 _ABOUT_KEYS: Final = {
-    "key_required": f"the service wants an API key: {_HOW}",
-    "key_refused": f"the service does not know this API key: {_HOW}",
-    "role_insufficient": f"the API key's role is too low: {_HOW}",
+    KEY_REQUIRED: f"the service wants an API key: {_HOW}",
+    KEY_REFUSED: f"the service does not know this API key: {_HOW} and one that was not revoked",
 }
 
 
 class _Problem(msgspec.Struct):
     error: str
     code: str
+    role: str | None = None
 
 
 class Gateway:
@@ -139,6 +147,13 @@ class Gateway:
     async def read_status(self) -> Status:
         """Return the state of every part."""
         return await self._read("/api/ops/status", Status)
+
+    async def read_readiness(self) -> Readiness:
+        """Return which parts are there, which is told to everybody."""
+        response = await self._send(self._client.build_request("GET", "/health/ready"))
+        if response.status_code not in {httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE}:
+            raise _refuse(response.status_code, response.content)
+        return _decode(response.content, Readiness)
 
     async def read_rank(self, board: BoardSeason, user_id: int) -> Rank:
         """Return where a player stands; a player who is not there is `Refused` with 404."""
@@ -244,11 +259,14 @@ class Gateway:
     ) -> _Shape:
         return await self._ask(self._client.build_request(method, path, json=body), shape)
 
-    async def _ask(self, request: httpx.Request, shape: type[_Shape]) -> _Shape:
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            response = await self._client.send(request)
+            return await self._client.send(request)
         except httpx.RequestError as error:
             raise _describe_failure(error) from error
+
+    async def _ask(self, request: httpx.Request, shape: type[_Shape]) -> _Shape:
+        response = await self._send(request)
         if response.status_code != httpx.codes.OK:
             raise _refuse(response.status_code, response.content)
         return _decode(response.content, shape)
@@ -276,6 +294,9 @@ def _refuse(status: int, body: bytes) -> GatewayError:
         problem = msgspec.json.decode(body, type=_Problem)
     except msgspec.DecodeError:
         return Refused(status, f"http_{status}", f"the answer was HTTP {status} without a reason")
+    if problem.code == ROLE_INSUFFICIENT:
+        message = f"{problem.error.removesuffix('.')}: {_HOW} and such a key"
+        return Refused(status, problem.code, message, problem.role)
     return Refused(status, problem.code, _ABOUT_KEYS.get(problem.code, problem.error))
 
 

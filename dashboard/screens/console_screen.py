@@ -33,6 +33,7 @@ MODES: Final = (
 _TONES: Final[Mapping[Kind, Tone]] = {
     Kind.LOADING: "muted",
     Kind.EMPTY: "accent",
+    Kind.CLOSED: "accent",
     Kind.LIVE: "good",
     Kind.FINAL: "strong",
     Kind.STALE: "warn",
@@ -287,6 +288,9 @@ class ConsoleScreen(Screen[None]):
                 return [] if is_well else [(kind.value, _TONES[kind]), (" ", "")]
             case "simulate" if state.run_state.startswith("run"):
                 return [("●", "accent"), (" ", "")]
+            case "health" if state.access is not None and not state.list_troubles():
+                kind = Kind.CLOSED
+                return [(kind.value, _TONES[kind]), (" ", "")]
             case "health":
                 troubles = state.list_troubles()
                 if troubles:
@@ -344,7 +348,8 @@ class ConsoleScreen(Screen[None]):
             mark, tone = SEVERITIES[troubles[0].severity]
             connection: Span = (f"{mark} {troubles[0].what}", tone)
         elif isinstance(link, Connected):
-            connection = ("● connected", "good")
+            access = f" {state.access.describe_briefly()}" if state.access else ""
+            connection = (f"● connected{access}", "good")
         elif isinstance(link, Connecting):
             connection = ("… connecting", "warn")
         else:

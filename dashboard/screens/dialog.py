@@ -1,15 +1,26 @@
 """What the dialogs over a screen have in common."""
 
-from typing import ClassVar, TypeVar
+from textwrap import wrap
+from typing import ClassVar, Final, TypeVar
 
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.worker import Worker, WorkerState
 
+from dashboard.client.gateway import GatewayError
 from dashboard.screens.console_screen import WorkerFailed
-from dashboard.widgets.tones import TONE_CLASSES
+from dashboard.text.names import clean_name
+from dashboard.widgets.tones import TONE_CLASSES, ToneLine
+
+_ROOM: Final = 72
 
 Result = TypeVar("Result")
+
+
+def draw_error(error: GatewayError) -> list[ToneLine]:
+    """Return the lines that say why the service did not answer, all of it."""
+    text = f"! {error.code}: {clean_name(error.message)}"
+    return [[(line, "bad")] for line in wrap(text, _ROOM)]
 
 
 class Dialog(ModalScreen[Result]):

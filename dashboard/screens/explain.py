@@ -12,9 +12,9 @@ from textual.content import Content
 from dashboard.client.answers import Entry
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError
 from dashboard.client.moderation import Evidence, Explanation, RuleFacts
-from dashboard.screens.dialog import Dialog
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.state.console_state import ConsoleState
-from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.text.names import fit_name, quote_name
 from dashboard.text.numbers import write_amount, write_count, write_moment
 from dashboard.text.scores import INTEGER, ScoreFormat, group_score
 from dashboard.widgets.panel import Panel
@@ -72,7 +72,7 @@ class ExplainScreen(Dialog[None]):
         try:
             told = await self._gateway.explain_rank(self._board, self._user_id)
         except GatewayError as error:
-            panel.show([[(f"! {error.code}: {clean_name(error.message)}", "bad")]])
+            panel.show(draw_error(error))
             return
         panel.border_title = Content(
             f"Why player {told.user_id}, {quote_name(told.username, _NAME)}, is "

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.client.moderation import LogEntry
-from dashboard.screens.dialog import Dialog
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, quote_name
 from dashboard.text.numbers import write_amount, write_moment
@@ -64,8 +64,7 @@ class ModerationLogScreen(Dialog[None]):
         try:
             part = await self._gateway.read_moderation_log(after)
         except GatewayError as error:
-            trouble = f"! {error.code}: {clean_name(error.message)}"
-            panel.show([*self._lines, [(trouble, "bad")]])
+            panel.show([*self._lines, *draw_error(error)])
             return
         finally:
             self._is_asking = False

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dashboard.client.answers import BoardFacts, Season, Status, Top
-from dashboard.client.gateway import BoardSeason, GatewayError
+from dashboard.client.gateway import KEY_CODES, BoardSeason, GatewayError
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.clock import Clock
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
+from dashboard.state.access import Access
 from dashboard.state.board import Board
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, EventLog, Severity
@@ -56,6 +57,7 @@ class ConsoleState:
         self.top: Top | None = None
         self.status: Status | None = None
         self.status_error: GatewayError | None = None
+        self.access: Access | None = None
         self.round_trip_ms: float | None = None
         self.status_round_trip_ms = 0.0
         self.paused = False
@@ -140,7 +142,7 @@ class ConsoleState:
     def take_status(self, status: Status, round_trip_ms: float) -> None:
         """Note the state of the parts."""
         self.round_trip_ms = round_trip_ms
-        self.status_error = None
+        self.status_error = self.access = None
         self._newest_status = status
         self._heard_at = self.clock.monotonic()
         self._restarted |= self.watch.take(status, round_trip_ms, self.clock.now())
@@ -151,6 +153,13 @@ class ConsoleState:
         """Note that the service refuses its status."""
         self.status_error = error
         self._heard_at = self.clock.monotonic()
+
+    def take_access(self, access: Access) -> None:
+        """Note that the status is not for this key, and what is known without it."""
+        before, self.access, self.status_error = self.access, access, None
+        self._heard_at = self.clock.monotonic()
+        if before is None or before.role != access.role:
+            self.log.add(Event(self.clock.now(), "Console", "info", access.describe()))
 
     def take_run(self, run: FoundRun | None, state: str) -> None:
         """Note the state of the run that the operator watches."""
@@ -342,7 +351,8 @@ class ConsoleState:
         if self._lost_since is not None:
             # Of the parts nothing is known then.
             retry = self.describe_retry()
-            return [describe_lost_link(self._lost_because, retry, self._lost_since)]
+            what = "API key refused" if self._is_refused else "API away"
+            return [describe_lost_link(what, self._lost_because, retry, self._lost_since)]
         if self._heard_at is None:
             return ()
         silence = self.clock.monotonic() - self._heard_at
@@ -351,7 +361,14 @@ class ConsoleState:
             return [describe_silence(silent_since)]
         if self.status_error is not None:
             return [describe_refusal(self.status_error.message)]
+        if self.access is not None:
+            return self.access.list_troubles()
         return list_troubles(self.watch, self.clock.now())
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether the service is there, and not for this key."""
+        return self._lost_because.startswith(KEY_CODES)
 
     def describe_retry(self) -> str:
         """Return when the service is asked again, in a few words."""
@@ -363,7 +380,9 @@ class ConsoleState:
     def find_lag(self) -> str | None:
         """Return why the ranks may lag behind the ledger, None if they do not."""
         for name, reason in _STALE_PARTS.items():
-            if self.watch.read_verdict(name) == "away":
+            if self.watch.read_verdict(name) == "away" or (
+                self.access is not None and self.access.is_away(name)
+            ):
                 return reason
         if self._from_database:
             return "the service reads from PostgreSQL and ranks may lag"

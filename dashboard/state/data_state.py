@@ -9,6 +9,7 @@ class Kind(Enum):
 
     LOADING = "…"
     EMPTY = "○"
+    CLOSED = "□"
     LIVE = "●"
     FINAL = "■"
     STALE = "◐"

@@ -13,19 +13,20 @@ from service.http.requests import BodyTooLarge, UnsupportedEncoding, Unsupported
 class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The one shape of every error: what happened and what to do, and a slug for machines.
 
-    `user_id` is the player that has what was asked for.
+    `user_id` is the player that has what was asked for, `role` that of a key whose role is too low.
     """
 
     error: str
     code: str
     fields: list[FieldError] = []
     user_id: int | None = None
+    role: str | None = None
 
     @classmethod
     def of(cls, error: ServiceError) -> "ErrorAnswer":
         """Return what tells a caller of a domain error, in its own words."""
         fields = list(error.fields) if isinstance(error, InvalidRequest) else []
-        return cls(error.message, error.code, fields, error.user_id)
+        return cls(error.message, error.code, fields, error.user_id, error.role)
 
 
 def error_response(description: str, *errors: ServiceError) -> dict[int, ResponseSpec]:

@@ -42,6 +42,7 @@ class RoleInsufficient(ServiceError):
 
     def __init__(self, role: str, needed: str) -> None:
         super().__init__(f"The role of this key is {role!r}; this needs the role {needed!r}.")
+        self.role = role
 
 
 class KeysUnknown(ServiceError):

@@ -13,6 +13,7 @@ from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.health.flow import draw_flow
 from dashboard.screens.health.history import draw_history
 from dashboard.screens.health.routes import draw_routes
+from dashboard.state.access import Access
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.parts.health import Sample
 from dashboard.state.parts.rules import (
@@ -84,9 +85,18 @@ class Tile(Lines):
         self.show([headline, [graph], [(detail, "muted")]], dim=dim)
 
 
-def _draw_waiting() -> list[ToneLine]:
-    """Return what a tile says before the first status."""
-    return [[("… no status yet", "muted")]]
+def _draw_without_status(part: str, access: Access | None) -> list[ToneLine]:
+    """Return what is said of a part before the first status, or with a key that is not for it."""
+    if access is None:
+        return [[("… no status yet", "muted")]]
+    words = access.parts.get(part)
+    if words is None:
+        return [[("? needs an admin's key", "muted")]]
+    if words == "ok":
+        return [[("✓ ok", "good")]]
+    state, _, effect = clean_name(words).partition(": ")
+    mark, tone = _MARKS["unknown" if state.startswith("unknown") else "away"]
+    return [[(f"{mark[0]} {state}", tone)], [(effect, "muted")]]
 
 
 class HealthScreen(ConsoleScreen):
@@ -168,6 +178,8 @@ class HealthScreen(ConsoleScreen):
             error = state.status_error
             sentence = f"{error.code}: {clean_name(error.message)} It is asked again every 2 s."
             return DataState(Kind.ERROR, sentence)
+        if state.access is not None:
+            return DataState(Kind.CLOSED, f"T{state.access.describe()[1:]}.")
         if state.paused:
             return state.judge_board()
         if state.status is None:
@@ -198,7 +210,13 @@ class HealthScreen(ConsoleScreen):
         self._show_events()
         if status is None:
             for rule in PART_RULES:
-                self.query_one(f"#tile-{rule.name}", Tile).show(_draw_waiting())
+                self.query_one(f"#tile-{rule.name}", Tile).show(
+                    _draw_without_status(rule.name, self.state.access)
+                )
+            for name in ("flow", "routes") if self.state.access else ():
+                self.query_one(f"#{name}", Panel).show(
+                    _draw_without_status(name, self.state.access)
+                )
             return
         health, now = self.state.health, self.state.clock.now()
         dim = data_state.is_dim

@@ -13,7 +13,7 @@ from textual.worker import Worker, WorkerState
 from dashboard.client.gateway import GatewayError, Unreachable
 from dashboard.client.moderation import ChangedEntry
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.dialog import Dialog
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.screens.player.proposals import Proposal
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_count
@@ -81,7 +81,7 @@ class DecideScreen(Dialog[str | None]):
         except GatewayError as error:
             self.query_one(Panel).show(
                 [
-                    [(f"! {error.code}: {clean_name(error.message)}", "bad")],
+                    *draw_error(error),
                     [("Nothing is done before this is answered: ⏎ asks again.", "")],
                 ]
             )

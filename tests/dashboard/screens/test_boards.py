@@ -98,9 +98,9 @@ async def test_lists_that_are_refused_say_why() -> None:
         assert "! database_unavailable: The database is away." in operator.screen_text
         assert "nothing to choose from" in operator.screen_text
         await operator.press("escape", "escape")
-        operator.peer.refuse(403, "role_insufficient", "No.", "/api/boards")
+        operator.peer.refuse(403, "role_insufficient", "Too low.", "/api/boards")
         await operator.press("b")
-        assert "! role_insufficient: the API key's role is too low" in operator.screen_text
+        assert "! role_insufficient: Too low" in operator.screen_text
 
 
 async def test_live_shows_a_board_in_its_own_order_and_writing(

@@ -196,9 +196,11 @@ async def test_what_is_refused_or_not_answered_is_said_and_can_be_tried_again() 
     peer = make_peer()
     async with watch_live(peer) as operator:
         await look_up(operator, "2")
-        peer.refuse(403, "role_insufficient", "No.", "/sessions/revoke")
+        peer.refuse(403, "role_insufficient", "Too low.", "/sessions/revoke")
         await operator.press("v", "enter")
-        assert "! role_insufficient: the API key's role is too low" in operator.read("#changes")
+        assert "! role_insufficient: Too low: start the console with --api-key" in operator.read(
+            "#changes"
+        )
         await operator.type("speedhack")
         await operator.press("enter")
         peer.come_back()
@@ -300,9 +302,9 @@ async def test_the_log_is_listed_newest_first_in_words_and_older_entries_when_as
         await operator.press("o")
         assert operator.read("#log").splitlines() == listed
         await operator.press("escape")
-        peer.refuse(403, "role_insufficient", "No.", "/api/moderation")
+        peer.refuse(403, "role_insufficient", "Too low.", "/api/moderation")
         await operator.press("4", "L")
-        assert operator.read("#log").startswith("! role_insufficient: the API key's role")
+        assert operator.read("#log").startswith("! role_insufficient: Too low")
 
 
 async def test_a_rank_is_explained_for_the_row_under_the_cursor_and_for_who_is_looked_up() -> None:

@@ -182,5 +182,33 @@ async def test_a_key_of_a_role_too_low_changes_nothing(
         await stack.say("speedhack")
         await stack.see("! role_insufficient")
         await stack.operator.press("escape", "L")
-        await stack.see("! role_insufficient")
+        await stack.see("The role of this key is 'submit'", "--api-key")
+        await stack.operator.press("escape", "f4")
+        await stack.see("This key reads and submits", "moderating a moderator's")
         assert await stack.read_board() == [(cheat, 900)]
+
+
+async def test_a_moderators_key_sees_the_board_and_moderates(
+    settings: Settings, database: Database, redis: Redis
+) -> None:
+    keys = await make_keys(database)
+    cheat = await make_player(database, "cheat")
+    await record_scores(database, (cheat, 900))
+    async with open_stack(settings, database, redis, keys["moderator"]) as stack:
+        # What everybody may know of the parts is known: here no worker has a heartbeat.
+        await stack.see("cheat", "✕ Worker away: ranks stand still")
+        await stack.operator.press("4")
+        await stack.see("This key is a moderator's: Health and runs need an admin's key", "✓ ok")
+        await stack.operator.press("2")
+        await stack.say("cheat")
+        await stack.see("Last sessions", "900 solo")
+        await stack.operator.press("v")
+        await stack.see("0 marked of 1 listed")
+        await stack.operator.press("enter")
+        await stack.see("1 session of player 1 would be revoked")
+        await stack.say("speedhack")
+        await stack.say(f"revoke {cheat}")
+        await stack.see("1 session of player 1 now revoked")
+        assert await stack.read_board() == []
+        await stack.operator.press("L")
+        await stack.see("by key moderator: speedhack")

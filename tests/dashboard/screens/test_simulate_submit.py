@@ -152,7 +152,7 @@ async def test_an_undoing_that_fails_can_be_tried_again() -> None:
         peer.refuse(403, "role_insufficient", "The key's role is too low.", "/api/sessions/")
         await operator.press("escape", "u")
         answer = operator.read("#submit-answer")
-        assert "session 1001 not undone: role_insufficient: the API key's role is too low" in answer
+        assert "session 1001 not undone: role_insufficient: The key's role is too low" in answer
         peer.go_away()
         await operator.press("u")
         assert operator.read("#submit-answer").endswith("nothing answers. u undoes it again.")

@@ -108,6 +108,7 @@ async def test_refusals_have_the_one_shape(settings: Settings, database: Databas
         assert low.json() == {
             "error": "The role of this key is 'read'; this needs the role 'submit'.",
             "code": "role_insufficient",
+            "role": "read",
         }
 
 
