@@ -24,7 +24,7 @@ from tests.support.index_checks import assert_index_follows, read_index, read_st
 MOST = 2**53 - 1
 
 # The sums leave the range and come back, or leave that of 64 bits on the way.
-LEAVING = [MOST, 10, -30]
+LEAVING = [MOST, 10, 0, -30]
 FAR = [*[MOST] * 1_100, *[-MOST] * 1_099, -1]
 
 

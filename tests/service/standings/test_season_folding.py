@@ -1,10 +1,13 @@
 """Which sessions a season counts, and how a board turns them into an order."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations, product
 
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.maintenance.audit import audit
+from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.top import select_top
 from tests.support.factories import (
@@ -108,4 +111,54 @@ async def test_low_board_ranks_the_lowest_first(
         (first, 70, 2),
         (third, 70, 2),
     ]
+    await assert_index_follows(redis, database)
+
+
+async def test_sessions_come_to_what_the_ledger_says_in_whatever_order_they_are_folded(
+    refresher: Refresher, database: Database, redis: Redis, settings: Settings
+) -> None:
+    """A commit that began first may end last, and an import is of the past: no order is the rule.
+
+    Every player has the same sessions, or those of the other sign, and another order of folding.
+    """
+    rules = product(("sum", "best", "latest"), ("high", "low"), ("shared", "first"))
+    for operator, direction, ties in rules:
+        slug = f"{operator}-{direction}-{ties}"
+        await make_season(database, slug, operator=operator, direction=direction, ties=ties)
+    await make_season(database, "bounded")
+    await database.fetch(
+        """
+        UPDATE rule SET min_score = -2, max_score = 3
+        WHERE id = (SELECT rule_id FROM board WHERE slug = 'bounded')
+        """
+    )
+    # Scores and minutes: equal scores, equal times, no points, and the newest not the last.
+    sessions = [(0, 1), (3, 1), (3, 2), (0, 2), (-2, 0)]
+    orders = list(permutations(range(len(sessions))))
+    user_ids = await make_players(database, 2 * len(orders))
+    for begin, end in ((0, 1), (1, 3), (3, 5)):
+        committed = [
+            (user_id, len(sessions) * place + number + 1, (-1) ** place * score, minutes)
+            for place, user_id in enumerate(user_ids)
+            for number in orders[place // 2][begin:end]
+            for score, minutes in [sessions[number]]
+        ]
+        await database.fetch(
+            """
+            WITH committed AS (
+                SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+                    AS given (player_id, id, score, minutes)
+            ),
+            recorded AS (
+                INSERT INTO game_session (player_id, id, score, submitted_at)
+                SELECT player_id, id, score, '2026-11-23Z'::timestamptz + minutes * interval '1 m'
+                FROM committed
+            )
+            INSERT INTO outbox (player_ids, session_ids)
+            SELECT array_agg(player_id), array_agg(id) FROM committed
+            """,
+            *map(list, zip(*committed, strict=True)),
+        )
+        await refresher.refresh()
+        assert await audit(settings)
     await assert_index_follows(redis, database)
