@@ -15,6 +15,7 @@ from service.backends.database import Database
 from service.backends.redis import SeasonKeys
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
+from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import EventStream, open_stream
 from tests.support.factories import make_players, make_season, record_scores
 from tests.support.season_work import SeasonWorker
@@ -177,6 +178,25 @@ async def test_service_that_slept_makes_every_season(
     seasons = (await client.get("/api/boards/cup/seasons")).json()["seasons"]
     for later, earlier in itertools.pairwise(seasons):
         assert later["starts_at"] == earlier["ends_at"]
+    assert await audit(settings)
+
+
+async def test_no_score_is_folded_for_which_the_season_is_not_there_yet(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    settings: Settings,
+    worker: SeasonWorker,
+) -> None:
+    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    (ada,) = await make_players(database, 1)
+    await worker.work()
+    await put_back(database, 3 * HOUR)
+    await record_scores(database, (ada, 5))
+    # Between the look at the seasons and the fold, time has passed.
+    assert (await refresher.refresh()).sessions == 0
+    await worker.work()
+    assert await read_scores(client, "current") == {ada: 5}
     assert await audit(settings)
 
 

@@ -289,7 +289,9 @@ FROM (
             (SELECT min(transaction_id) FROM next WHERE sessions_before >= $1),
             (SELECT max(transaction_id) FROM next HAVING count(*) >= $1)
         ) AS outbox_from
-    FROM begin
+    -- One row also where nothing may be claimed, because some board has no season of this moment yet.
+    FROM (SELECT) AS always
+    LEFT JOIN begin ON true
 ) AS claim
 CROSS JOIN (
     SELECT
