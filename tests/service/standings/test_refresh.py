@@ -16,8 +16,10 @@ from service.settings.settings import Settings
 from service.standings.refresh.refresh import FOLD_SESSIONS, Refresher
 from tests.support.factories import (
     find_global_season,
+    make_player,
     make_players,
     make_players_with_scores,
+    make_season,
     record_scores,
 )
 from tests.support.index_checks import (
@@ -25,6 +27,7 @@ from tests.support.index_checks import (
     read_offset,
     read_standings,
 )
+from tests.support.waiting import wait_until
 
 NOBODY_LISTENS = "redis://127.0.0.1:1"
 
@@ -176,6 +179,26 @@ async def test_folds_at_once_lose_nothing_even_without_the_lock(database: Databa
     assert sum(await asyncio.gather(*(fold() for _ in range(4)))) == 200
     rows = await database.fetch("SELECT score, sessions FROM standing")
     assert [tuple(row) for row in rows] == [(120, 40)] * 5
+
+
+async def test_of_two_folds_at_once_the_first_session_of_equal_scores_stays(
+    database: Database,
+) -> None:
+    season_id = await make_season(database, "laps", operator="best", ties="first")
+    user_id = await make_player(database)
+    (first,) = await record_scores(database, (user_id, 5))
+    await record_scores(database, (user_id, 5))
+    async with database.transaction() as connection:
+        await connection.fetch(FOLD_SESSIONS, 1)
+        # It sees no standing of the player, and waits for this one.
+        later = asyncio.create_task(database.fetch(FOLD_SESSIONS, 10))
+        await wait_until(lambda: database.fetch("SELECT FROM pg_locks WHERE NOT granted"))
+    await later
+    assert await count_pending(database) == 0
+    rows = await database.fetch(
+        "SELECT session_id, tie_key FROM standing WHERE season_id = $1", season_id
+    )
+    assert [tuple(row) for row in rows] == [(first, first)]
 
 
 async def test_fold_that_fails_leaves_everything_pending(

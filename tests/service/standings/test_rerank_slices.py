@@ -32,7 +32,8 @@ async def fetch_ranks(database: Database, season_id: int) -> dict[int, int | Non
 async def compute_ranks(database: Database, season_id: int) -> dict[int, int | None]:
     rows = await database.fetch(
         """
-        SELECT player_id, rank() OVER (ORDER BY sort_score) FROM standing WHERE season_id = $1
+        SELECT player_id, rank() OVER (ORDER BY sort_score, tie_key)
+        FROM standing WHERE season_id = $1
         """,
         season_id,
     )
@@ -66,13 +67,14 @@ async def test_slices_come_to_the_same_ranks(
     season_id = await find_global_season(database)
     duo = await make_season(database, "duo", game_mode="duo")
     golf = await make_season(database, "golf", direction="low")
+    cup = await make_season(database, "cup", ties="first")
     user_ids = await make_players_with_scores(database, [5, 7, 7, 7, 7, 0, -3, 0, 0, 12, 1, 1])
     await record_scores(database, *((user_id, 4) for user_id in user_ids[::2]), game_mode="duo")
     await refresher.refresh()
     await make_far_players(database)
     for _ in range(2):
         outcome = await rerank(database, slice_standings)
-        for season in (season_id, duo, golf):
+        for season in (season_id, duo, golf, cup):
             assert await fetch_ranks(database, season) == await compute_ranks(database, season)
         assert outcome.number == 1
         # Ranks of a part that nobody stands in any more, and of a block.
