@@ -1,8 +1,8 @@
 """Real PostgreSQL and Valkey for every test, with nothing running and nothing set beforehand.
 
 The whole suite runs in several processes at once; each has both servers, once for all its tests.
-A test that needs a database gets a fresh one, copied from a template that was migrated once;
-Valkey is emptied for each. Tests that stop a server start one of their own.
+A test that needs a database gets one that is as a template that was migrated once; Valkey is
+emptied for each. Tests that stop a server start one of their own.
 """
 
 import gc
@@ -28,7 +28,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.support.databases import THROW_AWAY, Clusters, create_database, flush
+from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import UpProcess, clean_environment
 
@@ -101,10 +101,18 @@ async def template_database(postgres: PostgresServer) -> str:
     return urlsplit(postgres.url).path.removeprefix("/")
 
 
-@pytest.fixture
-async def database_url(postgres: PostgresServer, template_database: str) -> AsyncIterator[str]:
-    """A fresh database, dropped after the test."""
-    async with create_database(postgres, template_database) as url:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def databases(postgres: PostgresServer, template_database: str) -> AsyncIterator[Databases]:
+    """Migrated databases without any player, one after the other."""
+    databases = Databases(postgres, template_database)
+    async with databases.open():
+        yield databases
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """A database as it is when it was just made."""
+    async with databases.lend() as url:
         yield url
 
 

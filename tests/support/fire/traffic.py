@@ -32,7 +32,7 @@ _SCORE_WEIGHTS = (*[10] * 11, 1, 1)
 _KEYED_CLIENTS = 6
 _KEYLESS_CLIENTS = 3
 _SCORES_PER_LOAD = 10
-_PAUSE_SECONDS = 0.03
+_PAUSE_SECONDS = 0.06
 
 
 @dataclass(eq=False, slots=True)
