@@ -27,9 +27,6 @@ GLOBAL_BOARD: Final = "global"
 _REMEMBERED_SECONDS: Final = 1.0
 # How long a read waits to hear what became of a board that was not read for longer than that.
 _PATIENCE_SECONDS: Final = 0.25
-# How long what PostgreSQL did not have is denied without asking it again: anybody may ask for that.
-_DENIED_SECONDS: Final = 0.25
-_MOST_DENIED: Final = 1_000
 
 # Reads that wait for PostgreSQL to tell of their season; the next one gets `QueueFull`.
 _LOOKS_WAITING: Final = 1_000
@@ -71,12 +68,10 @@ class SeasonFinder:
         self._seasons: dict[str, Season] = {}
         self._asked_at: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
-        # When PostgreSQL had no such board, or no such season of it; by the board.
-        self._denied_at: dict[str, float] = {}
         self._changes = 0
         self._has_read_database = False
-        # However many reads come of what is not remembered, PostgreSQL is asked once for all that
-        # wait for the same season, on one connection.
+        # Anybody may ask for what is not there. PostgreSQL is asked once for all that wait for the
+        # same season, on one connection. Its "no" is not remembered: a season may begin any moment.
         self._looks: Batcher[tuple[str, int | None], Season] = Batcher(
             self._look, batch_limit=_LOOKS_WAITING, queue_limit=_LOOKS_WAITING
         )
@@ -87,8 +82,6 @@ class SeasonFinder:
         Raises `BoardNotFound`, or `DatabaseUnavailable` where nothing is known of the board.
         """
         season = self._seasons.get(slug)
-        if season is None and self._is_denied(slug):
-            raise BoardNotFound(slug)
         if season is None or season.is_filling:
             return await self.find_again(slug)
         # Nothing ever changes of this board but the database that it is in.
@@ -149,7 +142,6 @@ class SeasonFinder:
             season = await read_season(self.database, slug)
         except BoardNotFound:
             self._seasons.pop(slug, None)
-            self._deny(slug, changes)
             raise
         self._has_read_database = True
         if changes != self._changes:
@@ -163,18 +155,14 @@ class SeasonFinder:
     async def find_season(self, slug: str, wanted: str) -> Season:
         """Return the season that is asked for: `current`, `previous` or a number.
 
-        What was denied a moment ago is denied again without a question. Raises `BoardNotFound`,
-        `SeasonNotFound` or `DatabaseUnavailable`.
+        Raises `BoardNotFound`, `SeasonNotFound` or `DatabaseUnavailable`.
         """
         current = await self.find(slug)
         number = await self.find_number(slug, wanted)
-        if not 0 < number <= current.number and not self._is_denied(slug):
+        if not 0 < number <= current.number:
             # Another process may have ended one since this one asked.
-            changes = self._changes
             current = await self.find_again(slug)
             number = await self.find_number(slug, wanted)
-            if not 0 < number <= current.number:
-                self._deny(slug, changes)
         if number == current.number:
             return current
         if not 0 < number < current.number:
@@ -194,7 +182,6 @@ class SeasonFinder:
         """Ask PostgreSQL when the board is read next: this process has just changed it."""
         self._changes += 1
         self._seasons.pop(slug, None)
-        self._denied_at.pop(slug, None)
 
     async def stop(self) -> None:
         """Stop asking PostgreSQL."""
@@ -207,19 +194,6 @@ class SeasonFinder:
         self._seasons[season.slug] = season
         self._asked_at[season.slug] = time.monotonic()
         return season
-
-    def _is_denied(self, slug: str) -> bool:
-        denied_at = self._denied_at.get(slug)
-        return denied_at is not None and time.monotonic() - denied_at < _DENIED_SECONDS
-
-    def _deny(self, slug: str, changes: int) -> None:
-        if changes != self._changes:
-            # What was asked for may have been made just after PostgreSQL had none.
-            return
-        if len(self._denied_at) >= _MOST_DENIED:
-            # Slugs that nobody made, all but a few.
-            self._denied_at.clear()
-        self._denied_at[slug] = time.monotonic()
 
     def _ask_soon(self, slug: str) -> asyncio.Task[None]:
         """Return the task that asks PostgreSQL what became of a board: one at a time."""

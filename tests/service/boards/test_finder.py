@@ -54,21 +54,6 @@ async def deny(finder: SeasonFinder, slug: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(("slug", "wanted"), NOT_THERE)
-async def test_what_is_not_there_is_denied_from_memory(
-    finder: SeasonFinder,
-    database: Database,
-    slug: str,
-    wanted: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("service.boards.finder._DENIED_SECONDS", 60.0)
-    await deny(finder, slug, wanted)
-    async with hold_boards(database), asyncio.timeout(10):
-        for _ in range(100):
-            await deny(finder, slug, wanted)
-
-
-@pytest.mark.parametrize(("slug", "wanted"), NOT_THERE)
 async def test_all_who_wait_for_a_season_ask_once(
     finder: SeasonFinder, database: Database, slug: str, wanted: str
 ) -> None:
@@ -81,26 +66,12 @@ async def test_all_who_wait_for_a_season_ask_once(
     await asyncio.gather(*asking, *others)
 
 
-async def test_season_that_begins_ends_the_denial(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.boards.finder._DENIED_SECONDS", 60.0)
-    path = "/api/boards/cup/top?season=2"
-    assert (await client.get(path)).json()["code"] == "board_not_found"
-    assert (await client.put("/api/boards/cup", json={})).status_code == 201
-    assert (await client.get(path)).json()["code"] == "season_not_found"
-    assert (await client.post("/api/boards/cup/seasons/current/close")).status_code == 200
-    assert (await client.get(path)).status_code == 200
-
-
-async def test_denial_is_short(
-    finder: SeasonFinder, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+async def test_season_that_begins_is_there_at_once(
+    finder: SeasonFinder, client: httpx.AsyncClient
 ) -> None:
     await deny(finder, "cup", "2")
     assert (await client.post("/api/boards/cup/seasons/current/close")).status_code == 200
-    monkeypatch.setattr("service.boards.finder._DENIED_SECONDS", 0.0)
     assert (await finder.find_season("cup", "2")).number == 2
-    monkeypatch.setattr("service.boards.finder._MOST_DENIED", 10)
-    for number in range(25):
-        await deny(finder, f"no-{number}", "current")
-    assert len(finder._denied_at) <= 10
+    await deny(finder, "league", "current")
+    assert (await client.put("/api/boards/league", json={})).status_code == 201
+    assert (await finder.find_season("league", "current")).number == 1
