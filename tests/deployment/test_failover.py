@@ -13,16 +13,23 @@ _LEDGER = "SELECT count(*), coalesce(max(id), 0) FROM game_session"
 
 
 @pytest.mark.timeout(1800)
-def test_synchronous_standby_loses_nothing(project: Project) -> None:
+def test_synchronous_standby_loses_nothing_and_no_read_fails(project: Project) -> None:
     follow, synchronous, take_over = read_commands()
     project.deploy()
     project.type(*follow, *synchronous)
-    with send_traffic(project, "--rate", "100", "--timeout", "60") as load:
-        nap_until(lambda: count_sessions(project, "postgres") > 500)
+    players = 50
+    options = ("--rate", "100", "--timeout", "60", "--players", str(players))
+    with send_traffic(project, *options) as load:
+        # Of who does not stand yet, PostgreSQL alone knows that he exists.
+        nap_until(lambda: count_standing(project) == players)
         project.type(*take_over)
         after = count_sessions(project, "standby")
         nap_until(lambda: count_sessions(project, "standby") > after + 500)
     print(load.describe())  # noqa: T201
+    kinds = load.report["kinds"].items()
+    failed_reads = {name: one["failed"] for name, one in kinds if name != "submit"}
+    assert failed_reads == dict.fromkeys(failed_reads, 0)
+    assert len(failed_reads) > 1
     assert load.ledger == (0, 0, 0)
     assert load.report["submits"]["acknowledged"] > 1000
     check_everything_agrees(project)
@@ -83,6 +90,11 @@ def check_everything_agrees(project: Project) -> None:
 def read_top(client: httpx.Client) -> list[tuple[int, int]]:
     lines = client.get("/api/leaderboard/top").raise_for_status().json()["leaderboard"]
     return [(line["user_id"], line["total_score"]) for line in lines]
+
+
+def count_standing(project: Project) -> int:
+    top = httpx.get(f"{project.url}/api/leaderboard/top", headers=project.headers, timeout=10)
+    return int(top.raise_for_status().json()["players"])
 
 
 def count_sessions(project: Project, service: str) -> int:

@@ -137,7 +137,8 @@ def run_project(engine: Engine, folder: Path) -> Iterator[Project]:
     try:
         yield project
     finally:
-        engine.ask("compose", "down", "--volumes", "--remove-orphans", folder=folder)
+        # Also what only a profile starts.
+        engine.ask("compose", "--profile", "*", "down", "--volumes", folder=folder)
 
 
 def read_runbook(heading: str) -> list[Shown]:
