@@ -49,8 +49,21 @@ def describe_populate(seconds: float, players: int, sessions: int) -> Row:
 
 async def measure_memory(context: Context) -> Row:
     """Measure what Valkey keeps for a player: the index, and beside it the names."""
-    redis = context.stack.connections.redis
-    keys = SeasonKeys.of(await _find_season(context))
+    index, names = await read_memory(context.stack)
+    return Row(
+        name="memory",
+        what="index memory",
+        unit="bytes a player",
+        budget=Budget("figure", most=100),
+        figure=Series.of([index]),
+        notes=(f"names, beside the index: {names:.1f} bytes a player",),
+    )
+
+
+async def read_memory(stack: Stack) -> tuple[float, float]:
+    """Return the bytes that Valkey has for a player in the index, and for a name beside it."""
+    redis = stack.connections.redis
+    keys = SeasonKeys.of(await _find_season(stack))
     players = await redis.zcard(keys.index)
     index_bytes = await redis.memory_usage(keys.index, samples=0)
     assert index_bytes is not None
@@ -62,14 +75,7 @@ async def measure_memory(context: Context) -> Row:
         for bucket in buckets[first : first + _KEYS_PER_LOOK]:
             pipeline.memory_usage(bucket, samples=0)
         names_bytes += sum(await pipeline.execute())
-    return Row(
-        name="memory",
-        what="index memory",
-        unit="bytes a player",
-        budget=Budget("figure", most=100),
-        figure=Series.of([index_bytes / players]),
-        notes=(f"names, beside the index: {names_bytes / players:.1f} bytes a player",),
-    )
+    return index_bytes / players, names_bytes / players
 
 
 async def measure_restart(context: Context) -> Row:
@@ -141,11 +147,11 @@ async def _find_expected_ranks(context: Context) -> list[tuple[int, int, int]]:
     target = context.target
     players = random.sample(target.players, 2 * _PLAYERS_ASKED)
     rows = await context.stack.connections.database.fetch(
-        _EXPECTED_RANKS, await _find_season(context), players
+        _EXPECTED_RANKS, await _find_season(context.stack), players
     )
     return [(row["player_id"], row["score"], row["rank"]) for row in rows][:_PLAYERS_ASKED]
 
 
-async def _find_season(context: Context) -> int:
-    season = await read_season(context.stack.connections.database)
+async def _find_season(stack: Stack) -> int:
+    season = await read_season(stack.connections.database)
     return season.season_id
