@@ -64,6 +64,16 @@ class Schedule:
         instants = self._walk(self._read_wall(after) - _WIDEST_GAP)
         return next(instant for instant in instants if instant > after)
 
+    def list_ends(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Yield the ends after one instant, up to another, in a few microseconds each."""
+        last = after
+        for instant in self._walk(self._read_wall(after) - _WIDEST_GAP):
+            if instant > until:
+                return
+            if instant > last:
+                last = instant
+                yield instant
+
     def find_last(self, until: datetime) -> datetime:
         """Return the last end at this instant or before."""
         instants = self._walk(self._read_wall(until) + _WIDEST_GAP, backwards=True)

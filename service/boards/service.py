@@ -1,8 +1,11 @@
 """Making boards, changing their rules and listing their seasons."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import asyncpg
@@ -48,6 +51,11 @@ CHANGE_BOARD: Final = load_sql("boards", "change_board")
 ARCHIVE_BOARD: Final = load_sql("boards", "archive_board")
 UNARCHIVE_BOARD: Final = load_sql("boards", "unarchive_board")
 PUT_SEASON: Final = load_sql("boards", "put_season")
+PUT_MISSED_SEASONS: Final = load_sql("boards", "put_missed_seasons")
+FIND_PENDING_PLACES: Final = load_sql("boards", "find_pending_places")
+FIND_LEDGER_PLACES: Final = load_sql("boards", "find_ledger_places")
+MOVE_CLOCK_ON: Final = load_sql("boards", "move_clock_on")
+LIST_LEDGER_WRITERS: Final = load_sql("boards", "list_ledger_writers")
 GIVE_SEASON_RULE: Final = load_sql("boards", "give_season_rule")
 DROP_SEASON: Final = load_sql("boards", "drop_season")
 DROP_COMING_SEASONS: Final = load_sql("boards", "drop_coming_seasons")
@@ -55,6 +63,14 @@ NOTE_SEASONS: Final = load_sql("boards", "note_seasons")
 
 # The writer gives way every two seconds; one that is frozen loses its lock after twenty.
 _LOCK_WAIT_SECONDS: Final = 25.0
+
+# A year of a season a minute is three statements; the next fold waits for them.
+_MISSED_AT_ONCE: Final = 200_000
+_MISSED_SECONDS: Final = 300.0
+# For so few the ledger is not read as a whole to know which of them have sessions.
+_FEW_MISSED: Final = 10
+_WRITERS_WAIT_SECONDS: Final = 1.0
+_WRITERS_POLL_SECONDS: Final = 0.01
 
 _LARGEST_NUMBER: Final = 2**31 - 1
 _BEFORE_ALL_SLUGS: Final = ""
@@ -282,7 +298,8 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
     Its season is counted anew, and those that should have followed meanwhile are made. Raises
     `TooManyBoards`, with the board as it was.
     """
-    await find_changeable(database, slug)
+    board = await find_changeable(database, slug)
+    now, is_settled = await outlast_writers(database)
     async with hold_seasons(database) as connection:
         board = await find_board(connection, slug)
         if board["archived_at"] is None:
@@ -290,14 +307,15 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
         rule = Rule.of_row(board)
         await _check_matching(connection, rule, besides=board["board_id"])
         await connection.fetch(UNARCHIVE_BOARD, board["board_id"])
-        await _make_missed_seasons(connection, board, rule)
+        await _catch_up(connection, board, rule, now, is_settled=is_settled)
         return await find_board(connection, slug)
 
 
-async def _make_missed_seasons(connection: Connection, board: asyncpg.Record, rule: Rule) -> None:
+async def _catch_up(
+    connection: Connection, board: asyncpg.Record, rule: Rule, now: datetime, *, is_settled: bool
+) -> None:
     """Have the seasons counted anew that the archive kept from being complete, and all since."""
     board_id = board["board_id"]
-    now = await connection.fetchval(READ_LEDGER_TIME)
     # One that was over by then may have missed its last sessions. Each is read as it was meanwhile.
     for season in await connection.fetch(LIST_UNSEALED_SEASONS, board_id, board["number"]):
         await connection.fetch(DROP_SEASON, board_id, -season["number"])
@@ -310,14 +328,79 @@ async def _make_missed_seasons(connection: Connection, board: asyncpg.Record, ru
             season["ends_at"],
             is_filled=True,
         )
-    number, ends_at = board["number"], board["ends_at"]
-    while ends_at is not None and ends_at <= now:
-        number, starts_at = number + 1, ends_at
+    number, starts_at = board["number"] + 1, board["ends_at"]
+    if starts_at is not None and starts_at <= now:
+        await connection.fetch(DROP_COMING_SEASONS, board_id, board["number"])
+        number, starts_at = await make_missed_seasons(
+            connection, board, rule, now, is_filled=True, is_settled=is_settled
+        )
         ends_at = rule.schedule.find_next(starts_at) if rule.schedule else None
         await _put_season(
             connection, board_id, number, board["rule_id"], starts_at, ends_at, is_filled=True
         )
-    await put_next_season(connection, board_id, number + 1, board["rule_id"], rule, ends_at)
+        number, starts_at = number + 1, ends_at
+    await put_next_season(connection, board_id, number, board["rule_id"], rule, starts_at)
+
+
+async def outlast_writers(database: Database) -> tuple[datetime, bool]:
+    """Have no session be dated before this moment any more; return that moment.
+
+    And whether this is shown: nobody who may still write one of before was left after a second.
+    """
+    row = await database.fetch_one(READ_LEDGER_TIME)
+    assert row is not None
+    await database.fetch(MOVE_CLOCK_ON, row["now"])
+    gives_up_at = time.monotonic() + _WRITERS_WAIT_SECONDS
+    writers = {row["transaction"] for row in await database.fetch(LIST_LEDGER_WRITERS)}
+    while writers and time.monotonic() < gives_up_at:
+        await asyncio.sleep(_WRITERS_POLL_SECONDS)
+        writers &= {row["transaction"] for row in await database.fetch(LIST_LEDGER_WRITERS)}
+    return row["now"], not writers
+
+
+async def make_missed_seasons(
+    connection: Connection,
+    board: asyncpg.Record,
+    rule: Rule,
+    until: datetime,
+    *,
+    is_filled: bool,
+    is_settled: bool,
+) -> tuple[int, datetime]:
+    """Make the seasons of a board that have come and gone since the one in its row ended.
+
+    In a year of a season a minute these are half a million: those without a session are closed as
+    they are made, where it `is_settled` that none can come (`outlast_writers`). Returns number and
+    beginning of the season after them.
+    """
+    number, starts_at = board["number"] + 1, board["ends_at"]
+    if rule.schedule is None:
+        return number, starts_at
+    ends = rule.schedule.list_ends(starts_at, until)
+    # Half a second of work, which must not keep others waiting.
+    while some := await asyncio.to_thread(lambda: list(islice(ends, _MISSED_AT_ONCE))):
+        bounds = [starts_at, *some]
+        if not is_filled:
+            places = await connection.fetchval(FIND_PENDING_PLACES, bounds, timeout=_MISSED_SECONDS)
+        elif len(some) > _FEW_MISSED:
+            places = await connection.fetchval(
+                FIND_LEDGER_PLACES, bounds, board["rule_id"], timeout=_MISSED_SECONDS
+            )
+        else:
+            places = list(range(1, len(bounds)))
+        await connection.fetch(
+            PUT_MISSED_SEASONS,
+            board["board_id"],
+            number,
+            board["rule_id"],
+            bounds,
+            places,
+            is_filled,
+            is_settled,
+            timeout=_MISSED_SECONDS,
+        )
+        number, starts_at = number + len(some), some[-1]
+    return number, starts_at
 
 
 async def find_changeable(database: Database, slug: str) -> asyncpg.Record:

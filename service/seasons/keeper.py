@@ -14,14 +14,20 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.boards.rule import Rule
-from service.boards.service import DROP_SEASON, NOTE_SEASONS, put_next_season
+from service.boards.service import (
+    DROP_SEASON,
+    LIST_LEDGER_WRITERS,
+    MOVE_CLOCK_ON,
+    NOTE_SEASONS,
+    make_missed_seasons,
+    outlast_writers,
+    put_next_season,
+)
 from service.errors import CacheUnavailable
 from service.standings.index.writer import Index
 
 LIST_DUE_BOARDS: Final = load_sql("seasons", "list_due_boards")
 LIST_SEASON_WORK: Final = load_sql("seasons", "list_season_work")
-MOVE_CLOCK_ON: Final = load_sql("seasons", "move_clock_on")
-LIST_LEDGER_WRITERS: Final = load_sql("seasons", "list_ledger_writers")
 READ_NEXT_TRANSACTION: Final = load_sql("seasons", "read_next_transaction")
 SEAL_SEASON: Final = load_sql("seasons", "seal_season")
 FILL_SEASON: Final = load_sql("seasons", "fill_season")
@@ -93,16 +99,22 @@ class SeasonKeeper:
         return sealed
 
     async def _add_seasons(self) -> None:
-        """Add the season after the one that has begun, wherever that will end."""
+        """Add the season after the one that has begun, and those that nobody made meanwhile."""
+        boards = await self._database.fetch(LIST_DUE_BOARDS)
+        settled = None
+        if any(board["is_over"] for board in boards):
+            settled = await outlast_writers(self._database)
         async with self._database.transaction() as connection:
-            for board in await connection.fetch(LIST_DUE_BOARDS):
+            for board in boards:
+                rule = Rule.of_row(board)
+                number, starts_at = board["number"] + 1, board["ends_at"]
+                if settled is not None and board["is_over"]:
+                    until, is_settled = settled
+                    number, starts_at = await make_missed_seasons(
+                        connection, board, rule, until, is_filled=False, is_settled=is_settled
+                    )
                 await put_next_season(
-                    connection,
-                    board["board_id"],
-                    board["number"] + 1,
-                    board["rule_id"],
-                    Rule.of_row(board),
-                    board["ends_at"],
+                    connection, board["board_id"], number, board["rule_id"], rule, starts_at
                 )
             await connection.fetch(NOTE_SEASONS)
 

@@ -37,8 +37,8 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.boards.finder import GLOBAL_BOARD, SeasonFinder
+from service.boards.service import LIST_LEDGER_WRITERS
 from service.errors import CacheUnavailable, DatabaseUnavailable
-from service.seasons.keeper import LIST_LEDGER_WRITERS
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset
 from service.standings.reads.lag import Lag, LagWatch

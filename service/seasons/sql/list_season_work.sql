@@ -1,4 +1,5 @@
--- What is to be done about seasons at this moment, the most urgent first.
+-- What is to be done about seasons at this moment, the most urgent first: of those to be filled the
+-- newest, which is read.
 --
 -- One row a season: `kind` is `follow` where it has begun, will end, and has none after it yet; `fill`
 -- where sessions of the past are still to be counted in it; `swap` where it is complete and takes the
@@ -39,4 +40,6 @@ FROM (
     WHERE dropped_at < clock_timestamp() - interval '10 seconds'
 ) AS work
 WHERE kind IS NOT NULL
-ORDER BY array_position('{follow,seal,swap,fill,delete}', kind), season_id
+ORDER BY
+    array_position('{follow,seal,swap,fill,delete}', kind),
+    CASE kind WHEN 'fill' THEN -season_id ELSE season_id END

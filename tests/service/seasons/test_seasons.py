@@ -23,6 +23,8 @@ from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
 HOUR = timedelta(hours=1)
+# Of a season a minute.
+SLEPT_DAYS = 3
 
 
 @pytest.fixture
@@ -167,7 +169,8 @@ async def test_service_that_slept_makes_every_season(
     await put_back(database, 3 * HOUR)
     await database.fetch("UPDATE game_session SET submitted_at = submitted_at - interval '3 hours'")
     await record_scores(database, (ada, 4))
-    assert await worker.work() == 3
+    # The third is closed as it is made.
+    assert await worker.work() == 2
     assert await list_seasons(client) == [
         (4, "open", 1),
         (3, "closed", 0),
@@ -198,6 +201,85 @@ async def test_no_score_is_folded_for_which_the_season_is_not_there_yet(
     await worker.work()
     assert await read_scores(client, "current") == {ada: 5}
     assert await audit(settings)
+
+
+async def sleep_through(database: Database, slept: timedelta, dated: timedelta) -> int:
+    """Have a board of a season a minute made, a score in its third, and one dated back."""
+    (ada,) = await make_players(database, 1)
+    await put_back(database, slept)
+    (session_id,) = await record_scores(database, (ada, 4))
+    await database.fetch(
+        "UPDATE game_session SET submitted_at = submitted_at - $2::interval WHERE id = $1",
+        session_id,
+        dated,
+    )
+    return ada
+
+
+async def check_missed(
+    client: httpx.AsyncClient, database: Database, ada: int, slept: timedelta, dated: timedelta
+) -> None:
+    minutes = slept // timedelta(minutes=1)
+    rows = await database.fetch(
+        """
+        SELECT number, starts_at, ends_at, closed_at IS NOT NULL AS is_closed, players, has_index
+        FROM season JOIN board ON board.id = board_id WHERE slug = 'cup' ORDER BY number
+        """
+    )
+    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
+    for earlier, later in itertools.pairwise(rows):
+        assert earlier["ends_at"] == later["starts_at"]
+    assert minutes + 2 <= len(rows) <= minutes + 4
+    *over, _, _ = rows
+    assert all(row["is_closed"] for row in over)
+    (counted,) = [row for row in rows if row["players"]]
+    moment = datetime.now(UTC) - dated
+    assert abs(counted["starts_at"] - moment) < timedelta(minutes=3)
+    assert await read_scores(client, str(counted["number"])) == {ada: 4}
+    empty = counted["number"] - 5
+    answer = await client.get(f"/api/boards/cup/page?season={empty}")
+    assert (answer.status_code, answer.json()["entries"]) == (200, [])
+    assert answer.json()["season"]["state"] == "closed"
+
+
+async def test_long_sleep_costs_seconds(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    slept, dated = timedelta(days=SLEPT_DAYS), timedelta(hours=5)
+    await make_board(client, schedule={"cron": "* * * * *", "timezone": "UTC"})
+    ada = await sleep_through(database, slept, dated)
+    async with asyncio.timeout(60):
+        await worker.work()
+    await check_missed(client, database, ada, slept, dated)
+
+
+async def test_long_archive_costs_seconds(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    slept, dated = timedelta(days=SLEPT_DAYS), timedelta(hours=5)
+    await make_board(client, schedule={"cron": "* * * * *", "timezone": "UTC"})
+    await client.post("/api/boards/cup/archive")
+    await database.fetch("UPDATE board SET archived_at = archived_at - $1::interval", slept)
+    ada = await sleep_through(database, slept, dated)
+    await worker.work()
+    async with asyncio.timeout(60):
+        assert (await client.post("/api/boards/cup/unarchive")).status_code == 200
+        await worker.work()
+        await worker.work()
+    await check_missed(client, database, ada, slept, dated)
+
+
+async def test_frozen_writer_leaves_missed_seasons_to_be_sealed(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await worker.work()
+    await put_back(database, 3 * HOUR)
+    async with database.transaction() as connection:
+        await connection.fetch("SELECT ledger_time()")
+        assert await worker.work() == 0
+        assert [state for _, state, _ in await list_seasons(client)] == ["open", *["ending"] * 3]
+    assert await worker.work() == 3
 
 
 async def test_clock_that_is_set_back_puts_nothing_into_a_closed_season(
