@@ -7,8 +7,10 @@ from random import Random
 from typing import Any, ClassVar
 
 from textual import events, work
+from textual.actions import parse
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -29,12 +31,14 @@ from dashboard.client.gateway import Gateway
 from dashboard.client.link_state import Connected
 from dashboard.clipboard import NotCopied, copy_in_tmux, is_in_tmux
 from dashboard.clock import Clock, SystemClock
+from dashboard.configuration.preferences import Preferences
 from dashboard.downloads import DownloadApp
 from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
 from dashboard.keys.key_queue import KeyQueueApp
 from dashboard.keys.keymap import KeyNames
 from dashboard.navigation import NavigationApp
 from dashboard.palette import Command, FoundProvider
+from dashboard.preferred import PreferenceApp
 from dashboard.runs.desk import RunDesk
 from dashboard.screens import boards
 from dashboard.screens.console_screen import ConsoleScreen, WorkerFailed
@@ -78,7 +82,7 @@ class Ticked(Message):
     """Time has passed: ages, countdowns and flashes look different now."""
 
 
-class Console(KeyQueueApp, DownloadApp, NavigationApp):
+class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
@@ -130,25 +134,26 @@ class Console(KeyQueueApp, DownloadApp, NavigationApp):
         random: Random | None = None,
         desk: RunDesk | None = None,
         *,
-        may_moderate: bool = True,
+        preferences: Preferences | None = None,
         plain_marks: bool = False,
         start: Address | None = None,
     ) -> None:
         self._plain_marks = plain_marks
         super().__init__()
         self._start = start
+        self.preferences = preferences or Preferences()
         self._gateway = gateway
         self._desk = desk
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  spreads attempts, guards nothing
         self._key_names = KeyNames(list_default_keys(), name_key)
-        self.state = ConsoleState(self._clock, gateway.url, self._key_names)
+        self.state = ConsoleState(
+            self._clock, gateway.url, self._key_names, gateway.rights, self.preferences
+        )
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self._sought_id: int | None = None
         self.add_mode("live", partial(LiveScreen, self.state))
-        self.add_mode(
-            "player", partial(PlayerScreen, self.state, gateway, may_moderate=may_moderate)
-        )
+        self.add_mode("player", partial(PlayerScreen, self.state, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.state, gateway, desk))
         self.add_mode("health", partial(HealthScreen, self.state))
 
@@ -163,7 +168,8 @@ class Console(KeyQueueApp, DownloadApp, NavigationApp):
         return [*filters, PlainFilter()] if self._plain_marks else filters
 
     def on_mount(self) -> None:
-        """Start watching."""
+        """Start watching, in the colours that were chosen last."""
+        self.follow_preferences()
         self.keep_in_touch()
         self.tick()
         if self._start is not None:
@@ -263,6 +269,11 @@ class Console(KeyQueueApp, DownloadApp, NavigationApp):
         if event.state is WorkerState.ERROR:
             self.post_message(WorkerFailed(event.worker))
 
+    def warn(self, text: str) -> None:
+        """Say what does not work as the operator wants it to, and log it."""
+        self.state.log.add(Event(self._clock.now(), "Console", "warn", text))
+        super().warn(text)
+
     def on_worker_failed(self, event: WorkerFailed) -> None:
         """Log that a worker failed, and go on without it."""
         self.state.log.add(Event(self._clock.now(), "Console", "bad", event.text))
@@ -310,6 +321,22 @@ class Console(KeyQueueApp, DownloadApp, NavigationApp):
             await self.action_find()
             return True
         return screen.take_key(key)
+
+    async def run_action(
+        self,
+        action: str | tuple[str, str, tuple[Any, ...]],
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key, a click or the palette asks for, unless it would write and must not."""
+        screen = self.screen if self.screen_stack else None
+        if isinstance(screen, ConsoleScreen):
+            _, name, _ = parse(action) if isinstance(action, str) else action
+            refusal = screen.find_refusal(name)
+            if refusal is not None:
+                self.notify(f"Refused: {refusal}.", severity="warning", markup=False)
+                return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the screen in front has a use for."""
@@ -458,7 +485,7 @@ class Console(KeyQueueApp, DownloadApp, NavigationApp):
         if not isinstance(screen, ConsoleScreen):
             return actions
         return [
-            action._replace(binding=screen.adapt_binding(action.binding))
+            action._replace(binding=screen.name_binding(action.binding))
             for action in actions
             if screen.applies(action.binding.action.partition("(")[0])
         ]

@@ -27,6 +27,7 @@ from dashboard.client.moderation import (
     MarkedSessions,
     ModerationLog,
 )
+from dashboard.client.rights import Right, Rights
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
@@ -41,6 +42,8 @@ KEY_REFUSED: Final = "key_refused"
 ROLE_INSUFFICIENT: Final = "role_insufficient"
 KEY_CODES: Final = (KEY_REQUIRED, KEY_REFUSED, ROLE_INSUFFICIENT)
 """The codes of what is wrong with an API key."""
+READ_ONLY: Final = "read_only"
+"""The code of what this console itself refuses to write."""
 
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -108,8 +111,10 @@ class Gateway:
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         api_key: str | None = None,
+        rights: Rights | None = None,
     ) -> None:
         self.url = url.rstrip("/")
+        self.rights = rights or Rights()
         self._client = httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
@@ -188,9 +193,9 @@ class Gateway:
         return await self._read(path if before is None else f"{path}&before={before}", Sessions)
 
     async def revoke_session(self, session_id: int, reason: str) -> MarkedSession:
-        """Have a session count nowhere any more; one that is revoked already stays so."""
+        """Undo a score by hand: its session counts nowhere any more; once revoked it stays so."""
         path = f"/api/sessions/{session_id}/revoke"
-        return await self._write("POST", path, {"reason": reason}, MarkedSession)
+        return await self._write("traffic", "POST", path, {"reason": reason}, MarkedSession)
 
     async def mark_sessions(
         self,
@@ -204,7 +209,7 @@ class Gateway:
         """`revoke` or `restore` sessions of a player, or look what that would change."""
         body = {"reason": reason, "session_ids": session_ids, "dry_run": dry_run}
         path = f"/api/players/{user_id}/sessions/{mark}"
-        return await self._write("POST", path, body, MarkedSessions)
+        return await self._write("moderation", "POST", path, body, MarkedSessions)
 
     async def change_state(
         self, user_id: int, state: str, until: datetime | None, reason: str, *, dry_run: bool
@@ -212,7 +217,8 @@ class Gateway:
         """Give a player a state, or look what that would change."""
         body = {"state": state, "reason": reason, "dry_run": dry_run}
         ends = {"until": until.isoformat()} if until else {}
-        return await self._write("PUT", f"/api/players/{user_id}/state", body | ends, ChangedState)
+        path = f"/api/players/{user_id}/state"
+        return await self._write("moderation", "PUT", path, body | ends, ChangedState)
 
     async def read_moderation_log(self, after: int | None = None) -> ModerationLog:
         """Return the newest entries of the moderation log, or those older than one."""
@@ -255,8 +261,16 @@ class Gateway:
         return await self._ask(self._client.build_request("GET", path), shape)
 
     async def _write(
-        self, method: str, path: str, body: Mapping[str, object], shape: type[_Shape]
+        self,
+        right: Right,
+        method: str,
+        path: str,
+        body: Mapping[str, object],
+        shape: type[_Shape],
     ) -> _Shape:
+        refusal = self.rights.find_refusal(right)
+        if refusal is not None:
+            raise GatewayError(READ_ONLY, refusal)
         return await self._ask(self._client.build_request(method, path, json=body), shape)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:

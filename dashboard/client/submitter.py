@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Protocol
 
 import httpx
 
+from dashboard.client.rights import Rights
 from dashboard.simulation.client.requests import Failure, Target, judge_answer, send_request
 from dashboard.simulation.workload.plan import PlannedRequest, RequestKind
 from dashboard.text.numbers import write_ms
@@ -41,11 +42,15 @@ class Submitter(Protocol):
 class ServiceSubmitter:
     """Submits to the service at a URL."""
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    def __init__(self, url: str, api_key: str | None = None, rights: Rights | None = None) -> None:
         self._target = Target(url, api_key)
+        self._rights = rights or Rights()
 
     async def submit(self, score: SingleSubmit, key: str) -> SubmitAnswer:
         """Submit a score under an Idempotency-Key; never raises."""
+        refusal = self._rights.find_refusal("traffic")
+        if refusal is not None:
+            return SubmitAnswer(accepted=False, known=True, text=refusal)
         request = PlannedRequest(0, 0.0, RequestKind.SUBMIT, 0, score.score, score.game_mode)
         connection = self._target.open_connection()
         started = time.perf_counter()

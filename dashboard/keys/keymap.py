@@ -1,43 +1,35 @@
-"""Other keys for the console's actions, from a file, and their names in what the console says."""
+"""Other keys for the console's actions, and their names in what the console says."""
 
-import tomllib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 
 class UnusableKeymap(Exception):
-    """The file of keys cannot be used; the message says which line of it, or why."""
+    """Keys cannot be used as they are; the message says which, or why."""
 
 
-def read_keymap(
-    path: Path, defaults: Mapping[str, str], name_key: Callable[[str], str]
+def check_keymap(
+    wanted: Mapping[str, object], defaults: Mapping[str, str], name_key: Callable[[str], str]
 ) -> dict[str, str]:
-    """Return keys by the id of their action, as in `"console.pause" = "p,ctrl+s"`.
+    """Return keys by the id of their action, as in `"console.pause": "p,ctrl+s"`.
 
-    Raises `UnusableKeymap` for a file that cannot be read, for an id that no action has, and for a
-    key that another action already has.
+    Raises `UnusableKeymap` for an id that no action has, for what is no key, and for a key that
+    another action already has.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UnusableKeymap(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UnusableKeymap(f"{path} is not TOML: {error}") from error
     keymap: dict[str, str] = {}
-    for name, keys in content.items():
+    for name, keys in wanted.items():
         if name not in defaults:
             ids = ", ".join(sorted(defaults))
-            raise UnusableKeymap(f"{path}: no action is called {name!r}; there are {ids}")
+            raise UnusableKeymap(f"no action is called {name!r}; there are {ids}")
         if not isinstance(keys, str) or not all(key.strip() for key in keys.split(",")):
-            raise UnusableKeymap(f'{path}: {name} needs keys such as "p" or "p,ctrl+s"')
+            raise UnusableKeymap(f'{name} needs keys such as "p" or "p,ctrl+s"')
         keymap[name] = keys
     names = KeyNames(defaults, name_key)
     names.change(keymap)
     for name in keymap:
         taken = names.find_rival(name)
         if taken is not None:
-            raise UnusableKeymap(f"{path}: {name} and {taken} would have the same key")
+            raise UnusableKeymap(f"{name} and {taken} would have the same key")
     return keymap
 
 

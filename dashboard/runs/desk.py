@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from dashboard.client.rights import Rights
 from dashboard.client.submitter import Submitter
 from dashboard.clock import Clock
 from dashboard.runs.form import RunForm
@@ -17,10 +18,10 @@ class RunDesk:
     """Follows one run at a time. A run that goes on is taken up whenever it is found."""
 
     def __init__(
-        self, source: RunSource, submitter: Submitter, clock: Clock, *, read_only: bool = False
+        self, source: RunSource, submitter: Submitter, clock: Clock, rights: Rights | None = None
     ) -> None:
         self.submitter = submitter
-        self.read_only = read_only
+        self._rights = rights or Rights()
         self.run: FoundRun | None = None
         self.last: FoundRun | None = None
         self.starting = False
@@ -29,6 +30,11 @@ class RunDesk:
         self._clock = clock
         self._looked_at: float | None = None
         self._own: set[str] = set()
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no run can be started or commanded here, None where it can."""
+        return self._rights.find_refusal("traffic")
 
     @property
     def is_foreign(self) -> bool:
@@ -68,7 +74,7 @@ class RunDesk:
 
         Not where it is read-only; raises `ValueError` where the form is wrong.
         """
-        if self.read_only:
+        if self.refusal is not None:
             return
         arguments = form.list_arguments()
         if board is not None:
@@ -83,7 +89,7 @@ class RunDesk:
 
     def tell(self, command: Command) -> bool:
         """Send the run a command; False where none goes on."""
-        if self.run is None or not self.run.alive or self.read_only:
+        if self.run is None or not self.run.alive or self.refusal is not None:
             return False
         try:
             self._source.tell(self.run.identity.run_id, command)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from textwrap import wrap
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
@@ -13,6 +14,7 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from dashboard.client.link_state import Connected, Connecting, Faulty
+from dashboard.client.rights import Right
 from dashboard.keys.keymap import KeyNames
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
@@ -52,6 +54,7 @@ LEAST_HEIGHT: Final = 24
 """The smallest terminal in which nothing hides anything else."""
 
 _SHORTEST_NOTICE: Final = 20
+_REFUSED: Final = "refused: read-only"
 
 Row = Mapping[str, object]
 """One line of an export: column names and values."""
@@ -78,6 +81,9 @@ class ConsoleScreen(Screen[None]):
 
     HAS_PLAYERS: ClassVar[bool] = False
     """Whether a player can be selected on it."""
+
+    WRITES: ClassVar[Mapping[str, Right]] = {}
+    """The actions that write something, or begin to, and the right that each takes."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 
@@ -132,10 +138,26 @@ class ConsoleScreen(Screen[None]):
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """The bindings that do something now, under the names of what that is."""
         return {
-            key: active._replace(binding=self.adapt_binding(active.binding))
+            key: active._replace(binding=self.name_binding(active.binding))
             for key, active in super().active_bindings.items()
             if self.applies(active.binding.action)
         }
+
+    def name_binding(self, binding: Binding) -> Binding:
+        """Return a binding under its present name, marked where what it does is refused."""
+        binding = self.adapt_binding(binding)
+        if self.find_refusal(binding.action) is None:
+            return binding
+        what = f"{binding.tooltip or binding.description} ({_REFUSED})"
+        return replace(binding, description=f"✕ {binding.description}", tooltip=what)
+
+    def find_right(self, action: str) -> Right | None:
+        """Return the right that an action takes now, None for one that writes nothing."""
+        return self.WRITES.get(action.partition("(")[0])
+
+    def find_refusal(self, action: str) -> str | None:
+        """Return why an action is refused, None where it is not."""
+        return self.state.rights.find_refusal(self.find_right(action))
 
     def adapt_binding(self, binding: Binding) -> Binding:
         """Return a binding under its present name: what is paused can be resumed."""
@@ -269,13 +291,22 @@ class ConsoleScreen(Screen[None]):
         )
 
     def _draw_tabs(self) -> ToneLine:
-        spans: list[Span] = [(" leaderboard ", "strong")]
+        profile = self.state.profile
+        spans: list[Span] = [
+            (f" {profile} ", "profile") if profile else (" leaderboard ", "strong")
+        ]
+        if self.state.rights.are_none:
+            spans.append((" read-only ", "warn"))
         for mode, title in MODES:
             spans.append((" ", ""))
             key = self.name_mode_key(mode)
             spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
             if mode != self.MODE:
                 spans.extend(self._draw_badge(mode))
+        if profile:
+            # As much of its colour as there is room for.
+            room = self.size.width - sum(cell_len(text) for text, _ in spans) - 1
+            spans += [(" ", ""), (" " * max(0, room), "profile")]
         return spans
 
     def _draw_badge(self, mode: str) -> list[Span]:

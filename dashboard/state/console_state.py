@@ -7,7 +7,9 @@ from typing import Final
 from dashboard.client.answers import BoardFacts, Season, Status, Top
 from dashboard.client.gateway import KEY_CODES, BoardSeason, GatewayError
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
+from dashboard.client.rights import Rights
 from dashboard.clock import Clock
+from dashboard.configuration.preferences import Preferences
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.access import Access
@@ -45,7 +47,16 @@ _STALE_PARTS: Final = {
 class ConsoleState:
     """Keeps the newest of what arrives; while paused it holds that back and counts it."""
 
-    def __init__(self, clock: Clock, url: str, keys: KeyNames) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        url: str,
+        keys: KeyNames,
+        rights: Rights,
+        preferences: Preferences,
+    ) -> None:
+        self.rights = rights
+        self.profile = preferences.profile.name if preferences.profile else None
         self.clock = clock
         self.url = url
         self.keys = keys
@@ -65,7 +76,7 @@ class ConsoleState:
         self.run_state = "no run"
         self.log = EventLog()
         self.health = Health()
-        self.watch = Watch(self.log)
+        self.watch = Watch(self.log, preferences.configuration.limits)
         self.alarms = Alarms(self.log)
         self._restarted: set[str] = set()
         self._run_events = RunEvents(self.log)

@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-Tone = Literal["", "muted", "strong", "accent", "good", "warn", "bad", "fell", "marked"]
+Tone = Literal["", "muted", "strong", "accent", "good", "warn", "bad", "fell", "marked", "profile"]
 Span = tuple[str, Tone]
 ToneLine = Sequence[Span]
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,12 +7,18 @@ import pytest
 
 from dashboard.app import list_default_keys
 from dashboard.keys.actions import name_key
-from dashboard.keys.keymap import KeyNames, UnusableKeymap, read_keymap
+from dashboard.keys.keymap import KeyNames, UnusableKeymap, check_keymap
+
+NOWHERE = Path("/nowhere")
+"""A folder that is not there."""
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, config: Path = NOWHERE) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dashboard", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    environment = os.environ | {"XDG_CONFIG_HOME": str(config)}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,7 +27,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ((), "the console needs a terminal for its input and output"),
         (("--url", "localhost:8000"), "'localhost:8000' is not like http://host:port"),
         (("--colour",), "No such option '--colour'"),
-        (("--keys", "/nowhere.toml"), "/nowhere.toml: No such file or directory"),
+        (("--profile", "prod"), "console.toml: there is no profile 'prod'; there is none"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
@@ -35,16 +42,8 @@ def test_help_names_the_options() -> None:
     ended = run("--help")
     assert ended.returncode == 0
     assert "--url" in ended.stdout
-    assert "--keys" in ended.stdout
-
-
-def test_read_keymap(tmp_path: Path) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text('"console.pause" = "p"\n"live.follow" = "f,ctrl+f"\n')
-    assert read_keymap(path, list_default_keys(), name_key) == {
-        "console.pause": "p",
-        "live.follow": "f,ctrl+f",
-    }
+    assert "--profile" in ended.stdout
+    assert "leaderboard/console.toml" in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -56,40 +55,33 @@ def test_read_keymap(tmp_path: Path) -> None:
         {"console.search": "ctrl+g", "live.follow": "s"},
     ],
 )
-def test_read_keymap_takes_keys_that_do_not_get_into_each_others_way(
-    keymap: dict[str, str], tmp_path: Path
-) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text("\n".join(f'"{name}" = "{keys}"' for name, keys in keymap.items()))
-    assert read_keymap(path, list_default_keys(), name_key) == keymap
+def test_keys_that_do_not_get_into_each_others_way_are_taken(keymap: dict[str, str]) -> None:
+    assert check_keymap(keymap, list_default_keys(), name_key) == keymap
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("keymap", "reason"),
     [
-        ('"console.puase" = "p"', "no action is called 'console.puase'"),
-        ('"console.pause" = 3', "console.pause needs keys"),
-        ('"console.pause" = "p,"', "console.pause needs keys"),
-        ("console.pause =", "is not TOML"),
-        ('"live.follow" = "x, g"', "live.follow and live.go_to_rank would have the same key"),
-        ('"console.copy" = "?"', "console.copy and console.keys would have the same key"),
-        ('"mode.live" = "m"', "mode.live and console.maximize would have the same key"),
-        ('"console.copy" = "f"', "console.copy and live.follow would have the same key"),
-        ('"live.follow" = "q"', "live.follow and console.quit would have the same key"),
-        ('"live.follow" = "4"', "live.follow and mode.health would have the same key"),
-        ('"live.follow" = "k"', "live.follow and board.up would have the same key"),
-        ('"console.retry" = "left"', "console.retry and choice.before would have the same key"),
+        ({"console.puase": "p"}, "no action is called 'console.puase'"),
+        ({"console.pause": 3}, "console.pause needs keys"),
+        ({"console.pause": "p,"}, "console.pause needs keys"),
+        ({"live.follow": "x, g"}, "live.follow and live.go_to_rank would have the same key"),
+        ({"console.copy": "?"}, "console.copy and console.keys would have the same key"),
+        ({"mode.live": "m"}, "mode.live and console.maximize would have the same key"),
+        ({"console.copy": "f"}, "console.copy and live.follow would have the same key"),
+        ({"live.follow": "q"}, "live.follow and console.quit would have the same key"),
+        ({"live.follow": "4"}, "live.follow and mode.health would have the same key"),
+        ({"live.follow": "k"}, "live.follow and board.up would have the same key"),
+        ({"console.retry": "left"}, "console.retry and choice.before would have the same key"),
         (
-            '"simulate.stop" = "-"\n"simulate.new" = "minus"',
+            {"simulate.stop": "-", "simulate.new": "minus"},
             "simulate.stop and simulate.slower would have the same key",
         ),
     ],
 )
-def test_read_keymap_says_what_is_wrong(content: str, reason: str, tmp_path: Path) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text(content)
+def test_keys_that_do_are_refused(keymap: dict[str, object], reason: str) -> None:
     with pytest.raises(UnusableKeymap, match=reason):
-        read_keymap(path, list_default_keys(), name_key)
+        check_keymap(keymap, list_default_keys(), name_key)
 
 
 def test_no_default_key_has_two_actions_of_one_screen() -> None:
@@ -106,3 +98,74 @@ def test_dialogs_are_known_to_the_keymap(place: str) -> None:
     names = KeyNames(list_default_keys(), name_key)
     names.change({"console.copy": "down"})
     assert names.find_rival("console.copy") == "board.down"
+
+
+PROD = '[profiles.prod]\nurl = "https://lb.example"\n'
+
+
+def write_configuration(folder: Path, text: str) -> Path:
+    """Write console.toml below a folder; return it as a person would see it named."""
+    path = folder / "leaderboard" / "console.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "reason"),
+    [
+        ("\ntheme = nord", (), "is not TOML: Invalid value (at line 2, column 9)"),
+        ('colour = "red"', (), "colour: there is no such field; there are theme, columns, sort"),
+        (PROD, ("--profile", "test"), "there is no profile 'test'; there is prod"),
+        (PROD, ("--profile", "prod", "--url", "http://a"), "a profile has a URL of its own"),
+        (
+            PROD + 'key_variable = "HIDDEN"',
+            ("--profile", "prod"),
+            "profiles.prod.key_variable: there is nothing in it",
+        ),
+        (
+            PROD + 'key_file = "hidden"',
+            ("--profile", "prod"),
+            "profiles.prod.key_file: No such file or directory",
+        ),
+        (
+            PROD + 'key_file = "console.toml"',
+            ("--profile", "prod"),
+            "profiles.prod.key_file: not a key of `leaderboard keys create`",
+        ),
+        (
+            PROD + 'key_file = "console.toml"',
+            ("--profile", "prod", "--api-key", "hidden"),
+            "this profile has a key of its own",
+        ),
+        ('[profiles.prod]\nurl = "lb.example"', ("--profile", "prod"), "profiles.prod.url: "),
+        (
+            PROD,
+            ("--profile", "prod", "--web", "--allow-simulation"),
+            "profile prod is read-only, unless",
+        ),
+        ("", ("--read-only", "--web", "--allow-moderation"), "as --read-only says"),
+    ],
+)
+def test_a_bad_file_is_one_line_that_names_it_and_no_secret(
+    text: str, arguments: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    path = write_configuration(tmp_path, text)
+    ended = run(*arguments, config=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert reason in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert "hidden" not in ended.stderr.casefold()
+    # What only the command line has wrong names no file.
+    assert str(path) in ended.stderr or "--" in ended.stderr
+
+
+def test_a_file_that_cannot_be_read_stops_only_whoever_needs_a_profile(tmp_path: Path) -> None:
+    path = write_configuration(tmp_path, PROD)
+    path.unlink()
+    path.mkdir()
+    ended = run("--profile", "prod", config=tmp_path)
+    assert f"{path}: Is a directory" in ended.stderr
+    # The next thing that is wrong: nothing stopped it before.
+    assert "the console needs a terminal" in run(config=tmp_path).stderr

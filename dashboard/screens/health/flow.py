@@ -1,14 +1,13 @@
 """How scores flow through the service, and what it needs for that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from dashboard.client.answers import Process, Refresh, Rerank, Status
 from dashboard.screens.health.history import draw_history
 from dashboard.state.parts.health import Health
 from dashboard.state.parts.rules import (
-    OLDEST_SECONDS,
-    PART_RULES,
+    PartRule,
     is_rerank_late,
     read_oldest_seconds,
     read_rerank_seconds,
@@ -25,11 +24,8 @@ from dashboard.widgets.tones import Tone, ToneLine
 _LONGEST_GRAPH: Final = 10
 _SHORTEST_GRAPH: Final = 4
 _BESIDE_GRAPH: Final = 33
-_LIMITS: Final = {
-    "oldest": OLDEST_SECONDS,
-    "behind": next(rule.limit for rule in PART_RULES if rule.name == "index"),
-}
-_IN_TILES: Final = ("oldest", "behind")
+_IN_TILES: Final = {"oldest": "worker", "behind": "index"}
+"""The figures that tiles say too, and whose limits these have."""
 
 
 class _Row(NamedTuple):
@@ -41,16 +37,22 @@ class _Row(NamedTuple):
     tone: Tone = "strong"
 
 
-def draw_flow(status: Status, health: Health, width: int, height: int) -> list[ToneLine]:
+def draw_flow(
+    status: Status, health: Health, rules: Mapping[str, PartRule], width: int, height: int
+) -> list[ToneLine]:
     """Return a line for each figure, and one that says what freshness is."""
-    rows = _list_rows(status, health)
+    rows = _list_rows(status, health, rules["worker"].limit)
     if 0 < height <= len(rows):
         # The tiles say these too.
         rows = [row for row in rows if row.history not in _IN_TILES]
     graph = max(_SHORTEST_GRAPH, min(_LONGEST_GRAPH, width - _BESIDE_GRAPH))
     lines: list[ToneLine] = []
     for row in rows:
-        history, limit = health.history.get(row.history, ()), _LIMITS.get(row.history)
+        history, rule = (
+            health.history.get(row.history, ()),
+            rules.get(_IN_TILES.get(row.history, "")),
+        )
+        limit = rule.limit if rule else None
         beside = draw_history(list(history), graph, limit=limit)
         lines.append([beside, (f" {row.title:<10}", "muted"), (row.text, row.tone)])
     if status.freshness is None:
@@ -62,7 +64,7 @@ def draw_flow(status: Status, health: Health, width: int, height: int) -> list[T
     return lines
 
 
-def _list_rows(status: Status, health: Health) -> list[_Row]:
+def _list_rows(status: Status, health: Health, longest: float) -> list[_Row]:
     submits, queue = health.read_values("submits"), health.read_values("queue")
     queued = write_amount(queue[-1] if queue else None, "message")
     dead = sum(messages.dead for messages in status.queues.values())
@@ -71,8 +73,8 @@ def _list_rows(status: Status, health: Health) -> list[_Row]:
     put_off = f"put off, {write_age(read_rerank_seconds(status))} old"
     return [
         _Row("submits", "submits", write_rate(submits[-1] if submits else None)),
-        _describe_freshness(status, health),
-        _describe_oldest(status),
+        _describe_freshness(status, health, longest),
+        _describe_oldest(status, longest),
         _Row("behind", "index", _write_behind(status.parts.index.behind)),
         _Row("queue", "queued", queued, "warn" if dead else "strong"),
         _Row("refresh", "refresh", _write_run(status.refresh, status)),
@@ -87,9 +89,9 @@ def _list_rows(status: Status, health: Health) -> list[_Row]:
     ]
 
 
-def _describe_freshness(status: Status, health: Health) -> _Row:
+def _describe_freshness(status: Status, health: Health, longest: float) -> _Row:
     oldest = read_oldest_seconds(status)
-    if oldest is not None and oldest > OLDEST_SECONDS:
+    if oldest is not None and oldest > longest:
         # What became visible before is no news of what does not.
         return _Row("freshness", "freshness", f"none for {write_age(oldest)}", "warn")
     freshness = health.freshness
@@ -97,10 +99,10 @@ def _describe_freshness(status: Status, health: Health) -> _Row:
     return _Row("freshness", "freshness", f"p50 {p50} p99 {p99}")
 
 
-def _describe_oldest(status: Status) -> _Row:
+def _describe_oldest(status: Status, longest: float) -> _Row:
     oldest = read_oldest_seconds(status)
-    over = oldest is not None and oldest > OLDEST_SECONDS
-    text = f"{write_age(oldest)}, limit {write_age(OLDEST_SECONDS)}"
+    over = oldest is not None and oldest > longest
+    text = f"{write_age(oldest)}, limit {write_age(longest)}"
     return _Row("oldest", "oldest", text, "warn" if over else "strong")
 
 

@@ -151,7 +151,7 @@ class HealthScreen(ConsoleScreen):
         """Tiles above, then flow and routes side by side, then the log."""
         with Vertical(id="health"):
             with Grid(id="tiles"):
-                for rule in PART_RULES:
+                for rule in self.state.watch.rules.values():
                     yield Tile(rule)
             with Horizontal(id="middle"):
                 yield Panel("Flow of scores", id="flow")
@@ -220,14 +220,14 @@ class HealthScreen(ConsoleScreen):
             return
         health, now = self.state.health, self.state.clock.now()
         dim = data_state.is_dim
-        for rule in PART_RULES:
+        for rule in self.state.watch.rules.values():
             self.query_one(f"#tile-{rule.name}", Tile).show_part(
                 self._judge(rule, status, now),
                 list(health.history.get(rule.name, ())),
                 dim=dim,
             )
         flow = self.query_one("#flow", Panel)
-        flow.show(draw_flow(status, health, *flow.content_size), dim=dim)
+        flow.show(draw_flow(status, health, self.state.watch.rules, *flow.content_size), dim=dim)
         routes = self.query_one("#routes", Panel)
         header, lines = draw_routes(status.routes, health.history, routes.content_size.width)
         routes.show(lines, header=header, dim=dim)
@@ -246,7 +246,7 @@ class HealthScreen(ConsoleScreen):
         status = self.state.status
         if status is not None:
             now = self.state.clock.now()
-            for rule in PART_RULES:
+            for rule in self.state.watch.rules.values():
                 part = self._judge(rule, status, now)
                 yield {
                     "kind": "part",

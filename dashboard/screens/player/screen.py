@@ -30,10 +30,6 @@ _LONGEST_NAME = 255
 _NAME = 24
 _DIGITS = tuple("0123456789")
 _EXACTLY = "Names must match exactly, capitals too."
-_ONLY_LOOKS = (
-    "This console does not moderate: whoever serves it would have to start it with "
-    "--allow-moderation."
-)
 
 
 class PlayerScreen(ConsoleScreen):
@@ -42,6 +38,7 @@ class PlayerScreen(ConsoleScreen):
     MODE = "player"
     HAS_PLAYERS = True
     SEARCHES = False
+    WRITES = dict.fromkeys(("revoke", "change_state"), "moderation")
 
     DEFAULT_CSS = """
     PlayerScreen {
@@ -98,10 +95,9 @@ class PlayerScreen(ConsoleScreen):
         ("board as of", "when the board last changed; it is asked for every 2 s"),
     )
 
-    def __init__(self, state: ConsoleState, gateway: Gateway, *, may_moderate: bool = True) -> None:
+    def __init__(self, state: ConsoleState, gateway: Gateway) -> None:
         super().__init__(state)
         self._gateway = gateway
-        self._may_moderate = may_moderate
         self._field = Input(
             placeholder="a player's id or exact name (capitals count), then enter",
             max_length=_LONGEST_NAME,
@@ -275,9 +271,7 @@ class PlayerScreen(ConsoleScreen):
 
     def _moderate(self, kind: type[SessionsScreen] | type[StateScreen]) -> None:
         player = self._first.lookup.player
-        if not self._may_moderate:
-            self.notify(_ONLY_LOOKS, severity="warning", markup=False)
-        elif player is not None:
+        if player is not None:
             self.app.push_screen(kind(self._gateway, self.state, player), self._decide)
 
     def _decide(self, proposal: Proposal | None) -> None:

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from dashboard.client.gateway import Gateway
+from dashboard.client.rights import Right
 from dashboard.client.submitter import ServiceSubmitter
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
@@ -37,6 +38,7 @@ class SimulateScreen(ConsoleScreen):
 
     MODE = "simulate"
     SEARCHES = False
+    WRITES = dict.fromkeys(("start", "tell", "pause_run", "by_hand", "undo"), "traffic")
 
     DEFAULT_CSS = """
     SimulateScreen {
@@ -74,12 +76,7 @@ class SimulateScreen(ConsoleScreen):
         with Vertical(id="simulation"):
             with Vertical(id="planning"):
                 yield RunFormView(self.keys)
-                yield SubmitRow(
-                    self._desk.submitter,
-                    self._gateway,
-                    self.keys,
-                    read_only=self._desk.read_only,
-                )
+                yield SubmitRow(self._desk.submitter, self._gateway, self.keys)
             yield RunView()
 
     def judge(self) -> DataState:
@@ -105,10 +102,9 @@ class SimulateScreen(ConsoleScreen):
         trouble = self.state.judge_link(has_data=False)
         if trouble is not None:
             return trouble
-        if desk.read_only:
-            return DataState(
-                Kind.EMPTY, "No run goes on, and none can be started here: the console only looks."
-            )
+        if desk.refusal is not None:
+            nothing = "No run goes on, and none can be started here"
+            return DataState(Kind.EMPTY, f"{nothing}: {desk.refusal}.")
         keys = self.keys
         ways = [
             f"{keys['simulate.start']} starts this one",
@@ -135,7 +131,7 @@ class SimulateScreen(ConsoleScreen):
             if watching:
                 # The fields are hidden now, and must not take the keys of the run.
                 self.set_focus(None)
-        self.query_one("#planning").disabled = desk.read_only
+        self.query_one("#planning").disabled = desk.refusal is not None
         if watching:
             self.query_one(RunView).show(desk.report)
 
@@ -171,9 +167,9 @@ class SimulateScreen(ConsoleScreen):
             f"p50 {latency.p50_ms} ms\tp99 {latency.p99_ms} ms\t{describe_comparison(report)}"
         )
 
-    def on_run_form_view_submitted(self) -> None:
+    async def on_run_form_view_submitted(self) -> None:
         """Start the run of the form."""
-        self.action_start()
+        await self.run_action("start")
 
     def action_start(self) -> None:
         """Start the run of the form."""
@@ -182,9 +178,6 @@ class SimulateScreen(ConsoleScreen):
             if desk.run is not None and not desk.run.alive:
                 key = self.keys["simulate.new"]
                 self.notify(f"Press {key} for a new run first.", markup=False)
-            return
-        if desk.read_only:
-            self.notify("This console only looks.", severity="warning", markup=False)
             return
         try:
             chosen = self.state.chosen
@@ -198,9 +191,7 @@ class SimulateScreen(ConsoleScreen):
 
     def action_tell(self, command: str) -> None:
         """Tell the run what to do."""
-        if self._desk.read_only:
-            self.notify("This console only looks.", severity="warning", markup=False)
-        elif command == Command.STOP and self._desk.is_foreign:
+        if command == Command.STOP and self._desk.is_foreign:
             self._ask_to_stop()
         elif not self._desk.tell(Command(command)):
             self.notify("No run goes on.", markup=False)
@@ -257,16 +248,12 @@ class SimulateScreen(ConsoleScreen):
 
     def action_by_hand(self) -> None:
         """Go to the fields for one score."""
-        if self._desk.read_only:
-            self.notify("This console only looks.", severity="warning", markup=False)
-        elif not self.has_class("-watching"):
+        if not self.has_class("-watching"):
             self.query_one(SubmitRow).focus_first()
 
     def action_undo(self) -> None:
         """Take back the last score written by hand."""
-        if self._desk.read_only:
-            self.notify("This console only looks.", severity="warning", markup=False)
-        elif not self.has_class("-watching"):
+        if not self.has_class("-watching"):
             self.query_one(SubmitRow).undo()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -288,6 +275,11 @@ class SimulateScreen(ConsoleScreen):
             case "last_run":
                 return not watching and self._desk.last is not None
         return super().applies(action)
+
+    def find_right(self, action: str) -> Right | None:
+        """Without a run that goes on, pausing is of the figures alone."""
+        is_of_figures = action == "pause_run" and not self._goes_on
+        return None if is_of_figures else super().find_right(action)
 
     def adapt_binding(self, binding: Binding) -> Binding:
         """Distinguish pausing the run from pausing the console."""

@@ -56,9 +56,7 @@ class SubmitRow(Vertical):
             self.text = text
             self.accepted = accepted
 
-    def __init__(
-        self, submitter: Submitter, gateway: Gateway, keys: KeyNames, *, read_only: bool = False
-    ) -> None:
+    def __init__(self, submitter: Submitter, gateway: Gateway, keys: KeyNames) -> None:
         super().__init__(id="submit")
         self.border_title = "One score by hand"
         self._submitter = submitter
@@ -69,7 +67,6 @@ class SubmitRow(Vertical):
         # What the next undoing revokes: a score, and its session.
         self._undoable: tuple[SingleSubmit, int] | None = None
         self._keys = IdempotencyKeys()
-        self._read_only = read_only
         self._is_asking = False
         self._complains = False
 
@@ -96,7 +93,7 @@ class SubmitRow(Vertical):
 
     def undo(self) -> None:
         """Revoke the session of the last score written here; one is undone once."""
-        if self._read_only or self._is_asking:
+        if self._is_asking:
             return
         if self._undoable is None:
             self._say("· ", "nothing written by hand here is left to undo", "muted")
@@ -120,7 +117,7 @@ class SubmitRow(Vertical):
         """Show whose score it would be, or submit it once that was shown."""
         event.stop()
         # What becomes of the last one is to be known before there is another.
-        if self._read_only or self._is_asking:
+        if self._is_asking:
             return
         user, score, mode = (self.query_one(f"#submit-{name}", Input).value for name in _HINTS)
         try:

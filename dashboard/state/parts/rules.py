@@ -1,6 +1,6 @@
 """The parts of the service judged against thresholds, one status at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
@@ -20,9 +20,6 @@ DETAIL_SEPARATOR: Final = " · "
 Verdict = Literal["ok", "slow", "unknown", "looping", "away"]
 """What is said of a part; `looping` is one whose processes are started again and again."""
 
-OLDEST_SECONDS: Final = 5.0
-"""How long a score may wait to be folded; a healthy service takes a tenth of a second."""
-
 RERANK_SECONDS: Final = 180.0
 _RERANK_DURATIONS: Final = 25
 """How old stored ranks may be that are not the newest: a minute, or as long as a re-rank takes
@@ -35,6 +32,7 @@ class PartRule(NamedTuple):
     name: str
     title: str
     measure: str
+    unit: str
     limit: float
     write: Callable[[float | None], str]
     read: Callable[[Status, float], float | None]
@@ -60,11 +58,14 @@ def read_oldest_seconds(status: Status) -> float | None:
 
 
 PART_RULES: Final = (
-    PartRule("api", "API", "round trip", 250, write_ms, lambda _, round_trip_ms: round_trip_ms),
+    PartRule(
+        "api", "API", "round trip", "ms", 250, write_ms, lambda _, round_trip_ms: round_trip_ms
+    ),
     PartRule(
         "postgresql",
         "PostgreSQL",
         "round trip",
+        "ms",
         50,
         write_ms,
         lambda status, _: status.parts.postgresql.round_trip_ms,
@@ -73,6 +74,7 @@ PART_RULES: Final = (
         "redis",
         "Redis",
         "round trip",
+        "ms",
         20,
         write_ms,
         lambda status, _: status.parts.redis.round_trip_ms,
@@ -81,21 +83,38 @@ PART_RULES: Final = (
         "worker",
         "Worker",
         "oldest pending",
-        OLDEST_SECONDS,
+        "seconds",
+        # How long a score may wait to be folded; a healthy service takes a tenth of a second.
+        5.0,
         write_age,
         lambda status, _: read_oldest_seconds(status),
     ),
     # The scheduler sends something each minute; two missed ones are no accident.
-    PartRule("scheduler", "Scheduler", "since message", 130, write_age, _read_scheduler_age),
+    PartRule(
+        "scheduler", "Scheduler", "since message", "seconds", 130, write_age, _read_scheduler_age
+    ),
     PartRule(
         "index",
         "Index",
         "refreshes behind",
+        "refreshes",
         20,
         write_count,
         lambda status, _: status.parts.index.behind,
     ),
 )
+
+LIMIT_NAMES: Final = {f"{rule.name}_{rule.unit}": rule.name for rule in PART_RULES}
+"""How people name the limits, and the parts that these are of."""
+
+
+def adapt_rules(limits: Mapping[str, float]) -> dict[str, PartRule]:
+    """Return the rules by their parts, with other limits where there are some of these names."""
+    others = {LIMIT_NAMES[name]: limit for name, limit in limits.items()}
+    return {
+        rule.name: rule._replace(limit=others.get(rule.name, rule.limit)) for rule in PART_RULES
+    }
+
 
 CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "worker": ("redis",),

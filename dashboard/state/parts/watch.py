@@ -1,6 +1,7 @@
 """Follows the parts of the service from status to status, and logs what changes."""
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -13,6 +14,7 @@ from dashboard.state.parts.rules import (
     PartHealth,
     PartRule,
     Verdict,
+    adapt_rules,
     is_rerank_late,
     judge_part,
 )
@@ -77,8 +79,9 @@ class Watch:
     It takes every status, also those that are held back while the console is paused.
     """
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, limits: Mapping[str, float] | None = None) -> None:
         self._log = log
+        self.rules = adapt_rules(limits or {})
         self._verdicts: dict[str, Steady[Verdict]] = {rule.name: Steady() for rule in PART_RULES}
         self._follows: Steady[bool] = Steady()
         self._rerank_late: Steady[bool] = Steady()
@@ -103,8 +106,9 @@ class Watch:
         self.status = status
         if status.parts.redis.state == "away":
             self._all_listed_from = now + _LISTED_AGAIN_WITHIN
-        restarted = {rule.name for rule in PART_RULES if self._note_restarts(rule, status, now)}
-        for rule in PART_RULES:
+        rules = self.rules.values()
+        restarted = {rule.name for rule in rules if self._note_restarts(rule, status, now)}
+        for rule in rules:
             health = judge_part(rule, status, round_trip_ms, now)
             if health.verdict in {"ok", "slow"} and self.find_loop(rule.name, now):
                 health = health._replace(verdict="looping")

@@ -4,6 +4,7 @@ from typing import Any
 
 from dashboard.app import Console
 from dashboard.client.gateway import Gateway
+from dashboard.client.rights import Rights
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, PatientConsole, look_up, watch_live
 from tests.support.console.service_peer import URL, ServicePeer
@@ -219,7 +220,8 @@ async def test_what_is_refused_or_not_answered_is_said_and_can_be_tried_again() 
 
 async def test_a_console_that_only_looks_does_not_moderate() -> None:
     peer = make_peer()
-    console: Console = PatientConsole(Gateway(URL, peer.transport), peer.clock, may_moderate=False)
+    rights = Rights({"moderation": "it only looks"})
+    console: Console = PatientConsole(Gateway(URL, peer.transport, rights=rights), peer.clock)
     async with console.run_test(size=SIZES["wide"], notifications=True):
         operator = Operator(console, peer)
         await operator.pass_time()
@@ -227,9 +229,12 @@ async def test_a_console_that_only_looks_does_not_moderate() -> None:
         for key in ("v", "t"):
             console.clear_notifications()
             await operator.press(key)
-            assert operator.toasts[-1].startswith("This console does not moderate")
+            assert operator.toasts[-1] == "Refused: it only looks."
             assert operator.console.screen.query("#search")
-        titles = {"Revoke or restore sessions", "Ban or hide the player, or end that"}
+        titles = {
+            "Revoke or restore sessions (refused: read-only)",
+            "Ban or hide the player, or end that (refused: read-only)",
+        }
         commands: list[Any] = [
             command
             for command in console.get_system_commands(console.screen)

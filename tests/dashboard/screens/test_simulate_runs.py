@@ -18,6 +18,7 @@ from tests.support.console.laps import choose_board, drive_laps
 from tests.support.console.service_peer import ServicePeer
 from tests.support.console.simulating import (
     IDENTITY,
+    REASON,
     Runs,
     Simulating,
     make_report,
@@ -253,7 +254,7 @@ async def test_the_last_answers_of_a_run_are_not_beyond_its_end() -> None:
 async def test_a_read_only_console_watches_and_commands_nothing() -> None:
     runs = Runs()
     async with open_simulate(runs, read_only=True) as simulating:
-        assert "only looks" in simulating.operator.notice
+        assert REASON in simulating.operator.notice
         await simulating.operator.press("s")
         assert runs.started == []
         runs.show(make_report())

@@ -5,7 +5,7 @@ from textual.widgets import Input
 from dashboard.client.submitter import SingleSubmit, SubmitAnswer
 from dashboard.screens.simulate.submit_row import SubmitRow
 from dashboard.simulation.reports.run_directory import Command
-from tests.support.console.simulating import ACCEPTED, Simulating, open_simulate
+from tests.support.console.simulating import ACCEPTED, REASON, Simulating, open_simulate
 
 
 async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> None:
@@ -13,7 +13,7 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
         operator = simulating.operator
         for key in ("h", "u"):
             await operator.press(key)
-            assert operator.toasts[-1] == "This console only looks."
+            assert operator.toasts[-1] == f"Refused: {REASON}."
             operator.console.clear_notifications()
         await operator.click(SubmitRow, (12, 1))
         await operator.press("tab", "tab", "tab")
@@ -24,7 +24,8 @@ async def test_a_read_only_console_submits_nothing_by_key_click_or_palette() -> 
             screen.query_one(f"#submit-{name}", Input).value = "5"
         await screen.query_one("#submit-user", Input).action_submit()
         await operator.pass_time()
-        wanted = {"Start", "Pause figures", "By hand", "Undo the score by hand"}
+        refused = ("Start", "By hand", "Undo the score by hand")
+        wanted = {"Pause figures", *(f"{what} (refused: read-only)" for what in refused)}
         commands = operator.console.get_system_commands(screen)
         chosen = [command for command in commands if command.title in wanted]
         assert wanted == {command.title for command in chosen}

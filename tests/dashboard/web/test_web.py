@@ -175,7 +175,7 @@ async def test_a_browser_watches_and_starts_nothing() -> None:
         await socket.send_json(["stdin", "3"])
         await wait_for_text(socket, "Simulate")
         await socket.send_json(["stdin", "s"])
-        await wait_for_text(socket, "This console only looks.")
+        await wait_for_text(socket, "Refused: this console only looks")
 
 
 async def test_a_browser_is_allowed_to_simulate_and_to_moderate() -> None:

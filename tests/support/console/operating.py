@@ -12,6 +12,8 @@ from textual.widgets import Input
 
 from dashboard.app import TICK_SECONDS, Console
 from dashboard.client.gateway import Gateway
+from dashboard.client.rights import Rights
+from dashboard.configuration.preferences import Preferences
 from dashboard.runs.desk import RunDesk
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.live.board_view import BoardView
@@ -181,14 +183,17 @@ async def open_console(
     desk: RunDesk | None = None,
     plain_marks: bool = False,
     start: Address | None = None,
+    rights: Rights | None = None,
+    preferences: Preferences | None = None,
 ) -> AsyncIterator[Operator]:
     """Run the console against a peer, before its first tick; `mode` is the screen it opens on."""
     kind = type("PatientConsole", (PatientConsole,), {"DEFAULT_MODE": mode})
     console = kind(
-        Gateway(URL, peer.transport),
+        Gateway(URL, peer.transport, rights=rights),
         peer.clock,
         Random(7),
         desk,
+        preferences=preferences,
         plain_marks=plain_marks,
         start=start,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from textual.widgets import Input
 
+from dashboard.client.rights import Rights
 from dashboard.client.submitter import SingleSubmit, SubmitAnswer
 from dashboard.runs.desk import RunDesk
 from dashboard.simulation.errors import RunEnded
@@ -28,6 +29,9 @@ from dashboard.simulation.reports.run_directory import Command, FoundRun, RunIde
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, open_console
 from tests.support.console.service_peer import URL, ServicePeer
+
+REASON = "this one only looks"
+"""Why a read-only console is."""
 
 IDENTITY = RunIdentity("cafe00", URL, "2026-11-23T12:00:00+00:00", 4_300, 1.0)
 
@@ -197,8 +201,11 @@ async def open_simulate(
     """Run the console on its Simulate screen."""
     runs, submitter = runs or Runs(), FakeSubmitter()
     peer = peer or ServicePeer(FrozenClock())
-    desk = RunDesk(runs, submitter, peer.clock, read_only=read_only)
-    async with open_console(peer, size, keymap=keymap, mode="simulate", desk=desk) as operator:
+    rights = Rights.of_reader(REASON) if read_only else Rights()
+    desk = RunDesk(runs, submitter, peer.clock, rights)
+    async with open_console(
+        peer, size, keymap=keymap, mode="simulate", desk=desk, rights=rights
+    ) as operator:
         await operator.pass_time(0.4)
         simulating = Simulating(operator, runs, submitter)
         await simulating.look()

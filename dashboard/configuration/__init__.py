@@ -1,0 +1,1 @@
+"""What an operator has written down for the console, and what was chosen in it."""
