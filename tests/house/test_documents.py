@@ -19,6 +19,8 @@ _CODE_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PATH = re.compile(r"`((?:service|workers|dashboard|migrations|tests|\.ci|\.github)/[\w./-]*)`")
+_TEST_NAME = re.compile(r"`(test_\w+)`")
+_TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 _NAME = re.compile(r"`([A-Za-z_][\w.]*)(?:\(\))?`")
 
 
@@ -60,6 +62,21 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 def test_every_path_that_is_named_exists(document: Path) -> None:
     named = set(_PATH.findall(read_text(document)))
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@cache
+def find_tests() -> frozenset[str]:
+    return frozenset(
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in _TEST.findall(path.read_text("utf-8"))
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_test_that_is_named_exists(document: Path) -> None:
+    named = set(_TEST_NAME.findall(read_text(document)))
+    assert sorted(named - find_tests()) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
