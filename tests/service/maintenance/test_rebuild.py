@@ -20,6 +20,7 @@ from tests.support.factories import (
     make_season,
     record_scores,
 )
+from tests.support.index_checks import assert_index_follows
 from tests.support.waiting import wait_until
 
 # As small boards are rebuilt, and in slices as large ones are.
@@ -293,3 +294,26 @@ async def test_refresh_tells_what_to_do_where_standings_were_changed_past_it(
     await rebuild(settings)
 
     assert await audit(settings)
+
+
+@AT_ONCE_AND_IN_SLICES
+async def test_rebuild_of_a_database_that_went_back_makes_the_index_again(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    redis: Redis,
+    slice_standings: int,
+) -> None:
+    settings = settings.model_copy(update={"slice_standings": slice_standings})
+    user_ids = await make_players_with_scores(database, [5, 7] * 6)
+    await refresher.refresh()
+    (backup,) = await database.fetch("SELECT epoch, number FROM refresh_state")
+    (lost,) = await record_scores(database, (user_ids[0], 10))
+    await rebuild(settings)
+    # A backup of before is restored, which counts the same numbers again.
+    await database.fetch("DELETE FROM game_session WHERE id = $1", lost)
+    await database.fetch("UPDATE season SET last_refresh = $1", backup["number"])
+    await database.fetch("UPDATE refresh_state SET epoch = $1, number = $2", *backup)
+    await rebuild(settings)
+    assert await audit(settings)
+    await assert_index_follows(redis, database)

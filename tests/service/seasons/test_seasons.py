@@ -184,6 +184,21 @@ async def test_service_that_slept_makes_every_season(
     assert await audit(settings)
 
 
+async def test_what_was_revoked_before_the_end_is_not_in_the_result(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    cheat, _ = await record_scores(database, (ada, 5), (ben, 7))
+    await worker.work()
+    revoked = await client.post(f"/api/sessions/{cheat}/revoke", json={"reason": "speedhack"})
+    assert revoked.status_code == 200
+    await close(client)
+    assert await worker.work() == 1
+    assert await read_scores(client, "1") == {ben: 7}
+    assert await audit(settings)
+
+
 async def test_no_score_is_folded_for_which_the_season_is_not_there_yet(
     client: httpx.AsyncClient,
     database: Database,

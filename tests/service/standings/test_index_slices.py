@@ -1,6 +1,7 @@
 """A large index is built in slices: folds go on in between, and a killed worker's are not lost."""
 
 import asyncio
+import struct
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +10,15 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys
+from service.backends.redis import (
+    PLAYERS_PER_BUCKET,
+    SeasonKeys,
+    encode_member,
+    load_script,
+)
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
+from service.moderation.service import NOTE_CHANGE
 from service.settings.settings import Settings
 from service.standings.index.build import parse_build
 from service.standings.refresh.refresh import Refresher
@@ -94,6 +101,41 @@ async def test_fold_that_the_build_does_not_hear_of_begins_it_anew(
         pass
     assert await redis.keys("*new*") == []
     await assert_index_follows(redis, database)
+
+
+async def test_player_who_leaves_between_slices_is_not_in_the_index_that_is_built(
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    user_ids: list[int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert (await refresher.refresh()).more
+    # The first was loaded, and is banned.
+    await database.fetch("UPDATE player SET state = 'banned' WHERE id = $1", user_ids[299])
+    await database.fetch(NOTE_CHANGE, user_ids[299])
+    while (await refresher.refresh()).more:
+        pass
+    await assert_index_follows(redis, database)
+    # It was begun anew at once, not when all was loaded and counted.
+    assert "could not be rebuilt" not in caplog.text
+
+
+async def test_slice_of_a_writer_that_lost_its_build_changes_nothing(redis: Redis) -> None:
+    load_index = load_script(redis, "standings/index", "load_index", "put_standings")
+    await redis.set("build", "further on")
+    packed = encode_member(7) + struct.pack(">q", -5)
+    args: list[bytes | str | int] = [
+        packed,
+        "where it was",
+        "after that",
+        60,
+        "",
+        PLAYERS_PER_BUCKET,
+    ]
+    assert await load_index(keys=["index", "build"], args=args) == 0
+    assert await redis.keys() == [b"build"]
+    assert await redis.get("build") == b"further on"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import LeaseLost
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import FOLD_SESSIONS, Refresher
@@ -22,6 +23,7 @@ from tests.support.factories import (
     make_season,
     record_scores,
 )
+from tests.support.fire.board import terminate_lock_holder
 from tests.support.index_checks import (
     assert_index_follows,
     read_offset,
@@ -199,6 +201,25 @@ async def test_of_two_folds_at_once_the_first_session_of_equal_scores_stays(
         "SELECT session_id, tie_key FROM standing WHERE season_id = $1", season_id
     )
     assert [tuple(row) for row in rows] == [(first, first)]
+
+
+async def test_writer_that_lost_its_lock_folds_no_more(
+    database: Database, redis: Redis, settings: Settings
+) -> None:
+    calls = 0
+
+    async def lose_lock() -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await terminate_lock_holder(database)
+        # Between two of these it takes in that its connection is gone.
+        return calls < 20
+
+    refresher = Refresher(database, redis, settings, between_folds=lose_lock)
+    with pytest.raises(LeaseLost):
+        await refresher.refresh()
+    assert calls < 20, "it went on for as long as there was something to do"
 
 
 async def test_fold_that_fails_leaves_everything_pending(
