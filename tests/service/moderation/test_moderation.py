@@ -462,6 +462,8 @@ async def test_who_is_deleted_leaves_no_trace(
     sent = await client.post(
         "/api/leaderboard/submit", json=score, headers={"Idempotency-Key": "match-9"}
     )
+    # One with metadata and a key, and one with metadata alone.
+    assert (await client.post("/api/leaderboard/submit", json=score | {"score": 1})).is_success
     await database.fetch("""UPDATE game_session SET metadata = '{"name": "quark"}'""")
     await worker.work()
     await call(client, "PATCH", f"/api/players/{one}", username="lovelace", reason="Quark asked")

@@ -111,9 +111,9 @@ async def test_player_who_leaves_between_slices_is_not_in_the_index_that_is_buil
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert (await refresher.refresh()).more
-    # The first was loaded, and is banned.
-    await database.fetch("UPDATE player SET state = 'banned' WHERE id = $1", user_ids[299])
-    await database.fetch(NOTE_CHANGE, user_ids[299])
+    # The first of all was loaded, and is banned.
+    await database.fetch("UPDATE player SET state = 'banned' WHERE id = $1", user_ids[298])
+    await database.fetch(NOTE_CHANGE, user_ids[298])
     while (await refresher.refresh()).more:
         pass
     await assert_index_follows(redis, database)

@@ -1,0 +1,92 @@
+"""What moderators do twice, for a while, or to those who tie."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from service.backends.database import Database
+from service.maintenance.audit import audit
+from service.settings.settings import Settings
+from tests.support.factories import make_player, make_players, record_scores
+from tests.support.season_work import SeasonWorker
+
+WHY = {"reason": "speedhack"}
+
+
+@pytest.fixture
+async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
+    return SeasonWorker(database, redis, settings)
+
+
+async def call(client: httpx.AsyncClient, method: str, path: str, **body: object) -> Any:
+    answer = await client.request(method, path, json=WHY | body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def count_log(client: httpx.AsyncClient) -> int:
+    return len((await client.get("/api/moderation")).json()["entries"])
+
+
+async def test_what_is_revoked_twice_was_revoked_the_first_time(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    user_id = await make_player(database)
+    (session_id,) = await record_scores(database, (user_id, 5))
+    path = f"/api/sessions/{session_id}"
+    first = await call(client, "POST", f"{path}/revoke")
+    assert await call(client, "POST", f"{path}/revoke") == first
+    many = await call(client, "POST", f"/api/players/{user_id}/sessions/revoke")
+    assert many["sessions"] == 0
+    assert await count_log(client) == 1
+    for _ in range(2):
+        restored = await call(client, "POST", f"{path}/restore")
+        assert restored.get("revoked_at") is None
+    assert await count_log(client) == 2
+
+
+@pytest.mark.parametrize("state", ["hidden", "banned"])
+async def test_scores_that_left_with_their_player_stay_away_when_a_state_would_end(
+    client: httpx.AsyncClient,
+    database: Database,
+    worker: SeasonWorker,
+    settings: Settings,
+    state: str,
+) -> None:
+    one, other = await make_players(database, 2)
+    await record_scores(database, (one, 5), (other, 7))
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    await call(client, "PUT", f"/api/players/{one}/state", state=state, until=until)
+    gone = await client.delete(
+        f"/api/players/{one}", params={"reason": "asked", "scores": "revoke"}
+    )
+    assert gone.status_code == 204
+    # An hour passes.
+    await database.fetch("UPDATE player SET state_until = now() WHERE state_until IS NOT NULL")
+    await worker.work()
+    top = (await client.get("/api/leaderboard/top")).json()
+    assert [entry["user_id"] for entry in top["leaderboard"]] == [other]
+    assert await audit(settings)
+
+
+async def test_preview_knows_who_of_those_who_tie_was_first(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    rule = {"operator": "best", "ties": "first"}
+    assert (await client.put("/api/boards/laps", json=rule)).status_code == 201
+    await worker.work()
+    one, other = await make_players(database, 2)
+    *_, cheat = await record_scores(database, (other, 10), (one, 10), (one, 20))
+    await worker.work()
+    wanted = {"session_ids": [cheat]}
+    path = f"/api/players/{one}/sessions/revoke"
+    seen = await call(client, "POST", path, dry_run=True, **wanted)
+    (laps,) = [entry for entry in seen["boards"] if entry["board"] == "laps"]
+    assert (laps["rank_before"], laps["rank_after"]) == (1, 2)
+    await call(client, "POST", path, **wanted)
+    await worker.work()
+    rank = (await client.get(f"/api/boards/laps/rank/{one}")).json()
+    assert (rank["score"], rank["rank"]) == (10, 2)
