@@ -48,6 +48,10 @@ API_PROCESSES_KEY: Final = "leaderboard:processes:api"
 WORKER_PROCESSES_KEY: Final = "leaderboard:processes:worker"
 BOARD_PREFIX: Final = "leaderboard:board:"
 
+# The names of all who stand anywhere, once for all boards. On a cluster in one slot, as the script
+# that writes them wants it; those that read a season do not reach them there.
+NAMES_PREFIX: Final = "leaderboard:{names}:"
+
 # Names and tie keys are kept in hashes by id. Redis stores a small one as one flat list, in a third
 # of the memory that a large one takes.
 PLAYERS_PER_BUCKET: Final = 64
@@ -69,7 +73,6 @@ class SeasonKeys:
     index: str
     top: str
     offset: str
-    names: str
     ties: str
     asked: str
     new_index: str
@@ -83,16 +86,16 @@ class SeasonKeys:
             index=f"{prefix}:index",
             top=f"{prefix}:top",
             offset=f"{prefix}:offset",
-            names=f"{prefix}:names:",
             ties=f"{prefix}:ties:",
             asked=f"{prefix}:asked",
             new_index=f"{prefix}:index:new",
             build=f"{prefix}:build",
         )
 
-    def names_bucket(self, user_id: int) -> str:
-        """Return the hash that holds this player's name, by id."""
-        return f"{self.names}{user_id // PLAYERS_PER_BUCKET}"
+
+def find_names_bucket(user_id: int) -> str:
+    """Return the hash that holds this player's name, by id."""
+    return f"{NAMES_PREFIX}{user_id // PLAYERS_PER_BUCKET}"
 
 
 def encode_member(user_id: int) -> bytes:

@@ -18,6 +18,7 @@ from service.backends.locks import hold_writer_lock
 from service.backends.redis import (
     SeasonKeys,
     decode_member,
+    find_names_bucket,
     load_script,
     translate_redis_errors,
 )
@@ -310,7 +311,7 @@ class _IndexAudit:
             )
             with translate_redis_errors():
                 found, *ids = await self._compare_names(
-                    keys=[self._keys.names_bucket(row["player_id"]) for row in rows],
+                    keys=[find_names_bucket(row["player_id"]) for row in rows],
                     args=[row["packed"] for row in rows],
                 )
             kept += found

@@ -17,7 +17,6 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
-from service.boards.finder import LIST_OPEN_SEASONS
 from service.boards.service import NOTE_SEASONS
 from service.errors import UsageError
 from service.maintenance.connections import (
@@ -138,8 +137,7 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
             # Under the new epoch this is an empty index with an empty top for everyone to see.
             index = connections.index()
             await index.rebuild_outdated()
-            for season in await connections.database.fetch(LIST_OPEN_SEASONS):
-                await index.drop_names(season["season_id"])
+            await index.drop_names()
         step.facts = facts
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from service.backends.redis import SeasonKeys
+from service.backends.redis import NAMES_PREFIX, SeasonKeys
 from service.boards.finder import read_season
 from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.stack import Stack
@@ -68,7 +68,7 @@ async def read_memory(stack: Stack) -> tuple[float, float]:
     index_bytes = await redis.memory_usage(keys.index, samples=0)
     assert index_bytes is not None
     names_bytes = 0
-    found = redis.scan_iter(match=f"{keys.names}*", count=_KEYS_PER_LOOK)
+    found = redis.scan_iter(match=f"{NAMES_PREFIX}*", count=_KEYS_PER_LOOK)
     buckets = [bucket async for bucket in found]
     for first in range(0, len(buckets), _KEYS_PER_LOOK):
         pipeline = redis.pipeline(transaction=False)

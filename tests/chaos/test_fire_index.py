@@ -15,7 +15,13 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import EVENTS_CHANNEL, MUTEX_KEY, SeasonKeys, connect_redis
+from service.backends.redis import (
+    EVENTS_CHANNEL,
+    MUTEX_KEY,
+    SeasonKeys,
+    connect_redis,
+    find_names_bucket,
+)
 from service.errors import ServiceError
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
@@ -48,7 +54,7 @@ DAMAGES: dict[str, Damage] = {
     "top lost": lambda redis, keys: redis.delete(keys.top),
     "top of another kind": lambda redis, keys: redis.set(keys.top, "nothing of ours"),
     "event of another kind": lambda redis, _: redis.publish(EVENTS_CHANNEL, "nothing of ours"),
-    "names lost": lambda redis, keys: redis.delete(keys.names_bucket(1)),
+    "names lost": lambda redis, _: redis.delete(find_names_bucket(1)),
 }
 
 

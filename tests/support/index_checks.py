@@ -5,7 +5,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys, decode_member
+from service.backends.redis import SeasonKeys, decode_member, find_names_bucket
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.standings.index.offset import Offset
 from service.standings.top import parse_top, select_top
@@ -52,5 +52,5 @@ async def assert_index_follows(redis: Redis, database: Database) -> None:
         # Names are checked by sample: there is one hash for each few of them.
         for row in await database.fetch("SELECT id, username FROM player ORDER BY id LIMIT 100"):
             if row["id"] in standings:
-                name = await redis.hget(keys.names_bucket(row["id"]), str(row["id"]))
+                name = await redis.hget(find_names_bucket(row["id"]), str(row["id"]))
                 assert name == row["username"].encode()

@@ -7,6 +7,7 @@ SELECT
     season.refresh_token,
     rule.ties = 'first' AS is_first,
     season.sealed_at IS NOT NULL AS is_sealed,
+    season.board_id = (SELECT id FROM board WHERE slug = 'global') AS is_global,
     refresh_state.*
 FROM season
 JOIN rule ON rule.id = season.rule_id

@@ -12,6 +12,7 @@ from redis.commands.core import AsyncScript
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database, load_sql
 from service.backends.redis import (
+    NAMES_PREFIX,
     PLAYERS_PER_BUCKET,
     SeasonKeys,
     decode_member,
@@ -21,6 +22,7 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
+from service.backends.redis_cluster import is_cluster_client
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Tracer
 from service.boards.finder import Season, SeasonFinder
@@ -81,6 +83,9 @@ class IndexReader:
         self._database = database
         self._validator = OffsetValidator(database, season_finder, refresh_signal)
         self._index = Index(redis, database)
+        # On a cluster a script reaches the keys of one slot only, and names are in another.
+        self._is_cluster = is_cluster_client(redis)
+        self._names_keys = [] if self._is_cluster else [NAMES_PREFIX]
         self._read_ranks = load_script(redis, "standings/index", "read_ranks")
         self._read_neighbours = load_script(
             redis, "standings/index", "read_neighbours", "describe_run"
@@ -136,7 +141,7 @@ class IndexReader:
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
             stored, players, *answers = await self._read_ranks(
-                keys=[keys.index, keys.offset, keys.names],
+                keys=[keys.index, keys.offset, *self._names_keys],
                 args=[
                     b"".join(map(encode_member, user_ids)),
                     PLAYERS_PER_BUCKET,
@@ -147,12 +152,11 @@ class IndexReader:
         scores = [None if score is None else int(float(score)) for score in answers[::3]]
         betters, names = answers[1::3], answers[2::3]
         usernames = await self._complete_names(
-            season,
             {
                 user_id: name
                 for user_id, name, score in zip(user_ids, names, scores, strict=True)
                 if score is not None
-            },
+            }
         )
         saturated = await self._find_saturated(season, user_ids, scores)
         return [
@@ -196,13 +200,13 @@ class IndexReader:
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
             stored, players, better, position, listed, names = await script(
-                keys=[keys.index, keys.offset, keys.names],
+                keys=[keys.index, keys.offset, *self._names_keys],
                 args=[PLAYERS_PER_BUCKET, keys.ties if season.rule.is_first else b"", *args],
             )
         offset = await self._validator.check(season, stored, players)
         user_ids = [decode_member(member) for member in listed[::2]]
         sort_scores = [int(float(score)) for score in listed[1::2]]
-        usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
+        usernames = await self._complete_names(dict(zip(user_ids, names, strict=True)))
         return Run(
             user_ids=user_ids,
             usernames=[usernames[user_id] for user_id in user_ids],
@@ -238,15 +242,16 @@ class IndexReader:
             return at_limit
         return at_limit - {row["player_id"] for row in exact}
 
-    async def _complete_names(
-        self, season: Season, names: dict[int, bytes | None]
-    ) -> dict[int, str]:
+    async def _complete_names(self, names: dict[int, bytes | None]) -> dict[int, str]:
         """Decode names; fetch those that Redis does not hold, and store them there."""
+        if self._is_cluster and names:
+            with self._breaker.guard():
+                names = await self._index.read_names(list(names))
         usernames = {user_id: name.decode() for user_id, name in names.items() if name is not None}
         missing = [user_id for user_id in names if user_id not in usernames]
         if missing:
             found = await find_usernames(self._database, missing)
             with self._breaker.guard():
-                await self._index.add_names(season.season_id, found)
+                await self._index.add_names(found)
             usernames |= found
         return usernames

@@ -3,7 +3,7 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
@@ -16,8 +16,10 @@ from redis.asyncio import Redis
 from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import (
     EVENTS_CHANNEL,
+    NAMES_PREFIX,
     PLAYERS_PER_BUCKET,
     SeasonKeys,
+    find_names_bucket,
     load_script,
     translate_redis_errors,
 )
@@ -102,34 +104,39 @@ class Index:
         keys = SeasonKeys.of(season_id)
         with translate_redis_errors():
             await self._redis.unlink(keys.index, keys.offset, keys.top, keys.build, keys.asked)
-        await self.drop_names(season_id)
         await self._drop_matching(f"{keys.ties}*")
 
-    async def add_names(self, season_id: int, names: Mapping[int, str]) -> None:
-        """Keep players' names beside the index, so that a rank is read without PostgreSQL."""
-        keys = SeasonKeys.of(season_id)
+    async def read_names(self, user_ids: Sequence[int]) -> dict[int, bytes | None]:
+        """Return the names that are kept of these players, in one round trip."""
+        with translate_redis_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for user_id in user_ids:
+                pipeline.hget(find_names_bucket(user_id), str(user_id))
+            return dict(zip(user_ids, await pipeline.execute(), strict=True))
+
+    async def add_names(self, names: Mapping[int, str]) -> None:
+        """Keep players' names beside the indexes, so that a rank is read without PostgreSQL."""
         # The client's types ask for a mapping of every kind of key at once.
         buckets: dict[str, dict[Any, Any]] = {}
         for player_id, username in names.items():
-            buckets.setdefault(keys.names_bucket(player_id), {})[player_id] = username
+            buckets.setdefault(find_names_bucket(player_id), {})[player_id] = username
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
             for bucket_key, bucket in buckets.items():
                 pipeline.hset(bucket_key, mapping=bucket)
             await pipeline.execute()
 
-    async def remove_names(self, season_id: int, user_ids: Sequence[int]) -> None:
+    async def remove_names(self, user_ids: Iterable[int]) -> None:
         """Forget the names of players who stand no more: somebody may want to be forgotten."""
-        keys = SeasonKeys.of(season_id)
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
             for user_id in user_ids:
-                pipeline.hdel(keys.names_bucket(user_id), str(user_id))
+                pipeline.hdel(find_names_bucket(user_id), str(user_id))
             await pipeline.execute()
 
-    async def drop_names(self, season_id: int) -> None:
-        """Drop the names beside the index: the ids belong, or will belong, to other players."""
-        await self._drop_matching(f"{SeasonKeys.of(season_id).names}*")
+    async def drop_names(self) -> None:
+        """Drop all names: the ids belong, or will belong, to other players."""
+        await self._drop_matching(f"{NAMES_PREFIX}*")
 
     async def _drop_matching(
         self, pattern: str, is_unwanted: Callable[[bytes | str], bool] = lambda _: True
@@ -194,7 +201,8 @@ class Index:
                     return None
             if place - before < self._slice_standings:
                 break
-        first: int | None = 0
+        # Who stands anywhere stands on `global`.
+        first: int | None = 0 if season["is_global"] else None
         while first is not None:
             async with self._database.snapshot() as connection:
                 first = await self._reload_names(connection, season_id, first, may_be_left=False)
@@ -287,7 +295,7 @@ class Index:
                 build = await self._find_build(season_id)
                 if build is None or build.position != offset.position:
                     await self._drop_build(season_id, build)
-                    build = await self._begin_build(season_id, offset)
+                    build = await self._begin_build(season, offset)
                 build, is_last = await self._load_slice(connection, season, build)
                 if is_last and not await self._swap_in(
                     connection,
@@ -295,7 +303,7 @@ class Index:
                     build.index,
                     build.found.encode("latin-1"),
                     offset,
-                    encode_build(name_from(0, build.found)),
+                    encode_build(name_from(0, build.found)) if season["is_global"] else b"",
                 ):
                     raise CacheUnavailable(_NOT_AS_COUNTED)
         except CacheFull:
@@ -324,6 +332,7 @@ class Index:
     async def load_names(self, season_id: int) -> bool:
         """Compare some more names beside a new index, and mend them; return whether all are.
 
+        They are compared beside the index of `global`, where everybody stands who stands anywhere.
         Until then readers fetch those that are missing.
         """
         build = await self._find_build(season_id)
@@ -347,14 +356,14 @@ class Index:
                 await self._redis.set(build_key, stored, ex=_BUILD_SECONDS)
         return following is None
 
-    async def _begin_build(self, season_id: int, offset: Offset) -> Build:
-        keys = SeasonKeys.of(season_id)
+    async def _begin_build(self, season: asyncpg.Record, offset: Offset) -> Build:
+        keys = SeasonKeys.of(season["season_id"])
         with translate_redis_errors():
             (found,) = await self._redis.mget(keys.offset)
         # What another database left, or ours before a backup was restored, may give the same ids to
         # other names. Nobody reads that index; in ours readers fetch missing names.
-        if found is not None and not _is_of_epoch(found, offset.epoch):
-            await self.drop_names(season_id)
+        if season["is_global"] and found is not None and not _is_of_epoch(found, offset.epoch):
+            await self.drop_names()
         build = Build(
             index=f"{keys.new_index}:{uuid4().hex}",
             position=offset.position,
@@ -452,17 +461,17 @@ class Index:
             )
         return bool(swapped)
 
-    async def _drop_names_but(self, prefix: str, span: range, kept: set[int]) -> None:
+    async def _drop_names_but(self, span: range, kept: set[int]) -> None:
         """Drop the buckets of names of a span of their numbers, but for those that are kept."""
         if span.stop - span.start <= len(kept) + self._slice_standings:
-            empty = [f"{prefix}{number}" for number in span if number not in kept]
+            empty = [f"{NAMES_PREFIX}{number}" for number in span if number not in kept]
             with translate_redis_errors():
                 for first in range(0, len(empty), _NAMES_PER_UNLINK):
                     await self._redis.unlink(*empty[first : first + _NAMES_PER_UNLINK])
             return
         # An imported player may have any id: no bucket can be named that is not there.
         await self._drop_matching(
-            f"{prefix}*",
+            f"{NAMES_PREFIX}*",
             lambda key: (number := _read_number(key)) in span and number not in kept,
         )
 
@@ -485,12 +494,11 @@ class Index:
         last_player_id = run["player_id"] or 0
         following = int(last_player_id // PLAYERS_PER_BUCKET + 1) * PLAYERS_PER_BUCKET
         is_last = run["players"] < self._slice_standings
-        prefix = SeasonKeys.of(season_id).names
         filled: set[int] = set()
 
         async def load(rows: list[asyncpg.Record]) -> bool:
             filled.update(row["bucket"] for row in rows)
-            buckets = [f"{prefix}{row['bucket']}" for row in rows]
+            buckets = [f"{NAMES_PREFIX}{row['bucket']}" for row in rows]
             with translate_redis_errors():
                 await self._load_names(keys=buckets, args=[row["packed"] for row in rows])
             return True
@@ -511,7 +519,7 @@ class Index:
                 highest = await connection.fetchval("SELECT max(id) FROM player")
                 end = max(end, (highest or 0) + 1)
             span = range(first_player_id // PLAYERS_PER_BUCKET, -(-end // PLAYERS_PER_BUCKET))
-            await self._drop_names_but(prefix, span, filled)
+            await self._drop_names_but(span, filled)
         return None if is_last else following
 
 

@@ -79,8 +79,8 @@ class Fold:
 
     sessions: int
     changes: tuple[SeasonChange, ...] = ()
-    names: dict[int, dict[int, str]] = field(default_factory=dict)
-    removed: dict[int, list[int]] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    removed: frozenset[int] = frozenset()
 
     @property
     def standings(self) -> int:
@@ -249,7 +249,8 @@ class Refresher:
             claim and claim["latest_at"],
         )
         changes = []
-        names = {}
+        named = {player_id for change in changed.values() for player_id in change.named}
+        removed = {player_id for change in changed.values() for player_id in change.removed}
         for season in numbered:
             if season["is_filling"]:
                 # Its index is built once it is filled.
@@ -274,10 +275,9 @@ class Refresher:
                     removed=b"".join(encode_member(player_id) for player_id in change.removed),
                 )
             )
-            if change.named:
-                names[season_id] = await find_usernames(connection, change.named)
-        removed = {season_id: change.removed for season_id, change in changed.items()}
-        return Fold(sessions=sessions, changes=tuple(changes), names=names, removed=removed)
+        names = await find_usernames(connection, list(named)) if named else {}
+        # Who still stands on some board is among the named.
+        return Fold(sessions, tuple(changes), names, frozenset(removed - named))
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
         if not fold.sessions and not fold.changes:
@@ -285,12 +285,13 @@ class Refresher:
         published = True
         try:
             asked = await self._index.find_asked([change.season_id for change in fold.changes])
+            if fold.names:
+                await self._index.add_names(fold.names)
+            if fold.removed:
+                await self._index.remove_names(fold.removed)
             for change in fold.changes:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901
-                await self._index.add_names(change.season_id, fold.names.get(change.season_id, {}))
-                if removed := fold.removed.get(change.season_id):
-                    await self._index.remove_names(change.season_id, removed)
                 if await self._index.publish(change):
                     self._problems.pop(change.season_id, None)
                 else:

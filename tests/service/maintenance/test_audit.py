@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys, encode_member
+from service.backends.redis import SeasonKeys, encode_member, find_names_bucket
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
@@ -158,8 +158,8 @@ async def add_nonsense(redis: Redis, keys: SeasonKeys, _: int) -> None:
     await redis.zadd(keys.index, {b"nonsense!": 1, b"\xff" * 8: 1})
 
 
-async def set_wrong_name(redis: Redis, keys: SeasonKeys, user_id: int) -> None:
-    await redis.hset(keys.names_bucket(user_id), str(user_id), "somebody else")
+async def set_wrong_name(redis: Redis, _: SeasonKeys, user_id: int) -> None:
+    await redis.hset(find_names_bucket(user_id), str(user_id), "somebody else")
 
 
 async def change_top(redis: Redis, keys: SeasonKeys, _: int) -> None:
@@ -210,11 +210,10 @@ async def test_audit_names_what_is_wrong_in_redis(
 
 
 async def test_audit_accepts_an_index_without_names(
-    user_ids: list[int], database: Database, settings: Settings, redis: Redis
+    user_ids: list[int], settings: Settings, redis: Redis
 ) -> None:
     """Names are kept when they are needed; a missing one is no difference."""
-    keys = SeasonKeys.of(await find_global_season(database))
-    await redis.delete(*{keys.names_bucket(user_id) for user_id in user_ids})
+    await redis.delete(*{find_names_bucket(user_id) for user_id in user_ids})
     assert await audit(settings)
 
 

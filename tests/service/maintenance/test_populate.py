@@ -11,14 +11,13 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys
+from service.backends.redis import find_names_bucket
 from service.errors import CacheUnavailable, UsageError
 from service.maintenance.audit import audit
 from service.maintenance.populate import MAKE_PLAYERS, MAKE_SESSIONS, populate
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import (
-    find_global_season,
     make_player,
     make_players_with_scores,
     make_season,
@@ -88,10 +87,9 @@ async def test_populate_ends_ranked_and_warm(
     assert await audit(settings)
     rows = await database.fetch("SELECT * FROM ranked_standing JOIN player ON id = player_id")
     assert rows
-    keys = SeasonKeys.of(await find_global_season(database))
     for row in rows:
         assert row["rank"] == 1 + sum(other["score"] > row["score"] for other in rows)
-        bucket = keys.names_bucket(row["player_id"])
+        bucket = find_names_bucket(row["player_id"])
         assert await redis.hget(bucket, str(row["player_id"])) == row["username"].encode()
     best = min(rows, key=lambda row: (row["rank"], row["player_id"]))
     top = (await client.get("/api/leaderboard/top?limit=1")).json()

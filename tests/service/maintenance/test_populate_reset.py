@@ -10,13 +10,12 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys
+from service.backends.redis import find_names_bucket
 from service.maintenance.audit import audit
 from service.maintenance.populate import populate
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import (
-    find_global_season,
     make_players,
     make_players_with_scores,
     record_scores,
@@ -47,8 +46,7 @@ async def test_populate_reset_makes_it_another_database_for_everyone(
     assert after["epoch"] != before["epoch"]
     players = await database.fetch("SELECT min(id), max(id) FROM player")
     assert tuple(players[0]) == (1, 20)
-    keys = SeasonKeys.of(await find_global_season(database))
-    assert await redis.hget(keys.names_bucket(user_ids[-1]), str(user_ids[-1])) is None
+    assert await redis.hget(find_names_bucket(user_ids[-1]), str(user_ids[-1])) is None
     assert await audit(settings)
 
     async def shows_new_players() -> bool:

@@ -536,7 +536,7 @@ async def test_a_name_is_forgotten_by_a_redis_that_was_away_at_the_time(
 
 async def dump_names(redis: Redis) -> str:
     """Return all that is in the hashes of a Redis, as one text."""
-    return str([await redis.hgetall(key) async for key in redis.scan_iter("*:names:*")])
+    return str([await redis.hgetall(key) async for key in redis.scan_iter("leaderboard:{names}:*")])
 
 
 async def judge(client: httpx.AsyncClient, session_id: int) -> dict[str, str]:

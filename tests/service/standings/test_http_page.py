@@ -50,7 +50,7 @@ async def test_page_keeps_names_that_redis_lost(
     user_ids = await make_players_with_scores(database, range(130, 0, -1))
     await refresher.refresh()
     before = await read(client, PAGE, limit=130)
-    lost = [key async for key in redis.scan_iter("*:names:*")]
+    lost = [key async for key in redis.scan_iter("leaderboard:{names}:*")]
     assert lost
     await redis.delete(*lost)
     assert await read(client, PAGE, limit=130) == before

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys, connect_redis, encode_member
+from service.backends.redis import SeasonKeys, connect_redis, encode_member, find_names_bucket
 from service.local.embedded import PostgresServer
 from service.settings.settings import Settings
 from service.standings.index.change import SeasonChange
@@ -131,7 +131,7 @@ async def test_single_lost_key_makes_no_read_wrong(
     await refresher.refresh()
     await read_fresh_top(client, database)
     keys = SeasonKeys.of(await find_global_season(database))
-    name = keys.names_bucket(first) if lost == "names" else getattr(keys, lost)
+    name = find_names_bucket(first) if lost == "names" else getattr(keys, lost)
     assert await redis.delete(name) == 1
     await check_reads(client, database)
     await record_scores(database, (first, 1))

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys, encode_member
+from service.backends.redis import SeasonKeys, encode_member, find_names_bucket
 from service.errors import DatabaseUnavailable
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
@@ -111,17 +111,17 @@ async def lose_offset(redis: Redis, keys: SeasonKeys, _: list[int]) -> None:
     await redis.delete(keys.offset)
 
 
-async def change_name(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
+async def change_name(redis: Redis, _: SeasonKeys, user_ids: list[int]) -> None:
     user_id = user_ids[-1]
-    await redis.hset(keys.names_bucket(user_id), str(user_id), "somebody else")
+    await redis.hset(find_names_bucket(user_id), str(user_id), "somebody else")
 
 
-async def lose_name(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
-    await redis.hdel(keys.names_bucket(user_ids[7]), str(user_ids[7]))
+async def lose_name(redis: Redis, _: SeasonKeys, user_ids: list[int]) -> None:
+    await redis.hdel(find_names_bucket(user_ids[7]), str(user_ids[7]))
 
 
-async def spoil_names(redis: Redis, keys: SeasonKeys, user_ids: list[int]) -> None:
-    bucket = keys.names_bucket(user_ids[7])
+async def spoil_names(redis: Redis, _: SeasonKeys, user_ids: list[int]) -> None:
+    bucket = find_names_bucket(user_ids[7])
     await redis.delete(bucket)
     await redis.set(bucket, "nonsense")
 
@@ -153,13 +153,13 @@ async def test_rebuild_mends_what_redis_holds(
     user_ids = await make_players_with_scores(database, [500 - place for place in range(200)])
     await rebuild(settings)
     keys = SeasonKeys.of(await find_global_season(database))
-    before = await redis.hgetall(keys.names_bucket(user_ids[7]))
+    before = await redis.hgetall(find_names_bucket(user_ids[7]))
     await damage(redis, keys, user_ids)
 
     await rebuild(settings)
 
     await assert_index_follows(redis, database)
-    assert await redis.hgetall(keys.names_bucket(user_ids[7])) == before
+    assert await redis.hgetall(find_names_bucket(user_ids[7])) == before
     assert await audit(settings)
 
 
@@ -214,7 +214,7 @@ async def test_rebuild_drops_names_of_strangers(
 ) -> None:
     first, *_ = await make_players_with_scores(database, [5, 7])
     await rebuild(settings)
-    bucket = SeasonKeys.of(await find_global_season(database)).names_bucket(first)
+    bucket = find_names_bucket(first)
     right = await redis.hgetall(bucket)
     await redis.hset(bucket, "63", "nobody")
     await rebuild(settings)

@@ -89,7 +89,7 @@ def test_members_sort_as_their_players_do(first: int, second: int) -> None:
 
 def test_keys_of_a_season_share_a_slot_of_redis_cluster() -> None:
     keys = SeasonKeys.of(7)
-    names = (keys.index, keys.offset, keys.top, keys.new_index, keys.names_bucket(123))
+    names = (keys.index, keys.offset, keys.top, keys.new_index, keys.ties, keys.build)
     assert {name[name.index("{") : name.index("}") + 1] for name in names} == {"{7}"}
     assert len(set(names)) == len(names)
     assert (keys.index, keys.top, keys.offset) == (

@@ -1,6 +1,7 @@
 -- Reads the standings around a player, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names, none on a
+-- cluster, where they are in another slot
 -- ARGV[1] players in each bucket   ARGV[2] prefix of the buckets of tie keys, "" where ties share a rank
 -- ARGV[3] the player's id, eight bytes   ARGV[4] radius
 --

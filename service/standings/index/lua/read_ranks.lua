@@ -1,6 +1,7 @@
 -- Reads the ranks of several players, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names, none on a
+-- cluster, where they are in another slot
 -- ARGV[1] the players' ids, eight bytes each, one after the other: a single argument, because each one
 --         costs the caller more than reading a rank costs here
 -- ARGV[2] players in each bucket   ARGV[3] prefix of the buckets of tie keys, "" where ties share a rank
@@ -22,7 +23,7 @@ for first = 1, #ids, 8 do
         answer[at + 1] = score
         answer[at + 2] = ties == '' and redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. score)
             or redis.call('ZRANK', KEYS[1], member)
-        answer[at + 3] = redis.call('HGET', KEYS[3] .. bucket, field)
+        answer[at + 3] = KEYS[3] and redis.call('HGET', KEYS[3] .. bucket, field) or false
     else
         answer[at + 1], answer[at + 2], answer[at + 3] = false, false, false
     end

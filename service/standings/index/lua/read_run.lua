@@ -1,6 +1,7 @@
 -- Reads the standings after a place, or before it, in one atomic step.
 --
--- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names
+-- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names, none on a
+-- cluster, where they are in another slot
 -- ARGV[1] players in each bucket   ARGV[2] prefix of the buckets of tie keys, "" where ties share a rank
 -- ARGV[3] sort_score of the place   ARGV[4] its member, whether anybody stands there or not
 -- ARGV[5] how many, negative for those before the place
