@@ -78,6 +78,16 @@ class DatabaseUnavailable(ServiceError):
         return f"the database cannot be reached: {self.reason}"
 
 
+class WritesRefused(DatabaseUnavailable):
+    """PostgreSQL answers, but writes nothing: its disk is full, or it may only be read."""
+
+    retry_after_seconds = 5
+
+    def explain(self) -> str:
+        """Return why it writes nothing."""
+        return f"the database takes no writes: {self.reason}"
+
+
 class SchemaMissing(DatabaseUnavailable):
     """PostgreSQL answers, but the tables that we need are not there."""
 

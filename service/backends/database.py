@@ -17,7 +17,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.backends.pgbouncer import Connector
-from service.errors import DatabaseUnavailable, SchemaMissing
+from service.errors import DatabaseUnavailable, SchemaMissing, WritesRefused
 from service.lifecycle import stop_task
 from service.settings.settings import Settings
 
@@ -37,6 +37,8 @@ _UNAVAILABLE: Final = (
     OSError,
     TimeoutError,
 )
+
+_NO_WRITES: Final = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError)
 
 # InterfaceError means "connection is closed", but these subclasses of it mean that an argument of
 # ours is wrong: a bug, which must not look like an outage.
@@ -311,7 +313,7 @@ async def _keep_session(_: Connection) -> None:
 def translate_errors() -> Iterator[None]:
     """Raise `DatabaseUnavailable` for every driver error that means the database is away.
 
-    For one without our tables it is `SchemaMissing`.
+    For one without our tables it is `SchemaMissing`, for one that can only be read `WritesRefused`.
     """
     try:
         yield
@@ -322,4 +324,5 @@ def translate_errors() -> Iterator[None]:
     except _UNAVAILABLE as error:
         # A time-out has no message.
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise DatabaseUnavailable(reason) from error
+        kind = WritesRefused if isinstance(error, _NO_WRITES) else DatabaseUnavailable
+        raise kind(reason) from error

@@ -15,7 +15,13 @@ from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Places, Tracer
 from service.counters import ApiCounters
-from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
+from service.errors import (
+    DatabaseUnavailable,
+    FieldError,
+    InvalidRequest,
+    ServiceError,
+    WritesRefused,
+)
 from service.players.errors import PlayerBanned, PlayerNotFound
 from service.players.names import check_external_id
 from service.players.service import find_user_ids
@@ -32,6 +38,7 @@ FIND_KEYED_SESSIONS: Final = load_sql("sessions", "find_keyed_sessions")
 _BULKS_AT_ONCE: Final = 2
 _BULKS_WAITING: Final = 16
 _WARNING_INTERVAL_SECONDS: Final = 60.0
+_REFUSAL_SECONDS: Final = 60.0
 
 LEDGER_CONNECTIONS: Final = 1 + _BULKS_AT_ONCE
 """How many connections to PostgreSQL the ledger uses at once: one for the group commit."""
@@ -117,6 +124,8 @@ class Ledger:
         self._bulk_places = Places(_BULKS_AT_ONCE, waiting=_BULKS_WAITING)
         self._is_refusing = False
         self._next_warning_at = float("-inf")
+        self._refusal: WritesRefused | None = None
+        self._refused_at = float("-inf")
 
     @property
     def waiting(self) -> int:
@@ -127,6 +136,15 @@ class Ledger:
     def connections(self) -> tuple[int, int]:
         """How many connections of its own are open, and how many of these are idle."""
         return self._database.connections
+
+    @property
+    def refusal(self) -> WritesRefused | None:
+        """Why PostgreSQL, which answers, took none of the last submits; None where it did.
+
+        Only a submit can tell: where none came for a minute, nothing is known.
+        """
+        is_known = time.monotonic() - self._refused_at < _REFUSAL_SECONDS
+        return self._refusal if is_known else None
 
     async def record(self, submission: Submission) -> int:
         """Return the id of the session once it is on disk.
@@ -159,8 +177,11 @@ class Ledger:
         try:
             answers = await self._write_batch(batch)
         except DatabaseUnavailable as error:
+            self._refusal = error if isinstance(error, WritesRefused) else None
+            self._refused_at = time.monotonic()
             self._warn(error)
             raise
+        self._refusal = None
         if self._is_refusing:
             _log.info("submits are taken again")
             self._is_refusing = False

@@ -9,6 +9,7 @@ from service.backends.heartbeats import HeartbeatSender, read_heartbeats
 from service.backends.redis import WORKER_PROCESSES_KEY, describe_redis_error
 from service.boards.finder import SeasonFinder
 from service.errors import CacheUnavailable, DatabaseUnavailable
+from service.sessions.service import Ledger
 from service.standings.reads.lag import LagWatch
 from service.status.schemas import Readiness, WorkerHeartbeat
 
@@ -24,18 +25,20 @@ class HealthCheck:
         season_finder: SeasonFinder,
         lag_watch: LagWatch,
         heartbeat: HeartbeatSender[Any],
+        ledger: Ledger,
     ) -> None:
         self._redis = redis
         self._season_finder = season_finder
         self._lag_watch = lag_watch
         self._heartbeat = heartbeat
+        self._ledger = ledger
 
     async def check(self) -> Readiness:
         """Return what is there.
 
         Not ready means PostgreSQL or Redis is away: the service then goes on with less. A worker
         that is away, or a Redis that can only be read, leaves it ready, because submits and reads
-        go on; its part says so.
+        go on; its part says so. So does a PostgreSQL that can only be read.
         """
         postgresql, (redis, worker) = await asyncio.gather(
             self._check_postgresql(), self._check_redis()
@@ -57,6 +60,8 @@ class HealthCheck:
                 await self._season_finder.find_in_database()
         except (DatabaseUnavailable, TimeoutError):
             return "away: submits are refused, reads come from memory and Redis"
+        if self._ledger.refusal is not None:
+            return "takes no writes: submits are refused"
         return "ok"
 
     async def _check_redis(self) -> tuple[str, str]:

@@ -93,7 +93,10 @@ class ApiStatus(msgspec.Struct, frozen=True):
 
 
 class PostgresStatus(msgspec.Struct, frozen=True):
-    """PostgreSQL as this process reaches it; `cause` and `since` where it does not."""
+    """PostgreSQL as this process reaches it; `cause` and `since` where it does not.
+
+    `behind` is one that answers slowly, or that takes no writes.
+    """
 
     state: State
     version: str | None = None

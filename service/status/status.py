@@ -243,8 +243,10 @@ class StatusReader:
                 cause=late if is_late else self._pulse.problem or str(figures),
                 since=self._pulse.away_since,
             )
+        refusal = self._ledger.refusal
         return schemas.PostgresStatus(
-            state="ok",
+            state="ok" if refusal is None else "behind",
+            cause=None if refusal is None else refusal.explain(),
             version=figures.version,
             round_trip_ms=round_trip_ms,
             connections=figures.connections,

@@ -146,7 +146,11 @@ def check_secrets(project: Project) -> None:
 
 
 def run_the_rest_of_the_runbook(project: Project) -> None:
-    """Fill the board and send it traffic, as `service/README.md` has it."""
+    """Submit a score, fill the board and send it traffic, as `service/README.md` has it."""
+    first = [one.command for one in read_runbook("## Deploy")[4:8]]
+    # They name the key themselves.
+    rank = json.loads(project.type("unset KEY", *first)[-1])
+    assert rank["rank"] is not None
     populate, simulate = (
         next(one.command for one in read_runbook("## Deploy") if word in one.command)
         for word in (" populate ", " simulate ")

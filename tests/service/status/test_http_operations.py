@@ -54,6 +54,46 @@ async def test_many_who_ask_at_once_leave_the_ranks_their_redis(
     assert "stale" not in answers[-1].json()
 
 
+async def test_postgresql_that_takes_no_writes_is_told(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    user_id = await make_player(database)
+    body = {"user_id": user_id, "score": 7}
+
+    async def let_write(setting: str) -> None:
+        async with database.transaction() as connection:
+            # One that was opened meanwhile may only read, too.
+            await connection.execute("SET TRANSACTION READ WRITE")
+            await connection.execute(
+                "DO $$ BEGIN EXECUTE"
+                f" format('ALTER DATABASE %I {setting}', current_database()); END $$"
+            )
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    async def submit() -> tuple[int, str, str]:
+        answer = await client.post("/api/leaderboard/submit", json=body)
+        ready = (await client.get("/health/ready")).json()
+        part = (await client.get("/api/ops/status")).json()["parts"]["postgresql"]
+        if part["state"] == "behind":
+            assert part["cause"].startswith("the database takes no writes: ReadOnlySQLTransaction")
+        return answer.status_code, ready["parts"]["postgresql"], part["state"]
+
+    async def are_refused() -> bool:
+        return await submit() == (503, "takes no writes: submits are refused", "behind")
+
+    async def are_taken() -> bool:
+        return await submit() == (200, "ok", "ok")
+
+    await wait_until(are_taken)
+    await let_write("SET default_transaction_read_only = on")
+    await wait_until(are_refused)
+    await let_write("RESET default_transaction_read_only")
+    await wait_until(are_taken)
+
+
 async def test_ready_tells_that_no_worker_is_there(client: httpx.AsyncClient) -> None:
     assert "ranks stand still" in (await read(client, "/health/ready"))["parts"]["worker"]
 

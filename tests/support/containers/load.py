@@ -46,7 +46,7 @@ def send_traffic(project: Project, *options: str) -> Iterator[Load]:
     """Send traffic while the block runs, and compare the ledger with every answer at its end."""
     command = [sys.executable, "-m", "service.commands.main", "simulate", "--json"]
     process = subprocess.Popen(
-        [*command, "--url", project.url, "--duration", "3600", *options],
+        [*command, "--url", project.url, "--duration", "43200", *options],
         env={**os.environ, "LEADERBOARD_API_KEY": project.key},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
