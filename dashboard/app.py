@@ -142,6 +142,7 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         super().__init__()
         self._start = start
         self.preferences = preferences or Preferences()
+        self.set_class(plain_marks, "-plain")
         self._gateway = gateway
         self._desk = desk
         self._clock = clock or SystemClock()

@@ -23,6 +23,14 @@ class AddressWanted(Message):
         self.address = address
 
 
+class ActionWanted(Message):
+    """The operator touched a button of the page; `action_id` is that of a key's action."""
+
+    def __init__(self, action_id: str) -> None:
+        super().__init__()
+        self.action_id = action_id
+
+
 class NavigationApp(App[None]):
     """An app that goes to places, and tells the browser which address its page has."""
 
@@ -33,6 +41,11 @@ class NavigationApp(App[None]):
     async def on_address_wanted(self, event: AddressWanted) -> None:
         """Go where the browser's address leads."""
         await self.go(event.address)
+
+    def on_action_wanted(self, event: ActionWanted) -> None:
+        """Press the key of an action, whichever it is."""
+        if event.action_id in self.state.keys:
+            self.simulate_key(self.state.keys.list_keys(event.action_id)[-1])
 
     async def go(self, address: Address) -> None:
         """Show the board, the screen and the player of an address."""

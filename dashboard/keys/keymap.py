@@ -45,6 +45,10 @@ class KeyNames:
         """Name the keys of this keymap from now on, and the defaults of what it leaves out."""
         self._changed = keymap
 
+    def __contains__(self, action_id: str) -> bool:
+        """Return whether there is such an action."""
+        return action_id in self._defaults
+
     def __getitem__(self, action_id: str) -> str:
         """Return the first key of an action: one is enough to say how something is done."""
         return self.list_names(action_id)[0]

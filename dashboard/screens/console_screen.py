@@ -5,7 +5,6 @@ from dataclasses import replace
 from textwrap import wrap
 from typing import ClassVar, Final
 
-from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
@@ -23,6 +22,7 @@ from dashboard.text.numbers import write_age, write_ms
 from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
+from dashboard.widgets.tabs import Tab, Tabs
 from dashboard.widgets.tones import SEVERITIES, TONE_CLASSES, Span, Tone, ToneLine, choose_line
 
 MODES: Final = (
@@ -49,9 +49,10 @@ _TONES: Final[Mapping[Kind, Tone]] = {
 _WIDE: Final = 100
 _TITLES: Final = (12, 20, 30, 60)
 """How much of a board's title the status bar shows, the least full first."""
-LEAST_WIDTH: Final = 80
-LEAST_HEIGHT: Final = 24
-"""The smallest terminal in which nothing hides anything else."""
+LEAST_SIZE: Final = (80, 24)
+SLIM_SIZE: Final = (60, 38)
+"""The smallest terminals in which nothing hides anything else: where one is not as wide, as a phone
+is that is held upright, what else stands side by side stands one below the other."""
 
 _SHORTEST_NOTICE: Final = 20
 _REFUSED: Final = "refused: read-only"
@@ -100,7 +101,7 @@ class ConsoleScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The screen's own part between what all of them have."""
-        yield Lines(id="tabs")
+        yield Tabs(id="tabs")
         yield Lines(id="verdict")
         yield Lines(id="small")
         yield Lines(id="notice")
@@ -125,6 +126,7 @@ class ConsoleScreen(Screen[None]):
     def on_resize(self) -> None:
         """Fill the new size at once, when all parts have theirs."""
         if self.is_mounted:
+            self.set_class(self.size.width < LEAST_SIZE[0], "-slim")
             self.refresh_bindings()
             self.call_after_refresh(self.show)
 
@@ -180,7 +182,11 @@ class ConsoleScreen(Screen[None]):
 
     def show(self) -> None:
         """Show what the console knows now."""
-        self.query_one("#tabs", Lines).show([self._draw_tabs()])
+        tabs = [self._draw_tab(*mode) for mode in MODES]
+        # A profile has as much of its colour as there is room for.
+        self.query_one(Tabs).show_tabs(
+            self._draw_head(), tabs, "profile" if self.state.profile else ""
+        )
         data_state = self.judge()
         self.show_body(data_state)
         verdict = self._draw_verdict(data_state)
@@ -193,10 +199,11 @@ class ConsoleScreen(Screen[None]):
     def _show_size(self) -> None:
         """Say so where there is no room; a browser's has its own looks, and no other size."""
         width, height = self.app.size
-        is_small = (width < LEAST_WIDTH or height < LEAST_HEIGHT) and not self.app.is_web
+        fits = any(width >= least and height >= low for least, low in (LEAST_SIZE, SLIM_SIZE))
+        is_small = not fits and not self.app.is_web
         if is_small is not self.has_class("-small"):
             self.set_class(is_small, "-small")
-        needed = f"{LEAST_WIDTH}x{LEAST_HEIGHT}"
+        needed = "{}x{}".format(*LEAST_SIZE)
         lines: list[ToneLine] = [
             [("Too small", "strong"), (f": this terminal has {width}x{height}", "")],
             [("", ""), (f"and the console needs {needed}.", "")],
@@ -289,25 +296,27 @@ class ConsoleScreen(Screen[None]):
             *self._get_breakpoint_classes(height, self.app.VERTICAL_BREAKPOINTS or []),
             update=False,
         )
+        self.set_class(width < LEAST_SIZE[0], "-slim", update=False)
 
-    def _draw_tabs(self) -> ToneLine:
+    def _draw_head(self) -> list[Span]:
         profile = self.state.profile
-        spans: list[Span] = [
-            (f" {profile} ", "profile") if profile else (" leaderboard ", "strong")
-        ]
+        is_slim = self.has_class("-slim")
+        spans: list[Span] = [(f" {profile} ", "profile")] if profile else []
+        if not (profile or is_slim):
+            spans.append((" leaderboard ", "strong"))
         if self.state.rights.are_none:
             spans.append((" read-only ", "warn"))
-        for mode, title in MODES:
-            spans.append((" ", ""))
-            key = self.name_mode_key(mode)
-            spans.append((f" {key} {title} ", "marked" if mode == self.MODE else "muted"))
-            if mode != self.MODE:
-                spans.extend(self._draw_badge(mode))
-        if profile:
-            # As much of its colour as there is room for.
-            room = self.size.width - sum(cell_len(text) for text, _ in spans) - 1
-            spans += [(" ", ""), (" " * max(0, room), "profile")]
-        return spans
+        return [*spans, (" ", "")]
+
+    def on_tabs_chosen(self, event: Tabs.Chosen) -> None:
+        """Go to the screen whose tab was clicked, as its key does."""
+        self.app.simulate_key(self.keys.list_keys(f"mode.{event.mode}")[-1])
+
+    def _draw_tab(self, mode: str, title: str) -> Tab:
+        is_here = mode == self.MODE
+        name: Span = (f" {self.name_mode_key(mode)} {title} ", "marked" if is_here else "muted")
+        between: list[Span] = [] if self.has_class("-slim") else [(" ", "")]
+        return Tab(mode, [name, *([] if is_here else self._draw_badge(mode)), *between])
 
     def _draw_badge(self, mode: str) -> list[Span]:
         """Return what another screen has to say, in front of which the operator is not."""

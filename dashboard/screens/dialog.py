@@ -32,7 +32,7 @@ class Dialog(ModalScreen[Result]):
     Dialog {
         align: center middle;
         & > .frame {
-            width: 78; height: auto; max-height: 92%;
+            width: 78; max-width: 100%; height: auto; max-height: 92%;
             border: round $accent; border-title-color: $text-accent;
             border-subtitle-color: $text-muted; background: $surface;
         }

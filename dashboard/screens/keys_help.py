@@ -46,7 +46,7 @@ class KeysScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     KeysScreen {
         align: center middle;
-        & Panel { width: 64; height: auto; max-height: 90%; background: $surface; }
+        & Panel { width: 64; max-width: 100%; height: auto; max-height: 90%; background: $surface; }
     }
     """
 

@@ -35,11 +35,48 @@ window.open = (url, target, ...rest) =>
     ? showAddress(url)
     : openWindow(url.replace(location.origin + "/download/", root + "download/"), target, ...rest);
 
-// Keys go to the console at once, without a click on it first.
+// A screen needs 80 columns of 24 lines, or, where these would be too small to read, as on a phone
+// that is held upright, 60 of 38: there what else stands side by side stands one below the other.
+// A letter is 0.6 of the font's size wide, some less, cut to whole dots of the screen; a line 1.32.
+const terminal = document.getElementById("terminal");
+const { clientWidth: width, clientHeight: height } = terminal;
+const [columns, lines] = width / 80 / 0.6 < 12 ? [60, 38] : [80, 24];
+const letter = Math.floor((width / columns) * devicePixelRatio) / devicePixelRatio;
+const size = Math.min(16, (letter * 1.01) / 0.6, height / lines / 1.32);
+terminal.dataset.fontSize = Math.max(6, size).toFixed(3);
+
+// textual.js cannot change its font. Turned, a phone begins anew: its address says where.
+const isTouched = matchMedia("(pointer: coarse)").matches;
+if (isTouched) {
+  matchMedia("(orientation: portrait)").addEventListener("change", () => location.reload());
+}
+
+// Keys go to the console at once, without a click on it first. Where there is none but on the
+// screen, which it would cover, it comes when it is asked for.
+let keyboard;
 new MutationObserver((_, observer) => {
-  const keyboard = document.querySelector(".xterm-helper-textarea");
+  keyboard = document.querySelector(".xterm-helper-textarea");
   if (keyboard !== null) {
     observer.disconnect();
+    keyboard.inputMode = isTouched ? "none" : "text";
     keyboard.focus();
   }
-}).observe(document.getElementById("terminal"), { childList: true, subtree: true });
+}).observe(terminal, { childList: true, subtree: true });
+
+const typing = document.getElementById("typing");
+const ask = (isWanted) => {
+  typing.ariaPressed = String(isWanted);
+  keyboard.inputMode = isWanted || !isTouched ? "text" : "none";
+  keyboard.blur();
+  keyboard.focus();
+};
+
+// The focus stays with the terminal, and with it the keyboard on the screen.
+const bar = document.getElementById("bar");
+bar.addEventListener("pointerdown", (event) => event.preventDefault());
+bar.addEventListener("click", ({ target }) => {
+  const { act, keys } = target.dataset;
+  if (act) session.send(JSON.stringify(["act", act]));
+  if (keys) session.send(JSON.stringify(["stdin", keys]));
+  if (target === typing) ask(typing.ariaPressed === "false");
+});

@@ -89,13 +89,15 @@ class WebConsole(Server):
             download_manager=self.download_manager,
         )
         try:
-            size = (int(request.query.get(side, least)) for side, least in _LEAST_SIZE.items())
-            await session.start(*size)
-            await self._process_messages(websocket, session)
+            try:
+                size = (int(request.query.get(side, least)) for side, least in _LEAST_SIZE.items())
+                await session.start(*size)
+                await self._process_messages(websocket, session)
+            finally:
+                await session.stop()
         except asyncio.CancelledError:
+            # The server stops. The console has ended by now; the browser may take its time.
             await websocket.close()
-        finally:
-            await session.stop()
         return websocket
 
     async def _process_messages(
@@ -184,6 +186,8 @@ async def _forward(
             # One that leads nowhere is a ValueError, as what is not JSON.
             read_address(address)
             await app_service.send_meta({"type": "go", "address": address})
+        case ["act", str(action)]:
+            await app_service.send_meta({"type": "act", "action": action})
         case ["blur", *_]:
             await app_service.blur()
         case ["focus", *_]:

@@ -10,6 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
 from textual.geometry import Offset, Size
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -152,6 +153,15 @@ class KeyFooter(Footer):
         """Name the keys: the screen may have told of them before anybody listened."""
         self.bindings_changed(self.screen)
 
+    def bindings_changed(self, screen: Screen[object]) -> None:
+        """Name other keys, also while the operator types in another window and looks at this one.
+
+        Textual would wait until the terminal has the focus.
+        """
+        super().bindings_changed(screen)
+        if self.is_attached and screen is self.screen and not self.app.app_focus:
+            self.call_after_refresh(self.recompose)
+
     async def recompose(self) -> None:
         """Name the keys that work now, in the parts that are there."""
         if not self.is_attached:
@@ -163,8 +173,18 @@ class KeyFooter(Footer):
             if active.binding.show:
                 # Several keys of an action are one thing to do, named by the first.
                 shown.setdefault(active.binding.action, active)
-        self._named.show([self._name_key(active) for active in shown.values()])
-        self._palette.show([self._name_palette(palette)] if palette else [])
+        at_end = [self._name_palette(palette)] if palette else []
+        room = self.size.width - sum(key.width + 2 for key in at_end)
+        self._named.show(self._choose_fitting(list(shown.values()), room))
+        self._palette.show(at_end)
+
+    def _choose_fitting(self, actives: list[ActiveBinding], room: int) -> list[NamedKey]:
+        """Return the keys for which there is room as a whole, and the one that lists all others."""
+        named = [(self._name_key(active), active.binding.action) for active in actives]
+        while self.size and sum(key.width for key, _ in named) > room:
+            last = max((at for at, (_, action) in enumerate(named) if action != "keys"), default=0)
+            del named[last]
+        return [key for key, _ in named]
 
     def _name_key(self, active: ActiveBinding) -> NamedKey:
         binding = active.binding

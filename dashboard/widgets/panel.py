@@ -46,6 +46,11 @@ class Panel(VerticalScroll, can_focus=True):
         header = f"{self._header.text}\n" if self._header.display else ""
         return header + self._lines.text
 
+    @property
+    def room(self) -> int:
+        """The width of its lines: a scroll bar takes some of the panel's."""
+        return self.scrollable_content_region.width
+
     def set_title(self, title: str) -> None:
         """Give it another title, which may hold what somebody typed, or any key."""
         # A title that is a string is read as markup.

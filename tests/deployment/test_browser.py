@@ -52,6 +52,15 @@ WAIT_FOR_PATH = """
 """
 
 
+READ_BAR = """
+    (() => {
+        const { width, bottom } = document.getElementById("bar").getBoundingClientRect();
+        const buttons = [...document.querySelectorAll("#bar button")];
+        return { width, bottom, least: Math.min(...buttons.map((one) => one.offsetHeight)) };
+    })()
+"""
+
+
 @pytest_asyncio.fixture
 async def server(
     settings: Settings, database: Database, refresher: Refresher
@@ -106,8 +115,27 @@ async def test_the_address_is_a_link_behind_a_proxy(server: WebServer, tmp_path:
         assert all(one.path.startswith("/lb/") for one in asked)
         # All of this was one page.
         assert [one.path for one in asked].count("/lb/console.js") == 1
-        await page.call("Page.navigate", url=f"{url}/live?board=No%20such")
-        assert (await page.evaluate("document.body.innerText")).startswith("board: 1 to 64")
+
+
+async def test_a_phone_has_sixty_columns_and_a_bar(server: WebServer, tmp_path: Path) -> None:
+    async with open_page(f"{server.url}/console.css", tmp_path) as page:
+        await page.become_phone()
+        await page.call("Page.navigate", url=f"{server.url}/live")
+        await page.wait_for_text("7,654,321")
+        columns = "new URL(session.url).searchParams.get('width')"
+        assert await page.evaluate(columns) == "60"
+        bar = await page.evaluate(READ_BAR)
+        assert bar["width"] == 390
+        assert bar["bottom"] == 844
+        assert bar["least"] >= 44
+        assert await page.evaluate("document.scrollingElement.scrollWidth") == 390
+        await page.tap("[data-act='mode.health']")
+        await page.wait_for_text("Flow of scores")
+        await page.tap("[data-act='mode.live']")
+        await page.wait_for_text("7,654,321")
+        await page.tap("[aria-label='Down']")
+        await page.tap("[aria-label='Enter']")
+        await page.wait_for_text("to pass #1")
 
 
 async def test_reference_loads_nothing_from_elsewhere_and_calls(

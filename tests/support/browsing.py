@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import json
 import re
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
@@ -80,6 +81,28 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             text = key if kind == "keyDown" else ""
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, text=text)
+
+    async def become_phone(self) -> None:
+        """Have the screen of a phone that is held upright, for the next page of this site."""
+        await self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=390,
+            height=844,
+            deviceScaleFactor=2,
+            mobile=True,
+        )
+
+    async def tap(self, selector: str) -> None:
+        """Touch an element for a moment."""
+        place = await self.evaluate(
+            f"""(() => {{
+                const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();
+                return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }};
+            }})()"""
+        )
+        await self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+        await self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     async def wait_for_text(self, wanted: str) -> None:
         """Wait until the words were drawn, and forget what was drawn up to now."""

@@ -117,6 +117,11 @@ class HealthScreen(ConsoleScreen):
         &.-low #middle { height: 8; }
         &.-low.-troubled #middle { height: 6; }
         &.-narrow #flow { width: 40; }
+        &.-slim #tiles { grid-size: 2 3; grid-rows: 5; height: 15; }
+        &.-slim Tile { height: 5; }
+        &.-slim #middle { layout: vertical; height: 22; }
+        &.-slim #flow { width: 1fr; height: 12; }
+        &.-slim #routes { height: 10; }
     }
     """
 

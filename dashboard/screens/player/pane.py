@@ -167,7 +167,7 @@ class PlayerPane(Vertical):
             lines = _draw_facts(lookup, room, now, of_board, with_rank=with_rank)
             facts.show(lines, dim=dim)
         own_id = lookup.player.user_id if lookup.player else None
-        width = self._neighbours.content_size.width
+        width = self._neighbours.room
         neighbours = _draw_neighbours(lookup.neighbours, own_id, width, at)
         self._neighbours.show(neighbours, dim=dim)
         self._ranks.show(list(lookup.ranks), dim=dim)
@@ -213,7 +213,7 @@ class PlayerPane(Vertical):
             asked = self.lookup.rank is not None
             return [[("! not to be had now", "warn") if asked else ("-", "muted")]]
         now = self._state.clock.now()
-        room = self._sessions.content_size.width
+        room = self._sessions.room
         lines: list[ToneLine] = []
         for session in sessions:
             moment = session.submitted_at.astimezone(now.tzinfo)

@@ -52,6 +52,9 @@ class PlayerScreen(ConsoleScreen):
         &.-comparing #second { display: block; }
         &.-narrow .neighbours { width: 48; }
         &.-narrow.-comparing .neighbours { width: 1fr; }
+        &.-slim .way { layout: vertical; }
+        &.-slim .neighbours { width: 1fr; height: 13; }
+        &.-slim .charts { height: 1fr; }
         &.-low .scores { display: none; }
         &.-comparing .charts { display: none; }
         /* Half a screen has no room for words beside big digits. */

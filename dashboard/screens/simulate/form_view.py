@@ -92,6 +92,8 @@ class RunFormView(Horizontal):
         &.-wrong RateChart { display: none; }
     }
     .-narrow RunFormView .fields { width: 44; }
+    .-slim RunFormView { layout: vertical; height: 24; }
+    .-slim RunFormView .fields { width: 1fr; height: 12; }
     """
 
     class Submitted(Message):

@@ -61,6 +61,8 @@ class RunView(Vertical):
     .-low RunView #rates { display: none; }
     .-low RunView #errors { height: 3; }
     .-high RunView #errors { height: 6; }
+    .-slim RunView #run-middle { layout: vertical; }
+    .-slim RunView #rates, .-slim RunView #histogram { width: 1fr; height: 1fr; }
     """
 
     def __init__(self) -> None:
@@ -96,9 +98,9 @@ class RunView(Vertical):
             chart.show(None)
             self._charted = None
             return
-        panels["run"].show(_draw_run(report, panels["run"].content_size.width))
+        panels["run"].show(_draw_run(report, panels["run"].room))
         panels["latency"].show(_draw_latencies(report))
-        panels["histogram"].show(_draw_histogram(report, panels["histogram"].content_size.width))
+        panels["histogram"].show(_draw_histogram(report, panels["histogram"].room))
         panels["errors"].show(_draw_errors(report))
         # A long run has many seconds, and a report is shown several times before there is another.
         if report is not self._charted:

@@ -1,10 +1,11 @@
 """One row in which a single score is submitted by hand."""
 
+from textwrap import wrap
 from typing import Final
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Grid, Vertical
 from textual.message import Message
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
@@ -22,10 +23,9 @@ from dashboard.widgets.tones import Tone, ToneLine
 _NAME: Final = 24
 _UNDO_REASON: Final = "undone: it was written by hand in the console"
 _HINTS = {"user": "a player's id", "score": "a whole number", "mode": "empty means solo"}
-_ALLOWED: ToneLine = [
-    (f"Score {-LARGEST_SCORE:,} to {LARGEST_SCORE:,}; ", "muted"),
-    (f"mode up to {LONGEST_MODE} letters", "muted"),
-]
+_ALLOWED: Final = (
+    f"Score {-LARGEST_SCORE:,} to {LARGEST_SCORE:,}; mode up to {LONGEST_MODE} letters"
+)
 
 
 class SubmitRow(Vertical):
@@ -35,16 +35,24 @@ class SubmitRow(Vertical):
     field is changed. The last one written can be undone: its session is revoked.
     """
 
+    # Rules that look at the size of the screen reach beyond the widget.
+    SCOPED_CSS = False
+
     DEFAULT_CSS = """
     SubmitRow {
         height: 6;
         border: round $primary 60%;
         border-title-color: $text-accent;
-        & Horizontal { height: 1; }
-        & .label { width: 8; height: 1; padding: 0 1; }
-        & Input { width: 1fr; }
+        & Grid { height: 1; grid-size: 6 1; grid-columns: 8 1fr 8 1fr 8 1fr; }
+        & .label { height: 1; padding: 0 1; }
         & #submit-hint { height: 2; padding: 0 1; }
         & #submit-answer { height: 1; padding: 0 1; }
+    }
+    .-slim SubmitRow {
+        height: 11;
+        & Grid { height: 3; grid-size: 2 3; grid-columns: 8 1fr; grid-rows: 1; }
+        & #submit-hint { height: 4; }
+        & #submit-answer { height: 2; }
     }
     """
 
@@ -72,7 +80,7 @@ class SubmitRow(Vertical):
 
     def compose(self) -> ComposeResult:
         """The fields and the answer."""
-        with Horizontal():
+        with Grid():
             for name, hint in _HINTS.items():
                 yield Lines(id=f"submit-label-{name}", classes="label")
                 yield Input(placeholder=hint, compact=True, id=f"submit-{name}")
@@ -83,9 +91,13 @@ class SubmitRow(Vertical):
         """Write the labels."""
         for name in _HINTS:
             self.query_one(f"#submit-label-{name}", Lines).show([[(name.capitalize(), "muted")]])
+
+    def on_resize(self) -> None:
+        """Write what a score by hand is, in the room there is."""
         leave, undo = (self._key_names[f"simulate.{action}"] for action in ("leave", "undo"))
         steps = f"Enter shows the player, Enter again writes it; after {leave} {undo} undoes it."
-        self.query_one("#submit-hint", Lines).show([[("▲ ", "warn"), (steps, "")], _ALLOWED])
+        lines = [*self._fold("▲ ", "warn", steps), *self._fold("", "muted", _ALLOWED)]
+        self.query_one("#submit-hint", Lines).show(lines)
 
     def focus_first(self) -> None:
         """Let the operator type."""
@@ -203,4 +215,13 @@ class SubmitRow(Vertical):
 
     def _say(self, mark: str, text: str, tone: Tone) -> None:
         self._complains = False
-        self.query_one("#submit-answer", Lines).show([[(mark, tone), (clean_name(text), "")]])
+        self.query_one("#submit-answer", Lines).show(self._fold(mark, tone, clean_name(text)))
+
+    def _fold(self, mark: str, tone: Tone, text: str) -> list[ToneLine]:
+        """Return a sentence behind its mark: in a slim terminal in two lines, if it needs them."""
+        room = max(1, self.content_size.width - 2 - len(mark))
+        most = 2 if self.screen.has_class("-slim") else 1
+        first, *rest = wrap(text, room, max_lines=most, placeholder="…") or [""]
+        lines: list[ToneLine] = [[(mark, tone), (first, tone if not mark else "")]]
+        lines.extend([(" " * len(mark) + line, "")] for line in rest)
+        return lines

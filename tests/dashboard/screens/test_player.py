@@ -1,7 +1,10 @@
 import httpx
 
 from dashboard.screens.player.pane import PlayerPane
+from dashboard.widgets.panel import Panel
+from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, look_up, look_up_again, watch_live
+from tests.support.console.service_peer import ServicePeer
 
 
 async def test_typing_is_debounced() -> None:
@@ -222,3 +225,16 @@ async def test_what_was_gained_while_watched_outlives_the_chart() -> None:
     async with watch_live() as operator:
         await watch_donald_gain(operator, 600)
         assert "+1,070 points, ±0 ranks while watched" in operator.screen_text
+
+
+async def test_scores_of_neighbours_are_whole_also_beside_a_scroll_bar() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores = [(number, f"player-{number:02}", 950) for number in range(1, 30)]
+    async with watch_live(peer, (80, 24)) as operator:
+        await look_up(operator, "15")
+        # What is wrong takes lines from the neighbours.
+        peer.away, peer.stale = {"redis"}, True
+        await operator.pass_time(6.0)
+        neighbours = operator.console.screen.query_one("#first .neighbours", Panel)
+        assert neighbours.show_vertical_scrollbar
+        assert operator.screen_text.count(" 950 ") >= 10

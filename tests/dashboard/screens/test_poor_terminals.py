@@ -4,7 +4,7 @@ import pytest
 from rich.style import Style
 
 from tests.support.console.frozen_clock import FrozenClock
-from tests.support.console.operating import Operator, open_console, watch_live
+from tests.support.console.operating import Operator, look_up, open_console, watch_live
 from tests.support.console.service_peer import ServicePeer
 
 SCREENS = ("f1", "f2", "f3", "f4")
@@ -67,6 +67,39 @@ async def test_a_terminal_of_ascii_alone_gets_nothing_else() -> None:
         assert "| ? unknown" in operator.screen_text
         await operator.press("question_mark")
         assert operator.screen_text.isascii()
+
+
+async def test_in_ascii_a_rank_is_written_and_nothing_known_is_a_question() -> None:
+    async with open_console(ServicePeer(FrozenClock()), (80, 24), plain_marks=True) as operator:
+        await look_up(operator, "donald")
+        await operator.pass_time(2.0)
+        assert "#5 of 9 players" in operator.screen_text
+        assert "percentile 55.56" in operator.screen_text
+        await operator.press("f3")
+        assert "< open >" in operator.screen_text
+        assert "?" not in operator.screen_text.replace("? Keys", "")
+
+
+async def test_a_slim_terminal_has_one_below_the_other_what_else_is_side_by_side() -> None:
+    async with watch_live(size=(60, 48)) as operator:
+        for screen in SCREENS:
+            await operator.press(screen)
+            lines = operator.screen_text.splitlines()
+            assert all(title in lines[0] for title in ("Live", "Player", "Simulate", "Health"))
+            assert "Too small" not in operator.screen_text
+        tiles = [line for line in operator.screen_text.splitlines() if " ok " in line]
+        assert [line.count(" ok ") for line in tiles] == [2, 2, 2]
+        assert "│ Mode   empty means solo " not in operator.screen_text
+        await operator.press("f3")
+        assert "│ Mode   empty means solo " in operator.screen_text
+        assert "mode up to 50 letters" in operator.screen_text
+        for key, closing in (("slash", "escape"), ("question_mark", "escape"), ("b", "escape")):
+            await operator.press(key)
+            frame = next(line for line in operator.screen_text.splitlines() if "╮" in line)
+            assert frame.endswith("╮")
+            await operator.press(closing)
+        await operator.resize(60, 37)
+        assert "Too small: this terminal has 60x37" in operator.screen_text
 
 
 async def test_a_small_terminal_says_so_and_what_is_wrong() -> None:

@@ -96,6 +96,19 @@ async def test_a_page_opens_on_its_screen_and_follows_its_address() -> None:
         assert socket.close_code == aiohttp.WSCloseCode.UNSUPPORTED_DATA
 
 
+async def test_a_page_begins_with_the_focus_and_its_buttons_act() -> None:
+    async with serve_console() as server, server.look(server.url, "/player") as socket:
+        assert await wait_for_address(socket) == "/player"
+        # Digits are screens, unless the field has the focus.
+        await socket.send_json(["stdin", "4\r"])
+        await wait_for_text(socket, "“4”")
+        await socket.send_json(["act", "no.such"])
+        await socket.send_json(["act", "mode.health"])
+        assert await wait_for_address(socket) == "/health"
+        await socket.send_json(["act", "console.keys"])
+        await wait_for_text(socket, "Keys and words")
+
+
 async def test_a_foreign_origin_is_refused() -> None:
     async with serve_console() as server:
         for origin in ("http://evil.example", "http://localhost:1", "null", "file://", "http://"):

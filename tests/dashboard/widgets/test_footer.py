@@ -1,6 +1,7 @@
 """The line of keys: what a mouse does on it, and what it costs to name other keys."""
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from dashboard.screens.keys_help import KeysScreen
@@ -79,3 +80,23 @@ async def test_keys_change_in_the_parts_that_are_there() -> None:
         assert "f Follow" not in operator.screen_text
         assert "esc Cancel" in operator.screen_text
         assert find_lines(operator) == lines
+
+
+async def test_keys_are_named_also_while_another_window_has_the_focus() -> None:
+    async with watch_live() as operator:
+        operator.send(events.AppBlur())
+        await operator.press("4")
+        assert "Next panel" in operator.screen_text.splitlines()[-1]
+
+
+@pytest.mark.parametrize("width", [60, 70, 80])
+async def test_a_key_is_named_whole_or_not_at_all(width: int) -> None:
+    async with watch_live(size=(width, 48)) as operator:
+        operator.peer.away = {"redis"}
+        await operator.pass_time(6.0)
+        for screen in ("f1", "f3", "f4"):
+            await operator.press(screen)
+            line = operator.screen_text.splitlines()[-1]
+            assert "? Keys " in line
+            assert "palette" in line
+            assert "q " not in line or "q Quit " in line
