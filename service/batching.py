@@ -1,6 +1,7 @@
 """Group commit, for writes and for reads: requests that wait at the same time share a batch."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -104,6 +105,18 @@ class Batcher(Generic[Item, Answer]):
         self._tracer = tracer
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._sender: asyncio.Task[None] | None = None
+        # One item of each batch is timed, the first that has to wait: how many are ahead of it, and
+        # since when it waits.
+        self._ahead: int | None = None
+        self._timed_from = 0.0
+        self._began_at: float | None = None
+        self.waited_seconds = 0.0
+        """How long the last one that was timed has waited for its batch."""
+
+    @property
+    def under_way_seconds(self) -> float | None:
+        """How long the batch in flight has been so; None where none is."""
+        return None if self._began_at is None else time.perf_counter() - self._began_at
 
     @property
     def waiting(self) -> int:
@@ -120,6 +133,8 @@ class Batcher(Generic[Item, Answer]):
     def _join(self, item: Item, span: Any) -> "asyncio.Future[Answer]":
         if len(self._waiting) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
+        if self._ahead is None:
+            self._ahead, self._timed_from = len(self._waiting), time.perf_counter()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future, request_id.get(), span))
         if self._sender is None:
@@ -138,12 +153,13 @@ class Batcher(Generic[Item, Answer]):
         finally:
             # Not in a callback of the task, which would run after the callers of the last batch:
             # one of them may put its next item before, and no sender would be started for it.
-            self._sender = None
+            self._sender = self._began_at = None
 
     async def _send_batch(self) -> None:
         size = min(len(self._waiting), self._batch_limit)
         batch = [self._waiting.popleft() for _ in range(size)]
         request_id.set(batch[0][2])
+        self._time_batch(size)
         try:
             with self._trace(batch):
                 answers = await self._run([item for item, *_ in batch])
@@ -167,6 +183,13 @@ class Batcher(Generic[Item, Answer]):
             else:
                 future.set_result(answer)
 
+    def _time_batch(self, size: int) -> None:
+        self._began_at = time.perf_counter()
+        if self._ahead is not None:
+            self._ahead -= size
+            if self._ahead < 0:
+                self._ahead, self.waited_seconds = None, self._began_at - self._timed_from
+
     def _trace(self, batch: "list[_Waiting[Item, Answer]]") -> AbstractContextManager[None]:
         if self._tracer is None:
             return nullcontext()
@@ -175,6 +198,7 @@ class Batcher(Generic[Item, Answer]):
     def _take_waiting(self) -> "list[_Waiting[Item, Answer]]":
         taken = list(self._waiting)
         self._waiting.clear()
+        self._ahead = None
         return taken
 
 

@@ -7,6 +7,7 @@ subclass, whose methods count and then report.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from typing import Final
 
 import msgspec
@@ -93,3 +94,24 @@ class WorkerCounters(msgspec.Struct):
         """Count a re-rank, and how many ranks it stored."""
         self.reranks.add(seconds)
         self.ranks_stored += ranks
+
+
+class Stages:
+    """Where the time of a request went, in seconds, apart from this process itself.
+
+    `queue` is the wait for a turn, `pool` that for a connection, `statement` the time a connection
+    was held, without the `commit` of a transaction. A statement outside of one commits by itself,
+    and nobody can tell the two apart.
+    """
+
+    __slots__ = ("commit", "pool", "queue", "statement")
+
+    def __init__(self, queue: float = 0.0) -> None:
+        self.queue = queue
+        self.pool = self.statement = self.commit = 0.0
+
+
+STAGE_NAMES: Final = ("queue", "pool", "statement", "commit")
+
+stages: Final[ContextVar[Stages | None]] = ContextVar("stages", default=None)
+"""Set by whoever wants to know before the work is done; where nobody does, nothing is measured."""

@@ -51,9 +51,10 @@ from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import standings_router
 from service.status.readiness import HealthCheck
-from service.status.request_metrics import RequestMetrics
+from service.status.request_metrics import SUBMIT_ROUTE, RequestMetrics
 from service.status.routes import ops_router
 from service.status.status import StatusReader
+from service.status.waits import WaitsReader
 from service.tracing.bootstrap import load_agent
 from service.transfer.routes import export_router, import_router
 from service.transfer.service import Transfers
@@ -107,11 +108,13 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         tracer,
     )
     seen_sessions = SeenSessions(database, redis, breaker, top_feeds, settings, tracer)
-    ledger = Ledger(ledger_database, refresh_signal, settings, tracer)
     metrics = RequestMetrics()
+    note_stages = partial(metrics.record_stages, SUBMIT_ROUTE)
+    ledger = Ledger(ledger_database, refresh_signal, settings, tracer, note_stages)
     status_reader = StatusReader(
         database, redis, broker, ledger, metrics, season_finder, lag_watch, breaker, pulse
     )
+    waits_reader = WaitsReader(settings, status_reader)
     health_check = HealthCheck(redis, season_finder, lag_watch, status_reader.heartbeat, ledger)
     authorizer = Authorizer(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     closing = Closing()
@@ -125,6 +128,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             await _start(parts, ledger_database.open, ledger_database.close)
             await _start(parts, database.open, database.close)
             await _start(parts, pulse.start, pulse.stop)
+            await _start(parts, waits_reader.start, waits_reader.stop)
             await _start(parts, keyring.start, keyring.stop)
             await _start(parts, lagging_reads.start, lagging_reads.stop)
             parts.callback(disconnect_broker, broker)
@@ -178,6 +182,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "status_reader": _provide(status_reader),
             "top_feeds": _provide(top_feeds),
             "transfers": _provide(Transfers(database, refresh_signal, closing)),
+            "waits_reader": _provide(waits_reader),
         },
         after_exception=[agent.note_failed_request] if agent else None,
         before_request=check_parameters,

@@ -28,12 +28,10 @@ from service.standings.reads.top_feed import TopFeeds
 from service.standings.run import Run
 from service.standings.schemas import Rank, encode_top
 from service.standings.top import TOP_LIMIT
-from service.status.request_metrics import RequestMetrics
+from service.status.request_metrics import SUBMIT_ROUTE, RequestMetrics
 from service.validation import MAX_ID, MAX_KEY_LENGTH, SLUG
 
 _SUBMIT_PATH: Final = "/api/leaderboard/submit"
-# The name under which the route is measured.
-_SUBMIT_ROUTE: Final = f"POST {_SUBMIT_PATH}"
 _GLOBAL_PREFIX: Final = "/api/leaderboard/"
 _BOARDS_PREFIX: Final = "/api/boards/"
 _RANK_PREFIX: Final = "rank/"
@@ -137,7 +135,7 @@ class FastPath:
         body = await _read_body(receive)
         if body is not None:
             status = await self._send_answer(send, self._submit(body, key))
-            self._metrics.record(_SUBMIT_ROUTE, status, time.perf_counter() - started_at)
+            self._metrics.record(SUBMIT_ROUTE, status, time.perf_counter() - started_at)
         return True
 
     async def _answer_read(

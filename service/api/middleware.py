@@ -10,6 +10,7 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from service.counters import Stages, stages
 from service.errors import ServiceError
 from service.http.auth import Access, Authorizer, Kind, RouteAccess
 from service.http.errors import NO_STORE, allow_head, encode_error
@@ -225,6 +226,8 @@ class MeasuredRoutes:
             return
         # The template, so that a million players are one route.
         route_name = f"{scope['method']} {scope['path_template']}"
+        spent = Stages()
+        stages.set(spent)
         started_at = time.perf_counter()
         answered = False
 
@@ -235,6 +238,8 @@ class MeasuredRoutes:
                 answered = True
                 seconds = time.perf_counter() - started_at
                 self._metrics.record(route_name, message["status"], seconds)
+                if spent.pool or spent.statement:
+                    self._metrics.record_stages(route_name, spent)
             await send(message)
 
         try:

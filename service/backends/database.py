@@ -7,6 +7,7 @@ corrupt `'{}'` and `$1`.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.backends.pgbouncer import Connector
+from service.counters import stages
 from service.errors import DatabaseUnavailable, SchemaMissing, WritesRefused
 from service.lifecycle import stop_task
 from service.settings.settings import Settings
@@ -167,15 +169,21 @@ class Database:
         with translate_errors():
             if self._pulse is not None and self._pulse.is_silent:
                 raise TimeoutError(_SILENT)
+            spent, asked_at = stages.get(), time.perf_counter()
             async with asyncio.timeout(self._settings.database_timeout_seconds) as limit:
                 self._acquiring.add(limit)
                 try:
                     connection = await self._pool.acquire()
                 finally:
                     self._acquiring.discard(limit)
+                    lent_at = time.perf_counter()
+                    if spent is not None:
+                        spent.pool += lent_at - asked_at
             try:
                 yield connection
             finally:
+                if spent is not None:
+                    spent.statement += time.perf_counter() - lent_at
                 await self._pool.release(connection, timeout=_RELEASE_SECONDS)
 
     async def _keep_track(self, connection: Connection) -> None:
@@ -199,11 +207,18 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction that commits unless the block raises."""
-        async with self.connect() as connection, connection.transaction():
-            if self._connector.is_pooled:
-                # A pooler keeps no such setting for a session.
-                await connection.execute(_LIMIT_IDLENESS)
-            yield connection
+        async with self.connect() as connection:
+            async with connection.transaction():
+                if self._connector.is_pooled:
+                    # A pooler keeps no such setting for a session.
+                    await connection.execute(_LIMIT_IDLENESS)
+                yield connection
+                done_at = time.perf_counter()
+            spent = stages.get()
+            if spent is not None:
+                commit = time.perf_counter() - done_at
+                spent.commit += commit
+                spent.statement -= commit
 
     @asynccontextmanager
     async def snapshot(self, *, readonly: bool = True) -> AsyncIterator[Connection]:

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from msgspec import UNSET
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Places, Tracer
-from service.counters import ApiCounters
+from service.counters import ApiCounters, Stages, stages
 from service.errors import (
     DatabaseUnavailable,
     FieldError,
@@ -42,6 +42,9 @@ _REFUSAL_SECONDS: Final = 60.0
 
 LEDGER_CONNECTIONS: Final = 1 + _BULKS_AT_ONCE
 """How many connections to PostgreSQL the ledger uses at once: one for the group commit."""
+
+# One commit in so long is watched: two round trips more, in a transaction of its own.
+_WATCH_INTERVAL_SECONDS: Final = 0.25
 
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -102,7 +105,11 @@ def _refuse(field: str, message: str) -> InvalidRequest:
 
 
 class Ledger:
-    """Records submissions: each exactly once, and all that wait together in one commit."""
+    """Records submissions: each exactly once, and all that wait together in one commit.
+
+    `on_stages` is told, four times a second at most, where the time of a commit has gone; its
+    `queue` is that of the submit that waited longest.
+    """
 
     def __init__(
         self,
@@ -110,6 +117,7 @@ class Ledger:
         refresh_signal: RefreshSignal,
         settings: Settings,
         tracer: Tracer | None = None,
+        on_stages: Callable[[Stages], None] | None = None,
     ) -> None:
         self.counters = ApiCounters()
         self._database = database
@@ -126,6 +134,13 @@ class Ledger:
         self._next_warning_at = float("-inf")
         self._refusal: WritesRefused | None = None
         self._refused_at = float("-inf")
+        self._on_stages = on_stages
+        self._next_watch_at = 0.0
+
+    @property
+    def under_way_seconds(self) -> float | None:
+        """How long the commit in flight has been so; None where none is."""
+        return self._batcher.under_way_seconds
 
     @property
     def waiting(self) -> int:
@@ -169,9 +184,23 @@ class Ledger:
         await self._batcher.drain()
 
     async def _record_group(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
-        answers = await self._record_batch(batch)
+        spent = self._begin_watch()
+        # Also where it is not watched: this task began with what its first caller had.
+        stages.set(spent)
+        try:
+            answers = await self._record_batch(batch)
+        finally:
+            if spent is not None and self._on_stages is not None:
+                self._on_stages(spent)
         self.counters.batches.add(len(batch))
         return answers
+
+    def _begin_watch(self) -> Stages | None:
+        now = time.monotonic()
+        if self._on_stages is None or now < self._next_watch_at:
+            return None
+        self._next_watch_at = now + _WATCH_INTERVAL_SECONDS
+        return Stages(queue=self._batcher.waited_seconds)
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         try:
@@ -200,7 +229,7 @@ class Ledger:
             user_ids = await self._resolve(batch)
         if any(submission.idempotency_key is not None for submission in batch):
             return await self._record_keyed(batch, user_ids)
-        rows = await self._database.fetch(
+        rows = await self._write(
             RECORD_KEYLESS_SESSIONS,
             user_ids,
             [submission.score for submission in batch],
@@ -209,6 +238,13 @@ class Ledger:
         )
         self._refresh_signal.raise_soon()
         return [_read_answer(row) for row in rows]
+
+    async def _write(self, statement: str, *parameters: object) -> list[asyncpg.Record]:
+        """Run a statement that writes; while that is watched, so that its commit is seen apart."""
+        if stages.get() is None:
+            return await self._database.fetch(statement, *parameters)
+        async with self._database.transaction() as connection:
+            return await connection.fetch(statement, *parameters)
 
     async def _resolve(self, batch: list[Submission]) -> list[int | None]:
         """Return the player of each submission; None where nobody has its external id.
@@ -227,7 +263,7 @@ class Ledger:
         self, batch: list[Submission], user_ids: list[int | None]
     ) -> Sequence[int | ServiceError]:
         """Record a batch in which some submissions have keys."""
-        rows = await self._database.fetch(
+        rows = await self._write(
             RECORD_SESSIONS,
             user_ids,
             [submission.score for submission in batch],

@@ -5,9 +5,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+
+from service.counters import STAGE_NAMES, Stages
+from service.request_ids import request_id
+
+SUBMIT_ROUTE: Final = "POST /api/leaderboard/submit"
+
+SLOW_SECONDS: Final = 0.1
+"""From here on a request is slow, and remembered."""
+
+_SLOW_KEPT: Final = 20
 
 # Eight buckets an octave from one microsecond: a quantile is at most 4.5 % off.
 _BUCKETS_PER_OCTAVE: Final = 8
@@ -22,11 +33,22 @@ _STEPS: Final = WINDOW_SECONDS // _STEP_SECONDS
 _SERVER_ERROR: Final = 500
 
 
+class SlowRequest(msgspec.Struct, frozen=True):
+    """A request that was answered slowly, without anything of whom it was about."""
+
+    at: datetime
+    route: str
+    status: int
+    ms: float
+    request_id: str | None
+
+
 class RouteFigures(msgspec.Struct):
     """Requests of one route: all since the start by status, and the latencies of the last minute.
 
     Latencies are counted by logarithmic bucket, so that the figures of several processes can be
-    added up. `all_latencies` and `seconds` are of all since the start.
+    added up. `all_latencies` and `seconds` are of all since the start. `stages` are of the last
+    minute too, by the name of the stage; of submits only some commits are measured.
     """
 
     statuses: dict[int, int] = {}
@@ -34,6 +56,7 @@ class RouteFigures(msgspec.Struct):
     max_ms: float = 0.0
     all_latencies: dict[int, int] = {}
     seconds: float = 0.0
+    stages: dict[str, dict[int, int]] = {}
 
     @property
     def count(self) -> int:
@@ -60,6 +83,10 @@ class RouteFigures(msgspec.Struct):
         self.max_ms = max(self.max_ms, other.max_ms)
         self.all_latencies = dict(Counter(self.all_latencies) + Counter(other.all_latencies))
         self.seconds += other.seconds
+        self.stages = {
+            name: dict(Counter(self.stages.get(name, {})) + Counter(other.stages.get(name, {})))
+            for name in {*self.stages, *other.stages}
+        }
 
 
 def find_bucket(seconds: float) -> int:
@@ -104,28 +131,51 @@ class _Route:
     # One counter and one maximum for each step of the window, the current one last.
     steps: deque[Counter[int]] = field(default_factory=lambda: deque(maxlen=_STEPS))
     maxima: deque[float] = field(default_factory=lambda: deque(maxlen=_STEPS))
+    # By stage; empty for as long as nobody has measured them.
+    stages: dict[str, deque[Counter[int]]] = field(default_factory=dict)
 
 
 class RequestMetrics:
-    """Counts and times requests by route."""
+    """Counts and times requests by route, and remembers the last twenty that were slow."""
 
     def __init__(self) -> None:
         self._routes: dict[str, _Route] = {}
         self._step = 0
+        self._slow: deque[SlowRequest] = deque(maxlen=_SLOW_KEPT)
+
+    @property
+    def slow(self) -> list[SlowRequest]:
+        """The last slow requests, the newest first."""
+        return list(self._slow)
 
     def record(self, route_name: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        self._forget_old()
-        route = self._routes.get(route_name)
-        if route is None:
-            route = self._routes[route_name] = _Route()
-        if not route.steps:
-            route.steps.append(Counter())
-            route.maxima.append(0.0)
+        if seconds >= SLOW_SECONDS:
+            ms, own_id = round(1000 * seconds, 1), request_id.get()
+            self._slow.appendleft(SlowRequest(datetime.now(UTC), route_name, status, ms, own_id))
+        route = self._find_route(route_name)
         route.statuses[status] += 1
         route.seconds += seconds
         route.steps[-1][find_bucket(seconds)] += 1
         route.maxima[-1] = max(route.maxima[-1], seconds)
+
+    def record_stages(self, route_name: str, spent: Stages) -> None:
+        """Count where the time of one request went."""
+        route = self._find_route(route_name)
+        for name in STAGE_NAMES:
+            steps = route.stages.setdefault(name, deque([Counter()], maxlen=_STEPS))
+            # A statement's time is what remains of another: it may be less than none by a hair.
+            steps[-1][find_bucket(max(0.0, getattr(spent, name)))] += 1
+
+    def _find_route(self, name: str) -> _Route:
+        self._forget_old()
+        route = self._routes.get(name)
+        if route is None:
+            route = self._routes[name] = _Route()
+        if not route.steps:
+            route.steps.append(Counter())
+            route.maxima.append(0.0)
+        return route
 
     def read(self) -> dict[str, RouteFigures]:
         """Return the figures of each route that was asked for since the start."""
@@ -139,6 +189,9 @@ class RequestMetrics:
                 max_ms=1000 * max(route.maxima, default=0.0),
                 all_latencies=dict(latencies + route.past),
                 seconds=route.seconds,
+                stages={
+                    name: dict(sum(steps, Counter[int]())) for name, steps in route.stages.items()
+                },
             )
         return figures
 
@@ -150,6 +203,8 @@ class RequestMetrics:
                     route.past.update(route.steps[0])
                 route.steps.append(Counter())
                 route.maxima.append(0.0)
+                for steps in route.stages.values():
+                    steps.append(Counter())
         self._step = step
 
 

@@ -15,6 +15,7 @@ from service.status.prometheus import CONTENT_TYPE, expose
 from service.status.readiness import HealthCheck
 from service.status.schemas import Liveness, Readiness, SessionCount, Status
 from service.status.status import StatusReader
+from service.status.waits import Waits, WaitsReader
 from service.validation import MAX_ID, MAX_KEY_LENGTH, STORABLE_TEXT
 
 
@@ -43,6 +44,12 @@ async def check_readiness(health_check: NamedDependency[HealthCheck]) -> Respons
 async def read_status(status_reader: NamedDependency[StatusReader]) -> Status:
     """Return the state of every part, for the operator."""
     return (await status_reader.read()).status
+
+
+@get("/api/ops/waits")
+async def read_waits(waits_reader: NamedDependency[WaitsReader]) -> Waits:
+    """Say why requests are slow: where their time goes, and what PostgreSQL waits for."""
+    return await waits_reader.read()
 
 
 @get("/metrics", media_type=CONTENT_TYPE)
@@ -81,7 +88,14 @@ async def count_sessions(
 
 ops_router = Router(
     "/",
-    route_handlers=[check_liveness, check_readiness, read_status, read_metrics, count_sessions],
+    route_handlers=[
+        check_liveness,
+        check_readiness,
+        read_status,
+        read_waits,
+        read_metrics,
+        count_sessions,
+    ],
     tags=["operations"],
     opt={"role": Role.ADMIN},
 )

@@ -9,7 +9,7 @@ import msgspec
 
 from service.counters import FRESHNESS_BOUNDS, ApiCounters, WorkerCounters
 from service.http.examples import NOW, THEN
-from service.status.request_metrics import RouteFigures
+from service.status.request_metrics import RouteFigures, SlowRequest
 
 State = Literal["ok", "behind", "away", "unknown"]
 """What can be said of a part; `unknown` where all that would say it is away itself."""
@@ -62,11 +62,17 @@ class ApiProcess(msgspec.Struct, frozen=True):
 
 
 class ApiHeartbeat(msgspec.Struct, frozen=True):
-    """What an API process tells the others: itself, its figures, and those of its routes."""
+    """What an API process tells the others: itself, its figures, and those of its routes.
+
+    `slow` are its last slow requests, newest first; `commit_under_way_ms` is for how long the
+    commit in flight has been so.
+    """
 
     process: ApiProcess
     routes: dict[str, RouteFigures]
     figures: ApiCounters
+    slow: list[SlowRequest] = []
+    commit_under_way_ms: float | None = None
 
 
 class WorkerProcess(msgspec.Struct, frozen=True):

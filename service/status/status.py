@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Final
@@ -164,20 +165,14 @@ class StatusReader:
         figures = None if isinstance(answered, Exception) else answered
         # After the figures, so that it is never behind what they say was published.
         offset = await self._read_offset(figures) if answer.redis.state != "away" else None
-        # This process knows itself best, and others only through Redis.
-        here = self._describe_process()
-        others = [
-            other
-            for other in answer.apis
-            if (other.process.host, other.process.pid) != (here.process.host, here.process.pid)
-        ]
+        apis = self._join_apis(answer.apis)
         workers = [heartbeat.process for heartbeat in answer.workers]
         status = schemas.Status(
             version=version("leaderboard"),
             at=datetime.now(UTC),
             parts=schemas.Parts(
                 api=schemas.ApiStatus(
-                    state="ok", processes=[heartbeat.process for heartbeat in (here, *others)]
+                    state="ok", processes=[heartbeat.process for heartbeat in apis]
                 ),
                 postgresql=self._describe_postgresql(answered, round_trip_ms),
                 redis=answer.redis,
@@ -194,11 +189,28 @@ class StatusReader:
             refresh=_describe_refresh(figures) if figures else None,
             rerank=_describe_rerank(figures) if figures else None,
             queues=queues,
-            routes=_describe_routes([here, *others]),
+            routes=_describe_routes(apis),
             freshness=schemas.FreshnessStatus.of(answer.workers),
             boards=boards,
         )
-        return schemas.Overview(status, [here, *others], answer.workers)
+        return schemas.Overview(status, apis, answer.workers)
+
+    async def read_apis(self) -> list[schemas.ApiHeartbeat]:
+        """Return this process's heartbeat, and those of the others while Redis is there."""
+        others: list[schemas.ApiHeartbeat] = []
+        with suppress(CacheUnavailable, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                with self._breaker.guard():
+                    others = await read_heartbeats(
+                        self._redis, API_PROCESSES_KEY, schemas.ApiHeartbeat
+                    )
+        return self._join_apis(others)
+
+    def _join_apis(self, heard: list[schemas.ApiHeartbeat]) -> list[schemas.ApiHeartbeat]:
+        # This process knows itself best, and others only through Redis.
+        here = self._describe_process()
+        own = (here.process.host, here.process.pid)
+        return [here, *(one for one in heard if (one.process.host, one.process.pid) != own)]
 
     def _find_state(self, part: str) -> schemas.State:
         """Return whether a part that is there does its work."""
@@ -269,8 +281,13 @@ class StatusReader:
             host_processor_percent=self._load_watch.processor_percent,
             host_load=self._load_watch.load,
         )
+        under_way = self._ledger.under_way_seconds
         return schemas.ApiHeartbeat(
-            process=process, routes=self._metrics.read(), figures=self._ledger.counters
+            process=process,
+            routes=self._metrics.read(),
+            figures=self._ledger.counters,
+            slow=self._metrics.slow,
+            commit_under_way_ms=None if under_way is None else round(1000 * under_way, 1),
         )
 
     async def _read_database(self) -> tuple[_Figures | Exception, float]:

@@ -1,6 +1,7 @@
 """The batcher: what waits together is served together, in order, and nobody suffers for another."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -228,3 +229,24 @@ async def test_batch_runs_under_the_id_of_the_request_that_waited_longest() -> N
     gate.set()
     await asyncio.gather(first, *others)
     assert ids == ["first", "second", "fourth"]
+
+
+async def test_the_wait_of_one_item_of_each_batch_is_timed(runs: Runs) -> None:
+    batcher = make_batcher(runs)
+    idle = batcher.under_way_seconds
+    began_at = time.perf_counter()
+    tasks = await put_all(batcher, [0])
+    at_once = batcher.waited_seconds
+    tasks += await put_all(batcher, [1, 2])
+    put_at = time.perf_counter()
+    await let_others_run()
+    released_at = time.perf_counter()
+    under_way = batcher.under_way_seconds
+    runs.gate.set()
+    await asyncio.gather(*tasks)
+    # It waited for as long as the first batch was in flight.
+    assert released_at - put_at <= batcher.waited_seconds <= time.perf_counter() - began_at
+    assert at_once <= put_at - began_at
+    assert under_way is not None
+    assert under_way >= released_at - put_at
+    assert (idle, batcher.under_way_seconds) == (None, None)

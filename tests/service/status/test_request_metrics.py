@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.counters import Stages
+from service.request_ids import request_id
 from service.status.request_metrics import (
+    SLOW_SECONDS,
     RequestMetrics,
     compute_quantile_ms,
     find_bucket,
@@ -78,3 +81,35 @@ def test_figures_of_processes_add_up() -> None:
         record(metrics, "GET /a", 4_000, status=500)
         record(metrics, "GET /b", 5)
     assert merge_figures([one.read(), other.read()]) == both.read()
+
+
+def test_stages_are_counted_apart_and_add_up() -> None:
+    one, other = RequestMetrics(), RequestMetrics()
+    spent = Stages(queue=0.002)
+    spent.pool, spent.statement, spent.commit = 0.001, -0.000_001, 0.04
+    one.record_stages("GET /a", spent)
+    other.record_stages("GET /a", spent)
+    record(other, "GET /b", 1)
+    merged = merge_figures([one.read(), other.read()])
+    assert {name: sum(counts.values()) for name, counts in merged["GET /a"].stages.items()} == {
+        "queue": 2,
+        "pool": 2,
+        "statement": 2,
+        "commit": 2,
+    }
+    commit = compute_quantile_ms(merged["GET /a"].stages["commit"], 0.99)
+    assert commit == pytest.approx(40, rel=0.06)
+    assert merged["GET /b"].stages == {}
+
+
+def test_the_last_slow_requests_are_remembered_and_no_more() -> None:
+    metrics = RequestMetrics()
+    record(metrics, "GET /a", 1000 * SLOW_SECONDS - 1)
+    assert metrics.slow == []
+    for number in range(100):
+        request_id.set(f"id-{number}")
+        record(metrics, "GET /a", 1000 * SLOW_SECONDS + number, status=503)
+    assert [slow.request_id for slow in metrics.slow[:2]] == ["id-99", "id-98"]
+    assert (metrics.slow[0].route, metrics.slow[0].status) == ("GET /a", 503)
+    assert metrics.slow[0].ms == pytest.approx(1000 * SLOW_SECONDS + 99)
+    assert len(metrics.slow) == 20
