@@ -49,12 +49,9 @@ from dashboard.screens.keys_help import KeysScreen, list_help
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
 from dashboard.screens.moderation_log import ModerationLogScreen
-from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.screen import PlayerScreen
-from dashboard.screens.player.sessions import SessionsScreen
-from dashboard.screens.player.states import StateScreen
-from dashboard.screens.simulate.form_view import Choice
 from dashboard.screens.simulate.screen import SimulateScreen
+from dashboard.screens.slow import SlowScreen
 from dashboard.state.access import Access
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
@@ -109,10 +106,9 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         ),
         Binding("colon", "find(':')", "Run an action by name", show=False, id="console.command"),
         Binding("F", "search", "Filter", id="console.filter"),
-        Binding(
-            "b", "boards", "Boards", tooltip="Boards and seasons", show=False, id="console.boards"
-        ),
+        Binding("b", "boards", "Boards and seasons", show=False, id="console.boards"),
         Binding("w", "explain", "Why", tooltip="Why this rank", show=False, id="console.explain"),
+        Binding("W", "slow", "Why slow", tooltip="Why is it slow", show=False, id="console.slow"),
         Binding("L", "moderation_log", "Moderation log", show=False, id="console.moderation_log"),
         Binding("space,p", "pause", "Pause", id="console.pause"),
         Binding("m", "maximize", "Maximise", show=False, id="console.maximize"),
@@ -410,6 +406,10 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         else:
             self.push_screen(ExplainScreen(self._gateway, self.state, user_id))
 
+    def action_slow(self, route: str | None = None) -> None:
+        """Show why a route is slow, by itself the slowest one."""
+        self.push_screen(SlowScreen(self._gateway, self.state, route))
+
     def action_moderation_log(self) -> None:
         """List what moderators did."""
         self.push_screen(ModerationLogScreen(self._gateway, self.state))
@@ -494,7 +494,7 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
 
 def list_default_keys() -> dict[str, str]:
     """Return the keys of all actions by the ids by which they can be changed."""
-    screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen, KeysScreen)
-    moderating = (SessionsScreen, StateScreen, DecideScreen, ExplainScreen, ModerationLogScreen)
-    dialogs = (boards.BoardsScreen, FinderScreen, *moderating)
-    return read_default_keys((Console, BoardView, Choice, Prompt, *dialogs, *screens))
+    screens = (LiveScreen, PlayerScreen, SimulateScreen, HealthScreen)
+    own = [owner for screen in screens for owner in (screen, *screen.KEY_OWNERS)]
+    dialogs = (boards.BoardsScreen, FinderScreen, SlowScreen, ExplainScreen, ModerationLogScreen)
+    return read_default_keys((Console, Prompt, KeysScreen, *own, *dialogs))

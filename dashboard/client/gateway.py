@@ -28,6 +28,7 @@ from dashboard.client.moderation import (
     ModerationLog,
 )
 from dashboard.client.rights import Right, Rights
+from dashboard.client.waits import Waits
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
@@ -152,6 +153,10 @@ class Gateway:
     async def read_status(self) -> Status:
         """Return the state of every part."""
         return await self._read("/api/ops/status", Status)
+
+    async def read_waits(self) -> Waits:
+        """Return why requests are slow."""
+        return await self._read("/api/ops/waits", Waits)
 
     async def read_readiness(self) -> Readiness:
         """Return which parts are there, which is told to everybody."""

@@ -81,8 +81,8 @@ class KeyNames:
 
 
 _EVERYWHERE: Final = {"console", "mode"}
-_PARTS: Final = {"board": "live", "choice": "simulate"}
-_DIALOGS: Final = {"prompt", "boards", "sessions", "states", "decide", "keys"}
+_PARTS: Final = {"board": "live", "choice": "simulate", "routes": "health"}
+_DIALOGS: Final = {"prompt", "boards", "sessions", "states", "decide", "keys", "slow"}
 
 
 def _meet(one: str, other: str) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker
@@ -85,6 +86,9 @@ class ConsoleScreen(Screen[None]):
 
     WRITES: ClassVar[Mapping[str, Right]] = {}
     """The actions that write something, or begin to, and the right that each takes."""
+
+    KEY_OWNERS: ClassVar[tuple[type[DOMNode], ...]] = ()
+    """What else has keys, on this screen or over it."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 

@@ -1,13 +1,18 @@
 """What is asked of the service: latencies and errors by route."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import ClassVar, Final
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from dashboard.client.answers import Route
 from dashboard.screens.health.history import draw_history
+from dashboard.screens.slow import shorten_route
 from dashboard.state.parts.health import Sample
 from dashboard.text.names import fit_name
 from dashboard.text.numbers import write_ms, write_rate
+from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import Span, Tone, ToneLine
 
 _GRAPH: Final = 8
@@ -28,21 +33,69 @@ _FIRST_ROUTES: Final = (
 """What the service is there for; the others follow by path, so that no line ever jumps."""
 
 
+class RoutesPanel(Panel):
+    """The routes, one of which is under the cursor while the panel has the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="routes.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="routes.down"),
+    ]
+
+    _names: Sequence[str] = ()
+    _cursor = 0
+
+    @property
+    def chosen(self) -> str | None:
+        """The route under the cursor, None without the focus."""
+        is_there = self.has_focus and self._cursor < len(self._names)
+        return self._names[self._cursor] if is_there else None
+
+    def show_routes(
+        self, routes: Iterable[Route], histories: Mapping[str, Sequence[Sample]], *, dim: bool
+    ) -> None:
+        """Show the routes as they are in the last status."""
+        shown = list_routes(routes)
+        self._names = [route.route for route in shown]
+        header, lines = draw_routes(shown, histories, self.content_size.width, self.chosen)
+        self.show(lines, header=header, dim=dim)
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor, and keep it in sight."""
+        if not self._names:
+            return
+        self._cursor = max(0, min(self._cursor + rows, len(self._names) - 1))
+        room = max(1, self.scrollable_content_region.height - 1)
+        top = round(self.scroll_offset.y)
+        if not top <= self._cursor < top + room:
+            self.scroll_to(y=self._cursor - (room - 1 if rows > 0 else 0), animate=False)
+        self.post_message(self.Moved())
+
+    class Moved(Message):
+        """The cursor is elsewhere."""
+
+
+def list_routes(routes: Iterable[Route]) -> list[Route]:
+    """Return the routes in the order in which they are listed."""
+    # What the service times of a stream is how long somebody followed it.
+    return sorted(
+        (route for route in routes if not route.route.endswith("/stream")), key=_place_route
+    )
+
+
 def draw_routes(
-    routes: Iterable[Route], histories: Mapping[str, Sequence[Sample]], width: int
+    shown: Sequence[Route],
+    histories: Mapping[str, Sequence[Sample]],
+    width: int,
+    chosen: str | None = None,
 ) -> tuple[ToneLine | None, list[ToneLine]]:
-    """Return the header and a line for each route.
+    """Return the header and a line for each route, of which one may be chosen.
 
     Where there is no room for everything, the graph goes first, and then all but the 99th
     percentile and the errors: who is woken looks for what fails and what is slow.
     """
-    # What the service times of a stream is how long somebody followed it.
-    shown = sorted(
-        (route for route in routes if not route.route.endswith("/stream")), key=_place_route
-    )
     if not shown:
         return None, [[("nothing was asked yet", "muted")]]
-    longest = max(_SHORTEST_NAME, *(len(_shorten_route(route)) for route in shown))
+    longest = max(_SHORTEST_NAME, *(len(shorten_route(route.route)) for route in shown))
     beside = _ERRORS + _SCROLL_BAR
     columns = _ALL if width >= _SHORTEST_NAME + len(_ALL) * _FIGURE + beside else _FEWEST
     room = width - len(columns) * _FIGURE - beside
@@ -51,7 +104,13 @@ def draw_routes(
     titles = "".join(f"{column:>{_FIGURE}}" for column in columns)
     header = f"{'':{graph + name_width}}{titles}{'errors':>{_ERRORS}}"
     return [(header, "muted")], [
-        _draw_route(route, columns, name_width, histories.get(route.route, ()) if graph else None)
+        _draw_route(
+            route,
+            columns,
+            name_width,
+            histories.get(route.route, ()) if graph else None,
+            is_chosen=route.route == chosen,
+        )
         for route in shown
     ]
 
@@ -62,11 +121,6 @@ def _place_route(route: Route) -> tuple[int, str, str]:
     return first, path, method
 
 
-def _shorten_route(route: Route) -> str:
-    name = route.route.replace("/api/leaderboard/", "").replace("/api/", "")
-    return name.replace("{user_id}", "{id}")
-
-
 def _write_ms(milliseconds: float | None) -> str:
     """Return a duration that leaves a blank before it, however long it took."""
     if milliseconds is not None and milliseconds >= _LONG_MS:
@@ -75,7 +129,12 @@ def _write_ms(milliseconds: float | None) -> str:
 
 
 def _draw_route(
-    route: Route, columns: Iterable[str], name_width: int, history: Sequence[Sample] | None
+    route: Route,
+    columns: Iterable[str],
+    name_width: int,
+    history: Sequence[Sample] | None,
+    *,
+    is_chosen: bool,
 ) -> ToneLine:
     figures: Mapping[str, tuple[str, Tone]] = {
         "p50": (_write_ms(route.p50_ms), ""),
@@ -84,7 +143,8 @@ def _draw_route(
         "max": (_write_ms(route.max_ms), ""),
         "rate": (write_rate(route.per_second), ""),
     }
-    line: list[Span] = [(fit_name(_shorten_route(route), name_width), "")]
+    name = fit_name(shorten_route(route.route), name_width)
+    line: list[Span] = [(name, "marked" if is_chosen else "")]
     if history is not None:
         line = [draw_history(history, _GRAPH), (" ", ""), *line]
     for column in columns:

@@ -12,7 +12,7 @@ from dashboard.client.answers import Status
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.health.flow import draw_flow
 from dashboard.screens.health.history import draw_history
-from dashboard.screens.health.routes import draw_routes
+from dashboard.screens.health.routes import RoutesPanel
 from dashboard.state.access import Access
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.parts.health import Sample
@@ -47,7 +47,7 @@ _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
 _PART: Final = 11
 
 
-class Tile(Lines):
+class Tile(Lines, can_focus=True):
     """Shows one part: its verdict, the value behind it, the threshold and the history."""
 
     DEFAULT_CSS = """
@@ -57,6 +57,7 @@ class Tile(Lines):
         border-title-color: $text-accent;
         border-subtitle-color: $text-muted;
         padding: 0 1;
+        &:focus { border: round $accent; }
     }
     """
 
@@ -103,6 +104,7 @@ class HealthScreen(ConsoleScreen):
     """Tiles for the parts, the flow of scores, latency by route, and the event log."""
 
     MODE = "health"
+    KEY_OWNERS = (RoutesPanel,)
 
     DEFAULT_CSS = """
     HealthScreen {
@@ -127,6 +129,13 @@ class HealthScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Next panel", id="health.next"),
+        Binding(
+            "enter",
+            "slow",
+            "Why",
+            tooltip="Why is it slow: the route under the cursor, or the slowest",
+            id="health.slow",
+        ),
         Binding("escape", "clear", "Clear filter", show=False, id="health.clear"),
     ]
 
@@ -160,7 +169,7 @@ class HealthScreen(ConsoleScreen):
                     yield Tile(rule)
             with Horizontal(id="middle"):
                 yield Panel("Flow of scores", id="flow")
-                yield Panel("Last minute by route, all errors", id="routes")
+                yield RoutesPanel("Last minute by route, all errors", id="routes")
             yield Panel("Events", id="events")
 
     def on_mount(self) -> None:
@@ -233,9 +242,8 @@ class HealthScreen(ConsoleScreen):
             )
         flow = self.query_one("#flow", Panel)
         flow.show(draw_flow(status, health, self.state.watch.rules, *flow.content_size), dim=dim)
-        routes = self.query_one("#routes", Panel)
-        header, lines = draw_routes(status.routes, health.history, routes.content_size.width)
-        routes.show(lines, header=header, dim=dim)
+        routes = self.query_one("#routes", RoutesPanel)
+        routes.show_routes(status.routes, health.history, dim=dim)
 
     def _judge(self, rule: PartRule, status: Status, now: datetime) -> PartHealth:
         """Return what the last status says of a part, and what is said of it by now."""
@@ -281,6 +289,19 @@ class HealthScreen(ConsoleScreen):
         """Filter the events."""
         hint = f"a part, warn, bad, or a word; {self.keys['prompt.cancel']} shows all"
         self.ask("events", "Filter events", hint=hint)
+
+    async def action_slow(self) -> None:
+        """Ask why it is slow: the route under the cursor, else the slowest."""
+        await self.run_action(f"app.slow({self.query_one('#routes', RoutesPanel).chosen!r})")
+
+    def on_routes_panel_moved(self) -> None:
+        """Show where the cursor is."""
+        self.show()
+
+    def on_descendant_focus(self) -> None:
+        """Show the cursor of the routes only while they have the focus."""
+        if self.is_mounted:
+            self.show()
 
     def action_clear(self) -> None:
         """Show all events again."""

@@ -75,10 +75,19 @@ def describe_position(where: BoardPosition, keys: KeyNames) -> tuple[str, str]:
     )
 
 
+class TrafficPanel(Panel):
+    """What comes in, and on enter why that is slow."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "app.slow", "Why slow", tooltip="Why is it slow", id="live.slow"),
+    ]
+
+
 class LiveScreen(ConsoleScreen):
     """The board, and beside it who moves and how much comes in."""
 
     MODE = "live"
+    KEY_OWNERS = (BoardView, TrafficPanel)
     HAS_PLAYERS = True
 
     DEFAULT_CSS = """
@@ -132,7 +141,7 @@ class LiveScreen(ConsoleScreen):
         with Horizontal(id="live"):
             yield BoardView(id="board")
             with Vertical(id="side"):
-                yield Panel("Submits", id="traffic")
+                yield TrafficPanel("Submits", id="traffic")
                 yield Panel("Movers", id="movers")
                 yield Panel("Most points", id="gainers")
                 yield Panel("Marks", id="legend")
@@ -147,6 +156,10 @@ class LiveScreen(ConsoleScreen):
             return chain
         bindings = board._bindings.copy()  # noqa: SLF001  Textual has no other way to them
         bindings.apply_keymap(self.app._keymap)  # noqa: SLF001
+        if isinstance(self.focused, TrafficPanel):
+            # There enter asks for something else.
+            for key in self.keys.list_keys("board.choose"):
+                bindings.key_to_bindings.pop(key, None)
         return [(board, bindings), *chain]
 
     def on_mount(self) -> None:

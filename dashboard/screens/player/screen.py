@@ -36,6 +36,7 @@ class PlayerScreen(ConsoleScreen):
     """Looks players up and watches them."""
 
     MODE = "player"
+    KEY_OWNERS = (SessionsScreen, StateScreen, DecideScreen)
     HAS_PLAYERS = True
     SEARCHES = False
     WRITES = dict.fromkeys(("revoke", "change_state"), "moderation")

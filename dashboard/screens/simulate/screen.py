@@ -17,7 +17,7 @@ from dashboard.keys.keymap import KeyNames
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
 from dashboard.screens.console_screen import ConsoleScreen, Row
-from dashboard.screens.simulate.form_view import RunFormView
+from dashboard.screens.simulate.form_view import Choice, RunFormView
 from dashboard.screens.simulate.run_view import RunView
 from dashboard.screens.simulate.submit_row import SubmitRow
 from dashboard.simulation.reports.presentation import describe_comparison
@@ -37,6 +37,7 @@ class SimulateScreen(ConsoleScreen):
     """The form of a new run, or the run in progress; a run that is found is shown."""
 
     MODE = "simulate"
+    KEY_OWNERS = (Choice,)
     SEARCHES = False
     WRITES = dict.fromkeys(("start", "tell", "pause_run", "by_hand", "undo"), "traffic")
 

@@ -221,6 +221,7 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("GET", "/api/players/{user_id}"),
         ("GET", "/api/players/{user_id}/sessions"),
         ("GET", "/api/ops/status"),
+        ("GET", "/api/ops/waits"),
         ("GET", "/api/ops/sessions/count"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),

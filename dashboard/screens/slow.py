@@ -1,0 +1,193 @@
+"""Why it is slow: where the time goes, what PostgreSQL waits for, and the last slow requests."""
+
+from textwrap import wrap
+from typing import ClassVar, Final
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from dashboard.client.gateway import Gateway, GatewayError
+from dashboard.client.waits import Latency, PostgresWaits, RouteWaits, SlowRequest, Waits
+from dashboard.screens.dialog import Dialog, draw_error
+from dashboard.state.console_state import ConsoleState
+from dashboard.state.slowness import (
+    STAGES,
+    Finding,
+    Looks,
+    choose_route,
+    describe_lock,
+    find_route,
+    judge,
+)
+from dashboard.text.names import clean_name, fit_name
+from dashboard.text.numbers import write_age, write_amount, write_count, write_ms, write_time
+from dashboard.widgets.panel import Panel
+from dashboard.widgets.tones import SEVERITIES, ToneLine
+
+_AGAIN_SECONDS: Final = 1.0
+_ROOM: Final = 72
+_LABEL: Final = 33
+_FIGURE: Final = 10
+_ROUTE: Final = 28
+_STATUS: Final = 4
+_MOST_EVENTS: Final = 5
+_MOST_LOCKS: Final = 3
+
+
+class SlowScreen(Dialog[None]):
+    """Asks the service each second for as long as it is open."""
+
+    DEFAULT_CSS = """
+    SlowScreen > .frame { padding: 0 1; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,n", "turn(1)", "Next route", id="slow.next"),
+        Binding("left,p", "turn(-1)", "Previous route", id="slow.previous"),
+        Binding("escape,q,W,enter", "dismiss", "Close", id="slow.close"),
+    ]
+
+    AUTO_FOCUS = "Panel"
+
+    def __init__(self, gateway: Gateway, state: ConsoleState, route: str | None = None) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._state = state
+        self._route = route
+        self._looks = Looks()
+        self._waits: Waits | None = None
+
+    def compose(self) -> ComposeResult:
+        """One panel."""
+        panel = Panel("Why is it slow", id="slow")
+        panel.add_class("frame")
+        yield panel
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self.query_one(Panel).show([[("… asking the service", "muted")]])
+        self.watch_waits()
+
+    @work(exit_on_error=False)
+    async def watch_waits(self) -> None:
+        """Ask, and show what is answered, again and again."""
+        while True:
+            try:
+                self._waits = await self._gateway.read_waits()
+            except GatewayError as error:
+                self._show(error)
+            else:
+                self._looks.add(self._waits.postgresql)
+                self._route = self._route or choose_route(self._waits)
+                self._show()
+            await self._state.clock.sleep(_AGAIN_SECONDS)
+
+    def action_turn(self, step: int) -> None:
+        """Look at another route."""
+        names = [route.route for route in self._waits.routes] if self._waits else []
+        if names:
+            place = names.index(self._route) if self._route in names else 0
+            self._route = names[(place + step) % len(names)]
+            self._show()
+
+    def _show(self, error: GatewayError | None = None) -> None:
+        panel, waits, route = self.query_one(Panel), self._waits, self._route
+        lines = draw_error(error) if error is not None else []
+        if waits is None or route is None:
+            panel.show(lines)
+            return
+        panel.border_title = Content(f"Why is it slow: {shorten_route(route)}")
+        status = self._state.status
+        processes = status.parts.api.processes if status else ()
+        lines += _draw_finding(judge(waits, self._looks, route, processes))
+        lines += [[("", "")], *self._draw_route(find_route(waits, route))]
+        lines += [[("", "")], *_draw_postgres(waits.postgresql, self._looks)]
+        lines += [[("", "")], *self._draw_slow(waits)]
+        # Of an answer that is not renewed nothing is current.
+        panel.show(lines, dim=error is not None)
+
+    def _draw_route(self, route: RouteWaits | None) -> list[ToneLine]:
+        keys = self._state.keys
+        turn = f"{keys['slow.previous']} and {keys['slow.next']}: another route"
+        if route is None:
+            return [[(f"Nobody has asked for it yet. {turn}", "muted")]]
+        titles = "".join(f"{title:>{_FIGURE}}" for title in ("p50", "p95", "p99"))
+        lines: list[ToneLine] = [
+            [(f"{'In the last minute':<{_LABEL}}{titles}", "muted")],
+            _draw_latency(write_amount(route.requests, "request"), route.latency),
+        ]
+        lines += [
+            _draw_latency(f"  for {STAGES.get(stage.stage, stage.stage)}", stage.latency)
+            for stage in route.stages
+        ]
+        return [*lines, [(f"{turn}; the longest took {write_ms(route.max_ms)}", "muted")]]
+
+    def _draw_slow(self, waits: Waits) -> list[ToneLine]:
+        limit = write_ms(waits.slow_from_ms)
+        if not waits.slow:
+            return [[(f"No request has taken {limit} or longer.", "muted")]]
+        head = f"Took {limit} or longer, newest first, with their X-Request-Id"
+        return [[(head, "muted")], *(self._draw_request(slow) for slow in waits.slow)]
+
+    def _draw_request(self, slow: SlowRequest) -> ToneLine:
+        at = write_time(slow.at, self._state.clock.now().tzinfo)
+        took = f"{slow.status:>{_STATUS}} {write_ms(slow.ms):>{_FIGURE - 1}}"
+        own_id = clean_name(slow.request_id or "without an id")
+        route = fit_name(shorten_route(slow.route), _ROUTE)
+        return [(f"{at} ", "muted"), (route, ""), (took, "strong"), (f" {own_id}", "")]
+
+
+def shorten_route(route: str) -> str:
+    """Return the name of a route without what all have in common."""
+    name = route.replace("/api/leaderboard/", "").replace("/api/", "")
+    return name.replace("{user_id}", "{id}")
+
+
+def _draw_finding(finding: Finding) -> list[ToneLine]:
+    mark, tone = SEVERITIES[finding.severity]
+    if finding.is_fine:
+        mark, tone = "✓", "good"
+    first, *rest = wrap(f"{finding.text[0].upper()}{finding.text[1:]}.", _ROOM)
+    lines: list[ToneLine] = [[(f"{mark} ", tone), (first, "strong")]]
+    lines.extend([(f"  {line}", "strong")] for line in rest)
+    return lines
+
+
+def _draw_latency(label: str, latency: Latency) -> ToneLine:
+    figures = (latency.p50_ms, latency.p95_ms, latency.p99_ms)
+    return [
+        (f"{label:<{_LABEL}}", ""),
+        *((f"{write_ms(figure):>{_FIGURE}}", "strong") for figure in figures),
+    ]
+
+
+def _draw_postgres(now: PostgresWaits | None, looks: Looks) -> list[ToneLine]:
+    """Return what PostgreSQL waits for, as it was seen lately and as it is now."""
+    number = f"{len(looks)} seconds" if len(looks) > 1 else "second"
+    lines: list[ToneLine] = [[(f"PostgreSQL, as seen in the last {number}", "muted")]]
+    events = looks.count_events()
+    for process, event, times in events[:_MOST_EVENTS]:
+        seen = f"{times} of {len(looks)}"
+        name = fit_name(process, _LABEL - 2)
+        lines.append([(f"  {name}", ""), (f"{event:<24}", "strong"), (f" {seen}", "muted")])
+    if not events:
+        lines.append([("  nothing was at work", "muted")])
+    if now is None:
+        return lines
+    if now.longest is not None:
+        age, name = write_age(now.longest.seconds), clean_name(now.longest.process)
+        text = f"  longest statement now: {age}, process {now.longest.pid} ({name})"
+        lines.append([(text, "")])
+    for lock in now.locks[:_MOST_LOCKS]:
+        text = f"process {lock.pid} ({clean_name(lock.process)}) waits for {describe_lock(lock)}"
+        lines += [[(f"  {line}", "warn")] for line in wrap(text, _ROOM)]
+    if not now.locks:
+        lines.append([("  nobody waits for a lock", "muted")])
+    if now.hidden:
+        hidden = write_count(now.hidden)
+        lines.append(
+            [(f"  connections of other roles, of which nothing is told: {hidden}", "muted")]
+        )
+    return lines
