@@ -1,0 +1,35 @@
+"""A thousand boards: what is asked about all of them is asked at once."""
+
+from service.backends.database import Database
+from service.boards.service import LIST_COUNTING_RULES
+from tests.support.explaining import Case, explain, walk
+
+_BOARDS = 300
+
+_MAKE_BOARDS = """
+    WITH made AS (
+        INSERT INTO rule (game_mode) SELECT 'mode-' || n FROM generate_series(1, $1::int) AS n
+        RETURNING id
+    ),
+    boards AS (
+        INSERT INTO board (slug, title, rule_id) SELECT 'b-' || id, 'b', id FROM made
+        RETURNING id, rule_id
+    )
+    INSERT INTO season (board_id, number, rule_id, starts_at)
+    SELECT id, 1, rule_id, now() FROM boards
+"""
+
+
+async def test_rules_that_count_are_found_without_comparing_each_with_each(
+    database: Database,
+) -> None:
+    await database.fetch(_MAKE_BOARDS, _BOARDS)
+    await database.fetch("ANALYZE")
+    assert len(await database.fetch(LIST_COUNTING_RULES, None)) == _BOARDS + 1
+    case = Case("boards", "list_counting_rules", (0,), set())
+    plan = await explain(database, case, "force_custom_plan", "ANALYZE, FORMAT json")
+    rows = sum(
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        for node in walk(plan)
+    )
+    assert rows < 20 * _BOARDS
