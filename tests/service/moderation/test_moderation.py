@@ -670,15 +670,33 @@ async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
     await call(client, "POST", f"/api/sessions/{cheat}/revoke")
     await call(client, "PUT", f"/api/players/{banned}/state", state="banned")
     await worker.work()
+    # An import that came too late for the result.
+    (late,) = await record_scores(database, (other, 30))
+    await database.fetch(
+        """
+        UPDATE game_session SET submitted_at = season.ends_at - interval '1 microsecond'
+        FROM season JOIN board ON board.id = board_id
+        WHERE game_session.id = $1 AND slug = 'best' AND number = 1
+        """,
+        late,
+    )
+    await worker.work()
     assert await read_result() == result
+    assert (await judge(client, late))["best"] == "late"
+    pages = {"season": "1", "limit": "1"}
+    cursor = (await client.get("/api/boards/best/page", params=pages)).json()["next"]
     assert (await call(client, "POST", correct))["revision"] == 2
-    assert await read_result() == [(other, 20, 1), (one, 5, 2)]
+    assert await read_result() == [(other, 30, 1), (one, 5, 2)]
+    assert (await judge(client, late))["best"] == "improved"
+    expired = await client.get("/api/boards/best/page", params=pages | {"after": cursor})
+    assert (expired.status_code, expired.json()["code"]) == (400, "cursor_expired")
     assert await audit(settings)
     entry = (await client.get("/api/moderation")).json()["entries"][-1]
     assert (entry["action"], entry["board"], entry["season"]) == ("correct", "best", 1)
     assert {change["user_id"]: change["score_after"] for change in entry["details"]["changes"]} == {
         one: 5,
         banned: None,
+        other: 30,
     }
     unknown = await client.post("/api/boards/best/seasons/9/correct", json=WHY)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "season_not_found")

@@ -74,23 +74,24 @@ async def test_season_closed_by_hand_keeps_its_result(
     worker: SeasonWorker,
 ) -> None:
     await make_board(client)
-    ada, ben, cleo = await make_players(database, 3)
-    await record_scores(database, (ada, 5), (ben, 7), (cleo, 5))
+    ada, ben, cleo, dora = await make_players(database, 4)
+    await record_scores(database, (ada, 5), (ben, 7), (cleo, 5), (dora, 1))
     # Not folded yet when it ends.
     await close(client)
     assert await list_seasons(client) == [(2, "open", 0), (1, "ending", 0)]
     await record_scores(database, (ada, 100))
     assert await worker.work() == 1
-    assert await list_seasons(client) == [(2, "open", 1), (1, "closed", 3)]
-    assert await read_scores(client, "1") == {ben: 7, ada: 5, cleo: 5}
-    assert await read_scores(client, "previous") == {ben: 7, ada: 5, cleo: 5}
+    assert await list_seasons(client) == [(2, "open", 1), (1, "closed", 4)]
+    result = {ben: 7, ada: 5, cleo: 5, dora: 1}
+    assert await read_scores(client, "1") == result
+    assert await read_scores(client, "previous") == result
     assert await read_scores(client, "current") == {ada: 100}
     top = (await client.get("/api/boards/cup/top?season=previous")).json()
-    assert [entry["rank"] for entry in top["entries"]] == [1, 2, 2]
+    assert [entry["rank"] for entry in top["entries"]] == [1, 2, 2, 4]
     assert top["season"]["state"] == "closed"
     assert "stale" not in top
     rank = (await client.get(f"/api/boards/cup/rank/{cleo}?season=1")).json()
-    assert (rank["rank"], rank["players"]) == (2, 3)
+    assert (rank["rank"], rank["players"]) == (2, 4)
     await database.fetch("UPDATE season SET closed_at = closed_at - interval '10 seconds'")
     await worker.work()
     (season_id,) = [
@@ -298,7 +299,7 @@ async def test_frozen_writer_leaves_missed_seasons_to_be_sealed(
 
 
 async def test_clock_that_is_set_back_puts_nothing_into_a_closed_season(
-    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
     await make_board(client)
     (ada,) = await make_players(database, 1)
@@ -312,6 +313,7 @@ async def test_clock_that_is_set_back_puts_nothing_into_a_closed_season(
     assert await read_scores(client, "1") == {ada: 1}
     assert await read_scores(client, "2") == {ada: 2}
     assert (await list_seasons(client))[0] == (2, "open", 1)
+    assert await audit(settings)
 
 
 @pytest.fixture

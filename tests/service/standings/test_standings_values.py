@@ -1,6 +1,8 @@
 """Percentiles, offsets and members of the index."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from service.backends.redis import SeasonKeys, decode_member, encode_member
 from service.standings.index.offset import Offset
+from service.standings.reads.lag import _Mark
+from service.standings.reads.seen import _is_shown
 from service.standings.schemas import compute_percentile
 from service.validation import MAX_ID
 
@@ -97,3 +101,15 @@ def test_keys_of_a_season_share_a_slot_of_redis_cluster() -> None:
         "leaderboard:{7}:top",
         "leaderboard:{7}:offset",
     )
+
+
+def test_index_of_another_database_follows_nothing_of_ours() -> None:
+    """However far it is: neither for who watches the lag nor for who waits for a session."""
+    ours, theirs = Offset(EPOCH, 17, 3, MOMENT), Offset(str(uuid4()), 18, 3, MOMENT)
+    mark = _Mark(at=0.0, newest_pending=None, offset=ours)
+    assert mark.is_reached(ours, ours)
+    assert mark.is_reached(Offset(EPOCH, 18, 3, MOMENT), ours)
+    assert not mark.is_reached(theirs, ours)
+    folded: Any = {"counts": True, "is_pending": False, "epoch": EPOCH, "last_refresh": 17}
+    assert _is_shown(folded, ours)
+    assert not _is_shown(folded, theirs)
