@@ -37,6 +37,9 @@ SCAN_STANDINGS: Final = load_sql("standings/index", "scan_standings")
 FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
 SCAN_USERNAMES: Final = load_sql("standings/index", "scan_usernames")
 
+# Of a thousand boards not all are listed to find one.
+_READ_SEASON: Final = f"SELECT * FROM ({LIST_OPEN_SEASONS}) AS open WHERE season_id = $1"  # noqa: S608 - ours
+
 _STANDINGS_PER_LOAD: Final = 10_000
 _BEFORE_ALL: Final = (-(2**63), 0, 0)
 # One load keeps Redis busy for some ten milliseconds.
@@ -537,8 +540,9 @@ def _read_number(bucket_key: bytes | str) -> int:
 
 
 async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:
-    seasons = await connection.fetch(LIST_OPEN_SEASONS)
-    return next(row for row in seasons if row["season_id"] == season_id)
+    row = await connection.fetchrow(_READ_SEASON, season_id)
+    assert row is not None
+    return row
 
 
 def _is_of_epoch(stored: bytes | str | None, epoch: str) -> bool:

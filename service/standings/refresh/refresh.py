@@ -179,7 +179,7 @@ class Refresher:
             elif flag_lowered:
                 # Last, because the commit of a killed worker may have come through only while the
                 # fold waited for its rows. A gap before that is found when publishing.
-                building = await self._catch_up_index()
+                building = await self._catch_up_index(turn_ends_at)
                 return RefreshOutcome(sessions=sessions, more=building)
             else:
                 # Before the last look at the outbox: see service.backends.refresh_signal.
@@ -323,12 +323,21 @@ class Refresher:
             )
         return replace(change, top=top)
 
-    async def _catch_up_index(self) -> bool:
-        """Bring every index up to date, or on the way; return whether another call is needed."""
+    async def _catch_up_index(self, turn_ends_at: float) -> bool:
+        """Bring indexes up to date, or on the way; return whether another call is needed.
+
+        Of a thousand boards all may be behind: folds, and who makes a board, do not wait for them.
+        """
         self._is_building = False
         try:
             outdated, unnamed = await self._index.find_outdated()
-            rebuilt = [await self._rebuild(season_id) for season_id in outdated]
+            rebuilt = []
+            for season_id in outdated:
+                rebuilt.append(await self._rebuild(season_id))
+                if time.monotonic() >= turn_ends_at and len(rebuilt) < len(outdated):
+                    rebuilt.append(False)
+                    self._is_building = True
+                    break
             named = [await self._index.load_names(season_id) for season_id in unnamed]
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)

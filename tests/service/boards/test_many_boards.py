@@ -1,8 +1,12 @@
 """A thousand boards: what is asked about all of them is asked at once."""
 
+from redis.asyncio import Redis
+
 from service.backends.database import Database
 from service.boards.service import LIST_COUNTING_RULES
+from service.standings.refresh.refresh import Refresher
 from tests.support.explaining import Case, explain, walk
+from tests.support.index_checks import assert_index_follows
 
 _BOARDS = 300
 
@@ -33,3 +37,16 @@ async def test_rules_that_count_are_found_without_comparing_each_with_each(
         for node in walk(plan)
     )
     assert rows < 20 * _BOARDS
+
+
+async def test_indexes_that_are_all_behind_hold_the_writer_lock_for_a_turn_only(
+    database: Database, redis: Redis, refresher: Refresher
+) -> None:
+    await database.fetch(_MAKE_BOARDS, 4)
+    # A turn that is over by now, as after two seconds of them.
+    for left in (4, 3, 2, 1):
+        assert await refresher._catch_up_index(turn_ends_at=0.0)
+        assert len((await refresher._index.find_outdated())[0]) == left
+    assert not await refresher._catch_up_index(turn_ends_at=0.0)
+    assert (await refresher.refresh()).more is False
+    await assert_index_follows(redis, database)
