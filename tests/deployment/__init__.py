@@ -1,8 +1,8 @@
 """Tests that need programs which no wheel brings, or minutes: `uv run pytest tests/deployment`.
 
 Debian: `apt-get install redis-server openssl haproxy rabbitmq-server pgbouncer chromium
-default-jdk-headless nodejs curl tmux`, and Docker's compose plug-in or the package `docker-compose`
-of Debian 13 for the test of `compose.yml`.
+default-jdk-headless nodejs golang-go curl tmux`, and Docker's compose plug-in or the package
+`docker-compose` of Debian 13 for the test of `compose.yml`.
 Without them these tests fail; they are not among those of a plain `uv run pytest`.
 
 `test_containers.py`, `test_upgrade.py` and `test_failover.py` take the container engine that

@@ -187,6 +187,25 @@ async def test_body_is_asked_for_and_awaited(streams: Streams) -> None:
     assert await read_answers(streams) == [b"2", b"0"]
 
 
+async def test_client_of_dotnet_is_asked_for_each_body_of_a_connection(streams: Streams) -> None:
+    """Chunks of a length that nobody knows, after `Expect`, on a connection that is used again."""
+    head = (
+        b"POST / HTTP/1.1\r\nhost: here\r\nEXPECT: 100-continue\r\n"
+        b"Content-Type: application/json; charset=utf-8\r\nTransfer-Encoding: Chunked\r\n\r\n"
+    )
+    for _ in range(3):
+        streams[1].write(head)
+        assert await streams[0].readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        streams[1].write(b"2\r\n{}\r\n0\r\n\r\n")
+        answer = await streams[0].readuntil(b"\r\n\r\n2")
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"connection" not in answer.lower()
+    # One that does not wait for the answer sends the body all the same.
+    streams[1].write(head + b"2\r\n{}\r\n0\r\n\r\n" + LAST)
+    answers = (await streams[0].read()).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+    assert [one[-1:] for one in answers.split(b"HTTP/1.1 200 OK\r\n")[1:]] == [b"2", b"0"]
+
+
 async def test_body_that_nobody_asked_for_is_not_awaited(streams: Streams) -> None:
     request = HEAD.replace(b"POST /", b"POST /unread") + b"Expect: 100-continue\r\n"
     streams[1].write(request + b"Content-Length: %d\r\n\r\n" % len(INNER))
