@@ -1,4 +1,4 @@
-"""The row about moderation (P9): how soon what was taken away is in no answer of any process."""
+"""The rows about moderation (P9): how soon what was taken away is in no answer of any process."""
 
 import asyncio
 import random
@@ -20,9 +20,14 @@ _MAX_PLAYERS: Final = 100_000
 _READERS: Final = 8
 _PAUSE_SECONDS: Final = 0.005
 _DEADLINE_SECONDS: Final = 10.0
+_CALL_SECONDS: Final = 60.0
 # Above everybody else: what is taken away was at the top.
 _CHEATED: Final = 1_000_000_000_000
 _WHY: Final = {"reason": "benchmark"}
+# A hundred thousand sessions of one player, as many in a call as may be.
+_CALLS: Final = 10
+_SESSIONS_A_CALL: Final = 10_000
+_BESIDE_A_SECOND: Final = 500
 
 
 class _Watch:
@@ -30,7 +35,7 @@ class _Watch:
 
     def __init__(self, url: str) -> None:
         limits = httpx.Limits(max_connections=1)
-        self.moderator = httpx.AsyncClient(base_url=url, timeout=_DEADLINE_SECONDS)
+        self.moderator = httpx.AsyncClient(base_url=url, timeout=_CALL_SECONDS)
         self._readers = [
             httpx.AsyncClient(base_url=url, timeout=_DEADLINE_SECONDS, limits=limits)
             for _ in range(_READERS)
@@ -110,7 +115,112 @@ async def measure_moderation(context: Context) -> list[Row]:
         notes.append(f"WRONG: {shortfall}")
     if watch.failures:
         notes.append(f"NEVER SEEN: {watch.failures}")
-    return [_make_row(name, found, notes) for name, found in times.items()]
+    return [
+        *(_make_row(name, found, notes) for name, found in times.items()),
+        *await _measure_outages(context, cheaters[0]),
+        *await _measure_many(context, players),
+    ]
+
+
+async def _measure_outages(context: Context, player: int) -> list[Row]:
+    """Ban who stands first just after Redis was emptied, then just after it was killed."""
+    stack, watch = context.stack, _Watch(context.target.url)
+    state = f"/api/players/{player}/state"
+    body = {"user_id": player, "score": _CHEATED}
+
+    async def kill() -> None:
+        # What it saved it has again when the supervisor has started it.
+        for process in stack.find_processes("Valkey"):
+            process.kill()
+
+    rows = []
+    for what, happen in (("emptied", stack.connections.redis.flushall), ("killed", kill)):
+        seconds = []
+        for number in range(context.plan.rounds):
+            context.say(f"moderation: Redis {what}, round {number + 1}")
+            await watch.change("PUT", state, {"state": "active", **_WHY})
+            await watch.change("POST", "/api/leaderboard/submit", body)
+            await watch.time_until(
+                player,
+                lambda rank, top: rank["rank"] == 1 and top is not None and "stale" not in rank,
+            )
+            await stack.wait_until_quiet()
+            await happen()
+            await watch.change("PUT", state, {"state": "banned", **_WHY})
+            seconds.append(
+                await watch.time_until(
+                    player, lambda rank, top: rank["rank"] is None and top is None
+                )
+            )
+        rows.append(
+            Row(
+                name="moderation",
+                what=f"ban just after Redis was {what}, until no process shows the player",
+                unit="ms",
+                figure=Series.of([1000 * one for one in seconds]),
+                notes=(f"NEVER SEEN: {watch.failures}",) if watch.failures else (),
+            )
+        )
+    await watch.close()
+    return rows
+
+
+async def _measure_many(context: Context, players: list[int]) -> list[Row]:
+    """Revoke a hundred thousand sessions of one player beside submits and reads."""
+    watch = _Watch(context.target.url)
+    player, *others = players
+    lines = b'{"user_id": %d, "score": 1}\n' % player * _SESSIONS_A_CALL
+    for number in range(_CALLS):
+        context.say(f"moderation: {(number + 1) * _SESSIONS_A_CALL:,} sessions of one player")
+        sent = await watch.moderator.post(
+            "/api/leaderboard/submit/bulk",
+            content=lines,
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+        sent.raise_for_status()
+    await context.stack.wait_until_quiet()
+    options = RunOptions(
+        rate=_BESIDE_A_SECOND,
+        duration_seconds=context.plan.freshness_seconds / 3,
+        players=len(others),
+        seed=random.randrange(2**32),
+        mix=Mix.parse("submit=2,rank=1,top=1"),
+    )
+    context.say("moderation: submits and reads alone")
+    alone = await simulate(context.target, options, players=others)
+    context.say("moderation: submits and reads while the sessions are revoked")
+    load = asyncio.create_task(simulate(context.target, options, players=others))
+    calls = []
+    more = True
+    while more:
+        started_at = time.perf_counter()
+        answer = await watch.change("POST", f"/api/players/{player}/sessions/revoke", dict(_WHY))
+        calls.append(time.perf_counter() - started_at)
+        more = answer["more"]
+    seconds = await watch.time_until(player, lambda rank, _: rank["rank"] is None)
+    beside = await load
+    felt = [
+        f"{kind}: p50 {with_it.p50_ms:.1f} ms, p99 {with_it.p99_ms:.0f} ms, max "
+        f"{with_it.max_ms:.0f} ms; before, p50 {without.p50_ms:.1f} ms, p99 {without.p99_ms:.0f} ms"
+        for kind in ("submit", "rank", "top")
+        if (with_it := beside.kinds[kind].latency) and (without := alone.kinds[kind].latency)
+    ]
+    await watch.close()
+    return [
+        Row(
+            name="moderation",
+            what=f"{_SESSIONS_A_CALL:,} sessions of one player revoked in a call, of all of theirs",
+            unit="s",
+            figure=Series.of(calls),
+            notes=(
+                (
+                    f"{len(calls)} calls, {sum(calls):.1f} s; {1000 * seconds:.0f} ms after the "
+                    "last one no process shows the player"
+                ),
+                *felt,
+            ),
+        )
+    ]
 
 
 async def _moderate(

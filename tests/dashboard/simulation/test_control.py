@@ -203,6 +203,8 @@ async def test_a_service_that_cannot_count_is_a_reason_and_no_difference() -> No
         (10, 2, 12, 12, (0, 0, 0)),
         (10, 2, 13, 13, (0, 0, 1)),
         (10, 0, 10, 9, (1, 1, 0)),
+        (10, 2, 9, 9, (1, 0, 0)),
+        (10, 2, 13, 12, (0, 1, 0)),
     ],
 )
 def test_differences_are_told_apart(
