@@ -14,9 +14,12 @@ from rich.console import Console
 from tests.benchmarks.board_rows import describe_populate, measure_memory, measure_restart
 from tests.benchmarks.chart import write_chart
 from tests.benchmarks.compare import WORKS, compare_checkouts, print_comparisons
+from tests.benchmarks.degraded_rows import measure_degraded, measure_disk
 from tests.benchmarks.freshness import measure_freshness
 from tests.benchmarks.growth_row import measure_growth
 from tests.benchmarks.moderation_row import measure_moderation
+from tests.benchmarks.more_boards_rows import NAMES as BOARDS_NAMES
+from tests.benchmarks.more_boards_rows import measure_boards
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.report import describe_machine, print_results, write_json
 from tests.benchmarks.results import Context, Results
@@ -37,6 +40,9 @@ ROWS = (
     *STANDINGS_NAMES,
     "growth",
     "restart",
+    "degraded",
+    "disk",
+    *BOARDS_NAMES,
 )
 CHART = Path(__file__).with_name("growth.svg")
 
@@ -133,6 +139,11 @@ async def _run(
         if "populate" in names:
             results.rows.append(describe_populate(seconds, plan.players, plan.sessions))
         await _measure(context, names)
+        if "degraded" in names:
+            results.rows.extend(await measure_degraded(context))
+        if "disk" in names:
+            results.rows.append(await measure_disk(context))
+        results.rows.extend(await measure_boards(context, names))
     return results, facts
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import statistics
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.refresh_signal import RefreshSignal
@@ -33,7 +33,16 @@ _WARM_UP_SUBMITS = 10_000
 _WARM_UP_REFRESHES = 3
 
 
-async def record_submits(connections: Connections, target: Target, submits: int) -> None:
+def _play_solo(_: int) -> str:
+    return "solo"
+
+
+async def record_submits(
+    connections: Connections,
+    target: Target,
+    submits: int,
+    mode: Callable[[int], str] = _play_solo,
+) -> None:
     """Write a score for each of so many different players, as the API does."""
     players = random.sample(target.players, submits)
     broker = connect_broker(connections.settings.require_broker_url())
@@ -43,7 +52,7 @@ async def record_submits(connections: Connections, target: Target, submits: int)
     ledger = Ledger(connections.database, signal, settings)
     await asyncio.gather(
         *(
-            ledger.record(Submission(player, random.randrange(MAX_SCORE), "solo", None))
+            ledger.record(Submission(player, random.randrange(MAX_SCORE), mode(player), None))
             for player in players
         )
     )
@@ -52,13 +61,15 @@ async def record_submits(connections: Connections, target: Target, submits: int)
     disconnect_broker(broker)
 
 
-async def time_refresh(stack: Stack, target: Target, submits: int) -> Cost:
+async def time_refresh(
+    stack: Stack, target: Target, submits: int, mode: Callable[[int], str] = _play_solo
+) -> Cost:
     """Write submits; return what it takes from the last until standings and index have them all.
 
     The caller keeps the worker from refreshing meanwhile.
     """
     connections = stack.connections
-    await record_submits(connections, target, submits)
+    await record_submits(connections, target, submits, mode)
     refresher = Refresher(connections.database, connections.redis, connections.settings)
     meter = ProcessorMeter(stack.find_processes)
     sessions = 0
@@ -72,14 +83,16 @@ async def time_refresh(stack: Stack, target: Target, submits: int) -> Cost:
     return cost
 
 
-async def reach_steady_state(stack: Stack, target: Target) -> None:
+async def reach_steady_state(
+    stack: Stack, target: Target, mode: Callable[[int], str] = _play_solo
+) -> None:
     """Have pages, statements and scripts as they are where scores keep coming in.
 
     The first change of a page after a checkpoint writes the whole page to the WAL; where a
     recomputation or a rebuild went before, a refresh would mostly do that.
     """
     for _ in range(_WARM_UP_REFRESHES):
-        await time_refresh(stack, target, min(_WARM_UP_SUBMITS, len(target.players)))
+        await time_refresh(stack, target, min(_WARM_UP_SUBMITS, len(target.players)), mode)
 
 
 async def measure_standings(context: Context, names: Collection[str]) -> list[Row]:

@@ -40,6 +40,13 @@ class Target:
     first_player: int
     last_player: int
     api_key: str | None = None
+    board: str | None = None
+    """The board that is read; None for `/api/leaderboard`."""
+
+    @property
+    def reads(self) -> str:
+        """Where tops and ranks are."""
+        return "/api/leaderboard" if self.board is None else f"/api/boards/{self.board}"
 
     @property
     def players(self) -> range:
@@ -108,7 +115,7 @@ async def simulate(
     target: Target, options: RunOptions, *, players: Sequence[int], check_ledger: bool = False
 ) -> RunReport:
     """Carry out a run of the simulator for these players, in this process."""
-    service = requests.Target(target.url, target.api_key)
+    service = requests.Target(target.url, target.api_key, target.board)
     ledger_end = await find_ledger_end(service) if check_ledger else 0
     report = await Run(options, service, players).execute()
     return await compare_with_ledger(service, report, ledger_end) if check_ledger else report
@@ -163,9 +170,9 @@ async def _run_wrk(target: Target, kind: Kind, connections: int, seconds: int) -
         *("wrk", "--threads", "1", "--connections", str(connections)),
         *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_WRK_SCRIPT)),
         # Without a script's request function, wrk asks for the path of the URL.
-        f"{target.url}{TOP_PATH}",
+        f"{target.url}{target.reads}/top",
         *("--", kind, str(target.first_player), str(target.last_player), str(next(_seeds))),
-        *([target.api_key] if target.api_key else []),
+        *(target.reads, *([target.api_key] if target.api_key else [])),
     )
     figures: dict[str, Any] = json.loads(output.splitlines()[-1])
     return figures

@@ -1,19 +1,19 @@
 -- What wrk sends, and what it prints at the end.
 --
--- Arguments: kind (submit, top, rank), first player, last player, seed, and for one who has an API
--- key that.
+-- Arguments: kind (submit, top, rank), first player, last player, seed, the path of the board that is
+-- read, and for one who has an API key that.
 
 function init(arguments)
     local kind = arguments[1]
     local first, last = tonumber(arguments[2]), tonumber(arguments[3])
     local host = wrk.headers["Host"]
-    if arguments[5] then
-        host = host .. "\r\nAuthorization: Bearer " .. arguments[5]
+    if arguments[6] then
+        host = host .. "\r\nAuthorization: Bearer " .. arguments[6]
     end
     math.randomseed(tonumber(arguments[4]))
     if kind == "rank" then
         request = function()
-            local path = "/api/leaderboard/rank/" .. math.random(first, last)
+            local path = arguments[5] .. "/rank/" .. math.random(first, last)
             return "GET " .. path .. " HTTP/1.1\r\nHost: " .. host .. "\r\n\r\n"
         end
     elseif kind == "submit" then
