@@ -19,6 +19,7 @@ from dashboard.client.gateway import Gateway
 from dashboard.client.rights import Right, Rights
 from dashboard.client.submitter import ServiceSubmitter
 from dashboard.clock import SystemClock
+from dashboard.configuration.columns import COLUMNS, LEAST_COLUMNS
 from dashboard.configuration.file import (
     Allowed,
     Configuration,
@@ -29,6 +30,7 @@ from dashboard.configuration.file import (
 )
 from dashboard.configuration.preferences import WRITTEN, Choices, Preferences, locate_folder
 from dashboard.keys.actions import name_key
+from dashboard.preferred import is_colour
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import api_key_option, check_api_key, check_url
@@ -184,11 +186,12 @@ def _read_preferences(profile_name: str | None, *, keeps: bool) -> Preferences:
     path = folder / WRITTEN
     allowed = Allowed(
         themes=BUILTIN_THEMES,
-        columns=(),
-        least_columns=(),
+        columns=COLUMNS,
+        least_columns=LEAST_COLUMNS,
         limits=LIMIT_NAMES,
         keys=list_default_keys(),
         name_key=name_key,
+        is_colour=is_colour,
     )
     notices: tuple[str, ...] = ()
     try:

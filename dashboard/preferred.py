@@ -3,18 +3,32 @@
 from typing import Any, Final
 
 from textual.app import App
-from textual.color import Color
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
+from dashboard.configuration.columns import read_columns, read_sorting
 from dashboard.configuration.preferences import NotKept, Preferences
+from dashboard.screens.console_screen import ConsoleScreen
+from dashboard.state.console_state import ConsoleState
 
 _PROFILE_COLOUR: Final = "ansi_bright_blue"
+
+
+def is_colour(text: str) -> bool:
+    """Return whether a profile can have this colour."""
+    try:
+        Color.parse(text)
+    except ColorParseError:
+        return False
+    return True
 
 
 class PreferenceApp(App[None]):
     """An app with preferences, which are to be there before it is mounted."""
 
     preferences = Preferences()
+    state: ConsoleState
+    _theme_before = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the colours that are no theme's: those of the profile."""
@@ -26,9 +40,13 @@ class PreferenceApp(App[None]):
         """Take the colours that were chosen last, and keep those that are chosen from now on."""
         for notice in self.preferences.notices:
             self.warn(notice)
-        theme = self.find_choice("theme", self.preferences.configuration.theme)
+        theme = self.find_choice("theme", self._find_written("theme"))
         if theme in self.available_themes:
             self.theme = theme
+        self._theme_before = self.theme
+        columns, sort = self._find_written("columns"), self._find_written("sort")
+        self.state.columns = read_columns(self.find_choice("columns", columns))
+        self.state.sorting = read_sorting(self.find_choice("sort", sort))
         self.theme_changed_signal.subscribe(self, self._keep_theme)
 
     def find_choice(self, name: str, written: Any) -> Any:
@@ -39,10 +57,10 @@ class PreferenceApp(App[None]):
             self.warn(f"What was chosen is not known: {error}")
             return written
 
-    def keep_choice(self, name: str, chosen: Any, written: Any) -> None:
+    def _keep_choice(self, name: str, chosen: Any) -> None:
         """Keep a choice for the next start."""
         try:
-            self.preferences.choices.keep(name, chosen, written)
+            self.preferences.choices.keep(name, chosen, self._find_written(name))
         except NotKept as error:
             self.warn(f"Not kept: {error}")
 
@@ -50,5 +68,17 @@ class PreferenceApp(App[None]):
         """Say what does not work as the operator wants it to."""
         self.notify(text, severity="warning", markup=False)
 
+    def on_console_screen_chosen(self, event: ConsoleScreen.Chosen) -> None:
+        """Keep what was chosen on a screen."""
+        self._keep_choice(event.name, event.chosen)
+
     def _keep_theme(self, theme: Theme) -> None:
-        self.keep_choice("theme", theme.name, self.preferences.configuration.theme)
+        # Also the first one is told of, which nobody chose here.
+        if theme.name != self._theme_before:
+            self._theme_before = theme.name
+            self._keep_choice("theme", theme.name)
+
+    def _find_written(self, name: str) -> Any:
+        """Return what the file says, as it would be kept beside a choice."""
+        written = getattr(self.preferences.configuration, name)
+        return list(written) if isinstance(written, tuple) else written

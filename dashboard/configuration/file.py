@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
-from textual.color import Color, ColorParseError
-
 from dashboard.keys.keymap import UnusableKeymap, check_keymap
 
 _LONGEST_NAME: Final = 16
@@ -57,7 +55,7 @@ class Configuration:
 
 
 class Allowed(NamedTuple):
-    """What may stand in the file: names of themes, columns and limits, and the keys of actions."""
+    """What may stand in the file: names of themes, columns, limits and colours, and keys."""
 
     themes: Collection[str]
     columns: Collection[str]
@@ -65,6 +63,7 @@ class Allowed(NamedTuple):
     limits: Collection[str]
     keys: Mapping[str, str]
     name_key: Callable[[str], str]
+    is_colour: Callable[[str], bool]
 
 
 def read_configuration(path: Path, allowed: Allowed) -> Configuration:
@@ -96,7 +95,7 @@ def _read_all(table: "_Table", allowed: Allowed) -> Configuration:
         sort=_read_sort(table, allowed),
         keys=_read_keys(table.take_table("keys"), allowed),
         limits=_read_limits(table.take_table("limits"), allowed.limits),
-        profiles=_read_profiles(table.take_table("profiles")),
+        profiles=_read_profiles(table.take_table("profiles"), allowed.is_colour),
     )
     table.end()
     return configuration
@@ -149,26 +148,23 @@ def _read_limits(table: "_Table", names: Collection[str]) -> dict[str, float]:
     return limits
 
 
-def _read_profiles(table: "_Table") -> dict[str, Profile]:
+def _read_profiles(table: "_Table", is_colour: Callable[[str], bool]) -> dict[str, Profile]:
     profiles = {}
     for name in list(table.content):
         signs = name.translate(str.maketrans("", "", _NAME_SIGNS))
         if not (signs.isalnum() and signs.isascii() and len(name) <= _LONGEST_NAME):
             table.complain(name, f"a name has 1 to {_LONGEST_NAME} letters, digits, - _ and .")
-        profiles[name] = _read_profile(name, table.take_table(name))
+        profiles[name] = _read_profile(name, table.take_table(name), is_colour)
     return profiles
 
 
-def _read_profile(name: str, table: "_Table") -> Profile:
+def _read_profile(name: str, table: "_Table", is_colour: Callable[[str], bool]) -> Profile:
     url = table.take_text("url")
     if url is None:
         table.complain("url", 'it has to be there, such as "https://host"')
     colour = table.take_text("colour")
-    if colour is not None:
-        try:
-            Color.parse(colour)
-        except ColorParseError:
-            table.complain("colour", f'{colour!r} is no colour such as "red" or "#ff0000"')
+    if colour is not None and not is_colour(colour):
+        table.complain("colour", f'{colour!r} is no colour such as "red" or "#ff0000"')
     key_file = table.take_text("key_file")
     profile = Profile(
         name=name,

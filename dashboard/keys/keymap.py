@@ -82,7 +82,7 @@ class KeyNames:
 
 _EVERYWHERE: Final = {"console", "mode"}
 _PARTS: Final = {"board": "live", "choice": "simulate", "routes": "health"}
-_DIALOGS: Final = {"prompt", "boards", "sessions", "states", "decide", "keys", "slow"}
+_DIALOGS: Final = {"prompt", "boards", "sessions", "states", "decide", "keys", "slow", "columns"}
 
 
 def _meet(one: str, other: str) -> bool:

@@ -98,6 +98,14 @@ class ConsoleScreen(Screen[None]):
     # Otherwise each screen and dialog that closes would put the operator back into a field.
     AUTO_FOCUS = ""
 
+    class Chosen(Message):
+        """The operator chose how something is to look, here and at the next start."""
+
+        def __init__(self, name: str, chosen: object) -> None:
+            super().__init__()
+            self.name = name
+            self.chosen = chosen
+
     def __init__(self, state: ConsoleState) -> None:
         super().__init__()
         self.state = state

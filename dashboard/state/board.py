@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dashboard.client.answers import Entry
+from dashboard.configuration.columns import Sorting
 from dashboard.text.scores import INTEGER, ScoreFormat
 
 WINDOW_SECONDS: Final = 60.0
@@ -119,6 +120,31 @@ class Board:
             for index, entry in enumerate(self.entries)
             if wanted in entry.username.casefold() or wanted in str(entry.user_id)
         ]
+
+    def sort(self, positions: Sequence[int], sorting: Sorting) -> list[int]:
+        """Return positions in another order; those without a value come last either way."""
+        values = {index: self._read_sort_value(index, sorting.column) for index in positions}
+        known = [index for index in positions if values[index] is not None]
+        known.sort(key=values.__getitem__, reverse=sorting.reverse)
+        return known + [index for index in positions if values[index] is None]
+
+    def _read_sort_value(self, index: int, column: str) -> Any:
+        """Return what a line is sorted by, the least first: who climbed, won or scored most."""
+        entry = self.entries[index]
+        then = self._past[0][1].get(entry.user_id) if self._past else None
+        match column:
+            case "move":
+                return then and entry.rank - then.rank
+            case "player":
+                return entry.username.casefold()
+            case "id":
+                return entry.user_id
+            case "gain":
+                return then and -self._improve(entry.score - then.score)
+            case "seen":
+                scored_at = self._scored_at.get(entry.user_id)
+                return None if scored_at is None else -scored_at
+        return index
 
     def read_window_seconds(self, at: float) -> float:
         """Return the time that movements are about: a minute or a little more, less at first."""

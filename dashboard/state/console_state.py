@@ -9,6 +9,7 @@ from dashboard.client.gateway import KEY_CODES, BoardSeason, GatewayError
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.client.rights import Rights
 from dashboard.clock import Clock
+from dashboard.configuration.columns import DEFAULT_COLUMNS, Sorting
 from dashboard.configuration.preferences import Preferences
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
@@ -56,6 +57,8 @@ class ConsoleState:
         preferences: Preferences,
     ) -> None:
         self.rights = rights
+        self.columns: tuple[str, ...] = DEFAULT_COLUMNS
+        self.sorting = Sorting()
         self.profile = preferences.profile.name if preferences.profile else None
         self.clock = clock
         self.url = url

@@ -1,5 +1,7 @@
 """The board on the screen, drawn line by line."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -10,25 +12,26 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from dashboard.configuration.columns import COLUMNS, DEFAULT_COLUMNS, Sorting
 from dashboard.state.board import Board, Line
 from dashboard.text.names import fit_name, quote_name
 from dashboard.text.numbers import draw_sparkline
 from dashboard.text.scores import group_score
-from dashboard.widgets.movement import MOVEMENT_WIDTH, describe_movement
+from dashboard.widgets.movement import describe_movement
 from dashboard.widgets.tones import Span, Toned, ToneLine
 
 _HEADER_LINES: Final = 1
 
 _SHORTEST_RANK: Final = 8
-_SCORE: Final = 16
-_GAIN: Final = 12
-_TREND: Final = 10
-_SEEN: Final = 8
 _SHORTEST_NAME: Final = 20
 _LEAST_NAME: Final = 6
 _SEEN_STEP: Final = 5
 
-_Columns = tuple[str, ...]
+_OPTIONAL: Final = ("score", "move", "gain", "seen", "trend", "id")
+"""The columns that give way to the name where there is no room, the most telling first."""
+
+_LEFT: Final = ("move", "player")
+"""What begins at the left of its column."""
 
 
 class BoardView(ScrollView, Toned, can_focus=True):
@@ -68,6 +71,13 @@ class BoardView(ScrollView, Toned, can_focus=True):
             super().__init__()
             self.user_id = user_id
 
+    class HeadSelected(Message):
+        """The operator wants the lines sorted by this column."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
     class PastEdge(Message):
         """The operator wants to go on where the lines end: `step` up (-1) or down (1)."""
 
@@ -83,7 +93,9 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._board = Board()
         self._at = 0.0
         self.wanted = ""
-        self._shown: list[int] = []
+        self.columns: tuple[str, ...] = DEFAULT_COLUMNS
+        self.sorting = Sorting()
+        self._shown: Sequence[int] = ()
         self._drawn: dict[int, tuple[object, Strip]] = {}
         self._seen: dict[int, Line] = {}
         self._row = 0
@@ -120,8 +132,21 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._forget_drawn()
         self._keep_cursor()
 
+    def set_columns(self, columns: tuple[str, ...], sorting: Sorting) -> None:
+        """Show other columns, or the lines in another order."""
+        if (columns, sorting) != (self.columns, self.sorting):
+            self.columns, self.sorting = columns, sorting
+            self._choose_shown()
+            self._forget_drawn()
+            self._keep_cursor()
+
     @property
-    def listed(self) -> list[int]:
+    def is_sorted(self) -> bool:
+        """Whether the lines are in another order than that of the board."""
+        return self.sorting != Sorting()
+
+    @property
+    def listed(self) -> Sequence[int]:
         """The positions on the board of the lines that are shown."""
         return self._shown
 
@@ -143,15 +168,15 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def go_to_rank(self, rank: int) -> bool:
         """Put the cursor on the first line of that rank or a worse one; False beyond the last."""
-        for row, index in enumerate(self._shown):
+        for index in sorted(self._shown):
             if self._board.entries[index].rank >= rank:
-                self._select(row)
+                self.go_to_position(index)
                 return True
         return False
 
-    def go_to_line(self, row: int) -> None:
-        """Put the cursor on a line."""
-        self._select(row)
+    def go_to_position(self, index: int) -> None:
+        """Put the cursor on the line of a position on the board."""
+        self._select(self._shown.index(index) if index in self._shown else 0)
 
     def follow_selected(self) -> int | None:
         """Follow the player under the cursor, or nobody any more; return who is followed."""
@@ -172,7 +197,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
     def action_jump(self, row: int) -> None:
         """Move the cursor to the first or last line; from there to the first or last of all."""
         row %= max(1, len(self._shown))
-        if row == self._row and self._placed and not self.wanted:
+        if row == self._row and self._placed and self._is_as_listed:
             self.post_message(self.PastEdge(1 if row else -1, all_the_way=True))
         self._select(row)
 
@@ -182,9 +207,14 @@ class BoardView(ScrollView, Toned, can_focus=True):
             self.post_message(self.Chosen(self.selected))
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the line; a second click looks the player up."""
+        """Put the cursor on the line, of which a second click looks the player up; or sort."""
+        if event.y < _HEADER_LINES:
+            column = self._find_head(event.x)
+            if column is not None:
+                self.post_message(self.HeadSelected(column))
+            return
         row = self.scroll_offset.y + event.y - _HEADER_LINES
-        if event.y >= _HEADER_LINES and row < len(self._shown):
+        if row < len(self._shown):
             self._select(row)
             if event.chain > 1:
                 self.action_choose()
@@ -198,9 +228,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         """Draw one line of the window."""
         width = self.scrollable_content_region.width
         if y < _HEADER_LINES:
-            gain = "Change" if self._board.is_low else "Gain"
-            header = _draw_header(width, self._rank_width, self.wanted, gain)
-            return self.draw_line(header, width)
+            return self.draw_line(self._draw_head(self._lay_out(width)), width)
         row = self.scroll_offset.y + y - _HEADER_LINES
         if row >= len(self._shown):
             return Strip.blank(width, self.visual_style.rich_style)
@@ -215,7 +243,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
             drawn = (
                 key,
                 self.draw_line(
-                    draw_board_line(line, width, self._rank_width, followed=followed),
+                    draw_board_line(line, width, self._lay_out(width), followed=followed),
                     width,
                     over=self._find_highlight(line, under_cursor=under_cursor),
                     dim=self._dimmed,
@@ -223,6 +251,36 @@ class BoardView(ScrollView, Toned, can_focus=True):
             )
             self._drawn[row] = drawn
         return drawn[1]
+
+    def _lay_out(self, width: int) -> "_Layout":
+        return choose_layout(self.columns, width, self._rank_width)
+
+    def _draw_head(self, layout: "_Layout") -> ToneLine:
+        """Return the names of the columns, and what players' names or ids are filtered by."""
+        text = ""
+        for name, width in layout:
+            title = COLUMNS[name].title
+            if name == "gain" and self._board.is_low:
+                title = "Change"
+            if name == "player" and self.wanted:
+                title = f"Player {quote_name(self.wanted, width - len('Player  '))}"
+            if self.is_sorted and name == self.sorting.column:
+                title += "↑" if self.sorting.reverse else "↓"
+            text += _fit(name, title, width)
+        return [(text, "muted")]
+
+    def _find_head(self, x: int) -> str | None:
+        """Return the column whose head is there, if lines can be sorted by it."""
+        layout = self._lay_out(self.scrollable_content_region.width)
+        ends = accumulate(width for _, width in layout)
+        names = (name for (name, _), end in zip(layout, ends, strict=True) if x < end)
+        name = next(names, None)
+        return name if name is not None and COLUMNS[name].sorts else None
+
+    @property
+    def _is_as_listed(self) -> bool:
+        """Whether each line of the board is where it is on the board."""
+        return not self.wanted and not self.is_sorted
 
     def _find_highlight(self, line: Line, *, under_cursor: bool) -> Style | None:
         if under_cursor:
@@ -245,8 +303,10 @@ class BoardView(ScrollView, Toned, can_focus=True):
         entries = self._board.entries
         if self.wanted:
             self._shown = self._board.search(self.wanted)
-        elif len(self._shown) != len(entries) or self._shown[-1:] != [len(entries) - 1]:
-            self._shown = list(range(len(entries)))
+        elif self.is_sorted or self._shown != range(len(entries)):
+            self._shown = range(len(entries))
+        if self.is_sorted:
+            self._shown = self._board.sort(self._shown, self.sorting)
         size = Size(0, len(self._shown) + _HEADER_LINES)
         if size != self.virtual_size:
             self.virtual_size = size
@@ -281,14 +341,14 @@ class BoardView(ScrollView, Toned, can_focus=True):
 
     def _find_row(self, user_id: int | None) -> int | None:
         index = None if user_id is None else self._board.find(user_id)
-        if index is None or not self.wanted:
+        if index is None or self._is_as_listed:
             return index
         return self._shown.index(index) if index in self._shown else None
 
     def _go(self, row: int) -> None:
         last = len(self._shown) - 1
         at_edge = (row < 0 and self._row == 0) or (row > last and self._row == last)
-        if at_edge and not self.wanted:
+        if at_edge and self._is_as_listed:
             self.post_message(self.PastEdge(-1 if row < 0 else 1, all_the_way=False))
         self._select(row)
 
@@ -321,55 +381,74 @@ def measure_rank(worst: int) -> int:
     return max(_SHORTEST_RANK, len(f"={worst:,}") + 1)
 
 
-def _choose_columns(width: int, rank_width: int = _SHORTEST_RANK) -> _Columns:
-    """Return the optional columns that leave a name room enough, the most telling first."""
-    room = width - rank_width - MOVEMENT_WIDTH - _SHORTEST_NAME - _SCORE
-    chosen = []
-    for name, size in (("gain", _GAIN), ("seen", _SEEN), ("trend", _TREND)):
-        if size <= room:
-            chosen.append(name)
-            room -= size
-    return tuple(chosen)
+_Layout = Sequence[tuple[str, int]]
+"""Columns and how wide they are, in their order."""
 
 
-def _draw_header(width: int, rank_width: int, wanted: str, gain: str) -> ToneLine:
-    """Return the names of the columns, and what players' names or ids are filtered by."""
-    columns = _choose_columns(width, rank_width)
-    text = "Rank".rjust(rank_width - 1) + " " + "Move".ljust(MOVEMENT_WIDTH)
-    name_width = _measure_name(width, rank_width, columns)
-    player = f"Player {quote_name(wanted, name_width - 8)}" if wanted else "Player"
-    text += fit_name(player, name_width) + "Score".rjust(_SCORE)
-    for name, title, size in (
-        ("gain", gain, _GAIN),
-        ("trend", "Trend", _TREND),
-        ("seen", "Scored", _SEEN),
-    ):
-        if name in columns:
-            text += title.rjust(size)
-    return [(text, "muted")]
+def choose_layout(columns: Sequence[str], width: int, rank_width: int) -> _Layout:
+    """Return the columns that leave a name room enough, and how wide each is then."""
+    sizes = {"rank": rank_width}
+    for name in columns:
+        if name in _OPTIONAL:
+            # A blank between what ends at the right of its column and what begins at the left.
+            following = columns[columns.index(name) + 1 : columns.index(name) + 2]
+            is_close = name not in _LEFT and following and following[0] in _LEFT
+            sizes[name] = COLUMNS[name].width + bool(is_close)
+    room = width - rank_width - _SHORTEST_NAME
+    for name in _OPTIONAL:
+        if name in sizes:
+            # The score gives way to nothing but a terminal that is too narrow for anything.
+            if name == "score" or sizes[name] <= room:
+                room -= sizes[name]
+            else:
+                del sizes[name]
+    sizes["player"] = width - sum(sizes.values())
+    return [(name, sizes[name]) for name in columns if name in sizes]
 
 
-def draw_board_line(
-    line: Line, width: int, rank_width: int = _SHORTEST_RANK, *, followed: bool = False
-) -> ToneLine:
+def _fit(name: str, text: str, width: int) -> str:
+    """Return a head in the cells of its column."""
+    if name == "player":
+        return fit_name(text, width)
+    if name == "rank":
+        return text.rjust(width - 1) + " "
+    if name in _LEFT:
+        return text.ljust(width)
+    return text.rjust(COLUMNS[name].width).ljust(width)
+
+
+def draw_board_line(line: Line, width: int, layout: _Layout, *, followed: bool = False) -> ToneLine:
     """Return a line of the board in `width` cells."""
-    columns = _choose_columns(width, rank_width)
-    rank = f"{'=' if line.tied else ''}{line.rank:,}".rjust(rank_width - 1) + " "
-    before: list[Span] = [(rank, "strong"), describe_movement(line)]
-    score = group_score(line.score, line.score_text).rjust(_SCORE)
-    after: list[Span] = [(score, "strong" if line.flashing else "")]
-    if "gain" in columns:
-        gain = f" {line.gained_text}".rjust(_GAIN)
-        after.append((gain, "good" if line.improved else "muted"))
-    if "trend" in columns:
-        after.append((draw_sparkline(line.trend, _TREND - 2).rjust(_TREND), "accent"))
-    if "seen" in columns:
-        after.append((_write_seen(line.seen_seconds).rjust(_SEEN), "muted"))
+    spans = {name: _write_cell(name, line, size) for name, size in layout if name != "player"}
     # A number too long for its column takes room from the name: names may be cut, numbers may not.
-    room = width - sum(len(text) for text, _ in (*before, *after))
+    room = width - sum(len(text) for text, _ in spans.values())
     mark = "» " if followed else ""
     name = mark + fit_name(line.username, max(_LEAST_NAME, room - len(mark) - 1)) + " "
-    return [*before, (name, "accent" if followed else ""), *after]
+    spans["player"] = (name, "accent" if followed else "")
+    return [spans[name] for name, _ in layout]
+
+
+def _write_cell(name: str, line: Line, width: int) -> Span:
+    """Return what a line has in a column that is not the name's, in its cells."""
+    size = COLUMNS[name].width
+    match name:
+        case "rank":
+            rank = f"{'=' if line.tied else ''}{line.rank:,}"
+            return rank.rjust(width - 1) + " ", "strong"
+        case "move":
+            return describe_movement(line)
+        case "score":
+            score = group_score(line.score, line.score_text).rjust(size)
+            return score.ljust(width), "strong" if line.flashing else ""
+        case "gain":
+            gain = f" {line.gained_text}".rjust(size)
+            return gain.ljust(width), "good" if line.improved else "muted"
+        case "trend":
+            return draw_sparkline(line.trend, size - 2).rjust(size).ljust(width), "accent"
+        case "id":
+            return f" {line.user_id}".rjust(size).ljust(width), "muted"
+        case _:
+            return _write_seen(line.seen_seconds).rjust(size).ljust(width), "muted"
 
 
 def _coarsen(line: Line) -> Line:
@@ -391,8 +470,3 @@ def _write_seen(seconds: float | None) -> str:
     if seconds < minute:
         return f"{seconds:.0f} s"
     return f"{seconds // minute:.0f} min" if seconds < hour else f"{seconds // hour:.0f} h"
-
-
-def _measure_name(width: int, rank_width: int, columns: _Columns) -> int:
-    sizes = {"gain": _GAIN, "trend": _TREND, "seen": _SEEN}
-    return width - rank_width - MOVEMENT_WIDTH - _SCORE - sum(sizes[name] for name in columns)

@@ -1,7 +1,7 @@
 """Live: the board as it moves."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingsMap, BindingType
@@ -12,32 +12,31 @@ from textual.widgets import Input
 
 from dashboard.client.gateway import PAGE_LIMIT, BoardSeason
 from dashboard.client.link_state import Connected
+from dashboard.configuration.columns import COLUMNS, Sorting
 from dashboard.keys.keymap import KeyNames
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.live.board_view import BoardView
-from dashboard.state.board import Line
-from dashboard.state.console_state import ConsoleState
+from dashboard.screens.live.columns import ColumnsScreen
+from dashboard.screens.live.side import (
+    draw_gainers,
+    draw_marks,
+    draw_movers,
+    draw_traffic,
+    read_submits,
+)
 from dashboard.state.data_state import DataState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
     choose_text,
-    draw_sparkline,
     drop_grouping,
     write_age,
-    write_amount,
     write_rate,
 )
-from dashboard.widgets.movement import describe_movement
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import ToneLine
 
 _LOOK_AGAIN_SECONDS = 1.0
 _LONGEST_RANK = 20
-
-_SIDE_LINES: Final = 5
-_SIDE_WIDTH: Final = 29
-_SIDE_GRAPH: Final = 28
 
 
 class BoardPosition(NamedTuple):
@@ -87,7 +86,7 @@ class LiveScreen(ConsoleScreen):
     """The board, and beside it who moves and how much comes in."""
 
     MODE = "live"
-    KEY_OWNERS = (BoardView, TrafficPanel)
+    KEY_OWNERS = (BoardView, ColumnsScreen, TrafficPanel)
     HAS_PLAYERS = True
 
     DEFAULT_CSS = """
@@ -102,6 +101,9 @@ class LiveScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "go_to_rank", "Go to", tooltip="Go to rank", id="live.go_to_rank"),
         Binding("f", "follow", "Follow", id="live.follow"),
+        Binding("o", "sort", "Sort by the next column", show=False, id="live.sort"),
+        Binding("O", "reverse", "Sort the other way round", show=False, id="live.reverse"),
+        Binding("C", "columns", "Choose columns", show=False, id="live.columns"),
         Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
     ]
 
@@ -164,7 +166,7 @@ class LiveScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Explain the marks."""
-        self.query_one("#legend", Panel).show(_draw_marks(self.keys["live.follow"]))
+        self.query_one("#legend", Panel).show(draw_marks(self.keys["live.follow"]))
         self._board_view.focus()
         super().on_mount()
 
@@ -195,6 +197,8 @@ class LiveScreen(ConsoleScreen):
             return f"{matches:,} of the {lines:,} listed{of_board} match {wanted}; {shows_all}"
         if place is None:
             return ""
+        if self._board_view.is_sorted:
+            return self._describe_sorted(lines, players)
         window = state.board.read_window_seconds(state.clock.monotonic())
         first = state.board.first
         where = BoardPosition(place, first + 1, first + lines, players)
@@ -202,7 +206,7 @@ class LiveScreen(ConsoleScreen):
         if state.is_final:
             ended = f", ended {state.describe_end()}"
             return choose_text(self.notice_width, f"{long}{ended}", f"{short}{ended}", short)
-        submits = f"{write_rate(_read_submits(state))} submitted"
+        submits = f"{write_rate(read_submits(state))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(
             self.notice_width,
@@ -210,6 +214,19 @@ class LiveScreen(ConsoleScreen):
             f"{long}, {submits}",
             f"{short}, {submits}",
             short,
+        )
+
+    def _describe_sorted(self, lines: int, players: int) -> str:
+        """Tell by what the lines are sorted, and that these may not be all."""
+        column, reverse = self.state.sorting
+        by = f"sorted by {COLUMNS[column].title}{', the other way round' * reverse}"
+        of = f"{lines:,} listed of {players:,}" if lines < players else f"all {players:,} players"
+        turn, move = self.keys["live.reverse"], self.keys["live.sort"]
+        return choose_text(
+            self.notice_width,
+            f"{of}, {by}: {turn} turns it round, {move} goes to the next column",
+            f"{of}, {by}: {turn} turns it round",
+            f"{of}, {by}",
         )
 
     def on_resize(self) -> None:
@@ -226,13 +243,14 @@ class LiveScreen(ConsoleScreen):
             # What was asked of the last board is nothing to this one.
             self._chosen, self._wanted_place = state.chosen, None
             self._board_view.start_anew()
+        self._board_view.set_columns(state.columns, state.sorting)
         self._board_view.show(state.board, at, dim=data_state.is_dim)
         self._arrive()
         self._keep_following(at)
         side = {
-            "traffic": _draw_traffic(state),
-            "movers": _draw_movers(state, at),
-            "gainers": _draw_gainers(state, at),
+            "traffic": draw_traffic(state),
+            "movers": draw_movers(state, at),
+            "gainers": draw_gainers(state, at),
         }
         is_points = state.board.score_format.is_integer and not state.board.is_low
         self.query_one("#gainers", Panel).set_title("Most points" if is_points else "Most improved")
@@ -314,7 +332,7 @@ class LiveScreen(ConsoleScreen):
         elif board.first == _find_window(place):
             # It has become shorter since: the last one is nearest.
             self._wanted_place = None
-            self._board_view.go_to_line(len(board) - 1)
+            self._board_view.go_to_position(len(board) - 1)
 
     def _keep_following(self, at: float) -> None:
         """Follow a player who has left the lines that are here."""
@@ -339,7 +357,7 @@ class LiveScreen(ConsoleScreen):
         """Put the cursor on a place of the whole board, from 0, and fetch it if need be."""
         if self._has_place(place):
             self._wanted_place = None
-            self._board_view.go_to_line(place - self.state.board.first)
+            self._board_view.go_to_position(place - self.state.board.first)
         elif self.state.paused:
             key = self.keys["console.pause"]
             self.notify(f"Paused: press {key}, then go there.", markup=False)
@@ -373,6 +391,38 @@ class LiveScreen(ConsoleScreen):
             verb = "Following" if followed is not None else "No longer following"
             self.notify(f"{verb} {fit_name(line.username, 40).rstrip()}", markup=False)
 
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        names = [name for name in self.state.columns if COLUMNS[name].sorts]
+        column = self.state.sorting.column
+        place = names.index(column) if column in names else -1
+        self._sort(Sorting(names[(place + 1) % len(names)]))
+
+    def action_reverse(self) -> None:
+        """Sort by the same column, the other way round."""
+        column, reverse = self.state.sorting
+        self._sort(Sorting(column, not reverse))
+
+    def on_board_view_head_selected(self, event: BoardView.HeadSelected) -> None:
+        """Sort by a column; by the one that it is sorted by already, the other way round."""
+        column, reverse = self.state.sorting
+        self._sort(Sorting(event.column, event.column == column and not reverse))
+
+    def _sort(self, sorting: Sorting) -> None:
+        self.state.sorting = sorting
+        self.post_message(self.Chosen("sort", str(sorting)))
+        self.show()
+
+    def action_columns(self) -> None:
+        """Ask which columns to show."""
+        self.app.push_screen(ColumnsScreen(self.state), self._show_columns)
+
+    def _show_columns(self, columns: tuple[str, ...] | None) -> None:
+        if columns is not None and columns != self.state.columns:
+            self.state.columns = columns
+            self.post_message(self.Chosen("columns", list(columns)))
+            self.show()
+
     def action_clear(self) -> None:
         """Show all players again."""
         self._board_view.filter("")
@@ -398,67 +448,3 @@ class LiveScreen(ConsoleScreen):
 def _find_window(place: int) -> int:
     """Return the place from which on lines are read to have a place amid them."""
     return max(0, place - PAGE_LIMIT // 2)
-
-
-def _draw_marks(follow: str) -> list[ToneLine]:
-    """Return what the marks of the board mean; `follow` is the key that follows a player."""
-    followed = f" followed ({follow})"
-    return [
-        [("▲", "good"), (" climbed  ", ""), ("▼", "fell"), (" fell  ", ""), ("= tie", "")],
-        [("NEW", "accent"), (" was not in this list", "")],
-        [("●", "muted"), (" scored, kept the rank", "")],
-        [
-            ("»", "accent"),
-            (choose_text(_SIDE_WIDTH - 1, f"{followed} until you move", followed), ""),
-        ],
-    ]
-
-
-def _read_submits(state: ConsoleState) -> float | None:
-    """Return how many submits a second came in by the last status."""
-    submits = state.health.read_values("submits")
-    return submits[-1] if submits else None
-
-
-def _draw_traffic(state: ConsoleState) -> list[ToneLine]:
-    """Return what comes in, of all players."""
-    history = state.health.read_values("submits")
-    pending = state.status.pending_sessions if state.status else None
-    return [
-        [(write_rate(_read_submits(state)), "strong"), (" submitted", "muted")],
-        [(draw_sparkline(history, _SIDE_GRAPH), "accent")],
-        [(write_amount(pending, "session"), "strong"), (" pending", "muted")],
-    ]
-
-
-def _draw_movers(state: ConsoleState, at: float) -> list[ToneLine]:
-    """Return who moved furthest of the lines listed."""
-    movers = state.board.list_movers(_SIDE_LINES, at)
-    return [_draw_mover(line) for line in movers] or _draw_nobody(state, "moved")
-
-
-def _draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:
-    """Return who gained most of the lines listed."""
-    gainers = state.board.list_gainers(_SIDE_LINES, at)
-    return [_draw_gainer(line) for line in gainers] or _draw_nobody(state, "scored")
-
-
-def _draw_nobody(state: ConsoleState, what: str) -> list[ToneLine]:
-    if state.is_final:
-        return [[("nothing changes any more", "muted")]]
-    lines = len(state.board)
-    if state.top is None or lines >= state.top.players:
-        return [[(f"nobody has {what} yet", "muted")]]
-    # The submits beside it are of all players.
-    return [[(f"none of these {lines:,} players", "muted")], [(f"has {what} yet", "muted")]]
-
-
-def _draw_mover(line: Line) -> ToneLine:
-    movement, rank = describe_movement(line), f" {line.rank:>6,}"
-    name = fit_name(line.username, _SIDE_WIDTH - len(movement[0]) - len(rank))
-    return [movement, (name, ""), (rank, "")]
-
-
-def _draw_gainer(line: Line) -> ToneLine:
-    gained = f" {line.gained_text:>12}"
-    return [(fit_name(line.username, _SIDE_WIDTH - len(gained)), ""), (gained, "good")]

@@ -10,6 +10,7 @@ from dashboard.configuration.file import (
     UnusableConfiguration,
     read_configuration,
 )
+from dashboard.preferred import is_colour
 
 ALLOWED = Allowed(
     themes=("nord", "dracula"),
@@ -18,6 +19,7 @@ ALLOWED = Allowed(
     limits=("redis_ms", "worker_seconds"),
     keys={"console.pause": "space,p", "console.copy": "y"},
     name_key=str,
+    is_colour=is_colour,
 )
 
 ALL = """

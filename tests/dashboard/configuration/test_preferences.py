@@ -56,11 +56,17 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         choices.keep("theme", "nord", None)
 
 
+def list_names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def test_a_theme_that_was_chosen_is_there_at_the_next_start(tmp_path: Path) -> None:
     preferences = Preferences(Configuration(theme="nord"), choices=Choices(tmp_path))
     peer = ServicePeer(FrozenClock())
     async with open_console(peer, preferences=preferences) as operator:
         assert operator.console.theme == "nord"
+        await operator.pass_time()
+        assert list_names(tmp_path) == []
         operator.console.theme = "dracula"
         await operator.pass_time()
         assert operator.toasts == []

@@ -5,9 +5,15 @@ import pytest
 from textual.pilot import Pilot
 
 from dashboard.app import list_default_keys
+from dashboard.configuration.columns import DEFAULT_COLUMNS
 from dashboard.keys.actions import name_key
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.live.board_view import BoardView, draw_board_line, measure_rank
+from dashboard.screens.live.board_view import (
+    BoardView,
+    choose_layout,
+    draw_board_line,
+    measure_rank,
+)
 from dashboard.screens.live.screen import BoardPosition, describe_position
 from dashboard.state.board import Line
 from dashboard.widgets.panel import Panel
@@ -111,7 +117,9 @@ def test_a_line_with_long_figures_leaves_all_of_them_whole(width: int) -> None:
         seen_seconds=7.0,
         flashing=False,
     )
-    spans = draw_board_line(line, width, measure_rank(line.rank))
+    spans = draw_board_line(
+        line, width, choose_layout(DEFAULT_COLUMNS, width, measure_rank(line.rank))
+    )
     text = "".join(text for text, _ in spans)
     assert len(text) == width
     for figure in ("=1,957,544 ", "▼123k ", " 12,345,678,901,234 ", "123,456,789,012", " 7 s"):
