@@ -369,8 +369,12 @@ class ConsoleScreen(Screen[None]):
         if len(what) + len(advice) + 3 <= room:
             return [[(" ", ""), (what, tone), (f" → {advice}", "")]]
         # What is wrong may be in a server's words, of any length: what to do has its own line.
-        cut, *_ = wrap(what, max(_SHORTEST_NOTICE, room), max_lines=1, placeholder="…")
-        return [[(" ", ""), (cut, tone)], [(f" → {advice}", "")]]
+        most = 2 if self.has_class("-slim") else 1
+        room = max(_SHORTEST_NOTICE, room)
+        said = wrap(what, room, max_lines=most, placeholder="…")
+        lines: list[ToneLine] = [[(" ", ""), (line, tone)] for line in said]
+        lines += [[(f" {line}", "")] for line in wrap(f"→ {advice}", room, subsequent_indent="  ")]
+        return lines
 
     def _draw_notice(self, data_state: DataState) -> list[ToneLine]:
         sentence = data_state.sentence or self.describe_live()

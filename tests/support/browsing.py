@@ -82,15 +82,21 @@ class Page:
             text = key if kind == "keyDown" else ""
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, text=text)
 
-    async def become_phone(self) -> None:
+    async def become_phone(self, *, scale: int = 2) -> None:
         """Have the screen of a phone that is held upright, for the next page of this site."""
         await self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        await self.set_size(390, 844, scale=scale, mobile=True)
+
+    async def set_size(
+        self, width: int, height: int, *, scale: int = 1, mobile: bool = False
+    ) -> None:
+        """Have a screen of that many pixels, with `scale` by `scale` dots for each."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=390,
-            height=844,
-            deviceScaleFactor=2,
-            mobile=True,
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=mobile,
         )
 
     async def tap(self, selector: str) -> None:

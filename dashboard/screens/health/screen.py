@@ -43,6 +43,8 @@ _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
     "away": ("✕ away", "bad"),
 }
 
+_WAS_OK: Final[tuple[str, Tone]] = ("? ok", "muted")
+"""Of a status that is not current: whether it still is, nobody knows."""
 
 _PART: Final = 11
 
@@ -69,7 +71,7 @@ class Tile(Lines, can_focus=True):
     def show_part(self, health: PartHealth, history: Sequence[Sample], *, dim: bool) -> None:
         """Show a part in the last status, and its history."""
         rule = health.rule
-        mark, tone = _MARKS[health.verdict]
+        mark, tone = _WAS_OK if dim and health.verdict == "ok" else _MARKS[health.verdict]
         graph = draw_history(history, self.size.width, limit=rule.limit)
         value: Span = ("unknown" if health.verdict in {"ok", "slow"} else "", "muted")
         if health.value is not None:
@@ -143,6 +145,7 @@ class HealthScreen(ConsoleScreen):
         ("pending", "scores in the ledger that are not in the standings yet"),
         ("oldest", "how long the oldest of these has waited"),
         ("? unknown", "it is only heard of through a part that is away"),
+        ("? ok", "it was, by the last status; whether it still is, nobody knows"),
         ("✕ restarts", "its processes end again and again, and are started anew"),
         ("freshness", "time from a score's submit to its being in the ranks"),
         ("refresh", "a worker adds pending scores to the standings and the index"),

@@ -168,7 +168,9 @@ class PlayerPane(Vertical):
             facts.show(lines, dim=dim)
         own_id = lookup.player.user_id if lookup.player else None
         width = self._neighbours.room
-        neighbours = _draw_neighbours(lookup.neighbours, own_id, width, at)
+        neighbours: list[ToneLine] = [[("-", "muted")]]
+        if rank is not None:
+            neighbours = _draw_neighbours(lookup.neighbours, own_id, width, at)
         self._neighbours.show(neighbours, dim=dim)
         self._ranks.show(list(lookup.ranks), dim=dim)
         self._scores.show(list(lookup.scores), dim=dim)
@@ -269,7 +271,8 @@ def _draw_facts(
         [head, (players + as_of, "muted")],
         [head, (players, "muted")],
     )
-    lines = [standing, score] if with_rank else [score, standing]
+    points_line = choose_line(room, score, score[:1])
+    lines = [standing, points_line] if with_rank else [points_line, standing]
     return [*lines, _draw_next(lookup, rank, room), _draw_way(lookup, room)]
 
 

@@ -159,3 +159,14 @@ async def test_a_run_that_dies_is_a_bad_event() -> None:
         await simulating.look()
         await simulating.operator.press("4")
         assert "✕ Run        cafe00 died" in simulating.operator.read("#events")
+
+
+async def test_what_was_ok_is_not_said_to_be_while_nobody_knows() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        await operator.pass_time(2.0)
+        assert operator.screen_text.count("✓ ok") == 6
+        operator.peer.go_away()
+        await operator.pass_time(4.0)
+        assert "✓ ok" not in operator.screen_text
+        assert operator.screen_text.count("? ok") == 6

@@ -93,6 +93,14 @@ async def test_a_slim_terminal_has_one_below_the_other_what_else_is_side_by_side
         await operator.press("f3")
         assert "│ Mode   empty means solo " in operator.screen_text
         assert "mode up to 50 letters" in operator.screen_text
+        await look_up(operator, "donald")
+        await operator.press("c")
+        await operator.type("ada")
+        await operator.press("enter")
+        facts = operator.read("#first .facts-below") + operator.read("#second .facts-below")
+        assert "points" in facts
+        assert "…" not in operator.screen_text.split("Neighbours")[0]
+        await operator.press("f4")
         for key, closing in (("slash", "escape"), ("question_mark", "escape"), ("b", "escape")):
             await operator.press(key)
             frame = next(line for line in operator.screen_text.splitlines() if "╮" in line)

@@ -1,13 +1,18 @@
-"""Draws each screen while traffic is sent.
+"""Draws the console: the README's pictures, and what is to be looked at one by one.
 
-`python -m tests.support.console.screenshots --url …`
+`python -m tests.support.console.screenshots readme --url …` while traffic is sent;
+`… states` each screen in each state, of a made-up service, at several sizes of a terminal;
+`… browser --url …` what `leaderboard dashboard --web` serves, on a desk and on a phone.
+The last two need `chromium`, as Debian has it.
 """
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
@@ -21,6 +26,8 @@ from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import check_url
 from dashboard.simulation.reports.run_directory import Command
+from tests.support.browsing import Page, open_page
+from tests.support.console.scenes import SCENES, play
 
 _FOLDER: Final = Path(__file__).parents[3] / ".github" / "screenshots"
 _SIZE: Final = (120, 36)
@@ -30,14 +37,22 @@ _SCREEN_SECONDS: Final = 6.0
 _WATCH_SECONDS: Final = 45.0
 _PLAY_SECONDS: Final = 0.1
 _PLAYING: Final = 100
+_SIZES: Final = ((120, 36), (80, 24), (60, 48))
+_PLACES: Final = ("live", "player", "simulate", "health")
+_DESK: Final = (1400, 900)
 _SHOWN: Final = 11
 """Where on the board the player of the player screen stands: in the midst of neighbours."""
 
 
-@click.command()
+@click.group()
+def draw() -> None:
+    """Draw the console."""
+
+
+@draw.command()
 @click.option("--url", required=True, callback=check_url, help="The service, already filled.")
 @click.option("--folder", type=click.Path(path_type=Path), default=_FOLDER, show_default="here")
-def draw(*, url: str, folder: Path) -> None:
+def readme(*, url: str, folder: Path) -> None:
     """Draw each screen as SVG while 300 requests a second are sent."""
     asyncio.run(_draw(url, folder))
 
@@ -69,6 +84,64 @@ async def _draw(url: str, folder: Path) -> None:
         desk.tell(Command.STOP)
 
 
+@draw.command()
+@click.option("--folder", type=click.Path(path_type=Path), required=True)
+def states(*, folder: Path) -> None:
+    """Draw each screen in each state, a picture with all sizes of the terminal for each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_draw_states(folder))
+
+
+async def _draw_states(folder: Path) -> None:
+    with TemporaryDirectory() as profile:
+        async with open_page("about:blank", Path(profile)) as page:
+            for scene in SCENES:
+                drawn: list[str] = []
+                for size in _SIZES:
+                    async with play(scene, size) as operator:
+                        await operator.draw_all()
+                        drawn.append(drop_outside_fonts(operator.console.export_screenshot()))
+                await page.evaluate(f"document.body.innerHTML = {''.join(drawn)!r}")
+                await _photograph(page, folder / f"{scene.__name__}.png")
+
+
+@draw.command()
+@click.option("--url", required=True, callback=check_url, help="The console in a browser.")
+@click.option("--player", default=1, show_default=True, help="Whose page is shown.")
+@click.option("--folder", type=click.Path(path_type=Path), required=True)
+def browser(*, url: str, player: int, folder: Path) -> None:
+    """Draw each screen as a browser shows it, 1,400 pixels wide and as a phone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_draw_browser(url.rstrip("/"), player, folder))
+
+
+async def _draw_browser(url: str, player: int, folder: Path) -> None:
+    with TemporaryDirectory() as profile:
+        # The screen is set for pages of this site: another one would begin without it.
+        async with open_page(f"{url}/console.css", Path(profile)) as page:
+            for width in (_DESK[0], 390):
+                if width == _DESK[0]:
+                    await page.set_size(*_DESK)
+                else:
+                    await page.become_phone(scale=1)
+                for place in _PLACES:
+                    path = f"/player/{player}" if place == "player" else f"/{place}"
+                    await page.call("Page.navigate", url=url + path)
+                    await page.wait_for_text("connected")
+                    await asyncio.sleep(_SCREEN_SECONDS)
+                    await _photograph(page, folder / f"{place}-{width}.png", whole=False)
+
+
+async def _photograph(page: Page, path: Path, *, whole: bool = True) -> None:
+    picture = await page.call("Page.captureScreenshot", captureBeyondViewport=whole)
+    _write(path, base64.b64decode(picture["data"]))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    click.echo(path)
+
+
 async def _play(user_ids: Sequence[int], submitter: Submitter) -> None:
     """Let the first of the board go on scoring: the run has a thousand ordinary players."""
     random = Random(1)
@@ -79,8 +152,7 @@ async def _play(user_ids: Sequence[int], submitter: Submitter) -> None:
 
 
 def _save(console: Console, path: Path) -> None:
-    path.write_text(drop_outside_fonts(console.export_screenshot()))
-    click.echo(path)
+    _write(path, drop_outside_fonts(console.export_screenshot()).encode())
 
 
 if __name__ == "__main__":
