@@ -150,6 +150,14 @@ async def test_head_is_refused_without_a_body(streams: Streams) -> None:
     assert body == b""
 
 
+async def test_head_of_an_answer_of_unknown_length_announces_no_chunks(streams: Streams) -> None:
+    streams[1].write(b"HEAD /unknown-length HTTP/1.1\r\nHost: here\r\n\r\n" + LAST)
+    head, last, body = (await streams[0].read()).split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"transfer-encoding" not in head
+    assert (last[:15], body) == (b"HTTP/1.1 200 OK", b"0")
+
+
 async def test_trailers_are_no_headers(streams: Streams) -> None:
     trailers = b"X-Request-Id: evil\r\nAuthorization: evil\r\nHost: evil\r\n"
     chunks = b"5;a=b\r\nhello\r\n4 ;a\r\n you\r\n0\r\n" + trailers + b"\r\n"
