@@ -93,7 +93,7 @@ def _read_start(_: click.Context, __: click.Parameter, path: str | None) -> Addr
 @click.option(
     "--allow-moderation",
     is_flag=True,
-    help="With --web: let browsers revoke sessions, ban and hide players.",
+    help="With --web: let browsers revoke sessions, ban, hide, rename and delete players.",
 )
 @click.option(
     "--open",

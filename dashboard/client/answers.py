@@ -17,6 +17,7 @@ class Season(msgspec.Struct, frozen=True):
     """One season of a board: `open`, `ending` or `closed`; without an end it stays open.
 
     Only where seasons are listed is it told how many players there are, and when it was closed.
+    `revision` counts how often its result was made.
     """
 
     number: int
@@ -25,6 +26,7 @@ class Season(msgspec.Struct, frozen=True):
     ends_at: Moment | None = None
     closed_at: Moment | None = None
     players: int | None = None
+    revision: int = 1
 
     @property
     def is_final(self) -> bool:

@@ -14,6 +14,7 @@ from dashboard.client.answers import (
     Player,
     Rank,
     Readiness,
+    Season,
     Seasons,
     Sessions,
     Status,
@@ -225,6 +226,25 @@ class Gateway:
         path = f"/api/players/{user_id}/state"
         return await self._write("moderation", "PUT", path, body | ends, ChangedState)
 
+    async def rename_player(self, user_id: int, username: str, reason: str) -> Player:
+        """Give a player another name, in every season."""
+        body = {"username": username, "reason": reason}
+        return await self._write("moderation", "PATCH", f"/api/players/{user_id}", body, Player)
+
+    async def delete_player(self, user_id: int, scores: str, reason: str) -> None:
+        """Forget who a player was, for good; the `scores` are kept or revoked."""
+        self._check_right("moderation")
+        query = httpx.QueryParams(scores=scores, reason=reason)
+        request = self._client.build_request("DELETE", f"/api/players/{user_id}?{query}")
+        response = await self._send(request)
+        if response.status_code != httpx.codes.NO_CONTENT:
+            raise _refuse(response.status_code, response.content)
+
+    async def correct_season(self, slug: str, number: int, reason: str) -> Season:
+        """Rank a closed season again without what does not count by now."""
+        path = f"/api/boards/{slug}/seasons/{number}/correct"
+        return await self._write("moderation", "POST", path, {"reason": reason}, Season)
+
     async def read_moderation_log(self, after: int | None = None) -> ModerationLog:
         """Return the newest entries of the moderation log, or those older than one."""
         query = httpx.QueryParams(order="newest", after=after or 0)
@@ -273,10 +293,13 @@ class Gateway:
         body: Mapping[str, object],
         shape: type[_Shape],
     ) -> _Shape:
+        self._check_right(right)
+        return await self._ask(self._client.build_request(method, path, json=body), shape)
+
+    def _check_right(self, right: Right) -> None:
         refusal = self.rights.find_refusal(right)
         if refusal is not None:
             raise GatewayError(READ_ONLY, refusal)
-        return await self._ask(self._client.build_request(method, path, json=body), shape)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:

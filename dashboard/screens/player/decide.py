@@ -1,5 +1,6 @@
 """The last step of a moderator: what would change, why it is done, and a typed confirmation."""
 
+from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import work
@@ -22,6 +23,7 @@ from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import Tone, ToneLine
 
 _LONGEST_REASON: Final = 1_000
+_ROOM: Final = 72
 _BOARD: Final = 20
 _SCORE: Final = 17
 _RANK: Final = 10
@@ -89,9 +91,10 @@ class DecideScreen(Dialog[str | None]):
         finally:
             self._is_asking = False
         self._looked = True
-        self.query_one(Panel).show(
-            [[("? ", "accent"), (outcome.text, "strong")], *draw_changes(outcome.boards)]
-        )
+        first, *rest = wrap(outcome.text, _ROOM)
+        told: list[ToneLine] = [[("? ", "accent"), (first, "strong")]]
+        told.extend([(f"  {line}", "strong")] for line in rest)
+        self.query_one(Panel).show([*told, *draw_changes(outcome.boards)])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on to the next field, or do it."""

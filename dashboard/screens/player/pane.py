@@ -118,6 +118,12 @@ class PlayerPane(Vertical):
         else:
             self.workers.cancel_node(self)
 
+    def look_up_again(self) -> None:
+        """Look up the same player anew, who may have another name by now, or none."""
+        if self.lookup.player is not None:
+            self.lookup = Lookup(str(self.lookup.player.user_id), self._state.chosen)
+            self.follow(self.lookup, 0.0)
+
     @work(exclusive=True, exit_on_error=False)
     async def follow(self, lookup: Lookup, delay_seconds: float) -> None:
         """Find the player, then poll the player's rank; in a closed season it is read once."""

@@ -5,15 +5,17 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
 from dashboard.client.answers import Player
-from dashboard.client.gateway import Gateway
+from dashboard.client.gateway import Gateway, GatewayError, Refused
 from dashboard.client.moderation import ChangedEntry
 from dashboard.text.names import quote_name
 from dashboard.text.numbers import write_amount, write_moment
 
 Mark = Literal["revoke", "restore"]
 State = Literal["active", "hidden", "banned"]
+Scores = Literal["keep", "revoke"]
 
 _NAME: Final = 30
+_NOT_FOUND: Final = 404
 _LOOKED: Final = "looked at, not done"
 _VERBS: Final = {"active": "activate", "hidden": "hide", "banned": "ban"}
 
@@ -122,3 +124,127 @@ class StateProposal:
         zone = self.until.tzinfo if self.until else None
         until = f" until {write_moment(answer.until, zone)}" if answer.until else ""
         return Outcome(f"player {self.player.user_id} {when} {answer.state}{until}", answer.boards)
+
+
+@dataclass(frozen=True)
+class RenameProposal:
+    """Give a player another name."""
+
+    gateway: Gateway
+    player: Player
+    username: str
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return f"Rename {describe_player(self.player)}"
+
+    @property
+    def phrase(self) -> str:
+        """What to type to have it done."""
+        return f"rename {self.player.user_id}"
+
+    async def look(self) -> Outcome:
+        """Return what would be done, unless somebody else has that name."""
+        try:
+            other = await self.gateway.find_player_by_name(self.username)
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
+        else:
+            if other.user_id != self.player.user_id:
+                message = f"player {other.user_id} is called that: go back and choose another name"
+                raise GatewayError("username_taken", message)
+        return self._describe("would be called", self.username)
+
+    async def do(self, reason: str) -> Outcome:
+        """Do it, and return what was done."""
+        renamed = await self.gateway.rename_player(self.player.user_id, self.username, reason)
+        return self._describe("is now called", renamed.username)
+
+    def _describe(self, when: str, username: str) -> Outcome:
+        everywhere = "in every season, closed ones too"
+        name = quote_name(username, _NAME)
+        return Outcome(f"player {self.player.user_id} {when} {name}, {everywhere}", ())
+
+
+@dataclass(frozen=True)
+class DeleteProposal:
+    """Forget who a player was, and keep or revoke the scores."""
+
+    gateway: Gateway
+    player: Player
+    scores: Scores
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        scores = "keep the scores" if self.scores == "keep" else "revoke the scores"
+        return f"Delete {describe_player(self.player)}, {scores}"
+
+    @property
+    def phrase(self) -> str:
+        """What to type to have it done."""
+        return f"delete {self.player.user_id}"
+
+    async def look(self) -> Outcome:
+        """Return what would be done; entries leave the open boards as with a ban."""
+        boards: tuple[ChangedEntry, ...] = ()
+        if self.scores == "revoke":
+            gone = await self.gateway.change_state(
+                self.player.user_id, "banned", None, _LOOKED, dry_run=True
+            )
+            boards = gone.boards
+        return self._describe("would be", boards)
+
+    async def do(self, reason: str) -> Outcome:
+        """Do it, and return what was done."""
+        await self.gateway.delete_player(self.player.user_id, self.scores, reason)
+        return self._describe("is now", ())
+
+    def _describe(self, when: str, boards: tuple[ChangedEntry, ...]) -> Outcome:
+        what = "name, external id, metadata and idempotency keys"
+        scores = "stay without a name" if self.scores == "keep" else "leave the open boards"
+        text = (
+            f"player {self.player.user_id} {when} forgotten for good: {what}; the scores {scores}"
+        )
+        return Outcome(text, boards)
+
+
+@dataclass(frozen=True)
+class CorrectProposal:
+    """Rank a closed season again without what does not count by now."""
+
+    gateway: Gateway
+    slug: str
+    number: int
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return f"Correct season {self.number} of {self.slug}"
+
+    @property
+    def phrase(self) -> str:
+        """What to type to have it done."""
+        return f"correct {self.slug} {self.number}"
+
+    async def look(self) -> Outcome:
+        """Return what would be done; which entries that changes, only doing it can tell."""
+        seasons = (await self.gateway.read_seasons(self.slug)).seasons
+        season = next((season for season in seasons if season.number == self.number), None)
+        if season is None or not season.is_final:
+            raise GatewayError("season_not_closed", "only a season that is closed can be corrected")
+        return Outcome(
+            f"season {self.number} of {self.slug} would be ranked again without what does not "
+            f"count by now: revision {season.revision + 1} of its result. Which entries change by "
+            "that is in the moderation log afterwards",
+            (),
+        )
+
+    async def do(self, reason: str) -> Outcome:
+        """Do it, and return what was done."""
+        season = await self.gateway.correct_season(self.slug, self.number, reason)
+        return Outcome(
+            f"season {self.number} of {self.slug} is corrected: revision {season.revision}", ()
+        )

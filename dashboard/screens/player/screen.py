@@ -1,6 +1,7 @@
 """Player: any player by id or name, and two of them side by side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -13,7 +14,13 @@ from dashboard.client.gateway import Gateway
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.pane import PlayerPane
-from dashboard.screens.player.proposals import Proposal
+from dashboard.screens.player.proposals import (
+    CorrectProposal,
+    DeleteProposal,
+    Proposal,
+    RenameProposal,
+    Scores,
+)
 from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.state.console_state import FILLING, ConsoleState
@@ -28,6 +35,7 @@ from dashboard.widgets.tones import ToneLine
 
 _LONGEST_NAME = 255
 _NAME = 24
+_SCORES: Mapping[str, Scores] = {"keep": "keep", "revoke": "revoke"}
 _DIGITS = tuple("0123456789")
 _EXACTLY = "Names must match exactly, capitals too."
 
@@ -39,7 +47,7 @@ class PlayerScreen(ConsoleScreen):
     KEY_OWNERS = (SessionsScreen, StateScreen, DecideScreen)
     HAS_PLAYERS = True
     SEARCHES = False
-    WRITES = dict.fromkeys(("revoke", "change_state"), "moderation")
+    WRITES = dict.fromkeys(("revoke", "change_state", "rename", "delete", "correct"), "moderation")
 
     DEFAULT_CSS = """
     PlayerScreen {
@@ -85,6 +93,9 @@ class PlayerScreen(ConsoleScreen):
             show=False,
             id="player.state",
         ),
+        Binding("n", "rename", "Rename the player", show=False, id="player.rename"),
+        Binding("D", "delete", "Delete the player", show=False, id="player.delete"),
+        Binding("C", "correct", "Correct the closed season", show=False, id="player.correct"),
         Binding("escape", "leave", "Leave the field", id="player.leave"),
     ]
 
@@ -278,14 +289,51 @@ class PlayerScreen(ConsoleScreen):
         if player is not None:
             self.app.push_screen(kind(self._gateway, self.state, player), self._decide)
 
+    def action_rename(self) -> None:
+        """Ask for another name."""
+        player = self._first.lookup.player
+        if player is not None:
+            name = quote_name(player.username, _NAME)
+            self.ask("rename", f"New name of {name}", hint="1 to 255 characters")
+
+    def action_delete(self) -> None:
+        """Ask what becomes of the scores."""
+        player = self._first.lookup.player
+        if player is not None:
+            hint = "keep: they stay without a name; revoke: they leave the open boards"
+            self.ask("delete", f"Delete {player.user_id}, scores", hint=hint)
+
+    def action_correct(self) -> None:
+        """Have the season that is shown ranked again, once it is closed."""
+        if self.state.is_final and self.state.season is not None:
+            slug, number = self.state.chosen.slug, self.state.season.number
+            self._decide(CorrectProposal(self._gateway, slug, number))
+
+    def _propose(self, purpose: str, answer: str) -> None:
+        """Go on with a new name, or with what becomes of the scores."""
+        player = self._first.lookup.player
+        if player is None or not answer:
+            return
+        if purpose == "rename":
+            self._decide(RenameProposal(self._gateway, player, answer))
+        elif answer in _SCORES:
+            self._decide(DeleteProposal(self._gateway, player, _SCORES[answer]))
+        else:
+            self.notify("Nothing is deleted: it takes keep or revoke.", markup=False)
+
     def _decide(self, proposal: Proposal | None) -> None:
         if proposal is not None:
-            self.app.push_screen(DecideScreen(proposal, self.keys), self._tell)
+            self.app.push_screen(
+                DecideScreen(proposal, self.keys), partial(self._tell, proposal=proposal)
+            )
 
-    def _tell(self, done: str | None) -> None:
-        if done is not None:
-            self.state.log.add(Event(self.state.clock.now(), "Moderation", "info", done))
-            self.notify(done, markup=False)
+    def _tell(self, done: str | None, proposal: Proposal) -> None:
+        if done is None:
+            return
+        self.state.log.add(Event(self.state.clock.now(), "Moderation", "info", done))
+        self.notify(done, markup=False)
+        if isinstance(proposal, RenameProposal | DeleteProposal):
+            self._first.look_up_again()
 
     def action_part(self) -> None:
         """Stop comparing."""
@@ -318,8 +366,10 @@ class PlayerScreen(ConsoleScreen):
                 return self._may_compare and not self._comparing
             case "part":
                 return self._comparing
-            case "revoke" | "change_state":
+            case "revoke" | "change_state" | "rename" | "delete":
                 return self._first.lookup.player is not None
+            case "correct":
+                return self.state.is_final
         return True
 
     @property
@@ -345,8 +395,10 @@ class PlayerScreen(ConsoleScreen):
         self._types_on = True
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
-        """Compare with the player named."""
-        if event.purpose == "compare":
+        """Compare with the player named, or propose what was asked for."""
+        if event.purpose in {"rename", "delete"}:
+            self._propose(event.purpose, event.value.strip())
+        elif event.purpose == "compare":
             if self._first.lookup.is_about(event.value):
                 self.notify("That is the player shown here: name another.", markup=False)
             else:

@@ -139,6 +139,71 @@ async def test_a_cheater_is_revoked_and_banned_and_it_is_undone(
     await stack.see("is #1", "#2 grace", "910", "✓ ledger, standing and index agree")
 
 
+async def test_a_player_is_renamed_and_then_forgotten(stack: Stack, database: Database) -> None:
+    one, other = await make_player(database, "grace"), await make_player(database, "ada")
+    await record_scores(database, (one, 50), (other, 10))
+    assert await stack.read_board() == [(one, 50), (other, 10)]
+    operator = stack.operator
+    await operator.press("2")
+    await stack.say("grace")
+    await stack.see("Last sessions", "50 solo")
+    await operator.press("n")
+    await stack.say("hopper")
+    await stack.see("player 1 would be called “hopper”")
+    await stack.say("asked for it")
+    await stack.say(f"rename {one}")
+    await stack.see("player 1 is now called “hopper”", "hopper  id 1")
+    await operator.press("D")
+    await stack.say("revoke")
+    await stack.see("would be forgotten for good", "no rank")
+    assert await stack.read_board() == [(one, 50), (other, 10)]
+    await stack.say("asked for it")
+    await stack.say(f"delete {one}")
+    await stack.see("player 1 is now forgotten for good")
+    assert await stack.read_board() == [(other, 10)]
+    log = (await stack.client.get("/api/moderation", params={"order": "newest"})).json()
+    assert [entry["action"] for entry in log["entries"]] == ["delete", "rename"]
+
+
+async def test_a_closed_season_is_corrected(stack: Stack, database: Database) -> None:
+    cheat, other = await make_player(database, "cheat"), await make_player(database, "grace")
+    board = {"title": "Weekly", "operator": "sum"}
+    assert (await stack.client.put("/api/boards/weekly", json=board)).status_code == 201
+    (false,) = await record_scores(database, (cheat, 900))
+    await record_scores(database, (other, 50))
+    await stack.read_board()
+    closing = await stack.client.post("/api/boards/weekly/seasons/current/close")
+    assert closing.status_code == 200
+    await stack.read_board()
+    revoked = await stack.client.post(f"/api/sessions/{false}/revoke", json={"reason": "speedhack"})
+    assert revoked.status_code == 200
+    await stack.read_board()
+
+    async def read_result() -> list[tuple[int, int]]:
+        page = await stack.client.get("/api/boards/weekly/page", params={"season": "1"})
+        return [(entry["user_id"], entry["score"]) for entry in page.json()["entries"]]
+
+    result = await read_result()
+    assert result == [(cheat, 900), (other, 50)]
+    operator = stack.operator
+    await operator.press("b")
+    await stack.see("Weekly")
+    await stack.say("weekly")
+    await stack.see("Seasons of Weekly", "1, previous")
+    await stack.say("1")
+    await stack.see("FINAL")
+    await operator.press("2", "escape", "C")
+    await stack.see("season 1 of weekly would be ranked again", "revision 2")
+    assert await read_result() == result
+    await stack.say("speedhack")
+    await stack.say("correct weekly 1")
+    await stack.see("season 1 of weekly is corrected: revision 2")
+    assert await read_result() == [(other, 50)]
+    assert await audit(stack.settings)
+    await operator.press("L")
+    await stack.see("corrected weekly season 1, entries changed: 1", "speedhack")
+
+
 async def test_a_score_by_hand_is_written_once_and_undone(stack: Stack, database: Database) -> None:
     one = await make_player(database, "ada")
     await record_scores(database, (one, 10))

@@ -255,6 +255,9 @@ class ServicePeer:
                 self.revoked.setdefault(int(session_id), body["reason"])
                 marked = {"session_id": int(session_id), "revoked_at": self._time()}
                 return httpx.Response(200, json=marked)
+        if request.method == "DELETE":
+            self.bodies.append((path, dict(request.url.params)))
+            return httpx.Response(204)
         if body is not None:
             self.bodies.append((path, body))
         return httpx.Response(200, json=self.answers[path])
