@@ -267,7 +267,8 @@ class RankReader:
                 return await read_stored(database, season)
             # The whole database may be another one by now, or the replica's may.
             if database is self._database:
-                return await read_stored(database, await self._season_finder.find_in_database())
+                # One question for all who read at this moment.
+                return await read_stored(database, await self._season_finder.find_again())
             return await read_stored(database, await read_season(database))
 
         return query
