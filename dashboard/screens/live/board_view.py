@@ -219,6 +219,11 @@ class BoardView(ScrollView, Toned, can_focus=True):
             if event.chain > 1:
                 self.action_choose()
 
+    def on_resize(self) -> None:
+        """Keep the cursor in sight when there are fewer lines."""
+        if self._placed:
+            self._reveal()
+
     def notify_style_update(self) -> None:
         """Forget lines in the colours of another theme."""
         super().notify_style_update()

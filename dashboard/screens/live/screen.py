@@ -21,6 +21,7 @@ from dashboard.screens.live.side import (
     draw_gainers,
     draw_marks,
     draw_movers,
+    draw_movers_line,
     draw_traffic,
     read_submits,
 )
@@ -32,6 +33,7 @@ from dashboard.text.numbers import (
     write_age,
     write_rate,
 )
+from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
 
@@ -95,6 +97,9 @@ class LiveScreen(ConsoleScreen):
         & #board { width: 1fr; }
         & #side { width: 34; height: 1fr; overflow-y: auto; scrollbar-size-vertical: 1; }
         &.-narrow #side { display: none; }
+        /* What stands beside the board in a wide terminal, in a line below it. */
+        & #moved { display: none; }
+        &.-narrow #moved { display: block; }
     }
     """
 
@@ -147,6 +152,7 @@ class LiveScreen(ConsoleScreen):
                 yield Panel("Movers", id="movers")
                 yield Panel("Most points", id="gainers")
                 yield Panel("Marks", id="legend")
+        yield Lines(id="moved")
 
     @property
     def _binding_chain(self) -> list[tuple[DOMNode, BindingsMap]]:
@@ -254,6 +260,8 @@ class LiveScreen(ConsoleScreen):
         }
         is_points = state.board.score_format.is_integer and not state.board.is_low
         self.query_one("#gainers", Panel).set_title("Most points" if is_points else "Most improved")
+        moved = draw_movers_line(state, at, self.size.width)
+        self.query_one("#moved", Lines).show([moved] if moved else [], dim=data_state.is_dim)
         for name, lines in side.items():
             self.query_one(f"#{name}", Panel).show(lines, dim=data_state.is_dim)
 

@@ -2,16 +2,19 @@
 
 from typing import Final
 
+from rich.cells import cell_len
+
 from dashboard.state.board import Line
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import fit_name
 from dashboard.text.numbers import choose_text, draw_sparkline, write_amount, write_rate
 from dashboard.widgets.movement import describe_movement
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import Span, ToneLine
 
 _SIDE_LINES: Final = 5
 _SIDE_WIDTH: Final = 29
 _SIDE_GRAPH: Final = 28
+_SHORT_NAME: Final = 14
 
 
 def draw_marks(follow: str) -> list[ToneLine]:
@@ -49,6 +52,22 @@ def draw_movers(state: ConsoleState, at: float) -> list[ToneLine]:
     """Return who moved furthest of the lines listed."""
     movers = state.board.list_movers(_SIDE_LINES, at)
     return [_draw_mover(line) for line in movers] or _draw_nobody(state, "moved")
+
+
+def draw_movers_line(state: ConsoleState, at: float, width: int) -> ToneLine:
+    """Return the same in one line, of as many as there is room for; nothing where nobody moved."""
+    movers = state.board.list_movers(_SIDE_LINES, at)
+    title, of = " Movers ", f" of the {len(state.board):,} listed"
+    line: list[Span] = [(title, "strong")]
+    room = width - len(title) - len(of)
+    for mover in movers:
+        move, tone = describe_movement(mover)
+        text = f" {fit_name(mover.username, _SHORT_NAME).rstrip()}  "
+        room -= len(move.strip()) + cell_len(text)
+        if room < 0:
+            break
+        line += [(move.strip(), tone), (text, "")]
+    return [*line, (of.lstrip(), "muted")] if movers else []
 
 
 def draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:

@@ -151,3 +151,18 @@ def test_what_cannot_be_sorted_by_is_rank(chosen: object) -> None:
 def test_a_sorting_is_read_as_it_is_written(name: str) -> None:
     for sorting in (Sorting(name), Sorting(name, reverse=True)):
         assert read_sorting(str(sorting)) == sorting
+
+
+async def test_a_small_terminal_names_the_movers_in_a_line_below_the_board() -> None:
+    async with watch_live(size=(80, 24)) as operator:
+        assert operator.read("#moved") == ""
+        operator.peer.add_score(9, 2_000)
+        await operator.pass_time(0.4)
+        moved = operator.read("#moved")
+        assert moved.startswith(" Movers ▲2 margaret  ▼1 ")
+        assert moved.endswith("  of the 9 listed")
+        assert len(moved) <= 80
+        assert moved in operator.screen_text
+        await operator.resize(120, 36)
+        assert moved not in operator.screen_text
+        assert "margaret" in operator.read("#movers")

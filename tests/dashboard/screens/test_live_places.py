@@ -22,7 +22,7 @@ from tests.support.console.service_peer import fill
 
 
 async def focus_a_panel(operator: Operator) -> None:
-    await operator.press("tab")
+    await operator.press("tab", "tab")
     assert isinstance(operator.console.focused, Panel)
 
 
