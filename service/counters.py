@@ -106,10 +106,14 @@ class Stages:
 
     __slots__ = ("commit", "pool", "queue", "statement")
 
-    def __init__(self, queue: float = 0.0) -> None:
+    def __init__(self, queue: float = 0.0, *, statement: float = 0.0) -> None:
         self.queue = queue
-        self.pool = self.statement = self.commit = 0.0
+        self.statement = statement
+        self.pool = self.commit = 0.0
 
+
+SLOW_SECONDS: Final = 0.1
+"""A request, or a commit, that takes so long is told of by itself."""
 
 STAGE_NAMES: Final = ("queue", "pool", "statement", "commit")
 

@@ -114,7 +114,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     status_reader = StatusReader(
         database, redis, broker, ledger, metrics, season_finder, lag_watch, breaker, pulse
     )
-    waits_reader = WaitsReader(settings, status_reader)
+    waits_reader = WaitsReader(settings, status_reader, pulse)
     health_check = HealthCheck(redis, season_finder, lag_watch, status_reader.heartbeat, ledger)
     authorizer = Authorizer(keyring, may_be_open=may_be_open, public_reads=settings.public_reads)
     closing = Closing()

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Places, Tracer
-from service.counters import ApiCounters, Stages, stages
+from service.counters import SLOW_SECONDS, ApiCounters, Stages, stages
 from service.errors import (
     DatabaseUnavailable,
     FieldError,
@@ -107,8 +107,8 @@ def _refuse(field: str, message: str) -> InvalidRequest:
 class Ledger:
     """Records submissions: each exactly once, and all that wait together in one commit.
 
-    `on_stages` is told, four times a second at most, where the time of a commit has gone; its
-    `queue` is that of the submit that waited longest.
+    `on_stages` is told where the time of a commit has gone, of four a second and of each slow one;
+    its `queue` is that of the submit that waited longest.
     """
 
     def __init__(
@@ -184,23 +184,24 @@ class Ledger:
         await self._batcher.drain()
 
     async def _record_group(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
-        spent = self._begin_watch()
+        began_at, queue = time.monotonic(), self._batcher.waited_seconds
+        spent = None
+        if self._on_stages is not None and began_at >= self._next_watch_at:
+            self._next_watch_at = began_at + _WATCH_INTERVAL_SECONDS
+            spent = Stages(queue)
         # Also where it is not watched: this task began with what its first caller had.
         stages.set(spent)
         try:
             answers = await self._record_batch(batch)
         finally:
+            took = time.monotonic() - began_at
+            if spent is None and took >= SLOW_SECONDS:
+                # What was slow is told of, if not how much of it was the commit.
+                spent = Stages(queue, statement=took)
             if spent is not None and self._on_stages is not None:
                 self._on_stages(spent)
         self.counters.batches.add(len(batch))
         return answers
-
-    def _begin_watch(self) -> Stages | None:
-        now = time.monotonic()
-        if self._on_stages is None or now < self._next_watch_at:
-            return None
-        self._next_watch_at = now + _WATCH_INTERVAL_SECONDS
-        return Stages(queue=self._batcher.waited_seconds)
 
     async def _record_batch(self, batch: list[Submission]) -> Sequence[int | ServiceError]:
         try:

@@ -10,13 +10,10 @@ from typing import Final
 
 import msgspec
 
-from service.counters import STAGE_NAMES, Stages
+from service.counters import SLOW_SECONDS, STAGE_NAMES, Stages
 from service.request_ids import request_id
 
 SUBMIT_ROUTE: Final = "POST /api/leaderboard/submit"
-
-SLOW_SECONDS: Final = 0.1
-"""From here on a request is slow, and remembered."""
 
 _SLOW_KEPT: Final = 20
 

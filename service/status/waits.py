@@ -7,13 +7,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from service.backends.database import Database, load_sql
-from service.counters import STAGE_NAMES
+from service.backends.database import Database, Pulse, load_sql
+from service.counters import SLOW_SECONDS, STAGE_NAMES
 from service.errors import DatabaseUnavailable, explain_error
 from service.http.examples import NOW
 from service.settings.settings import Settings
 from service.status.request_metrics import (
-    SLOW_SECONDS,
     SUBMIT_ROUTE,
     RouteFigures,
     SlowRequest,
@@ -161,9 +160,11 @@ _decode_locks: Final = msgspec.json.Decoder(list[LockWait]).decode
 class WaitsReader:
     """Puts it together whenever somebody looks."""
 
-    def __init__(self, settings: Settings, status_reader: StatusReader) -> None:
+    def __init__(self, settings: Settings, status_reader: StatusReader, pulse: Pulse) -> None:
         # A connection of its own, made when somebody looks: the others may all be waiting.
-        self._database = Database(settings, application_name="leaderboard api waits", pool_size=1)
+        self._database = Database(
+            settings, application_name="leaderboard api waits", pool_size=1, pulse=pulse
+        )
         self._status_reader = status_reader
 
     async def start(self) -> None:

@@ -61,7 +61,9 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(clusters: Clusters) -> AsyncIterator[Scene]:
+async def scene(clusters: Clusters, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    # Every commit is watched, however soon after another one.
+    monkeypatch.setattr("service.sessions.service._WATCH_INTERVAL_SECONDS", 0.0)
     async with (
         run_whole_stack(clusters) as stack,
         serve_app(stack.settings) as (_, client),

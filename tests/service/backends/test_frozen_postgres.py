@@ -71,6 +71,7 @@ GO_ON = {
     "GET /health/live",
     "GET /health/ready",
     "GET /api/ops/status",
+    "GET /api/ops/waits",
     "GET /metrics",
 }
 # An answer that has no end.

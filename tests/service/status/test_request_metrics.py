@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.counters import Stages
+from service.counters import SLOW_SECONDS, Stages
 from service.request_ids import request_id
 from service.status.request_metrics import (
-    SLOW_SECONDS,
     RequestMetrics,
     compute_quantile_ms,
     find_bucket,

@@ -8,11 +8,13 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+import pytest
 
 from service.api.app import create_app
 from service.backends.database import Database
+from service.counters import SLOW_SECONDS
 from service.settings.settings import Settings
-from service.status.request_metrics import SLOW_SECONDS, SUBMIT_ROUTE
+from service.status.request_metrics import SUBMIT_ROUTE
 from service.status.waits import RouteWaits, Waits
 from tests.support.api_keys import bear, make_keys, start
 from tests.support.databases import Clusters
@@ -80,10 +82,18 @@ async def test_stages_of_submits_and_of_other_routes(
     assert waits.cause is None
 
 
+# All commits are watched, or none but the first.
+@pytest.mark.parametrize("interval_seconds", [0.0, 600.0])
 async def test_a_lock_that_is_held_is_named_with_who_holds_it(
-    client: httpx.AsyncClient, settings: Settings, database: Database
+    client: httpx.AsyncClient,
+    settings: Settings,
+    database: Database,
+    interval_seconds: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("service.sessions.service._WATCH_INTERVAL_SECONDS", interval_seconds)
     user_id = await make_player(database)
+    assert await submit(client, user_id, "the-first") == 200
     held = "LOCK TABLE game_session IN SHARE MODE; SELECT 'a-secret-name'"
     async with locking(settings, held):
         submitting = asyncio.create_task(submit(client, user_id, "the-slow-one"))
