@@ -387,10 +387,12 @@ class StatusReader:
             self._counting = asyncio.ensure_future(asyncio.to_thread(self._count_messages))
         elif self._counting_is_late:
             return {}
-        done, _ = await asyncio.wait({self._counting}, timeout=_BROKER_PATIENCE_SECONDS)
+        # By a name of our own: who looks next may have begun another count when this one is told.
+        counting = self._counting
+        done, _ = await asyncio.wait({counting}, timeout=_BROKER_PATIENCE_SECONDS)
         self._counting_is_late = not done
         try:
-            counts = self._counting.result() if done else {}
+            counts = counting.result() if done else {}
         except BROKER_ERRORS:
             return {}
         return {name: schemas.QueueStatus(*messages) for name, messages in counts.items()}

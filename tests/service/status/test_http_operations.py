@@ -363,3 +363,10 @@ async def test_status_tells_how_busy_process_and_machine_are(client: httpx.Async
         return process.loop_lag_ms > 0 and process.host_processor_percent > 0
 
     await wait_until(is_measured)
+
+
+async def test_many_who_look_at_once_are_all_told(client: httpx.AsyncClient) -> None:
+    async def look() -> set[int]:
+        return {(await client.get("/api/ops/status")).status_code for _ in range(5)}
+
+    assert set().union(*await asyncio.gather(*(look() for _ in range(30)))) == {200}
