@@ -8,7 +8,10 @@ from typing import Any, TypeVar, overload
 
 Value = TypeVar("Value")
 
+# Between two questions: so long that asking takes a fifth of the processor at most.
 _POLL_SECONDS = 0.01
+_LONGEST_POLL_SECONDS = 0.1
+_SHARE = 4
 
 
 @overload
@@ -28,7 +31,8 @@ async def wait_until(find: Callable[[], Any], *, seconds: float = 15.0) -> Any:
     """
     deadline = time.monotonic() + seconds
     while True:
-        last = time.monotonic() > deadline
+        asked_at = time.monotonic()
+        last = asked_at > deadline
         try:
             found = find()
             value = await found if inspect.isawaitable(found) else found
@@ -39,4 +43,5 @@ async def wait_until(find: Callable[[], Any], *, seconds: float = 15.0) -> Any:
             if value:
                 return value
             assert not last, f"not within {seconds} s"
-        await asyncio.sleep(_POLL_SECONDS)
+        took = time.monotonic() - asked_at
+        await asyncio.sleep(min(max(_POLL_SECONDS, _SHARE * took), _LONGEST_POLL_SECONDS))

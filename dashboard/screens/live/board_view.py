@@ -100,6 +100,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._seen: dict[int, Line] = {}
         self._row = 0
         self._placed = False
+        self._lines = 0
         self._dimmed = False
         self._rank_width = 0
 
@@ -219,9 +220,10 @@ class BoardView(ScrollView, Toned, can_focus=True):
             if event.chain > 1:
                 self.action_choose()
 
-    def on_resize(self) -> None:
-        """Keep the cursor in sight when there are fewer lines."""
-        if self._placed:
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep the cursor in sight when there are fewer lines, if it was."""
+        lines, self._lines = self._lines, event.size.height - _HEADER_LINES
+        if self._placed and 0 <= self._row - self.scroll_offset.y < lines:
             self._reveal()
 
     def notify_style_update(self) -> None:
