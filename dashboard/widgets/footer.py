@@ -156,11 +156,11 @@ class KeyFooter(Footer):
     def bindings_changed(self, screen: Screen[object]) -> None:
         """Name other keys, also while the operator types in another window and looks at this one.
 
-        Textual would wait until the terminal has the focus.
+        Textual would wait until the terminal has the focus, and leave it to the screen that is
+        shown at that moment: that may be the one before, and then the line would stay as it was.
         """
-        super().bindings_changed(screen)
-        if self.is_attached and screen is self.screen and not self.app.app_focus:
-            self.call_after_refresh(self.recompose)
+        if self.is_attached and screen is self.screen:
+            self.call_next(self.recompose)
 
     async def recompose(self) -> None:
         """Name the keys that work now, in the parts that are there."""
