@@ -17,7 +17,6 @@ class StageWaits(msgspec.Struct, frozen=True):
     """One stage of a request: `queue`, `pool`, `statement` or `commit`."""
 
     stage: str
-    measured: int
     latency: Latency
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
+from dashboard.configuration.columns import REVERSE_MARK
 from dashboard.keys.keymap import UnusableKeymap, check_keymap
 
 _LONGEST_NAME: Final = 16
 _NAME_SIGNS: Final = "-_."
-_MARK_OF_REVERSE: Final = "-"
 
 
 class UnusableConfiguration(Exception):
@@ -117,7 +117,7 @@ def _read_columns(table: "_Table", allowed: Allowed) -> tuple[str, ...] | None:
 
 def _read_sort(table: "_Table", allowed: Allowed) -> str | None:
     sort = table.take_text("sort")
-    if sort is not None and sort.removeprefix(_MARK_OF_REVERSE) not in allowed.columns:
+    if sort is not None and sort.removeprefix(REVERSE_MARK) not in allowed.columns:
         columns = ", ".join(allowed.columns)
         table.complain("sort", f"{sort!r} is none of {columns}, with a - in front to reverse it")
     return sort

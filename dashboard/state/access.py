@@ -20,6 +20,7 @@ _NEEDS: Final = {
     "moderator": (_ADMIN,),
     "submit": (_ADMIN, _MODERATING),
 }
+_NEEDS_OF_OTHERS: Final = (_ADMIN, _MODERATING, _SUBMITTING)
 
 _PARTS: Final = {
     "postgresql": ("PostgreSQL", "see its process, disk and log; all else recovers"),
@@ -38,10 +39,10 @@ class Access(NamedTuple):
 
     def describe(self) -> str:
         """Return what the key is for and what needs another one."""
-        key = _NO_KEY if self.role is None else _KEYS.get(self.role, f"this key's is {self.role}")
-        return (
-            f"{key}: {', '.join(_NEEDS.get(self.role or '', (_ADMIN, _MODERATING, _SUBMITTING)))}"
-        )
+        if self.role is None:
+            return f"{_NO_KEY}: {', '.join(_NEEDS_OF_OTHERS)}"
+        key = _KEYS.get(self.role, f"this key's is {self.role}")
+        return f"{key}: {', '.join(_NEEDS.get(self.role, _NEEDS_OF_OTHERS))}"
 
     def describe_briefly(self) -> str:
         """Return it for the status bar."""

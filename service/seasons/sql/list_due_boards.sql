@@ -1,7 +1,14 @@
 -- The boards whose newest season has begun and will end: each needs the one after it by now.
 --
--- Answers the board, its rule, and that season; `is_over` where others have begun since. Index: season_board_number for the newest season.
-SELECT board.id AS board_id, board.rule_id, rule.*, newest.number, newest.ends_at, newest.ends_at <= ledger_now() AS is_over
+-- Answers the board, its rule, and that season; `is_over` where others should have begun since.
+-- Index: season_board_number for the newest season.
+SELECT
+    board.id AS board_id,
+    board.rule_id,
+    rule.*,
+    newest.number,
+    newest.ends_at,
+    newest.ends_at <= ledger_now() AS is_over
 FROM board
 JOIN rule ON rule.id = board.rule_id
 CROSS JOIN LATERAL (

@@ -47,6 +47,14 @@ class Stack:
         await self.operator.type(text)
         await self.operator.press("enter")
 
+    async def list_sessions_of_cheat(self, number: int) -> None:
+        """Look up the player `cheat`, and open the list of so many sessions."""
+        await self.operator.press("2")
+        await self.say("cheat")
+        await self.see("Last sessions", "900 solo")
+        await self.operator.press("v")
+        await self.see(f"0 marked of {number} listed")
+
     async def read_board(self) -> list[tuple[int, int]]:
         """Return who stands with which score, once the worker has folded and audit is clean."""
         await self.worker.work()
@@ -86,11 +94,7 @@ async def test_a_cheater_is_revoked_and_banned_and_it_is_undone(
     assert before == [(cheat, 910), (other, 50)]
     operator = stack.operator
 
-    await operator.press("2")
-    await stack.say("cheat")
-    await stack.see("Last sessions", "900 solo")
-    await operator.press("v")
-    await stack.see("0 marked of 2 listed")
+    await stack.list_sessions_of_cheat(2)
     await operator.press("space", "enter")
     await stack.see("1 session of player 1 would be revoked", "#1", "#2")
     assert await stack.read_board() == before
@@ -237,11 +241,7 @@ async def test_a_key_of_a_role_too_low_changes_nothing(
     cheat = await make_player(database, "cheat")
     await record_scores(database, (cheat, 900))
     async with open_stack(settings, database, redis, keys["submit"]) as stack:
-        await stack.operator.press("2")
-        await stack.say("cheat")
-        await stack.see("Last sessions", "900 solo")
-        await stack.operator.press("v")
-        await stack.see("0 marked of 1 listed")
+        await stack.list_sessions_of_cheat(1)
         await stack.operator.press("enter")
         await stack.see("! role_insufficient")
         await stack.say("speedhack")
@@ -264,11 +264,7 @@ async def test_a_moderators_key_sees_the_board_and_moderates(
         await stack.see("cheat", "✕ Worker away: ranks stand still")
         await stack.operator.press("4")
         await stack.see("This key is a moderator's: Health and runs need an admin's key", "✓ ok")
-        await stack.operator.press("2")
-        await stack.say("cheat")
-        await stack.see("Last sessions", "900 solo")
-        await stack.operator.press("v")
-        await stack.see("0 marked of 1 listed")
+        await stack.list_sessions_of_cheat(1)
         await stack.operator.press("enter")
         await stack.see("1 session of player 1 would be revoked")
         await stack.say("speedhack")
