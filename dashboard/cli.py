@@ -188,6 +188,7 @@ def _read_preferences(profile_name: str | None, *, keeps: bool) -> Preferences:
         themes=BUILTIN_THEMES,
         columns=COLUMNS,
         least_columns=LEAST_COLUMNS,
+        sorting_columns=[name for name, column in COLUMNS.items() if column.sorts],
         limits=LIMIT_NAMES,
         keys=list_default_keys(),
         name_key=name_key,

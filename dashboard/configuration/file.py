@@ -60,6 +60,7 @@ class Allowed(NamedTuple):
     themes: Collection[str]
     columns: Collection[str]
     least_columns: Collection[str]
+    sorting_columns: Collection[str]
     limits: Collection[str]
     keys: Mapping[str, str]
     name_key: Callable[[str], str]
@@ -117,8 +118,8 @@ def _read_columns(table: "_Table", allowed: Allowed) -> tuple[str, ...] | None:
 
 def _read_sort(table: "_Table", allowed: Allowed) -> str | None:
     sort = table.take_text("sort")
-    if sort is not None and sort.removeprefix(REVERSE_MARK) not in allowed.columns:
-        columns = ", ".join(allowed.columns)
+    if sort is not None and sort.removeprefix(REVERSE_MARK) not in allowed.sorting_columns:
+        columns = ", ".join(allowed.sorting_columns)
         table.complain("sort", f"{sort!r} is none of {columns}, with a - in front to reverse it")
     return sort
 
