@@ -112,7 +112,8 @@ class LimitedProtocol(Http1Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection after its last request."""
         super().timeout_keep_alive_handler()
-        self._await_reading()
+        if self.transport.is_closing():
+            self._await_reading()
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes: part of a request, several requests, or no HTTP at all."""

@@ -106,6 +106,8 @@ class Http1Protocol(HttpToolsProtocol):
     _known_host = b""
     _is_upgrade = False
     _is_lingering = False
+    _is_idle = False
+    _idle_since = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,8 +115,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes: part of a request, several requests, or no HTTP at all."""
-        if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
+        self._is_idle = False
         rest: bytes | memoryview = data
         while True:
             try:
@@ -128,6 +129,12 @@ class Http1Protocol(HttpToolsProtocol):
                 return
             else:
                 return
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        # Uvicorn leaves it where an error ended the connection, and all this with it.
+        self._unset_keepalive_if_required()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection of a client that has said all, until it has its answers."""
@@ -248,6 +255,38 @@ class Http1Protocol(HttpToolsProtocol):
             cycle.more_body = False
             cycle.message_event.set()
 
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or wait for one as long as connections are kept."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._is_idle = True
+        self._idle_since = self.loop.time()
+        # One timer for many requests: to set and cancel one at each costs more than to parse it.
+        if self.timeout_keep_alive_task is None:
+            self._start_keep_alive(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle for as long as one is kept."""
+        self.timeout_keep_alive_task = None
+        if not self._is_idle or self.transport.is_closing():
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._start_keep_alive(left)
+        else:
+            self.transport.close()
+
+    def _start_keep_alive(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
     def refuse(self, error: ServiceError) -> None:
         """Close, with an answer unless one is being sent already."""
         if not self._is_answering() and not self._is_lingering:
@@ -340,19 +379,24 @@ class _Cycle(RequestResponseCycle):
     """
 
     linger: Callable[[], None]
+    # Of an answer that says how long it is: it leaves with the body, in one packet.
+    _head = b""
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""
         if self.response_started:
             body = message.get("body", b"")
             is_end = not message.get("more_body", False)
+            head, self._head = self._head, b""
             if is_end and len(body) == self.expected_content_length and self._may_go_on():
                 # Nearly all answers: as long as they said, and all at once.
-                self.transport.write(body)
+                self.transport.write(head + body)
                 self.response_complete = True
                 self.message_event.set()
                 self.on_response()
                 return
+            if head and not self.disconnected:
+                self.transport.write(head)
             if self.scope["http_version"] == "1.0":
                 # A body of any length: it ends with the connection.
                 self.expected_content_length = len(body)
@@ -391,10 +435,12 @@ class _Cycle(RequestResponseCycle):
             and self.scope["method"] != "HEAD"
             and status not in {204, 304}
         )
+        has_length = False
         lines = [STATUS_LINE[status]]
         for name, value in headers:
             if name == b"content-length":
                 self.expected_content_length = int(value)
+                has_length = True
                 is_chunked = False
             elif name == b"connection":
                 # Said below, once for all.
@@ -409,7 +455,10 @@ class _Cycle(RequestResponseCycle):
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
             raise RuntimeError("A header of an answer holds the end of a line.")
-        self.transport.write(head + b"\r\n")
+        if has_length:
+            self._head = head + b"\r\n"
+        else:
+            self.transport.write(head + b"\r\n")
 
 
 def _explain(error: httptools.HttpParserError, data: bytes) -> ServiceError:

@@ -46,14 +46,18 @@ class RouteAccess:
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._addresses: dict[str, Mapping[str, Access]] = {}
         """By path, for paths without parameters."""
-        self._patterns: list[tuple[re.Pattern[str], Mapping[str, Access]]] = []
+        self._by_group: list[Mapping[str, Access]] = []
+        """Of paths with parameters, in the order of their groups in the pattern."""
+        patterns = []
         for route in routes:
             if isinstance(route, HTTPRoute):
                 methods = _read_methods(route)
                 self._addresses[route.path_format] = methods
                 if _PARAMETER.search(route.path_format):
-                    pattern = _PARAMETER.sub("[^/]+", route.path_format)
-                    self._patterns.append((re.compile(pattern), methods))
+                    patterns.append(_PARAMETER.sub("[^/]+", route.path_format))
+                    self._by_group.append(methods)
+        # One for all, with a group each, since every read of a rank asks it.
+        self._match_any = re.compile("|".join(f"({one})" for one in patterns)).fullmatch
 
     def find(self, method: str, path: str) -> Access:
         """Return the access for a request by its path, or for a path as the document has it."""
@@ -67,7 +71,8 @@ class RouteAccess:
         found = self._addresses.get(path)
         if found is not None:
             return found
-        return next((found for pattern, found in self._patterns if pattern.fullmatch(path)), None)
+        match = self._match_any(path)
+        return self._by_group[match.lastindex - 1] if match and match.lastindex else None
 
 
 _USUAL_READ: Final = Access(Role.READ, Kind.READ)

@@ -82,6 +82,35 @@ async def test_connection_that_says_nothing_is_closed(server: Server) -> None:
         assert await reader.read() == b""
 
 
+async def test_idle_connection_is_kept_from_its_last_request_on(server: Server) -> None:
+    async with server.connect() as (reader, writer):
+        connection = await server.wait_until_taken()
+        for _ in range(4):
+            writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n0")
+            server.clock.advance(0.7 * connection.timeout_keep_alive)
+        server.clock.advance(0.5 * connection.timeout_keep_alive)
+        assert await reader.read() == b""
+
+
+async def test_request_of_a_kept_connection_may_take_longer_than_one_is_kept(
+    server: Server,
+) -> None:
+    async with server.connect() as (reader, writer):
+        connection = await server.wait_until_taken()
+        writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n0")
+        writer.write(b"GET /late HTTP/1.1\r\nHost: here\r\n\r\n")
+        await server.wait_until_read()
+        server.clock.advance(2 * connection.timeout_keep_alive)
+        # The timer has run out, and nothing but the next answer starts one.
+        await wait_until(lambda: connection.timeout_keep_alive_task is None)
+        server.late.set()
+        await reader.readuntil(b"\r\n\r\n0")
+        server.clock.advance(1.1 * connection.timeout_keep_alive)
+        assert await reader.read() == b""
+
+
 async def test_complete_requests_stop_the_clock(server: Server) -> None:
     async with server.connect() as (reader, writer):
         for _ in range(3):

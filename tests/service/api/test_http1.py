@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -252,3 +253,24 @@ async def test_client_that_leaves_in_the_middle_gets_none(streams: Streams) -> N
     streams[1].write(HEAD + b"Content-Length: 2\r\n\r\nh")
     streams[1].write_eof()
     assert await streams[0].read() == b""
+
+
+async def test_head_and_body_leave_in_one_packet(server: Server, streams: Streams) -> None:
+    connection = await server.wait_until_taken()
+    write: Callable[[Any], None] = connection.transport.write
+    written: list[Any] = []
+
+    def note(data: Any) -> None:
+        written.append(data)
+        write(data)
+
+    connection.transport.write = note  # type: ignore[method-assign]
+    for path, end in ((b"/", b"\r\n\r\n0"), (b"/unknown-length", b" bytes\r\n0\r\n\r\n")):
+        streams[1].write(b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path)
+        async with asyncio.timeout(15):
+            await streams[0].readuntil(end)
+    assert written[0].startswith(b"HTTP/1.1 200")
+    assert written[0].endswith(b"\r\n\r\n0")
+    # Of unknown length: nobody knows when there will be more.
+    assert written[1].startswith(b"HTTP/1.1 200")
+    assert written[1].endswith(b"\r\n\r\n")
