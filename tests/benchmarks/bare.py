@@ -1,17 +1,16 @@
 """The reference of the reads: a bare Litestar handler that returns constant bytes.
 
-`python -m tests.benchmarks.bare SIZE --fd N` runs the API's own server program with this
-application in the place of the service, so that every setting of the server is the same.
+`python -m tests.benchmarks.bare SIZE --fd N` serves it by uvicorn as it comes, with uvloop and
+httptools, as anybody would who writes such a service without ours. Not in the API's own server
+program: whatever makes that one answer faster or slower would move the reference along.
 """
 
-import sys
-from unittest import mock
+import socket
 
+import click
+import uvicorn
 from litestar import Litestar, MediaType, get
-from litestar.datastructures import State
 
-from service.api import __main__ as api
-from service.lifecycle import Closing
 from tests.benchmarks.traffic import TOP_PATH
 
 
@@ -23,23 +22,24 @@ def create_bare_app(size: int) -> Litestar:
     async def answer() -> bytes:
         return body
 
-    return Litestar(
-        [answer], openapi_config=None, logging_config=None, state=State({"closing": Closing()})
-    )
+    return Litestar([answer], openapi_config=None, logging_config=None)
 
 
-def main() -> None:
+@click.command()
+@click.argument("size", type=int)
+@click.option("--fd", type=int, required=True, help="Serve on this inherited listening socket.")
+def serve(size: int, fd: int) -> None:
     """Serve in this process."""
-    size = int(sys.argv.pop(1))
-
-    app = create_bare_app(size)
-    # It has no document to be made ahead of the first request.
-    with (
-        mock.patch.object(api, "create_app", return_value=app),
-        mock.patch.object(api, "describe"),
-    ):
-        api.serve()
+    config = uvicorn.Config(
+        create_bare_app(size),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
 
 
 if __name__ == "__main__":
-    main()
+    serve()
