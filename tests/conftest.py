@@ -124,8 +124,16 @@ def redis_url(valkey: ValkeyServer) -> str:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str) -> Settings:
-    """Settings for a service without a worker: what is not refreshed by hand may wait for long."""
-    return load_settings(database_url=database_url, redis_url=redis_url, stale_after_seconds=600.0)
+    """Settings for a service without a worker: what is not refreshed by hand may wait for long.
+
+    So may a Redis that is there: on a busy machine an answer may take more than a second.
+    """
+    return load_settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        redis_timeout_seconds=60.0,
+        stale_after_seconds=600.0,
+    )
 
 
 @pytest.fixture

@@ -13,18 +13,21 @@ _POLL_SECONDS = 0.01
 _LONGEST_POLL_SECONDS = 0.1
 _SHARE = 4
 
+# What should happen does so in moments; how long it may take says how busy the machine is.
+PATIENCE_SECONDS = 60.0
+
 
 @overload
 async def wait_until(
-    find: Callable[[], Coroutine[Any, Any, Value]], *, seconds: float = 15.0
+    find: Callable[[], Coroutine[Any, Any, Value]], *, seconds: float = PATIENCE_SECONDS
 ) -> Value: ...
 
 
 @overload
-async def wait_until(find: Callable[[], Value], *, seconds: float = 15.0) -> Value: ...
+async def wait_until(find: Callable[[], Value], *, seconds: float = PATIENCE_SECONDS) -> Value: ...
 
 
-async def wait_until(find: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+async def wait_until(find: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
     """Ask again and again until the answer is true; return it.
 
     An assertion that fails inside counts as no, and is raised if that was the last answer.

@@ -3,11 +3,10 @@
 from redis.asyncio import Redis
 
 from dashboard.app import Console
-from dashboard.client.gateway import Gateway
 from service.backends.database import Database
 from service.settings.settings import Settings
 from tests.support.console.frozen_clock import FrozenClock
-from tests.support.console.operating import Operator, PatientConsole, find_board
+from tests.support.console.operating import Operator, PatientConsole, PatientGateway, find_board
 from tests.support.console.service_peer import ServicePeer
 from tests.support.factories import record_scores
 from tests.support.season_work import SeasonWorker
@@ -37,7 +36,7 @@ async def test_players_ranks_and_boards_of_a_service_are_found(
         assert answer.status_code == 201
         await worker.work()
         clock = FrozenClock()
-        console: Console = PatientConsole(Gateway(str(client.base_url)), clock)
+        console: Console = PatientConsole(PatientGateway(str(client.base_url)), clock)
         async with console.run_test(size=(120, 36), notifications=True):
             operator = Operator(console, ServicePeer(clock))
 

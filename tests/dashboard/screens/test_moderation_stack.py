@@ -9,13 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from dashboard.app import Console
-from dashboard.client.gateway import Gateway
 from service.backends.database import Database
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from tests.support.api_keys import bear, make_keys
 from tests.support.console.frozen_clock import FrozenClock
-from tests.support.console.operating import Operator, PatientConsole
+from tests.support.console.operating import Operator, PatientConsole, PatientGateway
 from tests.support.console.service_peer import ServicePeer
 from tests.support.factories import make_player, record_scores
 from tests.support.season_work import SeasonWorker
@@ -41,7 +40,7 @@ class Stack:
             assert not missing, f"{missing} is not in:\n{self.operator.screen_text}"
             return True
 
-        await wait_until(find, seconds=30.0)
+        await wait_until(find)
 
     async def say(self, text: str) -> None:
         await self.operator.type(text)
@@ -73,7 +72,7 @@ async def open_stack(
         if key is not None:
             client.headers.update(bear(key))
         clock = FrozenClock()
-        console: Console = PatientConsole(Gateway(str(client.base_url), api_key=key), clock)
+        console: Console = PatientConsole(PatientGateway(str(client.base_url), api_key=key), clock)
         async with console.run_test(size=(120, 36), notifications=True):
             stack = Stack(Operator(console, ServicePeer(clock)), client, worker, settings)
             yield stack

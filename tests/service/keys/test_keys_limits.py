@@ -1,6 +1,7 @@
 """How many requests a key may send, and how many may be under way."""
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any, cast
 
@@ -121,10 +122,12 @@ async def test_limit_of_a_key_in_a_flood(
     async with start(limited) as client:
         submits = [client.post(SUBMIT, json={}, headers=bear(key)) for _ in range(300)]
         reads = [client.get(f"/api/leaderboard/rank/{user_id}") for _ in range(10)]
+        begun_at = time.monotonic()
         answers = await asyncio.gather(*submits, *reads)
+        minutes = (time.monotonic() - begun_at) / 60
     statuses = Counter(answer.status_code for answer in answers[:300])
-    # The window slides while they are counted.
-    assert 100 <= statuses[400] <= 110
+    # The window slides while they are counted, by whole requests.
+    assert 100 <= statuses[400] <= 101 + 100 * minutes
     assert statuses[429] == 300 - statuses[400]
     assert not any("stale" in answer.json() for answer in answers[300:])
 

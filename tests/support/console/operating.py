@@ -22,6 +22,7 @@ from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.service_peer import URL, ServicePeer
+from tests.support.waiting import PATIENCE_SECONDS
 
 _CHARACTERS = {
     "space": " ",
@@ -50,6 +51,14 @@ class PatientConsole(Console):
 
     NOTIFICATION_TIMEOUT = 3600.0
     LONGEST_WAIT_SECONDS = 3600.0
+
+
+class PatientGateway(Gateway):
+    """Waits for a real service as long as a busy machine needs: the clock stands still."""
+
+    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+        super().__init__(url, api_key=api_key)
+        self._client.timeout = PATIENCE_SECONDS
 
 
 class Operator:
