@@ -5,7 +5,6 @@ A test that needs a database gets one that is as a template that was migrated on
 emptied for each. Tests that stop a server start one of their own.
 """
 
-import gc
 import os
 import sys
 import tempfile
@@ -58,12 +57,6 @@ def pytest_configure() -> None:
     # Tests start hundreds of processes of Python: what the first one compiles, others load.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-
-
-def pytest_collection_finish() -> None:
-    """Spare the collector what lives as long as the process: some million objects of modules."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
