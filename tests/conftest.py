@@ -28,6 +28,7 @@ from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
+from tests.support.routing import share_signatures
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import UpProcess, clean_environment
 
@@ -57,6 +58,13 @@ def pytest_configure() -> None:
     # Tests start hundreds of processes of Python: what the first one compiles, others load.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_signatures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        share_signatures(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
