@@ -223,10 +223,8 @@ class Watch:
                 return "bad", f"away: {health.detail}"
             case "looping":
                 loop = self.find_loop(rule.name, now)
-                return (
-                    "bad",
-                    f"restarted {loop.count} times in {loop.seconds:.0f} s" if loop else "",
-                )
+                often = f" {loop.times} times in {loop.seconds:.0f} s" if loop else ""
+                return "bad", f"restarted{often}"
             case "unknown":
                 return "info", f"unknown: {health.detail}"
             case "slow":

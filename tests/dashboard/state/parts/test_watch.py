@@ -1,5 +1,6 @@
 """What is said of the parts: when it turns, what follows from what, and what the operator hears."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -181,6 +182,8 @@ async def test_six_kills_in_25_seconds_are_a_crash_loop() -> None:
             await operator.pass_time(25 / 6)
         assert operator.read("#tile-worker").startswith("✕ restarts")
         assert "✕ Worker restarts" in operator.read("#verdict")
+        told = re.compile(r"bad Worker restarted \d times in \d+ s")
+        assert len(list(filter(told.fullmatch, list_events(operator)))) == 1
         await operator.pass_time(70.0, step=1.0)
         assert operator.read("#tile-worker").startswith("✓ ok")
 
