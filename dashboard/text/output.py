@@ -51,11 +51,11 @@ def _open_missing() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003
 
 
-class _Descriptor(io.RawIOBase):
+class _Descriptor(io.FileIO):
     """An output that takes everything, and remembers why it could not be written."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        super().__init__(descriptor, "w", closefd=False)
         self._is_over = False
         self.problem: OSError | None = None
 
@@ -67,31 +67,21 @@ class _Descriptor(io.RawIOBase):
             encoding,
             # What the encoding lacks is written as \u2713.
             errors="backslashreplace",
-            line_buffering=self._descriptor == 2 or self.isatty(),
+            line_buffering=self.fileno() == 2 or self.isatty(),
         )
-
-    def writable(self) -> bool:
-        """Tell that this is an output."""
-        return True
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        """Tell whether this is a terminal."""
-        return os.isatty(self._descriptor)
 
     def write(self, data: Any, /) -> int:
         """Write some of it, or drop all."""
-        if not self._is_over:
+        while not self._is_over:
             try:
-                return os.write(self._descriptor, data)
-            except BlockingIOError:
-                select.select([], [self._descriptor], [])
-                return self.write(data)
+                written = super().write(data)
             except OSError as error:
                 self._is_over = True
                 if error.errno not in _READER_LEFT:
                     self.problem = error
+            else:
+                if written is not None:
+                    return written
+                # It would have to wait.
+                select.select([], [self], [])
         return memoryview(data).nbytes
