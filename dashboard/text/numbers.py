@@ -40,11 +40,6 @@ def write_amount(count: float | None, noun: str) -> str:
     return f"{write_count(count)} {noun}" + ("" if count == 1 else plural)
 
 
-def write_change(change: int) -> str:
-    """Return 1240 as +1,240, and nothing for no change."""
-    return f"{change:+,d}".replace("-", "\u2212") if change else ""
-
-
 def write_ms(milliseconds: float | None) -> str:
     """Return a duration given in ms: 3.2 ms, 42 ms, 1.20 s."""
     if milliseconds is None:

@@ -1,12 +1,9 @@
-import pytest
-
 from dashboard.text.numbers import (
     draw_sparkline,
     drop_grouping,
     write_age,
     write_amount,
     write_bytes,
-    write_change,
     write_count,
     write_ms,
     write_rate,
@@ -68,11 +65,6 @@ def test_only_commas_between_thousands_are_taken_out_of_a_number() -> None:
     ]
     for text in ("1,5", "0,125", "12,40", "1,2345", "1234,567", ",", "1,,000"):
         assert drop_grouping(text) == text
-
-
-@pytest.mark.parametrize(("change", "text"), [(1_240, "+1,240"), (-5, "\u22125"), (0, "")])
-def test_write_change_says_its_sign(change: int, text: str) -> None:
-    assert write_change(change) == text
 
 
 def test_draw_sparkline_is_as_wide_as_asked_and_leaves_gaps() -> None:
