@@ -62,7 +62,7 @@ class FinderScreen(ListDialog[Found | None]):
         Binding("down", "list_move(1)", "Down", show=False, id="finder.down"),
         Binding("pageup", "list_page(-1)", "Page up", show=False, id="finder.page_up"),
         Binding("pagedown", "list_page(1)", "Page down", show=False, id="finder.page_down"),
-        Binding("escape", "close", "Close", id="finder.close"),
+        Binding("escape", "dismiss", "Close", id="finder.close"),
     ]
 
     def __init__(self, gateway: Gateway, state: ConsoleState, known: Known, start: str) -> None:
@@ -141,10 +141,6 @@ class FinderScreen(ListDialog[Found | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Choose the line that was clicked."""
         self.dismiss(self._listed[event.option_index])
-
-    def action_close(self) -> None:
-        """Go back to the console as it was."""
-        self.dismiss(None)
 
     @property
     def _wanted(self) -> str:

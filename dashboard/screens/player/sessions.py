@@ -36,7 +36,7 @@ class SessionsScreen(Dialog[Proposal | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,x", "mark", "Mark", id="sessions.mark"),
         Binding("o", "older", "Older", id="sessions.older"),
-        Binding("escape,q", "back", "Back", id="sessions.back"),
+        Binding("escape,q", "dismiss", "Back", id="sessions.back"),
     ]
 
     AUTO_FOCUS = "OptionList"
@@ -113,10 +113,6 @@ class SessionsScreen(Dialog[Proposal | None]):
         mark: Mark = "restore" if revoked.pop() else "revoke"
         ids = tuple(one.session_id for one in wanted)
         self.dismiss(MarkProposal(self._gateway, self._player, mark, ids))
-
-    def action_back(self) -> None:
-        """Close it."""
-        self.dismiss(None)
 
     def _describe(self) -> None:
         if not self._sessions:

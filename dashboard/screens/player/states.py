@@ -33,7 +33,7 @@ class StateScreen(Dialog[Proposal | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "Up", show=False, id="states.up"),
         Binding("down", "move(1)", "Down", show=False, id="states.down"),
-        Binding("escape", "back", "Back", id="states.back"),
+        Binding("escape", "dismiss", "Back", id="states.back"),
     ]
 
     AUTO_FOCUS = "#until"
@@ -104,7 +104,3 @@ class StateScreen(Dialog[Proposal | None]):
 
     def _complain(self, text: str) -> None:
         self.query_one("#said", Lines).show([[("✕ ", "bad"), (clean_name(text), "")]])
-
-    def action_back(self) -> None:
-        """Close it."""
-        self.dismiss(None)
