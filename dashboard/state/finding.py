@@ -4,11 +4,11 @@ No user interface: the finder lists what is found here, and so does the palette.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
-from dashboard.client.answers import BoardFacts, NamedPlayers, Player, Season
+from dashboard.client.answers import BoardFacts, Player, Season
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.text.names import clean_name
@@ -28,6 +28,8 @@ _NOT_ONE: Final = (400, 404)
 _RELATIONS: Final = {"current": 0, "previous": 1}
 _SEASON: Final = "season"
 _RUN: Final = "run"
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -108,45 +110,32 @@ async def find_players(gateway: Gateway, wanted: str) -> PlayersFound:
     number = drop_grouping(text)
     is_number = number.isascii() and number.isdecimal() and 0 < int(number) <= _LARGEST_ID
     by_id, by_external_id, named = await asyncio.gather(
-        _find(gateway, user_id=int(number)) if is_number else _find_nobody(),
-        _find(gateway, external_id=text) if len(text) <= _LONGEST_EXTERNAL_ID else _find_nobody(),
-        _list_named(gateway, text),
+        _find(gateway.find_player(int(number)) if is_number else None),
+        _find(
+            gateway.find_player_by_external_id(text) if len(text) <= _LONGEST_EXTERNAL_ID else None
+        ),
+        _find(gateway.find_players(text, MOST_PLAYERS)),
     )
+    players, more = (named.players, named.more) if named else ((), False)
     found: dict[int, PlayerFound] = {}
     for player, how in ((by_id, "id"), (by_external_id, "external id")):
         if player is not None:
             found.setdefault(player.user_id, PlayerFound(player, how, exactly=True))
     for exactly in (True, False):
-        for player in named.players:
+        for player in players:
             if (player.username.casefold() == text.casefold()) is exactly:
                 found.setdefault(player.user_id, PlayerFound(player, "name", exactly=exactly))
-    return PlayersFound(tuple(found.values()), named.more)
+    return PlayersFound(tuple(found.values()), more)
 
 
-async def _find_nobody() -> None:
-    return None
-
-
-async def _find(
-    gateway: Gateway, *, user_id: int | None = None, external_id: str = ""
-) -> Player | None:
+async def _find(asking: Awaitable[_Answer] | None) -> _Answer | None:
+    """Return an answer, None where nobody is asked or nobody is there."""
     try:
-        if user_id is not None:
-            return await gateway.find_player(user_id)
-        return await gateway.find_player_by_external_id(external_id)
+        return None if asking is None else await asking
     except Refused as error:
         if error.status not in _NOT_ONE:
             raise
         return None
-
-
-async def _list_named(gateway: Gateway, part: str) -> NamedPlayers:
-    try:
-        return await gateway.find_players(part, MOST_PLAYERS)
-    except Refused as error:
-        if error.status not in _NOT_ONE:
-            raise
-        return NamedPlayers((), more=False)
 
 
 def list_found(wanted: str, known: Known, found: PlayersFound) -> list[Found]:
