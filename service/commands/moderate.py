@@ -204,8 +204,6 @@ def _run(
     """Do something and print the answer, where there is one."""
     import msgspec
 
-    from service.backends.broker import connect_broker, disconnect_broker
-    from service.backends.refresh_signal import RefreshSignal
     from service.maintenance.connections import open_connections
     from service.moderation.schemas import LONGEST_REASON
     from service.moderation.service import Act, Moderation
@@ -215,17 +213,11 @@ def _run(
     settings = check_schema(find_settings(data_dir))
 
     async def work() -> object:
-        async with open_connections(
-            settings, application_name="leaderboard moderate"
-        ) as connections:
-            broker = connect_broker(settings.require_broker_url())
-            signal = RefreshSignal(connections.redis, broker)
-            try:
-                moderation = Moderation(connections.database, signal)
-                return await call(moderation, Act(None, reason or ""))
-            finally:
-                await signal.drain()
-                disconnect_broker(broker)
+        async with (
+            open_connections(settings, application_name="leaderboard moderate") as connections,
+            connections.lend_signal() as signal,
+        ):
+            return await call(Moderation(connections.database, signal), Act(None, reason or ""))
 
     answer = asyncio.run(work())
     if answer is not None:

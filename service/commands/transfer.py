@@ -162,8 +162,6 @@ def import_(file: BinaryIO, data_dir: Path | None) -> None:
 
 
 async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
-    from service.backends.broker import connect_broker, disconnect_broker
-    from service.backends.refresh_signal import RefreshSignal
     from service.maintenance.connections import open_connections
     from service.maintenance.progress import Report
     from service.transfer.formats import detect_kind, read_lines
@@ -172,9 +170,10 @@ async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
     first = file.read(_READ_AT_ONCE)
     row_type, row_format = detect_kind(first)
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
-    broker = connect_broker(settings.require_broker_url())
-    async with open_connections(settings, application_name="leaderboard import") as connections:
-        signal = RefreshSignal(connections.redis, broker)
+    async with (
+        open_connections(settings, application_name="leaderboard import") as connections,
+        connections.lend_signal() as signal,
+    ):
         with Report().step("Import", total=size) as step:
             read = shown = 0
 
@@ -196,6 +195,4 @@ async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
                 connections.database, read_lines(read_parts(), row_type, row_format), note_commit
             )
             step.facts = tally.describe()
-        await signal.drain()
-    disconnect_broker(broker)
     return tally

@@ -60,13 +60,21 @@ class Connections:
         """Return what writes the index."""
         return Index(self.redis, self.database, self.settings.slice_standings)
 
-    async def wake_refresh(self) -> None:
-        """Ask the workers for the refresh that had to wait for this command."""
+    @asynccontextmanager
+    async def lend_signal(self) -> AsyncIterator[RefreshSignal]:
+        """Lend what asks the workers for a refresh; at the end of the block it has been sent."""
         broker = connect_broker(self.settings.require_broker_url())
         signal = RefreshSignal(self.redis, broker)
-        signal.raise_soon()
-        await signal.drain()
-        disconnect_broker(broker)
+        try:
+            yield signal
+        finally:
+            await signal.drain()
+            disconnect_broker(broker)
+
+    async def wake_refresh(self) -> None:
+        """Ask the workers for the refresh that had to wait for this command."""
+        async with self.lend_signal() as signal:
+            signal.raise_soon()
 
 
 async def find_board_seasons(database: Database, board: str) -> list[int]:
