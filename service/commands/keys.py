@@ -14,7 +14,6 @@ import click
 
 from service.command_line import align_columns
 from service.commands.target import data_dir_option, find_settings
-from service.errors import SchemaMissing, UsageError
 from service.keys.roles import ROLE_WORDS, Role
 
 if TYPE_CHECKING:
@@ -112,7 +111,5 @@ async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
     await database.open()
     try:
         yield database
-    except SchemaMissing as error:
-        raise UsageError(str(error)) from error
     finally:
         await database.close()
