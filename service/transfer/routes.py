@@ -19,6 +19,7 @@ from litestar.openapi.spec import (
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from service.backends.database import Database
 from service.boards.errors import BoardFilling
 from service.boards.finder import GLOBAL_BOARD, Season
 from service.boards.routes import SEASON_NOT_FOUND
@@ -33,7 +34,7 @@ from service.transfer.errors import (
     TransferInterrupted,
     TransfersBusy,
 )
-from service.transfer.exporting import Kind
+from service.transfer.exporting import Kind, find_exported_season
 from service.transfer.formats import MEDIA_TYPES, Format, Row
 from service.transfer.rows import PlayerLine, SessionLine
 from service.transfer.schemas import ImportAnswer
@@ -121,12 +122,13 @@ async def export_sessions(
 async def export_standings(
     request: StrictRequest,
     transfers: NamedDependency[Transfers],
+    database: NamedDependency[Database],
     format: _FormatParameter = "csv",  # noqa: A002 - it is what the caller writes
     board: _BoardParameter = GLOBAL_BOARD,
     season: _SeasonParameter = "current",
 ) -> Stream:
     """Send the standings of a season of a board, best first, as they are at one moment."""
-    found = await transfers.find_season(board, season)
+    found = await find_exported_season(database, board, season)
     return await _export(request, transfers, "standings", format, found)
 
 

@@ -10,7 +10,7 @@ from service.backends.refresh_signal import RefreshSignal
 from service.boards.finder import Season
 from service.lifecycle import Closing
 from service.transfer.errors import TransferInterrupted, TransfersBusy
-from service.transfer.exporting import ROW_TYPES, Kind, export_rows, find_exported_season
+from service.transfer.exporting import ROW_TYPES, Kind, export_rows
 from service.transfer.formats import Format, Row, read_lines, write_head, write_rows
 from service.transfer.importing import Tally, import_lines
 from service.transfer.schemas import ImportAnswer
@@ -47,10 +47,6 @@ class Transfers:
                 await asyncio.sleep(0)
             if head:
                 yield head
-
-    async def find_season(self, board: str, wanted: str) -> Season:
-        """Return the season whose standings are exported; raises as `find_exported_season` does."""
-        return await find_exported_season(self._database, board, wanted)
 
     async def import_(
         self, parts: AsyncIterator[bytes], row_type: type[Row], format_: Format
