@@ -106,7 +106,7 @@ async def register_players(
     for line, registration in enumerate(registrations):
         # Of two lines that are the same, the first made the player.
         if row := new.pop(registration, None):
-            outcomes[line] = Registered(_make_answer(row), created=True)
+            outcomes[line] = Registered(PlayerAnswer(**row), created=True)
     left = [line for line in range(len(registrations)) if line not in outcomes]
     if left:
         rows = await database.fetch(
@@ -126,34 +126,26 @@ def _compare(wanted: Registration, found: asyncpg.Record) -> Registered | Servic
         return UsernameTaken(wanted.username)
     if found["username"] != wanted.username:
         return ExternalIdTaken(wanted.external_id, found["user_id"])
-    return Registered(_make_answer(found), created=False)
-
-
-def _make_answer(row: asyncpg.Record) -> PlayerAnswer:
-    return PlayerAnswer(**row)
+    return Registered(PlayerAnswer(**found), created=False)
 
 
 async def find_player(reads: LaggingReads, user_id: int) -> PlayerAnswer:
     """Return a player by id; raises `PlayerNotFound`."""
-    row = await reads.read(lambda database: database.fetch_one(FIND_PLAYER, user_id))
-    if row is None:
-        raise PlayerNotFound
-    return PlayerAnswer(**row)
+    return await _find(reads, FIND_PLAYER, user_id)
 
 
 async def find_player_by_username(reads: LaggingReads, username: str) -> PlayerAnswer:
     """Return a player by exact name; raises `PlayerNotFound`."""
-    row = await reads.read(lambda database: database.fetch_one(FIND_PLAYER_BY_USERNAME, username))
-    if row is None:
-        raise PlayerNotFound
-    return PlayerAnswer(**row)
+    return await _find(reads, FIND_PLAYER_BY_USERNAME, username)
 
 
 async def find_player_by_external_id(reads: LaggingReads, external_id: str) -> PlayerAnswer:
     """Return a player by the caller's own id; raises `PlayerNotFound`."""
-    row = await reads.read(
-        lambda database: database.fetch_one(FIND_PLAYER_BY_EXTERNAL_ID, external_id)
-    )
+    return await _find(reads, FIND_PLAYER_BY_EXTERNAL_ID, external_id)
+
+
+async def _find(reads: LaggingReads, statement: str, wanted: int | str) -> PlayerAnswer:
+    row = await reads.read(lambda database: database.fetch_one(statement, wanted))
     if row is None:
         raise PlayerNotFound
     return PlayerAnswer(**row)
@@ -174,7 +166,7 @@ async def search_players(
         if not rows and database is not reads.primary:
             return None
         return PlayersFound(
-            players=[_make_answer(row) for row in rows[:limit]],
+            players=[PlayerAnswer(**row) for row in rows[:limit]],
             more=len(rows) > limit,
             stale=database is not reads.primary,
         )
