@@ -1,7 +1,7 @@
 """What the endpoints of the leaderboard return."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -46,14 +46,18 @@ class Top(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: bool = False
 
     @classmethod
-    def example(cls) -> "Top":
+    def example(cls) -> Self:
         """Return what the documentation shows."""
         return cls(_BOARD, 3, NOW)
 
     @classmethod
-    def of(cls, run: Run) -> "Top":
-        """Return the first entries of `global`."""
+    def of(cls, run: Run) -> Self:
+        """Return consecutive entries of `global`."""
         return cls(list_entries(run), run.players, run.as_of, run.stale)
+
+
+class Around(Top, frozen=True, omit_defaults=True):
+    """Consecutive entries, best first: a player between neighbours, or a page of the board."""
 
 
 class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,26 +82,6 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
     def example(cls) -> "Rank":
         """Return what the documentation shows."""
         return cls(3, "linus", 1_200, 2, 3, compute_percentile(2, 3), NOW)
-
-
-class Around(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Consecutive entries, best first: a player between neighbours, or a page of the board."""
-
-    leaderboard: list[Entry]
-    players: int
-    as_of: datetime
-    stale: bool = False
-    pending: bool = False
-
-    @classmethod
-    def example(cls) -> "Around":
-        """Return what the documentation shows."""
-        return cls(_BOARD, 3, NOW)
-
-    @classmethod
-    def of(cls, run: Run) -> "Around":
-        """Return consecutive entries of `global`."""
-        return cls(list_entries(run), run.players, run.as_of, run.stale)
 
 
 def encode_top(limit: int, run: Run, *, pending: bool = False) -> bytes:
