@@ -214,13 +214,9 @@ class Connection:
             self._post(LinkChanged(Connecting()))
             self._shown, self._is_connected = None, False
             try:
-                await self._keep_in_touch()
+                await _run_until_first_ends(self._follow_chosen(), self._poll_status())
             except GatewayError as error:
                 await self._pause(error)
-
-    async def _keep_in_touch(self) -> None:
-        """Follow the board and poll the status until either fails; raise why."""
-        await _run_until_first_ends(self._follow_chosen(), self._poll_status())
 
     async def _follow_chosen(self) -> None:
         """Follow the board that is chosen, and each that is chosen after it."""

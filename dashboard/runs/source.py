@@ -79,7 +79,7 @@ class LocalRuns:
 
     def read(self, run_id: str) -> FoundRun | None:
         """Return a run as it is now, None where it has left no trace."""
-        return read_run(self._runs, run_id)
+        return read_run(self._runs / run_id)
 
     def start(self, arguments: Sequence[str]) -> None:
         """Start a run in a session of its own, so that closing the terminal does not end it."""

@@ -84,14 +84,11 @@ class RefreshSignal:
     async def _wake_refresh(self, *, anyway: bool) -> None:
         if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
             try:
-                await self._send_message()
+                await asyncio.to_thread(send_refresh, self._broker, request_id.get())
             except BROKER_ERRORS as error:
                 # No message is on its way: the next submit has to try again.
                 await self._redis.delete(DIRTY_KEY)
                 raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
-
-    async def _send_message(self) -> None:
-        await asyncio.to_thread(send_refresh, self._broker, request_id.get())
 
 
 def send_refresh(broker: dramatiq.Broker, woken_by: str | None = None) -> None:

@@ -125,7 +125,7 @@ class SeasonFinder:
 
     async def _find_current(self, slug: str) -> Season:
         try:
-            season = await self.find_in_database(slug)
+            return await self.find_in_database(slug)
         except SchemaMissing:
             raise
         except DatabaseUnavailable as error:
@@ -133,7 +133,6 @@ class SeasonFinder:
             if copy is None:
                 raise StandingsUnavailable(error.reason) from error
             return self._remember(copy)
-        return season
 
     async def find_in_database(self, slug: str = GLOBAL_BOARD) -> Season:
         """Ask PostgreSQL alone; raises `BoardNotFound` or `DatabaseUnavailable`."""

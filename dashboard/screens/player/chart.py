@@ -60,14 +60,9 @@ class Chart(Toned):
     """
 
     def __init__(
-        self,
-        title: str,
-        write: Callable[[float], str],
-        *,
-        inverted: bool = False,
-        id: str | None = None,  # noqa: A002
+        self, title: str, write: Callable[[float], str], *, inverted: bool = False
     ) -> None:
-        super().__init__(id=id)
+        super().__init__()
         self.border_title = title
         self._write = write
         self._inverted = inverted

@@ -132,15 +132,20 @@ def list_runs(runs: Path) -> list[FoundRun]:
     except OSError:
         # Not there yet, or another user's, as after a run that was started as root.
         return []
-    found = [_read_run(path) for path in paths]
+    found = [read_run(path) for path in paths]
     return sorted(
         (run for run in found if run is not None), key=lambda run: run.identity.started_at
     )[::-1]
 
 
-def read_run(runs: Path, run_id: str) -> FoundRun | None:
-    """Return one run, None where it has no trace."""
-    return _read_run(runs / run_id)
+def read_run(path: Path) -> FoundRun | None:
+    """Return the run that a directory is of, None where it has no trace of one."""
+    try:
+        identity = msgspec.json.decode((path / _IDENTITY).read_bytes(), type=RunIdentity)
+        snapshot = msgspec.json.decode((path / _SNAPSHOT).read_bytes(), type=RunSnapshot)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return FoundRun(identity, snapshot, alive=not snapshot.ended and _is_alive(identity))
 
 
 def send_command(runs: Path, run_id: str, command: Command) -> None:
@@ -153,15 +158,6 @@ def send_command(runs: Path, run_id: str, command: Command) -> None:
             os.close(pipe)
     except OSError as error:
         raise RunEnded(run_id) from error
-
-
-def _read_run(path: Path) -> FoundRun | None:
-    try:
-        identity = msgspec.json.decode((path / _IDENTITY).read_bytes(), type=RunIdentity)
-        snapshot = msgspec.json.decode((path / _SNAPSHOT).read_bytes(), type=RunSnapshot)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return FoundRun(identity, snapshot, alive=not snapshot.ended and _is_alive(identity))
 
 
 def _is_alive(identity: RunIdentity) -> bool:

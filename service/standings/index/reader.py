@@ -32,13 +32,12 @@ from service.players.service import find_usernames
 from service.standings.index.validity import OffsetValidator
 from service.standings.index.writer import Index
 from service.standings.run import Run
+from service.validation import MAX_SCORE, MIN_SCORE
 
 FIND_EXACT_TOTALS: Final = load_sql("standings/index", "find_exact_totals")
 
 _RANKS_PER_BATCH: Final = 256
 _WAITING_LIMIT: Final = 10_000
-
-_SCORE_LIMIT: Final = 2**53 - 1
 
 
 class IndexedRank(msgspec.Struct, frozen=True, gc=False):
@@ -232,7 +231,7 @@ class IndexReader:
         at_limit = {
             user_id
             for user_id, score in zip(user_ids, sort_scores, strict=True)
-            if score == _SCORE_LIMIT or score == -_SCORE_LIMIT
+            if score in {MIN_SCORE, MAX_SCORE}
         }
         if not at_limit:
             return ()

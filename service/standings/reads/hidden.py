@@ -1,12 +1,11 @@
 """What players who are hidden are shown of themselves: as if they stood."""
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Final
 
 import asyncpg
 
-from service.backends.database import Database, load_sql
+from service.backends.database import load_sql
 from service.backends.replica import LaggingReads
 from service.boards.finder import Season
 from service.standings.index.reader import IndexReader
@@ -31,7 +30,7 @@ class HiddenReader:
         None for who is not hidden, or has no session that counts.
         """
         return await self._lagging_reads.read_primary(
-            partial(_read_hidden, season=season, user_id=user_id)
+            lambda database: database.fetch_one(READ_HIDDEN, season.season_id, user_id)
         )
 
     async def find_missing(
@@ -75,7 +74,3 @@ def list_between(above: Run, alone: Run, tie_key: int, below: Run, *, position: 
 def find_hidden_place(total: asyncpg.Record) -> tuple[int, int, int]:
     """Return where a player would stand by a total (read_total.sql)."""
     return total["sort_score"], total["tie_key"], total["user_id"]
-
-
-async def _read_hidden(database: Database, season: Season, user_id: int) -> asyncpg.Record | None:
-    return await database.fetch_one(READ_HIDDEN, season.season_id, user_id)

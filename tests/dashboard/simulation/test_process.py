@@ -70,7 +70,7 @@ async def wait_for_report(runs: Path) -> FoundRun:
 
 async def wait_for(runs: Path, run_id: str, state: RunState, pace: float = 1.0) -> None:
     def has_arrived() -> bool:
-        run = read_run(runs, run_id)
+        run = read_run(runs / run_id)
         report = run.snapshot.report if run else None
         return report is not None and (report.state, report.pace) == (state, pace)
 
@@ -135,7 +135,7 @@ async def test_a_run_that_was_killed_is_not_alive(tmp_path: Path) -> None:
         found = await wait_for_report(runs)
         process.kill()
         await process.communicate()
-        gone = read_run(runs, found.identity.run_id)
+        gone = read_run(runs / found.identity.run_id)
         assert gone is not None
         assert not gone.alive
         assert not gone.snapshot.ended
@@ -213,13 +213,13 @@ def test_runs_of_another_user_are_none_of_ours(tmp_path: Path) -> None:
 
 def test_another_process_with_the_same_id_is_not_the_run(tmp_path: Path) -> None:
     RunDirectory.make(tmp_path, "mine", "http://x", "2026-01-01T00:00:00+00:00")
-    mine = read_run(tmp_path, "mine")
+    mine = read_run(tmp_path / "mine")
     assert mine is not None
     assert mine.alive
     started = psutil.Process().create_time()
     other = RunIdentity("mine", "http://x", "2026", os.getpid(), started - 60)
     (tmp_path / "mine" / "run.json").write_bytes(msgspec.json.encode(other))
-    stale = read_run(tmp_path, "mine")
+    stale = read_run(tmp_path / "mine")
     assert stale is not None
     assert not stale.alive
 
