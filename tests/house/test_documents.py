@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from service.http.bulk import BULK_BODY_LIMIT, BULK_LIMIT
+from service.settings.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = (".github", "service", "workers", "dashboard", "migrations", "tests")
 DOCUMENTS = sorted(
@@ -21,6 +24,8 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PATH = re.compile(r"`((?:service|workers|dashboard|migrations|tests|\.ci|\.github)/[\w./-]*)`")
 _TEST_NAME = re.compile(r"`(test_\w+)`")
 _TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+_SETTING = re.compile(r"\b(LEADERBOARD_[A-Z_]+)\b")
+_KEY_OF_THE_CONSOLE = "LEADERBOARD_API_KEY"
 _NAME = re.compile(r"`([A-Za-z_][\w.]*)(?:\(\))?`")
 
 
@@ -110,6 +115,20 @@ def test_architecture_names_the_rooms_on_each_floor_of_the_contract() -> None:
     assert [floors[floor] for floor in sorted(floors, reverse=True)] == [
         layer.split(" | ") for layer in layers
     ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_setting_that_is_named_exists(document: Path) -> None:
+    named = set(_SETTING.findall(read_text(document)))
+    settings = {f"LEADERBOARD_{field.upper()}" for field in Settings.model_fields}
+    assert sorted(named - settings - {_KEY_OF_THE_CONSOLE}) == []
+
+
+def test_documents_tell_how_large_a_bulk_request_may_be() -> None:
+    limit = f"{BULK_BODY_LIMIT:,} bytes"
+    readme, running = read_text(ROOT / "README.md"), read_text(ROOT / "service/README.md")
+    assert f"up to {BULK_LIMIT:,} such bodies and {limit}" in readme
+    assert f"in bulk {limit}" in running
 
 
 def test_readme_stays_short() -> None:
