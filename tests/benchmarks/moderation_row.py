@@ -18,7 +18,8 @@ _SUBMITS_A_SECOND: Final = 2_000
 _MAX_PLAYERS: Final = 100_000
 # Connections that are kept: among so many each API process has some.
 _READERS: Final = 8
-_PAUSE_SECONDS: Final = 0.005
+# Asked more often, they and the submits would be more than one process can send.
+_PAUSE_SECONDS: Final = 0.02
 _DEADLINE_SECONDS: Final = 10.0
 _CALL_SECONDS: Final = 60.0
 # Above everybody else: what is taken away was at the top.
