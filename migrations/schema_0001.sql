@@ -309,7 +309,7 @@ CREATE TABLE rank_block (
 -- Unpacked for each read; compression would cost more than it saves.
 ALTER TABLE rank_block ALTER COLUMN players SET STORAGE PLAIN, ALTER COLUMN ranks SET STORAGE MAIN;
 
--- Every 1,000th standing of a season as of its last re-rank, with how many stand before it. From the
+-- Every 250th standing of a season as of its last re-rank, with how many stand before it. From the
 -- nearest one a place anywhere in the season is found by counting about as many standings, where
 -- counting from the first would take a third of a second among a million.
 CREATE TABLE milestone (

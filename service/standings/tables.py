@@ -60,7 +60,7 @@ class RankBlock(Table):
 
 
 class Milestone(Table):
-    """Every 1,000th standing of a season at its last re-rank; the key is (season_id, position)."""
+    """Every 250th standing of a season at its last re-rank; the key is (season_id, position)."""
 
     season_id = BigInt(primary_key=True, default=None)
     position = BigInt(default=None, help_text="How many standings come before it.")

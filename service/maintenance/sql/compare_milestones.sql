@@ -1,4 +1,4 @@
--- The milestones of a season that are not every 1,000th of its standings.
+-- The milestones of a season that are not every 250th of its standings.
 --
 -- $1 season, $2 how many to answer; each row also says how many there are in all. The player is null
 -- where there is no standing, or no milestone, of that position.
@@ -20,7 +20,7 @@ FROM (
         FROM standing
         WHERE season_id = $1
     ) AS numbered
-    WHERE position > 0 AND position % 1000 = 0
+    WHERE position > 0 AND position % 250 = 0
 ) AS placed
 FULL JOIN (SELECT * FROM milestone WHERE season_id = $1) AS milestone USING (position)
 WHERE (placed.sort_score, placed.tie_key, placed.player_id)

@@ -1,4 +1,4 @@
-"""Milestones: every 1,000th standing of a season, from which reads without Redis count."""
+"""Milestones: every 250th standing of a season, from which reads without Redis count."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,7 @@ from service.boards.finder import LIST_OPEN_SEASONS
 STORE_MILESTONES: Final = load_sql("standings/refresh", "store_milestones")
 
 # Some 200,000 index entries, a tenth of a second: no snapshot is held for long.
-_MILESTONES_AT_ONCE: Final = 200
+_MILESTONES_AT_ONCE: Final = 800
 
 # No standing comes before it.
 _BEGINNING: Final = (0, -(2**53), 0, 0)

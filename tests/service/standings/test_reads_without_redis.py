@@ -76,8 +76,8 @@ async def test_ranks_from_milestones_are_those_of_the_standings(
     await fill(database, SCORES)
     await rerank(database)
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, 1)]
-    assert positions == [1_000, 2_000, 3_000, 4_000]
-    for number in (0, 1, 998, 999, 1_000, 1_001, 1_999, 2_000, 2_099, 2_100, 3_000, 3_500, 4_199):
+    assert positions == list(range(250, PLAYERS, 250))
+    for number in (0, 1, 248, 249, 250, 251, 1_999, 2_000, 2_099, 2_100, 3_000, 3_500, 4_199):
         rank = await read(degraded, f"/api/leaderboard/rank/{number + 1}")
         assert (rank["rank"], rank["players"], rank["stale"]) == (rank_of(number), PLAYERS, True)
         near = await read(degraded, f"/api/leaderboard/around/{number + 1}", radius=3)
@@ -165,15 +165,15 @@ async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
     )
     await rerank(database)
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, golf)]
-    assert positions == [1_000, 2_000]
+    assert positions == list(range(250, 2_500, 250))
     place = await database.fetch_one(FIND_PLACE, golf, 2_400, 0, 2_400)
     assert place is not None
     assert (place["better"], place["position"]) == (2_399, 2_399)
     await database.fetch("DELETE FROM standing WHERE season_id = $1 AND player_id > 1200", golf)
     await rerank(database)
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, golf)]
-    assert positions == [1_000]
-    assert len(await database.fetch(COUNT_MILESTONES, 1)) == 4
+    assert positions == list(range(250, 1_200, 250))
+    assert len(await database.fetch(COUNT_MILESTONES, 1)) == len(range(250, PLAYERS, 250))
 
 
 async def test_submits_do_not_wait_for_reads(settings: Settings, database: Database) -> None:

@@ -8,7 +8,7 @@
 -- re-rank, but for what moved past that milestone since. Before the first one, and in a season that
 -- has none, they are exact, and so they are in a season that is closed.
 --
--- Index: milestone_season_id_order, one entry each; then about a thousand entries of
+-- Index: milestone_season_id_order, one entry each; then some 250 entries of
 -- standing_season_id_order.
 SELECT
     coalesce(below.position, 0) + (

@@ -3,7 +3,7 @@
 -- $1 season, $2 place of the first from 0, $3 how many. No row beyond the last standing.
 --
 -- Index: milestone_pkey for the last milestone before the place (store_milestones.sql);
--- standing_season_id_order, from there past about a thousand entries at most; player_pkey a row, by a
+-- standing_season_id_order, from there past some 250 entries at most; player_pkey a row, by a
 -- scalar subquery, which cannot become a scan.
 WITH start AS MATERIALIZED (
     SELECT position, sort_score, tie_key, player_id

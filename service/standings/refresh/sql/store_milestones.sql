@@ -1,10 +1,10 @@
--- Stores the next milestones of a season: every 1,000th standing, with how many come before it.
+-- Stores the next milestones of a season: every 250th standing, with how many come before it.
 --
 -- $1 season; $2 to $5 the milestone to go on from: its position, sort_score, tie_key and player; $6 how
 -- many. Answers the last one that was stored, or no row at the end of the season, whose later
 -- milestones, of standings that are gone, are removed then.
 --
--- Index: standing_season_id_order, $6 thousand entries in order.
+-- Index: standing_season_id_order, $6 times 250 entries in order.
 WITH RECURSIVE walked AS (
     SELECT
         $2::bigint AS position,
@@ -14,7 +14,7 @@ WITH RECURSIVE walked AS (
         0 AS step
     UNION ALL
     SELECT
-        walked.position + 1000, next.sort_score, next.tie_key, next.player_id, walked.step + 1
+        walked.position + 250, next.sort_score, next.tie_key, next.player_id, walked.step + 1
     FROM walked
     CROSS JOIN LATERAL (
         SELECT sort_score, tie_key, player_id
@@ -23,7 +23,7 @@ WITH RECURSIVE walked AS (
             AND (sort_score, tie_key, player_id)
                 >= (walked.sort_score, walked.tie_key, walked.player_id)
         ORDER BY sort_score, tie_key, player_id
-        OFFSET 1000
+        OFFSET 250
         LIMIT 1
     ) AS next
     WHERE walked.step < $6::integer
