@@ -149,7 +149,7 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         )
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self._sought_id: int | None = None
-        self.add_mode("live", partial(LiveScreen, self.state))
+        self.add_mode("live", partial(LiveScreen, self.state, gateway))
         self.add_mode("player", partial(PlayerScreen, self.state, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.state, gateway, desk))
         self.add_mode("health", partial(HealthScreen, self.state))

@@ -80,6 +80,26 @@ class Top(msgspec.Struct, frozen=True):
     stale: bool = False
 
 
+class Mover(Entry, frozen=True):
+    """A line as it is now, and by how many ranks it rose; below 0 where it fell."""
+
+    climbed: int
+
+
+class Movers(msgspec.Struct, frozen=True):
+    """Who moved furthest of all who scored since a re-rank; `since` is None before the first one.
+
+    Where more than `scores` came in since, it is not `complete`: these are of so many, the newest.
+    """
+
+    season: Season
+    since: Moment | None
+    climbed: tuple[Mover, ...]
+    fell: tuple[Mover, ...]
+    scores: int
+    complete: bool
+
+
 class Rank(msgspec.Struct, frozen=True):
     """One player's place; score, rank and percentile are None before the first session."""
 

@@ -10,6 +10,7 @@ import msgspec
 from dashboard.client.answers import (
     BoardFacts,
     Boards,
+    Movers,
     NamedPlayers,
     Player,
     Rank,
@@ -150,6 +151,10 @@ class Gateway:
     async def read_page(self, board: BoardSeason, first: int, limit: int = PAGE_LIMIT) -> Top:
         """Return the lines that start at a place; places count from 0."""
         return await self._read(_write_path(board, "page", offset=first, limit=limit), Top)
+
+    async def read_movers(self, slug: str, limit: int) -> Movers:
+        """Return who climbed and who fell furthest on a board; `Refused` for a lesser key."""
+        return await self._read(f"/api/boards/{slug}/movers?limit={limit}", Movers)
 
     async def read_status(self) -> Status:
         """Return the state of every part."""

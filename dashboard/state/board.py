@@ -1,10 +1,10 @@
-"""The board over the last minute: each player's line now, and how it has moved."""
+"""The board over the last minute: each player's line now, how it has moved, and who of all did."""
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from dashboard.client.answers import Entry
+from dashboard.client.answers import Entry, Mover, Movers
 from dashboard.configuration.columns import Sorting
 from dashboard.text.scores import INTEGER, ScoreFormat
 
@@ -13,6 +13,9 @@ _STEP_SECONDS: Final = 5.0
 _TREND_POINTS: Final = 8
 
 FLASH_SECONDS: Final = 0.6
+
+COUNTING_SECONDS: Final = 20.0
+"""How old a count of the service must be before it takes the place of the one before."""
 
 
 class Place(NamedTuple):
@@ -218,3 +221,32 @@ class Board:
         recent = list(self._past)[-(_TREND_POINTS - 1) :]
         places = (places.get(entry.user_id) for _, places in recent)
         return (*(place.score if place else None for place in places), entry.score)
+
+
+class MoverWatch:
+    """Keeps who moved furthest; each re-rank of the service begins that count again.
+
+    Right after one nobody has moved: until there is something to see, the last count is shown as it
+    ended.
+    """
+
+    def __init__(self) -> None:
+        self.shown: Movers | None = None
+        self._newest: Movers | None = None
+        self._begun_at = 0.0
+
+    def take(self, movers: Movers | None, at: float) -> None:
+        """Note an answer at `at` monotonic seconds; None: the service does not say."""
+        if movers is not None and (self._newest is None or self._newest.since != movers.since):
+            self._begun_at = at
+        before, self._newest = self.shown, movers
+        is_begun = at - self._begun_at >= COUNTING_SECONDS
+        if before is None or movers is None or before.since == movers.since or is_begun:
+            self.shown = movers
+
+    def list_movers(self) -> list[Mover]:
+        """Return who moved, furthest first."""
+        if self.shown is None:
+            return []
+        movers = [*self.shown.climbed, *self.shown.fell]
+        return sorted(movers, key=lambda mover: -abs(mover.climbed))

@@ -14,7 +14,7 @@ from dashboard.configuration.preferences import Preferences
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.access import Access
-from dashboard.state.board import Board
+from dashboard.state.board import Board, MoverWatch
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.parts.alarms import Alarms
@@ -68,6 +68,7 @@ class ConsoleState:
         self.chosen = BoardSeason()
         self.board_facts: BoardFacts | None = None
         self.board = Board()
+        self.movers = MoverWatch()
         self.top: Top | None = None
         self.status: Status | None = None
         self.status_error: GatewayError | None = None
@@ -129,7 +130,7 @@ class ConsoleState:
         """Show another board or season, of which a list may have told already."""
         self.chosen, self.board_facts = chosen, facts
         self._listed_season = season or (facts.season if facts else None)
-        self.board = Board()
+        self.board, self.movers = Board(), MoverWatch()
         self.top = self._newest_top = self.top_error = None
         self._from_database = self._board_holds = False
 
@@ -235,6 +236,11 @@ class ConsoleState:
     def is_final(self) -> bool:
         """Whether the season that is shown is over, and its result stays."""
         return self.season is not None and self.season.is_final
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether everybody who stands on the board is listed, as far as is known."""
+        return self.top is None or len(self.board) >= self.top.players
 
     @property
     def board_title(self) -> str:

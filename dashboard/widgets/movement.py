@@ -2,24 +2,23 @@
 
 from typing import Final
 
-from dashboard.state.board import Line
 from dashboard.widgets.tones import Span
 
 MOVEMENT_WIDTH: Final = 6
 
 
-def describe_movement(line: Line) -> Span:
+def describe_movement(climbed: int | None, gained: int | None = None) -> Span:
     """Return ▲ with the ranks climbed, ▼ with those fallen, NEW, ● for a score that kept its rank.
 
     The mark says it all; the tone only repeats it.
     """
-    if line.climbed is None:
+    if climbed is None:
         return "NEW".ljust(MOVEMENT_WIDTH), "accent"
-    if line.climbed > 0:
-        return f"▲{_write_ranks(line.climbed)}".ljust(MOVEMENT_WIDTH), "good"
-    if line.climbed < 0:
-        return f"▼{_write_ranks(-line.climbed)}".ljust(MOVEMENT_WIDTH), "fell"
-    return ("●" if line.gained else "").ljust(MOVEMENT_WIDTH), "muted"
+    if climbed > 0:
+        return f"▲{_write_ranks(climbed)}".ljust(MOVEMENT_WIDTH), "good"
+    if climbed < 0:
+        return f"▼{_write_ranks(-climbed)}".ljust(MOVEMENT_WIDTH), "fell"
+    return ("●" if gained else "").ljust(MOVEMENT_WIDTH), "muted"
 
 
 def _write_ranks(ranks: int) -> str:

@@ -46,6 +46,7 @@ from service.settings.settings import Settings
 from service.standings.board_routes import board_standings_router, player_ranks_router
 from service.standings.index.reader import IndexReader
 from service.standings.reads.lag import LagWatch
+from service.standings.reads.movers import MoverReader
 from service.standings.reads.ranks import RankReader
 from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
@@ -175,6 +176,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "lagging_reads": _provide(lagging_reads),
             "ledger": _provide(ledger),
             "moderation": _provide(Moderation(database, refresh_signal)),
+            "mover_reader": _provide(MoverReader(lagging_reads, index_reader, lag_watch)),
             "rank_reader": _provide(rank_reader),
             "season_finder": _provide(season_finder),
             "seen_sessions": _provide(seen_sessions),

@@ -17,7 +17,7 @@ from litestar.response import ServerSentEvent
 from service.batching import QueueFull
 from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder
-from service.boards.routes import SEASON_NOT_FOUND, Slug
+from service.boards.routes import BOARD_NOT_FOUND, SEASON_NOT_FOUND, Slug
 from service.boards.service import list_open_boards
 from service.errors import FieldError, InvalidRequest
 from service.http.auth import Authorizer
@@ -35,6 +35,8 @@ from service.standings.board_schemas import (
     Cutoffs,
     Friend,
     Friends,
+    Mover,
+    Movers,
     PlaceAnswer,
     PlayerRanks,
     SeasonFacts,
@@ -43,6 +45,7 @@ from service.standings.board_schemas import (
 )
 from service.standings.cursors import CursorExpired, decode_cursor
 from service.standings.errors import SessionNotFound
+from service.standings.reads.movers import NEWEST_SESSIONS, MoverReader
 from service.standings.reads.ranks import RankReader
 from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
@@ -386,6 +389,28 @@ async def read_board_cutoffs(
     )
 
 
+@get("/movers", role=Role.MODERATOR, responses=INVALID | BOARD_NOT_FOUND | _UNAVAILABLE)
+async def read_board_movers(
+    slug: Slug,
+    season_finder: NamedDependency[SeasonFinder],
+    mover_reader: NamedDependency[MoverReader],
+    limit: Limit = 10,
+) -> Movers:
+    """Return who climbed and who fell furthest since the last re-rank, of all who scored since."""
+    found = await season_finder.find_season(slug, "current")
+    moves = await mover_reader.read_moves(found, limit)
+    return Movers(
+        board=slug,
+        season=SeasonFacts.of(found),
+        since=moves.since,
+        climbed=[Mover.of(found, move) for move in moves.climbed],
+        fell=[Mover.of(found, move) for move in moves.fell],
+        scores=NEWEST_SESSIONS,
+        complete=moves.is_complete,
+        stale=moves.is_stale,
+    )
+
+
 def _parse_percents(text: str) -> list[Fraction]:
     """Return the percents exactly: a product of doubles may be just above the number meant."""
     expected = FieldError(
@@ -440,6 +465,7 @@ board_standings_router = Router(
         read_board_ranks,
         find_board_place,
         read_board_cutoffs,
+        read_board_movers,
     ],
     tags=["boards"],
     opt={"role": Role.READ},

@@ -8,6 +8,7 @@ import msgspec
 from service.boards.finder import Season
 from service.http.examples import NOW, THEN
 from service.standings.cursors import encode_cursor
+from service.standings.reads.movers import Move
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.validation import MAX_ID
@@ -63,6 +64,31 @@ class Friend(BoardEntry, frozen=True, omit_defaults=True, kw_only=True):
     def example(cls) -> "Friend":
         """Return what the documentation shows."""
         return cls(2, "grace", 83_456, "1:23.456", 1, position=1)
+
+
+class Mover(BoardEntry, frozen=True, omit_defaults=True, kw_only=True):
+    """A line as it is now, and by how many ranks it rose; below 0 where it fell."""
+
+    climbed: int
+
+    @classmethod
+    def example(cls) -> "Mover":
+        """Return what the documentation shows."""
+        return cls(2, "grace", 83_456, "1:23.456", 1, climbed=7)
+
+    @classmethod
+    def of(cls, season: Season, move: Move) -> "Mover":
+        """Return a player who moved."""
+        score = season.rule.sort(move.rank.sort_score)
+        return cls(
+            move.user_id,
+            move.rank.username,
+            score,
+            season.rule.score_format.write(score),
+            move.rank.rank,
+            move.rank.saturated,
+            climbed=move.climbed,
+        )
 
 
 class BoardEntries(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -200,6 +226,27 @@ class Friends(msgspec.Struct, frozen=True, omit_defaults=True):
     def example(cls) -> "Friends":
         """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, [Friend.example()], [3, 99], 1, NOW)
+
+
+class Movers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who moved furthest of all who scored since a re-rank; `since` is null before the first one.
+
+    Where more than `scores` came in since, `complete` is false: these are of so many, the newest.
+    """
+
+    board: str
+    season: SeasonFacts
+    since: datetime | None
+    climbed: list[Mover]
+    fell: list[Mover]
+    scores: int
+    complete: bool
+    stale: bool = False
+
+    @classmethod
+    def example(cls) -> "Movers":
+        """Return what the documentation shows."""
+        return cls("weekly-laps", _SEASON, THEN, [Mover.example()], [], 10_000, complete=True)
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -443,7 +443,7 @@ def _write_cell(name: str, line: Line, width: int) -> Span:
             rank = f"{'=' if line.tied else ''}{line.rank:,}"
             return rank.rjust(width - 1) + " ", "strong"
         case "move":
-            return describe_movement(line)
+            return describe_movement(line.climbed, line.gained)
         case "score":
             score = group_score(line.score, line.score_text).rjust(size)
             return score.ljust(width), "strong" if line.flashing else ""

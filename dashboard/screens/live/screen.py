@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingsMap, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Input
+from textual.worker import Worker, WorkerState
 
-from dashboard.client.gateway import PAGE_LIMIT, BoardSeason
+from dashboard.client.gateway import PAGE_LIMIT, BoardSeason, Gateway, GatewayError
 from dashboard.client.link_state import Connected
 from dashboard.configuration.columns import COLUMNS, Sorting
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.console_screen import ConsoleScreen, Row, WorkerFailed
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.columns import ColumnsScreen
 from dashboard.screens.live.side import (
@@ -25,6 +27,7 @@ from dashboard.screens.live.side import (
     draw_traffic,
     read_submits,
 )
+from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
@@ -39,6 +42,12 @@ from dashboard.widgets.prompt import Prompt
 
 _LOOK_AGAIN_SECONDS = 1.0
 _LONGEST_RANK = 20
+
+_MOST_MOVERS = 10
+# The service looks at thousands of scores for an answer.
+_MOVERS_SECONDS = 10.0
+# An older service does not know who moves, and not every key may ask.
+_MOVERS_AGAIN_SECONDS = 60.0
 
 
 class BoardPosition(NamedTuple):
@@ -115,6 +124,7 @@ class LiveScreen(ConsoleScreen):
     WORDS = (
         ("FINAL", "the season is closed, and its result stays as it is"),
         ("▲ ▼", "ranks climbed or fallen in the time that the head line says"),
+        ("of all", "Movers: of the whole board, who scored since its ranks were last stored"),
         ("NEW", "was not among the lines listed at the start of that time"),
         ("●", "scored and kept the rank"),
         ("=", "shares its rank with others; places count on, ranks do not"),
@@ -142,6 +152,10 @@ class LiveScreen(ConsoleScreen):
     _wanted_place: int | None = None
     _look_again_at = 0.0
     _is_beyond = False
+
+    def __init__(self, state: ConsoleState, gateway: Gateway) -> None:
+        super().__init__(state)
+        self._gateway = gateway
 
     def compose_body(self) -> ComposeResult:
         """The board and the side panel."""
@@ -175,6 +189,30 @@ class LiveScreen(ConsoleScreen):
         self.query_one("#legend", Panel).show(draw_marks(self.keys["live.follow"]))
         self._board_view.focus()
         super().on_mount()
+        self.follow_movers()
+
+    @work(exit_on_error=False)
+    async def follow_movers(self) -> None:
+        """Ask who moves on the whole board, where not all of it is listed, while somebody looks."""
+        clock, state = self.state.clock, self.state
+        asked, next_at = None, 0.0
+        while True:
+            at, is_here = clock.monotonic(), self.is_current and isinstance(state.link, Connected)
+            is_due = at >= next_at or state.movers is not asked
+            if is_here and is_due and not (state.lists_all or state.is_final or state.paused):
+                asked, next_at = state.movers, at + _MOVERS_SECONDS
+                try:
+                    movers = await self._gateway.read_movers(state.chosen.slug, _MOST_MOVERS)
+                except GatewayError:
+                    # What is wrong the other requests say.
+                    movers, next_at = None, at + _MOVERS_AGAIN_SECONDS
+                asked.take(movers, clock.monotonic())
+            await clock.sleep(_LOOK_AGAIN_SECONDS)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Report a failed worker to the console: Textual tells only the widget that started it."""
+        if event.state is WorkerState.ERROR:
+            self.post_message(WorkerFailed(event.worker))
 
     @property
     def _board_view(self) -> BoardView:

@@ -1,13 +1,21 @@
 """What stands beside the board: what comes in, who moves, who wins most, what marks mean."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.cells import cell_len
 
+from dashboard.client.answers import Mover
 from dashboard.state.board import Line
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import fit_name
-from dashboard.text.numbers import choose_text, draw_sparkline, write_amount, write_rate
+from dashboard.text.numbers import (
+    choose_text,
+    draw_sparkline,
+    write_amount,
+    write_rate,
+    write_time,
+)
 from dashboard.widgets.movement import describe_movement
 from dashboard.widgets.tones import Span, ToneLine
 
@@ -49,25 +57,45 @@ def draw_traffic(state: ConsoleState) -> list[ToneLine]:
 
 
 def draw_movers(state: ConsoleState, at: float) -> list[ToneLine]:
-    """Return who moved furthest of the lines listed."""
-    movers = state.board.list_movers(_SIDE_LINES, at)
-    return [_draw_mover(line) for line in movers] or _draw_nobody(state, "moved")
+    """Return who moved furthest, and of how many players and which time these are."""
+    movers, of = list_movers(state, at)
+    if not movers:
+        return _draw_nobody(state, "moved")
+    label: list[ToneLine] = [[(of, "muted")]] if of else []
+    return [*map(_draw_mover, movers[: _SIDE_LINES - len(label)]), *label]
 
 
 def draw_movers_line(state: ConsoleState, at: float, width: int) -> ToneLine:
     """Return the same in one line, of as many as there is room for; nothing where nobody moved."""
-    movers = state.board.list_movers(_SIDE_LINES, at)
-    title, of = " Movers ", f" of the {len(state.board):,} listed"
+    movers, of = list_movers(state, at)
+    of = of or f"of the {len(state.board):,} listed"
+    title = " Movers "
     line: list[Span] = [(title, "strong")]
-    room = width - len(title) - len(of)
+    room = width - len(title) - len(of) - 1
     for mover in movers:
-        move, tone = describe_movement(mover)
+        move, tone = _describe_move(mover)
         text = f" {fit_name(mover.username, _SHORT_NAME).rstrip()}  "
         room -= len(move.strip()) + cell_len(text)
         if room < 0:
             break
         line += [(move.strip(), tone), (text, "")]
-    return [*line, (of.lstrip(), "muted")] if movers else []
+    return [*line, (of, "muted")] if movers else []
+
+
+def list_movers(state: ConsoleState, at: float) -> tuple[Sequence[Line | Mover], str]:
+    """Return who moved furthest of the whole board, and of which time or how many that is.
+
+    Where the service does not say, they are of the lines listed; empty words: these are all.
+    """
+    listed = state.board.list_movers(_SIDE_LINES, at)
+    if state.lists_all:
+        return listed, ""
+    of_all, movers = state.movers.shown, state.movers.list_movers()
+    if state.is_final or of_all is None or of_all.since is None or not movers:
+        return listed, f"of the {len(state.board):,} listed"
+    if not of_all.complete:
+        return movers, f"of the last {of_all.scores:,} scores"
+    return movers, f"of all since {write_time(of_all.since, state.clock.now().tzinfo)}"
 
 
 def draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:
@@ -79,15 +107,21 @@ def draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:
 def _draw_nobody(state: ConsoleState, what: str) -> list[ToneLine]:
     if state.is_final:
         return [[("nothing changes any more", "muted")]]
-    lines = len(state.board)
-    if state.top is None or lines >= state.top.players:
+    if state.lists_all:
         return [[(f"nobody has {what} yet", "muted")]]
     # The submits beside it are of all players.
-    return [[(f"none of these {lines:,} players", "muted")], [(f"has {what} yet", "muted")]]
+    return [
+        [(f"none of these {len(state.board):,} players", "muted")],
+        [(f"has {what} yet", "muted")],
+    ]
 
 
-def _draw_mover(line: Line) -> ToneLine:
-    movement, rank = describe_movement(line), f" {line.rank:>6,}"
+def _describe_move(line: Line | Mover) -> Span:
+    return describe_movement(line.climbed, line.gained if isinstance(line, Line) else None)
+
+
+def _draw_mover(line: Line | Mover) -> ToneLine:
+    movement, rank = _describe_move(line), f" {line.rank:>6,}"
     name = fit_name(line.username, _SIDE_WIDTH - len(movement[0]) - len(rank))
     return [movement, (name, ""), (rank, "")]
 

@@ -331,7 +331,8 @@ def _draw_neighbours(board: Board, own_id: int | None, width: int, at: float) ->
     ranks = [f"{'=' if line.tied else ''}{line.rank:,} " for line in lines]
     # Who was not among these neighbours before may have stood on the board all the time.
     moves: list[Span] = [
-        ("", "") if line.climbed is None else describe_movement(line) for line in lines
+        ("", "") if line.climbed is None else describe_movement(line.climbed, line.gained)
+        for line in lines
     ]
     moves = [(text.strip(), tone) for text, tone in moves]
     scores = [f" {group_score(line.score, line.score_text)}" for line in lines]

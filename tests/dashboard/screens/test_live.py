@@ -232,4 +232,4 @@ async def test_the_columns_of_a_million_players_stay_in_line() -> None:
 )
 def test_a_movement_fits_its_column(ranks: int, text: str) -> None:
     line = Line(1, "ada", 1, False, 5, "5", ranks, 0, "", False, (), None, False)  # noqa: FBT003
-    assert describe_movement(line)[0] == text
+    assert describe_movement(line.climbed, line.gained)[0] == text

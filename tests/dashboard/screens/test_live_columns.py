@@ -17,7 +17,7 @@ from dashboard.configuration.preferences import Choices, Preferences
 from dashboard.screens.live.board_view import BoardView, choose_layout
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, find_board, open_console, watch_live
-from tests.support.console.service_peer import ServicePeer, fill
+from tests.support.console.service_peer import ServicePeer, fill, make_mover, make_movers
 
 
 def read_names(operator: Operator) -> list[str]:
@@ -166,3 +166,79 @@ async def test_a_small_terminal_names_the_movers_in_a_line_below_the_board() -> 
         await operator.resize(120, 36)
         assert moved not in operator.screen_text
         assert "margaret" in operator.read("#movers")
+
+
+async def test_movers_are_those_of_the_whole_board_also_in_a_small_terminal() -> None:
+    peer = fill(5_000)
+    peer.movers = make_movers(
+        "11:58:00",
+        make_mover(1_500, 2_345),
+        make_mover(1_501, 70),
+        make_mover(1_502, -600),
+        make_mover(1_503, -5),
+    )
+    async with watch_live(peer) as operator:
+        await operator.pass_time(6.0)
+        lines = operator.read("#movers").splitlines()
+        assert [line.split() for line in lines[:-1]] == [
+            ["▲2.3k", "player1500", "3,500"],
+            ["▼600", "player1502", "3,502"],
+            ["▲70", "player1501", "3,501"],
+            ["▼5", "player1503", "3,503"],
+        ]
+        assert lines[-1] == "of all since 11:58:00"
+        await operator.resize(80, 24)
+        moved = operator.read("#moved")
+        assert moved in operator.screen_text
+        assert moved == " Movers ▲2.3k player1500  ▼600 player1502  of all since 11:58:00"
+        # While the figures are held still, these are too.
+        await operator.press("space")
+        peer.movers = make_movers("11:58:00", make_mover(1_500, 3_000), complete=False)
+        await operator.pass_time(11.0)
+        assert operator.read("#moved") == moved
+        await operator.press("space")
+        await operator.pass_time(2.0)
+        assert operator.read("#moved") == " Movers ▲3.0k player1500  of the last 10,000 scores"
+
+
+async def test_movers_of_the_last_count_stay_until_the_next_one_has_begun() -> None:
+    peer = fill(5_000)
+    peer.movers = make_movers("11:58:00", make_mover(1_500, 9_000))
+    async with watch_live(peer) as operator:
+        await operator.pass_time(6.0)
+        peer.movers = make_movers("11:59:00", make_mover(1_600, 10))
+        await operator.pass_time(15.0)
+        assert "player1500" in operator.read("#movers")
+        await operator.pass_time(15.0)
+        assert "player1500" not in operator.read("#movers")
+        assert "of all since 11:59:00" in operator.read("#movers")
+
+
+async def test_movers_are_those_listed_where_the_service_does_not_say() -> None:
+    def list_asked(operator: Operator) -> list[str]:
+        return [path for path in operator.peer.requests if "movers" in path]
+
+    async with watch_live(fill(5_000)) as operator:
+        operator.peer.scores[500] = (501, "climber", 99_990)
+        operator.peer.publish()
+        await operator.pass_time(6.0)
+        lines = operator.read("#movers").splitlines()
+        assert "climber" in lines[0]
+        assert lines[-1] == "of the 1,000 listed"
+        # Not asked again and again: an older service, or a key that may not.
+        await operator.pass_time(40.0, step=1.0)
+        assert len(list_asked(operator)) == 1
+    # Nobody asks for those of a board that is listed whole, or while nobody looks.
+    async with watch_live() as operator:
+        operator.peer.add_score(9, 2_000)
+        await operator.pass_time(11.0)
+        assert "of the" not in operator.read("#movers")
+        assert not list_asked(operator)
+    peer = fill(5_000)
+    peer.movers = make_movers("11:58:00", make_mover(1_500, 9_000))
+    async with watch_live(peer) as operator:
+        await operator.pass_time(6.0)
+        await operator.press("4")
+        asked = len(list_asked(operator))
+        await operator.pass_time(30.0, step=1.0)
+        assert len(list_asked(operator)) == asked > 0

@@ -354,6 +354,7 @@ async def test_change_that_is_wrong(
         ("GET", "/around/1", None),
         ("GET", "/place?score=1", None),
         ("GET", "/cutoffs", None),
+        ("GET", "/movers", None),
         ("GET", "/stream", None),
         ("POST", "/ranks", {"user_ids": [1]}),
     ],

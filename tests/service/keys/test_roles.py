@@ -97,6 +97,7 @@ def test_every_route_was_given_its_role(app: Litestar) -> None:
         ("PUT", "/api/players/{user_id:str}/state"),
         ("PATCH", "/api/players/{user_id:str}"), ("DELETE", "/api/players/{user_id:str}"),
         ("GET", "/api/boards/{slug:str}/explain/{user_id:str}"), ("GET", "/api/moderation"),
+        ("GET", "/api/boards/{slug:str}/movers"),
     }  # fmt: skip
     changing = {
         ("PUT", BOARD), ("PATCH", BOARD),

@@ -118,6 +118,13 @@ CASES = [
         {"game_session_id"},
         SESSIONS_BY_ID,
     ),
+    Case(
+        "standings/reads",
+        "list_former_ranks",
+        (1, 100, 5.0),
+        {"game_session_id", "rank_block_pkey"},
+        SESSIONS_BY_ID,
+    ),
     *(Case("standings", "select_top", (1, limit), {ORDER, "player_pkey"}) for limit in (1, 100)),
     *(
         Case(

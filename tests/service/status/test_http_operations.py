@@ -243,6 +243,7 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("POST", "/api/boards/{slug}/archive"),
         ("GET", "/api/boards/{slug}/around/{user_id}"),
         ("GET", "/api/boards/{slug}/cutoffs"),
+        ("GET", "/api/boards/{slug}/movers"),
         ("GET", "/api/boards/{slug}/page"),
         ("GET", "/api/boards/{slug}/place"),
         ("GET", "/api/boards/{slug}/rank/{user_id}"),

@@ -109,6 +109,7 @@ class ServicePeer:
     unplayed: dict[int, str] = field(default_factory=lambda: {77: "newcomer"})
     external_ids: dict[str, int] = field(default_factory=dict)
     stale: bool = False
+    movers: dict[str, Any] | None = None
     away: set[str] = field(default_factory=set)
     away_for: timedelta | None = None
     status_hangs: bool = False
@@ -308,6 +309,8 @@ class ServicePeer:
                 answer = self._describe_entries(board, season)
                 answer["entries"] = answer["entries"][first : first + limit]
                 return httpx.Response(200, json=answer)
+            case ["movers"] if self.movers is not None:
+                return httpx.Response(200, json=self._describe_season(board, season) | self.movers)
             case ["rank", user_id]:
                 if self.rank_seconds:
                     await self.clock.sleep(self.rank_seconds)
@@ -464,3 +467,20 @@ def fill(players: int) -> ServicePeer:
         (number, f"player {number}", 99_999 - number) for number in range(1, players + 1)
     ]
     return peer
+
+
+def make_mover(user_id: int, climbed: int, name: str | None = None) -> dict[str, Any]:
+    """A player of a large board, who stands far down."""
+    entry = {"user_id": user_id, "username": name or f"player{user_id}"}
+    return entry | {"score": 5, "score_text": "5", "rank": 2_000 + user_id, "climbed": climbed}
+
+
+def make_movers(since: str, *movers: dict[str, Any], complete: bool = True) -> dict[str, Any]:
+    """Who moved since a time of that day."""
+    return {
+        "since": f"2026-11-23T{since}Z",
+        "climbed": [one for one in movers if one["climbed"] > 0],
+        "fell": [one for one in movers if one["climbed"] < 0],
+        "scores": 10_000,
+        "complete": complete,
+    }
