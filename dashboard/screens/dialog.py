@@ -12,15 +12,17 @@ from dashboard.screens.console_screen import WorkerFailed
 from dashboard.text.names import clean_name
 from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
-_ROOM: Final = 72
+# Of a frame, as the style below has it, and what of it its border, padding and scroll bar take.
+_WIDTH: Final = 78
+_AROUND: Final = 6
 
 Result = TypeVar("Result")
 
 
-def draw_error(error: GatewayError) -> list[ToneLine]:
+def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
     """Return the lines that say why the service did not answer, all of it."""
     text = f"! {error.code}: {clean_name(error.message)}"
-    return [[(line, "bad")] for line in wrap(text, _ROOM)]
+    return [[(line, "bad")] for line in wrap(text, room)]
 
 
 class Dialog(ModalScreen[Result]):
@@ -47,6 +49,11 @@ class Dialog(ModalScreen[Result]):
         }
     }
     """
+
+    @property
+    def room(self) -> int:
+        """The width of what is said in the frame."""
+        return min(_WIDTH, self.app.size.width) - _AROUND
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Report a failed worker to the console: Textual tells only the widget that started it."""

@@ -72,7 +72,7 @@ class ExplainScreen(Dialog[None]):
         try:
             told = await self._gateway.explain_rank(self._board, self._user_id)
         except GatewayError as error:
-            panel.show(draw_error(error))
+            panel.show(draw_error(error, self.room))
             return
         panel.border_title = Content(
             f"Why player {told.user_id}, {quote_name(told.username, _NAME)}, is "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import work
@@ -15,7 +16,7 @@ from textual.widgets.option_list import Option
 from textual.worker import WorkerCancelled
 
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.screens.dialog import ListDialog
+from dashboard.screens.dialog import ListDialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.finding import (
     Found,
@@ -26,7 +27,7 @@ from dashboard.state.finding import (
     find_players,
     list_found,
 )
-from dashboard.text.names import clean_name, fit_name, quote_name
+from dashboard.text.names import fit_name, quote_name
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import ToneLine
 
@@ -36,6 +37,8 @@ _PAUSE_SECONDS: Final = 0.2
 _LONGEST: Final = 255
 _NAME: Final = 34
 _FACT: Final = 28
+_KIND: Final = 7
+_EXAMPLE: Final = 11
 
 _EXAMPLES: Final = (
     ("4711", "a player by id"),
@@ -142,6 +145,11 @@ class FinderScreen(ListDialog[Found | None]):
         """Choose the line that was clicked."""
         self.dismiss(self._listed[event.option_index])
 
+    def on_resize(self) -> None:
+        """Show all of it in the new width."""
+        if self.is_mounted:
+            self._show_rows()
+
     @property
     def _wanted(self) -> str:
         return self.query_one(Input).value
@@ -151,7 +159,7 @@ class FinderScreen(ListDialog[Found | None]):
         under_cursor = self._listed[row] if row and row < len(self._listed) else None
         self._listed = list_found(self._wanted, self._known, self._players)
         options.clear_options()
-        options.add_options(Option(Content(_draw_row(found))) for found in self._listed)
+        options.add_options(Option(Content(_draw_row(found, self.room))) for found in self._listed)
         options.display = bool(self._listed)
         if self._listed:
             # What the operator has gone to stays under the cursor when others are found.
@@ -166,7 +174,7 @@ class FinderScreen(ListDialog[Found | None]):
         """Say what is the matter, what is still asked, and what can be typed."""
         wanted = self._wanted.strip()
         if self._error is not None:
-            yield [(f"! {self._error.code}: {clean_name(self._error.message)}", "bad")]
+            yield from draw_error(self._error, self.room)
         elif self._asking:
             yield [("… asking for players", "muted")]
         elif self._players.more:
@@ -175,9 +183,14 @@ class FinderScreen(ListDialog[Found | None]):
             yield [(f"Nothing and nobody found for {quote_name(wanted)}.", "warn")]
         if not wanted:
             for example, meaning in _EXAMPLES:
-                yield [(f"{example:<11}", "strong"), (meaning, "muted")]
+                first, *rest = wrap(meaning, self.room - _EXAMPLE)
+                yield [(f"{example:<{_EXAMPLE}}", "strong"), (first, "muted")]
+                for line in rest:
+                    yield [(" " * _EXAMPLE + line, "muted")]
 
 
-def _draw_row(found: Found) -> str:
+def _draw_row(found: Found, room: int) -> str:
     kind, name, fact = describe(found)
-    return f"{kind:<7} {fit_name(name, _NAME)} {fit_name(fact, _FACT)}".rstrip()
+    # The facts tell players of one name apart.
+    name = fit_name(name, min(_NAME, room - _KIND - _FACT - 2))
+    return f"{kind:<{_KIND}} {name} {fit_name(fact, _FACT)}".rstrip()

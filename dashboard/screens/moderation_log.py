@@ -64,7 +64,7 @@ class ModerationLogScreen(Dialog[None]):
         try:
             part = await self._gateway.read_moderation_log(after)
         except GatewayError as error:
-            panel.show([*self._lines, *draw_error(error)])
+            panel.show([*self._lines, *draw_error(error, self.room)])
             return
         finally:
             self._is_asking = False

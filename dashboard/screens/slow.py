@@ -27,7 +27,6 @@ from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import SEVERITIES, ToneLine
 
 _AGAIN_SECONDS: Final = 1.0
-_ROOM: Final = 72
 _LABEL: Final = 33
 _FIGURE: Final = 10
 _ROUTE: Final = 28
@@ -94,16 +93,16 @@ class SlowScreen(Dialog[None]):
 
     def _show(self, error: GatewayError | None = None) -> None:
         panel, waits, route = self.query_one(Panel), self._waits, self._route
-        lines = draw_error(error) if error is not None else []
+        lines = draw_error(error, self.room) if error is not None else []
         if waits is None or route is None:
             panel.show(lines)
             return
         panel.border_title = Content(f"Why is it slow: {shorten_route(route)}")
         status = self._state.status
         processes = status.parts.api.processes if status else ()
-        lines += _draw_finding(judge(waits, self._looks, route, processes))
+        lines += _draw_finding(judge(waits, self._looks, route, processes), self.room)
         lines += [[("", "")], *self._draw_route(find_route(waits, route))]
-        lines += [[("", "")], *_draw_postgres(waits.postgresql, self._looks)]
+        lines += [[("", "")], *_draw_postgres(waits.postgresql, self._looks, self.room)]
         lines += [[("", "")], *self._draw_slow(waits)]
         # Of an answer that is not renewed nothing is current.
         panel.show(lines, dim=error is not None)
@@ -145,11 +144,11 @@ def shorten_route(route: str) -> str:
     return name.replace("{user_id}", "{id}")
 
 
-def _draw_finding(finding: Finding) -> list[ToneLine]:
+def _draw_finding(finding: Finding, room: int) -> list[ToneLine]:
     mark, tone = SEVERITIES[finding.severity]
     if finding.is_fine:
         mark, tone = "✓", "good"
-    first, *rest = wrap(f"{finding.text[0].upper()}{finding.text[1:]}.", _ROOM)
+    first, *rest = wrap(f"{finding.text[0].upper()}{finding.text[1:]}.", room - len("✓ "))
     lines: list[ToneLine] = [[(f"{mark} ", tone), (first, "strong")]]
     lines.extend([(f"  {line}", "strong")] for line in rest)
     return lines
@@ -163,7 +162,7 @@ def _draw_latency(label: str, latency: Latency) -> ToneLine:
     ]
 
 
-def _draw_postgres(now: PostgresWaits | None, looks: Looks) -> list[ToneLine]:
+def _draw_postgres(now: PostgresWaits | None, looks: Looks, room: int) -> list[ToneLine]:
     """Return what PostgreSQL waits for, as it was seen lately and as it is now."""
     number = f"{len(looks)} seconds" if len(looks) > 1 else "second"
     lines: list[ToneLine] = [[(f"PostgreSQL, as seen in the last {number}", "muted")]]
@@ -182,7 +181,7 @@ def _draw_postgres(now: PostgresWaits | None, looks: Looks) -> list[ToneLine]:
         lines.append([(text, "")])
     for lock in now.locks[:_MOST_LOCKS]:
         text = f"process {lock.pid} ({clean_name(lock.process)}) waits for {describe_lock(lock)}"
-        lines += [[(f"  {line}", "warn")] for line in wrap(text, _ROOM)]
+        lines += [[(f"  {line}", "warn")] for line in wrap(text, room - 2)]
     if not now.locks:
         lines.append([("  nobody waits for a lock", "muted")])
     if now.hidden:

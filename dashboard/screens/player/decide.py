@@ -23,7 +23,6 @@ from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import Tone, ToneLine
 
 _LONGEST_REASON: Final = 1_000
-_ROOM: Final = 72
 _BOARD: Final = 20
 _SCORE: Final = 17
 _RANK: Final = 10
@@ -83,7 +82,7 @@ class DecideScreen(Dialog[str | None]):
         except GatewayError as error:
             self.query_one(Panel).show(
                 [
-                    *draw_error(error),
+                    *draw_error(error, self.room),
                     [("Nothing is done before this is answered: ⏎ asks again.", "")],
                 ]
             )
@@ -91,7 +90,7 @@ class DecideScreen(Dialog[str | None]):
         finally:
             self._is_asking = False
         self._looked = True
-        first, *rest = wrap(outcome.text, _ROOM)
+        first, *rest = wrap(outcome.text, self.room - len("? "))
         told: list[ToneLine] = [[("? ", "accent"), (first, "strong")]]
         told.extend([(f"  {line}", "strong")] for line in rest)
         self.query_one(Panel).show([*told, *draw_changes(outcome.boards)])

@@ -182,3 +182,22 @@ async def test_finder_looks_as_designed() -> None:
     async with watch_live(drive_laps()) as operator:
         await find(operator, "a")
         await check_snapshots(operator, "finder")
+
+
+async def test_examples_and_what_is_found_are_whole_in_sixty_columns() -> None:
+    peer = drive_laps()
+    peer.scores.append((12_345_678, "a-rather-long-name-of-a-player", 3))
+    async with watch_live(peer, size=(60, 48)) as operator:
+        await operator.press("slash")
+        shown = " ".join(operator.read("#found").split())
+        assert "players by a part of the name; one or two letters: its start" in shown
+        assert all(len(line) <= 54 for line in operator.read("#found").splitlines())
+        assert "its start" in operator.screen_text
+        assert "of this board" in operator.screen_text
+        await operator.type("a-rather")
+        await operator.pass_time(1.0)
+        (line,) = [line for line in operator.screen_text.splitlines() if "│ player" in line]
+        assert "id 12345678" in line
+        # As wide as before where there is room.
+        await operator.resize(80, 48)
+        assert "a-rather-long-name-of-a-player" in operator.screen_text
