@@ -266,11 +266,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         if event.state is WorkerState.ERROR:
             self.post_message(WorkerFailed(event.worker))
 
-    def warn(self, text: str) -> None:
-        """Say what does not work as the operator wants it to, and log it."""
-        self.state.log.add(Event(self._clock.now(), "Console", "warn", text))
-        super().warn(text)
-
     def on_worker_failed(self, event: WorkerFailed) -> None:
         """Log that a worker failed, and go on without it."""
         self.state.log.add(Event(self._clock.now(), "Console", "bad", event.text))
@@ -392,27 +387,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         """Filter what the screen in front lists."""
         if isinstance(self.screen, ConsoleScreen):
             self.screen.start_search()
-
-    def action_boards(self) -> None:
-        """Ask which board to show, and which season of it."""
-        self.push_screen(boards.BoardsScreen(self._gateway, self.state), self.show_board)
-
-    def action_explain(self) -> None:
-        """Say why the player who is selected has that rank."""
-        screen = self.screen
-        user_id = screen.find_selected() if isinstance(screen, ConsoleScreen) else None
-        if user_id is None:
-            self.notify("Nobody is selected yet.", markup=False)
-        else:
-            self.push_screen(ExplainScreen(self._gateway, self.state, user_id))
-
-    def action_slow(self, route: str | None = None) -> None:
-        """Show why a route is slow, by itself the slowest one."""
-        self.push_screen(SlowScreen(self._gateway, self.state, route))
-
-    def action_moderation_log(self) -> None:
-        """List what moderators did."""
-        self.push_screen(ModerationLogScreen(self._gateway, self.state))
 
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""

@@ -6,11 +6,15 @@ from textual.message import Message
 
 from dashboard.client.answers import BoardFacts, Season
 from dashboard.client.connection import Connection
-from dashboard.client.gateway import BoardSeason
-from dashboard.screens.boards import Choice
+from dashboard.client.gateway import BoardSeason, Gateway
+from dashboard.screens.boards import BoardsScreen, Choice
 from dashboard.screens.console_screen import ConsoleScreen
+from dashboard.screens.dialog import Dialog
+from dashboard.screens.explain import ExplainScreen
 from dashboard.screens.live.screen import LiveScreen
+from dashboard.screens.moderation_log import ModerationLogScreen
 from dashboard.screens.player.screen import PlayerScreen
+from dashboard.screens.slow import SlowScreen
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 
@@ -36,6 +40,7 @@ class NavigationApp(App[None]):
 
     state: ConsoleState
     _connection: Connection
+    _gateway: Gateway
     _told: Address | None = None
 
     async def on_address_wanted(self, event: AddressWanted) -> None:
@@ -48,26 +53,74 @@ class NavigationApp(App[None]):
             self.simulate_key(self.state.keys.list_keys(event.action_id)[-1])
 
     async def go(self, address: Address) -> None:
-        """Show the board, the screen and the player of an address."""
+        """Show the board, the screen, the players, the run and the dialog of an address."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
         if address.board != self.state.chosen:
             self.watch_board(address.board)
         await self.switch_mode(address.mode)
-        screen = self.screen_stack[0]
-        if isinstance(screen, PlayerScreen):
-            screen.look_up(address.player)
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.visit(address)
+        match address.opened:
+            case "boards":
+                self.action_boards()
+            case "log":
+                self.action_moderation_log()
+            case "slow":
+                self.action_slow()
+            case "why":
+                self.explain(int(address.player))
+        # What comes of it takes the place of this address.
+        self._told = None
 
     def tell_address(self) -> None:
         """Tell the browser, if there is one, where this is now."""
-        # Dialogs have no address of their own.
-        screen = self.screen_stack[0]
-        player = screen.name_player() if isinstance(screen, ConsoleScreen) else None
-        if not self.is_web or player is None:
-            return
-        address = Address(self.current_mode, player, self.state.chosen)
-        if address != self._told:
+        address = self._locate() if self.is_web else None
+        if address is not None and address != self._told:
             self._told = address
             # The page takes this for its address, and loads nothing.
             self.open_url(str(address), new_tab=False)
+
+    def _locate(self) -> Address | None:
+        """Return the address of what is shown, None while it has none yet, or none of its own."""
+        screen, *dialogs = self.screen_stack
+        address = screen.locate() if isinstance(screen, ConsoleScreen) else None
+        if address is None:
+            return None
+        if dialogs:
+            dialog = dialogs[-1]
+            if not isinstance(dialog, Dialog) or not dialog.LINK:
+                # In the midst of typing or of a decision: nobody is led there.
+                return None
+            if isinstance(dialog, ExplainScreen) and address.player != str(dialog.user_id):
+                address = Address("player", str(dialog.user_id))
+            address = address._replace(opened=dialog.LINK)
+        return address._replace(board=self.state.chosen)
+
+    def action_boards(self) -> None:
+        """Ask which board to show, and which season of it."""
+        self.push_screen(BoardsScreen(self._gateway, self.state), self.show_board)
+
+    def action_explain(self) -> None:
+        """Say why the player who is selected has that rank."""
+        screen = self.screen
+        user_id = screen.find_selected() if isinstance(screen, ConsoleScreen) else None
+        if user_id is None:
+            self.notify("Nobody is selected yet.", markup=False)
+        else:
+            self.explain(user_id)
+
+    def explain(self, user_id: int) -> None:
+        """Say why a player has that rank."""
+        self.push_screen(ExplainScreen(self._gateway, self.state, user_id))
+
+    def action_slow(self, route: str | None = None) -> None:
+        """Show why a route is slow, by itself the slowest one."""
+        self.push_screen(SlowScreen(self._gateway, self.state, route))
+
+    def action_moderation_log(self) -> None:
+        """List what moderators did."""
+        self.push_screen(ModerationLogScreen(self._gateway, self.state))
 
     def show_board(self, choice: Choice | None) -> None:
         """Show the board and the season that were chosen from the lists, if any were."""

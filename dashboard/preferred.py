@@ -10,6 +10,7 @@ from dashboard.configuration.columns import read_columns, read_sorting
 from dashboard.configuration.preferences import NotKept, Preferences
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.state.console_state import ConsoleState
+from dashboard.state.event_log import Event
 
 _PROFILE_COLOUR: Final = "ansi_bright_blue"
 
@@ -65,7 +66,8 @@ class PreferenceApp(App[None]):
             self.warn(f"Not kept: {error}")
 
     def warn(self, text: str) -> None:
-        """Say what does not work as the operator wants it to."""
+        """Say what does not work as the operator wants it to, and log it."""
+        self.state.log.add(Event(self.state.clock.now(), "Console", "warn", text))
         self.notify(text, severity="warning", markup=False)
 
     def on_console_screen_chosen(self, event: ConsoleScreen.Chosen) -> None:

@@ -112,6 +112,11 @@ class RunDesk:
         runs = self._source.list_runs()
         return [run for run in runs if run.alive] or runs
 
+    def find(self, run_id: str) -> FoundRun | None:
+        """Return a run against this service by its id, None where it has left no trace."""
+        runs = self._source.list_runs()
+        return next((run for run in runs if run.identity.run_id == run_id), None)
+
     def show(self, run: FoundRun) -> None:
         """Look at a run, unless one is starting."""
         if not self.starting:

@@ -57,6 +57,8 @@ class BoardsScreen(ListDialog[Choice | None]):
     While it lists the boards it reads them again every two seconds.
     """
 
+    LINK = "boards"
+
     DEFAULT_CSS = """
     BoardsScreen {
         & #columns, & #trouble { padding: 0 1; height: 1; }

@@ -16,6 +16,7 @@ from textual.worker import Worker
 from dashboard.client.link_state import Connected, Connecting, Faulty
 from dashboard.client.rights import Right
 from dashboard.keys.keymap import KeyNames
+from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.text.names import clean_name, fit_name
@@ -277,9 +278,12 @@ class ConsoleScreen(Screen[None]):
         """Return the id of the player who is selected."""
         return None
 
-    def name_player(self) -> str | None:
-        """Return the player in a link to this, empty for none; None while that is looked for."""
-        return ""
+    def locate(self) -> Address | None:
+        """Return the address of what is shown, but for the board; None while that is looked for."""
+        return Address(self.MODE)
+
+    def visit(self, address: Address) -> None:
+        """Show what an address names besides the board."""
 
     def start_search(self) -> None:
         """Let the operator filter what this screen lists."""

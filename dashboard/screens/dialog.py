@@ -26,7 +26,12 @@ def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
 
 
 class Dialog(ModalScreen[Result]):
-    """A frame over a screen, which waits for an answer or is only read."""
+    """A frame over a screen, which waits for an answer or is only read.
+
+    `LINK` is its name in an address, empty for one that a link cannot open.
+    """
+
+    LINK = ""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
 

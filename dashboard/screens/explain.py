@@ -35,6 +35,8 @@ _OPERATORS: Final = {
 class ExplainScreen(Dialog[None]):
     """Asks the service once, and shows what it says."""
 
+    LINK = "why"
+
     DEFAULT_CSS = """
     ExplainScreen > .frame { padding: 0 1; }
     """
@@ -51,11 +53,11 @@ class ExplainScreen(Dialog[None]):
         self._state = state
         self._board: BoardSeason = state.chosen
         self._of_board = state.of_board
-        self._user_id = user_id
+        self.user_id = user_id
 
     def compose(self) -> ComposeResult:
         """One panel."""
-        title = f"Why player {self._user_id} has this rank{self._state.of_board}"
+        title = f"Why player {self.user_id} has this rank{self._state.of_board}"
         panel = Panel(title, id="explanation")
         panel.add_class("frame")
         yield panel
@@ -70,7 +72,7 @@ class ExplainScreen(Dialog[None]):
         """Read and show it."""
         panel = self.query_one(Panel)
         try:
-            told = await self._gateway.explain_rank(self._board, self._user_id)
+            told = await self._gateway.explain_rank(self._board, self.user_id)
         except GatewayError as error:
             panel.show(draw_error(error, self.room))
             return

@@ -25,6 +25,8 @@ _NAME: Final = 24
 class ModerationLogScreen(Dialog[None]):
     """Lists the log, older entries when they are asked for."""
 
+    LINK = "log"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "older", "Older", id="log.older"),
         Binding("escape,q,L", "dismiss", "Close", id="log.close"),

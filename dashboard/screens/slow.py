@@ -38,6 +38,8 @@ _MOST_LOCKS: Final = 3
 class SlowScreen(Dialog[None]):
     """Asks the service each second for as long as it is open."""
 
+    LINK = "slow"
+
     DEFAULT_CSS = """
     SlowScreen > .frame { padding: 0 1; }
     """

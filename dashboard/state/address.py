@@ -1,4 +1,7 @@
-"""Where in the console one is, as the path of a link: `/player/4711?board=weekly&season=3`."""
+"""Where in the console one is, as the path of a link.
+
+`/player/4711?compare=815&board=weekly&season=3`, `/simulate/9f2c01a4be07`, `/health?open=slow`.
+"""
 
 import re
 from typing import Final, NamedTuple
@@ -7,10 +10,14 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from dashboard.client.gateway import GLOBAL_BOARD, BoardSeason
 
 _SCREENS: Final = ("live", "player", "simulate", "health")
-_PAGES: Final = "there are /live, /player/ID, /simulate and /health"
+_PAGES: Final = "there are /live, /player/ID, /simulate/RUN and /health"
+_WHY: Final = "why"
+_OPENED: Final = ("boards", "log", "slow", _WHY)
 _LONGEST_NAME: Final = 255
 _is_slug: Final = re.compile("[a-z0-9-]{1,64}").fullmatch
 _is_season: Final = re.compile("[1-9][0-9]{0,8}").fullmatch
+_is_run: Final = re.compile("[0-9a-f]{1,32}").fullmatch
+_is_id: Final = re.compile("[1-9][0-9]{0,18}").fullmatch
 _find_control: Final = re.compile("[\x00-\x1f\x7f]").search
 
 
@@ -19,22 +26,32 @@ class UnknownAddress(ValueError):
 
 
 class Address(NamedTuple):
-    """A screen, the player on it by id or exact name, and the board and season in front."""
+    """A screen, and what is in front of it.
+
+    `player` and the one to `compare` with are named by id or exact name; `run` is the id of a run
+    of traffic, `opened` the dialog over the screen. Empty is none of them.
+    """
 
     mode: str = "live"
     player: str = ""
     board: BoardSeason = BoardSeason()
+    compare: str = ""
+    run: str = ""
+    opened: str = ""
 
     def __str__(self) -> str:
         """Return the path of a link."""
+        named = self.player or self.run
         # Browsers take points alone for folders.
-        named = f"/{quote(self.player, safe='')}" if self.player.strip(".") else ""
-        told: dict[str, str | int] = {}
-        if not self.board.is_global:
-            told["board"] = self.board.slug
-        if self.board.number is not None:
-            told["season"] = self.board.number
-        return f"/{self.mode}{named}" + (f"?{urlencode(told)}" if told else "")
+        path = f"/{self.mode}" + (f"/{quote(named, safe='')}" if named.strip(".") else "")
+        told = {
+            "compare": self.compare,
+            "board": "" if self.board.is_global else self.board.slug,
+            "season": self.board.number,
+            "open": self.opened,
+        }
+        query = urlencode({name: value for name, value in told.items() if value})
+        return f"{path}?{query}" if query else path
 
 
 def read_address(text: str) -> Address:
@@ -46,23 +63,31 @@ def read_address(text: str) -> Address:
         text.encode()
     except ValueError as error:
         raise UnknownAddress(f"this path is not UTF-8: {_PAGES}") from error
-    board = _read_board(told)
+    address = _read_query(told)
     match path:
         case ["", ""]:
-            return Address(board=board)
+            address = address._replace(mode="live")
         case ["", mode] if mode in _SCREENS:
-            return Address(mode, board=board)
+            address = address._replace(mode=mode)
         case ["", "player", str(player)] if _may_be_player(player):
-            return Address("player", player, board)
-    raise UnknownAddress(f"no page has this path: {_PAGES}")
+            address = address._replace(mode="player", player=player)
+        case ["", "simulate", run] if _is_run(run):
+            address = address._replace(mode="simulate", run=run)
+        case _:
+            raise UnknownAddress(f"no page has this path: {_PAGES}")
+    if address.compare and not address.player:
+        raise UnknownAddress("compare: beside a player alone, as in /player/4711?compare=815")
+    if address.opened == _WHY and not _is_id(address.player):
+        raise UnknownAddress("open: why is about a player's id, as in /player/4711?open=why")
+    return address
 
 
 def _may_be_player(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_NAME and not _find_control(text)
 
 
-def _read_board(told: list[tuple[str, str]]) -> BoardSeason:
-    slug, number = GLOBAL_BOARD, None
+def _read_query(told: list[tuple[str, str]]) -> Address:
+    address, slug, number = Address(), GLOBAL_BOARD, None
     for name, value in told:
         match name:
             case "board" if _is_slug(value):
@@ -73,6 +98,15 @@ def _read_board(told: list[tuple[str, str]]) -> BoardSeason:
                 number = int(value)
             case "season":
                 raise UnknownAddress("season: the number of a season, from 1")
+            case "compare" if _may_be_player(value):
+                address = address._replace(compare=value)
+            case "compare":
+                raise UnknownAddress("compare: a player's id or exact name")
+            case "open" if value in _OPENED:
+                address = address._replace(opened=value)
+            case "open":
+                raise UnknownAddress(f"open: one of {', '.join(_OPENED)}")
             case _:
-                raise UnknownAddress("behind the ? of this path only board and season are known")
-    return BoardSeason(slug, number)
+                known = "board, season, compare and open"
+                raise UnknownAddress(f"behind the ? of this path only {known} are known")
+    return address._replace(board=BoardSeason(slug, number))

@@ -6,17 +6,25 @@ document.getElementById("terminal").dataset.sessionWebsocketUrl =
 
 const readAddress = () => "/" + location.href.slice(root.length).replace(/#.*/, "");
 
-// textual.js keeps its connection to itself. It makes only one.
+// textual.js keeps its connection to itself. It makes only one, and tells by it how many columns and
+// lines there are.
 let session;
+let cells = { width: 80, height: 24 };
 window.WebSocket = class extends WebSocket {
   constructor(url) {
     super(`${url}&at=${encodeURIComponent(readAddress())}`);
     session = this;
+    const asked = new URL(url).searchParams;
+    cells = { width: +asked.get("width"), height: +asked.get("height") };
+  }
+  send(data) {
+    if (typeof data === "string" && data.startsWith('["resize"')) cells = JSON.parse(data)[1];
+    super.send(data);
   }
 };
 
 // What the console opens in this window is where it is now: the page gets the address, without
-// being loaded again. At first it says where the address led.
+// being loaded again. At first, and after a way back, it says where the address led.
 let isLinked = false;
 const showAddress = (address) => {
   if (address !== readAddress()) {
@@ -25,6 +33,7 @@ const showAddress = (address) => {
   isLinked = true;
 };
 window.addEventListener("popstate", () => {
+  isLinked = false;
   session.send(JSON.stringify(["go", readAddress()]));
 });
 
@@ -44,6 +53,34 @@ const [columns, lines] = width / 80 / 0.6 < 12 ? [60, 38] : [80, 24];
 const letter = Math.floor((width / columns) * devicePixelRatio) / devicePixelRatio;
 const size = Math.min(16, (letter * 1.01) / 0.6, height / lines / 1.32);
 terminal.dataset.fontSize = Math.max(6, size).toFixed(3);
+
+// A finger that is drawn over the terminal turns the wheel under it: lists follow the finger, two
+// lines with each turn, as the console scrolls.
+const LINES_A_TURN = 2;
+let drawn = null;
+terminal.addEventListener("touchstart", ({ touches: [touch, other] }) => {
+  drawn = other ? null : touch.clientY;
+});
+terminal.addEventListener(
+  "touchmove",
+  (event) => {
+    if (drawn === null) return;
+    // Neither the page nor anything in it moves.
+    event.preventDefault();
+    event.stopPropagation();
+    const { left, top, width: across, height: down } = terminal.getBoundingClientRect();
+    const { clientX, clientY } = event.touches[0];
+    const turn = (LINES_A_TURN * down) / cells.height;
+    const turns = Math.trunc((clientY - drawn) / turn);
+    if (turns === 0) return;
+    drawn += turns * turn;
+    const column = 1 + Math.floor(((clientX - left) / across) * cells.width);
+    const line = 1 + Math.floor(((clientY - top) / down) * cells.height);
+    const wheel = `\x1b[<${turns > 0 ? 64 : 65};${column};${line}M`;
+    session.send(JSON.stringify(["stdin", wheel.repeat(Math.abs(turns))]));
+  },
+  { capture: true, passive: false },
+);
 
 // textual.js cannot change its font. Turned, a phone begins anew: its address says where.
 const isTouched = matchMedia("(pointer: coarse)").matches;

@@ -23,10 +23,11 @@ from dashboard.screens.player.proposals import (
 )
 from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
+from dashboard.state.address import Address
 from dashboard.state.console_state import FILLING, ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event
-from dashboard.state.lookup import Stage
+from dashboard.state.lookup import Lookup, Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import choose_text
 from dashboard.widgets.lines import Lines
@@ -255,12 +256,17 @@ class PlayerScreen(ConsoleScreen):
         player = self._first.lookup.player
         return player.user_id if player else None
 
-    def name_player(self) -> str | None:
-        """Return the id of the player shown, or what was typed where there is no such player."""
-        lookup = self._first.lookup
-        if lookup.player is not None:
-            return str(lookup.player.user_id)
-        return lookup.wanted if lookup.stage in {Stage.IDLE, Stage.MISSING} else None
+    def locate(self) -> Address | None:
+        """Return the address of the player shown, and of the one compared with."""
+        first, second = _name(self._first.lookup), _name(self._second.lookup)
+        if first is None or second is None:
+            return None
+        return Address(self.MODE, first, compare=second if first else "")
+
+    def visit(self, address: Address) -> None:
+        """Show the players of an address."""
+        self._second.look_up(address.compare)
+        self.look_up(address.player)
 
     def describe_selection(self) -> str | None:
         """Return the player shown."""
@@ -448,3 +454,10 @@ class PlayerScreen(ConsoleScreen):
             (f"{ranks:,} rank{'' if ranks == 1 else 's'} ahead of ", ""),
             (fit_name(behind.username, _NAME).rstrip(), "accent"),
         ]
+
+
+def _name(lookup: Lookup) -> str | None:
+    """Return a player's id, or what was typed where there is none; None while one is sought."""
+    if lookup.player is not None:
+        return str(lookup.player.user_id)
+    return lookup.wanted if lookup.stage in {Stage.IDLE, Stage.MISSING} else None

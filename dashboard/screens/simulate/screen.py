@@ -23,6 +23,7 @@ from dashboard.screens.simulate.submit_row import SubmitRow
 from dashboard.simulation.reports.presentation import describe_comparison
 from dashboard.simulation.reports.report import RunReport, RunState
 from dashboard.simulation.reports.run_directory import Command, FoundRun
+from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, Severity
@@ -135,6 +136,22 @@ class SimulateScreen(ConsoleScreen):
         self.query_one("#planning").disabled = desk.refusal is not None
         if watching:
             self.query_one(RunView).show(desk.report)
+
+    def locate(self) -> Address | None:
+        """Return the address of the run, or of the form."""
+        run = self._desk.run
+        return Address(self.MODE, run=run.identity.run_id if run else "")
+
+    def visit(self, address: Address) -> None:
+        """Show the run of an address, or the form; a run that goes on is shown in any case."""
+        run = self._desk.find(address.run) if address.run else None
+        if run is not None:
+            self._desk.show(run)
+        else:
+            self._desk.dismiss()
+        if address.run and run is None:
+            self.notify(f"No run {address.run} has left a trace here.", markup=False)
+        self.show()
 
     def list_rows(self) -> Iterable[Row]:
         """Return the run second by second."""
