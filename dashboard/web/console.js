@@ -54,12 +54,16 @@ const letter = Math.floor((width / columns) * devicePixelRatio) / devicePixelRat
 const size = Math.min(16, (letter * 1.01) / 0.6, height / lines / 1.32);
 terminal.dataset.fontSize = Math.max(6, size).toFixed(3);
 
-// A finger that is drawn over the terminal turns the wheel under it: lists follow the finger, two
-// lines with each turn, as the console scrolls.
+// A finger that is drawn over the terminal turns the wheel where it began: that list follows the
+// finger, two lines with each turn, as the console scrolls.
 const LINES_A_TURN = 2;
 let drawn = null;
-terminal.addEventListener("touchstart", ({ touches: [touch, other] }) => {
-  drawn = other ? null : touch.clientY;
+terminal.addEventListener("touchstart", ({ touches: [{ clientX, clientY }, other] }) => {
+  const { left, top, width: across, height: down } = terminal.getBoundingClientRect();
+  const column = 1 + Math.floor(((clientX - left) / across) * cells.width);
+  const line = 1 + Math.floor(((clientY - top) / down) * cells.height);
+  const turn = (LINES_A_TURN * down) / cells.height;
+  drawn = other ? null : { from: clientY, turn, place: `${column};${line}M` };
 });
 terminal.addEventListener(
   "touchmove",
@@ -68,15 +72,10 @@ terminal.addEventListener(
     // Neither the page nor anything in it moves.
     event.preventDefault();
     event.stopPropagation();
-    const { left, top, width: across, height: down } = terminal.getBoundingClientRect();
-    const { clientX, clientY } = event.touches[0];
-    const turn = (LINES_A_TURN * down) / cells.height;
-    const turns = Math.trunc((clientY - drawn) / turn);
+    const turns = Math.trunc((event.touches[0].clientY - drawn.from) / drawn.turn);
     if (turns === 0) return;
-    drawn += turns * turn;
-    const column = 1 + Math.floor(((clientX - left) / across) * cells.width);
-    const line = 1 + Math.floor(((clientY - top) / down) * cells.height);
-    const wheel = `\x1b[<${turns > 0 ? 64 : 65};${column};${line}M`;
+    drawn.from += turns * drawn.turn;
+    const wheel = `\x1b[<${turns > 0 ? 64 : 65};${drawn.place}`;
     session.send(JSON.stringify(["stdin", wheel.repeat(Math.abs(turns))]));
   },
   { capture: true, passive: false },

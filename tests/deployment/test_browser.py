@@ -138,6 +138,31 @@ async def test_a_phone_has_sixty_columns_and_a_bar(server: WebServer, tmp_path: 
         await page.wait_for_text("to pass #1")
 
 
+async def test_a_finger_that_is_drawn_over_a_list_moves_it(
+    settings: Settings, database: Database, refresher: Refresher, tmp_path: Path
+) -> None:
+    await make_players_with_scores(database, [1_000_000 - number for number in range(300)])
+    await refresher.refresh()
+    async with (
+        serve_app(settings) as (_, client),
+        serve_console("--url", str(client.base_url)) as console,
+        open_page(f"{console.url}/console.css", tmp_path) as page,
+    ):
+        await page.become_phone()
+        await page.call("Page.navigate", url=f"{console.url}/live")
+        await page.wait_for_text("1,000,000")
+        for _ in range(4):
+            await page.draw_finger("#terminal", -350)
+        await page.wait_for_text("999,930")
+        for _ in range(5):
+            await page.draw_finger("#terminal", 350)
+        await page.wait_for_text("1,000,000")
+        assert await page.evaluate("window.scrollY") == 0
+        # One that only touches is a click, here on a tab.
+        await page.touch({"x": 165, "y": 8})
+        await page.wait_for_text("Type a player's id")
+
+
 async def test_reference_loads_nothing_from_elsewhere_and_calls(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -101,14 +101,30 @@ class Page:
 
     async def tap(self, selector: str) -> None:
         """Touch an element for a moment."""
-        place = await self.evaluate(
+        await self.touch(await self._find_middle(selector))
+
+    async def touch(self, place: dict[str, float]) -> None:
+        """Touch a place on the page for a moment."""
+        await self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+        await self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    async def draw_finger(self, selector: str, down: int) -> None:
+        """Draw a finger from the middle of an element downwards, or upwards below 0, in pixels."""
+        place = await self._find_middle(selector)
+        await self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+        for _ in range(10):
+            place["y"] += down / 10
+            await self.call("Input.dispatchTouchEvent", type="touchMove", touchPoints=[place])
+        await self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    async def _find_middle(self, selector: str) -> dict[str, float]:
+        place: dict[str, float] = await self.evaluate(
             f"""(() => {{
                 const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();
                 return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }};
             }})()"""
         )
-        await self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
-        await self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        return place
 
     async def wait_for_text(self, wanted: str) -> None:
         """Wait until the words were drawn, and forget what was drawn up to now."""
