@@ -1,14 +1,13 @@
 """Boards and seasons: how one is chosen, and what the screens show and say of it."""
 
 import csv
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from dashboard.screens.console_screen import ConsoleScreen
-from tests.support.console.laps import choose_board, drive_laps, set_lap
+from tests.support.console.laps import choose_board, drive_busy_boards, drive_laps, set_lap
 from tests.support.console.operating import Operator, find_board, look_up, watch_live
 from tests.support.console.service_peer import PeerBoard, PeerSeason
 from tests.support.console.snapshots import SIZES, check_snapshots
@@ -47,22 +46,7 @@ async def test_boards_and_seasons_are_listed_and_found_by_typing() -> None:
 
 
 async def test_boards_are_told_with_what_waits_and_when_their_seasons_end() -> None:
-    peer = drive_laps()
-    now = peer.clock.now()
-    hour = timedelta(hours=1)
-    cup = [PeerSeason(1, [], "closed", now - 9 * hour, now - 3 * hour)]
-    peer.boards["won"] = PeerBoard("won", "Won", cup)
-    day = [PeerSeason(7, [], "ending", now - 9 * hour, now - hour / 15)]
-    peer.boards["daily"] = PeerBoard("daily", "Daily", day)
-    peer.boards_status = {
-        "filling": [{"board": "new-cup", "season": 1, "percent": 42.5}],
-        "ending": [{"board": "daily", "season": 7, "waits_for": "folds"}],
-        "pending": [
-            {"board": "global", "sessions": 3, "oldest_seconds": 0.4},
-            {"board": "weekly-laps", "sessions": 1, "oldest_seconds": 0.1},
-        ],
-        "pending_limit": 1_000,
-    }
+    peer = drive_busy_boards()
     async with watch_live(peer) as operator:
         await operator.press("b")
         await check_snapshots(operator, "boards_table")

@@ -39,6 +39,27 @@ def drive_laps() -> ServicePeer:
     return peer
 
 
+def drive_busy_boards() -> ServicePeer:
+    """Return the same with a board that was closed, one that ends, and what waits on each."""
+    peer = drive_laps()
+    now = peer.clock.now()
+    hour = timedelta(hours=1)
+    cup = [PeerSeason(1, [], "closed", now - 9 * hour, now - 3 * hour)]
+    peer.boards["won"] = PeerBoard("won", "Won", cup)
+    day = [PeerSeason(7, [], "ending", now - 9 * hour, now - hour / 15)]
+    peer.boards["daily"] = PeerBoard("daily", "Daily", day)
+    peer.boards_status = {
+        "filling": [{"board": "new-cup", "season": 1, "percent": 42.5}],
+        "ending": [{"board": "daily", "season": 7, "waits_for": "folds"}],
+        "pending": [
+            {"board": "global", "sessions": 3, "oldest_seconds": 0.4},
+            {"board": "weekly-laps", "sessions": 1, "oldest_seconds": 0.1},
+        ],
+        "pending_limit": 1_000,
+    }
+    return peer
+
+
 def set_lap(operator: Operator, user_id: int, score: int) -> None:
     """Let a player of the current season better a lap."""
     season = operator.peer.boards["weekly-laps"].seasons[-1]

@@ -27,7 +27,7 @@ from dashboard.runs.source import LocalRuns
 from dashboard.simulation.cli import check_url
 from dashboard.simulation.reports.run_directory import Command
 from tests.support.browsing import Page, open_page
-from tests.support.console.scenes import SCENES, play
+from tests.support.console.pictures import PICTURES
 
 _FOLDER: Final = Path(__file__).parents[3] / ".github" / "screenshots"
 _SIZE: Final = (120, 36)
@@ -86,23 +86,24 @@ async def _draw(url: str, folder: Path) -> None:
 
 @draw.command()
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
-def states(*, folder: Path) -> None:
+@click.option("--only", multiple=True, type=click.Choice(list(PICTURES)), help="Not all of them.")
+def states(*, folder: Path, only: Sequence[str]) -> None:
     """Draw each screen in each state, a picture with all sizes of the terminal for each."""
     folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(_draw_states(folder))
+    asyncio.run(_draw_states(folder, only or list(PICTURES)))
 
 
-async def _draw_states(folder: Path) -> None:
+async def _draw_states(folder: Path, names: Sequence[str]) -> None:
     with TemporaryDirectory() as profile:
         async with open_page("about:blank", Path(profile)) as page:
-            for scene in SCENES:
+            for name in names:
                 drawn: list[str] = []
                 for size in _SIZES:
-                    async with play(scene, size) as operator:
+                    async with PICTURES[name](size) as operator:
                         await operator.draw_all()
                         drawn.append(drop_outside_fonts(operator.console.export_screenshot()))
                 await page.evaluate(f"document.body.innerHTML = {''.join(drawn)!r}")
-                await _photograph(page, folder / f"{scene.__name__}.png")
+                await _photograph(page, folder / f"{name}.png")
 
 
 @draw.command()
