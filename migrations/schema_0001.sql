@@ -413,14 +413,23 @@ WHERE season.closed_at IS NULL
 
 -- Which sessions count in which season: in its time, of its mode and within its bounds, unless revoked.
 -- The same rule as in fold_sessions.sql, whatever is folded yet and whether the player may stand.
+--
+-- pick_key, then pick_id, is the order in which the operator wants a player's sessions: the first one
+-- makes the standing. A sum is made by all of them, and has the newest first. Times go by their
+-- microseconds, where ~ turns the order around.
 CREATE VIEW counted_session AS
 SELECT
     season.id AS season_id,
     session.player_id,
     session.id,
     session.score,
-    CASE rule.direction WHEN 'high' THEN -session.score ELSE session.score END AS sort_score,
-    session.submitted_at
+    signed.sort_score,
+    session.submitted_at,
+    CASE rule.operator
+        WHEN 'best' THEN signed.sort_score
+        WHEN 'latest' THEN ~timestamptz_send(session.submitted_at)::bigint
+    END AS pick_key,
+    CASE rule.operator WHEN 'best' THEN session.id ELSE -session.id END AS pick_id
 FROM season
 JOIN rule ON rule.id = season.rule_id
 JOIN game_session AS session
@@ -429,7 +438,10 @@ JOIN game_session AS session
     AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
     AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
     AND (rule.min_score IS NULL OR rule.min_score <= session.score)
-    AND (rule.max_score IS NULL OR rule.max_score >= session.score);
+    AND (rule.max_score IS NULL OR rule.max_score >= session.score)
+CROSS JOIN LATERAL (
+    SELECT CASE rule.direction WHEN 'high' THEN -session.score ELSE session.score END AS sort_score
+) AS signed;
 
 -- Those of them that have left the outbox.
 CREATE VIEW folded_session AS
@@ -484,28 +496,68 @@ CROSS JOIN LATERAL (
             NULL
         FROM folded_session AS counted
         WHERE counted.season_id = season.id
-            AND rule.operator = 'best'
-        ORDER BY counted.player_id, counted.sort_score, counted.id
-    )
-    UNION ALL
-    (
-        SELECT DISTINCT ON (counted.player_id)
-            counted.player_id,
-            counted.score,
-            NULL,
-            counted.submitted_at,
-            counted.id,
-            NULL,
-            NULL
-        FROM folded_session AS counted
-        WHERE counted.season_id = season.id
-            AND rule.operator = 'latest'
-        ORDER BY counted.player_id, counted.submitted_at DESC, counted.id DESC
+            AND rule.operator <> 'sum'
+        ORDER BY counted.player_id, counted.pick_key, counted.pick_id
     )
 ) AS made
 WHERE NOT EXISTS (
     SELECT FROM player WHERE player.id = made.player_id AND player.state <> 'active'
 );
+
+-- What a player's sessions come to in a season, folded or not: a row for each player and season, without
+-- a score where none counts. That is so for who is banned, and in a season that folds do not change any
+-- more, where those that are not counted never will be; but a player who is hidden is told of a closed
+-- one as if its result had them.
+--
+-- For reads of one player: conditions on both ids reach game_session_pkey.
+CREATE VIEW expected_standing AS
+SELECT
+    season.id AS season_id,
+    season.players,
+    season.closed_at,
+    player.id AS player_id,
+    player.username,
+    player.state,
+    made.score,
+    CASE rule.direction WHEN 'high' THEN -made.score ELSE made.score END AS sort_score,
+    CASE rule.ties WHEN 'first' THEN coalesce(made.session_id, made.first_id) ELSE 0 END AS tie_key,
+    made.reached_at,
+    made.session_id,
+    made.saturated
+FROM player
+CROSS JOIN season
+JOIN rule ON rule.id = season.rule_id
+CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            WHEN rule.operator <> 'sum' THEN (array_agg(score ORDER BY pick_key, pick_id))[1]
+            WHEN count(*) > 0
+            THEN least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint
+        END AS score,
+        coalesce(rule.operator = 'sum' AND abs(sum(score)) > 9007199254740991, false) AS saturated,
+        min(id) AS first_id,
+        (
+            array_agg(id ORDER BY pick_key, pick_id)
+            FILTER (WHERE score <> 0 OR rule.operator <> 'sum')
+        )[1] AS session_id,
+        coalesce(
+            (
+                array_agg(submitted_at ORDER BY pick_key, pick_id)
+                FILTER (WHERE score <> 0 OR rule.operator <> 'sum')
+            )[1],
+            max(submitted_at)
+        ) AS reached_at
+    FROM counted_session
+    WHERE counted_session.season_id = season.id
+        AND counted_session.player_id = player.id
+        AND player.state <> 'banned'
+        AND (
+            season.id IN (SELECT id FROM counting_season)
+            OR player.state = 'hidden'
+            AND season.closed_at IS NOT NULL
+            AND counted_session.id <= season.last_session_id
+        )
+) AS made;
 
 -- For reports: every standing with the rank that the last re-rank stored, null before its first.
 CREATE VIEW ranked_standing AS

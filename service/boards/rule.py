@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from service.boards.schedule import Schedule
+from service.boards.words import Direction, Operator, Ties
 from service.validation import MAX_SCORE, MIN_SCORE
 
 BOARDS_OF_A_SESSION: Final = 20
@@ -13,28 +13,6 @@ BOARDS_OF_A_SESSION: Final = 20
 
 _DECIMAL_SCALES: Final = 6
 _MS_OF: Final = {"ms": 1, "s": 1000}
-
-
-class Operator(StrEnum):
-    """How a player's sessions of one season become one score."""
-
-    SUM = "sum"
-    BEST = "best"
-    LATEST = "latest"
-
-
-class Direction(StrEnum):
-    """Which end of the scores is the top."""
-
-    HIGH = "high"
-    LOW = "low"
-
-
-class Ties(StrEnum):
-    """What players with equal scores are: level, or one after the other."""
-
-    SHARED = "shared"
-    FIRST = "first"
 
 
 @dataclass(frozen=True, slots=True)

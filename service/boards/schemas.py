@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from service.boards.rule import Direction, Operator, Rule, ScoreFormat, Ties
+from service.boards.rule import Rule, ScoreFormat
 from service.boards.schedule import Schedule, WrongSchedule
+from service.boards.words import Direction, Operator, Ties
 from service.errors import FieldError, InvalidRequest
 from service.http.examples import NOW, THEN
 from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT

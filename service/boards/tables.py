@@ -15,7 +15,7 @@ from piccolo.columns.defaults.timestamptz import TimestamptzNow
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
-from service.boards.rule import Direction, Operator, Ties
+from service.boards.words import Direction, Operator, Ties
 
 
 class Rule(Table):

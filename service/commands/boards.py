@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from service.boards.words import Operator
 from service.command_line import align_columns
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import InvalidRequest, UsageError
@@ -77,7 +78,7 @@ def list_all(data_dir: Path | None) -> None:
     metavar="OPERATOR",
     default="sum",
     show_default=True,
-    help="How a player's sessions make one score: sum, best, latest.",
+    help=f"How a player's sessions make one score: {', '.join(Operator)}.",
 )
 @click.option(
     "--direction",

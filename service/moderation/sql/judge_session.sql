@@ -37,10 +37,7 @@ SELECT
                     SELECT FROM pending_session AS pending
                     WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
                 )
-            ORDER BY
-                CASE rule.operator WHEN 'best' THEN counted.sort_score END,
-                CASE rule.operator WHEN 'latest' THEN counted.submitted_at END DESC,
-                CASE rule.operator WHEN 'best' THEN counted.id ELSE -counted.id END
+            ORDER BY counted.pick_key, counted.pick_id
             LIMIT 1
         ) THEN 'improved'
         ELSE 'kept'

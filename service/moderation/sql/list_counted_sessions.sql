@@ -5,11 +5,6 @@
 -- Index: game_session_pkey for the sessions of this player.
 SELECT counted.id AS session_id, counted.score, counted.submitted_at
 FROM counted_session AS counted
-JOIN season ON season.id = counted.season_id
-JOIN rule ON rule.id = season.rule_id
 WHERE counted.season_id = $1 AND counted.player_id = $2
-ORDER BY
-    CASE rule.operator WHEN 'best' THEN counted.sort_score END,
-    CASE rule.operator WHEN 'latest' THEN counted.submitted_at END DESC,
-    CASE rule.operator WHEN 'best' THEN counted.id ELSE -counted.id END
+ORDER BY counted.pick_key, counted.pick_id
 LIMIT $3

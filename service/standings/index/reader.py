@@ -26,7 +26,7 @@ from service.backends.redis_cluster import is_cluster_client
 from service.backends.refresh_signal import RefreshSignal
 from service.batching import Batcher, Tracer
 from service.boards.finder import Season, SeasonFinder
-from service.boards.rule import Operator
+from service.boards.words import Operator
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.service import find_usernames
 from service.standings.index.validity import OffsetValidator
