@@ -8,6 +8,7 @@ again while the writer lock keeps everything still.
 import struct
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import Any, Final
 
 import asyncpg
@@ -61,6 +62,8 @@ _COMPARED: Final = (
     "exact_total",
 )
 
+_STANDINGS_AT_ONCE: Final = 1_000_000
+
 # One batch keeps Redis busy for some ten milliseconds.
 _PLAYERS_PER_BATCH: Final = 10_000
 _ID_BYTES: Final = 8
@@ -112,11 +115,8 @@ async def _check_outbox(connection: Connection) -> Finding:
     row = await connection.fetchrow(COUNT_OUTBOX, timeout=STATEMENT_SECONDS)
     assert row is not None
     examples = [
-        *(
-            f"session {session_id} is pending and not in the ledger"
-            for session_id in row["unknown"]
-        ),
-        *(f"session {session_id} is pending more than once" for session_id in row["repeated"]),
+        *(f"session {lost} is pending and not in the ledger" for lost in row["unknown"]),
+        *(f"session {twice} is pending more than once" for twice in row["repeated"]),
     ]
     return Finding(f"{row['pending']:,} pending sessions", len(examples), examples[:EXAMPLES])
 
@@ -175,31 +175,46 @@ async def _check_seasons(connection: Connection, season_ids: list[int] | None) -
 
 async def _check_ranks(connection: Connection, season_ids: list[int] | None) -> Finding:
     """Stored ranks are competition ranks, in seasons without a refresh since the last re-rank."""
-    compared = differences = 0
-    examples: list[str] = []
-    for season in _choose(await connection.fetch(LIST_OPEN_SEASONS), season_ids):
-        if season["rerank_number"] < season["last_refresh"]:
-            continue
-        compared += season["players"]
-        rows = await connection.fetch(
-            COMPARE_RANKS, season["season_id"], EXAMPLES, timeout=STATEMENT_SECONDS
-        )
-        differences += _count_differences(rows)
-        examples += (
-            f"season {season['season_id']}, player {row['player_id']}: "
-            f"stored {row['stored_rank']}, must be {row['rank']}"
-            for row in rows
-        )
+    seasons = [
+        season
+        for season in _choose(await connection.fetch(LIST_OPEN_SEASONS), season_ids)
+        if season["rerank_number"] >= season["last_refresh"]
+    ]
+    differences, ranks = await _compare(connection, COMPARE_RANKS, seasons)
+    compared = sum(season["players"] for season in seasons)
     facts = f"{compared:,} compared" if compared else "not compared: standings changed since"
-    return Finding(facts, differences, examples[:EXAMPLES])
+    return Finding(facts, differences, _describe_ranks(ranks))
+
+
+def _describe_ranks(ranks: Sequence[asyncpg.Record]) -> list[str]:
+    return [
+        f"season {row['season_id']}, player {row['player_id']}: stored {row['stored_rank']}, "
+        f"must be {row['rank']}"
+        for row in ranks
+    ]
+
+
+async def _compare(
+    connection: Connection, statement: str, seasons: Sequence[asyncpg.Record]
+) -> tuple[int, list[asyncpg.Record]]:
+    """Compare what was stored of seasons; return how many differences, and the first of them."""
+    differences = 0
+    found: list[asyncpg.Record] = []
+    totals = accumulate(season["players"] for season in seasons)
+    counted = zip(totals, seasons, strict=True)
+    # Many small ones at once: a statement has its price, however few it compares.
+    for _, together in groupby(counted, lambda one: one[0] // _STANDINGS_AT_ONCE):
+        season_ids = [season["season_id"] for _, season in together]
+        rows = await connection.fetch(statement, season_ids, EXAMPLES, timeout=STATEMENT_SECONDS)
+        differences += _count_differences(rows)
+        found += rows
+    return differences, found[:EXAMPLES]
 
 
 def _choose(
     seasons: Sequence[asyncpg.Record], season_ids: list[int] | None
 ) -> Sequence[asyncpg.Record]:
-    if season_ids is None:
-        return seasons
-    return [season for season in seasons if season["season_id"] in season_ids]
+    return [row for row in seasons if season_ids is None or row["season_id"] in season_ids]
 
 
 async def _check_ends(connection: Connection) -> Finding:
@@ -216,33 +231,24 @@ async def _check_ends(connection: Connection) -> Finding:
 async def _check_results(connection: Connection) -> Finding:
     """P8: what was stored of a season when it was closed is still what its standings come to."""
     seasons = await connection.fetch(COUNT_RESULTS, timeout=STATEMENT_SECONDS)
-    differences = 0
-    examples: list[str] = []
-    for season in seasons:
-        season_id, name = season["season_id"], f"season {season['season_id']}"
-        if season["players"] != season["standings"]:
-            differences += 1
-            examples.append(
-                f"{name} counts {season['players']:,} players, {season['standings']:,} stand"
-            )
-        ranks = await connection.fetch(
-            COMPARE_RANKS, season_id, EXAMPLES, timeout=STATEMENT_SECONDS
-        )
-        examples += (
-            f"{name}, player {row['player_id']}: stored {row['stored_rank']}, must be {row['rank']}"
-            for row in ranks
-        )
-        milestones = await connection.fetch(
-            COMPARE_MILESTONES, season_id, EXAMPLES, timeout=STATEMENT_SECONDS
-        )
-        examples += (
-            f"{name}, milestone {row['position']}: player {row['stored_player_id']} is stored, "
-            f"must be {row['player_id']}"
-            for row in milestones
-        )
-        differences += _count_differences(ranks) + _count_differences(milestones)
-    standings = sum(season["standings"] for season in seasons)
-    facts = f"{standings:,} standings in {len(seasons)} of them"
+    examples = [
+        f"season {season['season_id']} counts {season['players']:,} players, "
+        f"{season['standings']:,} stand"
+        for season in seasons
+        if season["players"] != season["standings"]
+    ]
+    wrong_ranks, ranks = await _compare(connection, COMPARE_RANKS, seasons)
+    wrong_milestones, milestones = await _compare(connection, COMPARE_MILESTONES, seasons)
+    differences = len(examples) + wrong_ranks + wrong_milestones
+    examples += _describe_ranks(ranks)
+    examples += (
+        f"season {row['season_id']}, milestone {row['position']}: player "
+        f"{row['stored_player_id']} is stored, must be {row['player_id']}"
+        for row in milestones
+    )
+    facts = (
+        f"{sum(season['standings'] for season in seasons):,} standings in {len(seasons)} of them"
+    )
     return Finding(facts, differences, examples[:EXAMPLES])
 
 
