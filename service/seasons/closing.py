@@ -20,9 +20,10 @@ CORRECT_STANDINGS: Final = load_sql("seasons", "correct_standings")
 NOTE_CORRECTION: Final = load_sql("seasons", "note_correction")
 STORE_FINAL_RANKS: Final = load_sql("seasons", "store_final_ranks")
 CLOSE_SEASON: Final = load_sql("seasons", "close_season")
+CLOSE_EMPTY_SEASONS: Final = load_sql("seasons", "close_empty_seasons")
 LIST_SEALED_SEASONS: Final = load_sql("seasons", "list_sealed_seasons")
 LIST_CLOSED_INDEXES: Final = load_sql("seasons", "list_closed_indexes")
-NOTE_INDEX_DROPPED: Final = load_sql("seasons", "note_index_dropped")
+NOTE_INDEXES_DROPPED: Final = load_sql("seasons", "note_indexes_dropped")
 
 CLOSE_ACTOR: Final = "seasons.close"
 
@@ -31,6 +32,9 @@ _LOCK_WAIT_SECONDS: Final = 60.0
 _CORRECTION_WAIT_SECONDS: Final = 25.0
 _STATEMENT_SECONDS: Final = 600.0
 
+_EMPTY_AT_ONCE: Final = 1_000
+_LOGGED: Final = 10
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,14 +42,15 @@ async def close_sealed_seasons(database: Database, index: Index) -> int:
     """Close every season that is sealed; return how many were closed.
 
     Each is closed in one transaction, at any time after it was sealed: nothing changes its
-    standings any more. Folds go on beside it. Raises `WriterBusy` or `DatabaseUnavailable`; the
-    next call goes on.
+    standings any more. Those with nobody in them, which may be a year of a season a minute, are
+    closed together. Folds go on beside it. Raises `WriterBusy` or `DatabaseUnavailable`; the next
+    call goes on.
     """
     closed = 0
-    sealed = await database.fetch(LIST_SEALED_SEASONS)
-    if sealed:
+    if await database.fetch(LIST_SEALED_SEASONS):
         async with hold_closing_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-            for season in sealed:
+            closed += await _close_empty(database)
+            for season in await database.fetch(LIST_SEALED_SEASONS):
                 closed += await _close(database, season["season_id"])
     await _drop_indexes(database, index)
     return closed
@@ -91,15 +96,31 @@ async def _close(database: Database, season_id: int) -> bool:
     return True
 
 
+async def _close_empty(database: Database) -> int:
+    async with database.transaction() as connection:
+        seasons = await connection.fetch(CLOSE_EMPTY_SEASONS, timeout=_STATEMENT_SECONDS)
+    for season in seasons[:_LOGGED]:
+        _log.info("season %d is closed, with 0 players", season["season_id"])
+    if len(seasons) > _LOGGED:
+        _log.info("%d seasons more are closed, with 0 players", len(seasons) - _LOGGED)
+    return len(seasons)
+
+
 async def _drop_indexes(database: Database, index: Index) -> None:
     """Delete the index of each season that was closed: it is read from PostgreSQL."""
-    for season in await database.fetch(LIST_CLOSED_INDEXES):
-        try:
-            await index.drop(season["season_id"])
-        except CacheUnavailable as error:
-            _log.warning("the index of a closed season stays until Redis is back: %s", error)
-            return
-        await database.fetch(NOTE_INDEX_DROPPED, season["season_id"])
+    seasons = await database.fetch(LIST_CLOSED_INDEXES)
+    empty = [season["season_id"] for season in seasons if not season["was_filled"]]
+    filled = [season["season_id"] for season in seasons if season["was_filled"]]
+    try:
+        for first in range(0, len(empty), _EMPTY_AT_ONCE):
+            some = empty[first : first + _EMPTY_AT_ONCE]
+            await index.drop_empty(some)
+            await database.fetch(NOTE_INDEXES_DROPPED, some)
+        for season_id in filled:
+            await index.drop(season_id)
+            await database.fetch(NOTE_INDEXES_DROPPED, [season_id])
+    except CacheUnavailable as error:
+        _log.warning("the index of a closed season stays until Redis is back: %s", error)
 
 
 def send_close(broker: dramatiq.Broker) -> None:

@@ -6,8 +6,10 @@ the same lock, a little at a time.
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -29,8 +31,9 @@ from service.standings.index.writer import Index
 LIST_DUE_BOARDS: Final = load_sql("seasons", "list_due_boards")
 LIST_SEASON_WORK: Final = load_sql("seasons", "list_season_work")
 READ_NEXT_TRANSACTION: Final = load_sql("seasons", "read_next_transaction")
-SEAL_SEASON: Final = load_sql("seasons", "seal_season")
+SEAL_SEASONS: Final = load_sql("seasons", "seal_seasons")
 FILL_SEASON: Final = load_sql("seasons", "fill_season")
+FILL_SEASONS: Final = load_sql("seasons", "fill_seasons")
 FIND_FILL_END: Final = load_sql("seasons", "find_fill_end")
 NOTE_FILLED: Final = load_sql("seasons", "note_filled")
 SWAP_SEASON: Final = load_sql("seasons", "swap_season")
@@ -52,8 +55,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Ending:
-    """What a season that is over waits for: writers of sessions first, then the folds of these."""
+    """What seasons that are over wait for: writers of sessions first, then the folds of these."""
 
+    season_ids: set[int]
     writers: set[str]
     transaction_id: int | None = None
 
@@ -64,7 +68,7 @@ class SeasonKeeper:
     def __init__(self, database: Database, index: Index) -> None:
         self._database = database
         self._index = index
-        self._endings: dict[int, _Ending] = {}
+        self._endings: list[_Ending] = []
         self._players_at_once = _LEAST_PLAYERS * 10
         self._sealed = 0
 
@@ -77,20 +81,21 @@ class SeasonKeeper:
         while work and work[0]["kind"] == "follow":
             await self._add_seasons()
             work = await self._database.fetch(LIST_SEASON_WORK)
-        self._endings = {
-            row["season_id"]: self._endings[row["season_id"]]
-            for row in work
-            if row["kind"] == "seal" and row["season_id"] in self._endings
-        }
+        await self._seal(
+            {row["season_id"]: row["ends_at"] for row in work if row["kind"] == "seal"}
+        )
         has_more = False
         for row in work:
             if row["kind"] == "seal":
-                await self._seal(row)
-            elif row["kind"] == "swap":
+                continue
+            if row["kind"] == "swap":
                 await self._swap(row)
             elif not has_more:
                 # The slow ones, a slice at a time.
-                has_more = await (self._fill if row["kind"] == "fill" else self._delete)(row)
+                if row["kind"] == "fill":
+                    has_more = await self._fill(_find_together(row, work))
+                else:
+                    has_more = await self._delete(row)
         return has_more
 
     def take_sealed(self) -> int:
@@ -118,60 +123,79 @@ class SeasonKeeper:
                 )
             await connection.fetch(NOTE_SEASONS)
 
-    async def _seal(self, season: asyncpg.Record) -> None:
-        """Go on with the end of a season, as far as that is possible without waiting.
+    async def _seal(self, over: Mapping[int, datetime]) -> None:
+        """Go on with the ends of seasons, as far as that is possible without waiting.
 
-        First no session may be dated into it any more. Whoever may still write one that was holds
+        First no session may be dated into them any more. Whoever may still write one that was holds
         the lock of `ledger_time()` at that moment; once all of these are gone, and all that was
-        committed by then is folded, it is complete.
+        committed by then is folded, they are complete.
         """
-        season_id = season["season_id"]
-        ending = self._endings.get(season_id)
-        if ending is None:
-            await self._database.fetch(MOVE_CLOCK_ON, season["ends_at"])
-            ending = self._endings[season_id] = _Ending(await self._list_writers())
-        if ending.writers:
-            ending.writers &= await self._list_writers()
-        if ending.writers:
-            return
+        begun = set(over)
+        for ending in self._endings:
+            ending.season_ids &= over.keys()
+            begun -= ending.season_ids
+        if begun:
+            await self._database.fetch(MOVE_CLOCK_ON, max(over[season_id] for season_id in begun))
+            self._endings.append(_Ending(begun, await self._list_writers()))
+        if any(ending.writers for ending in self._endings):
+            writers = await self._list_writers()
+            for ending in self._endings:
+                ending.writers &= writers
+        for ending in self._endings:
+            if not ending.writers:
+                await self._seal_complete(ending)
+        self._endings = [ending for ending in self._endings if ending.season_ids]
+
+    async def _seal_complete(self, ending: _Ending) -> None:
+        """Seal seasons that have all their sessions, unless some of these are not folded yet."""
         if ending.transaction_id is None:
             row = await self._database.fetch_one(READ_NEXT_TRANSACTION)
             assert row is not None
             ending.transaction_id = row["transaction_id"]
-        if await self._database.fetch_one(SEAL_SEASON, season_id, ending.transaction_id):
-            _log.info("season %d is over and complete", season_id)
-            del self._endings[season_id]
-            self._sealed += 1
+        rows = await self._database.fetch(
+            SEAL_SEASONS, list(ending.season_ids), ending.transaction_id
+        )
+        sealed = [row["season_id"] for row in rows]
+        if sealed:
+            _log.info("over and complete: %d seasons, %d to %d", len(sealed), *_find_ends(sealed))
+        ending.season_ids.difference_update(sealed)
+        self._sealed += len(sealed)
 
     async def _list_writers(self) -> set[str]:
         return {row["transaction"] for row in await self._database.fetch(LIST_LEDGER_WRITERS)}
 
-    async def _fill(self, season: asyncpg.Record) -> bool:
-        """Count the sessions of the next players in a season that the ledger already had.
+    async def _fill(self, seasons: Sequence[asyncpg.Record]) -> bool:
+        """Count the sessions of the next players in seasons that the ledger already had.
 
-        Returns True: there is more to do, if only to swap it in.
+        Returns True: there is more to do, if only to swap one in.
         """
-        season_id, first = season["season_id"], season["fill_from_player"]
+        season_ids = [season["season_id"] for season in seasons]
+        first = seasons[0]["fill_from_player"]
         started_at = time.monotonic()
         async with self._database.transaction() as connection:
             await connection.execute(_PLAN)
             row = await connection.fetchrow(FIND_FILL_END, first, self._players_at_once)
             assert row is not None
             last = row["last_player_id"]
-            standings = 0
+            standings = dict.fromkeys(season_ids, 0)
             if last is not None:
-                standings = await connection.fetchval(
-                    FILL_SEASON, season_id, first, last, timeout=_STATEMENT_SECONDS
+                filled = await connection.fetch(
+                    FILL_SEASON if len(season_ids) == 1 else FILL_SEASONS,
+                    season_ids[0] if len(season_ids) == 1 else season_ids,
+                    first,
+                    last,
+                    timeout=_STATEMENT_SECONDS,
                 )
+                standings |= {some["season_id"]: some["standings"] for some in filled}
             following = None if row["is_end"] else last + 1
-            await connection.fetch(NOTE_FILLED, season_id, following, standings)
+            await connection.fetch(NOTE_FILLED, [*standings], [*standings.values()], following)
         # As many as take about a tenth of a second: folds wait for it.
         share = _SLICE_SECONDS / max(time.monotonic() - started_at, 0.001)
         self._players_at_once = round(
             min(max(self._players_at_once * min(share, 2.0), _LEAST_PLAYERS), _MOST_PLAYERS)
         )
         if following is None:
-            _log.info("season %d is filled", season_id)
+            _log.info("filled: %d seasons, %d to %d", len(season_ids), *_find_ends(season_ids))
         return True
 
     async def _swap(self, season: asyncpg.Record) -> None:
@@ -198,3 +222,26 @@ class SeasonKeeper:
             await self._index.drop(season_id)
             await self._database.fetch(FORGET_DROPPED_SEASON, season_id)
         return False
+
+
+def _find_together(season: asyncpg.Record, work: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+    """Return the seasons that are filled in one pass over the players, the given one among them.
+
+    One that goes on is filled alone, since it is waited for. Of those that are over, a board may
+    have very many, each with few of the sessions.
+    """
+    if not season["is_over"]:
+        return [season]
+    return [
+        other
+        for other in work
+        if (other["kind"], other["is_over"]) == ("fill", True)
+        and other["board_id"] == season["board_id"]
+        and other["fill_from_player"] == season["fill_from_player"]
+        # One that is counted anew holds the moments of the one that it will replace.
+        and (other["number"] < 0) == (season["number"] < 0)
+    ]
+
+
+def _find_ends(season_ids: Sequence[int]) -> tuple[int, int]:
+    return min(season_ids), max(season_ids)

@@ -1,6 +1,6 @@
 -- Makes the standings of a run of players in a season that is being filled, from the ledger.
 --
--- $1 season, $2 and $3 first and last player id. Answers how many stand. Pending sessions are left out:
+-- $1 season, $2 and $3 first and last player id. Answers one row: how many stand. Pending sessions are left out:
 -- folds count them once the season's fill_from_player has passed their player.
 --
 -- Index: game_session_pkey for the sessions of these players alone.
@@ -30,4 +30,4 @@ WITH made AS (
     WHERE season_id = $1 AND player_id BETWEEN $2 AND $3
     RETURNING player_id
 )
-SELECT count(*) AS standings FROM made
+SELECT $1::bigint AS season_id, count(*) AS standings FROM made

@@ -7,13 +7,14 @@
 -- still to be done about it; and `delete` where it is no more.
 --
 -- Index: season_open; season_board_number for other seasons of its board.
-SELECT season_id, board_id, number, ends_at, fill_from_player, kind
+SELECT season_id, board_id, number, ends_at, is_over, fill_from_player, kind
 FROM (
     SELECT
         season.id AS season_id,
         season.board_id,
         season.number,
         season.ends_at,
+        season.ends_at <= now.at AS is_over,
         season.fill_from_player,
         CASE
             WHEN season.fill_from_player IS NOT NULL THEN 'fill'
@@ -35,7 +36,7 @@ FROM (
     WHERE season.closed_at IS NULL AND season.sealed_at IS NULL AND board.archived_at IS NULL
     UNION ALL
     -- Once nobody reads it any more by what is remembered of a board.
-    SELECT season_id, NULL, NULL, NULL, NULL, 'delete'
+    SELECT season_id, NULL, NULL, NULL, NULL, NULL, 'delete'
     FROM dropped_season
     WHERE dropped_at < clock_timestamp() - interval '10 seconds'
 ) AS work

@@ -1,19 +1,20 @@
--- Notes how far a season is filled.
+-- Notes how far seasons are filled.
 --
--- $1 season, $2 the player with whom that goes on, null after the last one; $3 how many more stand. The
--- last time it is a refresh, so that index and stored ranks are known not to be there yet.
+-- $1 seasons, $2 how many more stand in each; $3 the player with whom that goes on, null after the last
+-- one. The last time it is a refresh, so that index and stored ranks are known not to be there yet.
 --
--- Locks: the row of refresh_state, then the row of the season.
+-- Locks: the row of refresh_state, then the rows of the seasons.
 WITH numbered AS (
     UPDATE refresh_state
     SET number = number + 1
-    WHERE $2::bigint IS NULL
+    WHERE $3::bigint IS NULL
     RETURNING number, (random() * 1e15)::bigint AS token
 )
 UPDATE season
 SET
-    fill_from_player = $2,
-    players = players + $3,
+    fill_from_player = $3,
+    players = players + grown.by,
     last_refresh = coalesce((SELECT number FROM numbered), last_refresh),
     refresh_token = coalesce((SELECT token FROM numbered), refresh_token)
-WHERE id = $1
+FROM unnest($1::bigint[], $2::bigint[]) AS grown (season_id, by)
+WHERE season.id = grown.season_id

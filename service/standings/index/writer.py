@@ -104,10 +104,17 @@ class Index:
 
     async def drop(self, season_id: int) -> None:
         """Delete all that Redis holds of a season that has no index any more."""
-        keys = SeasonKeys.of(season_id)
+        await self.drop_empty([season_id])
+        await self._drop_matching(f"{SeasonKeys.of(season_id).ties}*")
+
+    async def drop_empty(self, season_ids: Sequence[int]) -> None:
+        """Delete the same of seasons in which nobody ever stood."""
         with translate_redis_errors():
-            await self._redis.unlink(keys.index, keys.offset, keys.top, keys.build, keys.asked)
-        await self._drop_matching(f"{keys.ties}*")
+            pipeline = self._redis.pipeline(transaction=False)
+            for season_id in season_ids:
+                keys = SeasonKeys.of(season_id)
+                pipeline.unlink(keys.index, keys.offset, keys.top, keys.build, keys.asked)
+            await pipeline.execute()
 
     async def read_names(self, user_ids: Sequence[int]) -> dict[int, bytes | None]:
         """Return the names that are kept of these players, in one round trip."""

@@ -298,6 +298,37 @@ async def test_frozen_writer_leaves_missed_seasons_to_be_sealed(
     assert await worker.work() == 3
 
 
+async def test_many_seasons_that_a_frozen_writer_held_up_end_together(
+    client: httpx.AsyncClient, database: Database, redis: Redis, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule={"cron": "* * * * *", "timezone": "UTC"})
+    await worker.work()
+    slept = timedelta(hours=2)
+    await put_back(database, slept)
+    async with database.transaction() as connection:
+        await connection.fetch("SELECT ledger_time()")
+        assert await worker.work() == 0
+    before = await count_writes(database)
+    assert await worker.work() >= slept // timedelta(minutes=1)
+    await database.fetch("UPDATE season SET closed_at = closed_at - interval '1 minute'")
+    await worker.work()
+    # Some for all, and none for each.
+    assert await count_writes(database) - before < 50
+    left = await database.fetch("SELECT FROM season WHERE closed_at IS NOT NULL AND has_index")
+    assert left == []
+    kept = {
+        SeasonKeys.of(season["season_id"]).offset for season in await worker.index.read_seasons()
+    }
+    assert {key.decode() async for key in redis.scan_iter("*:offset", 10_000)} <= kept
+
+
+async def count_writes(database: Database) -> int:
+    """Return how many transactions there were that wrote something."""
+    row = await database.fetch_one("SELECT pg_current_xact_id()::text::bigint AS count")
+    assert row is not None
+    return int(row["count"])
+
+
 async def test_clock_that_is_set_back_puts_nothing_into_a_closed_season(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
@@ -434,6 +465,36 @@ async def test_archived_board_catches_up_when_it_is_back(
     assert await read_scores(client, "1") == {ada: 11}
     assert await read_scores(client, "current") == {ada: 100}
     assert [state for _, state, _ in await list_seasons(client)] == ["open", "closed", "closed"]
+    assert await audit(settings)
+
+
+async def test_all_seasons_that_an_archive_missed_are_counted_in_one_pass(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, operator="best", schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await client.post("/api/boards/cup/archive")
+    hours = 40
+    await put_back(database, hours * HOUR)
+    await database.fetch("UPDATE board SET archived_at = archived_at - $1::interval", hours * HOUR)
+    user_ids = await make_players(database, 3)
+    await record_scores(database, *((user_ids[n % 3], n) for n in range(2 * hours)))
+    await database.fetch(
+        "UPDATE game_session SET submitted_at = submitted_at - score * interval '30 minutes'"
+    )
+    await worker.work()
+    await client.post("/api/boards/cup/unarchive")
+    slices = 0
+    while await worker.keeper.keep():
+        slices += 1
+    # The season that goes on, those that were missed, and the one of before, counted anew.
+    assert slices <= 5
+    await worker.work()
+    seasons = await list_seasons(client)
+    assert sum(players for _, _, players in seasons) >= 2 * hours - 3
+    # Two sessions an hour, of two players; the season that was archived began an hour ago.
+    for number, state, players in seasons[1:-1]:
+        assert (state, players) == ("closed", 2)
+        assert len(await read_scores(client, str(number))) == 2
     assert await audit(settings)
 
 

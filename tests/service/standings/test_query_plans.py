@@ -157,7 +157,7 @@ CASES = [
         Case("standings/reads", name, (1, -10, 0, 9_999, 100), {ORDER, "player_pkey"})
         for name in ("select_after", "select_before")
     ),
-    Case("seasons", "seal_season", (1, 2**60), {"outbox_transaction_id"}),
+    Case("seasons", "seal_seasons", ([1], 2**60), {"outbox_transaction_id"}),
     Case(
         "seasons",
         "find_fill_end",
@@ -169,6 +169,13 @@ CASES = [
         "seasons",
         "fill_season",
         (1, 19_000, 19_100),
+        {"game_session_pkey"},
+        settings="SET LOCAL enable_seqscan = off",
+    ),
+    Case(
+        "seasons",
+        "fill_seasons",
+        ([1], 19_000, 19_100),
         {"game_session_pkey"},
         settings="SET LOCAL enable_seqscan = off",
     ),

@@ -1,0 +1,15 @@
+-- Closes the seasons that are sealed and in which nobody stands: there is no result to store.
+--
+-- Answers their ids. Those that something was stored of, from when somebody stood there, are left.
+--
+-- Index: season_open; a probe each of standing_pkey, rank_block_pkey, milestone_pkey and
+-- rerank_progress_pkey, by subqueries that cannot become joins. Locks: the rows of the seasons.
+UPDATE season
+SET closed_at = ledger_now(), players = 0
+WHERE closed_at IS NULL
+    AND sealed_at IS NOT NULL
+    AND (SELECT season_id FROM standing WHERE season_id = season.id LIMIT 1) IS NULL
+    AND (SELECT season_id FROM rank_block WHERE season_id = season.id LIMIT 1) IS NULL
+    AND (SELECT season_id FROM milestone WHERE season_id = season.id LIMIT 1) IS NULL
+    AND (SELECT season_id FROM rerank_progress WHERE season_id = season.id) IS NULL
+RETURNING id AS season_id
