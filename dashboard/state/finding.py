@@ -12,14 +12,13 @@ from dashboard.client.answers import BoardFacts, Player, Season
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.text.names import clean_name
-from dashboard.text.numbers import drop_grouping
+from dashboard.text.numbers import drop_grouping, read_id
 
 MOST_PLAYERS: Final = 20
 RANK_MARK: Final = "#"
 ACTION_MARK: Final = ":"
 
 _GLOBAL: Final = BoardSeason()
-_LARGEST_ID: Final = 2**63 - 1
 _LONGEST_RANK: Final = 12
 _LONGEST_EXTERNAL_ID: Final = 128
 _NOT_ONE: Final = (400, 404)
@@ -107,10 +106,9 @@ async def find_players(gateway: Gateway, wanted: str) -> PlayersFound:
     Raises `GatewayError`, but not for a player who is not there.
     """
     text = wanted.strip()
-    number = drop_grouping(text)
-    is_number = number.isascii() and number.isdecimal() and 0 < int(number) <= _LARGEST_ID
+    user_id = read_id(drop_grouping(text))
     by_id, by_external_id, named = await asyncio.gather(
-        _find(gateway.find_player(int(number)) if is_number else None),
+        _find(gateway.find_player(user_id) if user_id is not None else None),
         _find(
             gateway.find_player_by_external_id(text) if len(text) <= _LONGEST_EXTERNAL_ID else None
         ),

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from dashboard.client.answers import Entry, Player, Rank, Session, Top
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.state.board import Board
+from dashboard.text.numbers import read_id
 from dashboard.text.scores import INTEGER, ScoreFormat
 
 RADIUS: Final = 5
@@ -16,7 +17,6 @@ POLL_SECONDS: Final = 2.0
 
 _GLOBAL: Final = BoardSeason()
 _LOOKS: Final = 600
-_LARGEST_ID: Final = 2**63 - 1
 _NOT_FOUND: Final = 404
 
 
@@ -150,10 +150,10 @@ async def find_player(gateway: Gateway, wanted: str) -> Player | None:
 
     Raises `GatewayError` for everything but a player who is not there.
     """
-    number = wanted.strip().removeprefix("#")
-    if number.isascii() and number.isdecimal() and 0 < int(number) <= _LARGEST_ID:
+    user_id = read_id(wanted.strip().removeprefix("#"))
+    if user_id is not None:
         try:
-            return await gateway.find_player(int(number))
+            return await gateway.find_player(user_id)
         except Refused as error:
             if error.status != _NOT_FOUND:
                 raise

@@ -14,6 +14,8 @@ _TEN: Final = 10
 _HUNDRED: Final = 100
 _KILO: Final = 1024
 _MOST_PLACES: Final = 10
+_LARGEST_ID: Final = 2**63 - 1
+_LONGEST_ID: Final = len(str(_LARGEST_ID))
 
 _GROUPED: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*")
 
@@ -32,6 +34,14 @@ def drop_grouping(text: str) -> str:
     A comma that groups no thousands stays: 1,5 is not a number here, and must not become 15.
     """
     return text.replace(",", "") if _GROUPED.fullmatch(text) else text
+
+
+def read_id(digits: str) -> int | None:
+    """Return the id that these digits are; None for what is no number, or cannot be an id."""
+    # Python does not read numbers of thousands of digits.
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_ID
+    number = int(digits) if is_number else 0
+    return number if 0 < number <= _LARGEST_ID else None
 
 
 def write_amount(count: float | None, noun: str) -> str:

@@ -1,6 +1,9 @@
+import pytest
+
 from dashboard.text.numbers import (
     draw_sparkline,
     drop_grouping,
+    read_id,
     write_age,
     write_amount,
     write_bytes,
@@ -65,6 +68,21 @@ def test_only_commas_between_thousands_are_taken_out_of_a_number() -> None:
     ]
     for text in ("1,5", "0,125", "12,40", "1,2345", "1234,567", ",", "1,,000"):
         assert drop_grouping(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "user_id"),
+    [
+        ("7", 7),
+        ("007", 7),
+        (str(2**63 - 1), 2**63 - 1),
+        (str(2**63), None),
+        ("9" * 5_000, None),
+        *((text, None) for text in ("0", "", "-1", "1.5", "٣", "ada")),
+    ],
+)
+def test_read_id_takes_what_can_be_one(text: str, user_id: int | None) -> None:
+    assert read_id(text) == user_id
 
 
 def test_draw_sparkline_is_as_wide_as_asked_and_leaves_gaps() -> None:
