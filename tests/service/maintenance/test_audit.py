@@ -11,6 +11,7 @@ from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
+from service.validation import MAX_SCORE
 from tests.support.factories import (
     find_global_season,
     make_players_with_scores,
@@ -83,6 +84,14 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
             "player {}: session_id is None, by the ledger 2",
         ),
         (
+            "UPDATE standing SET tie_key = 2 WHERE player_id = $1",
+            "player {}: tie_key is 2, by the ledger 0",
+        ),
+        (
+            "UPDATE standing SET reached_at = '2020-01-01Z' WHERE player_id = $1",
+            "player {}: reached_at is 2020-01-01 00:00:00+00:00, by the ledger ",
+        ),
+        (
             "DELETE FROM standing WHERE player_id = $1",
             "player {}: no standing, by the ledger 40 points in 1 sessions",
         ),
@@ -93,6 +102,14 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
         (
             "UPDATE rank_block SET ranks[array_position(players, $1::bigint::smallint)] = 5",
             "player {}: stored 5, must be 2",
+        ),
+        (
+            "UPDATE rank_block SET players = array_replace(players, $1::bigint::smallint, 99)",
+            "player {}: stored None, must be 2",
+        ),
+        (
+            "UPDATE rank_block SET players = players || 99::smallint, ranks = ranks || $1::integer",
+            "player 99: stored {}, must be None",
         ),
         (
             "UPDATE season SET players = 7 WHERE $1 > 0",
@@ -128,6 +145,23 @@ async def test_audit_names_what_is_wrong_in_postgres(
     told = capsys.readouterr().out
     assert named.format(user_ids[1]) in told
     assert "\n0 differences" not in told
+
+
+async def test_audit_compares_totals_beyond_what_a_score_holds(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [MAX_SCORE])
+    await record_scores(database, (user_id, 5))
+    await refresher.refresh()
+    assert await audit(settings)
+
+    await database.fetch("UPDATE standing SET exact_total = exact_total + 1")
+    assert not await audit(settings)
+    difference = f"exact_total is {MAX_SCORE + 6}, by the ledger {MAX_SCORE + 5}"
+    assert f"player {user_id}: {difference}" in capsys.readouterr().out
 
 
 # Each damages the index, given its keys and a player with 40 points.

@@ -14,6 +14,7 @@ from service.maintenance.progress import Report
 from service.maintenance.rebuild import _mend_standings, rebuild
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
+from service.validation import MAX_SCORE
 from tests.support.factories import (
     make_players,
     make_players_with_scores,
@@ -26,13 +27,10 @@ from tests.support.waiting import wait_until
 # As small boards are rebuilt, and in slices as large ones are.
 AT_ONCE_AND_IN_SLICES = pytest.mark.parametrize("slice_standings", [1_000_000, 10])
 
-COLUMNS = "season_id, player_id, score, sort_score, sessions, reached_at, session_id, rank"
-
 
 async def read_standings(database: Database) -> list[tuple[object, ...]]:
-    rows = await database.fetch(
-        f"SELECT {COLUMNS} FROM ranked_standing ORDER BY season_id, player_id"
-    )
+    """Return all standings in all columns, and their stored ranks at the end."""
+    rows = await database.fetch("SELECT * FROM ranked_standing ORDER BY season_id, player_id")
     return [tuple(row) for row in rows]
 
 
@@ -57,6 +55,9 @@ async def count_pending(database: Database) -> int:
         "INSERT INTO outbox (player_ids, session_ids) VALUES (ARRAY[1], ARRAY[999999])",
         "UPDATE standing SET session_id = session_id - 1 WHERE player_id % 2 = 0",
         "UPDATE standing SET session_id = NULL",
+        "UPDATE standing SET reached_at = now() WHERE player_id = 2",
+        "UPDATE standing SET tie_key = 1 WHERE player_id = 2",
+        "UPDATE standing SET exact_total = exact_total + 1",
     ],
 )
 @AT_ONCE_AND_IN_SLICES
@@ -71,6 +72,7 @@ async def test_rebuild_mends(
     user_ids = await make_players_with_scores(database, [5, 7, 7, 0, -3, 12] * 5)
     await make_season(database, "low", direction="low")
     await record_scores(database, *((user_id, 4) for user_id in user_ids[::2]), game_mode="duo")
+    await record_scores(database, (user_ids[0], MAX_SCORE))
     await refresher.refresh()
     await rebuild(settings)
     right = await read_standings(database)
