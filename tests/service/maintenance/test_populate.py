@@ -69,6 +69,9 @@ async def test_populate_makes_what_was_asked_for(database: Database, settings: S
     assert {row["game_mode"] for row in sessions} == {"solo", "duo", "squad"}
     assert min(row["submitted_at"] for row in sessions) >= before - timedelta(days=30)
     assert max(row["submitted_at"] for row in sessions) <= datetime.now(UTC)
+    # Nobody played before joining.
+    joined = {row["id"]: row["joined_at"] for row in await database.fetch("SELECT * FROM player")}
+    assert all(joined[row["player_id"]] <= row["submitted_at"] for row in sessions)
     # A player's sessions are in the order of their ids.
     order = [(row["player_id"], row["submitted_at"]) for row in sessions]
     assert order == sorted(order)
