@@ -83,6 +83,15 @@ async def test_the_verdict_counts_what_was_refused_and_says_what_to_do() -> None
         assert "699 submits refused, ranks still answered" in verdict
         assert "→ see its process, disk and log" in verdict
 
+        # Of the next outage, only what that refuses.
+        operator.peer.away = set()
+        await operator.pass_time(2 * TURN_SECONDS)
+        operator.peer.away = {"postgresql"}
+        await operator.pass_time(TURN_SECONDS)
+        operator.peer.server_errors = 703
+        await operator.pass_time(4.0)
+        assert "4 submits refused, ranks still answered" in operator.read("#verdict")
+
 
 async def test_since_when_a_part_is_away_the_service_knows_better() -> None:
     async with watch_live() as operator:
@@ -103,6 +112,19 @@ async def test_a_redis_that_is_away_is_one_alarm_and_the_rest_is_unknown() -> No
         for part in ("worker", "scheduler", "index"):
             assert operator.read(f"#tile-{part}").startswith("? unknown")
         assert operator.read("#tile-redis").startswith("✕ away")
+
+
+async def test_what_is_away_with_redis_follows_from_that() -> None:
+    async with watch_live() as operator:
+        await operator.press("4")
+        operator.peer.away = {"redis", "worker", "scheduler", "index"}
+        await operator.pass_time(TURN_SECONDS)
+        bad = [event for event in list_events(operator) if event.startswith("bad")]
+        assert bad == ["bad Redis away: the API gets no answer from it"]
+        for part in ("worker", "scheduler", "index"):
+            assert "unknown: not heard of while Redis is away" in " ".join(
+                event for event in list_events(operator) if f" {part.capitalize()} " in event
+            )
 
 
 async def test_a_scheduler_of_which_no_worker_could_tell_is_unknown() -> None:
