@@ -1,7 +1,7 @@
 """Which role a request needs, by its method and path."""
 
 import pytest
-from litestar import Litestar
+from litestar import Litestar, get
 from litestar.routes import HTTPRoute
 
 from service.api.app import create_app
@@ -69,6 +69,14 @@ def app() -> Litestar:
 )
 def test_role(app: Litestar, method: str, path: str, role: Role | None) -> None:
     assert RouteAccess(app.routes).find(method, path).role is role
+
+
+def test_route_without_a_role_needs_an_admin() -> None:
+    @get("/later")
+    async def later() -> None:
+        return None
+
+    assert RouteAccess(Litestar([later]).routes).find("GET", "/later").role is Role.ADMIN
 
 
 def test_every_route_was_given_its_role(app: Litestar) -> None:
