@@ -126,6 +126,16 @@ async def test_of_more_scores_than_are_looked_at_only_the_newest_count(
     assert not answer["complete"]
 
 
+async def test_ids_that_no_score_has_are_no_scores_that_were_looked_at(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    """Retries and refusals use ids up, and an answer about so many of them covers nothing."""
+    await make_players_with_scores(database, [2, 1])
+    await rank_as_of_an_hour_ago(database, refresher)
+    await database.fetch("SELECT setval('game_session_id_seq', $1::int)", 2 * NEWEST_SESSIONS)
+    assert not (await read_movers(client))["complete"]
+
+
 async def test_who_is_hidden_moves_in_nobodys_answer(
     client: httpx.AsyncClient, database: Database, refresher: Refresher
 ) -> None:

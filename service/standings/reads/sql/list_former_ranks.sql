@@ -36,7 +36,9 @@ ranked AS MATERIALIZED (
 SELECT
     begin.reranked_at,
     begin.after_id <= 0
-        OR (SELECT submitted_at FROM newest ORDER BY id LIMIT 1) < begin.looks_from AS is_complete,
+        OR coalesce(
+            (SELECT submitted_at FROM newest ORDER BY id LIMIT 1) < begin.looks_from, false
+        ) AS is_complete,
     (SELECT coalesce(array_agg(player_id), '{}') FROM ranked) AS player_ids,
     (SELECT coalesce(array_agg(rank), '{}') FROM ranked) AS ranks
 FROM begin
