@@ -3,11 +3,8 @@
 import asyncio
 import math
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import RedisClusterStorage, RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
@@ -16,6 +13,9 @@ from service.errors import CacheUnavailable
 from service.keys.errors import TooManyOfKey
 from service.settings.settings import Settings
 from service.settings.urls import is_cluster
+
+if TYPE_CHECKING:
+    from limits.aio.storage import RedisStorage
 
 # A flood is counted a few at a time: each takes a connection to Redis for itself, which the reads
 # of ranks and tops would miss, and would wait for its answer until all of them were asked.
@@ -29,6 +29,10 @@ class KeyLimiter:
     """
 
     def __init__(self, redis: Redis, url: str, per_minute: int) -> None:
+        # Loaded only where keys are limited.
+        from limits import RateLimitItemPerMinute  # noqa: PLC0415
+        from limits.aio.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
+
         self._limiter = SlidingWindowCounterRateLimiter(_make_storage(redis, url))
         self._limit = RateLimitItemPerMinute(per_minute)
         self._places = asyncio.Semaphore(_COUNTED_AT_ONCE)
@@ -61,8 +65,10 @@ def make_key_limiter(redis: Redis, settings: Settings) -> KeyLimiter | None:
     return KeyLimiter(redis, settings.require_redis_url(), settings.key_requests_per_minute)
 
 
-def _make_storage(redis: Redis, url: str) -> RedisStorage:
+def _make_storage(redis: Redis, url: str) -> "RedisStorage":
     """Return a storage that shares our connections; of its URL only the scheme counts then."""
+    from limits.aio.storage import RedisClusterStorage, RedisStorage  # noqa: PLC0415
+
     if is_cluster(url):
         storage = RedisClusterStorage(
             "async+redis+cluster://shared:6379",

@@ -1,9 +1,10 @@
 """HTTP: pages for browsers, with everything that they load."""
 
 import json
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Final
 
 from litestar import MediaType, Response, Router, get
@@ -14,7 +15,8 @@ from service.api.proxies import find_prefix
 from service.http.requests import StrictRequest
 
 _OWN: Final = files("service.api.pages")
-_SWAGGER_UI: Final = files("swagger_ui").joinpath("static")
+# Found and not imported: of this package only the files are used, and it loads a template engine.
+_SWAGGER_UI: Final = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui"))) / "static"
 
 _FILES: Final[dict[str, tuple[Traversable, str]]] = {
     "page.css": (_OWN, "text/css"),
