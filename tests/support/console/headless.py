@@ -8,6 +8,7 @@ from textual._context import visible_screen_stack
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.geometry import Region
+from textual.screen import Screen
 
 
 def share_parsed_rules(patch: pytest.MonkeyPatch) -> None:
@@ -28,21 +29,25 @@ def share_parsed_rules(patch: pytest.MonkeyPatch) -> None:
 
 
 def leave_terminal_out(patch: pytest.MonkeyPatch) -> None:
-    """Draw every widget, but do not put them together for a terminal that is not there.
+    """Note what would be drawn anew, but draw nothing for a terminal that is not there.
 
-    A headless app throws that away. `Operator.screen_text` puts them together when it is read.
+    A headless app throws that away. `draw_noted` draws every widget once things have settled, and
+    `Operator.screen_text` puts them together when it is read.
     """
     render_update = Compositor.render_update
 
-    def draw_widgets(self: Compositor, full: bool = False, **options: Any) -> Any:  # noqa: FBT001, FBT002
-        if full:
-            return render_update(self, full, **options)
-        visible_screen_stack.set(options.get("screen_stack") or [])
-        crop = Region.from_union(self._dirty_regions) if self._dirty_regions else None
-        self._dirty_regions.clear()
-        if crop is not None:
-            for _ in self._get_renders(crop.intersection(self.size.region)):
-                pass
-        return None
+    def note_only(self: Compositor, full: bool = False, **options: Any) -> Any:  # noqa: FBT001, FBT002
+        return render_update(self, full, **options) if full else None
 
-    patch.setattr(Compositor, "render_update", draw_widgets)
+    patch.setattr(Compositor, "render_update", note_only)
+
+
+def draw_noted(screen: Screen[Any]) -> None:
+    """Draw every widget that has changed on the screen in front."""
+    compositor = screen._compositor
+    visible_screen_stack.set(screen.app._background_screens)
+    if compositor._dirty_regions:
+        changed = Region.from_union(compositor._dirty_regions)
+        compositor._dirty_regions.clear()
+        for _ in compositor._get_renders(changed.intersection(compositor.size.region)):
+            pass

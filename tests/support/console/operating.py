@@ -21,6 +21,7 @@ from dashboard.state.address import Address
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.headless import draw_noted
 from tests.support.console.service_peer import URL, ServicePeer
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -92,6 +93,7 @@ class Operator:
         while self._is_undrawn():
             self.console.screen._on_timer_update()
             await self.settle()
+        draw_noted(self.console.screen)
 
     async def draw_all(self) -> None:
         """Draw everything again: what lies behind a dialog is drawn late, by real time."""
