@@ -30,7 +30,7 @@ from tests.support.fire.board import (
 )
 from tests.support.fire.deployment import make_environment
 from tests.support.fire.gate import Gate
-from tests.support.fire.programs import ForkedProgram, Nursery
+from tests.support.fire.programs import ForkedProgram
 from tests.support.fire.truth import (
     check_standings,
     wait_until_drained,
@@ -59,12 +59,6 @@ CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT OR UPDATE ON standing
 """
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with closing(Nursery()) as nursery:
-        yield nursery
-
-
 @pytest.fixture
 async def gate(redis_url: str, server_directory: Path) -> AsyncIterator[Gate]:
     gate = Gate(redis_url, server_directory / "gate.sock")
@@ -81,15 +75,12 @@ def gated_settings(settings: Settings, gate: Gate) -> Settings:
 
 
 @pytest.fixture
-def worker(
-    nursery: Nursery, gated_settings: Settings, server_directory: Path
-) -> Iterator[ForkedProgram]:
+def worker(gated_settings: Settings, server_directory: Path) -> Iterator[ForkedProgram]:
     """A worker behind the gate, not started yet; it refreshes as soon as it is."""
     with closing(
         ForkedProgram(
             "worker",
             "workers",
-            nursery=nursery,
             environment=make_environment(gated_settings),
             log=Log(server_directory / "moments-worker.log"),
         )
@@ -240,7 +231,6 @@ async def test_api_killed_between_commit_and_answer(
     database: Database,
     redis: Redis,
     refresher: Refresher,
-    nursery: Nursery,
     settings: Settings,
     server_directory: Path,
     client: httpx.AsyncClient,
@@ -254,7 +244,6 @@ async def test_api_killed_between_commit_and_answer(
             ForkedProgram(
                 "api",
                 "service.api",
-                nursery=nursery,
                 environment=make_environment(settings),
                 log=Log(server_directory / "moments-api.log"),
                 listener=listener,

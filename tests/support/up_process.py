@@ -4,7 +4,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from service.local.supervisor.instance import RunningInstance, find_running
+from tests.support.nursery import find_nursery
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -24,17 +24,17 @@ class UpProcess:
         self, data_dir: Path, environment: Mapping[str, str] | None = None, *options: str
     ) -> None:
         self.data_dir = data_dir
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "service.commands.main"),
-                *("up", "--port", "0", "--data-dir", str(data_dir), *options),
-            ],
-            env=clean_environment() | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self._output, written = os.pipe()
+        try:
+            self.process = find_nursery().fork(
+                "service.commands.main",
+                ["up", "--port", "0", "--data-dir", str(data_dir), *options],
+                clean_environment() | dict(environment or {}),
+                output=written,
+                own_session=True,
+            )
+        finally:
+            os.close(written)
         self.lines: list[str] = []
         self._unfinished = b""
 
@@ -92,17 +92,15 @@ class UpProcess:
         if self.process.poll() is None:
             self.send(signal.SIGTERM)
             self.wait_for_end()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        os.close(self._output)
 
     def _read(self, deadline: float) -> bool:
         """Take in what is printed next; False at the end of the output or of the time."""
-        assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
+            selector.register(self._output, selectors.EVENT_READ)
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 return False
-        chunk = os.read(self.process.stdout.fileno(), 65536)
+        chunk = os.read(self._output, 65536)
         *lines, self._unfinished = (self._unfinished + chunk).split(b"\n")
         self.lines.extend(line.decode() for line in lines)
         return bool(chunk)
@@ -122,12 +120,9 @@ def run_leaderboard(
     *arguments: str | Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and return what it printed."""
-    return subprocess.run(
-        [sys.executable, "-m", "service.commands.main", *arguments],
-        env=clean_environment() | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
+    return find_nursery().run(
+        "service.commands.main",
+        [str(argument) for argument in arguments],
+        clean_environment() | dict(environment or {}),
+        START_SECONDS,
     )

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from service.backends.broker import STANDINGS_QUEUE, connect_broker, disconnect_
 from service.backends.refresh_signal import REFRESH_ACTOR
 from service.request_ids import MESSAGE_OPTION
 from service.settings.settings import Settings
+from tests.support.nursery import Forked, find_nursery
 from tests.support.up_process import STOP_SECONDS, clean_environment
 from tests.support.waiting import wait_until
 
@@ -21,7 +20,7 @@ MOST_SUBMITS = 10
 
 
 @contextmanager
-def run_worker(settings: Settings, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+def run_worker(settings: Settings, *options: str) -> Iterator[Forked]:
     """Run a worker that serves the queues until the end of the block, or until it is stopped."""
     ready, write_end = os.pipe()
     environment = clean_environment() | {
@@ -30,9 +29,12 @@ def run_worker(settings: Settings, *options: str) -> Iterator["subprocess.Popen[
         "BROKER_URL": settings.require_broker_url(),
         "LEADERBOARD_DATABASE_TIMEOUT_SECONDS": str(settings.database_timeout_seconds),
     }
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "workers", "--ready-fd", str(write_end), *options],
-        env=environment,
+    worker = find_nursery().fork(
+        "workers",
+        ["--ready-fd", "{0}", *options],
+        environment,
+        output=1,
+        errors=2,
         pass_fds=[write_end],
     )
     os.close(write_end)

@@ -1,6 +1,5 @@
 """Whatever stops the index is told by reads, readiness and status, and mends itself."""
 
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +20,7 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import open_stream
 from tests.support.factories import make_player, record_scores
 from tests.support.fresh_reads import read_fresh_top
+from tests.support.nursery import Forked
 from tests.support.outages import stopped
 from tests.support.serving import connect_client, run_app, serve_app
 from tests.support.waiting import wait_until
@@ -132,7 +132,7 @@ async def service(
 
 
 @pytest.fixture
-async def working(service: Service) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def working(service: Service) -> AsyncIterator[Forked]:
     """The worker, which has folded a first score."""
     with run_worker(service.settings) as worker:
         await service.submit()
@@ -196,7 +196,7 @@ async def test_no_worker(service: Service) -> None:
         await service.wait_until_mended()
 
 
-async def test_worker_that_stands_still(service: Service, working: subprocess.Popen[bytes]) -> None:
+async def test_worker_that_stands_still(service: Service, working: Forked) -> None:
     process = psutil.Process(working.pid)
     process.suspend()
     try:

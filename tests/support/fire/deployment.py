@@ -14,7 +14,7 @@ from service.local.embedded.server import EmbeddedServer
 from service.local.supervisor.listener import bind_listener, find_url
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
-from tests.support.fire.programs import START_SECONDS, STOP_SECONDS, ForkedProgram, Nursery
+from tests.support.fire.programs import START_SECONDS, STOP_SECONDS, ForkedProgram
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
 
@@ -53,11 +53,10 @@ class Deployment:
             with (
                 self.postgres,
                 self.valkey,
-                closing(Nursery()) as nursery,
                 closing(bind_listener("127.0.0.1", 0)) as listener,
             ):
                 await migrate(self.postgres.url)
-                self._make_programs(nursery, listener)
+                self._make_programs(listener)
                 async with asyncio.TaskGroup() as starts:
                     for program in self.programs:
                         starts.create_task(self.start(program))
@@ -98,14 +97,13 @@ class Deployment:
         )
         assert process.poll() is None, server.explain_failure()
 
-    def _make_programs(self, nursery: Nursery, listener: socket.socket) -> None:
+    def _make_programs(self, listener: socket.socket) -> None:
         environment = make_environment(self.settings)
 
         def make(name: str, module: str, listener: socket.socket | None = None) -> ForkedProgram:
             return ForkedProgram(
                 name,
                 module,
-                nursery=nursery,
                 environment=environment,
                 log=Log(self._logs / f"{name}.log"),
                 listener=listener,

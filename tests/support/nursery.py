@@ -1,0 +1,223 @@
+"""Our programs as processes that start quickly, so that tests can afford to start hundreds.
+
+Python takes up to a second of processor time to import what a program needs. So one process imports
+the libraries, and every program is forked from it; what runs in the fork is `python -m <module>`,
+as ever.
+"""
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.local.embedded.processes import _die_with_parent, end_group
+
+# None of these reads a setting, opens anything or starts a thread when it is imported, but for
+# Dramatiq, which reads how long a worker waits for a broker that went away.
+LIBRARIES = (
+    "httptools",
+    "service.api.app",
+    "service.api.server",
+    "service.commands.target",
+    "service.local.supervisor.up",
+    "uvicorn",
+    "uvloop",
+)
+
+_MESSAGE_BYTES = 64 * 1024
+
+
+class Forked:
+    """A program that was forked, with what tests need of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, status: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._status = status
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative for a signal; None while it runs."""
+        return self._look(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status once it has ended. Raises `subprocess.TimeoutExpired`."""
+        status = self._look(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
+        return status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def _look(self, seconds: float | None) -> int | None:
+        if self.returncode is None:
+            ending = select.poll()
+            ending.register(self._status, select.POLLIN)
+            if ending.poll(None if seconds is None else 1_000 * seconds):
+                # Without a word the process that forks ended, and all that it has forked with it.
+                self.returncode = int(os.read(self._status, 16) or -signal.SIGKILL)
+                os.close(self._status)
+        return self.returncode
+
+
+class Nursery:
+    """The process that programs are forked from; it ends with ours, and they end with it."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._channel, far_end = socket.socketpair()
+        with far_end:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(far_end.fileno())],
+                pass_fds=[far_end.fileno()],
+                start_new_session=True,
+            )
+
+    def fork(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        output: int,
+        errors: int | None = None,
+        pass_fds: Sequence[int] = (),
+        own_session: bool = False,
+    ) -> Forked:
+        """Run `python -m <module>`; `{0}` in an argument is the first of the descriptors there."""
+        call = (module, list(arguments), dict(environment), str(Path.cwd()), own_session)
+        status, far_end = os.pipe()
+        descriptors = [far_end, output, output if errors is None else errors, *pass_fds]
+        try:
+            with self._turn:
+                socket.send_fds(self._channel, [json.dumps(call).encode()], descriptors)
+                pid = int(self._channel.recv(_MESSAGE_BYTES))
+        finally:
+            os.close(far_end)
+        return Forked(pid, status)
+
+    def run(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a program to its end and return what it printed."""
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            program = self.fork(
+                module, arguments, environment, output=output.fileno(), errors=errors.fileno()
+            )
+            try:
+                status = program.wait(seconds)
+            finally:
+                program.send_signal(signal.SIGKILL)
+            for file in (output, errors):
+                file.seek(0)
+            return subprocess.CompletedProcess(arguments, status, output.read(), errors.read())
+
+    def close(self) -> None:
+        """End it and whatever it has forked that still runs."""
+        self._channel.close()
+        self._process.kill()
+        self._process.wait()
+        end_group(self._process.pid)
+
+
+@functools.cache
+def find_nursery() -> Nursery:
+    """Return the one of all tests of this process, which is started with the first program."""
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
+
+
+def serve_forks(channel: socket.socket) -> None:
+    """Fork a program for every message, until the other end of the channel closes."""
+    # As a worker has it.
+    os.environ.setdefault("dramatiq_restart_delay", "500")
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    gc.freeze()
+    waiting: dict[int, int] = {}
+
+    def bury(*_: Any) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(waiting[pid], str(os.waitstatus_to_exitcode(status)).encode())
+                os.close(waiting.pop(pid))
+
+    signal.signal(signal.SIGCHLD, bury)
+    die_with_us = _die_with_parent(signal.SIGKILL)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 8)
+        if not message:
+            return
+        # Nobody is buried before it is known who waits for that.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        pid = os.fork()
+        if pid == 0:
+            channel.close()
+            for descriptor in (*waiting.values(), descriptors[0]):
+                os.close(descriptor)
+            if die_with_us:
+                die_with_us()
+            _become(*json.loads(message), *descriptors[1:])
+            return
+        waiting[pid] = descriptors[0]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        channel.sendall(str(pid).encode())
+        for descriptor in descriptors[1:]:
+            os.close(descriptor)
+
+
+def _become(
+    module: str,
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: str,
+    own_session: bool,  # noqa: FBT001 - comes as one of a list
+    output: int,
+    errors: int,
+    *passed: int,
+) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    if own_session:
+        os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, stream in ((nothing, 0), (output, 1), (errors, 2)):
+        os.dup2(descriptor, stream)
+    for descriptor in {nothing, output, errors} - {0, 1, 2}:
+        os.close(descriptor)
+    sys.argv = [
+        module,
+        *(argument.format(*passed) if passed else argument for argument in arguments),
+    ]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as given:
+        serve_forks(given)
