@@ -133,7 +133,7 @@ async def test_ids_that_no_score_has_are_no_scores_that_were_looked_at(
     await make_players_with_scores(database, [2, 1])
     await rank_as_of_an_hour_ago(database, refresher)
     await database.fetch("SELECT setval('game_session_id_seq', $1::int)", 2 * NEWEST_SESSIONS)
-    assert not (await read_movers(client))["complete"]
+    assert (await read_movers(client))["complete"] is False
 
 
 async def test_who_is_hidden_moves_in_nobodys_answer(
