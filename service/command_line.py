@@ -1,5 +1,6 @@
 """Runs our programs from the command line: their errors and exit statuses."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -21,7 +22,8 @@ def run_command(command: click.Command, *, name: str) -> NoReturn:
 
 def _run(command: click.Command, name: str) -> NoReturn:
     try:
-        command.main(prog_name=name, standalone_mode=False)
+        arguments = [_read_argument(argument) for argument in sys.argv[1:]]
+        command.main(arguments, prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
     except click.UsageError as error:
@@ -36,6 +38,22 @@ def _run(command: click.Command, name: str) -> NoReturn:
     except ServiceError as error:
         _fail(error.explain())
     sys.exit(0)
+
+
+def _read_argument(argument: str) -> str:
+    """Return an argument in which no byte stands for itself, as Python has what it cannot read.
+
+    A locale of ASCII alone cannot read UTF-8. Raises `UsageError` for what is not UTF-8.
+    """
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(argument).decode()
+        except UnicodeDecodeError as error:
+            readable = os.fsencode(argument).decode(errors="replace")
+            raise UsageError(f"the argument {readable!r} is not UTF-8") from error
+    return argument
 
 
 def align_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -1,6 +1,7 @@
 """Limits of what can be stored and read back, checked before anything reaches the driver."""
 
 import unicodedata
+from datetime import UTC, datetime
 from typing import Final
 
 # PostgreSQL's text can hold every character but NUL.
@@ -41,6 +42,10 @@ MIN_SCORE: Final = -MAX_SAFE_INTEGER
 MAX_SCORE: Final = MAX_SAFE_INTEGER
 
 MAX_ID: Final = MAX_SAFE_INTEGER
+
+# Python reckons in these years alone, and the driver in UTC: others are in them by their zone only.
+FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
+LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
 
 # Control characters, ends of lines and paragraphs, and what turns the direction of the text that
 # follows. By numbers, since every dialect of regular expressions knows these.

@@ -15,7 +15,6 @@ from dashboard.client.answers import (
     Player,
     Rank,
     Readiness,
-    Season,
     Seasons,
     Sessions,
     Status,
@@ -24,6 +23,7 @@ from dashboard.client.answers import (
 from dashboard.client.event_stream import EventParser, StreamOverflow
 from dashboard.client.moderation import (
     ChangedState,
+    CorrectedSeason,
     Explanation,
     MarkedSession,
     MarkedSessions,
@@ -245,10 +245,13 @@ class Gateway:
         if response.status_code != httpx.codes.NO_CONTENT:
             raise _refuse(response.status_code, response.content)
 
-    async def correct_season(self, slug: str, number: int, reason: str) -> Season:
-        """Rank a closed season again without what does not count by now."""
+    async def correct_season(
+        self, slug: str, number: int, reason: str, *, dry_run: bool
+    ) -> CorrectedSeason:
+        """Rank a closed season again without what does not count by now, or look what changes."""
+        body = {"reason": reason, "dry_run": dry_run}
         path = f"/api/boards/{slug}/seasons/{number}/correct"
-        return await self._write("moderation", "POST", path, {"reason": reason}, Season)
+        return await self._write("moderation", "POST", path, body, CorrectedSeason)
 
     async def read_moderation_log(self, after: int | None = None) -> ModerationLog:
         """Return the newest entries of the moderation log, or those older than one."""

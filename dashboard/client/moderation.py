@@ -33,6 +33,24 @@ class ChangedState(msgspec.Struct, frozen=True):
     boards: tuple[ChangedEntry, ...] = ()
 
 
+class CorrectedEntry(msgspec.Struct, frozen=True):
+    """A player's entry in a closed season as it is and as it becomes; None where there is none."""
+
+    user_id: int
+    score_before: int | None
+    rank_before: int | None
+    score_after: int | None
+    rank_after: int | None
+
+
+class CorrectedSeason(msgspec.Struct, frozen=True):
+    """A closed season as it would be or is now; the foremost of those whose entries change."""
+
+    revision: int
+    changes: int = 0
+    entries: tuple[CorrectedEntry, ...] = ()
+
+
 class MarkedSession(msgspec.Struct, frozen=True):
     """A session after a moderator's call, and since when it is revoked; None where it counts."""
 

@@ -123,7 +123,7 @@ async def list_seasons(database: Database, slug: str, before: int, limit: int) -
     )
 
 
-async def read_season(database: Database, slug: str, number: int) -> SeasonAnswer:
+async def read_season(database: "Database | Connection", slug: str, number: int) -> SeasonAnswer:
     """Return a season that has begun; raises `BoardNotFound` or `SeasonNotFound`."""
     board = await find_board(database, slug)
     if number <= _LARGEST_NUMBER:

@@ -38,14 +38,17 @@ def _explained(command: _Command) -> _Command:
     return reason(data_dir_option(command))
 
 
+def _dry_run_option(command: _Command) -> _Command:
+    return click.option("--dry-run", is_flag=True, help="Only show what would change.")(command)
+
+
 def _since_option(command: _Command) -> _Command:
     since = click.option(
         "--since",
         type=click.DateTime(_TIMES),
         help="Only sessions since this time (UTC).  [default: all]",
     )
-    dry_run = click.option("--dry-run", is_flag=True, help="Only show what would change.")
-    return since(dry_run(command))
+    return since(_dry_run_option(command))
 
 
 @moderate.command()
@@ -125,7 +128,7 @@ def _mark_all(
 @click.option(
     "--until", type=click.DateTime(_TIMES), help="When it ends by itself (UTC).  [default: never]"
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@_dry_run_option
 @_explained
 def state(
     user_id: int,
@@ -145,10 +148,20 @@ def state(
 @moderate.command()
 @click.argument("user_id", type=_ID)
 @click.argument("username")
+@_dry_run_option
 @_explained
-def rename(user_id: int, username: str, reason: str, data_dir: Path | None) -> None:
+def rename(
+    user_id: int,
+    username: str,
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    reason: str,
+    data_dir: Path | None,
+) -> None:
     """Give a player another name, everywhere."""
-    _run(data_dir, lambda moderation, act: moderation.rename(user_id, username, act), reason)
+    from service.moderation.schemas import RenamePlayer
+
+    wanted = RenamePlayer(username, reason, dry_run=dry_run)
+    _run(data_dir, lambda moderation, act: moderation.rename(user_id, wanted, act), reason)
 
 
 @moderate.command()
@@ -160,15 +173,24 @@ def rename(user_id: int, username: str, reason: str, data_dir: Path | None) -> N
     show_default=True,
     help="Whether the scores stay, without a name, or leave the boards.",
 )
+@_dry_run_option
 @_explained
-def delete(user_id: int, scores: str, reason: str, data_dir: Path | None) -> None:
+def delete(
+    user_id: int,
+    scores: str,
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    reason: str,
+    data_dir: Path | None,
+) -> None:
     """Forget who a player was, for good; at a terminal, after a question."""
     question = f"Erase the name and all else that tells who player {user_id} is, for good?"
-    if sys.stdin.isatty() and not click.confirm(question, err=True):
+    if not dry_run and sys.stdin.isatty() and not click.confirm(question, err=True):
         raise UsageError("nothing was deleted")
     _run(
         data_dir,
-        lambda moderation, act: moderation.delete(user_id, act, with_scores=scores == "revoke"),
+        lambda moderation, act: moderation.delete(
+            user_id, act, with_scores=scores == "revoke", dry_run=dry_run
+        ),
         reason,
     )
 
@@ -176,10 +198,21 @@ def delete(user_id: int, scores: str, reason: str, data_dir: Path | None) -> Non
 @moderate.command()
 @click.argument("slug")
 @click.argument("number", type=_ID)
+@_dry_run_option
 @_explained
-def correct(slug: str, number: int, reason: str, data_dir: Path | None) -> None:
+def correct(
+    slug: str,
+    number: int,
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+    reason: str,
+    data_dir: Path | None,
+) -> None:
     """Re-rank a closed season of a board without what does not count by now."""
-    _run(data_dir, lambda moderation, act: moderation.correct_season(slug, number, act), reason)
+    _run(
+        data_dir,
+        lambda moderation, act: moderation.correct_season(slug, number, act, dry_run=dry_run),
+        reason,
+    )
 
 
 @moderate.command()

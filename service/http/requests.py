@@ -13,11 +13,11 @@ from litestar.exceptions import InternalServerException
 from msgspec import inspect
 
 from service.errors import FieldError, InvalidRequest, ServiceError
-from service.validation import EXPECTED_TEXT
+from service.validation import EXPECTED_TEXT, MAX_SAFE_INTEGER
 
 # msgspec ends its messages with the place: "Expected `int`, got `str` - at `$.score`".
 _PLACE: Final = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
-_NAMED_FIELD: Final = re.compile(r"field `(?P<field>[^`]+)`")
+_NAMED_FIELD: Final = re.compile(r"Object .* field `(?P<field>.*)`", re.DOTALL)
 
 READ_AS_IT_COMES: Final = "leaderboard.read_as_it_comes"
 """Set in the scope of a request whose body is read while it comes, and may take its time."""
@@ -204,33 +204,66 @@ def locate_error(text: str, shape: Any) -> FieldError:
     """
     match = _PLACE.match(text)
     message = match["message"] if match else text
-    field = (match["field"] if match else None) or ""
-    if not field and (named := _NAMED_FIELD.search(message)):
-        field = named["field"]
+    field = place = (match["field"] if match else None) or ""
+    if named := _NAMED_FIELD.match(message):
+        field = f"{place}.{named['field']}" if place else named["field"]
+    if message.startswith(_NOT_IN_RANGE):
+        is_integer = any(isinstance(one, inspect.IntType) for one in _find_places(shape, place))
+        number = (
+            f"an integer within ±{MAX_SAFE_INTEGER}"
+            if is_integer
+            else "a number that a double holds"
+        )
+        message = f"Expected {number}"
+    elif message.startswith(_NO_MOMENT):
+        message = "Expected a time with its zone, like `2026-11-23T19:23:43Z`"
     for pattern, expected in EXPECTED_TEXT.items():
         if message.endswith(f"matching regex {pattern!r}"):
             message = f"Expected {expected}"
-    if message.startswith(_NO_CHOICE) and (choices := _list_choices(shape, field)):
+    if message.startswith(_NO_CHOICE) and (choices := _name_each(_list_choices(shape, field))):
         message = f"Expected {choices}"
+    elif message.startswith(_NO_SUCH_FIELD) and (names := _name_fields(shape, place)):
+        message = f"There is no such field; expected {names}"
     return FieldError(field=field or "body", message=message)
 
 
+_NOT_IN_RANGE: Final = ("Number out of range", "Integer value out of range")
+_NO_MOMENT: Final = ("Invalid RFC3339 encoded datetime", "Expected `datetime` with a timezone")
 _NO_CHOICE: Final = ("Invalid enum value", "Invalid value")
+_NO_SUCH_FIELD: Final = "Object contains unknown field"
 
 
-def _list_choices(shape: Any, field: str) -> str:
-    """Return what may be chosen at a place like `schedule.cron` or `lines[2].state`, in words."""
+def _name_each(words: Iterable[object]) -> str:
+    named = [f"`{word}`" for word in dict.fromkeys(words)]
+    return " or ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else "".join(named)
+
+
+def _list_choices(shape: Any, field: str) -> Iterator[object]:
+    """Yield what may be chosen at a place like `schedule.cron` or `lines[2].state`."""
+    for place in _find_places(shape, field):
+        if isinstance(place, inspect.LiteralType):
+            yield from place.values
+        elif isinstance(place, inspect.EnumType):
+            yield from (one.value for one in place.cls)
+
+
+# Each of ten thousand lines may have the same mistake.
+@lru_cache(maxsize=256)
+def _name_fields(shape: Any, field: str) -> str:
+    """Return the fields that an object may have at a place, as the body where that is empty."""
+    names: list[str] = []
+    for place in _find_places(shape, field):
+        if isinstance(place, inspect.StructType):
+            names += [place.tag_field] if place.tag_field else []
+            names += [one.encode_name for one in place.fields]
+    return _name_each(names)
+
+
+def _find_places(shape: Any, field: str) -> Iterator[inspect.Type]:
     places = [inspect.type_info(shape)]
     for name in re.findall(r"[^.\[\]]+", field):
         places = [one for place in _open_unions(places) for one in _descend(place, name)]
-    choices: list[object] = []
-    for place in _open_unions(places):
-        if isinstance(place, inspect.LiteralType):
-            choices += place.values
-        elif isinstance(place, inspect.EnumType):
-            choices += [one.value for one in place.cls]
-    named = [f"`{choice}`" for choice in dict.fromkeys(choices)]
-    return " or ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else "".join(named)
+    return _open_unions(places)
 
 
 def _open_unions(places: Iterable[inspect.Type]) -> Iterator[inspect.Type]:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Final, Literal
 
-from litestar import Router, delete, get, patch, post, put
+from litestar import Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from service.backends.database import Database
@@ -11,7 +12,6 @@ from service.backends.locks import WriterBusy
 from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import SeasonFinder
 from service.boards.routes import SEASON_NOT_FOUND, Slug
-from service.boards.schemas import SeasonAnswer
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
@@ -23,6 +23,9 @@ from service.moderation.inspection import Explanation, SessionAnswer
 from service.moderation.schemas import (
     LONGEST_REASON,
     ChangeState,
+    CorrectedSeason,
+    CorrectSeason,
+    DeletionPreview,
     GiveReason,
     MarkedSession,
     MarkedSessions,
@@ -61,6 +64,7 @@ _NO_PLACE: Final = error_response(
     SeasonNotFound("weekly-laps", "8"),
     PlayerNotFound(),
 )
+_DELETED: Final = {204: ResponseSpec(None, description="The player is forgotten.")}
 _CHANGED: Final = INVALID | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE
 
 
@@ -152,11 +156,16 @@ async def rename_player(
     authorizer: NamedDependency[Authorizer],
     moderation: NamedDependency[Moderation],
 ) -> PlayerAnswer:
-    """Give a player another name, in every season, closed ones too."""
-    return await moderation.rename(user_id, data.username, _act(request, authorizer, data.reason))
+    """Give a player another name, in every season, closed ones too; or look whether it is free."""
+    return await moderation.rename(user_id, data, _act(request, authorizer, data.reason))
 
 
-@delete("/{user_id:str}", role=Role.MODERATOR, responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
+@delete(
+    "/{user_id:str}",
+    status_code=200,
+    role=Role.MODERATOR,
+    responses=_DELETED | INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE,
+)
 async def delete_player(
     user_id: _UserId,
     request: StrictRequest,
@@ -175,10 +184,16 @@ async def delete_player(
         Literal["keep", "revoke"],
         QueryParameter(description="Whether the scores stay, without a name, or leave the boards."),
     ] = "keep",
-) -> None:
-    """Forget who a player was, for good: name, external id, metadata and idempotency keys."""
+    *,
+    dry_run: Annotated[bool, QueryParameter(description="Only look what would change.")] = False,
+) -> Response[DeletionPreview | None]:
+    """Forget who a player was, for good: name, external id, metadata and idempotency keys.
+
+    With `dry_run` the answer is 200 and what would change.
+    """
     act = _act(request, authorizer, reason)
-    await moderation.delete(user_id, act, with_scores=scores == "revoke")
+    preview = await moderation.delete(user_id, act, with_scores=scores == "revoke", dry_run=dry_run)
+    return Response(preview, status_code=200 if dry_run else 204)
 
 
 @get("/", responses=INVALID | _UNAVAILABLE)
@@ -226,14 +241,17 @@ async def explain_rank(
 async def correct_season(
     slug: Slug,
     number: Annotated[int, PathParameter(ge=1, le=MAX_ID)],
-    data: JSONBody[GiveReason],
+    data: JSONBody[CorrectSeason],
     request: StrictRequest,
     authorizer: NamedDependency[Authorizer],
     moderation: NamedDependency[Moderation],
-) -> SeasonAnswer:
-    """Re-rank a closed season without what does not count by now, and with what came since."""
+) -> CorrectedSeason:
+    """Re-rank a closed season without what does not count by now, and with what came since.
+
+    Or look, with `dry_run`, which entries that would change.
+    """
     act = _act(request, authorizer, data.reason)
-    return await moderation.correct_season(slug, number, act)
+    return await moderation.correct_season(slug, number, act, dry_run=data.dry_run)
 
 
 moderated_boards_router: Final = Router(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from service.boards.schemas import SeasonAnswer
 from service.http.examples import NOW, THEN
 from service.players.names import Username
 from service.validation import MAX_ID, STORABLE_TEXT
@@ -136,15 +137,68 @@ class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RenamePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Another name for a player."""
+    """Another name for a player; with `dry_run` only whether the player can have it."""
 
     username: Username
     reason: Reason
+    dry_run: bool = False
 
     @classmethod
     def example(cls) -> "RenamePlayer":
         """Return what the documentation shows."""
         return cls("lovelace", "asked for by the player")
+
+
+class DeletionPreview(msgspec.Struct, frozen=True):
+    """What a player who is deleted would be called, and the entries that would change."""
+
+    user_id: int
+    username: str
+    boards: list[ChangedEntry]
+
+    @classmethod
+    def example(cls) -> "DeletionPreview":
+        """Return what the documentation shows."""
+        return cls(1, "deleted-1", [ChangedEntry("global", 1, 1_200, 2, None, None)])
+
+
+class CorrectSeason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a closed season is made again; with `dry_run` only looked at."""
+
+    reason: Reason
+    dry_run: bool = False
+
+    @classmethod
+    def example(cls) -> "CorrectSeason":
+        """Return what the documentation shows."""
+        return cls("speedhack, seen in replay 4711")
+
+
+class CorrectedEntry(msgspec.Struct, frozen=True):
+    """What a player's entry in a closed season is and what it becomes; null where there is none."""
+
+    user_id: int
+    score_before: int | None
+    rank_before: int | None
+    score_after: int | None
+    rank_after: int | None
+
+
+class CorrectedSeason(SeasonAnswer, frozen=True):
+    """The season as it is now or, with `dry_run`, as it would be.
+
+    With `dry_run`, `changes` is how many players would have another entry because other sessions
+    count, and `entries` are up to 100 of these: first those who stand best, before or after.
+    """
+
+    changes: int | UnsetType = UNSET
+    entries: list[CorrectedEntry] | UnsetType = UNSET
+
+    @classmethod
+    def example(cls) -> "CorrectedSeason":
+        """Return what the documentation shows."""
+        entry = CorrectedEntry(1, 1_200, 2, 900, 3)
+        return cls(7, "closed", THEN, NOW, NOW, 3, 2, changes=1, entries=[entry])
 
 
 class LogEntry(msgspec.Struct, frozen=True):

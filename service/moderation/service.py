@@ -10,7 +10,6 @@ import msgspec
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.schemas import SeasonAnswer
 from service.boards.service import read_season
 from service.errors import FieldError, InvalidRequest
 from service.moderation.errors import SeasonNotClosed, SessionNotFound
@@ -18,18 +17,22 @@ from service.moderation.schemas import (
     MOST_SESSIONS,
     ChangedEntry,
     ChangeState,
+    CorrectedEntry,
+    CorrectedSeason,
+    DeletionPreview,
     LogEntry,
     MarkedSession,
     MarkedSessions,
     MarkSessions,
     ModerationLogAnswer,
+    RenamePlayer,
     StateAnswer,
 )
 from service.players.errors import PlayerNotFound, UsernameTaken
 from service.players.names import clean_new_username
 from service.players.schemas import PlayerAnswer
 from service.seasons.closing import correct_season, hold_closed_seasons
-from service.validation import MAX_ID
+from service.validation import FIRST_MOMENT, LAST_MOMENT, MAX_ID
 
 FIND_SESSION: Final = load_sql("moderation", "find_session")
 LIST_SESSIONS_NAMED: Final = load_sql("moderation", "list_sessions_named")
@@ -45,12 +48,14 @@ END_STATES: Final = load_sql("moderation", "end_states")
 RENAME_PLAYER: Final = load_sql("moderation", "rename_player")
 FIND_CLOSED_SEASON: Final = load_sql("moderation", "find_closed_season")
 FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
+LIST_FINAL_RANKS: Final = load_sql("moderation", "list_final_ranks")
 
 Mark = Literal["revoke", "restore"]
 Order = Literal["oldest", "newest"]
 
 # A player may have a hundred thousand sessions; a moderator waits for all of them at once.
 _STATEMENT_SECONDS: Final = 60.0
+_MOST_CORRECTED: Final = 100
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -109,9 +114,11 @@ class Moderation:
     ) -> MarkedSessions:
         """Revoke up to 10,000 sessions of a player or have them count again, or look what would be.
 
-        Those named that are as wanted stay so, and are not counted. Raises `PlayerNotFound`, or
-        `SessionNotFound` where one of those named is not the player's.
+        Those named that are as wanted stay so, and are not counted. Raises `PlayerNotFound`,
+        `InvalidRequest`, or `SessionNotFound` where one of those named is not the player's.
         """
+        if wanted.since and not FIRST_MOMENT <= wanted.since <= LAST_MOMENT:
+            raise _refuse_time("since", "Expected a time of the years 1 to 9999 in UTC")
         answer = MarkedSessions(player_id, 0, more=False)
         with suppress(_Preview):
             async with self._database.transaction() as connection:
@@ -156,9 +163,9 @@ class Moderation:
         """
         if wanted.until is not None:
             if wanted.state == "active":
-                raise _misstate("Expected no time: `active` does not end by itself")
-            if wanted.until <= datetime.now(UTC):
-                raise _misstate("Expected a time in the future")
+                raise _refuse_time("until", "Expected no time: `active` does not end by itself")
+            if not datetime.now(UTC) < wanted.until <= LAST_MOMENT:
+                raise _refuse_time("until", "Expected a time in the future, up to the year 9999")
         answer = StateAnswer(player_id, wanted.state, wanted.until)
         with suppress(_Preview):
             async with self._database.transaction() as connection:
@@ -185,71 +192,94 @@ class Moderation:
             self._refresh_signal.raise_soon()
         return answer
 
-    async def rename(self, player_id: int, username: str, act: Act) -> PlayerAnswer:
-        """Give a player another name.
+    async def rename(self, player_id: int, wanted: RenamePlayer, act: Act) -> PlayerAnswer:
+        """Give a player another name, or look whether that is possible.
 
         Raises `PlayerNotFound`, `UsernameTaken`, `UsernameReserved` or `InvalidRequest`.
         """
-        cleaned = clean_new_username(username)
-        async with self._database.transaction() as connection:
-            before = await _lock_player(connection, player_id)
-            if before["username"] != cleaned:
-                try:
-                    await connection.fetch(RENAME_PLAYER, player_id, cleaned)
-                except asyncpg.UniqueViolationError as error:
-                    raise UsernameTaken(cleaned) from error
-                await connection.fetch(NOTE_CHANGE, player_id)
-                await _log(
-                    connection,
-                    act,
-                    "rename",
-                    player_id=player_id,
-                    details={"username_before": before["username"], "username": cleaned},
-                )
-        self._refresh_signal.raise_soon()
+        cleaned = clean_new_username(wanted.username)
+        with suppress(_Preview):
+            async with self._database.transaction() as connection:
+                before = await _lock_player(connection, player_id)
+                if before["username"] != cleaned:
+                    try:
+                        await connection.fetch(RENAME_PLAYER, player_id, cleaned)
+                    except asyncpg.UniqueViolationError as error:
+                        raise UsernameTaken(cleaned) from error
+                    await connection.fetch(NOTE_CHANGE, player_id)
+                    await _log(
+                        connection,
+                        act,
+                        "rename",
+                        player_id=player_id,
+                        details={"username_before": before["username"], "username": cleaned},
+                    )
+                if wanted.dry_run:
+                    raise _Preview
+        if not wanted.dry_run:
+            self._refresh_signal.raise_soon()
         return PlayerAnswer(player_id, cleaned, before["joined_at"], before["external_id"])
 
-    async def delete(self, player_id: int, act: Act, *, with_scores: bool) -> None:
-        """Erase who a player was, for good; raises `PlayerNotFound`.
+    async def delete(
+        self, player_id: int, act: Act, *, with_scores: bool, dry_run: bool = False
+    ) -> DeletionPreview | None:
+        """Erase who a player was, for good, or return what would be; raises `PlayerNotFound`.
 
         Nothing of that person may come back, so the entry in the log is written first: what it says
         is erased with the rest.
         """
-        async with self._database.transaction() as connection:
-            await _lock_player(connection, player_id)
-            details = {"scores": "revoke" if with_scores else "keep"}
-            await _log(connection, act, "delete", player_id=player_id, details=details)
-            await connection.fetch(
-                FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
-            )
-            await connection.fetch(NOTE_CHANGE, player_id)
-        self._refresh_signal.raise_soon()
+        preview = None
+        with suppress(_Preview):
+            async with self._database.transaction() as connection:
+                await _lock_player(connection, player_id)
+                details = {"scores": "revoke" if with_scores else "keep"}
+                await _log(connection, act, "delete", player_id=player_id, details=details)
+                await connection.fetch(
+                    FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
+                )
+                await connection.fetch(NOTE_CHANGE, player_id)
+                if dry_run:
+                    boards = await _look_ahead(connection, player_id)
+                    preview = DeletionPreview(player_id, f"deleted-{player_id}", boards)
+                    raise _Preview
+        if not dry_run:
+            self._refresh_signal.raise_soon()
+        return preview
 
-    async def correct_season(self, slug: str, number: int, act: Act) -> SeasonAnswer:
-        """Make the result of a closed season again without what does not count by now.
+    async def correct_season(
+        self, slug: str, number: int, act: Act, *, dry_run: bool = False
+    ) -> CorrectedSeason:
+        """Make the result of a closed season again without what does not count by now, or look.
 
         Raises `BoardNotFound`, `SeasonNotFound`, `SeasonNotClosed` or `WriterBusy`.
         """
         await read_season(self._database, slug, number)
-        async with hold_closed_seasons(self._database) as connection:
-            row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
-            if row is None:
-                raise SeasonNotClosed(slug, number)
-            changed = await correct_season(connection, row["season_id"])
-            details = {
-                "revision": row["revision"] + 1,
-                "changes": [
-                    {
-                        "user_id": change["player_id"],
-                        "score_before": change["score_before"],
-                        "score_after": change["score_after"],
-                    }
-                    for change in changed
-                ],
-            }
-            season_id = row["season_id"]
-            await _log(connection, act, "correct", season_id=season_id, details=details)
-        return await read_season(self._database, slug, number)
+        with suppress(_Preview):
+            async with hold_closed_seasons(self._database) as connection:
+                row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
+                if row is None:
+                    raise SeasonNotClosed(slug, number)
+                season_id = row["season_id"]
+                changed = await correct_season(connection, season_id)
+                details = {
+                    "revision": row["revision"] + 1,
+                    "changes": [
+                        {
+                            "user_id": change["player_id"],
+                            "score_before": change["score_before"],
+                            "score_after": change["score_after"],
+                        }
+                        for change in changed
+                    ],
+                }
+                await _log(connection, act, "correct", season_id=season_id, details=details)
+                season = msgspec.structs.asdict(await read_season(connection, slug, number))
+                answer = CorrectedSeason(**season)
+                if dry_run:
+                    entries = await _list_corrected(connection, season_id, changed)
+                    answer = CorrectedSeason(**season, changes=len(changed), entries=entries)
+                    raise _Preview
+        return answer
 
     async def list_log(
         self, after: int, limit: int, order: Order = "oldest"
@@ -325,6 +355,27 @@ async def _look_ahead(connection: Connection, player_id: int) -> list[ChangedEnt
     ]
 
 
+async def _list_corrected(
+    connection: Connection, season_id: int, changed: list[asyncpg.Record]
+) -> list[CorrectedEntry]:
+    """Return the foremost of the entries of a season that was just corrected."""
+    players = [change["player_id"] for change in changed]
+    rows = await connection.fetch(LIST_FINAL_RANKS, season_id, players, timeout=_STATEMENT_SECONDS)
+    ranks = {row["player_id"]: row["rank"] for row in rows}
+    entries = [
+        CorrectedEntry(
+            user_id=change["player_id"],
+            score_before=change["score_before"],
+            rank_before=change["rank_before"],
+            score_after=change["score_after"],
+            rank_after=ranks.get(change["player_id"]),
+        )
+        for change in changed
+    ]
+    entries.sort(key=lambda entry: min(entry.rank_before or MAX_ID, entry.rank_after or MAX_ID))
+    return entries[:_MOST_CORRECTED]
+
+
 async def _log(
     connection: Connection,
     act: Act,
@@ -347,5 +398,5 @@ async def _log(
     )
 
 
-def _misstate(message: str) -> InvalidRequest:
-    return InvalidRequest("The body is not valid.", FieldError("until", message))
+def _refuse_time(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest("The body is not valid.", FieldError(field, message))

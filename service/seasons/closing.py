@@ -73,8 +73,8 @@ async def hold_closed_seasons(database: Database) -> AsyncIterator[Connection]:
 async def correct_season(connection: Connection, season_id: int) -> list[asyncpg.Record]:
     """Make the result of a closed season again from the ledger; return what entries it changes.
 
-    The connection is one of `hold_closed_seasons`. The rows have `player_id`, `score_before` and
-    `score_after`, null where the player did not stand, or does not.
+    The connection is one of `hold_closed_seasons`. The rows have `player_id`, `score_before`,
+    `rank_before` and `score_after`, null where the player did not stand, or does not.
     """
     changed = await connection.fetch(CORRECT_STANDINGS, season_id, timeout=_STATEMENT_SECONDS)
     await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -90,14 +91,28 @@ class Submission:
 def encode_metadata(metadata: dict[str, Any]) -> str:
     """Return metadata as the ledger keeps it; raises `InvalidRequest` where it cannot be kept."""
     text = _encode(metadata)
-    if len(text) > METADATA_LIMIT:
+    size = len(text)
+    if size <= METADATA_LIMIT and b"e" in text:
+        size += _count_zeros(metadata)
+    if size > METADATA_LIMIT:
         raise _refuse(
-            "metadata", f"Expected at most {METADATA_LIMIT:,} bytes of JSON, got {len(text):,}"
+            "metadata", f"Expected at most {METADATA_LIMIT:,} bytes of JSON, got {size:,}"
         )
     # Two backslashes before u0000 are a backslash and five characters.
     if _NUL.search(text):
         raise _refuse("metadata", "Expected text without NUL characters")
     return text.decode()
+
+
+def _count_zeros(value: Any) -> int:
+    """Return how much longer JSON gets in PostgreSQL, which writes 1e300 as 301 digits."""
+    if isinstance(value, float):
+        return len(f"{Decimal(repr(value)):f}") - len(_encode(value))
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    return sum(map(_count_zeros, value))
 
 
 def _refuse(field: str, message: str) -> InvalidRequest:

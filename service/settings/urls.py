@@ -71,6 +71,7 @@ def check_redis_url(url: str) -> str:
     if is_cluster(url):
         _try(url, _CLUSTER_FORM, lambda: _make_cluster(url))
     else:
+        _check_redis_number(url)
         pool: Any = BlockingConnectionPool
         _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
     return url
@@ -87,9 +88,17 @@ def check_broker_url(url: str) -> str:
 
         _try(url, _RABBITMQ_FORM, lambda: URLParameters(url))
     else:
+        _check_redis_number(url)
         pool: Any = ConnectionPool
         _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
     return url
+
+
+def _check_redis_number(url: str) -> None:
+    """Refuse a database that is no number, for which redis-py would take 0."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not re.fullmatch("/?[0-9]*", parts.path):
+        raise ValueError(f"{_REDIS_FORM} (the database is a number)")
 
 
 def is_cluster(url: str) -> bool:

@@ -26,7 +26,7 @@ from service.transfer.errors import FileUnreadable, LineRefused
 from service.transfer.formats import Line, Row
 from service.transfer.rows import PlayerLine, SessionLine
 from service.transfer.schemas import ImportAnswer, LineError
-from service.validation import clean_key
+from service.validation import LAST_MOMENT, clean_key
 
 LOCK_PLAYERS: Final = load_sql("transfer", "lock_players")
 IMPORT_PLAYERS: Final = load_sql("transfer", "import_players")
@@ -39,11 +39,10 @@ FIND_IMPORTED_SESSIONS: Final = load_sql("transfer", "find_imported_sessions")
 _LINES_AT_ONCE: Final = 2_000
 _ERRORS_SHOWN: Final = 1_000
 
-# Before the first game that had an account, and as far as every driver reckons.
+# Before the first game that had an account.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _TIME: Final = "Expected a time since 1970 that is not in the future"
-_PLAIN_TIME: Final = "Expected a time since 1970"
+_PLAIN_TIME: Final = "Expected a time since 1970, of the years up to 9999 in UTC"
 
 
 class Done(Enum):
@@ -197,7 +196,7 @@ def _clean_player(line: PlayerLine) -> PlayerLine:
         if line.state == "active":
             fault = "Expected none, since the state is `active`"
             raise LineRefused("The line is not valid.", "state_until", fault)
-        if not _EARLIEST <= line.state_until <= _LATEST:
+        if not _EARLIEST <= line.state_until <= LAST_MOMENT:
             raise LineRefused("The line is not valid.", "state_until", _PLAIN_TIME)
     if line.user_id is not None and line.username == f"deleted-{line.user_id}":
         # Who was deleted there is deleted here, too.
@@ -232,7 +231,7 @@ def _write_metadata(line: SessionLine) -> str | None:
 
 
 def _check_time(name: str, time: datetime) -> None:
-    if not _EARLIEST <= time <= _LATEST:
+    if not _EARLIEST <= time <= LAST_MOMENT:
         raise LineRefused("The line is not valid.", name, _TIME)
 
 

@@ -17,6 +17,7 @@ Scores = Literal["keep", "revoke"]
 _NAME: Final = 30
 _NOT_FOUND: Final = 404
 _LOOKED: Final = "looked at, not done"
+_FOREMOST: Final = 5
 _VERBS: Final = {"active": "activate", "hidden": "hide", "banned": "ban"}
 
 
@@ -230,21 +231,28 @@ class CorrectProposal:
         return f"correct {self.slug} {self.number}"
 
     async def look(self) -> Outcome:
-        """Return what would be done; which entries that changes, only doing it can tell."""
-        seasons = (await self.gateway.read_seasons(self.slug)).seasons
-        season = next((season for season in seasons if season.number == self.number), None)
-        if season is None or not season.is_final:
-            raise GatewayError("season_not_closed", "only a season that is closed can be corrected")
+        """Return what would be done, and whose entries change by it."""
+        season = await self.gateway.correct_season(self.slug, self.number, _LOOKED, dry_run=True)
+        foremost = ", ".join(
+            f"player {entry.user_id} {_write_rank(entry.rank_before)} → "
+            f"{_write_rank(entry.rank_after)}"
+            for entry in season.entries[:_FOREMOST]
+        )
+        whose = f", foremost {foremost}" if foremost else ""
         return Outcome(
             f"season {self.number} of {self.slug} would be ranked again without what does not "
-            f"count by now: revision {season.revision + 1} of its result. Which entries change by "
-            "that is in the moderation log afterwards",
+            f"count by now: revision {season.revision} of its result. Entries that change: "
+            f"{season.changes:,}{whose}",
             (),
         )
 
     async def do(self, reason: str) -> Outcome:
         """Do it, and return what was done."""
-        season = await self.gateway.correct_season(self.slug, self.number, reason)
+        season = await self.gateway.correct_season(self.slug, self.number, reason, dry_run=False)
         return Outcome(
             f"season {self.number} of {self.slug} is corrected: revision {season.revision}", ()
         )
+
+
+def _write_rank(rank: int | None) -> str:
+    return "no rank" if rank is None else f"#{rank:,}"

@@ -1,9 +1,10 @@
 -- Makes the standings of a closed season what the ledger says by now: without what is revoked, without
 -- players who are banned or hidden, and with what was imported since.
 --
--- $1 season. Answers each standing that is another one: its player, and its score before and after.
+-- $1 season. Answers each standing that is another one: its player, its score before and after, and its
+-- rank before.
 --
--- Index: none, all of the season is compared; standing_pkey for what differs. Locks: the standings it
+-- Index: none, all of the season is compared; standing_pkey and rank_block_pkey for what differs. Locks: the standings it
 -- writes; nobody else writes those of a closed season but the holder of the closing lock.
 WITH differing AS MATERIALIZED (
     SELECT
@@ -64,4 +65,13 @@ stored AS (
         session_id = excluded.session_id,
         exact_total = excluded.exact_total
 )
-SELECT player_id, score_before, score AS score_after FROM differing ORDER BY player_id
+SELECT
+    player_id,
+    score_before,
+    score AS score_after,
+    (
+        SELECT rank FROM ranked_standing
+        WHERE season_id = $1 AND ranked_standing.player_id = differing.player_id
+    ) AS rank_before
+FROM differing
+ORDER BY player_id

@@ -100,7 +100,15 @@ async def test_a_player_is_deleted_with_or_without_the_scores() -> None:
 
 async def test_a_closed_season_is_corrected_and_an_open_one_is_not_offered() -> None:
     peer = drive_laps()
-    peer.answers[CORRECT] = {"number": 6, "state": "closed", "players": 3, "revision": 2}
+    changed = {
+        "user_id": 1,
+        "score_before": 83_456,
+        "rank_before": 2,
+        "score_after": 84_000,
+        "rank_after": 3,
+    }
+    gone = changed | {"user_id": 9, "rank_before": 4, "score_after": None, "rank_after": None}
+    peer.answers[CORRECT] = {"revision": 2, "changes": 2, "entries": [changed, gone]}
     async with watch_live(peer) as operator:
         await operator.press("2", "escape", "C")
         assert "Correct season" not in operator.screen_text
@@ -109,8 +117,10 @@ async def test_a_closed_season_is_corrected_and_an_open_one_is_not_offered() -> 
         told = " ".join(operator.read("#changes").split())
         assert "season 6 of weekly-laps would be ranked again" in told
         assert "revision 2 of its result" in told
+        assert "change: 2, foremost player 1 #2 → #3, player 9 #4 → no rank" in told
         assert list_writes(peer) == []
         await answer(operator, "the cheat of replay 4711")
         await answer(operator, "correct weekly-laps 6")
-        assert list_writes(peer) == [(CORRECT, {"reason": "the cheat of replay 4711"})]
+        done = {"reason": "the cheat of replay 4711", "dry_run": False}
+        assert list_writes(peer) == [(CORRECT, done)]
         assert operator.toasts[-1] == "season 6 of weekly-laps is corrected: revision 2"

@@ -31,6 +31,7 @@ SUBMIT = msgspec.json.Decoder(SubmitScore)
             "game_mode",
             "Expected text without NUL characters",
         ),
+        ("Number out of range - at `$.score`", "score", "Expected a number that a double holds"),
         ("something new", "body", "something new"),
         ("", "body", ""),
     ],
@@ -50,6 +51,21 @@ def test_locate_error_splits_place_from_advice(text: str, field: str, message: s
             "Expected `integer`, `decimal` or `duration`",
         ),
         ({"format": {"kind": "duration", "unit": "h"}}, "format.unit", "Expected `ms` or `s`"),
+        (
+            {"schedule": {"cron": "0 0 * * 1", "zone": "UTC"}},
+            "schedule.zone",
+            "There is no such field; expected `cron` or `timezone`",
+        ),
+        (
+            {"format": {"kind": "decimal", "scale": 2, "places": 1}},
+            "format.places",
+            "There is no such field; expected `kind`, `scale` or `unit`",
+        ),
+        (
+            {"schedule": {"timezone": "UTC"}},
+            "schedule.cron",
+            "Object missing required field `cron`",
+        ),
     ],
 )
 def test_what_may_be_chosen_is_told(body: object, field: str, message: str) -> None:
@@ -58,10 +74,24 @@ def test_what_may_be_chosen_is_told(body: object, field: str, message: str) -> N
     assert [*error.value.fields] == [FieldError(field, message)]
 
 
+def test_which_fields_there_are_is_told() -> None:
+    with pytest.raises(InvalidRequest) as error:
+        decode_body(SUBMIT, b'{"user_id":1,"points":12}')
+    with pytest.raises(InvalidRequest) as far:
+        decode_body(SUBMIT, b'{"user_id":1,"score":1e999}')
+    assert far.value.fields[0].message == "Expected an integer within ±9007199254740991"
+    message = (
+        "There is no such field; "
+        "expected `user_id`, `external_id`, `score`, `game_mode` or `metadata`"
+    )
+    assert [*error.value.fields] == [FieldError("points", message)]
+
+
 @pytest.mark.parametrize(
     ("path", "field", "message"),
     [
         ("/api/moderation?order=best", "order", "Expected `newest` or `oldest`"),
+        ("/api/players/" + "9" * 300, "user_id", "Expected `int` <= 9007199254740991"),
         ("/api/export/players?format=xml", "format", "Expected `csv` or `ndjson`"),
     ],
 )

@@ -27,7 +27,11 @@ async def test_what_moderators_may_in_the_terminal(
     assert looked["boards"] == []
     banned = json.loads(run("state", one, "banned", "--until", "2999-01-01", "--reason", "x"))
     assert banned["until"] == "2999-01-01T00:00:00Z"
-    assert json.loads(run("rename", one, "lovelace", "--reason", "x"))["username"] == "lovelace"
+    for options in (["--dry-run"], []):
+        renamed = json.loads(run("rename", one, "lovelace", "--reason", "x", *options))
+        assert renamed["username"] == "lovelace"
+    looked = json.loads(run("delete", one, "--dry-run", "--reason", "x"))
+    assert looked == {"user_id": one, "username": f"deleted-{one}", "boards": []}
     assert run("delete", one, "--reason", "x") == ""
     actions = [entry["action"] for entry in json.loads(run("log"))["entries"]]
     assert actions == ["revoke", "restore_many", "state", "rename", "delete"]
@@ -40,3 +44,23 @@ async def test_what_moderators_may_in_the_terminal(
     assert unknown.returncode == 1
     assert unknown.stderr.count("\n") == 1
     assert "no session" in unknown.stderr
+
+
+async def test_a_name_is_read_where_the_locale_knows_ascii_alone(
+    database: Database, database_url: str, redis_url: str
+) -> None:
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url} | ascii_alone
+    user_id = await make_player(database, "ada")
+    name = "Zo\u00e9 \U0001f3c1"
+    renamed = run_leaderboard(
+        *("moderate", "rename", str(user_id), name, "--reason", "x"), environment=environment
+    )
+    assert renamed.returncode == 0, renamed.stderr
+    assert json.loads(renamed.stdout)["username"] == name
+    # A byte of Latin-1, as Python has one that it cannot read.
+    wrong = run_leaderboard(
+        *("moderate", "rename", str(user_id), "Zo\udce9", "--reason", "x"), environment=environment
+    )
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+    assert "is not UTF-8" in wrong.stderr

@@ -57,6 +57,23 @@ async def read_board(client: httpx.AsyncClient, slug: str) -> list[tuple[int, in
     return [(entry["user_id"], entry["score"], entry["rank"]) for entry in page["entries"]]
 
 
+async def list_actions(client: httpx.AsyncClient) -> list[str]:
+    log = (await client.get("/api/moderation")).json()["entries"]
+    return [entry["action"] for entry in log]
+
+
+def describe_change(
+    user_id: int, before: tuple[int | None, int | None], after: tuple[int | None, int | None]
+) -> dict[str, int | None]:
+    return {
+        "user_id": user_id,
+        "score_before": before[0],
+        "rank_before": before[1],
+        "score_after": after[0],
+        "rank_after": after[1],
+    }
+
+
 async def read_boards(client: httpx.AsyncClient) -> dict[str, list[tuple[int, int, int]]]:
     return {slug: await read_board(client, slug) for slug in BOARDS}
 
@@ -333,6 +350,15 @@ async def test_what_was_taken_away_while_redis_was_emptied_stays_away(
             WHY | {"state": "banned", "until": "2999-01-01T00:00:00"},
             400,
             "invalid_request",
+        ),
+        # In UTC these are of no year that there is.
+        *(
+            (method, f"/api/players/1/{path}", WHY | body, 400, "invalid_request")
+            for method, path, body in (
+                ("PUT", "state", {"state": "banned", "until": "9999-12-31T23:59:59-01:00"}),
+                ("POST", "sessions/revoke", {"since": "9999-12-31T23:59:59-01:00"}),
+                ("POST", "sessions/restore", {"since": "0001-01-01T00:00:00+14:00"}),
+            )
         ),
         ("PATCH", "/api/players/999", WHY | {"username": "ada"}, 404, "user_not_found"),
         ("PATCH", "/api/players/1", WHY | {"username": "deleted-7"}, 409, "username_reserved"),
@@ -683,9 +709,20 @@ async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
     await worker.work()
     assert await read_result() == result
     assert (await judge(client, late))["best"] == "late"
+    looked = await call(client, "POST", correct, dry_run=True)
+    assert (looked["revision"], looked["players"], looked["changes"]) == (2, 2, 3)
+    assert looked["entries"] == [
+        describe_change(one, (500, 1), (5, 2)),
+        describe_change(other, (20, 3), (30, 1)),
+        describe_change(banned, (400, 2), (None, None)),
+    ]
+    assert await read_result() == result
+    assert (await client.get("/api/boards/best/seasons/1")).json()["revision"] == 1
+    assert "correct" not in await list_actions(client)
     pages = {"season": "1", "limit": "1"}
     cursor = (await client.get("/api/boards/best/page", params=pages)).json()["next"]
-    assert (await call(client, "POST", correct))["revision"] == 2
+    corrected = await call(client, "POST", correct)
+    assert (corrected["revision"], "entries" in corrected) == (2, False)
     assert await read_result() == [(other, 30, 1), (one, 5, 2)]
     assert (await judge(client, late))["best"] == "improved"
     expired = await client.get("/api/boards/best/page", params=pages | {"after": cursor})

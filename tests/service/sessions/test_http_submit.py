@@ -155,6 +155,10 @@ async def fetch_metadata(database: Database) -> list[str | None]:
         ('{"n":123456789012345678901234567890}', '{"n": 123456789012345678901234567890}'),
         (r'{"path":"C:\\u0000","a":"\ud83c\udfae"}', r'{"a": "🎮", "path": "C:\\u0000"}'),
         ('{"a":"%s"}' % ("x" * 1_016), '{"a": "%s"}' % ("x" * 1_016)),
+        (
+            '{"end":1e3,"a":' + "[" * 490 + "1.5e-7" + "]" * 490 + "}",
+            '{"a": ' + "[" * 490 + "0.00000015" + "]" * 490 + ', "end": 1000.0}',
+        ),
         # Blanks do not count.
         ('{%s"a":1}' % (" " * 2_000), '{"a": 1}'),
     ],
@@ -184,7 +188,10 @@ async def test_submit_keeps_metadata(
         ('{"a":"%s"}' % ("ö" * 600), "Expected at most 1,024 bytes of JSON, got 1,208"),
         (r'{"a":"x\u0000"}', "Expected text without NUL characters"),
         (r'{"a":{"\\\u0000":1}}', "Expected text without NUL characters"),
-        ('{"a":1e999}', "Number out of range"),
+        ('{"a":1e999}', "Expected a number that a double holds"),
+        # PostgreSQL writes all digits of a number.
+        ('{"a":[%s1]}' % ("1e300," * 10), "Expected at most 1,024 bytes of JSON, got 3,029"),
+        ('{"a":[%s1]}' % ("1e-300," * 4), "Expected at most 1,024 bytes of JSON, got 1,221"),
     ],
 )
 async def test_submit_refuses_metadata_that_cannot_be_kept(

@@ -83,6 +83,8 @@ POOL_SIZE = "a whole number, 4 to 200"
         ("DATABASE_URL", "postgresql://host/x?sslmode=on", f"{POSTGRES_FORM} ({SSL_MODES})"),
         ("REDIS_URL", "redis://host:99999", f"{REDIS_FORM} {NO_PORT}"),
         ("REDIS_URL", "redis://host?a=b", f"{REDIS_FORM} (there is no option 'a')"),
+        ("REDIS_URL", "redis://host/scores", f"{REDIS_FORM} (the database is a number)"),
+        ("BROKER_URL", "rediss://host/1/2", f"{REDIS_FORM} (the database is a number)"),
         ("REDIS_URL", "redis+cluster://one?a=b", f"{CLUSTER_FORM} (there is no option 'a')"),
         (
             "BROKER_URL",

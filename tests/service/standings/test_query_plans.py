@@ -107,7 +107,7 @@ CASES = [
             "standings/reads",
             "follow_sessions",
             (make_batch(size)[0], list(range(1, size + 1)), [1] * size),
-            {"game_session_pkey", "outbox_transaction_id"},
+            {"game_session_pkey", "player_pkey", "outbox_transaction_id"},
         )
         for size in (1, 500)
     ),

@@ -169,6 +169,41 @@ async def test_session_that_cannot_count_is_not_waited_for(
         assert "pending" not in response.json()
 
 
+@pytest.mark.parametrize("name", ["rank", "around", "board rank", "board around"])
+async def test_hidden_player_waits_for_nothing(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """No refresh tells of a session that changes nobody's standing: `pending` would tell him."""
+    monkeypatch.setattr(LONG, 60.0)
+    await make_season(database, "best", operator="best")
+    user_id = await make_player(database)
+    await submit(client, user_id, 5)
+    await refresher.refresh()
+    state = {"state": "hidden", "reason": "speedhack"}
+    await client.put(f"/api/players/{user_id}/state", json=state)
+    await refresher.refresh()
+    session_id = await submit(client, user_id, 9)
+    for _ in range(2):
+        answer = (await ask(client, READS[name], user_id, session_id)).json()
+        assert list_scores(answer) == [9 if "board" in name else 14]
+        assert "pending" not in answer
+        await refresher.refresh()
+
+
+async def test_revoked_session_is_not_waited_for(
+    client: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LONG, 60.0)
+    user_id = await make_player(database)
+    session_id = await submit(client, user_id, 9)
+    await client.post(f"/api/sessions/{session_id}/revoke", json={"reason": "speedhack"})
+    assert "pending" not in (await ask(client, READS["rank"], user_id, session_id)).json()
+
+
 @pytest.mark.parametrize("path", READS.values(), ids=READS)
 async def test_unknown_session(client: httpx.AsyncClient, database: Database, path: str) -> None:
     await make_season(database, "best", operator="best")

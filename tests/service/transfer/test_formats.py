@@ -120,7 +120,7 @@ async def test_wrong_line_is_told_by_number_and_field() -> None:
         (b"ada,0,", "user_id", ">= 1"),
         (b"ada,9007199254740991,", "user_id", "<="),
         (b"ada,,2026", "joined_at", "2026-11-23T19:23:43Z"),
-        (b"ada,,2026-11-23T19:23:43", "joined_at", "timezone"),
+        (b"ada,,2026-11-23T19:23:43", "joined_at", "with its zone"),
         (b"ada,", "line", "Expected 3 cells, got 2"),
         (b"ada,,,", "line", "Expected 3 cells, got 4"),
         (b'ada,"x"y,', "line", "Expected CSV"),

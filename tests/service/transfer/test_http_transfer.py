@@ -135,6 +135,20 @@ async def test_player_who_is_another_one_here_is_refused(
     assert [row["username"] for row in rows] == ["ada", "grace", "eve"]
 
 
+async def test_the_longest_ban_is_exported_and_imported(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    user_id = await make_player(database, "ada")
+    banned = {"state": "banned", "until": "9999-12-31T23:59:59Z", "reason": "speedhack"}
+    changed = await client.put(f"/api/players/{user_id}/state", json=banned)
+    assert changed.status_code == 200, changed.text
+    exported = (await client.get("/api/export/players?format=ndjson")).json()
+    await database.fetch("DELETE FROM player")
+    assert count(await send_lines(client, "players", exported)) == (1, 0, 0)
+    (row,) = await database.fetch("SELECT state_until FROM player")
+    assert row["state_until"] == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
 async def test_sessions_are_imported_once_with_their_own_times(
     client: httpx.AsyncClient, database: Database, refresher: Refresher, settings: Settings
 ) -> None:

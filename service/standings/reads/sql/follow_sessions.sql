@@ -4,11 +4,14 @@
 -- $1 players, $2 sessions, $3 seasons; one array element a question. Answers one row a question, in their
 -- order: is_known is false for a session that this player has not.
 --
+-- Nothing is waited for of a session that is revoked, or of a player who is hidden or banned: what hidden
+-- players are shown of themselves has it at once, and that they wait for nothing must not tell them.
+--
 -- A session is pending while the outbox has it, in a row of its own transaction, whose number is the
 -- session's xmin: 32 bits of it, and the rest is that of the newest transactions.
 --
--- Index: game_session_pkey and outbox_transaction_id, a probe a question each; OFFSET 0 keeps the planner
--- from making joins of them.
+-- Index: game_session_pkey, player_pkey and outbox_transaction_id, a probe a question each; OFFSET 0 keeps
+-- the planner from making joins of them.
 SELECT
     session.id IS NOT NULL AS is_known,
     coalesce(season.counts, false) AS counts,
@@ -31,7 +34,14 @@ CROSS JOIN (
     SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transaction_id
 ) AS newest
 LEFT JOIN LATERAL (
-    SELECT id, score, game_mode, submitted_at, xmin::text::bigint AS xid
+    SELECT
+        id,
+        score,
+        game_mode,
+        submitted_at,
+        xmin::text::bigint AS xid,
+        revoked_at IS NULL
+        AND (SELECT state = 'active' FROM player WHERE player.id = given.player_id) AS may_count
     FROM game_session
     WHERE game_session.player_id = given.player_id AND game_session.id = given.session_id
     OFFSET 0
@@ -39,7 +49,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         season.last_refresh,
-        season.closed_at IS NULL
+        session.may_count
+        AND season.closed_at IS NULL
         AND season.fill_from_player IS NULL
         AND board.archived_at IS NULL
         AND session.submitted_at >= season.starts_at
