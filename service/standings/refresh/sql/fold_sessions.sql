@@ -110,12 +110,11 @@ counted AS MATERIALIZED (
     SELECT
         season_id,
         operator,
-        direction,
-        ties,
         player_id,
         id,
         score,
         CASE direction WHEN 'high' THEN -score ELSE score END AS sort_score,
+        CASE ties WHEN 'first' THEN id ELSE 0 END AS tie_key,
         submitted_at
     FROM matched
     WHERE submitted_at >= starts_at
@@ -126,17 +125,17 @@ counted AS MATERIALIZED (
 earned AS (
     SELECT
         season_id,
-        direction,
         player_id,
         count(*) AS sessions,
         sum(score) AS total,
         least(greatest(sum(score), -9007199254740991), 9007199254740991)::bigint AS score,
-        CASE ties WHEN 'first' THEN min(id) ELSE 0 END AS first_id,
+        least(greatest(sum(sort_score), -9007199254740991), 9007199254740991)::bigint AS sort_score,
+        min(tie_key) AS first_id,
         max(submitted_at) AS reached_at,
         max(id) FILTER (WHERE score <> 0) AS session_id
     FROM counted
     WHERE operator = 'sum'
-    GROUP BY season_id, direction, ties, player_id
+    GROUP BY season_id, player_id
 ),
 summed AS (
     INSERT INTO standing AS old (
@@ -146,7 +145,7 @@ summed AS (
         season_id,
         player_id,
         score,
-        CASE direction WHEN 'high' THEN -score ELSE score END,
+        sort_score,
         CASE first_id WHEN 0 THEN 0 ELSE coalesce(session_id, first_id) END,
         sessions,
         reached_at,
@@ -220,7 +219,7 @@ improved AS (
         player_id,
         score,
         sort_score,
-        CASE ties WHEN 'first' THEN id ELSE 0 END,
+        tie_key,
         submitted_at,
         id
     FROM counted
@@ -252,7 +251,7 @@ replaced AS (
         player_id,
         score,
         sort_score,
-        CASE ties WHEN 'first' THEN id ELSE 0 END,
+        tie_key,
         submitted_at,
         id
     FROM counted
