@@ -161,7 +161,7 @@ class Refresher:
         turn_ends_at = time.monotonic() + _TURN_SECONDS
         flag_lowered = False
         while True:
-            started_at = time.monotonic()
+            woken_at = time.monotonic()
             lease.check()
             # First, because a fold does not count what it finds no season for.
             has_more = self._between_folds is not None and await self._between_folds()
@@ -175,7 +175,8 @@ class Refresher:
             if fold.sessions or has_more:
                 flag_lowered = False
                 await self._keep_signals(mutex)
-                await asyncio.sleep(started_at + self._interval_seconds - time.monotonic())
+                # What was done between the folds took of it: a fill does not wait besides.
+                await asyncio.sleep(woken_at + self._interval_seconds - time.monotonic())
             elif flag_lowered:
                 # Last, because the commit of a killed worker may have come through only while the
                 # fold waited for its rows. A gap before that is found when publishing.
