@@ -135,6 +135,14 @@ async def test_standings_that_moved_since_the_rerank_make_no_answer_absurd(
     moved = await read(degraded, "/api/leaderboard/rank/1")
     assert moved["rank"] == 1_501
 
+    # They fall behind everybody, where the milestones count them before as well.
+    await database.fetch(
+        "UPDATE standing SET score = -1, sort_score = 1 WHERE player_id > $1", PLAYERS - 1_500
+    )
+    last = await read(degraded, f"/api/leaderboard/rank/{PLAYERS}")
+    assert (last["rank"], last["total_score"]) == (PLAYERS, -1)
+    assert last["percentile"] > 0
+
 
 async def test_player_who_came_after_the_rerank_has_a_rank(
     degraded: httpx.AsyncClient, database: Database
