@@ -9,14 +9,15 @@ import pytest
 from litestar import Litestar
 
 from service.backends.database import Database
-from service.backends.redis import connect_redis
+from service.backends.redis import EVENTS_CHANNEL, connect_redis
 from service.local.embedded import ValkeyServer
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import open_stream
-from tests.support.factories import make_players_with_scores, record_scores
+from tests.support.factories import make_players_with_scores, make_season, record_scores
 from tests.support.fresh_reads import read_fresh_top
 from tests.support.serving import serve_app
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -127,4 +128,52 @@ async def test_stream_survives_redis_restarting(
             await record_scores(database, (first, 100))
             await refresher.refresh()
             assert (await stream.read_top())["leaderboard"][0]["user_id"] == first
+        await redis.aclose()
+
+
+async def test_what_was_published_while_nobody_could_listen_is_read_anew(
+    settings: Settings, database: Database, server_directory: Path
+) -> None:
+    with ValkeyServer(server_directory / "channels") as valkey:
+        own = {"redis_url": valkey.url, "stale_after_seconds": 600.0}
+        settings = settings.model_copy(update=own)
+        redis = connect_redis(settings)
+        # The worker publishes as another user, whom nothing is taken from.
+        await redis.acl_setuser(
+            "worker",
+            enabled=True,
+            passwords=["+key"],
+            keys=["*"],
+            channels=["*"],
+            commands=["+@all"],
+        )
+        url = valkey.url.replace("://", "://worker:key@")
+        worker = connect_redis(settings.model_copy(update={"redis_url": url}))
+        refresher = Refresher(database, worker, settings)
+        await make_season(database, "low", direction="low")
+        first, second = await make_players_with_scores(database, [10, 5])
+        await refresher.refresh()
+
+        async def are_listening(listeners: int) -> bool:
+            ((_, found),) = await redis.pubsub_numsub(EVENTS_CHANNEL)
+            return int(found) == listeners
+
+        async with serve_app(settings) as (_, client):
+
+            async def is_best(user_id: int) -> bool:
+                answer = (await client.get("/api/boards/low/top")).json()
+                return bool(answer["entries"][0]["user_id"] == user_id)
+
+            await wait_until(lambda: are_listening(1))
+            await wait_until(lambda: is_best(second))
+            assert await is_best(second)
+            await redis.acl_setuser("default", enabled=True, reset_channels=True)
+            await wait_until(lambda: are_listening(0))
+            await record_scores(database, (first, -20))
+            await refresher.refresh()
+            await redis.acl_setuser("default", enabled=True, channels=["*"])
+            await wait_until(lambda: are_listening(1))
+            # Before the process knows that it listens it asks Redis, and then its memory.
+            assert [await is_best(first) for _ in range(50)] == [True] * 50
+        await worker.aclose()
         await redis.aclose()
