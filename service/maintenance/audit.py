@@ -300,8 +300,7 @@ class _IndexAudit:
         self._database = connections.database
         self._redis = connections.redis
         self._season_id = season["season_id"]
-        self._has_tie_keys: bool = season["is_first"]
-        self._member_bytes = 2 * _ID_BYTES if self._has_tie_keys else _ID_BYTES
+        self._member_bytes = 2 * _ID_BYTES if season["is_first"] else _ID_BYTES
         self._keys = SeasonKeys.of(self._season_id)
         self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
         self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
@@ -349,7 +348,6 @@ class _IndexAudit:
                     PACK_SOME_STANDINGS,
                     self._season_id,
                     [decode_member(member) for member in self._split(batch)],
-                    self._has_tie_keys,
                 )
                 missing, differing = await self._compare(packed or b"")
                 wrong = self._split(missing + differing)
@@ -454,11 +452,7 @@ class _IndexAudit:
         last_player_id = 0
         while True:
             run = await self._database.fetch_one(
-                PACK_STANDINGS,
-                self._season_id,
-                last_player_id,
-                _PLAYERS_PER_BATCH,
-                self._has_tie_keys,
+                PACK_STANDINGS, self._season_id, last_player_id, _PLAYERS_PER_BATCH
             )
             assert run is not None
             if not run["standings"]:
