@@ -1,5 +1,6 @@
 """The Dramatiq worker: `python -m workers`."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import uvloop
 
 from service.command_line import run_command
 from service.logs import configure_logging
@@ -49,6 +51,8 @@ def work(ready_fd: int | None, progress: Path | None) -> None:
 
     if progress is not None:
         broker.add_middleware(NoteProgress(progress))
+    # Dramatiq makes its actors' loop as the policy says.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
