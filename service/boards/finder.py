@@ -156,12 +156,11 @@ class SeasonFinder:
 
         Raises `BoardNotFound`, `SeasonNotFound` or `DatabaseUnavailable`.
         """
-        current = await self.find(slug)
-        number = await self.find_number(slug, wanted)
-        if not 0 < number <= current.number:
-            # Another process may have ended one since this one asked.
+        # Another process may have ended one since this one asked: the one before would be another.
+        current = await (self.find_again(slug) if wanted == "previous" else self.find(slug))
+        number = _count_from(current, wanted)
+        if number > current.number:
             current = await self.find_again(slug)
-            number = await self.find_number(slug, wanted)
         if number == current.number:
             return current
         if not 0 < number < current.number:
@@ -173,9 +172,7 @@ class SeasonFinder:
 
         Raises as `find` does.
         """
-        if wanted not in {"current", "previous"}:
-            return int(wanted)
-        return (await self.find(slug)).number - (wanted == "previous")
+        return _count_from(await self.find(slug), wanted)
 
     def forget(self, slug: str) -> None:
         """Ask PostgreSQL when the board is read next: this process has just changed it."""
@@ -216,6 +213,12 @@ class SeasonFinder:
             return None if stored is None else _decode(stored)
         except (CacheUnavailable, msgspec.DecodeError):
             return None
+
+
+def _count_from(current: Season, wanted: str) -> int:
+    if wanted in {"current", "previous"}:
+        return current.number - (wanted == "previous")
+    return int(wanted)
 
 
 async def read_season(

@@ -75,3 +75,14 @@ async def test_season_that_begins_is_there_at_once(
     await deny(finder, "league", "current")
     assert (await client.put("/api/boards/league", json={})).status_code == 201
     assert (await finder.find_season("league", "current")).number == 1
+
+
+async def test_the_season_before_is_told_from_the_one_of_now(
+    finder: SeasonFinder, client: httpx.AsyncClient
+) -> None:
+    """A winner is asked for as soon as a season was ended, of whichever process."""
+    close = "/api/boards/cup/seasons/current/close"
+    assert (await client.post(close)).status_code == 200
+    assert (await finder.find("cup")).number == 2
+    assert (await client.post(close)).status_code == 200
+    assert (await finder.find_season("cup", "previous")).number == 2
