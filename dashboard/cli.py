@@ -302,7 +302,7 @@ def _serve(
             )
 
     with listener:
-        asyncio.run(serve(WebConsole(command, names=names), listener, announce))
+        asyncio.run(serve(WebConsole(command, names), listener, announce))
 
 
 def main() -> None:

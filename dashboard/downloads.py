@@ -70,9 +70,7 @@ class DownloadApp(App[None]):
             name="Screenshot",
         )
 
-    def download_rows(
-        self, rows: Iterable[Mapping[str, object]], name: str, what: str = ""
-    ) -> None:
+    def download_rows(self, rows: Iterable[Mapping[str, object]], name: str, what: str) -> None:
         """Write rows in the format by which the name ends, and say `what` they are."""
         try:
             text = write_rows(rows, name)

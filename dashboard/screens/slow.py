@@ -52,7 +52,7 @@ class SlowScreen(Dialog[None]):
 
     AUTO_FOCUS = "Panel"
 
-    def __init__(self, gateway: Gateway, state: ConsoleState, route: str | None = None) -> None:
+    def __init__(self, gateway: Gateway, state: ConsoleState, route: str | None) -> None:
         super().__init__()
         self._gateway = gateway
         self._state = state

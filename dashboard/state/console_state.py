@@ -139,7 +139,7 @@ class ConsoleState:
         if facts.slug == self.chosen.slug:
             self.board_facts = facts
 
-    def take_top(self, top: Top | None, first: int = 0) -> None:
+    def take_top(self, top: Top | None, first: int) -> None:
         """Note the newest lines of the board; None only says that nothing has changed."""
         if top is not None:
             self.top_error = None

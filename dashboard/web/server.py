@@ -37,7 +37,7 @@ _STOP_SECONDS: Final = 5.0
 class WebConsole(Server):
     """textual-serve with a page of our own, all assets included, behind a guard."""
 
-    def __init__(self, command: Sequence[str], *, names: Sequence[str] = ()) -> None:
+    def __init__(self, command: Sequence[str], names: Sequence[str]) -> None:
         # Without `exec` a shell would stand between us and the console.
         super().__init__(f"exec {shlex.join(command)}", title="leaderboard")
         self._guard = Guard(names)

@@ -86,7 +86,7 @@ def draw_routes(
     shown: Sequence[Route],
     histories: Mapping[str, Sequence[Sample]],
     width: int,
-    chosen: str | None = None,
+    chosen: str | None,
 ) -> tuple[ToneLine | None, list[ToneLine]]:
     """Return the header and a line for each route, of which one may be chosen.
 

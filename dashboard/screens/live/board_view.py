@@ -86,7 +86,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
             self.step = step
             self.all_the_way = all_the_way
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.followed: int | None = None
         self.selected: int | None = None
@@ -424,7 +424,7 @@ def _fit(name: str, text: str, width: int) -> str:
     return text.rjust(COLUMNS[name].width).ljust(width)
 
 
-def draw_board_line(line: Line, width: int, layout: _Layout, *, followed: bool = False) -> ToneLine:
+def draw_board_line(line: Line, width: int, layout: _Layout, *, followed: bool) -> ToneLine:
     """Return a line of the board in `width` cells."""
     spans = {name: _write_cell(name, line, size) for name, size in layout if name != "player"}
     # A number too long for its column takes room from the name: names may be cut, numbers may not.

@@ -56,7 +56,7 @@ class RateChart(Toned):
     RateChart { height: 1fr; min-height: 3; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._course: Course | None = None
         self._scale = 1.0

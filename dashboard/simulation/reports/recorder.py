@@ -154,16 +154,14 @@ class Recorder:
             self._resubmitted_accepted += 1
             self._note_session(session_id)
 
-    def report_kinds(
-        self, at_seconds: float, active_seconds: float | None = None
-    ) -> dict[str, TrafficReport]:
+    def report_kinds(self, at_seconds: float, active_seconds: float) -> dict[str, TrafficReport]:
         """Return the figures of each kind; `active_seconds` are those without pauses."""
         return {
             kind.value: _report_traffic([record], at_seconds, active_seconds)
             for kind, record in self._kinds.items()
         }
 
-    def report_total(self, at_seconds: float, active_seconds: float | None = None) -> TrafficReport:
+    def report_total(self, at_seconds: float, active_seconds: float) -> TrafficReport:
         """Return the figures of all kinds together; `active_seconds` are those without pauses."""
         return _report_traffic(list(self._kinds.values()), at_seconds, active_seconds)
 
@@ -259,9 +257,8 @@ class Recorder:
 
 
 def _report_traffic(
-    records: list[_KindRecord], at_seconds: float, active_seconds: float | None
+    records: list[_KindRecord], at_seconds: float, active_seconds: float
 ) -> TrafficReport:
-    seconds = at_seconds if active_seconds is None else active_seconds
     latencies, recent = LatencyHistogram(), LatencyHistogram()
     for record in records:
         latencies.merge(record.latencies)
@@ -272,7 +269,7 @@ def _report_traffic(
         succeeded=succeeded,
         failed=sum(record.counts.failed for record in records),
         dropped=sum(record.counts.dropped for record in records),
-        answered_per_second=round(succeeded / seconds, 3) if seconds > 0 else 0.0,
+        answered_per_second=round(succeeded / active_seconds, 3) if active_seconds > 0 else 0.0,
         latency=latencies.summarize(),
         recent_latency=recent.summarize(),
     )

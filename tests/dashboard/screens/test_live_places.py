@@ -117,9 +117,8 @@ def test_a_line_with_long_figures_leaves_all_of_them_whole(width: int) -> None:
         seen_seconds=7.0,
         flashing=False,
     )
-    spans = draw_board_line(
-        line, width, choose_layout(DEFAULT_COLUMNS, width, measure_rank(line.rank))
-    )
+    layout = choose_layout(DEFAULT_COLUMNS, width, measure_rank(line.rank))
+    spans = draw_board_line(line, width, layout, followed=False)
     text = "".join(text for text, _ in spans)
     assert len(text) == width
     for figure in ("=1,957,544 ", "▼123k ", " 12,345,678,901,234 ", "123,456,789,012", " 7 s"):

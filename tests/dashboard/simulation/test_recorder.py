@@ -30,7 +30,7 @@ def test_a_failure_counts_in_the_latencies_only_if_it_tells_about_the_server() -
     recorder = Recorder()
     recorder.record_failure(RequestKind.RANK, 1.0, 0.1, LOST)
     recorder.record_failure(RequestKind.RANK, 1.0, 0.2, REFUSED)
-    total = recorder.report_total(1.0)
+    total = recorder.report_total(1.0, 1.0)
     assert total.failed == 2
     assert count_of(total.latency) == 1
     assert [bucket.count for bucket in recorder.list_latency_buckets()] == [1]
@@ -57,7 +57,7 @@ def test_kinds_add_up_to_the_total() -> None:
         recorder.record_start(kind, 0.0, 0.0)
         recorder.record_success(kind, 2.0, 0.5, None)
         recorder.record_drop(kind, 2.0)
-    total, kinds = recorder.report_total(2.0), recorder.report_kinds(2.0)
+    total, kinds = recorder.report_total(2.0, 2.0), recorder.report_kinds(2.0, 2.0)
     assert (total.started, total.succeeded, total.dropped) == (3, 3, 3)
     assert total.answered_per_second == 1.5
     assert count_of(total.latency) == sum(count_of(kind.latency) for kind in kinds.values()) == 3
@@ -67,11 +67,11 @@ def test_recent_latencies_are_those_of_the_last_ten_seconds() -> None:
     recorder = Recorder()
     recorder.record_success(RequestKind.TOP, 0.5, 9.0, None)
     recorder.record_success(RequestKind.TOP, 5.5, 0.1, None)
-    recent = recorder.report_total(12.0).recent_latency
+    recent = recorder.report_total(12.0, 12.0).recent_latency
     assert recent is not None
     assert recent.max_ms == 100
-    assert recorder.report_total(30.0).recent_latency is None
-    assert count_of(recorder.report_total(30.0).latency) == 2
+    assert recorder.report_total(30.0, 30.0).recent_latency is None
+    assert count_of(recorder.report_total(30.0, 30.0).latency) == 2
 
 
 def test_each_second_of_the_run_is_listed_even_a_silent_one() -> None:
