@@ -66,7 +66,7 @@ async def submit_until_woken(
         await _await_turn(f"turn-{len(request_ids)}", settings, log)
         request_ids.append(f"match-{len(request_ids)}")
         await submit(request_ids[-1])
-        folds = await wait_until(find_folds, seconds=30)
+        folds = await wait_until(find_folds)
         if request_ids[-1] in folds[-1]:
             return request_ids
     raise AssertionError(f"none of {len(request_ids)} submits woke the refresh that folded it")
@@ -84,4 +84,9 @@ async def _await_turn(turn: str, settings: Settings, log: Path) -> None:
     )
     await asyncio.to_thread(broker.enqueue, message)
     disconnect_broker(broker)
-    await wait_until(lambda: turn in log.read_text(), seconds=30)
+
+    def is_idle() -> bool:
+        lines = log.read_text()
+        return turn in lines and lines.count("Received args=") == lines.count("Completed after")
+
+    await wait_until(is_idle)
