@@ -16,6 +16,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector
 
@@ -72,14 +73,23 @@ class _Page(Collector):
             "Time from a request's headers to the beginning of its answer.",
             labels=["process", "route"],
         )
+        # Sums without buckets: four stages of each route would be more series than all others.
+        stages = SummaryMetricFamily(
+            "leaderboard_http_request_stage_seconds",
+            "Where the time of requests to PostgreSQL went; of submits, four commits a second.",
+            labels=["process", "route", "stage"],
+        )
         for api in self._overview.apis:
             process = _name(api.process)
             for route, figures in sorted(api.routes.items()):
+                for stage, spent in sorted(figures.stage_seconds.items()):
+                    stages.add_metric([process, route, stage], figures.measured, spent)
                 for status, count in sorted(figures.statuses.items()):
                     requests.add_metric([process, route, str(status)], count)
                 seconds.add_metric([process, route], _list_latencies(figures), figures.seconds)
         yield requests
         yield seconds
+        yield stages
 
     def _collect_api(self) -> Iterator[Metric]:
         apis = [(_name(api.process), api) for api in self._overview.apis]

@@ -45,7 +45,8 @@ class RouteFigures(msgspec.Struct):
 
     Latencies are counted by logarithmic bucket, so that the figures of several processes can be
     added up. `all_latencies` and `seconds` are of all since the start. `stages` are of the last
-    minute too, by the name of the stage; of submits only some commits are measured.
+    minute too, by the name of the stage; of submits only some commits are measured. `measured` and
+    `stage_seconds` are how many were and how long each stage took since the start.
     """
 
     statuses: dict[int, int] = {}
@@ -54,6 +55,8 @@ class RouteFigures(msgspec.Struct):
     all_latencies: dict[int, int] = {}
     seconds: float = 0.0
     stages: dict[str, dict[int, int]] = {}
+    measured: int = 0
+    stage_seconds: dict[str, float] = {}
 
     @property
     def count(self) -> int:
@@ -83,6 +86,11 @@ class RouteFigures(msgspec.Struct):
         self.stages = {
             name: dict(Counter(self.stages.get(name, {})) + Counter(other.stages.get(name, {})))
             for name in {*self.stages, *other.stages}
+        }
+        self.measured += other.measured
+        self.stage_seconds = {
+            name: self.stage_seconds.get(name, 0.0) + other.stage_seconds.get(name, 0.0)
+            for name in {*self.stage_seconds, *other.stage_seconds}
         }
 
 
@@ -130,6 +138,8 @@ class _Route:
     maxima: deque[float] = field(default_factory=lambda: deque(maxlen=_STEPS))
     # By stage; empty for as long as nobody has measured them.
     stages: dict[str, deque[Counter[int]]] = field(default_factory=dict)
+    measured: int = 0
+    stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGE_NAMES, 0.0))
 
 
 class RequestMetrics:
@@ -159,10 +169,13 @@ class RequestMetrics:
     def record_stages(self, route_name: str, spent: Stages) -> None:
         """Count where the time of one request went."""
         route = self._find_route(route_name)
+        route.measured += 1
         for name in STAGE_NAMES:
             steps = route.stages.setdefault(name, deque([Counter()], maxlen=_STEPS))
             # A statement's time is what remains of another: it may be less than none by a hair.
-            steps[-1][find_bucket(max(0.0, getattr(spent, name)))] += 1
+            seconds = max(0.0, getattr(spent, name))
+            steps[-1][find_bucket(seconds)] += 1
+            route.stage_seconds[name] += seconds
 
     def _find_route(self, name: str) -> _Route:
         self._forget_old()
@@ -189,6 +202,8 @@ class RequestMetrics:
                 stages={
                     name: dict(sum(steps, Counter[int]())) for name, steps in route.stages.items()
                 },
+                measured=route.measured,
+                stage_seconds=dict(route.stage_seconds) if route.measured else {},
             )
         return figures
 

@@ -65,6 +65,7 @@ async def test_a_scrape_tells_what_was_done(
         await client.get(f"/api/leaderboard/rank/{user_id}")
         await client.get("/api/leaderboard/rank/999999")
         await client.get("/api/leaderboard/around/0")
+        await client.get(f"/api/players/{user_id}")
 
         async def all_are_shown() -> Samples | None:
             samples = await scrape(client)
@@ -87,6 +88,10 @@ async def test_a_scrape_tells_what_was_done(
     assert total(samples, f"{duration}_count", route=route) == 3
     assert total(samples, f"{duration}_bucket", route=route, le="+Inf") == 3
     assert 0 < total(samples, f"{duration}_sum", route=route) < 30
+    stages = "leaderboard_http_request_stage_seconds"
+    look_up = "GET /api/players/{user_id}"
+    assert total(samples, f"{stages}_count", route=look_up, stage="statement") == 1
+    assert 0 < total(samples, f"{stages}_sum", route=look_up) < 30
     assert total(samples, "leaderboard_group_commit_submits_sum") == 3
     assert 0 < total(samples, "leaderboard_freshness_seconds_sum") < 30
     assert total(samples, "leaderboard_sessions_folded_total") == 3

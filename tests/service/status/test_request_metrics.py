@@ -99,6 +99,14 @@ def test_stages_are_counted_apart_and_add_up() -> None:
     commit = compute_quantile_ms(merged["GET /a"].stages["commit"], 0.99)
     assert commit == pytest.approx(40, rel=0.06)
     assert merged["GET /b"].stages == {}
+    assert merged["GET /a"].measured == 2
+    assert merged["GET /a"].stage_seconds == {
+        "queue": pytest.approx(0.004),
+        "pool": pytest.approx(0.002),
+        "statement": 0.0,
+        "commit": pytest.approx(0.08),
+    }
+    assert (merged["GET /b"].measured, merged["GET /b"].stage_seconds) == (0, {})
 
 
 def test_the_last_slow_requests_are_remembered_and_no_more() -> None:
