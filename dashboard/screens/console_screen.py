@@ -203,7 +203,6 @@ class ConsoleScreen(Screen[None]):
         data_state = self.judge()
         self.show_body(data_state)
         verdict = self._draw_verdict(data_state)
-        self.set_class(bool(verdict), "-troubled")
         self._show_size()
         self.query_one("#verdict", Lines).show(verdict)
         self.query_one("#notice", Lines).show(self._draw_notice(data_state))

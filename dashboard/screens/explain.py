@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import tzinfo
+from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import work
@@ -24,6 +25,7 @@ _NAME: Final = 30
 _LABEL: Final = 10
 _SCORE: Final = 21
 _RANK: Final = 12
+_FULL: Final = 72
 
 _OPERATORS: Final = {
     "sum": "all sessions make the sum",
@@ -80,10 +82,10 @@ class ExplainScreen(Dialog[None]):
             f"Why player {told.user_id}, {quote_name(told.username, _NAME)}, is "
             f"{_write_rank(told.rank)}{self._of_board}"
         )
-        panel.show(draw_explanation(told, self._state.clock.now().tzinfo))
+        panel.show(draw_explanation(told, self._state.clock.now().tzinfo, self.room))
 
 
-def draw_explanation(told: Explanation, zone: tzinfo | None) -> list[ToneLine]:
+def draw_explanation(told: Explanation, zone: tzinfo | None, room: int) -> list[ToneLine]:
     """Return all that the service says of a rank."""
     texts = [entry.score_text for entry in (told.above, told.below) if entry]
     texts += [session.score_text for session in told.sessions]
@@ -92,13 +94,20 @@ def draw_explanation(told: Explanation, zone: tzinfo | None) -> list[ToneLine]:
     state: Span = (f"{told.state}{until}", "" if told.state == "active" else "warn")
     rank = f"{_write_rank(told.rank)} of {write_amount(told.players, 'player')}"
     lines: list[ToneLine] = [
-        *_label("Rule", *((part, "") for part in _describe_rule(told.rule, score_format.write))),
+        *_label(
+            "Rule",
+            *(
+                (line, "")
+                for part in _describe_rule(told.rule, score_format.write)
+                for line in wrap(part, room - _LABEL - 1)
+            ),
+        ),
         *_label("State", state),
         *_label("Rank", (rank, "strong")),
         *_label("Above", (_write_entry(told.above, "nobody: first of all"), "")),
         *_label("Below", (_write_entry(told.below, "nobody: last of all"), "")),
         [("", "")],
-        *_draw_evidence(told, score_format.write, zone),
+        *_draw_evidence(told, score_format.write, zone, room),
         [("", "")],
         _judge_evidence(told),
         [("", "")],
@@ -113,7 +122,7 @@ def draw_explanation(told: Explanation, zone: tzinfo | None) -> list[ToneLine]:
         [
             (f"  session {session.session_id:<12} ", "muted"),
             (f"{write_moment(session.submitted_at, zone)} ", ""),
-            (f"{group_score(session.score, session.score_text):>{_SCORE}}", "strong"),
+            (f"{group_score(session.score, session.score_text):>{_find_score(room)}}", "strong"),
         ]
         for session in told.sessions
     ]
@@ -129,7 +138,7 @@ def _label(name: str, *spans: Span) -> list[ToneLine]:
 def _describe_rule(rule: RuleFacts, write: Callable[[int], str]) -> list[str]:
     better = "more" if rule.direction == "high" else "less"
     ties = "equals share a rank" if rule.ties == "shared" else "of equals who was first is before"
-    parts = [f"{rule.operator} of a player's sessions; {better} is better; {ties}"]
+    parts = [f"{rule.operator} of the sessions; {better} is better; {ties}"]
     limits = []
     if rule.game_mode is not None:
         limits.append(f"mode {quote_name(rule.game_mode, _NAME)}")
@@ -153,11 +162,13 @@ def _write_rank(rank: int | None) -> str:
 
 
 def _draw_evidence(
-    told: Explanation, write: Callable[[int], str], zone: tzinfo | None
+    told: Explanation, write: Callable[[int], str], zone: tzinfo | None, room: int
 ) -> list[ToneLine]:
     """Return what each source says, side by side."""
+    width = _find_score(room)
+    rank_width = _RANK - (_SCORE - width)
     lines: list[ToneLine] = [
-        [(f"{'':<{_LABEL}} {'Score':>{_SCORE}} {'Rank':>{_RANK}}  Made by", "muted")]
+        [(f"{'':<{_LABEL}} {'Score':>{width}} {'Rank':>{rank_width}}  Made by", "muted")]
     ]
     index = told.index
     rows: list[tuple[str, int | None, int | None, str]] = [
@@ -169,9 +180,14 @@ def _draw_evidence(
     for name, score, rank, made_by in rows:
         written = "-" if score is None else write(score)
         place = "-" if rank is None else f"#{rank:,}"
-        figures = f" {written:>{_SCORE}} {place:>{_RANK}}"
+        figures = f" {written:>{width}} {place:>{rank_width}}"
         lines.append([(f"{name:<{_LABEL}}", "muted"), (figures, "strong"), (f"  {made_by}", "")])
     return lines
+
+
+def _find_score(room: int) -> int:
+    """Return the width of scores: any has room in 78 columns, and in 60 all but the longest."""
+    return _SCORE if room >= _FULL else _SCORE - 5
 
 
 def _score(evidence: Evidence | None) -> int | None:

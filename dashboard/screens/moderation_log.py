@@ -18,7 +18,6 @@ from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
 _MOMENT: Final = 18
-_WHY: Final = 54
 _NAME: Final = 24
 
 
@@ -72,26 +71,30 @@ class ModerationLogScreen(Dialog[None]):
             self._is_asking = False
         zone = self._state.clock.now().tzinfo
         for entry in part.entries:
-            self._lines += draw_entry(entry, zone)
+            self._lines += draw_entry(entry, zone, self.room)
         self._next = part.next
         older = f"{self._state.keys['log.older']} lists older entries"
         end = older if self._next is not None else "nothing older" if self._lines else "no entries"
         panel.show([*self._lines, [(end, "muted")]])
 
 
-def draw_entry(entry: LogEntry, zone: tzinfo | None) -> list[ToneLine]:
+def draw_entry(entry: LogEntry, zone: tzinfo | None, room: int) -> list[ToneLine]:
     """Return what was done when, and below it by whom and why."""
     about = f"player {entry.user_id}: " if entry.user_id is not None else ""
     by = [f"by key {clean_name(entry.key)}"] if entry.key else []
     reason = [clean_name(entry.reason)] if entry.reason else []
-    why = wrap(": ".join(by + reason), _WHY)
+    why = wrap(": ".join(by + reason), room - _MOMENT)
     explained: list[ToneLine] = [[(" " * _MOMENT + line, "muted")] for line in why]
+    what = _describe_action(entry, zone)
+    first, *rest = wrap(what, room - _MOMENT, initial_indent=" " * len(about)) or [""]
+    more: list[ToneLine] = [[(" " * _MOMENT + line, "strong")] for line in rest]
     return [
         [
             (f"{write_moment(entry.at, zone):<{_MOMENT}}", "muted"),
             (about, ""),
-            (_describe_action(entry, zone), "strong"),
+            (first.strip(), "strong"),
         ],
+        *more,
         *explained,
     ]
 

@@ -1,5 +1,6 @@
 """Why it is slow: where the time goes, what PostgreSQL waits for, and the last slow requests."""
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import ClassVar, Final
 
@@ -29,7 +30,11 @@ from dashboard.widgets.tones import SEVERITIES, ToneLine
 _AGAIN_SECONDS: Final = 1.0
 _LABEL: Final = 33
 _FIGURE: Final = 10
+_QUANTILES: Final = ("p50", "p95", "p99")
 _ROUTE: Final = 28
+_EVENT: Final = 24
+_SHORT_EVENT: Final = 18
+_SEEN: Final = 10
 _STATUS: Final = 4
 _MOST_EVENTS: Final = 5
 _MOST_LOCKS: Final = 3
@@ -114,13 +119,15 @@ class SlowScreen(Dialog[None]):
         turn = f"{keys['slow.previous']} and {keys['slow.next']}: another route"
         if route is None:
             return [[(f"Nobody has asked for it yet. {turn}", "muted")]]
-        titles = "".join(f"{title:>{_FIGURE}}" for title in ("p50", "p95", "p99"))
+        # The one in the middle goes first.
+        shown = _QUANTILES if self.room >= _LABEL + 3 * _FIGURE else _QUANTILES[::2]
+        titles = "".join(f"{title:>{_FIGURE}}" for title in shown)
         lines: list[ToneLine] = [
             [(f"{'In the last minute':<{_LABEL}}{titles}", "muted")],
-            _draw_latency(write_amount(route.requests, "request"), route.latency),
+            _draw_latency(write_amount(route.requests, "request"), route.latency, shown),
         ]
         lines += [
-            _draw_latency(f"  for {STAGES.get(stage.stage, stage.stage)}", stage.latency)
+            _draw_latency(f"  for {STAGES.get(stage.stage, stage.stage)}", stage.latency, shown)
             for stage in route.stages
         ]
         return [*lines, [(f"{turn}; the longest took {write_ms(route.max_ms)}", "muted")]]
@@ -129,15 +136,23 @@ class SlowScreen(Dialog[None]):
         limit = write_ms(waits.slow_from_ms)
         if not waits.slow:
             return [[(f"No request has taken {limit} or longer.", "muted")]]
-        head = f"Took {limit} or longer, newest first, with their X-Request-Id"
-        return [[(head, "muted")], *(self._draw_request(slow) for slow in waits.slow)]
+        head = wrap(f"Took {limit} or longer, newest first, with their X-Request-Id", self.room)
+        lines: list[ToneLine] = [[(line, "muted")] for line in head]
+        for slow in waits.slow:
+            lines += self._draw_request(slow)
+        return lines
 
-    def _draw_request(self, slow: SlowRequest) -> ToneLine:
+    def _draw_request(self, slow: SlowRequest) -> list[ToneLine]:
         at = write_time(slow.at, self._state.clock.now().tzinfo)
         took = f"{slow.status:>{_STATUS}} {write_ms(slow.ms):>{_FIGURE - 1}}"
         own_id = clean_name(slow.request_id or "without an id")
         route = fit_name(shorten_route(slow.route), _ROUTE)
-        return [(f"{at} ", "muted"), (route, ""), (took, "strong"), (f" {own_id}", "")]
+        line: ToneLine = [(f"{at} ", "muted"), (route, ""), (took, "strong")]
+        if sum(len(text) for text, _ in line) + 1 + len(own_id) <= self.room:
+            return [[*line, (f" {own_id}", "")]]
+        # Whole, however long the caller made it: half an id finds nothing.
+        parts: list[ToneLine] = [[(f"  {part}", "")] for part in wrap(own_id, self.room - 2)]
+        return [line, *parts]
 
 
 def shorten_route(route: str) -> str:
@@ -156,8 +171,8 @@ def _draw_finding(finding: Finding, room: int) -> list[ToneLine]:
     return lines
 
 
-def _draw_latency(label: str, latency: Latency) -> ToneLine:
-    figures = (latency.p50_ms, latency.p95_ms, latency.p99_ms)
+def _draw_latency(label: str, latency: Latency, quantiles: Sequence[str]) -> ToneLine:
+    figures = [getattr(latency, f"{quantile}_ms") for quantile in quantiles]
     return [
         (f"{label:<{_LABEL}}", ""),
         *((f"{write_ms(figure):>{_FIGURE}}", "strong") for figure in figures),
@@ -169,10 +184,11 @@ def _draw_postgres(now: PostgresWaits | None, looks: Looks, room: int) -> list[T
     number = f"{len(looks)} seconds" if len(looks) > 1 else "second"
     lines: list[ToneLine] = [[(f"PostgreSQL, as seen in the last {number}", "muted")]]
     events = looks.count_events()
+    width = _EVENT if room >= _LABEL + _EVENT + _SEEN else _SHORT_EVENT
     for process, event, times in events[:_MOST_EVENTS]:
         seen = f"{times} of {len(looks)}"
-        name = fit_name(process, _LABEL - 2)
-        lines.append([(f"  {name}", ""), (f"{event:<24}", "strong"), (f" {seen}", "muted")])
+        name = fit_name(process, min(_LABEL, room - width - _SEEN) - 2)
+        lines.append([(f"  {name}", ""), (f"{event:<{width}}", "strong"), (f" {seen}", "muted")])
     if not events:
         lines.append([("  nothing was at work", "muted")])
     if now is None:
@@ -180,7 +196,7 @@ def _draw_postgres(now: PostgresWaits | None, looks: Looks, room: int) -> list[T
     if now.longest is not None:
         age, name = write_age(now.longest.seconds), clean_name(now.longest.process)
         text = f"  longest statement now: {age}, process {now.longest.pid} ({name})"
-        lines.append([(text, "")])
+        lines += [[(f"  {line}", "")] for line in wrap(text.strip(), room - 2)]
     for lock in now.locks[:_MOST_LOCKS]:
         text = f"process {lock.pid} ({clean_name(lock.process)}) waits for {describe_lock(lock)}"
         lines += [[(f"  {line}", "warn")] for line in wrap(text, room - 2)]

@@ -46,7 +46,7 @@ def _describe_end(run: FoundRun) -> tuple[Severity, str]:
     if report is None or not run.snapshot.ended:
         return "bad", "died: its process is gone"
     total, ledger = report.total, report.ledger
-    wrong = ledger is None or ledger.lost or ledger.counted_twice or ledger.unexpected
+    wrong = ledger is None or ledger.is_wrong
     severity: Severity = "bad" if wrong else "warn" if total.failed else "info"
     answers = f"{total.succeeded:,} answered, {total.failed:,} failed"
     return severity, f"{report.state}: {answers}; {describe_comparison(report)}"

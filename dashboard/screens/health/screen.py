@@ -118,8 +118,8 @@ class HealthScreen(ConsoleScreen):
         & #events { height: 1fr; min-height: 4; }
         &.-low #tiles { grid-rows: 4; height: 8; }
         &.-low Tile { height: 4; }
-        &.-low #middle { height: 8; }
-        &.-low.-troubled #middle { height: 6; }
+        /* What is wrong, and what is asked, takes its lines of this first. */
+        &.-low #middle { height: 2fr; }
         &.-narrow #flow { width: 40; }
         &.-slim #tiles { grid-size: 2 3; grid-rows: 5; height: 15; }
         &.-slim Tile { height: 5; }

@@ -306,7 +306,7 @@ class PlayerScreen(ConsoleScreen):
         """Ask what becomes of the scores."""
         player = self._first.lookup.player
         if player is not None:
-            hint = "keep: they stay without a name; revoke: they leave the open boards"
+            hint = "keep: they stay without a name; revoke: they go"
             self.ask("delete", f"Delete {player.user_id}, scores", hint=hint)
 
     def action_correct(self) -> None:

@@ -22,7 +22,7 @@ from dashboard.widgets.lines import Lines
 
 _STATES: Final[tuple[tuple[State, str], ...]] = (
     ("active", "stands where the sessions put the player"),
-    ("hidden", "in nobody's answers but the player's own, who cannot tell"),
+    ("hidden", "left out of all answers but the player's own"),
     ("banned", "on no open board, and every submit is refused"),
 )
 

@@ -82,7 +82,10 @@ class RunFormView(Horizontal):
     DEFAULT_CSS = """
     RunFormView {
         height: 12;
-        & .fields { width: 58; border: round $primary 60%; border-title-color: $text-accent; }
+        & .fields {
+            width: 58; border: round $primary 60%; border-title-color: $text-accent;
+            border-subtitle-color: $text-muted;
+        }
         & .course { width: 1fr; border: round $primary 60%; border-title-color: $text-accent; }
         & .field { height: 1; }
         & .label { width: 17; height: 1; padding: 0 1; }
@@ -184,14 +187,14 @@ class RunFormView(Horizontal):
         if options.users is None:
             chart.show(options.course)
             stages = len(options.stages)
-            parts = f" in {write_amount(stages, 'stage')}" if stages else ""
             seconds = f"{options.course.duration_seconds:g} s"
-            lines = [[(f"{options.requests:,} requests in {seconds}{parts}", "strong")]]
+            lines = [[(f"{options.requests:,} requests in {seconds}", "strong")]]
+            lines += [[(f"in {write_amount(stages, 'stage')}", "muted")]] * bool(stages)
         else:
             chart.show(None)
             lines = [
                 [(f"{options.users:,} users for {options.course.duration_seconds:g} s", "strong")],
-                [(f"each waits for the answer, then thinks {options.think_seconds:g} s", "muted")],
+                [(f"each thinks {options.think_seconds:g} s after an answer", "muted")],
             ]
         text.show(lines)
 

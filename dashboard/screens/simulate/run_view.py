@@ -39,6 +39,7 @@ _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.FINISHED: ("✓ finished", "good"),
     RunState.STOPPED: ("■ stopped", "warn"),
 }
+_DIED: Final[tuple[str, Tone]] = ("✕ died", "bad")
 
 
 class RunView(Vertical):
@@ -69,6 +70,7 @@ class RunView(Vertical):
         super().__init__()
         self._charted: RunReport | None = None
         self._shown: RunReport | None = None
+        self._died = False
 
     def compose(self) -> ComposeResult:
         """From what is asked first to what is asked last."""
@@ -84,11 +86,11 @@ class RunView(Vertical):
     def on_resize(self) -> None:
         """Draw the bars as wide as there is room now, once the panels have their sizes."""
         if self._shown is not None:
-            self.call_after_refresh(self.show, self._shown)
+            self.call_after_refresh(self.show, self._shown, died=self._died)
 
-    def show(self, report: RunReport | None) -> None:
-        """Show a report; None before there is one."""
-        self._shown = report
+    def show(self, report: RunReport | None, *, died: bool = False) -> None:
+        """Show a report, the last of a process that `died`; None before there is one."""
+        self._shown, self._died = report, died
         names = ("run", "latency", "histogram", "errors")
         panels = {name: self.query_one(f"#{name}", Panel) for name in names}
         chart = self.query_one("#rate-chart", RateChart)
@@ -98,8 +100,8 @@ class RunView(Vertical):
             chart.show(None)
             self._charted = None
             return
-        panels["run"].show(_draw_run(report, panels["run"].room))
-        panels["latency"].show(_draw_latencies(report))
+        panels["run"].show(_draw_run(report, panels["run"].room, died=died))
+        panels["latency"].show(_draw_latencies(report, panels["latency"].room))
         panels["histogram"].show(_draw_histogram(report, panels["histogram"].room))
         panels["errors"].show(_draw_errors(report))
         # A long run has many seconds, and a report is shown several times before there is another.
@@ -119,10 +121,10 @@ def _find_course(report: RunReport) -> Course:
     return Course((Stage(rate, rate, report.duration_seconds),))
 
 
-def _draw_run(report: RunReport, width: int) -> list[ToneLine]:
+def _draw_run(report: RunReport, width: int, *, died: bool) -> list[ToneLine]:
     """Return state and progress, rates, and what is under way."""
     position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
-    state, tone = _STATES[report.state]
+    state, tone = _DIED if died else _STATES[report.state]
     total = report.total
     is_paused = report.state is RunState.PAUSED
     achieved = "‖ paused" if is_paused else write_rate(_read_achieved(report))
@@ -200,14 +202,15 @@ def _find_positions(
         yield min(moment, start) - paused
 
 
-def _draw_latencies(report: RunReport) -> list[ToneLine]:
+def _draw_latencies(report: RunReport, width: int) -> list[ToneLine]:
     """Return the percentiles of the last seconds and of the run, from the intended start."""
     names = ("p50", "p90", "p95", "p99", "p99.9", "max")
-    header = f"{'':9}" + "".join(f"{name:>9}" for name in names)
+    label, column = (9, 9) if width >= 9 + 9 * len(names) else (5, 8)
+    header = " " * label + "".join(f"{name:>{column}}" for name in names)
     return [
         [(header, "muted")],
-        _draw_percentiles("10 s", report.total.recent_latency),
-        _draw_percentiles("run", report.total.latency),
+        _draw_percentiles(f"{'10 s':<{label}}", report.total.recent_latency, column),
+        _draw_percentiles(f"{'run':<{label}}", report.total.latency, column),
     ]
 
 
@@ -279,7 +282,7 @@ def _judge_ledger(report: RunReport) -> Span:
     ledger = report.ledger
     if ledger is None:
         return ("▲ Ledger: ", "warn") if report.ledger_problem else ("… Ledger: ", "muted")
-    if ledger.lost or ledger.counted_twice or ledger.unexpected:
+    if ledger.is_wrong:
         return "✕ Ledger: ", "bad"
     return "✓ Ledger: ", "good"
 
@@ -292,7 +295,7 @@ def _draw_progress(report: RunReport, position: float, width: int) -> list[Span]
     return [("".join(cells[:done]), "accent"), ("".join(cells[done:]), "muted")]
 
 
-def _draw_percentiles(title: str, summary: LatencySummary | None) -> ToneLine:
+def _draw_percentiles(title: str, summary: LatencySummary | None, column: int) -> ToneLine:
     values: tuple[float | None, ...] = (None,) * 6
     if summary is not None:
         values = (
@@ -303,8 +306,8 @@ def _draw_percentiles(title: str, summary: LatencySummary | None) -> ToneLine:
             summary.p999_ms,
             summary.max_ms,
         )
-    line: list[Span] = [(f"{title:<9}", "muted")]
-    line.extend((f"{write_ms(value):>9}", "strong") for value in values)
+    line: list[Span] = [(title, "muted")]
+    line.extend((f"{write_ms(value):>{column}}", "strong") for value in values)
     return line
 
 

@@ -135,7 +135,9 @@ class SimulateScreen(ConsoleScreen):
                 self.set_focus(None)
         self.query_one("#planning").disabled = desk.refusal is not None
         if watching:
-            self.query_one(RunView).show(desk.report)
+            run = desk.run
+            died = run is not None and not (run.alive or run.snapshot.ended)
+            self.query_one(RunView).show(desk.report, died=died)
 
     def locate(self) -> Address | None:
         """Return the address of the run, or of the form."""
@@ -341,7 +343,8 @@ def _judge_run(run: FoundRun, keys: KeyNames) -> DataState:
 def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> DataState:
     if ended:
         new = f"{keys['simulate.new']} for a new one"
-        return DataState(Kind.LIVE, f"The run has ended: {describe_comparison(report)}. {new}.")
+        kind = Kind.ALARM if report.ledger is not None and report.ledger.is_wrong else Kind.LIVE
+        return DataState(kind, f"The run has ended: {describe_comparison(report)}. {new}.")
     pause, stop = keys["simulate.pause"], keys["simulate.stop"]
     match report.state:
         case RunState.PAUSED:

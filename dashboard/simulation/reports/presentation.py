@@ -63,7 +63,7 @@ def describe_shortfall(report: RunReport) -> str | None:
     ledger = report.ledger
     if report.ledger_problem is not None:
         findings.append(f"the ledger could not be compared: {report.ledger_problem}")
-    elif ledger is not None and (ledger.lost or ledger.counted_twice or ledger.unexpected):
+    elif ledger is not None and ledger.is_wrong:
         findings.append(describe_comparison(report))
     return ", ".join(findings) or None
 
@@ -93,7 +93,7 @@ def describe_comparison(report: RunReport) -> str:
 
 def describe_count(report: RunReport) -> str:
     """Return how many submits were acknowledged and how many the ledger has."""
-    counted = "" if report.ledger is None else f", {report.ledger.sessions:,} in the ledger"
+    counted = "" if report.ledger is None else f", {report.ledger.sessions:,} kept"
     return f"{report.submits.acknowledged:,} acknowledged{counted}"
 
 

@@ -157,6 +157,11 @@ class LedgerReport(msgspec.Struct, frozen=True):
     counted_twice: int
     unexpected: int
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it differs from what was acknowledged."""
+        return bool(self.lost or self.counted_twice or self.unexpected)
+
 
 class RunReport(msgspec.Struct, frozen=True):
     """One run: what was asked for, and what came of it.

@@ -227,7 +227,7 @@ async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_
         (
             {"state": "active", "rule": rule, "more": True, "above": None, "below": None},
             [
-                "best of a player's sessions; less is better; of equals who was first is before",
+                "best of the sessions; less is better; of equals who was first",
                 "only mode “race”, from 0",
                 "nobody: first of all",
                 "nobody: last of all",

@@ -3,9 +3,12 @@
 import pytest
 from rich.style import Style
 
+from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.moderating import LOG, make_peer
 from tests.support.console.operating import Operator, look_up, open_console, watch_live
 from tests.support.console.service_peer import ServicePeer
+from tests.support.console.waits import make_waits
 
 SCREENS = ("f1", "f2", "f3", "f4")
 
@@ -124,3 +127,40 @@ async def test_a_small_terminal_says_so_and_what_is_wrong() -> None:
         assert "Flow of scores" in operator.screen_text
         await operator.resize(80, 23)
         assert "Too small: this terminal has 80x23" in operator.screen_text
+
+
+async def test_a_maximised_panel_has_the_width_and_leaves_what_is_wrong_in_sight() -> None:
+    for size in ((120, 36), (80, 24), (60, 48)):
+        async with watch_live(size=size) as operator:
+            operator.peer.away = {"worker"}
+            await operator.pass_time(6.0)
+            await look_up(operator, "donald")
+            await operator.press("tab", "tab", "m")
+            panel = operator.console.screen.maximized
+            assert panel is not None
+            assert panel.outer_size.width == size[0]
+            assert "back to all panels" in " ".join(operator.screen_text.split())
+            assert "✕ Worker away" in operator.screen_text
+
+
+async def test_dialogs_cut_nothing_in_sixty_columns() -> None:
+    peer = make_peer()
+    long_id = "5f0c" * 20
+    slow = make_waits()
+    slow["slow"][0]["request_id"] = long_id
+    peer.answers["/api/ops/waits"] = slow
+    peer.answers["/api/moderation"] = {"entries": LOG, "next": 9}
+    async with watch_live(peer, size=(60, 48)) as operator:
+        for key in ("W", "L"):
+            await operator.press(key)
+            dialog = operator.console.screen.query_one(".frame", Panel)
+            assert "…" not in dialog.text.replace("… asking", "")
+            assert all(len(line) <= 54 for line in dialog.text.splitlines())
+            if key == "W":
+                assert long_id in "".join(dialog.text.split())
+            await operator.press("escape")
+        await look_up(operator, "2")
+        await operator.press("w")
+        explained = operator.read("#explanation")
+        assert all(len(line) <= 58 for line in explained.splitlines())
+        assert "equals share a rank" in " ".join(explained.split())
