@@ -45,6 +45,7 @@ _SLICE_SECONDS: Final = 0.1
 _LEAST_PLAYERS: Final = 100
 _MOST_PLAYERS: Final = 200_000
 _STANDINGS_AT_ONCE: Final = 10_000
+_MANY_SEASONS: Final = 100
 _STATEMENT_SECONDS: Final = 60.0
 
 # A slice is found by its players, whatever a planner believes that knows nothing of the tables yet.
@@ -228,11 +229,12 @@ def _find_together(season: asyncpg.Record, work: Sequence[asyncpg.Record]) -> li
     """Return the seasons that are filled in one pass over the players, the given one among them.
 
     One that goes on is filled alone, since it is waited for. Of those that are over, a board may
-    have very many, each with few of the sessions.
+    have very many, each with few of the sessions: of few, a pass for each costs less than to look
+    for each player alone.
     """
     if not season["is_over"]:
         return [season]
-    return [
+    together = [
         other
         for other in work
         if (other["kind"], other["is_over"]) == ("fill", True)
@@ -241,6 +243,7 @@ def _find_together(season: asyncpg.Record, work: Sequence[asyncpg.Record]) -> li
         # One that is counted anew holds the moments of the one that it will replace.
         and (other["number"] < 0) == (season["number"] < 0)
     ]
+    return together if len(together) >= _MANY_SEASONS else [season]
 
 
 def _find_ends(season_ids: Sequence[int]) -> tuple[int, int]:
