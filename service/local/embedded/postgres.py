@@ -32,6 +32,7 @@ _CREATE_DATABASE: Final = """
     SELECT 'CREATE DATABASE leaderboard'
     WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'leaderboard') \\gexec
 """
+_MEMORY_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 # PG* variables of the caller's shell must not reach the server or its tools.
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
@@ -40,10 +41,15 @@ def _choose_tuning() -> dict[str, str]:
     """Return the parameters that depend on the machine.
 
     The shared buffers are a quarter of the memory, as PostgreSQL's manual advises (20.4.1), up to
-    what a board of a million players turns over: with less, a fold writes pages out to make room.
+    what five boards of a million players turn over: with less, a fold reads pages in and writes
+    others out to make room (decisions/fold.md).
     """
-    megabytes = psutil.virtual_memory().total // 4 // 2**20
-    return {"shared_buffers": f"{max(128, min(megabytes, 1024))}MB"}
+    memory = psutil.virtual_memory().total
+    # Inside a container it is not the machine's; without a limit there is a word, or no such file.
+    with contextlib.suppress(OSError, ValueError):
+        memory = min(memory, int(_MEMORY_LIMIT.read_text()))
+    megabytes = memory // 4 // 2**20
+    return {"shared_buffers": f"{max(128, min(megabytes, 4096))}MB"}
 
 
 # Written to postgresql.conf when the database is made, where an operator may change them. Full
