@@ -1,7 +1,7 @@
 """The benchmark: `uv run python -m tests.benchmarks`."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,21 +22,26 @@ from tests.benchmarks.more_boards_rows import NAMES as BOARDS_NAMES
 from tests.benchmarks.more_boards_rows import measure_boards
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.report import describe_machine, print_results, write_json
-from tests.benchmarks.results import Context, Results
+from tests.benchmarks.results import Context, Results, Row
+from tests.benchmarks.seen_row import measure_seen
 from tests.benchmarks.stack import run_stack, stop_on_termination
 from tests.benchmarks.standings_rows import NAMES as STANDINGS_NAMES
 from tests.benchmarks.standings_rows import measure_standings
 from tests.benchmarks.traffic import name_generator
 from tests.benchmarks.traffic_rows import measure_reads, measure_submits
 
+_BESIDE_SUBMITS: dict[str, Callable[[Context], Awaitable[list[Row]]]] = {
+    "freshness": measure_freshness,
+    "seen": measure_seen,
+    "moderation": measure_moderation,
+}
 ROWS = (
     "populate",
     "memory",
     "top",
     "rank",
     "submit",
-    "freshness",
-    "moderation",
+    *_BESIDE_SUBMITS,
     *STANDINGS_NAMES,
     "growth",
     "restart",
@@ -158,10 +163,9 @@ async def _measure(context: Context, names: Collection[str]) -> None:
         rows.extend(await measure_reads(context, "rank"))
     if "submit" in names:
         rows.extend(await measure_submits(context))
-    if "freshness" in names:
-        rows.extend(await measure_freshness(context))
-    if "moderation" in names:
-        rows.extend(await measure_moderation(context))
+    for name, measure in _BESIDE_SUBMITS.items():
+        if name in names:
+            rows.extend(await measure(context))
     standings = [name for name in names if name in STANDINGS_NAMES]
     if standings:
         rows.extend(await measure_standings(context, standings))
