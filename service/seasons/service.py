@@ -7,20 +7,32 @@ import asyncpg
 from service.backends.database import Database, load_sql
 from service.boards.errors import BoardArchived, BoardFilling
 from service.boards.rule import Rule
-from service.boards.service import find_board, find_changeable, hold_seasons, put_next_season
+from service.boards.schemas import SeasonAnswer
+from service.boards.service import (
+    find_board,
+    find_changeable,
+    hold_seasons,
+    put_next_season,
+    read_season,
+)
 
 END_SEASON: Final = load_sql("seasons", "end_season")
 
 
-async def close_current_season(database: Database, slug: str) -> asyncpg.Record:
+async def close_current_season(
+    database: Database, slug: str, number: int | None = None
+) -> asyncpg.Record:
     """End a board's season at this instant, at which the next begins; return the board's row.
 
-    Its result is stored by the workers, once all its sessions are counted. Raises `BoardNotFound`,
-    `BoardFixed`, `BoardArchived`, `BoardFilling`, `WriterBusy` or `DatabaseUnavailable`.
+    With a number, only while that is the current one. Its result is stored by the workers, once all
+    its sessions are counted. Raises `BoardNotFound`, `BoardFixed`, `BoardArchived`, `BoardFilling`,
+    `WriterBusy` or `DatabaseUnavailable`.
     """
     await find_changeable(database, slug)
     async with hold_seasons(database) as connection:
         board = await find_board(connection, slug)
+        if number not in (None, board["number"]):
+            return board
         if board["archived_at"] is not None:
             raise BoardArchived(slug)
         if board["is_filling"]:
@@ -31,3 +43,16 @@ async def close_current_season(database: Database, slug: str) -> asyncpg.Record:
             connection, board["board_id"], board["number"] + 1, board["rule_id"], rule, ends_at
         )
     return await find_board(database, slug)
+
+
+async def close_season(database: Database, slug: str, number: int) -> SeasonAnswer:
+    """End a season of a board now, unless it is over already; return it as it is then.
+
+    So it may be asked again, where an answer was lost. Raises `SeasonNotFound` for one that has not
+    begun, and what `close_current_season` does.
+    """
+    season = await read_season(database, slug, number)
+    if season.state != "open":
+        return season
+    await close_current_season(database, slug, number)
+    return await read_season(database, slug, number)

@@ -345,6 +345,7 @@ async def test_change_that_is_wrong(
         ("POST", "/archive", None),
         ("POST", "/unarchive", None),
         ("POST", "/seasons/current/close", None),
+        ("POST", "/seasons/1/close", None),
         ("GET", "", None),
         ("GET", "/seasons", None),
         ("GET", "/seasons/1", None),

@@ -88,6 +88,7 @@ async def test_change_needs_the_state_that_it_changes(client: httpx.AsyncClient)
         ("POST", "/api/boards/global/archive", None),
         ("POST", "/api/boards/global/unarchive", None),
         ("POST", "/api/boards/global/seasons/current/close", None),
+        ("POST", "/api/boards/global/seasons/1/close", None),
     ],
 )
 async def test_global_stays_as_it_is(

@@ -52,6 +52,7 @@ def app() -> Litestar:
         ("PUT", "/api/boards/laps", Role.ADMIN),
         ("PATCH", "/api/boards/laps/", Role.ADMIN),
         ("POST", "/api/boards/laps/seasons/current/close", Role.ADMIN),
+        ("POST", "/api/boards/laps/seasons/1/close", Role.ADMIN),
         ("POST", "/api/boards/laps/later", Role.ADMIN),
         ("GET", "/api/export/standings", Role.ADMIN),
         ("HEAD", "/api/export/standings", Role.ADMIN),
@@ -111,6 +112,7 @@ def test_every_route_was_given_its_role(app: Litestar) -> None:
         ("PUT", BOARD), ("PATCH", BOARD),
         ("POST", f"{BOARD}/archive"), ("POST", f"{BOARD}/unarchive"),
         ("POST", f"{BOARD}/seasons/current/close"),
+        ("POST", f"{BOARD}/seasons/{{number:str}}/close"),
         ("POST", f"{BOARD}/seasons/{{number:str}}/correct"),
     }  # fmt: skip
     operating = {key for key in found if key[1].startswith(OPERATING)}

@@ -103,6 +103,34 @@ async def test_season_closed_by_hand_keeps_its_result(
     assert await audit(settings)
 
 
+async def test_season_closed_by_its_number_is_closed_once(
+    client: httpx.AsyncClient, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    address = "/api/boards/cup/seasons/1/close"
+    answers = await asyncio.gather(*(client.post(address) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert {answer.json()["state"] for answer in answers} == {"ending"}
+    assert len({answer.json()["ends_at"] for answer in answers}) == 1
+    assert await list_seasons(client) == [(2, "open", 0), (1, "ending", 0)]
+    await worker.work()
+    again = await client.post(address)
+    assert (again.status_code, again.json()["state"]) == (200, "closed")
+    assert again.json() == (await client.get("/api/boards/cup/seasons/1")).json()
+    assert await list_seasons(client) == [(2, "open", 0), (1, "closed", 0)]
+    missing = await client.post("/api/boards/cup/seasons/3/close")
+    assert (missing.status_code, missing.json()["code"]) == (404, "season_not_found")
+
+
+async def test_archived_board_closes_no_season(client: httpx.AsyncClient) -> None:
+    await make_board(client)
+    await client.post("/api/boards/cup/seasons/1/close")
+    await client.post("/api/boards/cup/archive")
+    refused = await client.post("/api/boards/cup/seasons/2/close")
+    assert (refused.status_code, refused.json()["code"]) == (409, "board_archived")
+    assert (await client.post("/api/boards/cup/seasons/1/close")).json()["state"] == "ending"
+
+
 async def test_submit_that_is_under_way_at_the_end_counts_before_it(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker
 ) -> None:

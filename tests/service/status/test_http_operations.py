@@ -250,6 +250,7 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("POST", "/api/boards/{slug}/ranks"),
         ("GET", "/api/boards/{slug}/seasons"),
         ("POST", "/api/boards/{slug}/seasons/current/close"),
+        ("POST", "/api/boards/{slug}/seasons/{number}/close"),
         ("GET", "/api/boards/{slug}/seasons/{number}"),
         ("GET", "/api/boards/{slug}/stream"),
         ("GET", "/api/boards/{slug}/top"),
