@@ -3,18 +3,23 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
 
 import click
 
 from service.errors import ServiceError, UsageError
 from service.output import guarded_output
 
+_MISTAKE: Final = 2
+"""Exit status when the command line itself cannot be taken, as of most programs."""
+
 
 def run_command(command: click.Command, *, name: str) -> NoReturn:
     """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C.
 
-    74 where standard output could not be written.
+    2 where it is the command line that is wrong, 74 where standard output could not be written.
     """
     with guarded_output():
         _run(command, name)
@@ -23,12 +28,13 @@ def run_command(command: click.Command, *, name: str) -> NoReturn:
 def _run(command: click.Command, name: str) -> NoReturn:
     try:
         arguments = [_read_argument(argument) for argument in sys.argv[1:]]
+        _refuse_bytes(command, name, arguments)
         command.main(arguments, prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else name
-        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`")
+        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`", _MISTAKE)
     except click.ClickException as error:
         _fail(error.format_message())
     except click.Abort:
@@ -41,19 +47,76 @@ def _run(command: click.Command, name: str) -> NoReturn:
 
 
 def _read_argument(argument: str) -> str:
-    """Return an argument in which no byte stands for itself, as Python has what it cannot read.
+    """Return an argument as text, also where a locale of ASCII alone could not read its UTF-8."""
+    if _is_text(argument):
+        return argument
+    with suppress(UnicodeDecodeError):
+        return os.fsencode(argument).decode()
+    return argument
 
-    A locale of ASCII alone cannot read UTF-8. Raises `UsageError` for what is not UTF-8.
-    """
+
+def _is_text(argument: str) -> bool:
+    """Return whether no byte in it stands for itself, as Python has what it cannot read."""
     try:
         argument.encode()
     except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_bytes(command: click.Command, name: str, arguments: Sequence[str]) -> None:
+    """Raise `click.BadParameter` for an argument that is no text, naming what it was meant for."""
+    wrong = next((argument for argument in arguments if not _is_text(argument)), None)
+    if wrong is None:
+        return
+    place: click.Parameter | None = None
+    context, rest = click.Context(command, info_name=name), list(arguments)
+    # What else is wrong with the line is not told before this.
+    with suppress(click.UsageError):
+        while isinstance(context.command, click.Group):
+            word, found, rest = context.command.resolve_command(context, rest)
+            assert found is not None
+            context = click.Context(found, context, info_name=word)
+        values, _, _ = context.command.make_parser(context).parse_args(rest)
+        for parameter in context.command.params:
+            given = values.get(parameter.name)
+            for value in given if isinstance(given, (list, tuple)) else (given,):
+                if isinstance(value, str) and not _is_text(value):
+                    place, wrong = parameter, value
+    readable = os.fsencode(wrong).decode(errors="backslashreplace")
+    raise click.BadParameter(f"'{readable}' is not UTF-8", context, place)
+
+
+class WholeNumber(click.IntRange):
+    """A whole number between two others, of which the complaint names both."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; raises `click.BadParameter`."""
         try:
-            return os.fsencode(argument).decode()
-        except UnicodeDecodeError as error:
-            readable = os.fsencode(argument).decode(errors="replace")
-            raise UsageError(f"the argument {readable!r} is not UTF-8") from error
-    return argument
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"'{value}' is not a whole number from {self.min} to {self.max}", param, ctx)
+
+
+yes_option = click.option("--yes", "is_sure", is_flag=True, help="Do not ask whether to do it.")
+
+
+def require_consent(question: str, *, is_sure: bool) -> None:
+    """Ask before what nobody can undo; without a terminal only `--yes` is an answer."""
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("It cannot be undone, and here nobody can be asked: it needs --yes")
+    if not click.confirm(question, err=True):
+        raise UsageError("nothing was changed")
+
+
+def write_time(moment: datetime | None) -> str:
+    """Return a time in UTC, which it says, or `-` for none."""
+    return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def align_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -65,6 +128,6 @@ def align_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = 1) -> NoReturn:
     click.echo("error: " + " ".join(message.split()), err=True)
-    sys.exit(1)
+    sys.exit(status)

@@ -15,10 +15,12 @@ class ServiceError(Exception):
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
     set, becomes the `Retry-After` header; `headers` are sent as they are. `user_id`, where set, is
     the player that the request met, `role` that of the caller's key, where it is too low.
+    `at_terminal`, where set, is the message for who uses the command line and no HTTP.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    at_terminal: str | None = None
     retry_after_seconds: int | None = None
     headers: ClassVar[Mapping[str, str]] = {}
     user_id: int | None = None
@@ -30,7 +32,7 @@ class ServiceError(Exception):
 
     def explain(self) -> str:
         """Return what an operator needs to know, in a log or on a terminal."""
-        return str(self)
+        return self.at_terminal or str(self)
 
 
 def explain_error(error: Exception) -> str:
@@ -57,6 +59,13 @@ class InvalidRequest(ServiceError):
     def __init__(self, message: str, *fields: FieldError) -> None:
         super().__init__(message)
         self.fields = fields
+
+    def explain(self) -> str:
+        """Return what is wrong, field by field where that is known."""
+        fields = "; ".join(f"{wrong.field}: {wrong.message}" for wrong in self.fields)
+        if not fields:
+            return super().explain()
+        return f"{self.at_terminal} {fields}" if self.at_terminal else fields
 
 
 class DatabaseUnavailable(ServiceError):

@@ -13,7 +13,9 @@ class BoardNotFound(ServiceError):
     code = "board_not_found"
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"There is no board {slug!r}; GET /api/boards lists those that there are.")
+        missing = f"There is no board {slug!r};"
+        super().__init__(f"{missing} GET /api/boards lists those that there are.")
+        self.at_terminal = f"{missing} `leaderboard boards list` lists those that there are."
 
 
 class SeasonNotFound(ServiceError):
@@ -23,10 +25,9 @@ class SeasonNotFound(ServiceError):
     code = "season_not_found"
 
     def __init__(self, slug: str, season: str) -> None:
-        super().__init__(
-            f"The board {slug!r} has no season {season!r}; "
-            f"GET /api/boards/{slug}/seasons lists those that it has."
-        )
+        missing = f"The board {slug!r} has no season {season!r};"
+        super().__init__(f"{missing} GET /api/boards/{slug}/seasons lists those that it has.")
+        self.at_terminal = f"{missing} `leaderboard boards show {slug}` lists the last that it has."
 
 
 class BoardExists(InvalidRequest):
@@ -36,11 +37,10 @@ class BoardExists(InvalidRequest):
     code = "board_exists"
 
     def __init__(self, slug: str, fields: Iterable[FieldError]) -> None:
-        super().__init__(
-            f"The board {slug!r} exists with another rule; PATCH changes it, and another slug "
-            "makes another board.",
-            *fields,
-        )
+        there = f"The board {slug!r} exists with another rule;"
+        another = "and another slug makes another board."
+        super().__init__(f"{there} PATCH changes it, {another}", *fields)
+        self.at_terminal = f"{there} `leaderboard boards change` changes it, {another}"
 
 
 class BoardFixed(ServiceError):
@@ -50,10 +50,9 @@ class BoardFixed(ServiceError):
     code = "board_fixed"
 
     def __init__(self) -> None:
-        super().__init__(
-            "The board 'global' sums up every session for ever and cannot be changed; "
-            "make a board of your own with PUT /api/boards/{slug}."
-        )
+        fixed = "The board 'global' sums up every session for ever and cannot be changed;"
+        super().__init__(f"{fixed} make a board of your own with PUT /api/boards/{{slug}}.")
+        self.at_terminal = f"{fixed} make a board of your own with `leaderboard boards create`."
 
 
 class TooManyBoards(ServiceError):
@@ -104,6 +103,7 @@ class BoardArchived(ServiceError):
         super().__init__(
             f"The board {slug!r} is archived; POST /api/boards/{slug}/unarchive takes it back."
         )
+        self.at_terminal = f"The board {slug!r} is archived; the API's `unarchive` takes it back."
 
 
 class BoardFilling(ServiceError):

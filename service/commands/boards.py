@@ -4,33 +4,47 @@
 # ruff: noqa: PLC0415
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from service.boards.errors import BoardExists
 from service.boards.words import Operator
-from service.command_line import align_columns
+from service.command_line import (
+    WholeNumber,
+    align_columns,
+    require_consent,
+    write_time,
+    yes_option,
+)
 from service.commands.target import check_schema, data_dir_option, find_settings
-from service.errors import InvalidRequest, UsageError
+from service.errors import FieldError, InvalidRequest
+from service.validation import MAX_SCORE, MIN_SCORE
 
 if TYPE_CHECKING:
     from service.backends.database import Database
-    from service.boards.schemas import BoardAnswer, SeasonAnswer
+    from service.boards.schemas import BoardAnswer, BoardRule, ChangeBoard, SeasonAnswer
+
+Wanted = TypeVar("Wanted", bound="BoardRule | ChangeBoard")
+_Command = Callable[..., Any]
 
 _SEASONS_SHOWN: Final = 10
 _BOARDS_AT_ONCE: Final = 1_000
 _LARGEST_NUMBER: Final = 2**31 - 1
+_SCORE: Final = WholeNumber(MIN_SCORE, MAX_SCORE)
+_FORMATS: Final = "integer, decimal:1 to decimal:6, duration:ms or duration:s"
+_FORMAT: Final = re.compile("integer|decimal:[1-6]|duration:(ms|s)")
 # Where the command line has other words than the body over HTTP.
 _OPTIONS: Final = {"schedule.cron": "cron", "schedule.timezone": "timezone"}
 
 
 @click.group()
 def boards() -> None:
-    """List, make and show boards, and end their seasons.
+    """List, make, change and show boards, and end their seasons.
 
     A board is a view over the ledger: every score counts on each board whose rule it meets.
     """
@@ -62,7 +76,7 @@ def list_all(data_dir: Path | None) -> None:
                 board.state,
                 rule if board.game_mode is None else f"{rule} of {board.game_mode}",
                 f"{season.number} {season.state}",
-                _write_time(season.ends_at),
+                write_time(season.ends_at),
                 f"{board.players:,}",
             )
         )
@@ -70,43 +84,72 @@ def list_all(data_dir: Path | None) -> None:
         click.echo(line)
 
 
+def _rule_options(*, of_new: bool) -> Callable[[_Command], _Command]:
+    """Return the options of a board's rule, of which a new board has defaults."""
+
+    def default(word: str) -> dict[str, Any]:
+        return {"default": word, "show_default": True} if of_new else {}
+
+    options = [
+        click.option("--title", help="For people." + ("  [default: the slug]" if of_new else "")),
+        click.option(
+            "--operator",
+            type=click.Choice([operator.value for operator in Operator]),
+            metavar="OPERATOR",
+            help=f"How a player's sessions make one score: {', '.join(Operator)}.",
+            **default("sum"),
+        ),
+        click.option(
+            "--direction",
+            type=click.Choice(["high", "low"]),
+            help="Which score is better.",
+            **default("high"),
+        ),
+        click.option(
+            "--ties",
+            type=click.Choice(["shared", "first"]),
+            help="Equal scores share a rank, or who got there first is before the others.",
+            **default("shared"),
+        ),
+        click.option("--game-mode", help="Count sessions of this mode only."),
+        click.option("--min-score", type=_SCORE, metavar="N", help="Count no session below it."),
+        click.option("--max-score", type=_SCORE, metavar="N", help="Count no session above it."),
+        click.option(
+            "--format",
+            metavar="FORMAT",
+            callback=_check_format,
+            help=f"How scores are written: {_FORMATS}.",
+            **default("integer"),
+        ),
+        click.option("--cron", help="When seasons end, like '0 0 * * 1'; needs --timezone."),
+        click.option("--timezone", help="An IANA name, like Europe/Berlin."),
+    ]
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _check_format(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> dict[str, Any] | None:
+    """Return a format as the API has it."""
+    if value is None:
+        return None
+    if not _FORMAT.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not {_FORMATS}")
+    kind, _, detail = value.partition(":")
+    if kind == "decimal":
+        return {"kind": kind, "scale": int(detail)}
+    return {"kind": kind, "unit": detail} if detail else {"kind": kind}
+
+
 @boards.command()
 @click.argument("slug")
-@click.option("--title", help="For people.  [default: the slug]")
-@click.option(
-    "--operator",
-    metavar="OPERATOR",
-    default="sum",
-    show_default=True,
-    help=f"How a player's sessions make one score: {', '.join(Operator)}.",
-)
-@click.option(
-    "--direction",
-    type=click.Choice(["high", "low"]),
-    default="high",
-    show_default=True,
-    help="Which score is better.",
-)
-@click.option(
-    "--ties",
-    type=click.Choice(["shared", "first"]),
-    default="shared",
-    show_default=True,
-    help="Equal scores share a rank, or who got there first is before the others.",
-)
-@click.option("--game-mode", help="Count sessions of this mode only.")
-@click.option("--min-score", type=int, metavar="N", help="Count no session below it.")
-@click.option("--max-score", type=int, metavar="N", help="Count no session above it.")
-@click.option(
-    "--format",
-    "score_format",
-    metavar="FORMAT",
-    default="integer",
-    show_default=True,
-    help="How scores are written: integer, decimal:1 to decimal:6, duration:ms or duration:s.",
-)
-@click.option("--cron", help="When seasons end, like '0 0 * * 1'; needs --timezone.")
-@click.option("--timezone", help="An IANA name, like Europe/Berlin.")
+@_rule_options(of_new=True)
 @click.option(
     "--count-from",
     default="now",
@@ -119,9 +162,13 @@ def create(slug: str, data_dir: Path | None, **rule: Any) -> None:
 
     The same again changes nothing; another rule for a board that exists is an error.
     """
+    from service.boards.schemas import BoardRule
     from service.boards.service import create_board, describe_board
+    from service.validation import SLUG
 
-    wanted = _read_rule(slug, rule)
+    if not re.fullmatch(SLUG, slug):
+        raise click.BadParameter(f"{slug!r} is not 1 to 64 of a-z, 0-9 and hyphens")
+    wanted = _read_rule(rule, BoardRule)
 
     async def make() -> "tuple[BoardAnswer, bool]":
         async with _open_database(data_dir) as database:
@@ -130,6 +177,41 @@ def create(slug: str, data_dir: Path | None, **rule: Any) -> None:
 
     board, is_new = asyncio.run(make())
     click.echo(f"{slug} is there{'' if is_new else ' already'}")
+    _echo_board(board)
+
+
+@boards.command()
+@click.argument("slug")
+@_rule_options(of_new=False)
+@click.option(
+    "--recount",
+    is_flag=True,
+    help="Count the open season anew by it, instead of the next season on.",
+)
+@data_dir_option
+def change(
+    slug: str,
+    recount: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+    **rule: Any,
+) -> None:
+    """Change a board's title at once, and its rule from the next season on.
+
+    What is not named stays. Taking a mode, a bound or the schedule away is for the API.
+    """
+    from service.boards.schemas import ChangeBoard
+    from service.boards.service import change_board, describe_board
+
+    if not recount and all(value is None for value in rule.values()):
+        raise click.UsageError("name what is to change")
+    wanted = _read_rule(rule | ({"apply": "recount"} if recount else {}), ChangeBoard)
+
+    async def make() -> "BoardAnswer":
+        async with _open_database(data_dir) as database:
+            return describe_board(await change_board(database, slug, "*", wanted))
+
+    board = asyncio.run(make())
+    click.echo(f"{slug} counts by this {'now' if recount else 'from its next season on'}")
     _echo_board(board)
 
 
@@ -153,9 +235,9 @@ def show(slug: str, data_dir: Path | None) -> None:
         (
             str(season.number),
             season.state,
-            _write_time(season.starts_at),
-            _write_time(season.ends_at),
-            _write_time(season.closed_at),
+            write_time(season.starts_at),
+            write_time(season.ends_at),
+            write_time(season.closed_at),
             f"{season.players:,}",
         )
         for season in seasons
@@ -166,14 +248,22 @@ def show(slug: str, data_dir: Path | None) -> None:
 
 @boards.command()
 @click.argument("slug")
+@yes_option
 @data_dir_option
-def close(slug: str, data_dir: Path | None) -> None:
+def close(
+    slug: str,
+    is_sure: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+) -> None:
     """End a board's season now; the next begins at that instant.
 
-    Its result is stored by the workers, as soon as all its sessions are counted.
+    Its result is stored by the workers, as soon as all its sessions are counted. Nothing opens it
+    again: at a terminal there is a question first, and anywhere else it needs --yes.
     """
     from service.boards.service import describe_board
     from service.seasons.service import close_current_season
+
+    require_consent(f"End the season of {slug} now, for good?", is_sure=is_sure)
 
     async def end() -> "BoardAnswer":
         async with _open_database(data_dir) as database:
@@ -183,33 +273,21 @@ def close(slug: str, data_dir: Path | None) -> None:
     click.echo(f"season {season.number - 1} of {slug} is over; {season.number} has begun")
 
 
-def _read_rule(slug: str, given: dict[str, Any]) -> Any:
-    """Return the rule that the options say, as the API would take it."""
-    import re
-
+def _read_rule(given: dict[str, Any], shape: "type[Wanted]") -> "Wanted":
+    """Return what the options say, those that were named, as the API would take it."""
     import msgspec
 
-    from service.boards.schemas import BoardRule
     from service.http.requests import locate_error
-    from service.validation import SLUG
 
-    if not re.fullmatch(SLUG, slug):
-        raise click.BadParameter(f"{slug!r} is not 1 to 64 of a-z, 0-9 and hyphens")
-    kind, _, detail = given.pop("score_format").partition(":")
-    named = {"decimal": "scale", "duration": "unit"}.get(kind)
-    written: dict[str, Any] = {"kind": kind}
-    if named is not None:
-        written[named] = int(detail) if detail.isdecimal() else detail
-    elif detail:
-        written["detail"] = detail
-    cron, timezone = given.pop("cron"), given.pop("timezone")
-    if (cron is None) != (timezone is None):
+    named = {name: value for name, value in given.items() if value is not None}
+    if ("cron" in named) != ("timezone" in named):
         raise click.UsageError("--cron and --timezone go together")
-    schedule = None if cron is None else {"cron": cron, "timezone": timezone}
+    if "cron" in named:
+        named["schedule"] = {"cron": named.pop("cron"), "timezone": named.pop("timezone")}
     try:
-        return msgspec.convert({**given, "format": written, "schedule": schedule}, BoardRule)
+        return msgspec.convert(named, shape)
     except msgspec.ValidationError as error:
-        wrong = locate_error(str(error), BoardRule)
+        wrong = locate_error(str(error), shape)
         raise click.UsageError(f"{_name_option(wrong.field)}: {wrong.message}") from error
 
 
@@ -242,10 +320,6 @@ def _write_bound(score: int | None) -> str:
     return "any" if score is None else f"{score:,}"
 
 
-def _write_time(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
 @asynccontextmanager
 async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
     from service.maintenance.connections import open_database
@@ -257,7 +331,9 @@ async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
         try:
             yield database
         except InvalidRequest as error:
-            fields = "; ".join(
-                f"{_name_option(wrong.field)}: {wrong.message}" for wrong in error.fields
+            error.fields = tuple(
+                FieldError(_name_option(wrong.field), wrong.message) for wrong in error.fields
             )
-            raise UsageError(f"{error.message} {fields}".strip()) from error
+            if isinstance(error, BoardExists):
+                raise
+            raise click.UsageError(error.explain()) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from service.command_line import align_columns
+from service.command_line import align_columns, require_consent, write_time, yes_option
 from service.commands.target import data_dir_option, find_settings
 from service.keys.roles import ROLE_WORDS, Role
 
@@ -78,26 +78,33 @@ def list_all(data_dir: Path | None) -> None:
         return
     rows = [("name", "role", "ends in", "made", "revoked")]
     for key in found:
-        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M:%S}" if key.revoked_at else "-"
-        made = f"{key.created_at:%Y-%m-%d %H:%M:%S}"
-        rows.append((key.name, key.role, key.hint, made, revoked))
+        times = write_time(key.created_at), write_time(key.revoked_at)
+        rows.append((key.name, key.role, key.hint, *times))
     for line in align_columns(rows):
         click.echo(line)
 
 
 @keys.command()
 @click.argument("name")
+@yes_option
 @data_dir_option
-def revoke(name: str, data_dir: Path | None) -> None:
+def revoke(
+    name: str,
+    is_sure: bool,  # noqa: FBT001 - click passes it by name
+    data_dir: Path | None,
+) -> None:
     """Make a key worthless for good.
 
-    Every process knows within a second.
+    Every process knows within a second. At a terminal there is a question first, and anywhere else
+    it needs --yes.
     """
     from service.keys.service import revoke_key
 
+    require_consent(f"Make the key {name} worthless, for good?", is_sure=is_sure)
+
     async def end() -> str:
         async with _open_database(data_dir) as database:
-            return f"{await revoke_key(database, name):%Y-%m-%d %H:%M:%S} UTC"
+            return write_time(await revoke_key(database, name))
 
     click.echo(f"{name} is revoked since {asyncio.run(end())}")
 

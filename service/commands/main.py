@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from service.command_line import run_command
+from service.command_line import WholeNumber, require_consent, run_command, yes_option
 from service.commands.boards import boards
 from service.commands.health import health
 from service.commands.keys import keys
@@ -33,13 +33,6 @@ def main() -> NoReturn:
     run_command(leaderboard, name="leaderboard")
 
 
-def _whole_number(least: int, most: int) -> click.IntRange:
-    kind = click.IntRange(least, most)
-    # Click's complaint about a word is that it "is not a valid <name>".
-    kind.name = f"whole number from {least} to {most}"
-    return kind
-
-
 def _set_root_path(_: click.Context, __: click.Parameter, root_path: str | None) -> None:
     if root_path is not None:
         # The processes that are started have their settings from there.
@@ -53,7 +46,7 @@ def _listening_options(command: _Command) -> _Command:
         ),
         click.option(
             "--port",
-            type=_whole_number(0, 65535),
+            type=WholeNumber(0, 65535),
             metavar="N",
             default=8000,
             show_default=True,
@@ -61,7 +54,7 @@ def _listening_options(command: _Command) -> _Command:
         ),
         click.option(
             "--processes",
-            type=_whole_number(1, 64),
+            type=WholeNumber(1, 64),
             metavar="N",
             default=1,
             show_default=True,
@@ -97,7 +90,7 @@ def leaderboard() -> None:
 @click.option("--web", is_flag=True, help="Serve the operator's console to browsers too.")
 @click.option(
     "--web-port",
-    type=_whole_number(0, 65535),
+    type=WholeNumber(0, 65535),
     metavar="N",
     help="--web on another TCP port than 3000; 0 takes any free one.",
 )
@@ -205,21 +198,21 @@ def migrate(data_dir: Path | None) -> None:
 @leaderboard.command()
 @click.option(
     "--players",
-    type=_whole_number(1, _MOST_ROWS),
+    type=WholeNumber(1, _MOST_ROWS),
     metavar="N",
     required=True,
     help="How many players to make.",
 )
 @click.option(
     "--sessions",
-    type=_whole_number(0, _MOST_ROWS),
+    type=WholeNumber(0, _MOST_ROWS),
     metavar="N",
     required=True,
     help="How many game sessions to make for them.",
 )
 @click.option(
     "--seed",
-    type=_whole_number(-_LARGEST_SEED, _LARGEST_SEED),
+    type=WholeNumber(-_LARGEST_SEED, _LARGEST_SEED),
     metavar="N",
     default=1,
     show_default=True,
@@ -228,14 +221,16 @@ def migrate(data_dir: Path | None) -> None:
 @click.option(
     "--reset",
     is_flag=True,
-    help="Delete all players and sessions first; at a terminal, after a question.",
+    help="Delete all players and sessions first: after a question, or with --yes.",
 )
+@yes_option
 @data_dir_option
 def populate(
     players: int,
     sessions: int,
     seed: int,
     reset: bool,  # noqa: FBT001 - click passes it by name
+    is_sure: bool,  # noqa: FBT001 - click passes it by name
     data_dir: Path | None,
 ) -> None:
     """Fill the database with players and sessions, ranked and warm.
@@ -244,10 +239,9 @@ def populate(
     """
     from service.maintenance.populate import populate as fill_database
 
+    if reset:
+        require_consent("Delete all players and all their scores?", is_sure=is_sure)
     settings = check_schema(find_settings(data_dir))
-    question = "Delete all players and all their scores?"
-    if reset and sys.stdin.isatty() and not click.confirm(question, err=True):
-        raise UsageError("nothing was deleted, and nothing filled")
     asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
 
 

@@ -4,7 +4,6 @@
 # ruff: noqa: PLC0415
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from service.command_line import WholeNumber, require_consent, yes_option
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import UsageError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from service.moderation.schemas import State
     from service.moderation.service import Act, Moderation, Order
 
-_ID: Final = click.IntRange(1, 2**53 - 1)
+_ID: Final = WholeNumber(1, 2**53 - 1)
 _TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
 
 _Command = Callable[..., Any]
@@ -174,18 +174,22 @@ def rename(
     help="Whether the scores stay, without a name, or leave the boards.",
 )
 @_dry_run_option
+@yes_option
 @_explained
 def delete(
     user_id: int,
     scores: str,
     dry_run: bool,  # noqa: FBT001 - click passes it by name
+    is_sure: bool,  # noqa: FBT001 - click passes it by name
     reason: str,
     data_dir: Path | None,
 ) -> None:
-    """Forget who a player was, for good; at a terminal, after a question."""
+    """Forget who a player was, for good.
+
+    At a terminal there is a question first, and anywhere else it needs --yes.
+    """
     question = f"Erase the name and all else that tells who player {user_id} is, for good?"
-    if not dry_run and sys.stdin.isatty() and not click.confirm(question, err=True):
-        raise UsageError("nothing was deleted")
+    require_consent(question, is_sure=is_sure or dry_run)
     _run(
         data_dir,
         lambda moderation, act: moderation.delete(
@@ -217,9 +221,9 @@ def correct(
 
 @moderate.command()
 @click.option(
-    "--after", type=click.IntRange(0, 2**53 - 1), default=0, help="Only what comes after this one."
+    "--after", type=WholeNumber(0, 2**53 - 1), default=0, help="Only what comes after this one."
 )
-@click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True)
+@click.option("--limit", type=WholeNumber(1, 1_000), default=100, show_default=True)
 @click.option(
     "--order", type=click.Choice(["oldest", "newest"]), default="oldest", show_default=True
 )

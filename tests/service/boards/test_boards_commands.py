@@ -53,28 +53,53 @@ async def test_create_list_show(environment: dict[str, str], client: httpx.Async
     ("arguments", "complaint"),
     [
         (("create", "La ps"), "'La ps' is not 1 to 64 of a-z, 0-9 and hyphens"),
-        (("create", "global"), "The board 'global' sums up every session for ever"),
         (("create", "x", "--cron", "0 0 * * 1"), "--cron and --timezone go together"),
         (("create", "x", "--cron", "0 0 * *", "--timezone", "UTC"), "--cron: "),
         (("create", "x", "--cron", "0 0 * * 1", "--timezone", "Mars/Base"), "--timezone: "),
-        (("create", "x", "--format", "roman"), "--format: "),
-        (("create", "x", "--format", "decimal:7"), "--format: Expected `int` <= 6"),
-        (("create", "x", "--format", "duration"), "--format: "),
-        (("create", "x", "--format", "integer:2"), "--format: "),
-        (("create", "x", "--max-score", str(2**53)), "--max-score: "),
+        *(
+            (
+                ("create", "x", "--format", wrong),
+                f"'--format': {wrong!r} is not integer, decimal:1 to decimal:6, duration:ms or",
+            )
+            for wrong in ("roman", "decimal:7", "duration", "integer:2")
+        ),
+        (
+            ("create", "x", "--max-score", str(2**53)),
+            f"'--max-score': '{2**53}' is not a whole number from -{2**53 - 1} to {2**53 - 1}",
+        ),
+        (("create", "x", "--operator", "most"), "'most' is not one of 'sum', 'best'"),
+        (("change", "global"), "name what is to change"),
         (("create", "x", "--count-from", "yesterday"), "--count-from: Expected `now`, `ever`"),
         (("create", "x", "--min-score", "2", "--max-score", "1"), "--min-score: "),
-        (("show", "nowhere"), "There is no board 'nowhere'"),
-        (("close", "nowhere"), "There is no board 'nowhere'"),
-        (("close", "global"), "The board 'global' sums up"),
     ],
 )
 def test_what_is_wrong_is_one_line(
     environment: dict[str, str], arguments: tuple[str, ...], complaint: str
 ) -> None:
     finished = run_leaderboard("boards", *arguments, environment=environment)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert complaint in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("create", "global"), "with `leaderboard boards create`."),
+        (("change", "global", "--title", "x"), "with `leaderboard boards create`."),
+        (("show", "nowhere"), "`leaderboard boards list` lists those that there are."),
+        (("change", "nowhere", "--title", "x"), "`leaderboard boards list` lists those"),
+        (("close", "nowhere", "--yes"), "`leaderboard boards list` lists those"),
+        (("close", "global", "--yes"), "The board 'global' sums up"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_words_of_the_terminal(
+    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+) -> None:
+    finished = run_leaderboard("boards", *arguments, environment=environment)
     assert (finished.returncode, finished.stdout) == (1, "")
     assert complaint in finished.stderr
+    assert "/api" not in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
 
 
@@ -83,6 +108,32 @@ async def test_another_rule_for_a_board_that_exists(environment: dict[str, str])
     finished = run_leaderboard("boards", *LAPS, "--direction", "high", environment=environment)
     assert finished.returncode == 1
     assert '--direction: It is "low"' in finished.stderr
+    assert "`leaderboard boards change` changes it" in finished.stderr
+    assert "PATCH" not in finished.stderr
+
+
+async def test_change_leaves_what_is_not_named(
+    environment: dict[str, str], client: httpx.AsyncClient
+) -> None:
+    run_boards(environment, *LAPS)
+    before = (await client.get("/api/boards/laps")).json()
+    lines = run_boards(environment, "change", "laps", "--title", "Laps", "--max-score", "600000")
+    assert lines[0] == "laps counts by this from its next season on"
+    after = (await client.get("/api/boards/laps")).json()
+    assert after == before | {"title": "Laps", "max_score": 600_000}
+    lines = run_boards(environment, "change", "laps", "--operator", "sum", "--recount")
+    assert lines[0] == "laps counts by this now"
+    assert (await client.get("/api/boards/laps")).json()["operator"] == "sum"
+
+
+async def test_close_at_no_terminal_needs_a_yes(
+    environment: dict[str, str], client: httpx.AsyncClient
+) -> None:
+    run_boards(environment, *LAPS)
+    refused = run_leaderboard("boards", "close", "laps", environment=environment)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "it needs --yes; see `leaderboard boards close --help`" in refused.stderr
+    assert (await client.get("/api/boards/laps")).json()["season"]["number"] == 1
 
 
 async def test_season_is_closed_by_hand_and_exported(
@@ -93,7 +144,8 @@ async def test_season_is_closed_by_hand_and_exported(
     ada, grace = await make_players(database, 2)
     await record_scores(database, (ada, 90_000), (grace, 83_456), game_mode="race")
     await worker.work()
-    assert run_boards(environment, "close", "laps") == ["season 1 of laps is over; 2 has begun"]
+    closed = run_boards(environment, "close", "laps", "--yes")
+    assert closed == ["season 1 of laps is over; 2 has begun"]
     await record_scores(database, (ada, 70_000), game_mode="race")
     await worker.work()
     assert export(environment, "--board", "laps", "--season", "previous") == [
@@ -108,7 +160,7 @@ async def test_season_is_closed_by_hand_and_exported(
     ("arguments", "complaint"),
     [
         (("standings", "--board", "nowhere"), "There is no board 'nowhere'"),
-        (("standings", "--season", "7"), "has no season '7'"),
+        (("standings", "--season", "7"), "has no season '7'; `leaderboard boards show global`"),
         (("standings", "--season", "last"), "--season: 'last' is not current, previous or"),
         (("players", "--board", "global"), "--board and --season are for standings"),
     ],
@@ -117,7 +169,7 @@ def test_export_of_what_is_not_there(
     environment: dict[str, str], arguments: tuple[str, ...], complaint: str
 ) -> None:
     finished = run_leaderboard("export", *arguments, environment=environment)
-    assert (finished.returncode, finished.stdout) == (1, "")
+    assert (finished.returncode, finished.stdout) == (2 if "--" in complaint else 1, "")
     assert complaint in finished.stderr
 
 

@@ -1,8 +1,10 @@
-"""The command line's manners: one line on stderr and exit status 1 for a mistake, fast help."""
+"""The command line's manners: one line on stderr and exit status 2 for a mistake, fast help."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -13,18 +15,70 @@ from tests.support.up_process import run_leaderboard
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["up", "--port", "70000"], "Invalid value for '--port': 70000 is not in the range"),
-        (["up", "--processes", "x"], "'x' is not a valid whole number from 1 to 64"),
+        (["up", "--port", "70000"], "'--port': '70000' is not a whole number from 0 to 65535"),
+        (["up", "--processes", "x"], "'x' is not a whole number from 1 to 64"),
+        (["moderate", "state", "abc", "hidden"], "'abc' is not a whole number from 1 to 9007199"),
         (["populate", "--sessions", "1"], "Missing option '--players'; see `leaderboard populate"),
         (["upp"], "No such command 'upp'"),
     ],
 )
 def test_mistake_is_one_line_that_names_it(arguments: list[str], message: str) -> None:
     answer = run_leaderboard(*arguments)
-    assert (answer.returncode, answer.stdout) == (1, "")
+    assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("error: ")
     assert message in answer.stderr
     assert answer.stderr.count("\n") == 1
+
+
+# A byte of Latin-1, as Python has one that it cannot read.
+NO_TEXT = "caf\udce9"
+ASCII_ALONE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def list_commands(
+    command: click.Command, *words: str
+) -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
+    """Yield each argument and each option with a value, and the words of its command."""
+    if isinstance(command, click.Group):
+        for word, inner in command.commands.items():
+            yield from list_commands(inner, *words, word)
+        return
+    for parameter in command.params:
+        if not getattr(parameter, "is_flag", False):
+            yield words, parameter
+
+
+@pytest.mark.parametrize(
+    ("words", "parameter"),
+    [
+        pytest.param(words, parameter, id=" ".join([*words, str(parameter.name)]))
+        for words, parameter in list_commands(leaderboard)
+    ],
+)
+def test_what_is_no_utf8_is_named_in_one_line(
+    words: tuple[str, ...], parameter: click.Parameter
+) -> None:
+    before: list[str] = []
+    if isinstance(parameter, click.Option):
+        before = [parameter.opts[-1]]
+    else:
+        found = [one for of, one in list_commands(leaderboard) if of == words]
+        arguments = [one for one in found if isinstance(one, click.Argument)]
+        before = ["1"] * [one.name for one in arguments].index(parameter.name)
+    answer = run_leaderboard(*words, *before, NO_TEXT)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    (line,) = answer.stderr.splitlines()
+    assert r"'caf\xe9' is not UTF-8; see `leaderboard" in line
+    hint = parameter.get_error_hint(click.Context(click.Command("x")))
+    assert hint in line
+
+
+def test_what_is_no_utf8_and_meant_for_nothing_is_one_line() -> None:
+    for arguments in ([NO_TEXT], ["boards", NO_TEXT], ["audit", NO_TEXT], ["simulate", NO_TEXT]):
+        answer = run_leaderboard(*arguments, environment=ASCII_ALONE)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert r"'caf\xe9' is not UTF-8" in answer.stderr
+        assert answer.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["up", "api", "worker", "simulate", "migrate"])

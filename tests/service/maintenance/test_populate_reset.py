@@ -20,7 +20,7 @@ from tests.support.factories import (
     make_players_with_scores,
     record_scores,
 )
-from tests.support.up_process import clean_environment
+from tests.support.up_process import clean_environment, run_leaderboard
 from tests.support.waiting import wait_until
 
 
@@ -80,5 +80,21 @@ async def test_populate_reset_asks_who_sits_at_a_terminal(
     os.close(terminal)
     rows = await database.fetch("SELECT FROM player")
     assert len(rows) == players_left
-    assert ("nothing was deleted" in told.decode()) == (process.returncode == 1)
+    assert ("nothing was changed" in told.decode()) == (process.returncode == 1)
     assert (process.returncode == 0) == (players_left == 5)
+
+
+async def test_populate_reset_needs_a_yes_where_nobody_can_be_asked(
+    database: Database, settings: Settings
+) -> None:
+    await make_players(database, 2)
+    assert settings.database_url
+    assert settings.redis_url
+    environment = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    wanted = ("populate", "--reset", "--players", "5", "--sessions", "5")
+    refused = run_leaderboard(*wanted, environment=environment)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "it needs --yes" in refused.stderr
+    assert len(await database.fetch("SELECT FROM player")) == 2
+    assert run_leaderboard(*wanted, "--yes", environment=environment).returncode == 0
+    assert len(await database.fetch("SELECT FROM player")) == 5
