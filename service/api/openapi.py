@@ -214,6 +214,9 @@ def _list_operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
 
 def _find_schemas(node: object) -> Iterator[Schema]:
     """Yield every schema that is written out below."""
+    if node is None or isinstance(node, str | int | float):
+        # Nearly all there is: nothing lies below, and a data class is not quickly told.
+        return
     if isinstance(node, Schema):
         yield node
     if is_dataclass(node):
