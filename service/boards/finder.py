@@ -24,7 +24,8 @@ LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 GLOBAL_BOARD: Final = "global"
 
 # How long another process may go on by what it remembers of a board that was changed.
-_REMEMBERED_SECONDS: Final = 1.0
+# Less than scores may take to be seen (P5): another process may have ended the season.
+_REMEMBERED_SECONDS: Final = 0.4
 # How long a read waits to hear what became of a board that was not read for longer than that.
 _PATIENCE_SECONDS: Final = 0.25
 
