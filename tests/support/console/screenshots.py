@@ -128,6 +128,8 @@ async def _draw_browser(url: str, player: int, folder: Path) -> None:
                 for place in _PLACES:
                     path = f"/player/{player}" if place == "player" else f"/{place}"
                     await page.call("Page.navigate", url=url + path)
+                    # What the page before had drawn is not this one's.
+                    page.drawn = ""
                     await page.wait_for_text("connected")
                     await asyncio.sleep(_SCREEN_SECONDS)
                     await _photograph(page, folder / f"{place}-{width}.png", whole=False)
