@@ -114,7 +114,8 @@ class FastPath:
         """Answer a request, or return False and leave it unread."""
         path = scope["path"]
         if path == _SUBMIT_PATH:
-            return scope["method"] == "POST" and await self._answer_submit(scope, receive, send)
+            is_plain = scope["method"] == "POST" and not scope["query_string"]
+            return is_plain and await self._answer_submit(scope, receive, send)
         if scope["method"] != "GET":
             return False
         if path.startswith(_GLOBAL_PREFIX):

@@ -70,7 +70,11 @@ class StructSchemas(OpenAPISchemaPlugin):
             _unwrap_only_type(field)
         _limit_items(schema, struct)
         if hasattr(struct, "one_of"):
-            schema.one_of = [Schema(required=[name]) for name in struct.one_of]
+            # One that is null is left out.
+            given = Schema(schema_not=Schema(type=OpenAPIType.NULL))
+            schema.one_of = [
+                Schema(required=[name], properties={name: given}) for name in struct.one_of
+            ]
         if hasattr(struct, "example"):
             # As it will be written: Litestar would leave out every null of it.
             schema.examples = [msgspec.Raw(msgspec.json.encode(struct.example()))]

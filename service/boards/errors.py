@@ -74,9 +74,11 @@ class BoardChanged(ServiceError):
     status = 412
     code = "board_changed"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_etag: bool = True) -> None:
         super().__init__(
             "The board was changed since; read it again, and send its new ETag as If-Match."
+            if is_etag
+            else "This If-Match is no ETag; read the board, and send its ETag as it is, in quotes."
         )
 
 

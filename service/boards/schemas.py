@@ -172,7 +172,7 @@ class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
     format: Format | msgspec.UnsetType = msgspec.UNSET
     schedule: CronSchedule | msgspec.UnsetType | None = msgspec.UNSET
-    apply: Literal["recount"] | msgspec.UnsetType = msgspec.UNSET
+    apply: Literal["recount"] | None = None
 
     def change(self, rule: Rule) -> Rule:
         """Return the rule with these changes; raises `InvalidRequest`."""

@@ -238,7 +238,7 @@ async def change_board(
     async with hold_seasons(database) as connection:
         board = await find_board(connection, slug)
         if not _matches(if_match, make_etag(board)):
-            raise BoardChanged
+            raise BoardChanged(is_etag='"' in if_match)
         recounted = change.apply == "recount"
         if recounted and board["archived_at"] is not None:
             raise BoardArchived(slug)

@@ -13,14 +13,14 @@ from litestar.status_codes import HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_E
 from litestar.types import ExceptionHandlersMap
 
 from service.errors import FieldError, ServiceError
-from service.http.requests import BodyTooLarge, locate_error
+from service.http.requests import BodyTooLarge, locate_error, name_parameter
 from service.http.responses import ErrorAnswer
 
 _log = logging.getLogger(__name__)
 
 _ADVICE: Final = {
     404: ("not_found", "There is nothing at this address; GET /schema lists what there is."),
-    405: ("method_not_allowed", "This address does not take this method; see `Allow`."),
+    405: ("method_not_allowed", "This address does not take this method"),
 }
 
 # Litestar names a missing parameter in its message only.
@@ -81,7 +81,9 @@ def answer_validation_error(
                 field = field.replace("_", "-").title()
             if field == "data":
                 located = FieldError("body", "Expected a JSON object, got no body")
-            fields.append(FieldError("body" if field == "data" else field, located.message))
+            expected = name_parameter(parameter) if parameter else ""
+            message = f"Expected {expected}" if expected else located.message
+            fields.append(FieldError("body" if field == "data" else field, message))
     if missing := _MISSING_PARAMETER.match(error.detail):
         fields.append(FieldError(missing["name"], "This parameter is required"))
     return Response(
@@ -103,6 +105,7 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[Err
     headers = dict(error.headers or {})
     if "allow" in headers:
         headers["allow"] = allow_head(headers["allow"])
+        advice = f"{advice}; it takes {headers['allow']}."
     return Response(ErrorAnswer(error=advice, code=code), status_code=status, headers=headers)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
+from litestar.params import KwargDefinition, QueryParameter
+from litestar.typing import FieldDefinition
 from msgspec import inspect
 
 from service.errors import FieldError, InvalidRequest, ServiceError
@@ -128,12 +130,17 @@ class StrictRequest(Request[Any, Any, Any]):
 
 
 async def check_parameters(request: Request[Any, Any, Any]) -> None:
-    """Raise `InvalidRequest` for a parameter that came twice, and for an id or a limit like `5.0`.
+    """Raise `InvalidRequest` for a parameter of the query that there is not, or that came twice.
 
-    Litestar would take the last of several, and msgspec 5 for `5.0` and for `5e0`.
+    And for an id or a limit like `5.0`. Litestar would leave the first out and take the last of
+    several, and msgspec 5 for `5.0` and for `5e0`. Pages may be linked to with anything behind.
     """
     query = request.query_params
-    for name, field in request.route_handler.parsed_fn_signature.parameters.items():
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    is_api = request.scope["path_template"].startswith("/api/")
+    if query and is_api and request.method != "OPTIONS":
+        _refuse_unknown(query, parameters)
+    for name, field in parameters.items():
         values = query.getall(name, [])
         if len(values) > 1:
             error = FieldError(name, "Expected this parameter once")
@@ -141,8 +148,36 @@ async def check_parameters(request: Request[Any, Any, Any]) -> None:
         if field.annotation in (int, int | None):
             text = request.path_params.get(name) or "".join(values)
             if text and not _WHOLE_NUMBER.fullmatch(text):
-                error = FieldError(name, "Expected `int`, got `str`")
+                error = FieldError(name, f"Expected {name_parameter(field)}")
                 raise InvalidRequest("The request is not valid.", error)
+
+
+def _refuse_unknown(query: Iterable[str], parameters: Mapping[str, FieldDefinition]) -> None:
+    taken = [
+        name
+        for name, field in parameters.items()
+        if isinstance(field.kwarg_definition, QueryParameter)
+    ]
+    for name in query:
+        if name not in taken:
+            expected = f"expected {_name_each(taken)}" if taken else "this address takes none"
+            error = FieldError(name, f"There is no such parameter; {expected}")
+            raise InvalidRequest("The request is not valid.", error)
+
+
+def name_parameter(field: FieldDefinition) -> str:
+    """Return what a parameter of a path or a query may be, where that is a number or a yes or no.
+
+    Empty for others. Every one comes as text, so what msgspec says of types would mislead.
+    """
+    if field.annotation is bool:
+        return "`true` or `false`"
+    limits = field.kwarg_definition
+    if field.annotation not in (int, int | None) or not isinstance(limits, KwargDefinition):
+        return ""
+    if limits.le is None:
+        return f"a whole number from {limits.ge:.0f} on"
+    return f"a whole number from {limits.ge:.0f} to {limits.le:.0f}"
 
 
 @lru_cache
@@ -167,7 +202,11 @@ def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes | msgspec.Raw
         raise InvalidRequest(
             "The body is not valid.", locate_error(str(error), decoder.type)
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The body is not JSON: it is not encoded as UTF-8.") from error
+    except RecursionError as error:
+        raise InvalidRequest("The body is nested too deeply.") from error
+    except msgspec.DecodeError as error:
         raise InvalidRequest(f"The body is not JSON: {error}.") from error
 
 

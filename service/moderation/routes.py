@@ -251,7 +251,7 @@ async def correct_season(
     Or look, with `dry_run`, which entries that would change.
     """
     act = _act(request, authorizer, data.reason)
-    return await moderation.correct_season(slug, number, act, dry_run=data.dry_run)
+    return await moderation.correct_season(slug, number, act, dry_run=bool(data.dry_run))
 
 
 moderated_boards_router: Final = Router(

@@ -52,7 +52,7 @@ class MarkSessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
-    dry_run: bool = False
+    dry_run: bool | None = False
 
     @classmethod
     def example(cls) -> "MarkSessions":
@@ -111,7 +111,7 @@ class ChangeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: State
     reason: Reason
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    dry_run: bool = False
+    dry_run: bool | None = False
 
     @classmethod
     def example(cls) -> "ChangeState":
@@ -141,7 +141,7 @@ class RenamePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     username: Username
     reason: Reason
-    dry_run: bool = False
+    dry_run: bool | None = False
 
     @classmethod
     def example(cls) -> "RenamePlayer":
@@ -166,7 +166,7 @@ class CorrectSeason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a closed season is made again; with `dry_run` only looked at."""
 
     reason: Reason
-    dry_run: bool = False
+    dry_run: bool | None = False
 
     @classmethod
     def example(cls) -> "CorrectSeason":

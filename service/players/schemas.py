@@ -3,7 +3,6 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from service.http.examples import NOW, THEN
 from service.players.names import ExternalId, Username
@@ -13,7 +12,7 @@ class RegisterPlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A name for a new player, and perhaps the id that the player has with the caller."""
 
     username: Username
-    external_id: ExternalId | UnsetType = UNSET
+    external_id: ExternalId | None = None
 
     @classmethod
     def example(cls) -> "RegisterPlayer":

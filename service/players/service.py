@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from msgspec import UNSET
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.replica import LaggingReads
@@ -64,7 +63,7 @@ class Registration:
     def of(cls, player: RegisterPlayer) -> "Registration":
         """Return a player as the API takes one; raises `InvalidRequest` or `UsernameReserved`."""
         username = clean_new_username(player.username)
-        if player.external_id is UNSET:
+        if player.external_id is None:
             return cls(username, None)
         return cls(username, check_external_id(player.external_id))
 

@@ -3,10 +3,12 @@
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from service.players.names import ExternalId
 from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+
+DEFAULT_MODE: Final = "solo"
+"""That of a session for which none is given."""
 
 METADATA_LIMIT: Final = 1_024
 """Most bytes of a session's metadata, as JSON in UTF-8 without blanks."""
@@ -19,16 +21,15 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """
 
     user_id: (
-        Annotated[int, msgspec.Meta(ge=1, le=MAX_ID, description="A registered player.")]
-        | UnsetType
-    ) = UNSET
-    external_id: ExternalId | UnsetType = UNSET
+        Annotated[int, msgspec.Meta(ge=1, le=MAX_ID, description="A registered player.")] | None
+    ) = None
+    external_id: ExternalId | None = None
     score: Annotated[
         int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE, description="Within ±(2^53 - 1).")
     ]
-    game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
-        "solo"
-    )
+    game_mode: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] | None
+    ) = DEFAULT_MODE
     metadata: (
         Annotated[
             dict[str, Any],

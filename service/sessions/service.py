@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import asyncpg
 import msgspec
-from msgspec import UNSET
 
 from service.backends.database import Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
@@ -27,7 +26,7 @@ from service.players.errors import PlayerBanned, PlayerNotFound
 from service.players.names import check_external_id
 from service.players.service import find_user_ids
 from service.sessions.errors import IdempotencyKeyReused
-from service.sessions.schemas import METADATA_LIMIT, SubmitScore
+from service.sessions.schemas import DEFAULT_MODE, METADATA_LIMIT, SubmitScore
 from service.settings.settings import Settings
 from service.validation import clean_key
 
@@ -76,16 +75,17 @@ class Submission:
         cannot be kept.
         """
         user_id, external_id = score.user_id, score.external_id
+        game_mode = score.game_mode or DEFAULT_MODE
         metadata = None if score.metadata is None else encode_metadata(score.metadata)
         key = None if idempotency_key is None else clean_key(idempotency_key)
-        if external_id is UNSET:
-            if user_id is UNSET:
+        if external_id is None:
+            if user_id is None:
                 raise _refuse("user_id", "Expected `user_id` or `external_id`")
-            return cls(user_id, score.score, score.game_mode, key, metadata=metadata)
-        if user_id is not UNSET:
+            return cls(user_id, score.score, game_mode, key, metadata=metadata)
+        if user_id is not None:
             raise _refuse("external_id", "Expected `user_id` or `external_id`, and not both")
         check_external_id(external_id)
-        return cls(None, score.score, score.game_mode, key, external_id, metadata)
+        return cls(None, score.score, game_mode, key, external_id, metadata)
 
 
 def encode_metadata(metadata: dict[str, Any]) -> str:

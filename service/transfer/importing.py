@@ -21,6 +21,7 @@ from service.errors import InvalidRequest
 from service.players.errors import PlayerNotFound, UsernameReserved
 from service.players.names import check_external_id, clean_new_username, clean_username
 from service.sessions.errors import IdempotencyKeyReused
+from service.sessions.schemas import DEFAULT_MODE
 from service.sessions.service import encode_metadata
 from service.transfer.errors import FileUnreadable, LineRefused
 from service.transfer.formats import Line, Row
@@ -193,7 +194,7 @@ def _clean_player(line: PlayerLine) -> PlayerLine:
     if line.joined_at is not None:
         _check_time("joined_at", line.joined_at)
     if line.state_until is not None:
-        if line.state == "active":
+        if line.state in ("active", None):
             fault = "Expected none, since the state is `active`"
             raise LineRefused("The line is not valid.", "state_until", fault)
         if not _EARLIEST <= line.state_until <= LAST_MOMENT:
@@ -273,7 +274,7 @@ async def _make_players(
         [line.external_id for line in players.values()],
         [line.user_id for line in players.values()],
         [line.joined_at for line in players.values()],
-        [line.state for line in players.values()],
+        [line.state or "active" for line in players.values()],
         [line.state_until for line in players.values()],
     )
     if not rows:
@@ -338,7 +339,7 @@ async def _compare_sessions(
             row["submitted_at"],
         ) == (
             line.score,
-            line.game_mode,
+            line.game_mode or DEFAULT_MODE,
             line.submitted_at,
         )
         if is_same:
@@ -369,7 +370,7 @@ async def _record_sessions(
         IMPORT_SESSIONS,
         [user_ids[index] for index in sessions],
         [line.score for line in sessions.values()],
-        [line.game_mode for line in sessions.values()],
+        [line.game_mode or DEFAULT_MODE for line in sessions.values()],
         [line.submitted_at for line in sessions.values()],
         [line.idempotency_key for line in sessions.values()],
         [_write_metadata(line) for line in sessions.values()],

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from service.moderation.schemas import State
+from service.sessions.schemas import DEFAULT_MODE
 from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 # Ids of new players go on from the highest that was imported, and need room.
@@ -63,7 +64,7 @@ class PlayerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     external_id: str | None = None
     user_id: Annotated[int, msgspec.Meta(ge=1, le=_HIGHEST_IMPORTED_ID)] | None = None
     joined_at: Time | None = None
-    state: State = "active"
+    state: State | None = "active"
     state_until: Time | None = None
 
 
@@ -78,9 +79,9 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
     idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)]
     submitted_at: Time
-    game_mode: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] = (
-        "solo"
-    )
+    game_mode: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] | None
+    ) = DEFAULT_MODE
     user_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None
     external_id: str | None = None
     username: str | None = None

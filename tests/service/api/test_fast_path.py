@@ -10,11 +10,11 @@ from tests.support.factories import make_players, make_season, record_scores
 PREFIXES = ["/api/leaderboard", "/api/boards/global", "/api/boards/laps"]
 # A plain request, and one that means the same but is left to the route.
 PAIRS = [
-    ("/top", "/top?limit=10&x=1"),
-    ("/top?limit=1", "/top?limit=1&x=1"),
-    ("/rank/2", "/rank/2?x=1"),
-    ("/rank/3", "/rank/3?x=1"),
-    ("/rank/99", "/rank/99?x=1"),
+    ("/top", "/top?limit=10&"),
+    ("/top?limit=1", "/top?limit=1&"),
+    ("/rank/2", "/rank/2?&"),
+    ("/rank/3", "/rank/3?&"),
+    ("/rank/99", "/rank/99?&"),
 ]
 
 
@@ -44,7 +44,7 @@ async def test_fast_path_and_route_answer_the_same(
 async def test_reads_of_all_boards_are_one_route_of_the_metrics(
     filled_client: httpx.AsyncClient,
 ) -> None:
-    for path in ("/top", "/rank/1", "/top?x=1", "/rank/1?x=1"):
+    for path in ("/top", "/rank/1", "/top?&", "/rank/1?&"):
         for prefix in (*PREFIXES, "/api/boards/nowhere"):
             await filled_client.get(prefix + path)
     status = (await filled_client.get("/api/ops/status")).json()

@@ -13,7 +13,7 @@ from tests.support.serving import serve_app
 
 PATHS = [
     "/api/leaderboard/top",
-    "/api/leaderboard/top?limit=1&shown=here",
+    "/api/leaderboard/top?limit=1",
     "/api/leaderboard/top?limit=0",
     "/api/leaderboard/rank/1",
     "/api/leaderboard/rank/99",

@@ -91,8 +91,38 @@ def test_which_fields_there_are_is_told() -> None:
     ("path", "field", "message"),
     [
         ("/api/moderation?order=best", "order", "Expected `newest` or `oldest`"),
-        ("/api/players/" + "9" * 300, "user_id", "Expected `int` <= 9007199254740991"),
+        (
+            "/api/players/" + "9" * 300,
+            "user_id",
+            "Expected a whole number from 1 to 9007199254740991",
+        ),
         ("/api/export/players?format=xml", "format", "Expected `csv` or `ndjson`"),
+        *(
+            (
+                f"/api/leaderboard/top?limit={limit}",
+                "limit",
+                "Expected a whole number from 1 to 100",
+            )
+            for limit in ("0", "101", "1.5", "05", "five")
+        ),
+        ("/api/boards/x/seasons/0", "number", "Expected a whole number from 1 on"),
+        ("/api/boards/global/top?details=maybe", "details", "Expected `true` or `false`"),
+        (
+            "/api/leaderboard/top?limt=5",
+            "limt",
+            "There is no such parameter; expected `limit` or `seen`",
+        ),
+        (
+            "/api/leaderboard/stream?since=1",
+            "since",
+            "There is no such parameter; expected `limit`",
+        ),
+        (
+            "/api/players/1?user_id=1",
+            "user_id",
+            "There is no such parameter; this address takes none",
+        ),
+        ("/api/players/1?=", "", "There is no such parameter; this address takes none"),
     ],
 )
 async def test_what_a_parameter_may_be_is_told(
@@ -100,6 +130,37 @@ async def test_what_a_parameter_may_be_is_told(
 ) -> None:
     answer = (await client.get(path)).json()
     assert answer["fields"] == [{"field": field, "message": message}]
+
+
+async def test_parameter_that_there_is_not_is_told_of_a_submit_and_a_head(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"user_id": 1, "score": 1}
+    answer = await client.post("/api/leaderboard/submit?game_mode=race", json=body)
+    assert (answer.status_code, answer.json()["fields"][0]["field"]) == (400, "game_mode")
+    assert (await client.head("/api/leaderboard/top?season=previous")).status_code == 400
+    assert (await client.options("/api/leaderboard/top?season=previous")).status_code == 204
+    for page in ("/health/live?x=1", "/schema?x=1", "/docs?x=1"):
+        assert (await client.get(page)).status_code == 200, page
+
+
+async def test_methods_that_there_are_stand_in_the_text(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/api/leaderboard/top")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert answer.json()["error"].endswith("; it takes GET, HEAD, OPTIONS.")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'"\xff"', "The body is not JSON: it is not encoded as UTF-8."),
+        (b"[" * 100_000, "The body is nested too deeply."),
+    ],
+)
+def test_unreadable_json_is_told_without_words_of_python(body: bytes, text: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        decode_body(msgspec.json.Decoder(object), body)
+    assert error.value.message == text
 
 
 @pytest.mark.parametrize(

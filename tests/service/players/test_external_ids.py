@@ -135,7 +135,7 @@ async def test_score_names_its_player_once(
     for body, field in (
         (f'{{"user_id":{user_id},"external_id":"{STEAM}","score":42}}', "external_id"),
         ('{"score":42}', "user_id"),
-        ('{"external_id":null,"score":42}', "external_id"),
+        ('{"external_id":null,"score":42}', "user_id"),
         ('{"external_id":7,"score":42}', "external_id"),
         ('{"external_id":"","score":42}', "external_id"),
         ('{"external_id":" ","score":42}', "external_id"),

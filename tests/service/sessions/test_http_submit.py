@@ -312,3 +312,21 @@ async def test_coded_body_is_refused_unread(
     assert await fetch_sessions(database) == []
     headers = content_type | {"Content-Encoding": "Identity"}
     assert (await client.post(SUBMIT, content=body, headers=headers)).status_code == 200
+
+
+async def test_null_is_as_if_it_were_left_out(client: httpx.AsyncClient) -> None:
+    registered = await client.post("/api/players", json={"username": "nulla", "external_id": None})
+    assert registered.status_code == 201, registered.text
+    user_id = registered.json()["user_id"]
+    body = {"user_id": user_id, "external_id": None, "score": 7, "game_mode": None}
+    body |= {"metadata": None}
+    submitted = await client.post("/api/leaderboard/submit", json=body)
+    assert submitted.status_code == 200, submitted.text
+    lines = [body | {"idempotency_key": None}, body | {"user_id": None}]
+    kept, refused = (await client.post("/api/leaderboard/submit/bulk", json=lines)).json()
+    assert kept["status"] == "success"
+    assert refused["fields"] == [
+        {"field": "user_id", "message": "Expected `user_id` or `external_id`"}
+    ]
+    sessions = (await client.get(f"/api/players/{user_id}/sessions")).json()["sessions"]
+    assert [one["game_mode"] for one in sessions] == ["solo", "solo"]
