@@ -63,7 +63,7 @@ async def test_every_screen_is_a_page_wherever_a_proxy_serves_it() -> None:
 async def test_a_path_that_leads_nowhere_is_one_line() -> None:
     async with serve_console(stderr=PIPE) as server:
         for path, told in {
-            "/nowhere": "no page has this path: there are /live, /player/ID, /simulate and",
+            "/nowhere": "no page has this path: there are /live, /player/ID, /simulate/RUN and",
             "/player/%FF": "this path is not UTF-8: there are /live, /player/ID",
             "/live?board=No+such": "board: 1 to 64 of a-z, 0-9 and -, like weekly-laps",
             "/live?season=x": "season: the number of a season, from 1",
