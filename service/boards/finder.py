@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database, load_sql
+from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import BOARD_PREFIX, translate_redis_errors
 from service.batching import Batcher
 from service.boards.errors import BoardNotFound, SeasonNotFound, StandingsUnavailable
@@ -20,6 +21,7 @@ from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing,
 
 FIND_SEASON: Final = load_sql("boards", "find_season")
 LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
+NAME_SEASONS: Final = load_sql("boards", "name_seasons")
 
 GLOBAL_BOARD: Final = "global"
 
@@ -246,3 +248,16 @@ async def read_season(
         is_archived=row["is_archived"],
         rule=Rule.of_row(row),
     )
+
+
+def name_season(slug: str, number: int) -> str:
+    """Return what an operator calls a season; the one counted anew beside it is called alike."""
+    return f"{slug}, season {abs(number)}"
+
+
+async def name_seasons(
+    database: "Database | Connection", season_ids: Iterable[int]
+) -> Mapping[int, str]:
+    """Return by their ids what seasons are called."""
+    rows = await database.fetch(NAME_SEASONS, list(set(season_ids)))
+    return {row["season_id"]: name_season(row["slug"], row["number"]) for row in rows}

@@ -1,43 +1,25 @@
 """Audit: proves on a live system that ledger, standings and index agree.
 
-What PostgreSQL holds is compared in one snapshot. What Redis holds is compared without blocking
-anybody: a player who differs may just have been changed by a refresh, so those few are compared
-again while the writer lock keeps everything still.
+What PostgreSQL holds is compared in one snapshot; `index_audit` compares what Redis holds.
 """
 
-import struct
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-import msgspec
 
 from service.backends.database import Connection, load_sql
-from service.backends.locks import hold_writer_lock
-from service.backends.redis import (
-    SeasonKeys,
-    decode_member,
-    find_names_bucket,
-    load_script,
-    translate_redis_errors,
-)
-from service.boards.finder import LIST_OPEN_SEASONS
-from service.errors import CacheUnavailable
+from service.boards.finder import LIST_OPEN_SEASONS, name_seasons
 from service.maintenance.connections import (
     BULK_PLANS,
-    LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
-    Connections,
     find_board_seasons,
     open_connections,
 )
+from service.maintenance.index_audit import audit_index
 from service.maintenance.progress import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
-from service.standings.index.offset import Offset
-from service.standings.run import Run
-from service.standings.top import select_top
 
 COUNT_OUTBOX: Final = load_sql("maintenance", "count_outbox")
 COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
@@ -47,10 +29,6 @@ COMPARE_RANKS: Final = load_sql("maintenance", "compare_ranks")
 COMPARE_MILESTONES: Final = load_sql("maintenance", "compare_milestones")
 COUNT_RESULTS: Final = load_sql("maintenance", "count_results")
 FIND_GAPS: Final = load_sql("maintenance", "find_gaps")
-PACK_STANDINGS: Final = load_sql("maintenance", "pack_standings")
-PACK_SOME_STANDINGS: Final = load_sql("maintenance", "pack_some_standings")
-PACK_NAMES: Final = load_sql("maintenance", "pack_names")
-LIST_PLAYERS_WITHOUT_STANDING: Final = load_sql("maintenance", "list_players_without_standing")
 
 _COMPARED: Final = (
     "score",
@@ -63,13 +41,6 @@ _COMPARED: Final = (
 )
 
 _STANDINGS_AT_ONCE: Final = 1_000_000
-
-# One batch keeps Redis busy for some ten milliseconds.
-_PLAYERS_PER_BATCH: Final = 10_000
-_ID_BYTES: Final = 8
-_SCORE: Final = struct.Struct(">q")
-
-_decode_top = msgspec.json.Decoder(Run).decode
 
 
 async def audit(settings: Settings, board: str | None = None) -> bool:
@@ -87,7 +58,8 @@ async def audit(settings: Settings, board: str | None = None) -> bool:
             season_ids = await find_board_seasons(connections.database, board)
         async with connections.database.snapshot() as connection:
             differences = await _audit_ledger(connection, report, season_ids)
-        differences += await _audit_index(connections, report, season_ids)
+        seasons = _choose(await connections.database.fetch(LIST_OPEN_SEASONS), season_ids)
+        differences += await audit_index(connections, report, seasons)
     report.write(f"{differences:,} difference{'' if differences == 1 else 's'}")
     return differences == 0
 
@@ -128,16 +100,24 @@ async def _check_standings(connection: Connection, season_ids: list[int] | None)
     )
     totals = await connection.fetchrow(COUNT_ROWS, timeout=STATEMENT_SECONDS)
     assert totals is not None
+    names = await _name_seasons(connection, rows)
     return Finding(
         f"{totals['sessions']:,} sessions of {totals['players']:,} players, "
         f"{totals['points']:,} points",
         _count_differences(rows),
-        [_describe_difference(row) for row in rows],
+        [_describe_difference(row, names[row["season_id"]]) for row in rows],
     )
 
 
-def _describe_difference(row: asyncpg.Record) -> str:
-    place = f"season {row['season_id']}, player {row['player_id']}:"
+async def _name_seasons(
+    connection: Connection, rows: Iterable[asyncpg.Record]
+) -> Mapping[int, str]:
+    """Return what the seasons of some rows are called."""
+    return await name_seasons(connection, (row["season_id"] for row in rows))
+
+
+def _describe_difference(row: asyncpg.Record, season: str) -> str:
+    place = f"{season}: player {row['player_id']}:"
     if row["stored_score"] is None:
         return f"{place} no standing, by the ledger {_describe_points(row, 'earned')}"
     if row["earned_score"] is None:
@@ -160,11 +140,7 @@ def _describe_points(row: asyncpg.Record, side: str) -> str:
 async def _check_seasons(connection: Connection, season_ids: list[int] | None) -> Finding:
     """Each season counts the players who have a standing in it."""
     rows = _choose(await connection.fetch(COUNT_STANDINGS, timeout=STATEMENT_SECONDS), season_ids)
-    examples = [
-        f"season {row['season_id']} counts {row['players']:,} players, {row['standings']:,} stand"
-        for row in rows
-        if row["players"] != row["standings"]
-    ]
+    examples = await _describe_counts(connection, rows)
     standings = sum(row["standings"] for row in rows)
     return Finding(
         f"{standings:,} standings in {len(rows)} open season{'' if len(rows) == 1 else 's'}",
@@ -183,12 +159,22 @@ async def _check_ranks(connection: Connection, season_ids: list[int] | None) -> 
     differences, ranks = await _compare(connection, COMPARE_RANKS, seasons)
     compared = sum(season["players"] for season in seasons)
     facts = f"{compared:,} compared" if compared else "not compared: standings changed since"
-    return Finding(facts, differences, _describe_ranks(ranks))
+    return Finding(facts, differences, await _describe_ranks(connection, ranks))
 
 
-def _describe_ranks(ranks: Sequence[asyncpg.Record]) -> list[str]:
+async def _describe_counts(connection: Connection, seasons: Sequence[asyncpg.Record]) -> list[str]:
+    wrong = [row for row in seasons if row["players"] != row["standings"]]
+    names = await _name_seasons(connection, wrong)
     return [
-        f"season {row['season_id']}, player {row['player_id']}: stored {row['stored_rank']}, "
+        f"{names[row['season_id']]}: counts {row['players']:,} players, {row['standings']:,} stand"
+        for row in wrong
+    ]
+
+
+async def _describe_ranks(connection: Connection, ranks: Sequence[asyncpg.Record]) -> list[str]:
+    names = await _name_seasons(connection, ranks)
+    return [
+        f"{names[row['season_id']]}: player {row['player_id']}: stored {row['stored_rank']}, "
         f"must be {row['rank']}"
         for row in ranks
     ]
@@ -221,7 +207,7 @@ async def _check_ends(connection: Connection) -> Finding:
     """P8: the seasons of a board follow each other without a gap, and overlap nowhere."""
     rows = await connection.fetch(FIND_GAPS, timeout=STATEMENT_SECONDS)
     examples = [
-        f"season {row['number']} of {row['slug']} ends at {row['ends_at']}, "
+        f"{row['slug']}, season {row['number']}: ends at {row['ends_at']}, "
         f"season {row['next_number']} begins at {row['next_starts_at']}"
         for row in rows
     ]
@@ -231,18 +217,14 @@ async def _check_ends(connection: Connection) -> Finding:
 async def _check_results(connection: Connection) -> Finding:
     """P8: what was stored of a season when it was closed is still what its standings come to."""
     seasons = await connection.fetch(COUNT_RESULTS, timeout=STATEMENT_SECONDS)
-    examples = [
-        f"season {season['season_id']} counts {season['players']:,} players, "
-        f"{season['standings']:,} stand"
-        for season in seasons
-        if season["players"] != season["standings"]
-    ]
+    examples = await _describe_counts(connection, seasons)
     wrong_ranks, ranks = await _compare(connection, COMPARE_RANKS, seasons)
     wrong_milestones, milestones = await _compare(connection, COMPARE_MILESTONES, seasons)
     differences = len(examples) + wrong_ranks + wrong_milestones
-    examples += _describe_ranks(ranks)
+    examples += await _describe_ranks(connection, ranks)
+    names = await _name_seasons(connection, milestones)
     examples += (
-        f"season {row['season_id']}, milestone {row['position']}: player "
+        f"{names[row['season_id']]}: milestone {row['position']}: player "
         f"{row['stored_player_id']} is stored, must be {row['player_id']}"
         for row in milestones
     )
@@ -255,246 +237,3 @@ async def _check_results(connection: Connection) -> Finding:
 def _count_differences(rows: Sequence[asyncpg.Record]) -> int:
     """Return how many differences there are in all, which every row says."""
     return int(rows[0]["differences"]) if rows else 0
-
-
-async def _audit_index(
-    connections: Connections, report: Report, season_ids: list[int] | None
-) -> int:
-    """Compare the index of every open season with its standings; return how many differences.
-
-    An unreachable Redis counts as a difference too. Raises `DatabaseUnavailable` or `WriterBusy`.
-    """
-    differences = 0
-    for season in _choose(await connections.database.fetch(LIST_OPEN_SEASONS), season_ids):
-        audit = _IndexAudit(connections, season)
-        for title, check in (
-            ("Index names", audit.check_names),
-            ("Index scores", audit.check_scores),
-            ("Index offset", audit.check_offset),
-            ("Index members", audit.check_members),
-            ("Top", audit.check_top),
-        ):
-            try:
-                differences += await report.check(title, check())
-            except CacheUnavailable as error:
-                report.write(f"✗ {title}: index not reachable, {error}")
-                return differences + 1
-    return differences
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexState:
-    """What Redis holds of a season and what it should hold, read under the writer lock."""
-
-    season: asyncpg.Record
-    offset: bytes | str | None
-    members: int
-    top: bytes | str | None
-    expected_top: Run
-
-
-class _IndexAudit:
-    """The checks of one season's index, in the order in which `_audit_index` calls them."""
-
-    def __init__(self, connections: Connections, season: asyncpg.Record) -> None:
-        self._database = connections.database
-        self._redis = connections.redis
-        self._season_id = season["season_id"]
-        self._member_bytes = 2 * _ID_BYTES if season["is_first"] else _ID_BYTES
-        self._keys = SeasonKeys.of(self._season_id)
-        self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
-        self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
-        self._state: _IndexState | None = None
-        self._missing = 0
-
-    async def check_names(self) -> Finding:
-        """The names beside the index are those of the players; some may be missing."""
-        kept = 0
-        wrong: list[str] = []
-        async for run in self._scan_standings():
-            rows = await self._database.fetch(
-                PACK_NAMES, self._season_id, run["first_player_id"], run["last_player_id"]
-            )
-            with translate_redis_errors():
-                found, *ids = await self._compare_names(
-                    keys=[find_names_bucket(row["player_id"]) for row in rows],
-                    args=[row["packed"] for row in rows],
-                )
-            kept += found
-            wrong += (player_id.decode() for player_id in ids)
-        examples = [f"player {player_id}: another name is kept" for player_id in wrong[:EXAMPLES]]
-        return self._found(f"{kept:,} kept", len(wrong), examples)
-
-    async def check_scores(self) -> Finding:
-        """Every player with a standing is in the index with the right score."""
-        compared = 0
-        suspects = bytearray()
-        async for run in self._scan_standings():
-            compared += run["standings"]
-            missing, differing = await self._compare(run["packed"])
-            suspects += missing + differing
-        differences = 0
-        examples: list[str] = []
-        # At least once: it reads the state that the checks after this one need.
-        for start in range(0, len(suspects) or 1, _PLAYERS_PER_BATCH * self._member_bytes):
-            batch = bytes(suspects[start : start + _PLAYERS_PER_BATCH * self._member_bytes])
-            async with (
-                hold_writer_lock(self._database, wait_seconds=LOCK_WAIT_SECONDS),
-                self._database.connect() as connection,
-            ):
-                if self._state is None:
-                    self._state = await self._read_state(connection)
-                packed = await connection.fetchval(
-                    PACK_SOME_STANDINGS,
-                    self._season_id,
-                    [decode_member(member) for member in self._split(batch)],
-                )
-                missing, differing = await self._compare(packed or b"")
-                wrong = self._split(missing + differing)
-                examples += await self._describe_scores(packed, wrong[: EXAMPLES - len(examples)])
-            self._missing += len(missing) // self._member_bytes
-            differences += len(wrong)
-        return self._found(f"{compared:,} compared", differences, examples)
-
-    async def check_offset(self) -> Finding:
-        """The index has followed the standings to their last refresh."""
-        assert self._state is not None
-        offset = Offset.parse(self._state.offset)
-        expected = Offset.of_season(self._state.season)
-        if offset == expected:
-            return self._found(f"at refresh {expected.number}")
-        position = "nowhere" if offset is None else offset.position
-        return self._found(
-            f"at {position}, the standings at {expected.position}: the next refresh rebuilds it",
-            differences=1,
-        )
-
-    async def check_members(self) -> Finding:
-        """Every player in the index has a standing."""
-        assert self._state is not None
-        members = self._state.members
-        if members == self._state.season["players"] - self._missing:
-            return self._found(f"{members:,} members")
-        unknown = 0
-        examples: list[str] = []
-        async for batch in self._scan_members():
-            players = {decode_member(member): member for member in batch if self._is_member(member)}
-            rows = await self._database.fetch(
-                LIST_PLAYERS_WITHOUT_STANDING, self._season_id, list(players)
-            )
-            found = [member for member in batch if not self._is_member(member)]
-            found += (players[row["player_id"]] for row in rows)
-            unknown += len(found)
-            examples += (
-                f"{self._name(member)} is in the index and does not stand"
-                for member in found[: EXAMPLES - len(examples)]
-            )
-        return self._found(f"{members:,} members", unknown, examples)
-
-    async def check_top(self) -> Finding:
-        """The encoded top in Redis, there if somebody reads it, shows the first players."""
-        assert self._state is not None
-        if self._state.top is None:
-            return self._found("nobody reads it")
-        try:
-            top = _decode_top(self._state.top)
-        except msgspec.DecodeError as error:
-            return self._found(f"not readable: {error}", differences=1)
-        expected = self._state.expected_top
-        lines, expected_lines = _list_lines(top), _list_lines(expected)
-        examples = [
-            f"line {place} differs"
-            for place, (left, right) in enumerate(zip(lines, expected_lines, strict=False), start=1)
-            if left != right
-        ]
-        if len(lines) != len(expected_lines):
-            examples.append(f"{len(lines)} entries instead of {len(expected_lines)}")
-        if top.players != expected.players:
-            examples.append(f"{top.players:,} players instead of {expected.players:,}")
-        return self._found(f"{len(lines)} entries", len(examples), examples[:EXAMPLES])
-
-    async def _read_state(self, connection: Connection) -> _IndexState:
-        seasons = await connection.fetch(LIST_OPEN_SEASONS)
-        season = next(row for row in seasons if row["season_id"] == self._season_id)
-        with translate_redis_errors():
-            offset, top = await self._redis.mget(self._keys.offset, self._keys.top)
-            members = await self._redis.zcard(self._keys.index)
-        expected_top = await select_top(
-            connection,
-            self._season_id,
-            players=season["players"],
-            as_of=Offset.of_season(season).as_of,
-        )
-        return _IndexState(season, offset, members, top, expected_top)
-
-    async def _describe_scores(self, packed: bytes, members: list[bytes]) -> list[str]:
-        if not members:
-            return []
-        width = self._member_bytes + _SCORE.size
-        sort_scores = {
-            packed[at : at + self._member_bytes]: _SCORE.unpack_from(
-                packed, at + width - _SCORE.size
-            )
-            for at in range(0, len(packed), width)
-        }
-        # The client's types know members as text only.
-        asked: list[Any] = members
-        with translate_redis_errors():
-            stored = await self._redis.zmscore(self._keys.index, asked)
-        return [
-            f"player {decode_member(member)}: sort_score {sort_scores[member][0]}, "
-            + ("not in the index" if score is None else f"in the index {float(score):.0f}")
-            for member, score in zip(members, stored, strict=True)
-        ]
-
-    async def _scan_standings(self) -> AsyncIterator[asyncpg.Record]:
-        """Yield all standings in packed runs (pack_standings.sql), each as it is when read."""
-        last_player_id = 0
-        while True:
-            run = await self._database.fetch_one(
-                PACK_STANDINGS, self._season_id, last_player_id, _PLAYERS_PER_BATCH
-            )
-            assert run is not None
-            if not run["standings"]:
-                return
-            last_player_id = run["last_player_id"]
-            yield run
-
-    async def _scan_members(self) -> AsyncIterator[list[bytes]]:
-        cursor = 0
-        while True:
-            with translate_redis_errors():
-                cursor, scored = await self._redis.zscan(
-                    self._keys.index, cursor, count=_PLAYERS_PER_BATCH
-                )
-            yield [member for member, _ in scored if isinstance(member, bytes)]
-            if not cursor:
-                return
-
-    async def _compare(self, packed: bytes) -> tuple[bytes, bytes]:
-        with translate_redis_errors():
-            missing, differing = await self._compare_scores(
-                keys=[self._keys.index], args=[packed, self._member_bytes]
-            )
-        return missing, differing
-
-    def _split(self, packed: bytes) -> list[bytes]:
-        return [
-            packed[at : at + self._member_bytes] for at in range(0, len(packed), self._member_bytes)
-        ]
-
-    def _is_member(self, member: bytes) -> bool:
-        """Return whether these bytes can be a player: an id is positive and has 64 bits."""
-        return len(member) == self._member_bytes and member[-_ID_BYTES] < 0x80
-
-    def _name(self, member: bytes) -> str:
-        return f"player {decode_member(member)}" if self._is_member(member) else repr(member)
-
-    def _found(self, facts: str, differences: int = 0, examples: Sequence[str] = ()) -> Finding:
-        return Finding(f"season {self._season_id}, {facts}", differences, examples)
-
-
-def _list_lines(top: Run) -> list[tuple[Any, ...]]:
-    return list(
-        zip(top.user_ids, top.usernames, top.sort_scores, top.tie_keys, top.ranks, strict=True)
-    )

@@ -23,7 +23,7 @@ from service.backends.redis import (
     load_script,
     translate_redis_errors,
 )
-from service.boards.finder import LIST_OPEN_SEASONS
+from service.boards.finder import LIST_OPEN_SEASONS, name_season
 from service.errors import CacheFull, CacheUnavailable
 from service.settings.settings import SLICE_STANDINGS
 from service.standings.index.build import Build, encode_build, name_from, parse_build
@@ -270,6 +270,19 @@ class Index:
             elif build and not isinstance(build, Exception):
                 unnamed.append(int(season["season_id"]))
         return outdated, unnamed
+
+    async def look_up(self, season_id: int) -> tuple[str, bool]:
+        """Return what an open season is called, and whether it needs an index for the first time.
+
+        Of `global`, where everybody stands, one that is not there was lost.
+        """
+        async with self._database.connect() as connection:
+            season = await _read_season(connection, season_id)
+        stored: bytes | str | None = ""
+        with suppress(CacheUnavailable), translate_redis_errors():
+            (stored,) = await self._redis.mget(SeasonKeys.of(season_id).offset)
+        is_new = stored is None and not (season["is_global"] and season["players"])
+        return name_season(season["slug"], season["season_number"]), is_new
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:

@@ -365,6 +365,7 @@ class Refresher:
         if not await pause.is_over():
             return False
         await pause.begin()
+        name, is_new = await self._index.look_up(season_id)
         try:
             if not await self._index.build_slice(season_id):
                 self._is_building = True
@@ -372,10 +373,10 @@ class Refresher:
             await self._index.load_names(season_id)
         except CacheUnavailable as error:
             seconds = pause.note_failure(error)
-            self._problems[season_id] = f"the index of season {season_id}: {error}"
+            self._problems[season_id] = f"the index of {name}: {error}"
             _log.warning(
-                "the index of season %d could not be rebuilt, next attempt in %.0f s: %s",
-                season_id,
+                "the index of %s could not be rebuilt, next attempt in %.0f s: %s",
+                name,
                 seconds,
                 error,
             )
@@ -383,7 +384,10 @@ class Refresher:
         del self._pauses[season_id]
         self._problems.pop(season_id, None)
         self._counters.indexes_rebuilt += 1
-        _log.warning("the index of season %d was behind and has been rebuilt", season_id)
+        if is_new:
+            _log.info("the index of %s has been built", name)
+        else:
+            _log.warning("the index of %s was behind or lost and has been rebuilt", name)
         return True
 
     def _describe_problems(self) -> str | None:

@@ -71,7 +71,7 @@ async def test_audit_looks_at_every_open_season(
         user_ids[0],
     )
     assert not await audit(settings)
-    assert f"season {low}, player {user_ids[0]}: score is 3" in capsys.readouterr().out
+    assert f"low, season 1: player {user_ids[0]}: score is 3" in capsys.readouterr().out
 
 
 async def test_audit_is_right_while_scores_are_folded(

@@ -28,7 +28,11 @@ async def read_offset(redis: Redis, season_id: int) -> bytes | None:
 
 
 async def test_only_the_board_that_is_named(
-    settings: Settings, database: Database, redis: Redis, refresher: Refresher
+    settings: Settings,
+    database: Database,
+    redis: Redis,
+    refresher: Refresher,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     best = await make_season(database, "best", operator="best")
     everybody = await find_global_season(database)
@@ -40,6 +44,7 @@ async def test_only_the_board_that_is_named(
     # Pending on both, before and after.
     await record_scores(database, (other_id, 1))
     assert not await audit(settings, "best")
+    assert f"best, season 1: player {user_id}: score is 99" in capsys.readouterr().out
     await rebuild(settings, "best")
     assert await audit(settings, "best")
     assert not await audit(settings, "global")

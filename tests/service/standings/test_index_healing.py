@@ -1,5 +1,6 @@
 """Redis is a follower: whatever it lost, kept or holds of others, reads are right and it heals."""
 
+import logging
 import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,9 +23,15 @@ from service.standings.refresh.refresh import Refresher
 from service.standings.run import Run
 from tests.support.board_model import BoardModel
 from tests.support.databases import create_database
-from tests.support.factories import find_global_season, make_players_with_scores, record_scores
+from tests.support.factories import (
+    find_global_season,
+    make_players,
+    make_players_with_scores,
+    record_scores,
+)
 from tests.support.fresh_reads import read_fresh_top
 from tests.support.index_checks import assert_index_follows, read_index, read_offset
+from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
 
 NOBODY_LISTENS = "redis://127.0.0.1:1"
@@ -315,3 +322,41 @@ async def test_process_that_starts_beside_an_old_redis_shows_nothing_of_it(
         await check_reads(client, database, stale=True)
         await refresher.refresh()
         await check_reads(client, database, stale=False)
+
+
+async def test_an_index_is_built_with_a_word_and_mended_with_a_warning(
+    client: httpx.AsyncClient,
+    database: Database,
+    redis: Redis,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "service.standings.refresh.refresh")
+    worker = SeasonWorker(database, redis, settings)
+
+    async def list_told() -> dict[str, str]:
+        caplog.clear()
+        while await worker.work():
+            pass
+        return {record.getMessage(): record.levelname for record in caplog.records}
+
+    await make_players_with_scores(database, [10, 5])
+    await worker.work()
+    for slug, count_from in (("new", "now"), ("filled", "ever")):
+        await client.put(f"/api/boards/{slug}", json={"count_from": count_from})
+    assert await list_told() == {
+        "the index of new, season 1 has been built": "INFO",
+        "the index of filled, season 1 has been built": "INFO",
+    }
+    closed = await client.post("/api/boards/new/seasons/current/close")
+    assert closed.status_code == 200, closed.text
+    assert await list_told() == {"the index of new, season 2 has been built": "INFO"}
+    await record_scores(database, ((await make_players(database, 1))[0], 7))
+    await refresh_without_redis(settings)
+    lag = "was behind or lost and has been rebuilt"
+    assert await list_told() == {
+        f"the index of {name} {lag}": "WARNING"
+        for name in ("global, season 1", "new, season 2", "filled, season 1")
+    }
+    await redis.flushall()
+    assert (await list_told())[f"the index of global, season 1 {lag}"] == "WARNING"

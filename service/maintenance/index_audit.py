@@ -1,0 +1,288 @@
+"""The audit of an index: whether Redis holds what the standings of a season say.
+
+It is compared without blocking anybody: a player who differs may just have been changed by a
+refresh, so those few are compared again while the writer lock keeps everything still.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from service.backends.database import Connection, load_sql
+from service.backends.locks import hold_writer_lock
+from service.backends.redis import (
+    SeasonKeys,
+    decode_member,
+    find_names_bucket,
+    load_script,
+    translate_redis_errors,
+)
+from service.boards.finder import LIST_OPEN_SEASONS, name_season
+from service.errors import CacheUnavailable
+from service.maintenance.connections import LOCK_WAIT_SECONDS, Connections
+from service.maintenance.progress import EXAMPLES, Finding, Report
+from service.standings.index.offset import Offset
+from service.standings.run import Run
+from service.standings.top import select_top
+
+PACK_STANDINGS: Final = load_sql("maintenance", "pack_standings")
+PACK_SOME_STANDINGS: Final = load_sql("maintenance", "pack_some_standings")
+PACK_NAMES: Final = load_sql("maintenance", "pack_names")
+LIST_PLAYERS_WITHOUT_STANDING: Final = load_sql("maintenance", "list_players_without_standing")
+
+# One batch keeps Redis busy for some ten milliseconds.
+_PLAYERS_PER_BATCH: Final = 10_000
+_ID_BYTES: Final = 8
+_SCORE: Final = struct.Struct(">q")
+
+_decode_top = msgspec.json.Decoder(Run).decode
+
+
+async def audit_index(
+    connections: Connections, report: Report, seasons: Iterable[asyncpg.Record]
+) -> int:
+    """Compare the index of open seasons with their standings; return how many differences.
+
+    The seasons are rows of list_open_seasons.sql.
+
+    An unreachable Redis counts as a difference too. Raises `DatabaseUnavailable` or `WriterBusy`.
+    """
+    differences = 0
+    for season in seasons:
+        audit = _IndexAudit(connections, season)
+        for title, check in (
+            ("Index names", audit.check_names),
+            ("Index scores", audit.check_scores),
+            ("Index offset", audit.check_offset),
+            ("Index members", audit.check_members),
+            ("Top", audit.check_top),
+        ):
+            try:
+                differences += await report.check(title, check())
+            except CacheUnavailable as error:
+                report.write(f"✗ {title}: index not reachable, {error}")
+                return differences + 1
+    return differences
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexState:
+    """What Redis holds of a season and what it should hold, read under the writer lock."""
+
+    season: asyncpg.Record
+    offset: bytes | str | None
+    members: int
+    top: bytes | str | None
+    expected_top: Run
+
+
+class _IndexAudit:
+    """The checks of one season's index, in the order in which `audit_index` calls them."""
+
+    def __init__(self, connections: Connections, season: asyncpg.Record) -> None:
+        self._database = connections.database
+        self._redis = connections.redis
+        self._season_id = season["season_id"]
+        self._season_name = name_season(season["slug"], season["season_number"])
+        self._member_bytes = 2 * _ID_BYTES if season["is_first"] else _ID_BYTES
+        self._keys = SeasonKeys.of(self._season_id)
+        self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
+        self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
+        self._state: _IndexState | None = None
+        self._missing = 0
+
+    async def check_names(self) -> Finding:
+        """The names beside the index are those of the players; some may be missing."""
+        kept = 0
+        wrong: list[str] = []
+        async for run in self._scan_standings():
+            rows = await self._database.fetch(
+                PACK_NAMES, self._season_id, run["first_player_id"], run["last_player_id"]
+            )
+            with translate_redis_errors():
+                found, *ids = await self._compare_names(
+                    keys=[find_names_bucket(row["player_id"]) for row in rows],
+                    args=[row["packed"] for row in rows],
+                )
+            kept += found
+            wrong += (player_id.decode() for player_id in ids)
+        examples = [f"player {player_id}: another name is kept" for player_id in wrong[:EXAMPLES]]
+        return self._found(f"{kept:,} kept", len(wrong), examples)
+
+    async def check_scores(self) -> Finding:
+        """Every player with a standing is in the index with the right score."""
+        compared = 0
+        suspects = bytearray()
+        async for run in self._scan_standings():
+            compared += run["standings"]
+            missing, differing = await self._compare(run["packed"])
+            suspects += missing + differing
+        differences = 0
+        examples: list[str] = []
+        # At least once: it reads the state that the checks after this one need.
+        for start in range(0, len(suspects) or 1, _PLAYERS_PER_BATCH * self._member_bytes):
+            batch = bytes(suspects[start : start + _PLAYERS_PER_BATCH * self._member_bytes])
+            async with (
+                hold_writer_lock(self._database, wait_seconds=LOCK_WAIT_SECONDS),
+                self._database.connect() as connection,
+            ):
+                if self._state is None:
+                    self._state = await self._read_state(connection)
+                packed = await connection.fetchval(
+                    PACK_SOME_STANDINGS,
+                    self._season_id,
+                    [decode_member(member) for member in self._split(batch)],
+                )
+                missing, differing = await self._compare(packed or b"")
+                wrong = self._split(missing + differing)
+                examples += await self._describe_scores(packed, wrong[: EXAMPLES - len(examples)])
+            self._missing += len(missing) // self._member_bytes
+            differences += len(wrong)
+        return self._found(f"{compared:,} compared", differences, examples)
+
+    async def check_offset(self) -> Finding:
+        """The index has followed the standings to their last refresh."""
+        assert self._state is not None
+        offset = Offset.parse(self._state.offset)
+        expected = Offset.of_season(self._state.season)
+        if offset == expected:
+            return self._found(f"at refresh {expected.number}")
+        position = "nowhere" if offset is None else offset.position
+        return self._found(
+            f"at {position}, the standings at {expected.position}: the next refresh rebuilds it",
+            differences=1,
+        )
+
+    async def check_members(self) -> Finding:
+        """Every player in the index has a standing."""
+        assert self._state is not None
+        members = self._state.members
+        if members == self._state.season["players"] - self._missing:
+            return self._found(f"{members:,} members")
+        unknown = 0
+        examples: list[str] = []
+        async for batch in self._scan_members():
+            players = {decode_member(member): member for member in batch if self._is_member(member)}
+            rows = await self._database.fetch(
+                LIST_PLAYERS_WITHOUT_STANDING, self._season_id, list(players)
+            )
+            found = [member for member in batch if not self._is_member(member)]
+            found += (players[row["player_id"]] for row in rows)
+            unknown += len(found)
+            examples += (
+                f"{self._name(member)} is in the index and does not stand"
+                for member in found[: EXAMPLES - len(examples)]
+            )
+        return self._found(f"{members:,} members", unknown, examples)
+
+    async def check_top(self) -> Finding:
+        """The encoded top in Redis, there if somebody reads it, shows the first players."""
+        assert self._state is not None
+        if self._state.top is None:
+            return self._found("nobody reads it")
+        try:
+            top = _decode_top(self._state.top)
+        except msgspec.DecodeError as error:
+            return self._found(f"not readable: {error}", differences=1)
+        expected = self._state.expected_top
+        lines, expected_lines = _list_lines(top), _list_lines(expected)
+        examples = [
+            f"line {place} differs"
+            for place, (left, right) in enumerate(zip(lines, expected_lines, strict=False), start=1)
+            if left != right
+        ]
+        if len(lines) != len(expected_lines):
+            examples.append(f"{len(lines)} entries instead of {len(expected_lines)}")
+        if top.players != expected.players:
+            examples.append(f"{top.players:,} players instead of {expected.players:,}")
+        return self._found(f"{len(lines)} entries", len(examples), examples[:EXAMPLES])
+
+    async def _read_state(self, connection: Connection) -> _IndexState:
+        seasons = await connection.fetch(LIST_OPEN_SEASONS)
+        season = next(row for row in seasons if row["season_id"] == self._season_id)
+        with translate_redis_errors():
+            offset, top = await self._redis.mget(self._keys.offset, self._keys.top)
+            members = await self._redis.zcard(self._keys.index)
+        expected_top = await select_top(
+            connection,
+            self._season_id,
+            players=season["players"],
+            as_of=Offset.of_season(season).as_of,
+        )
+        return _IndexState(season, offset, members, top, expected_top)
+
+    async def _describe_scores(self, packed: bytes, members: list[bytes]) -> list[str]:
+        if not members:
+            return []
+        width = self._member_bytes + _SCORE.size
+        sort_scores = {
+            packed[at : at + self._member_bytes]: _SCORE.unpack_from(
+                packed, at + width - _SCORE.size
+            )
+            for at in range(0, len(packed), width)
+        }
+        # The client's types know members as text only.
+        asked: list[Any] = members
+        with translate_redis_errors():
+            stored = await self._redis.zmscore(self._keys.index, asked)
+        return [
+            f"player {decode_member(member)}: sort_score {sort_scores[member][0]}, "
+            + ("not in the index" if score is None else f"in the index {float(score):.0f}")
+            for member, score in zip(members, stored, strict=True)
+        ]
+
+    async def _scan_standings(self) -> AsyncIterator[asyncpg.Record]:
+        """Yield all standings in packed runs (pack_standings.sql), each as it is when read."""
+        last_player_id = 0
+        while True:
+            run = await self._database.fetch_one(
+                PACK_STANDINGS, self._season_id, last_player_id, _PLAYERS_PER_BATCH
+            )
+            assert run is not None
+            if not run["standings"]:
+                return
+            last_player_id = run["last_player_id"]
+            yield run
+
+    async def _scan_members(self) -> AsyncIterator[list[bytes]]:
+        cursor = 0
+        while True:
+            with translate_redis_errors():
+                cursor, scored = await self._redis.zscan(
+                    self._keys.index, cursor, count=_PLAYERS_PER_BATCH
+                )
+            yield [member for member, _ in scored if isinstance(member, bytes)]
+            if not cursor:
+                return
+
+    async def _compare(self, packed: bytes) -> tuple[bytes, bytes]:
+        with translate_redis_errors():
+            missing, differing = await self._compare_scores(
+                keys=[self._keys.index], args=[packed, self._member_bytes]
+            )
+        return missing, differing
+
+    def _split(self, packed: bytes) -> list[bytes]:
+        return [
+            packed[at : at + self._member_bytes] for at in range(0, len(packed), self._member_bytes)
+        ]
+
+    def _is_member(self, member: bytes) -> bool:
+        """Return whether these bytes can be a player: an id is positive and has 64 bits."""
+        return len(member) == self._member_bytes and member[-_ID_BYTES] < 0x80
+
+    def _name(self, member: bytes) -> str:
+        return f"player {decode_member(member)}" if self._is_member(member) else repr(member)
+
+    def _found(self, facts: str, differences: int = 0, examples: Sequence[str] = ()) -> Finding:
+        return Finding(f"{self._season_name}: {facts}", differences, examples)
+
+
+def _list_lines(top: Run) -> list[tuple[Any, ...]]:
+    return list(
+        zip(top.user_ids, top.usernames, top.sort_scores, top.tie_keys, top.ranks, strict=True)
+    )
