@@ -67,7 +67,7 @@ async def test_a_path_that_leads_nowhere_is_one_line() -> None:
             "/player/%FF": "this path is not UTF-8: there are /live, /player/ID",
             "/live?board=No+such": "board: 1 to 64 of a-z, 0-9 and -, like weekly-laps",
             "/live?season=x": "season: the number of a season, from 1",
-            "/live?x=1": "behind the ? of this path only board and season are known",
+            "/live?x=1": "behind the ? of this path only board, season, compare and open are known",
         }.items():
             status, text = await server.read_text(path)
             assert status == 404, path
