@@ -116,6 +116,8 @@ def _describe_action(entry: LogEntry, zone: tzinfo | None) -> str:
             if not isinstance(before, str) or not isinstance(after, str):
                 return "renamed, the names are erased"
             return f"renamed {quote_name(before, _NAME)} → {quote_name(after, _NAME)}"
+        case "external_id":
+            return "changed the external id"
         case "delete":
             return f"deleted, scores: {details.get('scores')}"
         case "correct":

@@ -158,10 +158,10 @@ def rename(
     data_dir: Path | None,
 ) -> None:
     """Give a player another name, everywhere."""
-    from service.moderation.schemas import RenamePlayer
+    from service.moderation.schemas import ChangePlayer
 
-    wanted = RenamePlayer(username, reason, dry_run=dry_run)
-    _run(data_dir, lambda moderation, act: moderation.rename(user_id, wanted, act), reason)
+    wanted = ChangePlayer(username=username, reason=reason, dry_run=dry_run)
+    _run(data_dir, lambda moderation, act: moderation.change_player(user_id, wanted, act), reason)
 
 
 @moderate.command()

@@ -22,6 +22,7 @@ from service.moderation.errors import SeasonNotClosed, SessionNotFound
 from service.moderation.inspection import Explanation, SessionAnswer
 from service.moderation.schemas import (
     LONGEST_REASON,
+    ChangePlayer,
     ChangeState,
     CorrectedSeason,
     CorrectSeason,
@@ -31,11 +32,10 @@ from service.moderation.schemas import (
     MarkedSessions,
     MarkSessions,
     ModerationLogAnswer,
-    RenamePlayer,
     StateAnswer,
 )
 from service.moderation.service import Act, Moderation, Order
-from service.players.errors import PlayerNotFound, UsernameReserved, UsernameTaken
+from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameReserved, UsernameTaken
 from service.players.routes import PLAYER_NOT_FOUND, make_players_router
 from service.players.schemas import PlayerAnswer
 from service.standings.board_routes import SeasonWanted
@@ -52,7 +52,10 @@ _NOT_THEIRS: Final = error_response(
     SessionNotFound(4711),
 )
 _NAME_TAKEN: Final = error_response(
-    "The name is taken or reserved.", UsernameTaken("ada"), UsernameReserved("deleted-1")
+    "The name is taken or reserved, or another player has the external id.",
+    UsernameTaken("ada"),
+    UsernameReserved("deleted-1"),
+    ExternalIdTaken("steam:76561197960287930", 1),
 )
 _UNAVAILABLE: Final = unavailable()
 _BUSY: Final = unavailable(WriterBusy(25))
@@ -149,15 +152,18 @@ async def change_state(
 
 
 @patch("/{user_id:str}", role=Role.MODERATOR, responses=PLAYER_NOT_FOUND | _NAME_TAKEN | _CHANGED)
-async def rename_player(
+async def change_player(
     user_id: _UserId,
-    data: JSONBody[RenamePlayer],
+    data: JSONBody[ChangePlayer],
     request: StrictRequest,
     authorizer: NamedDependency[Authorizer],
     moderation: NamedDependency[Moderation],
 ) -> PlayerAnswer:
-    """Give a player another name, in every season, closed ones too; or look whether it is free."""
-    return await moderation.rename(user_id, data, _act(request, authorizer, data.reason))
+    """Give a player another name, in every season, closed ones too, or another external id.
+
+    With `dry_run` only look whether both can be had.
+    """
+    return await moderation.change_player(user_id, data, _act(request, authorizer, data.reason))
 
 
 @delete(
@@ -267,7 +273,7 @@ moderated_sessions_router: Final = Router(
     opt={"role": Role.MODERATOR},
 )
 players_router: Final = make_players_router(
-    revoke_sessions, restore_sessions, change_state, rename_player, delete_player
+    revoke_sessions, restore_sessions, change_state, change_player, delete_player
 )
 moderation_log_router: Final = Router(
     "/api/moderation",

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from service.boards.schemas import SeasonAnswer
 from service.http.examples import NOW, THEN
-from service.players.names import Username
+from service.players.names import ExternalId, Username
 from service.validation import MAX_ID, STORABLE_TEXT
 
 LONGEST_REASON = 1_000
@@ -136,17 +136,21 @@ class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(1, "banned", None)
 
 
-class RenamePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Another name for a player; with `dry_run` only whether the player can have it."""
+class ChangePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Another name or external id for a player; with `dry_run` only whether both can be had.
 
-    username: Username
+    An `external_id` of null takes the player's away.
+    """
+
+    username: Username | None = None
+    external_id: ExternalId | UnsetType | None = UNSET
     reason: Reason
     dry_run: bool | None = False
 
     @classmethod
-    def example(cls) -> "RenamePlayer":
+    def example(cls) -> "ChangePlayer":
         """Return what the documentation shows."""
-        return cls("lovelace", "asked for by the player")
+        return cls(username="lovelace", reason="asked for by the player")
 
 
 class DeletionPreview(msgspec.Struct, frozen=True):

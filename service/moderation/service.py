@@ -7,15 +7,17 @@ from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
+from msgspec import UNSET
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.boards.service import read_season
-from service.errors import FieldError, InvalidRequest
+from service.errors import DatabaseUnavailable, FieldError, InvalidRequest
 from service.moderation.errors import SeasonNotClosed, SessionNotFound
 from service.moderation.schemas import (
     MOST_SESSIONS,
     ChangedEntry,
+    ChangePlayer,
     ChangeState,
     CorrectedEntry,
     CorrectedSeason,
@@ -25,12 +27,12 @@ from service.moderation.schemas import (
     MarkedSessions,
     MarkSessions,
     ModerationLogAnswer,
-    RenamePlayer,
     StateAnswer,
 )
-from service.players.errors import PlayerNotFound, UsernameTaken
-from service.players.names import clean_new_username
+from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameTaken
+from service.players.names import check_external_id, clean_new_username
 from service.players.schemas import PlayerAnswer
+from service.players.service import find_user_ids
 from service.seasons.closing import correct_season, hold_closed_seasons
 from service.validation import FIRST_MOMENT, LAST_MOMENT, MAX_ID
 
@@ -45,6 +47,7 @@ LIST_LOG: Final = load_sql("moderation", "list_log")
 LOCK_PLAYER: Final = load_sql("moderation", "lock_player")
 CHANGE_STATE: Final = load_sql("moderation", "change_state")
 END_STATES: Final = load_sql("moderation", "end_states")
+CHANGE_EXTERNAL_ID: Final = load_sql("moderation", "change_external_id")
 RENAME_PLAYER: Final = load_sql("moderation", "rename_player")
 FIND_CLOSED_SEASON: Final = load_sql("moderation", "find_closed_season")
 FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
@@ -192,16 +195,23 @@ class Moderation:
             self._refresh_signal.raise_soon()
         return answer
 
-    async def rename(self, player_id: int, wanted: RenamePlayer, act: Act) -> PlayerAnswer:
-        """Give a player another name, or look whether that is possible.
+    async def change_player(self, player_id: int, wanted: ChangePlayer, act: Act) -> PlayerAnswer:
+        """Give a player another name or external id, or look whether that is possible.
 
-        Raises `PlayerNotFound`, `UsernameTaken`, `UsernameReserved` or `InvalidRequest`.
+        Raises `PlayerNotFound`, `UsernameTaken`, `UsernameReserved`, `ExternalIdTaken` or
+        `InvalidRequest`.
         """
-        cleaned = clean_new_username(wanted.username)
+        if wanted.username is None and wanted.external_id is UNSET:
+            expected = FieldError("username", "Expected `username` or `external_id`")
+            raise InvalidRequest("The body is not valid.", expected)
+        cleaned = None if wanted.username is None else clean_new_username(wanted.username)
+        external_id = wanted.external_id
+        if isinstance(external_id, str):
+            check_external_id(external_id)
         with suppress(_Preview):
             async with self._database.transaction() as connection:
                 before = await _lock_player(connection, player_id)
-                if before["username"] != cleaned:
+                if cleaned not in (None, before["username"]):
                     try:
                         await connection.fetch(RENAME_PLAYER, player_id, cleaned)
                     except asyncpg.UniqueViolationError as error:
@@ -214,11 +224,28 @@ class Moderation:
                         player_id=player_id,
                         details={"username_before": before["username"], "username": cleaned},
                     )
+                if external_id not in (UNSET, before["external_id"]):
+                    await _change_external_id(connection, player_id, external_id)
+                    await _log(
+                        connection,
+                        act,
+                        "external_id",
+                        player_id=player_id,
+                        details={
+                            "external_id_before": before["external_id"],
+                            "external_id": external_id,
+                        },
+                    )
                 if wanted.dry_run:
                     raise _Preview
         if not wanted.dry_run:
             self._refresh_signal.raise_soon()
-        return PlayerAnswer(player_id, cleaned, before["joined_at"], before["external_id"])
+        return PlayerAnswer(
+            player_id,
+            cleaned or before["username"],
+            before["joined_at"],
+            before["external_id"] if external_id is UNSET else external_id,
+        )
 
     async def delete(
         self, player_id: int, act: Act, *, with_scores: bool, dry_run: bool = False
@@ -318,6 +345,19 @@ async def _lock_player(connection: Connection, player_id: int) -> asyncpg.Record
     if row is None:
         raise PlayerNotFound
     return row
+
+
+async def _change_external_id(
+    connection: Connection, player_id: int, external_id: str | None
+) -> None:
+    (owner,) = await find_user_ids(connection, [external_id])
+    if external_id is not None and owner is not None:
+        raise ExternalIdTaken(external_id, owner)
+    try:
+        await connection.fetch(CHANGE_EXTERNAL_ID, player_id, external_id)
+    except asyncpg.UniqueViolationError as error:
+        # Between the two statements: the next attempt is told whose it is.
+        raise DatabaseUnavailable("another player was given this external id") from error
 
 
 async def _find_sessions(

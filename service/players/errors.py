@@ -30,7 +30,10 @@ class UsernameTaken(ServiceError):
     code = "username_taken"
 
     def __init__(self, username: str) -> None:
-        super().__init__(f"The username {username!r} is taken; choose another one.")
+        super().__init__(
+            f"The username {username!r} is taken; choose another one or, if it is the same player, "
+            "look up by this name who has it and use that user_id."
+        )
 
 
 class UsernameReserved(ServiceError):
@@ -53,7 +56,7 @@ class ExternalIdTaken(ServiceError):
 
     def __init__(self, external_id: str, user_id: int) -> None:
         super().__init__(
-            f"The external id {external_id!r} belongs to the player with the user_id {user_id}, "
-            "who has another name; use that player, or another external id."
+            f"The external id {external_id!r} belongs to the player with the user_id {user_id}; "
+            "use that player, or another external id."
         )
         self.user_id = user_id

@@ -201,7 +201,9 @@ async def _list_players(
     return found
 
 
-async def find_user_ids(database: Database, external_ids: Sequence[str | None]) -> list[int | None]:
+async def find_user_ids(
+    database: "Database | Connection", external_ids: Sequence[str | None]
+) -> list[int | None]:
     """Return the ids of players by their external ids; None where nobody has one."""
     return [row["user_id"] for row in await database.fetch(FIND_USER_IDS, external_ids)]
 

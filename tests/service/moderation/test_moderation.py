@@ -473,6 +473,38 @@ async def test_a_player_is_renamed_everywhere(
     assert await audit(settings)
 
 
+async def test_a_player_is_given_an_external_id(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    one, other = await make_player(database, "ada"), await make_player(database, "grace")
+    path = f"/api/players/{one}"
+    looked = await call(client, "PATCH", path, external_id="steam:1", dry_run=True)
+    assert looked["external_id"] == "steam:1"
+    assert "external_id" not in (await client.get(path)).json()
+    for _ in range(2):
+        assert await call(client, "PATCH", path, external_id="steam:1") == looked
+    found = await client.get("/api/players", params={"external_id": "steam:1"})
+    assert found.json() == looked
+    score = {"external_id": "steam:1", "score": 5}
+    assert (await client.post("/api/leaderboard/submit", json=score)).status_code == 200
+    taken = await client.patch(f"/api/players/{other}", json=WHY | {"external_id": "steam:1"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "external_id_taken")
+    assert taken.json()["user_id"] == one
+    # A name that is taken leaves the id as it was, too.
+    body = WHY | {"external_id": "steam:2", "username": "grace"}
+    assert (await client.patch(path, json=body)).status_code == 409
+    both = await call(client, "PATCH", path, external_id=None, username="lovelace")
+    assert (both["username"], both.get("external_id")) == ("lovelace", None)
+    assert (await client.get(path)).json() == both
+    for wrong, field in (({}, "username"), ({"external_id": ""}, "external_id")):
+        refused = await client.patch(path, json=WHY | wrong)
+        assert (refused.status_code, refused.json()["fields"][0]["field"]) == (400, field)
+    log = (await client.get("/api/moderation")).json()["entries"]
+    assert [entry["action"] for entry in log] == ["external_id", "rename", "external_id"]
+    ids = {"external_id_before": None, "external_id": "steam:1"}
+    assert (log[0]["details"], log[0]["reason"]) == (ids, WHY["reason"])
+
+
 @pytest.mark.usefixtures("boards")
 @pytest.mark.parametrize("scores", ["keep", "revoke"])
 async def test_who_is_deleted_leaves_no_trace(
@@ -493,6 +525,8 @@ async def test_who_is_deleted_leaves_no_trace(
     await database.fetch("""UPDATE game_session SET metadata = '{"name": "quark"}'""")
     await worker.work()
     await call(client, "PATCH", f"/api/players/{one}", username="lovelace", reason="Quark asked")
+    await call(client, "PATCH", f"/api/players/{one}", external_id="psn:9", reason="not steam:1")
+    await call(client, "PATCH", f"/api/players/{one}", external_id="psn:8", reason="not PSN:9")
     deleted = await client.delete(
         f"/api/players/{one}", params={"reason": "Lovelace asked", "scores": scores}
     )
@@ -527,6 +561,7 @@ async def test_who_is_deleted_leaves_no_trace(
     assert "quark" not in dump.lower()
     assert "lovelace" not in dump.lower()
     assert "steam:1" not in dump
+    assert "psn:" not in dump.lower()
 
 
 @pytest.mark.parametrize("highest_id", [9_000, 2**52 - 1])
