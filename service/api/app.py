@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 from service.api.cross_origin import CrossOrigin
 from service.api.fast_path import FastPath
 from service.api.middleware import AccessControl, HeadRequests, MeasuredRoutes, RequestIds
-from service.api.openapi import PrefixedDocument, StructSchemas
+from service.api.openapi import PrefixedDocument, StructSchemas, name_operation
 from service.api.pages.routes import pages_router
 from service.api.proxies import Prefixes
 from service.backends.broker import connect_broker, disconnect_broker
@@ -194,6 +194,8 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
         middleware=[partial(MeasuredRoutes, metrics=metrics)],
         openapi_config=OpenAPIConfig(
             title="Leaderboard",
+            operation_id_creator=name_operation,
+            use_handler_docstrings=True,
             version=version("leaderboard"),
             openapi_router=Router(
                 "/schema",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Example,
@@ -136,6 +137,18 @@ def _limit_items(schema: Schema, struct: type[msgspec.Struct]) -> None:
                     one.items.minimum, one.items.maximum = numbers.ge, numbers.le
 
 
+def name_operation(handler: HTTPRouteHandler, _: object, __: object) -> str:
+    """Return the id of an operation, by which clients are generated: `readRank` of `read_rank`."""
+    first, *rest = handler.handler_name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _summarise(description: str) -> str:
+    """Return the first sentence of a docstring, as a heading."""
+    paragraph = " ".join(description.partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".")
+
+
 def _complete(document: OpenAPI, access: RouteAccess) -> None:
     """Describe the keys, and for every operation the role it needs and how it is refused."""
     document.components.security_schemes = {
@@ -162,6 +175,8 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
             **(operation.responses or {}),
             "431": _refuse("The request line and headers are too long.", HeadTooLarge()),
         }
+        assert operation.description, f"{method} {path} has no docstring"
+        operation.summary = _summarise(operation.description)
         needed = access.find(method, path).role
         if needed is not None:
             _document_role(operation, needed)
@@ -174,7 +189,7 @@ def _document_role(operation: Operation, needed: Role) -> None:
     # The second, empty one says that a key may not be needed.
     operation.security = [{_SCHEME: []}, {}]
     role = f"Needs the role `{needed.word}`."
-    operation.description = f"{operation.description or ''} {role}".strip()
+    operation.description = f"{operation.description}\n\n{role}"
     operation.responses = {
         **(operation.responses or {}),
         "401": _refuse(

@@ -282,7 +282,11 @@ class SeasonList(msgspec.Struct, frozen=True):
 
 
 class BoardAnswer(msgspec.Struct, frozen=True, omit_defaults=False):
-    """A board: the rule of its next season, its state, and the season that is open."""
+    """A board: the rule of its next season, its state, and the season that is open.
+
+    `applies_from_season` is the season from which on this rule counts, where the open one has
+    another: the next one, or the open one itself while that is counted anew.
+    """
 
     slug: str
     title: str
@@ -298,6 +302,7 @@ class BoardAnswer(msgspec.Struct, frozen=True, omit_defaults=False):
     season: SeasonAnswer
     players: int
     created_at: datetime
+    applies_from_season: int | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def example(cls) -> "BoardAnswer":

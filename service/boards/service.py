@@ -426,6 +426,7 @@ def describe_board(row: asyncpg.Record) -> BoardAnswer:
         season=season,
         players=season.players,
         created_at=row["created_at"],
+        applies_from_season=row["applies_from_season"] or msgspec.UNSET,
     )
 
 

@@ -312,6 +312,8 @@ def _echo_board(board: "BoardAnswer") -> None:
         ("schedule", schedule),
         ("players", f"{board.players:,}"),
     ]
+    if isinstance(board.applies_from_season, int):
+        facts.append(("rule counts", f"from season {board.applies_from_season} on"))
     for line in align_columns(facts):
         click.echo(line)
 

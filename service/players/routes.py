@@ -145,7 +145,7 @@ def _read_registration(line: RegisterPlayer | InvalidRequest) -> Registration | 
 
 
 @get("/", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)
-async def find_players_by_name(
+async def find_players(
     request: StrictRequest,
     authorizer: NamedDependency[Authorizer],
     lagging_reads: NamedDependency[LaggingReads],
@@ -244,7 +244,7 @@ def make_players_router(*others: ControllerRouterHandler) -> Router:
         list_player_methods,
         register_player,
         register_players,
-        find_players_by_name,
+        find_players,
         find_player,
         list_player_sessions,
         *others,

@@ -1,5 +1,7 @@
 -- Boards with their rules, by slug, each with the season that is current.
 --
+-- `applies_from_season`: the season from which on the rule counts, where the current one has another.
+--
 -- $1 only the one of this slug, where it is not null; $2 those after this slug; $3 how many. For an
 -- archived board time stands still. A beginning before all sessions is null.
 --
@@ -13,7 +15,15 @@ SELECT
     board.archived_at,
     rule.*,
     board.rule_id,
-    current.*
+    current.*,
+    -- One that is built beside the open season takes its place, and has its number.
+    CASE WHEN to_jsonb(rule) - 'id' <> to_jsonb(season_rule) - 'id' THEN
+        current.number + CASE WHEN EXISTS (
+            SELECT
+            FROM season AS recounted
+            WHERE recounted.board_id = board.id AND recounted.number = -current.number
+        ) THEN 0 ELSE 1 END
+    END AS applies_from_season
 FROM board
 JOIN rule ON rule.id = board.rule_id
 CROSS JOIN LATERAL (
@@ -35,6 +45,7 @@ CROSS JOIN LATERAL (
     ORDER BY season.number DESC
     LIMIT 1
 ) AS current
+JOIN rule AS season_rule ON season_rule.id = current.season_rule_id
 WHERE ($1::varchar IS NULL OR board.slug = $1) AND board.slug > $2
 ORDER BY board.slug
 LIMIT $3

@@ -120,7 +120,9 @@ async def test_change_leaves_what_is_not_named(
     lines = run_boards(environment, "change", "laps", "--title", "Laps", "--max-score", "600000")
     assert lines[0] == "laps counts by this from its next season on"
     after = (await client.get("/api/boards/laps")).json()
-    assert after == before | {"title": "Laps", "max_score": 600_000}
+    changed = {"title": "Laps", "max_score": 600_000, "applies_from_season": 2}
+    assert after == before | changed
+    assert "rule counts  from season 2 on" in run_boards(environment, "show", "laps")
     lines = run_boards(environment, "change", "laps", "--operator", "sum", "--recount")
     assert lines[0] == "laps counts by this now"
     assert (await client.get("/api/boards/laps")).json()["operator"] == "sum"

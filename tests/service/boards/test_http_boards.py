@@ -4,10 +4,13 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_players, record_scores
+from tests.support.season_work import SeasonWorker
 
 LAPS: dict[str, Any] = {
     "title": "Weekly laps",
@@ -230,3 +233,33 @@ async def test_cursors_go_on_in_both_directions(
     await client.put("/api/boards/other", json={})
     foreign = await client.get("/api/boards/other/page", params={"after": page["prev"]})
     assert (foreign.status_code, foreign.json()["code"]) == (400, "cursor_expired")
+
+
+async def test_board_says_from_which_season_on_its_rule_counts(
+    client: httpx.AsyncClient, redis: Redis, settings: Settings, database: Database
+) -> None:
+    anything = {"If-Match": "*"}
+    first = (await client.put("/api/boards/rule", json={})).json()
+    assert "applies_from_season" not in first
+    for change, season in (
+        ({"title": "Rule"}, None),
+        ({"operator": "best"}, 2),
+        ({"title": "The rule"}, 2),
+        # As it was.
+        ({"operator": "sum"}, None),
+        ({"operator": "best"}, 2),
+        # Until the open season is counted anew.
+        ({"apply": "recount"}, 1),
+    ):
+        changed = await client.patch("/api/boards/rule", json=change, headers=anything)
+        assert changed.status_code == 200, changed.text
+        assert changed.json().get("applies_from_season") == season, change
+        assert (await client.get("/api/boards/rule")).json() == changed.json()
+    await SeasonWorker(database, redis, settings).work()
+    assert "applies_from_season" not in (await client.get("/api/boards/rule")).json()
+    await client.patch("/api/boards/rule", json={"ties": "first"}, headers=anything)
+    same = {"title": "The rule", "operator": "best", "ties": "first"}
+    again = await client.put("/api/boards/rule", json=same)
+    assert (again.status_code, again.json()["applies_from_season"]) == (200, 2)
+    await client.post("/api/boards/rule/seasons/1/close")
+    assert "applies_from_season" not in (await client.get("/api/boards/rule")).json()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -274,6 +275,25 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
         ("POST", "/api/boards/{slug}/seasons/{number}/correct"),
         ("GET", "/api/moderation"),
     }
+
+
+async def test_schema_names_every_operation_for_the_clients_made_of_it(
+    client: httpx.AsyncClient,
+) -> None:
+    paths = (await read(client, "/schema"))["paths"]
+    operations = [one for methods in paths.values() for one in methods.values()]
+    ids = [one["operationId"] for one in operations]
+    assert len(set(ids)) == len(ids)
+    assert [one for one in ids if not re.fullmatch("[a-z]+([A-Z][a-z]+)*", one)] == []
+    # Clients call them by these: who renames a handler renames their functions.
+    assert set(ids) >= {"submitScore", "readTop", "readRank", "readBoardRank", "closeSeason"}
+    for one in operations:
+        assert " " in one["summary"], one["summary"]
+        assert one["summary"][-1] != "."
+    found = paths["/api/players"]["post"]
+    assert found["summary"] == "Register a player"
+    assert found["description"].startswith("Register a player. The name must be one that nobody")
+    assert found["description"].endswith("\n\nNeeds the role `submit`.")
 
 
 async def test_schema_documents_every_error_of_submit(client: httpx.AsyncClient) -> None:
