@@ -15,12 +15,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Submits a score so that it counts once, whatever happens on the way, and reads the rank.
+ * Submits a score so that it counts once, whatever happens on the way, and reads what became of it.
  *
- * <pre>java Leaderboard.java http://127.0.0.1:8000 ada 1200</pre>
+ * <pre>java Leaderboard.java http://127.0.0.1:8000 steam:4711 ada 1200</pre>
  *
- * Needs Java 17 or newer and no libraries; a game would read the answers with its own for JSON.
- * Once the service has keys, put one of the role `submit` into LEADERBOARD_API_KEY.
+ * The player is known by your own id of them, here `steam:4711`; the name is for people. Needs Java 17 or
+ * newer and no libraries; a game would read and write JSON with its own. Once the service has keys,
+ * put one of the role `submit` into LEADERBOARD_API_KEY.
  */
 public class Leaderboard {
     private static final int ATTEMPTS = 8;
@@ -71,47 +72,81 @@ public class Leaderboard {
                 .POST(BodyPublishers.ofString(body));
     }
 
-    long findOrRegister(String username) throws IOException, InterruptedException {
-        String body = "{\"username\": \"" + username + "\"}";
-        HttpResponse<String> response = send(post("/api/players", body));
-        if (response.statusCode() == 409) {
-            String name = URLEncoder.encode(username, StandardCharsets.UTF_8);
-            response = send(get("/api/players?username=" + name));
+    /**
+     * Returns the user_id of the player whom we call by this id. Never of whoever has the name: that
+     * may be somebody else, and then the 409 says so.
+     */
+    long findOrRegister(String externalId, String username)
+            throws IOException, InterruptedException {
+        String id = URLEncoder.encode(externalId, StandardCharsets.UTF_8);
+        HttpResponse<String> response = send(get("/api/players?external_id=" + id));
+        if (response.statusCode() == 404) {
+            String body = "{\"username\": " + quote(username) + ", \"external_id\": " + quote(externalId) + "}";
+            response = send(post("/api/players", body));
         }
         return readNumber(response, "user_id");
     }
 
     /** Returns the id of the session; the score is on disk then. */
-    long submit(long userId, int score, String key) throws IOException, InterruptedException {
+    long submit(long userId, long score, String key) throws IOException, InterruptedException {
         String body = "{\"user_id\": " + userId + ", \"score\": " + score + "}";
         HttpRequest.Builder request = post("/api/leaderboard/submit", body);
         return readNumber(send(request.header("Idempotency-Key", key)), "session_id");
     }
 
-    static long readNumber(HttpResponse<String> response, String field) throws IOException {
-        Matcher found = Pattern.compile("\"" + field + "\":(-?[0-9]+)").matcher(response.body());
-        if (response.statusCode() >= 400 || !found.find()) {
-            throw new IOException(response.statusCode() + ": " + response.body());
+    static String quote(String text) {
+        return "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"") + "\"";
+    }
+
+    /** Returns the answer, or ends with what the service says is wrong, and what to do. */
+    static String expect(HttpResponse<String> response) {
+        if (response.statusCode() >= 400) {
+            System.err.println(response.statusCode() + ": " + response.body());
+            System.exit(1);
         }
-        return Long.parseLong(found.group(1));
+        return response.body();
+    }
+
+    static long readNumber(HttpResponse<String> response, String field) throws IOException {
+        return Long.parseLong(find(expect(response), "\"" + field + "\":(-?[0-9]+)"));
+    }
+
+    static String find(String body, String pattern) throws IOException {
+        Matcher found = Pattern.compile(pattern).matcher(body);
+        if (!found.find()) {
+            throw new IOException("not in the answer: " + pattern);
+        }
+        return found.group(1);
+    }
+
+    void show(String title, String path) throws IOException, InterruptedException {
+        String body = expect(send(get("/api/leaderboard/" + path)));
+        System.out.println(title + " " + find(body, "\"leaderboard\":(\\[.*?\\])"));
     }
 
     public static void main(String[] arguments) throws Exception {
+        if (arguments.length != 4) {
+            System.err.println("usage: java Leaderboard.java URL EXTERNAL_ID USERNAME SCORE");
+            System.exit(1);
+        }
         Leaderboard leaderboard = new Leaderboard(arguments[0]);
-        String username = arguments[1];
-        long userId = leaderboard.findOrRegister(username);
+        long userId = leaderboard.findOrRegister(arguments[1], arguments[2]);
         // One key for each score, made before the first attempt and kept for all of them. A game
         // that has an id of its own for the match takes that one.
         String key = UUID.randomUUID().toString();
-        long sessionId = leaderboard.submit(userId, Integer.parseInt(arguments[2]), key);
+        long sessionId = leaderboard.submit(userId, Long.parseLong(arguments[3]), key);
         System.out.println("session " + sessionId + " is on disk");
-        Thread.sleep(500); // Scores show in ranks within half a second.
-        HttpResponse<String> rank = leaderboard.send(leaderboard.get("/api/leaderboard/rank/" + userId));
+        // Answered once that score counts.
+        String seen = "seen=" + sessionId;
+        HttpResponse<String> rank =
+                leaderboard.send(leaderboard.get("/api/leaderboard/rank/" + userId + "?" + seen));
         System.out.printf(
                 "%s has %d points, rank %d of %d%n",
-                username,
+                find(expect(rank), "\"username\":\"(.*?)\""),
                 readNumber(rank, "total_score"),
                 readNumber(rank, "rank"),
                 readNumber(rank, "players"));
+        leaderboard.show("the best:", "top?limit=3");
+        leaderboard.show("the neighbours:", "around/" + userId + "?radius=1&" + seen);
     }
 }

@@ -1,9 +1,10 @@
-// Submits a score so that it counts once, whatever happens on the way, reads the rank, and what the
-// stream of the board says first.
+// Submits a score so that it counts once, whatever happens on the way, reads what became of it, and
+// what the stream of the board says first.
 //
-//	go run leaderboard.go http://127.0.0.1:8000 ada 1200
+//	go run leaderboard.go http://127.0.0.1:8000 steam:4711 ada 1200
 //
-// Needs Go 1.18 or newer and no modules. Once the service has keys, put one of the role `submit` into
+// The player is known by your own id of them, here `steam:4711`; the name is for people. Needs Go
+// 1.18 or newer and no modules. Once the service has keys, put one of the role `submit` into
 // LEADERBOARD_API_KEY.
 package main
 
@@ -30,12 +31,22 @@ const attempts = 8
 var client = &http.Client{Timeout: 5 * time.Second}
 
 type answer struct {
-	UserID     int64  `json:"user_id"`
-	SessionID  int64  `json:"session_id"`
-	TotalScore int64  `json:"total_score"`
-	Rank       *int64 `json:"rank"`
-	Players    int64  `json:"players"`
-	Error      string `json:"error"`
+	UserID      int64    `json:"user_id"`
+	Username    string   `json:"username"`
+	SessionID   int64    `json:"session_id"`
+	TotalScore  int64    `json:"total_score"`
+	Rank        *int64   `json:"rank"`
+	Players     int64    `json:"players"`
+	Leaderboard []answer `json:"leaderboard"`
+	Code        string   `json:"code"`
+	Error       string   `json:"error"`
+}
+
+func (one answer) place() string {
+	if one.Rank == nil {
+		return "unknown"
+	}
+	return strconv.FormatInt(*one.Rank, 10)
 }
 
 func newRequest(method, address string, body []byte, key string) (*http.Request, error) {
@@ -88,9 +99,10 @@ func send(method, address string, body []byte, key string) (int, answer, error) 
 	return 0, found, fmt.Errorf("%s %s got no answer in %d attempts", method, address, attempts)
 }
 
+// Returns the answer, or ends with what the service says is wrong, and what to do.
 func expect(status int, found answer, err error) answer {
 	if err == nil && status >= 400 {
-		err = fmt.Errorf("%d: %s", status, found.Error)
+		err = fmt.Errorf("%d %s: %s", status, found.Code, found.Error)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -106,13 +118,27 @@ func encode(fields map[string]any) []byte {
 	return body
 }
 
-func findOrRegister(service, username string) int64 {
-	body := encode(map[string]any{"username": username})
-	status, found, err := send("POST", service+"/api/players", body, "")
-	if status == http.StatusConflict {
-		status, found, err = send("GET", service+"/api/players?username="+url.QueryEscape(username), nil, "")
+// Returns the user_id of the player whom we call by this id. Never of whoever has the name: that may
+// be somebody else, and then the 409 says so.
+func findOrRegister(service, externalID, username string) int64 {
+	address := service + "/api/players?external_id=" + url.QueryEscape(externalID)
+	status, found, err := send("GET", address, nil, "")
+	if status == http.StatusNotFound {
+		body := encode(map[string]any{"username": username, "external_id": externalID})
+		status, found, err = send("POST", service+"/api/players", body, "")
 	}
 	return expect(status, found, err).UserID
+}
+
+func read(service, path string) answer {
+	return expect(send("GET", service+"/api/leaderboard/"+path, nil, ""))
+}
+
+func show(title string, entries []answer) {
+	fmt.Println(title)
+	for _, entry := range entries {
+		fmt.Printf("  %s. %s: %d\n", entry.place(), entry.Username, entry.TotalScore)
+	}
 }
 
 // Returns the first top that the stream sends.
@@ -137,12 +163,15 @@ func readStream(service string) (string, error) {
 }
 
 func main() {
-	service, username := os.Args[1], os.Args[2]
-	score, err := strconv.ParseInt(os.Args[3], 10, 64)
+	if len(os.Args) != 5 {
+		log.Fatal("usage: leaderboard URL EXTERNAL_ID USERNAME SCORE")
+	}
+	service := os.Args[1]
+	score, err := strconv.ParseInt(os.Args[4], 10, 64)
 	if err != nil {
 		log.Fatal(err)
 	}
-	userID := findOrRegister(service, username)
+	userID := findOrRegister(service, os.Args[2], os.Args[3])
 	// One key for each score, made before the first attempt and kept for all of them. A game that has
 	// an id of its own for the match takes that one.
 	random := make([]byte, 16)
@@ -152,13 +181,12 @@ func main() {
 	body := encode(map[string]any{"user_id": userID, "score": score})
 	submitted := expect(send("POST", service+"/api/leaderboard/submit", body, fmt.Sprintf("%x", random)))
 	fmt.Printf("session %d is on disk\n", submitted.SessionID)
-	time.Sleep(500 * time.Millisecond) // Scores show in ranks within half a second.
-	rank := expect(send("GET", fmt.Sprintf("%s/api/leaderboard/rank/%d", service, userID), nil, ""))
-	place := "unknown"
-	if rank.Rank != nil {
-		place = strconv.FormatInt(*rank.Rank, 10)
-	}
-	fmt.Printf("%s has %d points, rank %s of %d\n", username, rank.TotalScore, place, rank.Players)
+	// Answered once that score counts.
+	rank := read(service, fmt.Sprintf("rank/%d?seen=%d", userID, submitted.SessionID))
+	fmt.Printf("%s has %d points, rank %s of %d\n", rank.Username, rank.TotalScore, rank.place(), rank.Players)
+	show("the best:", read(service, "top?limit=3").Leaderboard)
+	around := fmt.Sprintf("around/%d?radius=1&seen=%d", userID, submitted.SessionID)
+	show("the neighbours:", read(service, around).Leaderboard)
 	top, err := readStream(service)
 	if err != nil {
 		log.Fatal(err)

@@ -88,14 +88,26 @@ async def bad_network(url: str) -> AsyncIterator[tuple[BadNetwork, str]]:
 
 
 async def run(*command: str, seconds: float = 60) -> str:
+    status, output, errors = await start(*command, seconds=seconds)
+    assert status == 0, errors
+    return output
+
+
+async def run_in_vain(*command: str) -> str:
+    """Run what has to fail, and return what it says then."""
+    status, _, errors = await start(*command, seconds=60)
+    assert status == 1, errors
+    return errors
+
+
+async def start(*command: str, seconds: float) -> tuple[int | None, str, str]:
     assert shutil.which(command[0]), f"{command[0]} is not installed"
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(seconds):
         output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return output.decode()
+    return process.returncode, output.decode(), errors.decode()
 
 
 async def find_command(language: str, folder: Path) -> list[str]:
@@ -115,19 +127,22 @@ async def test_example_counts_a_score_once_over_a_bad_network(
     live: str, language: str, tmp_path: Path
 ) -> None:
     command = await find_command(language, tmp_path)
-    username = f"{language}-{uuid4()}"
+    external_id, username = f"{language}:{uuid4()}", f"{language}-{uuid4()}"
     async with bad_network(live) as (network, url):
-        lines = (await run(*command, url, username, "1200")).splitlines()
+        lines = (await run(*command, url, external_id, username, "1200")).splitlines()
         assert network.submits == 3
-        # What is not folded yet counts too, as long as it is all that the player has.
         assert lines[1].startswith(f"{username} has 1200 points, rank ")
-        # A second game, by a player that is known by now.
-        lines = (await run(*command, url, username, "-200")).splitlines()
-        assert lines[1].startswith(f"{username} has ")
+        # A second game, by a player that is known by now, whatever the name that was given.
+        lines = (await run(*command, url, external_id, "another", "-200")).splitlines()
+        assert lines[1].startswith(f"{username} has 1000 points, rank ")
+        best = next(place for place, line in enumerate(lines) if line.startswith("the best:"))
+        around = [line.startswith("the neighbours:") for line in lines].index(True)
+        assert best == 2 < around
+        assert username in "".join(lines[around:])
         # That in Go follows the stream, too.
-        assert [line[:15] for line in lines[2:]] == ["first of all: {"] * (language == "go")
+        assert lines[-1].startswith("first of all: {") == (language == "go")
     async with httpx.AsyncClient(base_url=live) as client:
-        player = (await client.get("/api/players", params={"username": username})).json()
+        player = (await client.get("/api/players", params={"external_id": external_id})).json()
         user_id = player["user_id"]
         sessions = (await client.get(f"/api/players/{user_id}/sessions")).json()["sessions"]
         assert [session["score"] for session in sessions] == [-200, 1200]
@@ -137,6 +152,19 @@ async def test_example_counts_a_score_once_over_a_bad_network(
             return bool(rank["total_score"] == 1000)
 
         await wait_until(is_folded)
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+async def test_example_says_what_is_wrong(live: str, language: str, tmp_path: Path) -> None:
+    command = await find_command(language, tmp_path)
+    assert "URL EXTERNAL_ID USERNAME SCORE" in await run_in_vain(*command)
+    username = f"{language}-{uuid4()}"
+    await run(*command, live, f"one-{username}", username, "1")
+    # Somebody else of that name is not taken for the player.
+    told = await run_in_vain(*command, live, f"other-{username}", username, "1")
+    assert "username_taken" in told
+    assert "is taken; choose another one" in told
+    assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
