@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from cronsim import CronSim, CronSimError
 
 _FIELDS: Final = 5
+_NEVER: Final = (
+    "Expected a time that comes; this one never happens, because no such month has such a day"
+)
 _LONGEST_CRON: Final = 100
 
 # No clock was ever put forward or back by more: Samoa left a whole day out in 2011.
@@ -54,10 +57,22 @@ class Schedule:
         try:
             next(schedule._walk(datetime(2000, 1, 1)))  # noqa: DTZ001 - what a wall shows
         except CronSimError as error:
+            if schedule._has_right_fields():
+                raise WrongSchedule("cron", _NEVER) from error
             raise WrongSchedule("cron", f"{expected}; {str(error).lower()}") from error
         except StopIteration:
-            raise WrongSchedule("cron", f"{expected}; this one never comes") from None
+            raise WrongSchedule("cron", _NEVER) from None
         return schedule
+
+    def _has_right_fields(self) -> bool:
+        """Return whether the fields that name a day and a month are right, each by itself."""
+        minute, hour, day, month, weekday = self.cron.split()
+        try:
+            for cron in (f"{minute} {hour} {day} * {weekday}", f"{minute} {hour} * {month} *"):
+                CronSim(cron, datetime(2000, 1, 1))  # noqa: DTZ001 - what a wall shows
+        except CronSimError:
+            return False
+        return True
 
     def find_next(self, after: datetime) -> datetime:
         """Return the first end after this instant."""

@@ -18,11 +18,16 @@ class FileUnreadable(InvalidRequest):
     code = "file_unreadable"
 
     def __init__(self, line: int, field: str, fault: str) -> None:
-        super().__init__(
+        told = (
             f"Line {line} and what follows cannot be read: {fault}. The lines before are imported; "
-            "mend the file and import all of it again.",
-            FieldError(field, fault),
+            "mend the file and import all of it again."
         )
+        if field == "header":
+            told = (
+                f"Line {line} has no header that can be read: {fault}. Nothing is imported; mend "
+                "the file and import it again."
+            )
+        super().__init__(told, FieldError(field, fault))
         self.line = line
 
 

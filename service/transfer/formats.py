@@ -137,7 +137,7 @@ class _NdjsonReader(Generic[Row]):
             try:
                 yield Line(number, decode_body(self._decoder, line))
             except InvalidRequest as error:
-                yield Line(number, error)
+                yield Line(number, error if error.fields else _explain_unreadable(line, error))
 
     def finish(self) -> None:
         """Note that nothing follows."""
@@ -183,7 +183,7 @@ class _CsvReader(Generic[Row]):
         if self._open:
             raise FileUnreadable(self._open_number, "line", 'it opens a quote (") and ends in it')
         if self._header is None:
-            raise FileUnreadable(1, "header", "there is none")
+            raise FileUnreadable(1, "header", "there is none, the file is empty")
 
     def _read_header(self, number: int, record: bytes) -> list[str]:
         try:
@@ -193,6 +193,9 @@ class _CsvReader(Generic[Row]):
         allowed = ", ".join(sorted(self._known))
         for name in names:
             if name not in self._known:
+                if found := _OTHER_SEPARATOR.search(name):
+                    fault = f"the cells are separated by {found[0]!r}; expected commas"
+                    raise FileUnreadable(number, "header", fault)
                 raise FileUnreadable(number, "header", f"{name!r} is none of {allowed}")
             if names.count(name) > 1:
                 raise FileUnreadable(number, "header", f"{name!r} is there twice")
@@ -236,6 +239,8 @@ class _CsvReader(Generic[Row]):
 _TIMES: Final = {"joined_at", "submitted_at", "revoked_at", "state_until"}
 # A number would be taken for seconds since 1970, also 2026, of which the rest was cut off.
 _DATE: Final = re.compile("[0-9]{4}-")
+# What programs write for whom a comma is in numbers.
+_OTHER_SEPARATOR: Final = re.compile("[;\t|]")
 _TEXTS: Final = frozenset({"username", "external_id", "game_mode", "idempotency_key"})
 
 
@@ -244,12 +249,26 @@ def _split(record: bytes) -> list[str]:
     try:
         text = record.decode().removesuffix("\r")
     except UnicodeDecodeError as error:
-        raise _refuse_line(f"Expected UTF-8: {error.reason}") from error
+        raise _refuse_bytes(error) from error
     try:
         (cells,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
         raise _refuse_line(f"Expected CSV: {error}") from error
     return cells
+
+
+def _explain_unreadable(line: bytes, error: InvalidRequest) -> InvalidRequest:
+    """Return what is wrong with a line of which no field can be named."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as wrong:
+        return _refuse_bytes(wrong)
+    return _refuse_line(error.message.replace("The body", "It", 1))
+
+
+def _refuse_bytes(error: UnicodeDecodeError) -> InvalidRequest:
+    byte = error.object[error.start]
+    return _refuse_line(f"Expected UTF-8, got the byte {byte:#04x}; save the file as UTF-8")
 
 
 def _refuse_line(fault: str) -> InvalidRequest:

@@ -55,6 +55,12 @@ async def test_create_list_show(environment: dict[str, str], client: httpx.Async
         (("create", "La ps"), "'La ps' is not 1 to 64 of a-z, 0-9 and hyphens"),
         (("create", "x", "--cron", "0 0 * * 1"), "--cron and --timezone go together"),
         (("create", "x", "--cron", "0 0 * *", "--timezone", "UTC"), "--cron: "),
+        (
+            ("create", "x", "--cron", "0 0 31 2 *", "--timezone", "UTC"),
+            "--cron: Expected a time that comes; this one never happens",
+        ),
+        (("create", "x", "--cron", "0 0 32 2 *", "--timezone", "UTC"), "; bad day-of-month"),
+        (("create", "x", "--cron", "0 0 31 13 *", "--timezone", "UTC"), "; bad month"),
         (("create", "x", "--cron", "0 0 * * 1", "--timezone", "Mars/Base"), "--timezone: "),
         *(
             (

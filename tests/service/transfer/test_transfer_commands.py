@@ -109,9 +109,30 @@ def test_wrong_lines_are_told_and_the_others_imported(
 
 
 @pytest.mark.parametrize(
+    "content", ["username\nada\nZo\u00e9\n", '{"username":"ada"}\n{"username":"Zo\u00e9"}\n']
+)
+def test_line_in_latin_1_says_how_to_save_the_file(
+    environment: dict[str, str], tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "players"
+    file.write_bytes(content.encode("latin-1"))
+    told = run_leaderboard("import", str(file), environment=environment)
+    number = 1 + content.splitlines().index(next(x for x in content.splitlines() if "Zo" in x))
+    assert told.stderr.splitlines()[0] == (
+        f"line {number}: line: Expected UTF-8, got the byte 0xe9; save the file as UTF-8"
+    )
+    assert "1 imported, 0 present, 1 refused" in told.stdout
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "Line 1 and what follows cannot be read: there is none"),
+        ("", "Line 1 has no header that can be read: there is none, the file is empty. Nothing"),
+        (
+            "username;external_id\nada;1\n",
+            "header that can be read: the cells are separated by ';'; expected commas. Nothing",
+        ),
+        ("username\texternal_id\nada\t1\n", "separated by '\\t'; expected commas."),
         (
             "name\nada\n",
             "'name' is none of external_id, joined_at, state, state_until, user_id, username",
