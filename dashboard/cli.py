@@ -33,7 +33,7 @@ from dashboard.keys.actions import name_key
 from dashboard.preferred import is_colour
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
-from dashboard.simulation.cli import api_key_option, check_api_key, check_url
+from dashboard.simulation.cli import Number, api_key_option, check_api_key, check_url
 from dashboard.state.address import Address, UnknownAddress, read_address
 from dashboard.state.parts.rules import LIMIT_NAMES
 from dashboard.text.plain_marks import needs_plain_marks
@@ -76,7 +76,7 @@ def _read_start(_: click.Context, __: click.Parameter, path: str | None) -> Addr
 @click.option("--host", help="With --web: address to listen on.  [default: 127.0.0.1]")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Number(int, 0, 65535),
     metavar="N",
     help="With --web: TCP port to listen on; 0 takes any free one.  [default: 3000]",
 )
@@ -306,7 +306,7 @@ def _serve(
 
 
 def main() -> None:
-    """Run the command and exit with its status; a user's mistake is one line."""
+    """Run the command and exit with its status; a user's mistake is one line, and status 2."""
     try:
         status = dashboard.main(prog_name=_PROGRAM, standalone_mode=False)
     except click.ClickException as error:
@@ -316,4 +316,4 @@ def main() -> None:
     else:
         sys.exit(status)
     click.echo(f"{_PROGRAM}: {reason}", err=True)
-    sys.exit(1)
+    sys.exit(2)

@@ -5,9 +5,12 @@ reason for an exit status of 1 go to stderr.
 """
 
 import asyncio
+import math
+import os
 import re
 import secrets
 import sys
+from typing import Any
 
 import click
 import httpx
@@ -24,6 +27,7 @@ from dashboard.simulation.runner import run_simulation
 from dashboard.simulation.workload.plan import Mix, RunOptions
 from dashboard.simulation.workload.scores import Scores
 from dashboard.simulation.workload.stages import Stage, parse_stages
+from dashboard.text.plain_marks import needs_plain_marks, write_plain
 
 _PROGRAM = "leaderboard simulate"
 
@@ -32,6 +36,32 @@ _SEEDS = 2**32
 _DEFAULT_RATE = 200.0
 _DEFAULT_SECONDS = 60.0
 _DEFAULT_THINK_SECONDS = 1.0
+
+
+class Number(click.ParamType[int | float]):
+    """A number, or a whole one; between two others, where they are given, which it names."""
+
+    name = "number"
+
+    def __init__(
+        self, kind: type[int] | type[float], least: float = -math.inf, most: float = math.inf
+    ) -> None:
+        self._kind = kind
+        self._least, self._most = least, most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        """Return the number; raises `click.BadParameter`."""
+        bounds = "" if self._least == -math.inf else f" from {self._least:g} to {self._most:g}"
+        name = "a whole number" if self._kind is int else "a number"
+        try:
+            number = self._kind(value)
+        except ValueError:
+            self.fail(f"'{value}' is not {name}{bounds}", param, ctx)
+        if bounds and not self._least <= number <= self._most:
+            self.fail(f"'{value}' is not {name}{bounds}", param, ctx)
+        return number
 
 
 def check_mix(_context: click.Context, _parameter: click.Parameter, value: str) -> Mix:
@@ -93,10 +123,12 @@ api_key_option = click.option(
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--rate", type=float, help=f"Requests a second.  [default: {_DEFAULT_RATE:g}]")
+@click.option(
+    "--rate", type=Number(float), help=f"Requests a second.  [default: {_DEFAULT_RATE:g}]"
+)
 @click.option(
     "--duration",
-    type=float,
+    type=Number(float),
     help=f"Length of the run in seconds.  [default: {_DEFAULT_SECONDS:g}]",
 )
 @click.option(
@@ -107,12 +139,12 @@ api_key_option = click.option(
 )
 @click.option(
     "--users",
-    type=int,
+    type=Number(int),
     help="Closed model: so many users who wait for each answer, in place of a rate.",
 )
 @click.option(
     "--think",
-    type=float,
+    type=Number(float),
     help="Seconds that a user thinks between answer and request, on average.  "
     f"[default: {_DEFAULT_THINK_SECONDS:g}]",
 )
@@ -133,12 +165,14 @@ api_key_option = click.option(
 )
 @click.option(
     "--players",
-    type=int,
+    type=Number(int),
     default=1000,
     show_default=True,
     help="Players to send for: existing ones, and new ones where they run out.",
 )
-@click.option("--seed", type=int, help="Makes the plan reproducible; without it, a random one.")
+@click.option(
+    "--seed", type=Number(int), help="Makes the plan reproducible; without it, a random one."
+)
 @click.option(
     "--mix",
     default="submit=70,top=10,rank=20",
@@ -155,7 +189,7 @@ api_key_option = click.option(
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.01, 600),
+    type=Number(float, 0.01, 600),
     default=10.0,
     show_default=True,
     help="Seconds to wait for an answer; after the end, submits without one are sent again, and "
@@ -197,7 +231,7 @@ def simulate(
             click.echo(msgspec.json.encode(runs))
         else:
             for line in list_alive(runs):
-                click.echo(line)
+                _echo(line)
         return 0
     _check_model(rate=rate, duration=duration, stages=stages, users=users, think=think)
     try:
@@ -221,7 +255,11 @@ def simulate(
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
-        Console().print(summarize_run(report))
+        screen = Console()
+        with screen.capture() as captured:
+            screen.print(summarize_run(report))
+        for line in captured.get().splitlines():
+            _echo(line.rstrip())
     shortfall = describe_shortfall(report)
     if shortfall is None:
         return 0
@@ -229,11 +267,19 @@ def simulate(
     return 1
 
 
+def _echo(line: str) -> None:
+    """Print a line, in ASCII where the output or its locale knows no more."""
+    has_marks = sys.stdout.encoding.lower().startswith("utf") and not needs_plain_marks(os.environ)
+    click.echo(line if has_marks else write_plain(line))
+
+
 def main() -> None:
-    """Run the command and exit with its status; a user's mistake is one line."""
+    """Run the command and exit with its status; a user's mistake is one line, and status 2."""
+    code = 1
     try:
         status = simulate.main(prog_name=_PROGRAM, standalone_mode=False)
     except click.ClickException as error:
+        code = error.exit_code
         reason = " ".join(error.format_message().split())
     except SimulationError as error:
         reason = str(error)
@@ -242,7 +288,7 @@ def main() -> None:
     else:
         sys.exit(status)
     click.echo(f"{_PROGRAM}: {reason}", err=True)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def _check_model(

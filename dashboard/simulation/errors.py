@@ -33,8 +33,10 @@ class UnexpectedAnswer(SimulationError):
 class KeyRejected(SimulationError):
     """The service refuses the run's API key, or refuses it for having none."""
 
-    def __init__(self, url: str, *, is_known: bool) -> None:
+    def __init__(self, url: str, *, is_known: bool, is_sent: bool = True) -> None:
         finding = "the key's role is too low" if is_known else "it takes no such API key"
+        if not is_sent:
+            finding = "it needs an API key, and none was sent"
         super().__init__(
             f"{url} refuses the run: {finding}; name one of the role admin, made by "
             "`leaderboard keys create`, with --api-key or LEADERBOARD_API_KEY",

@@ -4,6 +4,8 @@
 # ruff: noqa: PLC0415
 
 import asyncio
+import json
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -258,4 +260,7 @@ def _run(
 
     answer = asyncio.run(work())
     if answer is not None:
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
+        text = msgspec.json.format(msgspec.json.encode(answer)).decode()
+        if not sys.stdout.encoding.lower().startswith("utf"):
+            text = json.dumps(json.loads(text), indent=2)
+        click.echo(text)

@@ -17,7 +17,7 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
-from service.boards.service import NOTE_SEASONS
+from service.boards.service import NOTE_SEASONS, list_open_boards
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -46,6 +46,8 @@ _CHUNK_PLANS: Final = f"""
     SET LOCAL synchronous_commit = off;
     SET LOCAL enable_seqscan = off;
 """
+
+_BOARDS_NAMED: Final = 10
 
 _SESSIONS_PER_CHUNK: Final = 100_000
 _PLAYERS_PER_CHUNK: Final = 20_000
@@ -98,6 +100,12 @@ async def populate(
     report = Report()
     async with open_connections(settings, application_name="leaderboard populate") as connections:
         await connections.require_redis()
+        boards = await list_open_boards(connections.database)
+        more = f" and {len(boards) - _BOARDS_NAMED:,} more" if len(boards) > _BOARDS_NAMED else ""
+        report.write(
+            "What is made stays for ever and counts on each board whose rule it meets: "
+            f"{', '.join(boards[:_BOARDS_NAMED])}{more}"
+        )
         if reset:
             await _delete_everything(connections, report)
         id_before = await _reserve_player_ids(connections.database, players)

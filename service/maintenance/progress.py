@@ -3,6 +3,7 @@
 Where the output is not a terminal, a line every few seconds takes the place of the moving one.
 """
 
+import os
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +63,9 @@ class Report:
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
-        has_marks = self._console.encoding.startswith("utf")
+        # In the locale C Python itself writes UTF-8, which its terminal need not show.
+        locale = os.environ.get("LC_ALL") or os.environ.get("LANG")
+        has_marks = self._console.encoding.startswith("utf") and locale not in {"C", "POSIX"}
         self._right, self._wrong = ("✓ ", "✗ ") if has_marks else ("ok ", "!! ")
 
     def write(self, line: str) -> None:

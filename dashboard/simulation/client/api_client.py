@@ -56,7 +56,8 @@ class ApiClient:
         """Return what an answer of that status says; raises `KeyRejected` too."""
         if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             is_known = answer.status == httpx.codes.FORBIDDEN
-            raise KeyRejected(self._target.url, is_known=is_known)
+            is_sent = self._target.has_key
+            raise KeyRejected(self._target.url, is_known=is_known, is_sent=is_sent)
         if answer.status != status:
             raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
         try:

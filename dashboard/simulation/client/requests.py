@@ -126,6 +126,7 @@ class Target:
     def __init__(self, url: str, api_key: str | None = None, board: str | None = None) -> None:
         self.url = url
         self.board = board or "global"
+        self.has_key = api_key is not None
         self.reads = "/api/leaderboard" if board is None else f"/api/boards/{board}"
         self.headers = [(b"accept", b"application/json")]
         if api_key is not None:

@@ -172,7 +172,8 @@ def _tabulate_notes(report: RunReport) -> Table:
         f"seed {report.seed}",
     )
     if report.board is not None:
-        table.add_row("Board", f"{report.board}; a submit counts on each whose rule it meets")
+        table.add_row("Board", report.board)
+    table.add_row("Stays", "for ever: each submit, on every board whose rule it meets")
     table.add_row("Latency", "from the intended start to the end of the answer")
     table.add_row(
         "Ledger",

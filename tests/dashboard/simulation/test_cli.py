@@ -63,6 +63,39 @@ async def test_a_run_without_errors_prints_its_figures_and_succeeds() -> None:
         assert words in stdout
 
 
+@pytest.mark.parametrize("variables", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
+async def test_a_file_has_ascii_where_it_is_asked_for_and_no_blanks_at_ends(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    async with run_peer() as peer:
+        _, usual, _ = await simulate(*SHORT, "--url", peer.url)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        status, stdout, stderr = await simulate(*SHORT, "--url", peer.url)
+    assert (status, stderr) == (0, "")
+    assert "\u2500" in usual
+    assert stdout.isascii()
+    assert "-----" in stdout
+    assert "\\u" not in stdout
+    for line in (usual + stdout).splitlines():
+        assert line == line.rstrip()
+    assert "Stays      for ever: each submit, on every board whose rule it meets" in usual
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [((), "it needs an API key, and none was sent"), (("--api-key", "x"), "takes no such API key")],
+)
+async def test_a_key_that_is_missing_is_told_from_one_that_is_wrong(
+    key: tuple[str, ...], words: str
+) -> None:
+    async with run_peer() as peer:
+        peer.misbehave = lambda _: (401, {"error": "A key is needed.", "code": "key_required"})
+        status, stdout, stderr = await simulate(*SHORT, "--url", peer.url, *key)
+    assert (status, stdout) == (1, "")
+    assert words in stderr
+
+
 async def test_json_is_one_document_and_nothing_else() -> None:
     async with run_peer() as peer:
         status, stdout, stderr = await simulate(*SHORT, "--url", peer.url, "--json")
@@ -121,11 +154,12 @@ async def test_where_nothing_answers_one_line_says_what_to_do() -> None:
     ("arguments", "words"),
     [
         (["--rate", "0"], "a rate of 0"),
-        (["--rate", "many"], "'many' is not a valid float"),
+        (["--rate", "many"], "'many' is not a number"),
         (["--duration", "nan"], "a duration of nan s"),
         (["--players", "0"], "0 players"),
-        (["--timeout", "0"], "0 is not in the range"),
-        (["--seed", "x"], "'x' is not a valid integer"),
+        (["--timeout", "0"], "'0' is not a number from 0.01 to 600"),
+        (["--timeout", "nan"], "'nan' is not a number from 0.01 to 600"),
+        (["--seed", "x"], "'x' is not a whole number"),
         (["--mix", "walk=3"], "'walk=3' is not a weight"),
         (["--mix", "submit"], "'submit' is not a weight"),
         (["--mix", "submit=0"], "one of them is above 0"),
@@ -155,7 +189,7 @@ def test_a_mistake_is_one_line(
     with pytest.raises(SystemExit) as exited:
         main()
     stdout, stderr = capsys.readouterr()
-    assert (exited.value.code, stdout) == (1, "")
+    assert (exited.value.code, stdout) == (2, "")
     assert stderr.startswith("leaderboard simulate: ")
     assert words in stderr
     assert stderr.count("\n") == 1
@@ -287,8 +321,8 @@ def test_the_summary_of_a_long_run_fits_eighty_columns() -> None:
 
 
 def test_the_summary_names_the_board_of_the_run() -> None:
-    assert "Board      weekly-laps; a submit counts on each" in render(
-        make_report(board="weekly-laps")
+    assert "Board      weekly-laps\n" in "\n".join(
+        line.rstrip() for line in render(make_report(board="weekly-laps")).splitlines()
     )
     # Of the trace of an older release nobody knows.
     assert "Board" not in render(make_report())

@@ -37,9 +37,10 @@ def run(command: list[str], stdout: int, **variables: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.parametrize("variables", [NARROW, {"LC_ALL": "C"}, {"LC_ALL": "", "LANG": "C"}])
 @pytest.mark.parametrize("command", [AUDIT], indirect=True)
-def test_few_characters(command: list[str]) -> None:
-    done = run(command, subprocess.PIPE, **NARROW)
+def test_few_characters(command: list[str], variables: dict[str, str]) -> None:
+    done = run(command, subprocess.PIPE, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert "ok Outbox" in done.stdout

@@ -1,10 +1,12 @@
 """`leaderboard moderate`: what moderators may, in the terminal."""
 
+import asyncio
 import json
+import sys
 
 from service.backends.database import Database
 from tests.support.factories import make_player, record_scores
-from tests.support.up_process import run_leaderboard
+from tests.support.up_process import clean_environment, run_leaderboard
 
 
 async def test_what_moderators_may_in_the_terminal(
@@ -63,3 +65,12 @@ async def test_a_name_is_read_where_the_locale_knows_ascii_alone(
     )
     assert renamed.returncode == 0, renamed.stderr
     assert json.loads(renamed.stdout)["username"] == name
+    # A process of its own, which begins with that encoding.
+    command = (sys.executable, "-m", "service.commands.main", "moderate", "rename", str(user_id))
+    process = await asyncio.create_subprocess_exec(
+        *(*command, name, "--reason", "x", "--dry-run"),
+        env=clean_environment() | environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    assert json.loads(printed.decode("ascii"))["username"] == name
