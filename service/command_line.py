@@ -43,6 +43,13 @@ def _run(command: click.Command, name: str) -> NoReturn:
         _fail(str(error))
     except ServiceError as error:
         _fail(error.explain())
+    except UnicodeEncodeError as error:
+        if error.encoding != "ascii":
+            raise
+        # Python opens no file whose name the locale lacks.
+        _fail(
+            f"{error.object!r} cannot be a file's name in this locale: set LC_ALL=C.UTF-8", _MISTAKE
+        )
     sys.exit(0)
 
 

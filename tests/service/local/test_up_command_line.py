@@ -1,6 +1,8 @@
 """The command line's manners: one line on stderr and exit status 2 for a mistake, fast help."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.commands.main import leaderboard
-from tests.support.up_process import run_leaderboard
+from tests.support.up_process import clean_environment, run_leaderboard
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,22 @@ def test_what_is_no_utf8_and_meant_for_nothing_is_one_line() -> None:
         assert (answer.returncode, answer.stdout) == (2, "")
         assert r"'caf\xe9' is not UTF-8" in answer.stderr
         assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["import"], ["audit", "--data-dir"]])
+def test_file_that_the_locale_cannot_name_is_one_line(arguments: list[str]) -> None:
+    # A process of its own, which begins with that locale.
+    done = subprocess.run(
+        [sys.executable, "-m", "service.commands.main", *arguments, "/tmp/\u00c4"],  # noqa: S108
+        env=clean_environment() | ASCII_ALONE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "cannot be a file's name in this locale: set LC_ALL=C.UTF-8" in line
 
 
 @pytest.mark.parametrize("command", ["up", "api", "worker", "simulate", "migrate"])
