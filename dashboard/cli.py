@@ -306,7 +306,7 @@ def _serve(
 
 
 def main() -> None:
-    """Run the command and exit with its status; a user's mistake is one line, and status 2."""
+    """Run the command and exit with its status; a user's mistake is one line, and status 1."""
     try:
         status = dashboard.main(prog_name=_PROGRAM, standalone_mode=False)
     except click.ClickException as error:
@@ -316,4 +316,4 @@ def main() -> None:
     else:
         sys.exit(status)
     click.echo(f"{_PROGRAM}: {reason}", err=True)
-    sys.exit(2)
+    sys.exit(1)

@@ -5,21 +5,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from service.errors import ServiceError, UsageError
 from service.output import guarded_output
 
-_MISTAKE: Final = 2
-"""Exit status when the command line itself cannot be taken, as of most programs."""
-
 
 def run_command(command: click.Command, *, name: str) -> NoReturn:
     """Run a command and exit: 0, or 1 after one line on stderr, or 130 after Ctrl-C.
 
-    2 where it is the command line that is wrong, 74 where standard output could not be written.
+    74 where standard output could not be written.
     """
     with guarded_output():
         _run(command, name)
@@ -34,7 +31,7 @@ def _run(command: click.Command, name: str) -> NoReturn:
         click.echo(error.format_message())
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else name
-        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`", _MISTAKE)
+        _fail(f"{error.format_message().rstrip('.')}; see `{place} --help`")
     except click.ClickException as error:
         _fail(error.format_message())
     except click.Abort:
@@ -47,9 +44,7 @@ def _run(command: click.Command, name: str) -> NoReturn:
         if error.encoding != "ascii":
             raise
         # Python opens no file whose name the locale lacks.
-        _fail(
-            f"{error.object!r} cannot be a file's name in this locale: set LC_ALL=C.UTF-8", _MISTAKE
-        )
+        _fail(f"{error.object!r} cannot be a file's name in this locale: set LC_ALL=C.UTF-8")
     sys.exit(0)
 
 
@@ -112,12 +107,8 @@ yes_option = click.option("--yes", "is_sure", is_flag=True, help="Do not ask whe
 
 
 def require_consent(question: str, *, is_sure: bool) -> None:
-    """Ask before what nobody can undo; without a terminal only `--yes` is an answer."""
-    if is_sure:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("It cannot be undone, and here nobody can be asked: it needs --yes")
-    if not click.confirm(question, err=True):
+    """Ask at a terminal before what nobody can undo; a script that says it means it."""
+    if not is_sure and sys.stdin.isatty() and not click.confirm(question, err=True):
         raise UsageError("nothing was changed")
 
 
@@ -135,6 +126,6 @@ def align_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _fail(message: str, status: int = 1) -> NoReturn:
+def _fail(message: str) -> NoReturn:
     click.echo("error: " + " ".join(message.split()), err=True)
-    sys.exit(status)
+    sys.exit(1)

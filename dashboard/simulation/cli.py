@@ -274,12 +274,10 @@ def _echo(line: str) -> None:
 
 
 def main() -> None:
-    """Run the command and exit with its status; a user's mistake is one line, and status 2."""
-    code = 1
+    """Run the command and exit with its status; a user's mistake is one line, and status 1."""
     try:
         status = simulate.main(prog_name=_PROGRAM, standalone_mode=False)
     except click.ClickException as error:
-        code = error.exit_code
         reason = " ".join(error.format_message().split())
     except SimulationError as error:
         reason = str(error)
@@ -288,7 +286,7 @@ def main() -> None:
     else:
         sys.exit(status)
     click.echo(f"{_PROGRAM}: {reason}", err=True)
-    sys.exit(code)
+    sys.exit(1)
 
 
 def _check_model(

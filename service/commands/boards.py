@@ -258,7 +258,7 @@ def close(
     """End a board's season now; the next begins at that instant.
 
     Its result is stored by the workers, as soon as all its sessions are counted. Nothing opens it
-    again: at a terminal there is a question first, and anywhere else it needs --yes.
+    again: at a terminal there is a question first.
     """
     from service.boards.service import describe_board
     from service.seasons.service import close_current_season

@@ -95,8 +95,7 @@ def revoke(
 ) -> None:
     """Make a key worthless for good.
 
-    Every process knows within a second. At a terminal there is a question first, and anywhere else
-    it needs --yes.
+    Every process knows within a second. At a terminal there is a question first.
     """
     from service.keys.service import revoke_key
 

@@ -221,7 +221,7 @@ def migrate(data_dir: Path | None) -> None:
 @click.option(
     "--reset",
     is_flag=True,
-    help="Delete all players and sessions first: after a question, or with --yes.",
+    help="Delete all players and sessions first; at a terminal, after a question.",
 )
 @yes_option
 @data_dir_option

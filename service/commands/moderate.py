@@ -186,10 +186,7 @@ def delete(
     reason: str,
     data_dir: Path | None,
 ) -> None:
-    """Forget who a player was, for good.
-
-    At a terminal there is a question first, and anywhere else it needs --yes.
-    """
+    """Forget who a player was, for good; at a terminal, after a question."""
     question = f"Erase the name and all else that tells who player {user_id} is, for good?"
     require_consent(question, is_sure=is_sure or dry_run)
     _run(

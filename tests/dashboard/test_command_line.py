@@ -32,7 +32,7 @@ def run(*arguments: str, config: Path = NOWHERE) -> subprocess.CompletedProcess[
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
     ended = run(*arguments)
-    assert ended.returncode == 2
+    assert ended.returncode == 1
     assert ended.stdout == ""
     assert reason in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -152,7 +152,7 @@ def test_a_bad_file_is_one_line_that_names_it_and_no_secret(
 ) -> None:
     path = write_configuration(tmp_path, text)
     ended = run(*arguments, config=tmp_path)
-    assert ended.returncode == 2
+    assert ended.returncode == 1
     assert ended.stdout == ""
     assert reason in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

@@ -189,7 +189,7 @@ def test_a_mistake_is_one_line(
     with pytest.raises(SystemExit) as exited:
         main()
     stdout, stderr = capsys.readouterr()
-    assert (exited.value.code, stdout) == (2, "")
+    assert (exited.value.code, stdout) == (1, "")
     assert stderr.startswith("leaderboard simulate: ")
     assert words in stderr
     assert stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The command line's manners: one line on stderr and exit status 2 for a mistake, fast help."""
+"""The command line's manners: one line on stderr and exit status 1 for a mistake, fast help."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ from tests.support.up_process import clean_environment, run_leaderboard
 )
 def test_mistake_is_one_line_that_names_it(arguments: list[str], message: str) -> None:
     answer = run_leaderboard(*arguments)
-    assert (answer.returncode, answer.stdout) == (2, "")
+    assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith("error: ")
     assert message in answer.stderr
     assert answer.stderr.count("\n") == 1
@@ -68,7 +68,7 @@ def test_what_is_no_utf8_is_named_in_one_line(
         arguments = [one for one in found if isinstance(one, click.Argument)]
         before = ["1"] * [one.name for one in arguments].index(parameter.name)
     answer = run_leaderboard(*words, *before, NO_TEXT)
-    assert (answer.returncode, answer.stdout) == (2, "")
+    assert (answer.returncode, answer.stdout) == (1, "")
     (line,) = answer.stderr.splitlines()
     assert r"'caf\xe9' is not UTF-8; see `leaderboard" in line
     hint = parameter.get_error_hint(click.Context(click.Command("x")))
@@ -78,7 +78,7 @@ def test_what_is_no_utf8_is_named_in_one_line(
 def test_what_is_no_utf8_and_meant_for_nothing_is_one_line() -> None:
     for arguments in ([NO_TEXT], ["boards", NO_TEXT], ["audit", NO_TEXT], ["simulate", NO_TEXT]):
         answer = run_leaderboard(*arguments, environment=ASCII_ALONE)
-        assert (answer.returncode, answer.stdout) == (2, "")
+        assert (answer.returncode, answer.stdout) == (1, "")
         assert r"'caf\xe9' is not UTF-8" in answer.stderr
         assert answer.stderr.count("\n") == 1
 
@@ -94,7 +94,7 @@ def test_file_that_the_locale_cannot_name_is_one_line(arguments: list[str]) -> N
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert "cannot be a file's name in this locale: set LC_ALL=C.UTF-8" in line
 

@@ -34,12 +34,7 @@ async def test_what_moderators_may_in_the_terminal(
         assert renamed["username"] == "lovelace"
     looked = json.loads(run("delete", one, "--dry-run", "--reason", "x"))
     assert looked == {"user_id": one, "username": f"deleted-{one}", "boards": []}
-    refused = run_leaderboard(
-        *("moderate", "delete", str(one), "--reason", "x"), environment=environment
-    )
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "It cannot be undone, and here nobody can be asked: it needs --yes" in refused.stderr
-    assert run("delete", one, "--reason", "x", "--yes") == ""
+    assert run("delete", one, "--reason", "x") == ""
     actions = [entry["action"] for entry in json.loads(run("log"))["entries"]]
     assert actions == ["revoke", "restore_many", "state", "rename", "delete"]
     newest = json.loads(run("log", "--order", "newest", "--limit", 1))["entries"]

@@ -32,7 +32,7 @@ COMMANDS = [
     ("worker",),
     ("scheduler",),
     ("migrate",),
-    ("populate", "--players", "1", "--sessions", "1", "--reset", "--yes"),
+    ("populate", "--players", "1", "--sessions", "1", "--reset"),
     ("audit",),
     ("rebuild",),
 ]

@@ -150,7 +150,7 @@ def test_file_that_cannot_be_read_is_one_line(
     (line,) = told.stderr.splitlines()
     assert words in line
     missing = run_leaderboard("import", str(tmp_path / "nothing.csv"), environment=environment)
-    assert missing.returncode == 2
+    assert missing.returncode == 1
     assert len(missing.stderr.splitlines()) == 1
 
 
