@@ -46,8 +46,8 @@ _ERROR: Final = Reference(ref="#/components/schemas/ErrorAnswer")
 class StructSchemas(OpenAPISchemaPlugin):
     """Adds to Litestar's schema of a struct what it says of itself.
 
-    That is its `example()`, that it takes no other fields, and its `one_of`: the fields of which it
-    takes exactly one.
+    That is its `example()`, that it takes no other fields, and its `one_of` and `any_of`: the
+    fields of which it takes exactly one, or at least one.
     """
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
@@ -71,15 +71,25 @@ class StructSchemas(OpenAPISchemaPlugin):
             _unwrap_only_type(field)
         _limit_items(schema, struct)
         if hasattr(struct, "one_of"):
-            # One that is null is left out.
-            given = Schema(schema_not=Schema(type=OpenAPIType.NULL))
-            schema.one_of = [
-                Schema(required=[name], properties={name: given}) for name in struct.one_of
-            ]
+            schema.one_of = [_require_given(struct, name) for name in struct.one_of]
+        if hasattr(struct, "any_of"):
+            schema.any_of = [_require_given(struct, name) for name in struct.any_of]
         if hasattr(struct, "example"):
             # As it will be written: Litestar would leave out every null of it.
             schema.examples = [msgspec.Raw(msgspec.json.encode(struct.example()))]
         return schema
+
+
+def _require_given(struct: type[msgspec.Struct], name: str) -> Schema:
+    """Return what a body is like that has this field; null is as if it were left out.
+
+    But not where a field that is left out is unset, so that null can say something.
+    """
+    (field,) = [one for one in msgspec.structs.fields(struct) if one.encode_name == name]
+    if field.default is msgspec.UNSET:
+        return Schema(required=[name])
+    given = Schema(schema_not=Schema(type=OpenAPIType.NULL))
+    return Schema(required=[name], properties={name: given})
 
 
 class PrefixedDocument(JsonRenderPlugin):

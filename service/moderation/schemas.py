@@ -1,7 +1,7 @@
 """What the endpoints of moderation take and answer."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -146,6 +146,8 @@ class ChangePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     external_id: ExternalId | UnsetType | None = UNSET
     reason: Reason
     dry_run: bool | None = False
+
+    any_of: ClassVar = ("username", "external_id")
 
     @classmethod
     def example(cls) -> "ChangePlayer":
