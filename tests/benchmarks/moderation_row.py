@@ -153,6 +153,8 @@ async def _measure_outages(context: Context, player: int) -> list[Row]:
                     player, lambda rank, top: rank["rank"] is None and top is None
                 )
             )
+        # Whoever measures after this submits for all players.
+        await watch.change("PUT", state, {"state": "active", **_WHY})
         rows.append(
             Row(
                 name="moderation",
