@@ -145,7 +145,9 @@ class DecideScreen(Dialog[str | None]):
             self.dismiss(None)
 
     def _say(self, mark: str, text: str, tone: Tone) -> None:
-        self.query_one("#said", Lines).show([[(mark, tone), (clean_name(text), "")]])
+        self.query_one("#said", Lines).show(
+            [[(mark, tone), (clean_name(text), "")]] if text else []
+        )
 
 
 def draw_changes(boards: tuple[ChangedEntry, ...]) -> list[ToneLine]:

@@ -284,16 +284,15 @@ class PlayerScreen(ConsoleScreen):
 
     def action_revoke(self) -> None:
         """Ask which sessions of the player are to be revoked or restored."""
-        self._moderate(SessionsScreen)
+        player = self._first.lookup.player
+        if player is not None:
+            self.app.push_screen(SessionsScreen(self._gateway, self.state, player), self._tell)
 
     def action_change_state(self) -> None:
         """Ask which state the player is to have."""
-        self._moderate(StateScreen)
-
-    def _moderate(self, kind: type[SessionsScreen] | type[StateScreen]) -> None:
         player = self._first.lookup.player
         if player is not None:
-            self.app.push_screen(kind(self._gateway, self.state, player), self._decide)
+            self.app.push_screen(StateScreen(self._gateway, self.state, player), self._decide)
 
     def action_rename(self) -> None:
         """Ask for another name."""
@@ -333,7 +332,7 @@ class PlayerScreen(ConsoleScreen):
                 DecideScreen(proposal, self.keys), partial(self._tell, proposal=proposal)
             )
 
-    def _tell(self, done: str | None, proposal: Proposal) -> None:
+    def _tell(self, done: str | None, proposal: Proposal | None = None) -> None:
         if done is None:
             return
         self.state.log.add(Event(self.state.clock.now(), "Moderation", "info", done))

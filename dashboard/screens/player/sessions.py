@@ -13,7 +13,8 @@ from textual.widgets.option_list import Option
 from dashboard.client.answers import Player, Session
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.dialog import Dialog
-from dashboard.screens.player.proposals import Mark, MarkProposal, Proposal, describe_player
+from dashboard.screens.player.decide import DecideScreen
+from dashboard.screens.player.proposals import Mark, MarkProposal, describe_player
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_count, write_moment
@@ -24,8 +25,8 @@ _PAGE: Final = 100
 _MODE: Final = 12
 
 
-class SessionsScreen(Dialog[Proposal | None]):
-    """Lists sessions, newest first; answers what is to be decided about those marked."""
+class SessionsScreen(Dialog[str | None]):
+    """Lists sessions, newest first, and has those marked decided; answers what was done."""
 
     DEFAULT_CSS = """
     SessionsScreen {
@@ -91,7 +92,7 @@ class SessionsScreen(Dialog[Proposal | None]):
             self.read(self._next)
 
     def action_mark(self) -> None:
-        """Mark the session under the cursor, or no longer, and go to the next."""
+        """Mark the session under the cursor, or no longer."""
         options = self.query_one(OptionList)
         row = options.highlighted
         if row is None or row >= len(self._sessions):
@@ -99,7 +100,6 @@ class SessionsScreen(Dialog[Proposal | None]):
         session = self._sessions[row]
         self._marked ^= {session.session_id}
         options.replace_option_prompt_at_index(row, self._draw(session))
-        options.highlighted = min(row + 1, len(self._sessions) - 1)
         self._describe()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -112,7 +112,18 @@ class SessionsScreen(Dialog[Proposal | None]):
             return
         mark: Mark = "restore" if revoked.pop() else "revoke"
         ids = tuple(one.session_id for one in wanted)
-        self.dismiss(MarkProposal(self._gateway, self._player, mark, ids))
+        proposal = MarkProposal(self._gateway, self._player, mark, ids)
+        # Two frames one over the other are read as neither.
+        self.query_one(".frame").display = False
+        self.app.push_screen(DecideScreen(proposal, self._state.keys), self._end)
+
+    def _end(self, done: str | None) -> None:
+        """Close it where something was done, else go back to what is marked."""
+        if done is not None:
+            self.dismiss(done)
+            return
+        self.query_one(".frame").display = True
+        self.query_one(OptionList).focus()
 
     def _describe(self) -> None:
         if not self._sessions:

@@ -28,7 +28,7 @@ async def test_sessions_are_marked_looked_at_and_revoked_for_a_reason() -> None:
         await look_up(operator, "2")
         assert "revoked" in operator.screen_text
         await operator.press("v")
-        await operator.press("space", "space")
+        await operator.press("space", "down", "space")
         await check_snapshots(operator, "moderate_sessions")
         await operator.resize(*SIZES["wide"])
         await operator.press("enter")
@@ -62,6 +62,34 @@ async def test_a_revoked_session_is_restored_and_kinds_are_not_mixed() -> None:
         await confirm(operator, "a mistake", "restore 2")
         assert [body["session_ids"] for _, body in operator.peer.bodies] == [[1_001], [1_001]]
         assert operator.toasts[-1] == "1 session of player 2 now restored"
+
+
+async def test_a_mark_stays_where_it_is_and_a_look_back_keeps_all_marks() -> None:
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "space")
+        assert operator.read("#said") == "1 marked of 3 listed"
+        await operator.press("space")
+        assert operator.read("#said") == "0 marked of 3 listed"
+        await operator.press("space", "down", "space", "enter")
+        assert "2 sessions of player 2 would be revoked" in operator.read("#changes")
+        await operator.press("escape")
+        assert operator.read("#said") == "2 marked of 3 listed"
+        assert operator.screen_text.count("[x]") == 2
+        await operator.press("space", "enter")
+        assert [body["session_ids"] for _, body in operator.peer.bodies] == [
+            [1_003, 1_002],
+            [1_003],
+        ]
+
+
+async def test_nothing_is_said_below_the_words_before_something_is() -> None:
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "space", "enter")
+        await operator.type("speedhack")
+        await operator.press("enter")
+        assert operator.read("#said") == ""
 
 
 async def test_older_sessions_are_listed_when_they_are_asked_for() -> None:
@@ -102,7 +130,7 @@ async def test_a_state_is_chosen_looked_at_and_given_until_a_time() -> None:
 async def test_a_step_back_does_nothing() -> None:
     async with watch_live(make_peer()) as operator:
         await look_up(operator, "2")
-        for keys in (("v",), ("t",), ("v", "enter"), ("t", "enter")):
+        for keys in (("v",), ("t",), ("v", "enter", "escape"), ("t", "enter")):
             await operator.press(*keys)
             await operator.press("escape")
             assert "Last sessions" in operator.screen_text, keys
@@ -179,7 +207,7 @@ async def test_the_log_is_listed_newest_first_in_words_and_older_entries_when_as
         await operator.press("o")
         assert peer.requests[-1] == "/api/moderation?order=newest&after=9"
         listed = operator.read("#log").splitlines()
-        assert listed[-1] == "nothing older"
+        assert listed[-1] == "nothing older; escape closes"
         assert listed[-3].endswith("player 2: revoked session 7")
         await operator.press("o")
         assert operator.read("#log").splitlines() == listed

@@ -245,7 +245,7 @@ async def test_a_key_of_a_role_too_low_changes_nothing(
         await stack.see("! role_insufficient")
         await stack.say("speedhack")
         await stack.see("! role_insufficient")
-        await stack.operator.press("escape", "L")
+        await stack.operator.press("escape", "escape", "L")
         await stack.see("The role of this key is 'submit'", "--api-key")
         await stack.operator.press("escape", "f4")
         await stack.see("This key reads and submits", "moderating a moderator's")

@@ -137,7 +137,7 @@ async def list_seasons(operator: Operator) -> None:
 
 async def revoke(operator: Operator) -> None:
     """Look at what revoking two sessions would change."""
-    await press_on_player("v", "space", "space", "enter")(operator)
+    await press_on_player("v", "space", "down", "space", "enter")(operator)
 
 
 _DIALOGS: Final[dict[str, tuple[Callable[[], ServicePeer], _Play]]] = {
@@ -169,7 +169,7 @@ _DIALOGS: Final[dict[str, tuple[Callable[[], ServicePeer], _Play]]] = {
     "slow_refused": (make_small, press("W")),
     "explain": (make_peer, press_on_player("w")),
     "moderation_log": (make_log, press("L")),
-    "moderate_sessions": (make_peer, press_on_player("v", "space", "space")),
+    "moderate_sessions": (make_peer, press_on_player("v", "space", "down", "space")),
     "moderate_preview": (make_peer, revoke),
     "moderate_state": (make_peer, press_on_player("t")),
     "moderate_rename": (make_peer, press_on_player("n")),
