@@ -198,8 +198,10 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
             # A run that goes on is known on every screen.
             self._desk.look()
             self.state.take_run(self._desk.run, self._desk.describe())
+        had_news = bool(self.state.alarms.news)
         if self.state.note_alarms():
             self.bell()
+        if bool(self.state.alarms.news) is not had_news:
             self.screen.refresh_bindings()
         self.show()
         self.tell_address()

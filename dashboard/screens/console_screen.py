@@ -11,6 +11,7 @@ from textual.binding import ActiveBinding, Binding
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 from textual.worker import Worker
 
 from dashboard.client.link_state import Connected, Connecting, Faulty
@@ -57,7 +58,11 @@ SLIM_SIZE: Final = (60, 38)
 is that is held upright, what else stands side by side stands one below the other."""
 
 _SHORTEST_NOTICE: Final = 20
-_REFUSED: Final = "refused: read-only"
+_READ_ONLY: Final = "read-only"
+_TOO_SMALL: Final = "this terminal is too small to show what it does"
+
+_SIGNS: Final = {"plus", "minus"}
+"""Keys that write into a field, of which Textual does not know that they have characters."""
 
 Row = Mapping[str, object]
 """One line of an export: column names and values."""
@@ -156,14 +161,17 @@ class ConsoleScreen(Screen[None]):
             key: active._replace(binding=self.name_binding(active.binding))
             for key, active in super().active_bindings.items()
             if self.applies(active.binding.action)
+            and not (key in _SIGNS and isinstance(self.focused, Input))
         }
 
     def name_binding(self, binding: Binding) -> Binding:
         """Return a binding under its present name, marked where what it does is refused."""
         binding = self.adapt_binding(binding)
-        if self.find_refusal(binding.action) is None:
+        refusal = self.find_refusal(binding.action)
+        if refusal is None:
             return binding
-        what = f"{binding.tooltip or binding.description} ({_REFUSED})"
+        why = "too small" if refusal == _TOO_SMALL else _READ_ONLY
+        what = f"{binding.tooltip or binding.description} (refused: {why})"
         return replace(binding, description=f"✕ {binding.description}", tooltip=what)
 
     def find_right(self, action: str) -> Right | None:
@@ -172,7 +180,10 @@ class ConsoleScreen(Screen[None]):
 
     def find_refusal(self, action: str) -> str | None:
         """Return why an action is refused, None where it is not."""
-        return self.state.rights.find_refusal(self.find_right(action))
+        right = self.find_right(action)
+        if right is not None and self.has_class("-small"):
+            return _TOO_SMALL
+        return self.state.rights.find_refusal(right)
 
     def adapt_binding(self, binding: Binding) -> Binding:
         """Return a binding under its present name: what is paused can be resumed."""
@@ -207,6 +218,7 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#verdict", Lines).show(verdict)
         self.query_one("#notice", Lines).show(self._draw_notice(data_state))
         self.query_one("#status", Lines).show([self._draw_status()])
+        self.query_one(KeyFooter).follow(self.app.screen)
 
     def _show_size(self) -> None:
         """Say so where there is no room; a browser's has its own looks, and no other size."""
@@ -215,10 +227,12 @@ class ConsoleScreen(Screen[None]):
         is_small = not fits and not self.app.is_web
         if is_small is not self.has_class("-small"):
             self.set_class(is_small, "-small")
+            self.refresh_bindings()
         needed = "{}x{}".format(*LEAST_SIZE)
         lines: list[ToneLine] = [
             [("Too small", "strong"), (f": this terminal has {width}x{height}", "")],
             [("", ""), (f"and the console needs {needed}.", "")],
+            [("Nothing that writes starts from here.", "")],
         ]
         self.query_one("#small", Lines).show(lines if is_small else [])
 

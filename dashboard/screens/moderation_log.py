@@ -75,7 +75,7 @@ class ModerationLogScreen(Dialog[None]):
         self._next = part.next
         older = f"{self._state.keys['log.older']} lists older entries"
         end = older if self._next is not None else "nothing older" if self._lines else "no entries"
-        panel.show([*self._lines, [(end, "muted")]])
+        panel.show([*self._lines, [(f"{end}; {self._state.keys['log.close']} closes", "muted")]])
 
 
 def draw_entry(entry: LogEntry, zone: tzinfo | None, room: int) -> list[ToneLine]:

@@ -107,6 +107,12 @@ class SlowScreen(Dialog[None]):
         panel.border_title = Content(f"Why is it slow: {shorten_route(route)}")
         status = self._state.status
         processes = status.parts.api.processes if status else ()
+        if error is None:
+            # What is away comes first: no route explains that.
+            now = self._state.clock.now()
+            bad = [trouble for trouble in self._state.list_troubles() if trouble.is_bad]
+            told = [wrap(f"✕ {trouble.describe(now)}.", self.room) for trouble in bad]
+            lines += [[(line, "bad")] for part in told for line in part]
         lines += _draw_finding(judge(waits, self._looks, route, processes), self.room)
         lines += [[("", "")], *self._draw_route(find_route(waits, route))]
         lines += [[("", "")], *_draw_postgres(waits.postgresql, self._looks, self.room)]
@@ -182,17 +188,18 @@ def _draw_latency(label: str, latency: Latency, quantiles: Sequence[str]) -> Ton
 def _draw_postgres(now: PostgresWaits | None, looks: Looks, room: int) -> list[ToneLine]:
     """Return what PostgreSQL waits for, as it was seen lately and as it is now."""
     number = f"{len(looks)} seconds" if len(looks) > 1 else "second"
-    lines: list[ToneLine] = [[(f"PostgreSQL, as seen in the last {number}", "muted")]]
+    seen = f"seen in the last {number}" if now is not None else "it last said"
+    lines: list[ToneLine] = [[(f"PostgreSQL, as {seen}", "muted")]]
     events = looks.count_events()
     width = _EVENT if room >= _LABEL + _EVENT + _SEEN else _SHORT_EVENT
     for process, event, times in events[:_MOST_EVENTS]:
-        seen = f"{times} of {len(looks)}"
+        often = f"{times} of {len(looks)}"
         name = fit_name(process, min(_LABEL, room - width - _SEEN) - 2)
-        lines.append([(f"  {name}", ""), (f"{event:<{width}}", "strong"), (f" {seen}", "muted")])
-    if not events:
+        lines.append([(f"  {name}", ""), (f"{event:<{width}}", "strong"), (f" {often}", "muted")])
+    if not events and len(looks):
         lines.append([("  nothing was at work", "muted")])
     if now is None:
-        return lines
+        return [*lines, [("  it gives no answer now", "warn")]]
     if now.longest is not None:
         age, name = write_age(now.longest.seconds), clean_name(now.longest.process)
         text = f"  longest statement now: {age}, process {now.longest.pid} ({name})"

@@ -9,7 +9,7 @@ from dashboard.client.gateway import KEY_CODES, BoardSeason, GatewayError
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.client.rights import Rights
 from dashboard.clock import Clock
-from dashboard.configuration.columns import DEFAULT_COLUMNS, Sorting
+from dashboard.configuration.columns import DEFAULT_COLUMNS, read_sorting
 from dashboard.configuration.preferences import Preferences
 from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
@@ -58,7 +58,8 @@ class ConsoleState:
     ) -> None:
         self.rights = rights
         self.columns: tuple[str, ...] = DEFAULT_COLUMNS
-        self.sorting = Sorting()
+        self._usual_sorting = read_sorting(preferences.configuration.sort)
+        self.sorting = self._usual_sorting
         self.profile = preferences.profile.name if preferences.profile else None
         self.clock = clock
         self.url = url
@@ -128,6 +129,9 @@ class ConsoleState:
         self, chosen: BoardSeason, facts: BoardFacts | None = None, season: Season | None = None
     ) -> None:
         """Show another board or season, of which a list may have told already."""
+        if chosen != self.chosen:
+            # What was sorted is not to be taken for the order of another board.
+            self.sorting = self._usual_sorting
         self.chosen, self.board_facts = chosen, facts
         self._listed_season = season or (facts.season if facts else None)
         self.board, self.movers = Board(), MoverWatch()
@@ -383,7 +387,7 @@ class ConsoleState:
             return [describe_refusal(self.status_error.message)]
         if self.access is not None:
             return self.access.list_troubles()
-        return list_troubles(self.watch, self.clock.now())
+        return list_troubles(self.watch, self.clock.now(), self.keys["console.slow"])
 
     @property
     def _is_refused(self) -> bool:

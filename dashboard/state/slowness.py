@@ -110,7 +110,8 @@ def judge(waits: Waits, looks: Looks, name: str, processes: Sequence[Process]) -
     if route is None or route.latency.p99_ms is None:
         return Finding("info", "nobody has asked for it in the last minute")
     spent = _find_spent(route)
-    whole = max(route.latency.p99_ms, sum(spent.values()))
+    # Not their sum: those that were slow in one stage are not those that were slow in another.
+    whole = max(route.latency.p99_ms, *spent.values()) if spent else route.latency.p99_ms
     is_fine = whole < _FINE_MS
     fine = f"nothing is slow, 99 % within {write_ms(whole)}; " if is_fine else ""
     why = _describe_spent(name, whole, spent, looks, _describe_process(processes))
@@ -120,7 +121,7 @@ def judge(waits: Waits, looks: Looks, name: str, processes: Sequence[Process]) -
 def _describe_spent(
     name: str, whole: float, spent: dict[str, float], looks: Looks, own: str
 ) -> str:
-    """Return where most of the time goes, of `whole` ms."""
+    """Return where most of the time goes, of `whole` ms; each figure is a 99th percentile."""
     subject = _name_requests(name)
     if not spent:
         return (
@@ -131,10 +132,10 @@ def _describe_spent(
     share = _write_share(spent[first], whole)
     if spent[first] < _MOST_OF_IT * whole:
         parts = ", ".join(f"{stage} {write_ms(ms)}" for stage, ms in spent.items())
-        return f"{subject} wait a little everywhere: {parts}"
+        return f"{subject} wait a little everywhere (p99 of each): {parts}"
     if first == "other":
-        return f"{subject} spend {share} outside of PostgreSQL; {own}"
-    why = f"{subject} wait for {STAGES[first]}: {share}"
+        return f"{subject} spend about {share} outside of PostgreSQL; {own}"
+    why = f"{subject} wait for {STAGES[first]}: {share} (p99 of each)"
     if first == "queue":
         # Who waits for a turn waits for the commit before.
         then = "the API itself" if second == "other" else STAGES[second]

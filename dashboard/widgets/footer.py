@@ -143,6 +143,7 @@ class KeyFooter(Footer):
         super().__init__()
         self._named = KeyLine()
         self._palette = KeyLine(classes="-palette")
+        self._front: Screen[object] | None = None
 
     def compose(self) -> ComposeResult:
         """The two parts, which are filled when the screen knows its keys."""
@@ -152,6 +153,12 @@ class KeyFooter(Footer):
     def on_mount(self) -> None:
         """Name the keys: the screen may have told of them before anybody listened."""
         self.bindings_changed(self.screen)
+
+    def follow(self, front: Screen[object]) -> None:
+        """Name the keys of the screen in front: a dialog over this one has its own."""
+        if front is not self._front:
+            self._front = front
+            self.call_next(self.recompose)
 
     def bindings_changed(self, screen: Screen[object]) -> None:
         """Name other keys, also while the operator types in another window and looks at this one.
@@ -166,8 +173,11 @@ class KeyFooter(Footer):
         """Name the keys that work now, in the parts that are there."""
         if not self.is_attached:
             return
-        active_bindings = self.screen.active_bindings
-        palette = active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
+        is_there = self._front is not None and self._front.is_attached
+        front = self._front if self._front is not None and is_there else self.screen
+        active_bindings = front.active_bindings
+        # Its key works over a dialog too.
+        palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
         shown: dict[str, ActiveBinding] = {}
         for active in active_bindings.values():
             if active.binding.show:

@@ -45,6 +45,11 @@ class Prompt(Horizontal):
         super().__init__()
         self._purpose = ""
 
+    @property
+    def purpose(self) -> str:
+        """What is asked now, empty while nothing is."""
+        return self._purpose
+
     def compose(self) -> ComposeResult:
         """The question, and a field for the answer."""
         yield Lines()

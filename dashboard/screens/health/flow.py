@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from dashboard.client.answers import Process, Refresh, Rerank, Status
 from dashboard.screens.health.history import draw_history
+from dashboard.screens.health.routes import write_long_ms
 from dashboard.state.parts.health import Health
 from dashboard.state.parts.rules import (
     PartRule,
@@ -94,8 +95,11 @@ def _describe_freshness(status: Status, health: Health, longest: float) -> _Row:
     if oldest is not None and oldest > longest:
         # What became visible before is no news of what does not.
         return _Row("freshness", "freshness", f"none for {write_age(oldest)}", "warn")
+    if status.pending_sessions is None:
+        # Whether scores wait, nobody can tell: what became visible before is no answer.
+        return _Row("freshness", "freshness", "unknown")
     freshness = health.freshness
-    p50, p99 = write_ms(freshness.read_p50_ms()), write_ms(freshness.read_p99_ms())
+    p50, p99 = write_long_ms(freshness.read_p50_ms()), write_long_ms(freshness.read_p99_ms())
     return _Row("freshness", "freshness", f"p50 {p50} p99 {p99}")
 
 

@@ -121,8 +121,8 @@ def _place_route(route: Route) -> tuple[int, str, str]:
     return first, path, method
 
 
-def _write_ms(milliseconds: float | None) -> str:
-    """Return a duration that leaves a blank before it, however long it took."""
+def write_long_ms(milliseconds: float | None) -> str:
+    """Return a duration in at most six cells, however long it took."""
     if milliseconds is not None and milliseconds >= _LONG_MS:
         return f"{milliseconds / 1000:.0f} s"
     return write_ms(milliseconds)
@@ -137,10 +137,10 @@ def _draw_route(
     is_chosen: bool,
 ) -> ToneLine:
     figures: Mapping[str, tuple[str, Tone]] = {
-        "p50": (_write_ms(route.p50_ms), ""),
-        "p95": (_write_ms(route.p95_ms), ""),
-        "p99": (_write_ms(route.p99_ms), "strong"),
-        "max": (_write_ms(route.max_ms), ""),
+        "p50": (write_long_ms(route.p50_ms), ""),
+        "p95": (write_long_ms(route.p95_ms), ""),
+        "p99": (write_long_ms(route.p99_ms), "strong"),
+        "max": (write_long_ms(route.max_ms), ""),
         "rate": (write_rate(route.per_second), ""),
     }
     name = fit_name(shorten_route(route.route), name_width)

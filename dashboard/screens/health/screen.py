@@ -27,6 +27,7 @@ from dashboard.state.parts.rules import (
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import (
     choose_text,
+    write_age,
     write_count,
     write_time,
 )
@@ -38,6 +39,7 @@ from dashboard.widgets.tones import SEVERITIES, Span, Tone, ToneLine
 _MARKS: Final[dict[Verdict, tuple[str, Tone]]] = {
     "ok": ("✓ ok", "good"),
     "slow": ("▲ over", "warn"),
+    "still": ("▲ stands still", "warn"),
     "unknown": ("? unknown", "muted"),
     "looping": ("✕ restarts", "bad"),
     "away": ("✕ away", "bad"),
@@ -47,6 +49,13 @@ _WAS_OK: Final[tuple[str, Tone]] = ("? ok", "muted")
 """Of a status that is not current: whether it still is, nobody knows."""
 
 _PART: Final = 11
+_BRIEF: Final = {
+    "oldest pending": "oldest",
+    "refreshes behind": "behind",
+    "since message": "silent",
+    "behind the ledger": "behind",
+}
+"""What is measured, where there is no room for all of it."""
 
 
 class Tile(Lines, can_focus=True):
@@ -71,15 +80,17 @@ class Tile(Lines, can_focus=True):
     def show_part(self, health: PartHealth, history: Sequence[Sample], *, dim: bool) -> None:
         """Show a part in the last status, and its history."""
         rule = health.rule
-        mark, tone = _WAS_OK if dim and health.verdict == "ok" else _MARKS[health.verdict]
+        is_told = health.value is not None or health.verdict not in {"ok", "slow"}
+        verdict: Verdict = health.verdict if is_told else "unknown"
+        mark, tone = _WAS_OK if dim and verdict == "ok" else _MARKS[verdict]
         graph = draw_history(history, self.size.width, limit=rule.limit)
-        value: Span = ("unknown" if health.verdict in {"ok", "slow"} else "", "muted")
+        value: Span = ("", "")
         if health.value is not None:
             value_text = rule.write(health.value)
-            full = f"{value_text} {rule.measure}"
-            # Where the words do not fit, the limit below still says what is measured.
-            fits = len(f"{mark} {full}") <= self.content_size.width
-            value = (full if fits else value_text, "strong")
+            words = (rule.measure, _BRIEF.get(rule.measure, ""))
+            # Where no word fits, the limit below still says what is measured.
+            texts = [*(f"{value_text} {word}".strip() for word in words), value_text]
+            value = (choose_text(self.content_size.width - len(mark) - 1, *texts), "strong")
         headline: ToneLine = [(mark, tone), (" ", ""), value]
         parts = health.detail.split(DETAIL_SEPARATOR)
         # Whole parts go where there is no room: half a number would be another number.
@@ -144,7 +155,8 @@ class HealthScreen(ConsoleScreen):
     WORDS = (
         ("pending", "scores in the ledger that are not in the standings yet"),
         ("oldest", "how long the oldest of these has waited"),
-        ("? unknown", "it is only heard of through a part that is away"),
+        ("? unknown", "it is only heard of through a part that is away, or nothing was measured"),
+        ("▲ stands still", "the index is there, and shows nothing new for that long"),
         ("? ok", "it was, by the last status; whether it still is, nobody knows"),
         ("✕ restarts", "its processes end again and again, and are started anew"),
         ("freshness", "time from a score's submit to its being in the ranks"),
@@ -172,7 +184,7 @@ class HealthScreen(ConsoleScreen):
                     yield Tile(rule)
             with Horizontal(id="middle"):
                 yield Panel("Flow of scores", id="flow")
-                yield RoutesPanel("Last minute by route, all errors", id="routes")
+                yield RoutesPanel("Last minute; errors since start", id="routes")
             yield Panel("Events", id="events")
 
     def on_mount(self) -> None:
@@ -251,10 +263,16 @@ class HealthScreen(ConsoleScreen):
     def _judge(self, rule: PartRule, status: Status, now: datetime) -> PartHealth:
         """Return what the last status says of a part, and what is said of it by now."""
         health = judge_part(rule, status, self.state.status_round_trip_ms, now)
-        verdict = self.state.watch.read_verdict(rule.name)
-        if verdict != health.verdict:
-            detail = self.state.watch.healths[rule.name].detail
-            health = health._replace(verdict=verdict, detail=detail)
+        watch = self.state.watch
+        verdict = watch.read_verdict(rule.name)
+        measured = {"ok", "slow"}
+        # A figure beside its limit speaks for itself; what is away is said when it has lasted.
+        if verdict != health.verdict and not {verdict, health.verdict} <= {*measured, "unknown"}:
+            health = health._replace(verdict=verdict, detail=watch.healths[rule.name].detail)
+        lag = status.parts.index.lag_seconds
+        if rule.name == "index" and watch.lags and lag and health.verdict in measured:
+            rule = rule._replace(write=write_age, measure="behind the ledger")
+            health = health._replace(rule=rule, verdict="still", value=lag)
         return health
 
     def list_rows(self) -> Iterable[Row]:
@@ -268,7 +286,7 @@ class HealthScreen(ConsoleScreen):
                     "kind": "part",
                     "name": rule.title,
                     "state": part.verdict,
-                    "text": f"{rule.measure} {rule.write(part.value)}; {part.detail}",
+                    "text": f"{part.rule.measure} {part.rule.write(part.value)}; {part.detail}",
                 }
             for route in status.routes:
                 text = f"{route.count} requests, p50 {route.p50_ms} ms, p99 {route.p99_ms} ms"

@@ -132,6 +132,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
         self._choose_shown()
         self._forget_drawn()
         self._keep_cursor()
+        self._reveal()
 
     def set_columns(self, columns: tuple[str, ...], sorting: Sorting) -> None:
         """Show other columns, or the lines in another order."""
@@ -140,6 +141,7 @@ class BoardView(ScrollView, Toned, can_focus=True):
             self._choose_shown()
             self._forget_drawn()
             self._keep_cursor()
+            self._reveal()
 
     @property
     def is_sorted(self) -> bool:

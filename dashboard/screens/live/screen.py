@@ -118,7 +118,7 @@ class LiveScreen(ConsoleScreen):
         Binding("o", "sort", "Sort by the next column", show=False, id="live.sort"),
         Binding("O", "reverse", "Sort the other way round", show=False, id="live.reverse"),
         Binding("C", "columns", "Choose columns", show=False, id="live.columns"),
-        Binding("escape", "clear", "Clear filter", show=False, id="live.clear"),
+        Binding("escape", "clear", "Clear filter, then sorting", show=False, id="live.clear"),
     ]
 
     WORDS = (
@@ -255,23 +255,24 @@ class LiveScreen(ConsoleScreen):
         return choose_text(
             self.notice_width,
             f"{long}, {submits}, {moves}",
-            f"{long}, {submits}",
-            f"{short}, {submits}",
+            f"{short}, {submits}, {moves}" if self.has_class("-narrow") else f"{long}, {moves}",
+            f"{short}, {moves}",
             short,
         )
 
     def _describe_sorted(self, lines: int, players: int) -> str:
         """Tell by what the lines are sorted, and that these may not be all."""
         column, reverse = self.state.sorting
-        by = f"sorted by {COLUMNS[column].title}{', the other way round' * reverse}"
+        by = f"sorted by {COLUMNS[column].title}"
+        if column in {"move", "gain"} and not self.state.is_final:
+            window = self.state.board.read_window_seconds(self.state.clock.monotonic())
+            by += f" over {write_age(window)}"
+        by += ", the other way round" * reverse
         of = f"{lines:,} listed of {players:,}" if lines < players else f"all {players:,} players"
         turn, move = self.keys["live.reverse"], self.keys["live.sort"]
-        return choose_text(
-            self.notice_width,
-            f"{of}, {by}: {turn} turns it round, {move} goes to the next column",
-            f"{of}, {by}: {turn} turns it round",
-            f"{of}, {by}",
-        )
+        ways = f"{move} next column, {self.keys['live.clear']} by rank"
+        texts = (f"{of}, {by}: {turn} turns it round, {ways}", f"{of}, {by}: {ways}")
+        return choose_text(self.notice_width, *texts, f"{by}: {ways}", f"sorted: {ways}")
 
     def on_resize(self) -> None:
         """Take the focus from a panel that no longer fits the screen."""
@@ -470,8 +471,11 @@ class LiveScreen(ConsoleScreen):
             self.show()
 
     def action_clear(self) -> None:
-        """Show all players again."""
-        self._board_view.filter("")
+        """Show all players again; where all are shown, by rank."""
+        if self._board_view.wanted:
+            self._board_view.filter("")
+        elif self._board_view.is_sorted:
+            self._sort(Sorting())
 
     def on_prompt_changed(self, event: Prompt.Changed) -> None:
         """Filter while the operator types."""

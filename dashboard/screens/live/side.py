@@ -121,7 +121,7 @@ def _describe_move(line: Line | Mover) -> Span:
 
 
 def _draw_mover(line: Line | Mover) -> ToneLine:
-    movement, rank = _describe_move(line), f" {line.rank:>6,}"
+    movement, rank = _describe_move(line), f" {f'#{line.rank:,}':>7}"
     name = fit_name(line.username, _SIDE_WIDTH - len(movement[0]) - len(rank))
     return [movement, (name, ""), (rank, "")]
 

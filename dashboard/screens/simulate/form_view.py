@@ -25,6 +25,7 @@ _HINTS: Final = {
     "stages": "such as 0-300x30,300x60",
     "seed": "empty means a new one",
 }
+_STAYS: Final = "The scores it submits stay for ever."
 _NARROWEST: Final = 20
 _OPEN_ONLY: Final = ("rate", "stages")
 _CLOSED_ONLY: Final = ("users", "think")
@@ -89,6 +90,7 @@ class RunFormView(Horizontal):
         & .course { width: 1fr; border: round $primary 60%; border-title-color: $text-accent; }
         & .field { height: 1; }
         & .label { width: 17; height: 1; padding: 0 1; }
+        & .stays { height: 1; padding: 0 1; }
         & Input { width: 1fr; }
         & .course Lines { height: 2; }
         &.-wrong .course Lines { height: 1fr; }
@@ -131,6 +133,7 @@ class RunFormView(Horizontal):
                 with Horizontal(classes="field", id=f"row-{name}"):
                     yield Lines(id=f"label-{name}", classes="label")
                     yield self._choices.get(name) or self._make_input(name, defaults)
+            yield Lines(id="form-stays", classes="stays")
         with Vertical(classes="course") as box:
             box.border_title = "Course"
             yield RateChart(id="course-chart")
@@ -138,6 +141,7 @@ class RunFormView(Horizontal):
 
     def on_mount(self) -> None:
         """Write the labels and draw the course of what is offered."""
+        self.query_one("#form-stays", Lines).show([[(_STAYS, "muted")]])
         self._show_course()
 
     def on_resize(self) -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
@@ -31,7 +32,8 @@ from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_time
 from dashboard.widgets.prompt import Prompt
 
-_YES = {"y", "yes"}
+_YES = "y"
+_STOP = "stop"
 
 
 class SimulateScreen(ConsoleScreen):
@@ -84,6 +86,9 @@ class SimulateScreen(ConsoleScreen):
     def judge(self) -> DataState:
         """Return the state of the run; say if the other screens are paused."""
         data_state = self._judge_desk()
+        if self._asks_to_stop:
+            how = f"{_YES} stops this run, {self.keys['prompt.cancel']} leaves it."
+            data_state = replace(data_state, sentence=how)
         if not self.state.paused:
             return data_state
         # The key that they share is the run's while one goes on.
@@ -225,17 +230,41 @@ class SimulateScreen(ConsoleScreen):
         question = f"{run.identity.run_id} was not started here, but at {at}. Stop it?"
         # They would lie over the question.
         self.app.clear_notifications()
-        self.ask("stop", question, hint=f"y stops it, {self.keys['prompt.cancel']} leaves it")
+        hint = f"{_YES} stops it, {self.keys['prompt.cancel']} leaves it"
+        self.ask(_STOP, question, hint=hint)
+        self.show()
+
+    @property
+    def _asks_to_stop(self) -> bool:
+        return self.is_mounted and self.query_one(Prompt).purpose == _STOP
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """Beside the others, the key that answers."""
+        actives = super().active_bindings
+        if not self._asks_to_stop:
+            return actives
+        return {_YES: ActiveBinding(self, Binding(_YES, "", "Stop it"), enabled=True), **actives}
+
+    def take_key(self, key: events.Key) -> bool:
+        """Take the answer of one key; another sign is none, and must not hide what is asked."""
+        if not self._asks_to_stop:
+            return False
+        is_yes = key.key.casefold() == _YES
+        if is_yes:
+            self.query_one(Prompt).close()
+            self.set_focus(None)
+            if not self._desk.tell(Command.STOP):
+                self.notify("No run goes on.", markup=False)
+            self.show()
+        return is_yes or key.is_printable
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
-        """Stop a run of somebody else, if that is what the operator wants."""
-        if event.purpose != "stop":
-            return
-        self.set_focus(None)
-        if event.value.strip().casefold() not in _YES:
+        """Leave a run of somebody else, which only the one key stops."""
+        if event.purpose == _STOP:
+            self.set_focus(None)
             self.notify("The run goes on.", markup=False)
-        elif not self._desk.tell(Command.STOP):
-            self.notify("No run goes on.", markup=False)
+            self.show()
 
     def on_prompt_cancelled(self) -> None:
         """Give the keys back to the screen."""
@@ -267,7 +296,9 @@ class SimulateScreen(ConsoleScreen):
         self.state.log.add(Event(self.state.clock.now(), "By hand", severity, event.text))
 
     def action_by_hand(self) -> None:
-        """Go to the fields for one score."""
+        """Go to the fields for one score, from a run that has ended too."""
+        self._desk.dismiss()
+        self.show()
         if not self.has_class("-watching"):
             self.query_one(SubmitRow).focus_first()
 
@@ -288,8 +319,10 @@ class SimulateScreen(ConsoleScreen):
         match action:
             case "tell":
                 return self._goes_on
-            case "start" | "by_hand" | "undo":
+            case "start" | "undo":
                 return not watching
+            case "by_hand":
+                return not (self._goes_on or self._desk.starting)
             case "new_run":
                 return watching and not self._goes_on
             case "last_run":
@@ -342,7 +375,7 @@ def _judge_run(run: FoundRun, keys: KeyNames) -> DataState:
 
 def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> DataState:
     if ended:
-        new = f"{keys['simulate.new']} for a new one"
+        new = f"{keys['simulate.new']} for a new one, {keys['simulate.hand']} for a score by hand"
         kind = Kind.ALARM if report.ledger is not None and report.ledger.is_wrong else Kind.LIVE
         return DataState(kind, f"The run has ended: {describe_comparison(report)}. {new}.")
     pause, stop = keys["simulate.pause"], keys["simulate.stop"]

@@ -96,7 +96,7 @@ class SubmitRow(Vertical):
         """Write what a score by hand is, in the room there is."""
         leave, undo = (self._key_names[f"simulate.{action}"] for action in ("leave", "undo"))
         steps = f"Enter shows the player, Enter again writes it; after {leave} {undo} undoes it."
-        lines = [*self._fold("▲ ", "warn", steps), *self._fold("", "muted", _ALLOWED)]
+        lines = [*self._fold("", "", steps), *self._fold("", "muted", _ALLOWED)]
         self.query_one("#submit-hint", Lines).show(lines)
 
     def focus_first(self) -> None:

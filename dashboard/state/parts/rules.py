@@ -17,8 +17,9 @@ from dashboard.text.numbers import (
 
 DETAIL_SEPARATOR: Final = " · "
 
-Verdict = Literal["ok", "slow", "unknown", "looping", "away"]
-"""What is said of a part; `looping` is one whose processes are started again and again."""
+Verdict = Literal["ok", "slow", "still", "unknown", "looping", "away"]
+"""What is said of a part; `looping` is one whose processes are started again and again, `still` an
+index that shows nothing new."""
 
 RERANK_SECONDS: Final = 180.0
 _RERANK_DURATIONS: Final = 25
@@ -141,9 +142,15 @@ def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: dateti
     value = rule.read(status, round_trip_ms)
     verdict: Verdict = "slow" if value is not None and value > rule.limit else "ok"
     if part.state == "away":
-        return PartHealth(rule, "away", value, _AWAY[rule.name])
+        is_dated = rule.name == "scheduler" and value is not None
+        detail = f"no message for {write_age(value)}" if is_dated else _AWAY[rule.name]
+        return PartHealth(rule, "away", value, detail)
     if part.state == "unknown":
         return PartHealth(rule, "unknown", value, "nothing is heard of it yet")
+    if value is None:
+        # It may be there: whether it does its work, who would tell does not.
+        detail = clean_name(part.cause) if part.cause else f"{rule.measure} not told"
+        return PartHealth(rule, "unknown", None, detail)
     return PartHealth(
         rule, verdict, value, DETAIL_SEPARATOR.join(_describe_part(rule.name, part, now))
     )

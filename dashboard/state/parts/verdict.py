@@ -43,8 +43,11 @@ class Trouble(NamedTuple):
         return f"{self.describe_time(now)}: {self.effect}"
 
 
-def list_troubles(watch: Watch, now: datetime) -> Sequence[Trouble]:
-    """Return what is wrong, that from which the rest follows first, and last what is only slow."""
+def list_troubles(watch: Watch, now: datetime, slow_key: str) -> Sequence[Trouble]:
+    """Return what is wrong, that from which the rest follows first, and last what is only slow.
+
+    `slow_key` is the key that tells why it is slow.
+    """
     status = watch.status
     if status is None:
         return ()
@@ -59,7 +62,7 @@ def list_troubles(watch: Watch, now: datetime) -> Sequence[Trouble]:
             case "slow":
                 slow.append(_describe_slow(name, watch)._replace(since=since))
     if watch.lags and watch.find_cause("lag") is None:
-        bad.append(_describe_lag(status)._replace(since=watch.read_since("lag")))
+        bad.append(_describe_lag(status, slow_key)._replace(since=watch.read_since("lag")))
     if watch.is_rerank_late and watch.find_cause("rerank") is None:
         slow.append(_describe_rerank(status))
     return [*bad, *slow]
@@ -146,13 +149,13 @@ def _describe_slow(name: str, watch: Watch) -> Trouble:
     return Trouble("warn", f"{rule.title} over its limit", f"{value} {rule.measure} of {limit}", "")
 
 
-def _describe_lag(status: Status) -> Trouble:
-    return Trouble(
-        "bad",
-        "Ranks stand still",
-        clean_name(status.parts.index.cause or "nobody knows why"),
-        "see the part that is named, and the workers' log",
-    )
+def _describe_lag(status: Status, slow_key: str) -> Trouble:
+    cause = status.parts.index.cause
+    if cause is None:
+        advice = f"{slow_key} tells what it waits for"
+        return Trouble("bad", "Ranks stand still", "nobody knows why", advice)
+    advice = "see the part that is named, and the workers' log"
+    return Trouble("bad", "Ranks stand still", clean_name(cause), advice)
 
 
 def _describe_rerank(status: Status) -> Trouble:

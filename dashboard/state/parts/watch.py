@@ -19,7 +19,7 @@ from dashboard.state.parts.rules import (
     judge_part,
 )
 from dashboard.text.names import clean_name
-from dashboard.text.numbers import write_time
+from dashboard.text.numbers import write_amount, write_time
 
 _SAMPLES: Final = 5
 _MAJORITY: Final = 3
@@ -113,7 +113,11 @@ class Watch:
             if health.verdict in {"ok", "slow"} and self.find_loop(rule.name, now):
                 health = health._replace(verdict="looping")
             cause = self.find_cause(rule.name)
-            if health.verdict in {"away", "unknown"} and cause is not None:
+            if health.verdict in {"away", "unknown"} and self.read_verdict(rule.name) == "away":
+                # It went before: what has gone since explains nothing of it.
+                if cause is not None:
+                    health = health._replace(verdict="away", detail=self.healths[rule.name].detail)
+            elif health.verdict in {"away", "unknown"} and cause is not None:
                 detail = f"not heard of while {_TITLES[cause]} is away"
                 health = health._replace(verdict="unknown", detail=detail)
             self._note_verdict(health, status, now)
@@ -205,9 +209,10 @@ class Watch:
             return
         self._since[rule.name] = since
         part: Part = getattr(status.parts, rule.name)
-        if part.since is not None:
+        seen = part.since or (part.last_seen_at if verdict == "away" else None)
+        if seen is not None:
             # By the service's clock; how long ago that was is the same by any.
-            self._since[rule.name] = now - (status.at - part.since)
+            self._since[rule.name] = now - (status.at - seen)
         if verdict == "ok":
             del self._since[rule.name]
         if before is not None or verdict != "ok":
@@ -281,4 +286,5 @@ class Watch:
         count, logged_at = self._unlogged_errors[route], self._errors_logged_at.get(route)
         if count and (logged_at is None or now - logged_at >= _ERRORS_EVERY):
             self._unlogged_errors[route], self._errors_logged_at[route] = 0, now
-            self._log.add(Event(now, "API", "bad", f"{count:,} server errors at {route}"))
+            errors = write_amount(count, "server error")
+            self._log.add(Event(now, "API", "bad", f"{errors} at {route}"))

@@ -71,7 +71,8 @@ async def test_live_names_the_keys_in_effect(keymap: Mapping[str, str]) -> None:
         await operator.type("zzz")
         reader.look()
         await operator.press("enter")
-        await reader.act("console.maximize", "console.maximize", "live.clear")
+        await reader.act("console.maximize", "console.maximize", "live.clear", "live.sort")
+        await reader.act("live.clear")
         await reader.act("console.pause", "live.go_to_rank")
         await operator.press("4", "0", "0", "0", "enter")
         operator.console.screen.set_focus(None)
@@ -88,6 +89,7 @@ async def test_live_names_the_keys_in_effect(keymap: Mapping[str, str]) -> None:
         "part of a name, in any case, or of an id; <prompt.cancel> shows all",
         "matches “zzz”; <prompt.cancel> shows all, then <console.search> finds any player",
         "matches “zzz”; <live.clear> shows all, <console.search> finds any player",
+        "<live.reverse> turns it round, <live.sort> next column, <live.clear> by rank",
         "<console.maximize> or escape: back to all panels.",
         "Press <console.pause> to go on.",
         "Paused: press <console.pause>, then go there.",
@@ -211,7 +213,7 @@ async def test_simulate_names_the_keys_in_effect(keymap: Mapping[str, str]) -> N
         "<simulate.pause> pauses, <simulate.stop> stops.",
         "The run still goes on: <simulate.stop> stops it.",
         "<simulate.pause> lets it go on, <simulate.stop> stops it.",
-        "<simulate.new> for a new one.",
+        "<simulate.new> for a new one, <simulate.hand> for a score by hand.",
         "Press <simulate.new> for a new run first.",
         "these are its last figures. <simulate.new> for a new run.",
         "interrupted (<simulate.new>: back to the form)",

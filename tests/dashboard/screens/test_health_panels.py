@@ -59,6 +59,8 @@ async def test_a_small_screen_shows_errors_and_re_rank_and_says_what_is_below() 
         assert "errors" in operator.read("#routes").splitlines()[0]
         assert operator.screen_text.count("4,321") == 3
         assert "re-rank" in operator.screen_text
+        assert "✓ ok 0.1 s oldest " in operator.screen_text
+        assert "Last minute; errors since start" in operator.screen_text
         assert "▼ 5 more" in operator.screen_text
         operator.peer.away = {"redis"}
         await operator.pass_time(3.2)

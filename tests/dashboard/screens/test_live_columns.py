@@ -16,6 +16,7 @@ from dashboard.configuration.file import Configuration
 from dashboard.configuration.preferences import Choices, Preferences
 from dashboard.screens.live.board_view import BoardView, choose_layout
 from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.laps import choose_board, drive_laps
 from tests.support.console.operating import Operator, find_board, open_console, watch_live
 from tests.support.console.service_peer import ServicePeer, fill, make_mover, make_movers
 
@@ -42,7 +43,7 @@ async def test_lines_are_sorted_by_the_next_column_and_the_other_way_round() -> 
         await operator.press("o")
         assert "Move↓" in read_head(operator)
         assert read_names(operator)[:2] == ["linus", "margaret"]
-        assert "all 9 players, sorted by Move: O turns it round" in operator.notice
+        assert "all 9 players, sorted by Move over 0.6 s: O turns it round" in operator.notice
         await operator.press("o")
         assert read_names(operator) == sorted(by_rank)
         await operator.press("O")
@@ -93,6 +94,49 @@ async def test_the_cursor_stays_with_the_player_and_ranks_are_found_however_it_i
         await operator.press("end", "down")
         await operator.pass_time(1.0)
         assert "1,000 listed of 5,000" in operator.notice
+
+
+async def test_the_cursor_is_in_sight_however_the_lines_are_sorted() -> None:
+    async with watch_live(fill(5_000)) as operator:
+        await operator.press("o", "o", "g")
+        await operator.type("90")
+        await operator.press("enter")
+        board = find_board(operator)
+        for _ in COLUMNS:
+            await operator.press("o")
+            assert board.selected == 90
+            assert " player 90 " in operator.screen_text
+            assert board.read_selected() is not None
+
+
+async def test_another_season_starts_by_rank_and_escape_goes_back_to_it() -> None:
+    async with watch_live(drive_laps()) as operator:
+        await operator.press("o", "o")
+        assert "Player↓" in read_head(operator)
+        await choose_board(operator, "laps", "6")
+        assert "↓" not in read_head(operator)
+        assert "sorted" not in operator.notice
+        await operator.press("o", "o")
+        assert read_names(operator) == ["ada", "barbara", "grace", "hal"]
+        assert "o next column, escape by rank" in operator.notice
+        await operator.press("escape")
+        assert read_names(operator)[0] == "barbara"
+        assert "sorted" not in operator.notice
+        # Of a filter and a sorting the filter goes first.
+        await operator.press("o", "o", "F", "a", "enter", "escape")
+        assert "sorted by Player" in operator.notice
+
+
+async def test_a_small_terminal_names_the_way_back_and_the_time_of_the_moves() -> None:
+    async with watch_live(fill(11_205), size=(80, 24)) as operator:
+        await operator.pass_time(66.0, step=1.0)
+        assert "moves over 1 min" in operator.notice
+        await operator.press("o")
+        assert operator.notice.endswith("sorted by Move over 1 min: o next column, escape by rank")
+        await operator.press("o")
+        assert operator.notice.endswith(
+            "1,000 listed of 11,205, sorted by Player: o next column, escape by rank"
+        )
 
 
 async def test_columns_are_chosen_and_kept(tmp_path: Path) -> None:
@@ -181,10 +225,10 @@ async def test_movers_are_those_of_the_whole_board_also_in_a_small_terminal() ->
         await operator.pass_time(6.0)
         lines = operator.read("#movers").splitlines()
         assert [line.split() for line in lines[:-1]] == [
-            ["▲2.3k", "player1500", "3,500"],
-            ["▼600", "player1502", "3,502"],
-            ["▲70", "player1501", "3,501"],
-            ["▼5", "player1503", "3,503"],
+            ["▲2.3k", "player1500", "#3,500"],
+            ["▼600", "player1502", "#3,502"],
+            ["▲70", "player1501", "#3,501"],
+            ["▼5", "player1503", "#3,503"],
         ]
         assert lines[-1] == "of all since 11:58:00"
         await operator.resize(80, 24)

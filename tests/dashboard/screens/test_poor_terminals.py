@@ -8,6 +8,7 @@ from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.moderating import LOG, make_peer
 from tests.support.console.operating import Operator, look_up, open_console, watch_live
 from tests.support.console.service_peer import ServicePeer
+from tests.support.console.simulating import Runs, open_simulate
 from tests.support.console.waits import make_waits
 
 SCREENS = ("f1", "f2", "f3", "f4")
@@ -164,3 +165,17 @@ async def test_dialogs_cut_nothing_in_sixty_columns() -> None:
         explained = operator.read("#explanation")
         assert all(len(line) <= 58 for line in explained.splitlines())
         assert "equals share a rank" in " ".join(explained.split())
+
+
+async def test_nothing_that_writes_starts_where_it_could_not_be_seen() -> None:
+    runs = Runs()
+    async with open_simulate(runs, size=(60, 20)) as simulating:
+        operator = simulating.operator
+        await operator.press("s")
+        assert runs.started == []
+        assert "Nothing that writes starts from here." in operator.screen_text
+        assert "✕ Start" in operator.screen_text.splitlines()[-1]
+        await operator.resize(80, 24)
+        assert "✕ Start" not in operator.screen_text
+        await operator.press("s")
+        assert len(runs.started) == 1

@@ -25,6 +25,7 @@ from tests.support.console.simulating import (
     open_simulate,
     simulate_closed,
     simulate_ended,
+    simulate_running,
     simulate_stages,
     simulate_wrong,
 )
@@ -198,8 +199,7 @@ async def test_keys_command_the_run() -> None:
     runs = Runs()
     runs.show(make_report())
     async with open_simulate(runs) as simulating:
-        await simulating.operator.press("plus", "minus", "space", "x")
-        await simulating.operator.press("y", "enter")
+        await simulating.operator.press("plus", "minus", "space", "x", "y")
         assert runs.told == [Command.FASTER, Command.SLOWER, Command.PAUSE, Command.STOP]
         assert not simulating.operator.console.state.paused
 
@@ -240,7 +240,7 @@ async def test_a_run_that_others_start_is_taken_up_also_from_one_that_has_ended(
         await simulating.look()
         assert "run beef00" in simulating.operator.read("#run")
         assert "running 41/90 s" in simulating.operator.read("#status")
-        await simulating.operator.press("x", "y", "enter")
+        await simulating.operator.press("x", "y")
         assert simulating.runs.told == [Command.STOP]
 
 
@@ -311,8 +311,45 @@ async def test_a_run_that_was_not_started_here_is_stopped_after_a_question() -> 
             assert "cafe00 was not started here, but at 12:00:00. Stop it?" in operator.screen_text
             await operator.press(*answer)
             assert runs.told == []
-        await operator.press("x", "y", "enter")
+        await operator.press("x", "y")
         assert runs.told == [Command.STOP]
+
+
+async def test_one_key_stops_a_run_of_others_and_head_and_footer_say_which() -> None:
+    runs = Runs()
+    runs.show(make_report())
+    async with open_simulate(runs) as simulating:
+        operator = simulating.operator
+        await operator.press("x")
+        assert operator.notice == " ● live y stops this run, escape leaves it."
+        footer = operator.screen_text.splitlines()[-1]
+        assert "y Stop it" in footer
+        assert "esc Cancel" in footer
+        assert "Faster" not in footer
+        assert "Slower" not in footer
+        # Another key is no answer, and does not take the place of what is asked.
+        await operator.press("x", "n")
+        assert runs.told == []
+        assert "y stops it, escape leaves it" in operator.screen_text.splitlines()[-3]
+        await operator.press("y")
+        assert runs.told == [Command.STOP]
+        assert "Stop it?" not in operator.screen_text
+        assert "x stops." in operator.notice
+        assert operator.console.clipboard == ""
+
+
+async def test_a_score_by_hand_can_follow_a_run_that_has_ended() -> None:
+    async with open_simulate() as simulating:
+        operator = simulating.operator
+        await simulate_running(simulating)
+        await operator.press("h")
+        assert "41 of 90 s" in operator.read("#run")
+        await simulate_ended(simulating)
+        assert "n for a new one, h for a score by hand." in " ".join(operator.notice.split())
+        await operator.press("h", "7", "7")
+        assert operator.read_field("#submit-user") == "77"
+        await operator.press("escape", "l")
+        assert "0 lost, 0 counted twice" in operator.notice
 
 
 async def test_a_console_that_is_closed_ends_no_run() -> None:

@@ -76,6 +76,9 @@ async def test_one_stage_is_not_several_and_the_axis_ends_at_the_highest_rate() 
 async def test_the_form_says_how_to_start_and_how_a_score_by_hand_is_written_and_undone() -> None:
     async with open_simulate(size=(80, 24)) as simulating:
         assert "s starts it; in a field, enter" in simulating.text
+        assert "The scores it submits stay for ever." in simulating.text
+        # It is how it is done, and no warning.
+        assert "▲" not in simulating.operator.read("#submit-hint")
         steps = "Enter shows the player, Enter again writes it; after escape u undoes it."
         assert steps in simulating.text
         assert "Score -9,007,199,254,740,991 to 9,007,199,254,740,991" in simulating.text

@@ -27,7 +27,7 @@ async def test_why_it_is_slow_looks_as_designed() -> None:
     async with watch_live(make_peer()) as operator:
         await operator.press("W")
         await operator.pass_time(3.0)
-        assert "Submits wait for the commit: 38 of 42 ms" in operator.read("#slow")
+        assert "Submits wait for the commit: 38 of 42 ms (p99 of each)" in operator.read("#slow")
         await check_snapshots(operator, "slow")
 
 
@@ -96,3 +96,24 @@ async def test_why_it_cannot_be_asked_is_told_above_what_was_known() -> None:
         told = operator.read("#slow")
         assert told.startswith("! role_insufficient: Too low")
         assert "wait for the commit" in told
+
+
+async def test_a_part_that_is_away_is_told_before_any_route() -> None:
+    async with watch_live(make_peer()) as operator:
+        operator.peer.away = {"worker"}
+        await operator.pass_time(4.0)
+        await operator.press("W")
+        assert operator.read("#slow").startswith("✕ Worker away ")
+
+
+async def test_a_postgresql_that_gives_no_answer_is_not_said_to_be_idle() -> None:
+    peer = make_peer()
+    peer.answers[WAITS] |= {"postgresql": None, "cause": "it has not said within 2 s."}
+    async with watch_live(peer) as operator:
+        await operator.press("W")
+        told = operator.read("#slow")
+        assert "nothing was at work" not in told
+        assert "it gives no answer now" in told
+        peer.answers[WAITS] = make_waits(events=[])
+        await operator.pass_time(1.0)
+        assert "nothing was at work" in operator.read("#slow")

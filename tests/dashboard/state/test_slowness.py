@@ -28,7 +28,7 @@ def tell(
 
 def test_a_commit_is_named_with_what_postgresql_waits_on() -> None:
     assert tell(make_waits(), looks=10) == (
-        "submits wait for the commit: 38 of 42 ms; "
+        "submits wait for the commit: 38 of 42 ms (p99 of each); "
         "PostgreSQL waits on IO:WalSync (seen in 10 of 10 looks)"
     )
 
@@ -38,23 +38,38 @@ def test_a_commit_is_named_with_what_postgresql_waits_on() -> None:
     [
         (
             {"queue": 60, "commit": 25},
-            "their turn in a commit: 60 of 90 ms, and then for the commit: 25",
+            "their turn in a commit: 60 of 90 ms (p99 of each), and then for the commit: 25",
         ),
-        ({"pool": 80, "statement": 5}, "a connection to PostgreSQL: 80 of 90 ms; all that it may"),
+        (
+            {"pool": 80, "statement": 5},
+            "a connection to PostgreSQL: 80 of 90 ms (p99 of each); all that it may",
+        ),
         (
             {"statement": 70, "commit": 5},
-            "the statement: 70 of 90 ms; PostgreSQL waits on IO:WalSync",
+            "the statement: 70 of 90 ms (p99 of each); PostgreSQL waits on IO:WalSync",
         ),
-        ({"commit": 5}, "submits spend 85 of 90 ms outside of PostgreSQL; the API is not late"),
+        (
+            {"commit": 5},
+            "submits spend about 85 of 90 ms outside of PostgreSQL; the API is not late",
+        ),
         (
             {"queue": 25, "pool": 20, "statement": 20, "commit": 20},
-            "submits wait a little everywhere: queue 25 ms, pool 20 ms, statement 20 ms",
+            "submits wait a little everywhere (p99 of each): queue 25 ms, pool 20 ms, statement 20",
         ),
     ],
 )
 def test_most_of_the_time_is_named(spent: dict[str, float], words: str) -> None:
     stages = [stage(name, ms) for name, ms in spent.items()]
     assert words in tell(make_waits(p99_ms=90, stages=stages))
+
+
+def test_percentiles_are_not_added() -> None:
+    stages = [stage("queue", 1_000), stage("statement", 1_000), stage("commit", 30)]
+    told = tell(make_waits(p99_ms=1_010, stages=stages))
+    assert told == (
+        "submits wait for their turn in a commit: 1.00 of 1.01 s (p99 of each), "
+        "and then for the statement: 1.00 s"
+    )
 
 
 def test_an_api_that_is_late_itself_is_named() -> None:

@@ -100,3 +100,15 @@ async def test_a_key_is_named_whole_or_not_at_all(width: int) -> None:
             assert "? Keys " in line
             assert "palette" in line
             assert "q " not in line or "q Quit " in line
+
+
+async def test_under_a_dialog_its_own_keys_are_named() -> None:
+    async with watch_live() as operator:
+        for key, name in (("W", "esc Close"), ("b", "esc Back"), ("question_mark", "esc Close")):
+            await operator.press(key)
+            await operator.draw_all()
+            line = operator.screen_text.splitlines()[-1]
+            assert name in line, key
+            assert "Follow" not in line, key
+            await operator.press("escape")
+            assert "f Follow" in operator.screen_text.splitlines()[-1], key

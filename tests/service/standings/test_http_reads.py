@@ -226,9 +226,7 @@ async def test_totals_beyond_32_bits(
     assert top["leaderboard"][0]["total_score"] == total
 
 
-@pytest.mark.parametrize(
-    ("plain", "by_route"), [(TOP, f"{TOP}/"), (f"{RANK}/1", f"{RANK}/1/")]
-)
+@pytest.mark.parametrize(("plain", "by_route"), [(TOP, f"{TOP}/"), (f"{RANK}/1", f"{RANK}/1/")])
 async def test_fast_path_and_route_answer_alike(
     client: httpx.AsyncClient,
     database: Database,

@@ -4,15 +4,35 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from tests.support.console.frozen_clock import START, FrozenClock
 from tests.support.console.operating import Operator, watch_live
+from tests.support.console.service_peer import ServicePeer
 
 TURN_SECONDS = 3.2
 """Until three statuses say another thing: after two seconds, and each half second then."""
 
 SCREENS = ("f1", "f2", "f3", "f4")
+
+
+class LaggingPeer(ServicePeer):
+    """Tells how long ranks stand still, when the scheduler was heard of, and may count nothing."""
+
+    lag_seconds: float | None = None
+    counts: bool = True
+
+    def describe_status(self) -> dict[str, Any]:
+        status = super().describe_status()
+        parts = status["parts"]
+        parts["index"]["lag_seconds"] = self.lag_seconds
+        parts["scheduler"]["last_seen_at"] = START.isoformat()
+        if self.counts:
+            return status
+        parts["index"]["behind"] = None
+        return status | {"pending_sessions": None, "oldest_pending_seconds": None}
 
 
 @contextmanager
@@ -272,3 +292,73 @@ async def test_health_shows_what_processes_and_host_need() -> None:
         assert "host      12 % of 2, load 0.20" in flow
         header = operator.read("#routes").splitlines()[0]
         assert header.split() == ["p50", "p95", "p99", "max", "rate", "errors"]
+
+
+async def test_a_scheduler_that_went_first_is_told_when_the_worker_has_gone_too() -> None:
+    async with watch_live(LaggingPeer(FrozenClock())) as operator:
+        await operator.press("4")
+        await operator.pass_time(130.0, step=1.0)
+        operator.peer.away = {"scheduler"}
+        await operator.pass_time(TURN_SECONDS)
+        # Since it was last heard of, and not since somebody noticed.
+        assert "✕ Scheduler away 2 min" in operator.read("#verdict")
+        assert "no message for 2 min" in operator.read("#tile-scheduler")
+        operator.peer.away = {"scheduler", "worker"}
+        await operator.pass_time(2 * TURN_SECONDS)
+        assert operator.read("#tile-scheduler").startswith("✕ away")
+        assert "Worker away" in operator.notice
+        assert "Scheduler away" in operator.notice
+        operator.peer.away = set()
+        await operator.pass_time(2 * TURN_SECONDS)
+        assert operator.read("#verdict") == ""
+
+
+async def test_a_part_of_which_nothing_was_measured_is_not_ok() -> None:
+    peer = LaggingPeer(FrozenClock())
+    async with watch_live(peer) as operator:
+        await operator.press("4")
+        operator.peer.shown_sessions = [60, 30, 10, 0]
+        await operator.pass_time(2.2)
+        peer.counts = False
+        await operator.pass_time(TURN_SECONDS)
+        assert operator.read("#tile-worker").startswith("? unknown")
+        assert "oldest pending not told" in operator.read("#tile-worker")
+        assert operator.read("#tile-index").startswith("? unknown")
+        assert "freshness unknown" in operator.read("#flow")
+        assert "p50" not in operator.read("#flow")
+
+
+async def test_a_tile_turns_with_the_age_of_what_stands_still() -> None:
+    peer = LaggingPeer(FrozenClock())
+    async with watch_live(peer) as operator:
+        await operator.press("4")
+        peer.oldest, peer.cause, peer.lag_seconds = 7.0, "refreshes fail: a lock", 17.0
+        await operator.pass_time(2.2)
+        assert operator.read("#tile-worker").startswith("▲ over 7 s oldest pending")
+        assert operator.read("#tile-index").startswith("▲ stands still 17 s behind")
+        assert "a lock → see the part that is named" in " ".join(operator.read("#verdict").split())
+        # The first status of a service that follows again: no figure is said to be over its limit.
+        peer.oldest, peer.cause, peer.lag_seconds = 0.0, None, None
+        for _ in range(10):
+            await operator.pass_time(0.2)
+            if "nobody" in operator.read("#verdict"):
+                break
+        assert "nobody knows why → W tells what it waits for" in operator.read("#verdict")
+        assert operator.read("#tile-worker").startswith("✓ ok 0.0 s oldest pending")
+
+
+async def test_what_is_over_takes_its_key_out_of_the_footer() -> None:
+    async with watch_live() as operator:
+        operator.peer.away = {"postgresql"}
+        await operator.pass_time(10.0)
+        assert "a Seen" in operator.screen_text
+        operator.peer.away = set()
+        await operator.pass_time(10.0)
+        assert "a Seen" not in operator.screen_text
+
+
+async def test_one_error_is_not_errors() -> None:
+    async with watch_live() as operator:
+        operator.peer.server_errors = 1
+        await operator.pass_time(2.2)
+        assert "bad API 1 server error at POST /api/leaderboard/submit" in list_events(operator)
