@@ -187,7 +187,9 @@ async def test_export_says_of_how_many_players_it_has_how_many(
         await operator.press("ctrl+u", *"b.csv", "enter")
         said = f"Export of 1 that match of 1,000 listed written to {tmp_path / 'b.csv'}"
         await wait_until(lambda: said in operator.toasts)
-    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1_001
+        # Textual says so a moment before it closes the file.
+        await wait_until(lambda: (tmp_path / "b.csv").read_text().endswith("\n"))
+        await wait_until(lambda: (tmp_path / "a.csv").read_text().count("\n") == 1_001)
     (row,) = csv.DictReader((tmp_path / "b.csv").read_text().splitlines())
     assert row["username"] == "player 777"
 
@@ -205,6 +207,8 @@ async def test_export_writes_the_board_and_says_where(
         await operator.type(path.name)
         await operator.press("enter")
         await wait_until(lambda: any(str(path) in toast for toast in operator.toasts))
+        # Textual says so a moment before it closes the file.
+        await wait_until(path.read_text)
     text = path.read_text()
     rows = json.loads(text) if ending == "json" else list(csv.DictReader(text.splitlines()))
     assert [row["username"] for row in rows][:3] == ["ada", "grace", "edsger"]
