@@ -1,6 +1,7 @@
 """What moderators do: each act with its reason in the log, in the transaction of the act itself."""
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -76,6 +77,18 @@ class _Preview(Exception):
     """Nothing was to be done: ends a transaction, and undoes it."""
 
 
+@asynccontextmanager
+async def _undo_if(
+    transaction: AbstractAsyncContextManager[Connection], *, dry_run: bool | None
+) -> AsyncIterator[Connection]:
+    """Hold a transaction, which is undone at its end where it was only to be looked at."""
+    with suppress(_Preview):
+        async with transaction as connection:
+            yield connection
+            if dry_run:
+                raise _Preview
+
+
 class Moderation:
     """Changes what counts of the ledger, and who stands.
 
@@ -87,12 +100,20 @@ class Moderation:
         self._database = database
         self._refresh_signal = refresh_signal
 
+    @asynccontextmanager
+    async def _transaction(self, *, dry_run: bool | None = False) -> AsyncIterator[Connection]:
+        """Change a player and wake the workers, or only look."""
+        async with _undo_if(self._database.transaction(), dry_run=dry_run) as connection:
+            yield connection
+        if not dry_run:
+            self._refresh_signal.raise_soon()
+
     async def mark_session(self, session_id: int, mark: Mark, act: Act) -> MarkedSession:
         """Revoke a session, or have it count again; raises `SessionNotFound`.
 
         One that is as wanted stays so, without an entry in the log.
         """
-        async with self._database.transaction() as connection:
+        async with self._transaction() as connection:
             row = await connection.fetchrow(FIND_SESSION, session_id)
             if row is None:
                 raise SessionNotFound
@@ -102,7 +123,6 @@ class Moderation:
                 await _log(connection, act, mark, player_id=player_id, session_id=session_id)
                 row = await connection.fetchrow(FIND_SESSION, session_id)
                 assert row is not None
-        self._refresh_signal.raise_soon()
         return MarkedSession(
             session_id=row["session_id"],
             user_id=player_id,
@@ -123,40 +143,34 @@ class Moderation:
         if wanted.since and not FIRST_MOMENT <= wanted.since <= LAST_MOMENT:
             raise _refuse_time("since", "Expected a time of the years 1 to 9999 in UTC")
         answer = MarkedSessions(player_id, 0, more=False)
-        with suppress(_Preview):
-            async with self._database.transaction() as connection:
-                await _lock_player(connection, player_id)
-                found = await _find_sessions(connection, player_id, wanted, mark)
-                session_ids = found[:MOST_SESSIONS]
-                await connection.fetch(
-                    MARK_SESSIONS,
-                    player_id,
-                    session_ids,
-                    mark == "revoke",
-                    timeout=_STATEMENT_SECONDS,
+        async with self._transaction(dry_run=wanted.dry_run) as connection:
+            await _lock_player(connection, player_id)
+            found = await _find_sessions(connection, player_id, wanted, mark)
+            session_ids = found[:MOST_SESSIONS]
+            await connection.fetch(
+                MARK_SESSIONS,
+                player_id,
+                session_ids,
+                mark == "revoke",
+                timeout=_STATEMENT_SECONDS,
+            )
+            answer = MarkedSessions(player_id, len(session_ids), more=len(found) > len(session_ids))
+            if wanted.dry_run:
+                boards = await _look_ahead(connection, player_id)
+                answer = msgspec.structs.replace(answer, boards=boards)
+            elif session_ids:
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await _log(
+                    connection,
+                    act,
+                    f"{mark}_many",
+                    player_id=player_id,
+                    details={
+                        "since": wanted.since,
+                        "sessions": len(session_ids),
+                        "session_ids": session_ids,
+                    },
                 )
-                answer = MarkedSessions(
-                    player_id, len(session_ids), more=len(found) > len(session_ids)
-                )
-                if wanted.dry_run:
-                    boards = await _look_ahead(connection, player_id)
-                    answer = msgspec.structs.replace(answer, boards=boards)
-                    raise _Preview
-                if session_ids:
-                    await connection.fetch(NOTE_CHANGE, player_id)
-                    await _log(
-                        connection,
-                        act,
-                        f"{mark}_many",
-                        player_id=player_id,
-                        details={
-                            "since": wanted.since,
-                            "sessions": len(session_ids),
-                            "session_ids": session_ids,
-                        },
-                    )
-        if not wanted.dry_run:
-            self._refresh_signal.raise_soon()
         return answer
 
     async def change_state(self, player_id: int, wanted: ChangeState, act: Act) -> StateAnswer:
@@ -170,29 +184,25 @@ class Moderation:
             if not datetime.now(UTC) < wanted.until <= LAST_MOMENT:
                 raise _refuse_time("until", "Expected a time in the future, up to the year 9999")
         answer = StateAnswer(player_id, wanted.state, wanted.until)
-        with suppress(_Preview):
-            async with self._database.transaction() as connection:
-                before = await _lock_player(connection, player_id)
-                if (before["state"], before["state_until"]) != (wanted.state, wanted.until):
-                    await connection.fetch(CHANGE_STATE, player_id, wanted.state, wanted.until)
-                    await connection.fetch(NOTE_CHANGE, player_id)
-                    await _log(
-                        connection,
-                        act,
-                        "state",
-                        player_id=player_id,
-                        details={
-                            "before": before["state"],
-                            "after": wanted.state,
-                            "until": wanted.until,
-                        },
-                    )
-                if wanted.dry_run:
-                    boards = await _look_ahead(connection, player_id)
-                    answer = msgspec.structs.replace(answer, boards=boards)
-                    raise _Preview
-        if not wanted.dry_run:
-            self._refresh_signal.raise_soon()
+        async with self._transaction(dry_run=wanted.dry_run) as connection:
+            before = await _lock_player(connection, player_id)
+            if (before["state"], before["state_until"]) != (wanted.state, wanted.until):
+                await connection.fetch(CHANGE_STATE, player_id, wanted.state, wanted.until)
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await _log(
+                    connection,
+                    act,
+                    "state",
+                    player_id=player_id,
+                    details={
+                        "before": before["state"],
+                        "after": wanted.state,
+                        "until": wanted.until,
+                    },
+                )
+            if wanted.dry_run:
+                boards = await _look_ahead(connection, player_id)
+                answer = msgspec.structs.replace(answer, boards=boards)
         return answer
 
     async def change_player(self, player_id: int, wanted: ChangePlayer, act: Act) -> PlayerAnswer:
@@ -208,38 +218,33 @@ class Moderation:
         external_id = wanted.external_id
         if isinstance(external_id, str):
             check_external_id(external_id)
-        with suppress(_Preview):
-            async with self._database.transaction() as connection:
-                before = await _lock_player(connection, player_id)
-                if cleaned not in (None, before["username"]):
-                    try:
-                        await connection.fetch(RENAME_PLAYER, player_id, cleaned)
-                    except asyncpg.UniqueViolationError as error:
-                        raise UsernameTaken(cleaned) from error
-                    await connection.fetch(NOTE_CHANGE, player_id)
-                    await _log(
-                        connection,
-                        act,
-                        "rename",
-                        player_id=player_id,
-                        details={"username_before": before["username"], "username": cleaned},
-                    )
-                if external_id not in (UNSET, before["external_id"]):
-                    await _change_external_id(connection, player_id, external_id)
-                    await _log(
-                        connection,
-                        act,
-                        "external_id",
-                        player_id=player_id,
-                        details={
-                            "external_id_before": before["external_id"],
-                            "external_id": external_id,
-                        },
-                    )
-                if wanted.dry_run:
-                    raise _Preview
-        if not wanted.dry_run:
-            self._refresh_signal.raise_soon()
+        async with self._transaction(dry_run=wanted.dry_run) as connection:
+            before = await _lock_player(connection, player_id)
+            if cleaned not in (None, before["username"]):
+                try:
+                    await connection.fetch(RENAME_PLAYER, player_id, cleaned)
+                except asyncpg.UniqueViolationError as error:
+                    raise UsernameTaken(cleaned) from error
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await _log(
+                    connection,
+                    act,
+                    "rename",
+                    player_id=player_id,
+                    details={"username_before": before["username"], "username": cleaned},
+                )
+            if external_id not in (UNSET, before["external_id"]):
+                await _change_external_id(connection, player_id, external_id)
+                await _log(
+                    connection,
+                    act,
+                    "external_id",
+                    player_id=player_id,
+                    details={
+                        "external_id_before": before["external_id"],
+                        "external_id": external_id,
+                    },
+                )
         return PlayerAnswer(
             player_id,
             cleaned or before["username"],
@@ -256,21 +261,17 @@ class Moderation:
         is erased with the rest.
         """
         preview = None
-        with suppress(_Preview):
-            async with self._database.transaction() as connection:
-                await _lock_player(connection, player_id)
-                details = {"scores": "revoke" if with_scores else "keep"}
-                await _log(connection, act, "delete", player_id=player_id, details=details)
-                await connection.fetch(
-                    FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
-                )
-                await connection.fetch(NOTE_CHANGE, player_id)
-                if dry_run:
-                    boards = await _look_ahead(connection, player_id)
-                    preview = DeletionPreview(player_id, f"deleted-{player_id}", boards)
-                    raise _Preview
-        if not dry_run:
-            self._refresh_signal.raise_soon()
+        async with self._transaction(dry_run=dry_run) as connection:
+            await _lock_player(connection, player_id)
+            details = {"scores": "revoke" if with_scores else "keep"}
+            await _log(connection, act, "delete", player_id=player_id, details=details)
+            await connection.fetch(
+                FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
+            )
+            await connection.fetch(NOTE_CHANGE, player_id)
+            if dry_run:
+                boards = await _look_ahead(connection, player_id)
+                preview = DeletionPreview(player_id, f"deleted-{player_id}", boards)
         return preview
 
     async def correct_season(
@@ -281,31 +282,29 @@ class Moderation:
         Raises `BoardNotFound`, `SeasonNotFound`, `SeasonNotClosed` or `WriterBusy`.
         """
         await read_season(self._database, slug, number)
-        with suppress(_Preview):
-            async with hold_closed_seasons(self._database) as connection:
-                row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
-                if row is None:
-                    raise SeasonNotClosed(slug, number)
-                season_id = row["season_id"]
-                changed = await correct_season(connection, season_id)
-                details = {
-                    "revision": row["revision"] + 1,
-                    "changes": [
-                        {
-                            "user_id": change["player_id"],
-                            "score_before": change["score_before"],
-                            "score_after": change["score_after"],
-                        }
-                        for change in changed
-                    ],
-                }
-                await _log(connection, act, "correct", season_id=season_id, details=details)
-                season = msgspec.structs.asdict(await read_season(connection, slug, number))
-                answer = CorrectedSeason(**season)
-                if dry_run:
-                    entries = await _list_corrected(connection, season_id, changed)
-                    answer = CorrectedSeason(**season, changes=len(changed), entries=entries)
-                    raise _Preview
+        async with _undo_if(hold_closed_seasons(self._database), dry_run=dry_run) as connection:
+            row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
+            if row is None:
+                raise SeasonNotClosed(slug, number)
+            season_id = row["season_id"]
+            changed = await correct_season(connection, season_id)
+            details = {
+                "revision": row["revision"] + 1,
+                "changes": [
+                    {
+                        "user_id": change["player_id"],
+                        "score_before": change["score_before"],
+                        "score_after": change["score_after"],
+                    }
+                    for change in changed
+                ],
+            }
+            await _log(connection, act, "correct", season_id=season_id, details=details)
+            season = msgspec.structs.asdict(await read_season(connection, slug, number))
+            answer = CorrectedSeason(**season)
+            if dry_run:
+                entries = await _list_corrected(connection, season_id, changed)
+                answer = CorrectedSeason(**season, changes=len(changed), entries=entries)
         return answer
 
     async def list_log(
@@ -350,9 +349,10 @@ async def _lock_player(connection: Connection, player_id: int) -> asyncpg.Record
 async def _change_external_id(
     connection: Connection, player_id: int, external_id: str | None
 ) -> None:
-    (owner,) = await find_user_ids(connection, [external_id])
-    if external_id is not None and owner is not None:
-        raise ExternalIdTaken(external_id, owner)
+    if external_id is not None:
+        (owner,) = await find_user_ids(connection, [external_id])
+        if owner is not None:
+            raise ExternalIdTaken(external_id, owner)
     try:
         await connection.fetch(CHANGE_EXTERNAL_ID, player_id, external_id)
     except asyncpg.UniqueViolationError as error:
