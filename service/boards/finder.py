@@ -80,7 +80,7 @@ class SeasonFinder:
         )
 
     async def find(self, slug: str = GLOBAL_BOARD) -> Season:
-        """Return a board's current season as it was a second ago, or is.
+        """Return a board's current season as it was a moment ago, or is.
 
         Raises `BoardNotFound`, or `DatabaseUnavailable` where nothing is known of the board.
         """

@@ -88,7 +88,8 @@ class _IndexAudit:
         self._redis = connections.redis
         self._season_id = season["season_id"]
         self._season_name = name_season(season["slug"], season["season_number"])
-        self._member_bytes = 2 * _ID_BYTES if season["is_first"] else _ID_BYTES
+        self._is_first = season["is_first"]
+        self._member_bytes = 2 * _ID_BYTES if self._is_first else _ID_BYTES
         self._keys = SeasonKeys.of(self._season_id)
         self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
         self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
@@ -136,6 +137,7 @@ class _IndexAudit:
                     PACK_SOME_STANDINGS,
                     self._season_id,
                     [decode_member(member) for member in self._split(batch)],
+                    self._is_first,
                 )
                 missing, differing = await self._compare(packed or b"")
                 wrong = self._split(missing + differing)
@@ -240,7 +242,11 @@ class _IndexAudit:
         last_player_id = 0
         while True:
             run = await self._database.fetch_one(
-                PACK_STANDINGS, self._season_id, last_player_id, _PLAYERS_PER_BATCH
+                PACK_STANDINGS,
+                self._season_id,
+                last_player_id,
+                _PLAYERS_PER_BATCH,
+                self._is_first,
             )
             assert run is not None
             if not run["standings"]:

@@ -180,13 +180,10 @@ class SeasonKeeper:
             last = row["last_player_id"]
             standings = dict.fromkeys(season_ids, 0)
             if last is not None:
-                filled = await connection.fetch(
-                    FILL_SEASON if len(season_ids) == 1 else FILL_SEASONS,
-                    season_ids[0] if len(season_ids) == 1 else season_ids,
-                    first,
-                    last,
-                    timeout=_STATEMENT_SECONDS,
-                )
+                fill: tuple[str, object] = (FILL_SEASONS, season_ids)
+                if len(season_ids) == 1:
+                    fill = FILL_SEASON, season_ids[0]
+                filled = await connection.fetch(*fill, first, last, timeout=_STATEMENT_SECONDS)
                 standings |= {some["season_id"]: some["standings"] for some in filled}
             following = None if row["is_end"] else last + 1
             await connection.fetch(NOTE_FILLED, [*standings], [*standings.values()], following)

@@ -1,23 +1,13 @@
 -- The next $3 standings of season $1 after player $2, by player, packed for compare_scores.lua as in
 -- scan_standings.sql.
 --
--- Whether its members have a tie_key the season says: a standing may have a wrong one, and is compared
--- all the same.
+-- $4 whether the season's members have a tie_key: a standing may have a wrong one, and is compared all
+-- the same.
 --
 -- Answers one row, with nulls where there is no further standing. Index: standing_pkey.
 SELECT
     string_agg(
-        CASE
-            WHEN (
-                SELECT rule.ties = 'first'
-                FROM season
-                JOIN rule ON rule.id = season.rule_id
-                WHERE season.id = $1
-            )
-            THEN int8send(tie_key)
-            ELSE ''::bytea
-        END
-        || int8send(player_id) || int8send(sort_score),
+        CASE WHEN $4 THEN int8send(tie_key) ELSE ''::bytea END || int8send(player_id) || int8send(sort_score),
         ''::bytea
     ) AS packed,
     count(*) AS standings,

@@ -67,6 +67,17 @@ def is_waiting(client: httpx.AsyncClient) -> bool:
     return bool(seen._places._held) and not seen._looks.waiting
 
 
+async def make_player_with_five(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> int:
+    """Return a player whose only score, 5, counts on `global` and on a board of bests."""
+    await make_season(database, "best", operator="best")
+    user_id = await make_player(database)
+    await submit(client, user_id, 5)
+    await refresher.refresh()
+    return user_id
+
+
 @pytest.mark.parametrize("path", READS.values(), ids=READS)
 async def test_read_waits_for_the_refresh_that_counts_the_session(
     client: httpx.AsyncClient,
@@ -77,10 +88,7 @@ async def test_read_waits_for_the_refresh_that_counts_the_session(
     path: str,
 ) -> None:
     monkeypatch.setattr(LONG, 60.0)
-    await make_season(database, "best", operator="best")
-    user_id = await make_player(database)
-    await submit(client, user_id, 5)
-    await refresher.refresh()
+    user_id = await make_player_with_five(client, database, refresher)
     # What memory holds before.
     assert list_scores((await other_client.get(path.format(user_id=user_id))).json()) == [5]
     session_id = await submit(client, user_id, 9)
@@ -100,10 +108,7 @@ async def test_read_waits_for_the_refresh_that_counts_the_session(
 async def test_read_says_pending_after_a_second(
     client: httpx.AsyncClient, database: Database, refresher: Refresher, path: str
 ) -> None:
-    await make_season(database, "best", operator="best")
-    user_id = await make_player(database)
-    await submit(client, user_id, 5)
-    await refresher.refresh()
+    user_id = await make_player_with_five(client, database, refresher)
     session_id = await submit(client, user_id, 9)
     answer = (await ask(client, path, user_id, session_id)).json()
     assert answer["pending"] is True
@@ -117,10 +122,7 @@ async def test_session_that_changes_no_standing_is_waited_for_no_longer_than_its
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(LONG, 60.0)
-    await make_season(database, "best", operator="best")
-    user_id = await make_player(database)
-    await submit(client, user_id, 5)
-    await refresher.refresh()
+    user_id = await make_player_with_five(client, database, refresher)
     session_id = await submit(client, user_id, 3)
     reading = asyncio.create_task(ask(client, READS["board rank"], user_id, session_id))
     await wait_until(lambda: is_waiting(client))
@@ -179,10 +181,7 @@ async def test_hidden_player_waits_for_nothing(
 ) -> None:
     """No refresh tells of a session that changes nobody's standing: `pending` would tell him."""
     monkeypatch.setattr(LONG, 60.0)
-    await make_season(database, "best", operator="best")
-    user_id = await make_player(database)
-    await submit(client, user_id, 5)
-    await refresher.refresh()
+    user_id = await make_player_with_five(client, database, refresher)
     state = {"state": "hidden", "reason": "speedhack"}
     await client.put(f"/api/players/{user_id}/state", json=state)
     await refresher.refresh()
