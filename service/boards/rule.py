@@ -96,6 +96,14 @@ class Rule:
         """Whether equal scores stand one after the other."""
         return self.ties is Ties.FIRST
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the greatest score that count."""
+        return (
+            MIN_SCORE if self.min_score is None else self.min_score,
+            MAX_SCORE if self.max_score is None else self.max_score,
+        )
+
     def counts_like(self, other: "Rule") -> bool:
         """Whether the same sessions make the same standings by both."""
         return self.columns[:6] == other.columns[:6]
@@ -124,19 +132,11 @@ def _shares_mode(rule: Rule, other: Rule) -> bool:
 
 def _count_at_once(boards: list[list[Rule]], candidate: Rule, mode: str | None) -> int:
     """Return how many boards count one and the same score of a mode, the candidate among them."""
-    low, high = _read_bounds(candidate)
-    bounds = [
-        [_read_bounds(rule) for rule in board if rule.game_mode in (None, mode)] for board in boards
-    ]
+    low, high = candidate.bounds
+    bounds = [[rule.bounds for rule in board if rule.game_mode in (None, mode)] for board in boards]
     # As many as anywhere count at a score where one of them begins.
     begins = {low, *(least for board in bounds for least, _ in board if low <= least <= high)}
     return 1 + max(
         sum(any(least <= score <= most for least, most in board) for board in bounds)
         for score in begins
     )
-
-
-def _read_bounds(rule: Rule) -> tuple[int, int]:
-    low = MIN_SCORE if rule.min_score is None else rule.min_score
-    high = MAX_SCORE if rule.max_score is None else rule.max_score
-    return low, high

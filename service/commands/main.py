@@ -223,26 +223,39 @@ def migrate(data_dir: Path | None) -> None:
     is_flag=True,
     help="Delete all players and sessions first; at a terminal, after a question.",
 )
+@click.option(
+    "--board",
+    metavar="SLUG",
+    help="Make what this board counts: of its mode, within its bounds, since its season began.  "
+    "[default: scores of three modes in thirty days]",
+)
 @yes_option
 @data_dir_option
 def populate(
+    *,
     players: int,
     sessions: int,
     seed: int,
-    reset: bool,  # noqa: FBT001 - click passes it by name
-    is_sure: bool,  # noqa: FBT001 - click passes it by name
+    reset: bool,
+    board: str | None,
+    is_sure: bool,
     data_dir: Path | None,
 ) -> None:
     """Fill the database with players and sessions, ranked and warm.
 
-    They stay for ever, like all others: not for a board that counts.
+    They stay for ever, like all others: not for a board that counts. With --board too they count on
+    every other board whose rule they meet.
     """
     from service.maintenance.populate import populate as fill_database
 
     if reset:
         require_consent("Delete all players and all their scores?", is_sure=is_sure)
     settings = check_schema(find_settings(data_dir))
-    asyncio.run(fill_database(settings, players=players, sessions=sessions, seed=seed, reset=reset))
+    asyncio.run(
+        fill_database(
+            settings, players=players, sessions=sessions, seed=seed, reset=reset, board=board
+        )
+    )
 
 
 _board_option = click.option("--board", metavar="SLUG", help="Only this board.  [default: all]")

@@ -10,14 +10,21 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
-from service.boards.service import NOTE_SEASONS, list_open_boards
+from service.boards.finder import Season
+from service.boards.finder import read_season as find_season
+from service.boards.service import (
+    NOTE_SEASONS,
+    READ_LEDGER_TIME,
+    list_open_boards,
+    read_season,
+)
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -49,6 +56,11 @@ _CHUNK_PLANS: Final = f"""
 
 _BOARDS_NAMED: Final = 10
 
+# Scores as they are drawn, unless a board's bounds leave them no room, and how far back they go.
+_LOWEST_SCORE: Final = 0
+_SCORES_REACH: Final = 5080
+_TIME: Final = timedelta(days=30)
+
 _SESSIONS_PER_CHUNK: Final = 100_000
 _PLAYERS_PER_CHUNK: Final = 20_000
 _MOST_SESSIONS_A_PLAYER: Final = 10_000
@@ -66,13 +78,39 @@ Chunk: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """What to make. The same `seed` makes the same players, scores, modes and times."""
+    """What to make. The same `seed` makes the same players, scores, modes and times.
+
+    With a `season` every session is one that it counts: of its mode, within its bounds, since it
+    began.
+    """
 
     players: int
     sessions: int
     seed: int
     id_before: int
     now: datetime
+    season: Season | None = None
+
+    @property
+    def game_mode(self) -> str | None:
+        """The mode of all sessions; None for several."""
+        return None if self.season is None else self.season.rule.game_mode
+
+    @property
+    def scores(self) -> tuple[int, int]:
+        """The lowest score, and how far above it they reach."""
+        if self.season is None:
+            return _LOWEST_SCORE, _SCORES_REACH
+        low, high = self.season.rule.bounds
+        reach = min(_SCORES_REACH, high - low)
+        return min(max(_LOWEST_SCORE, low), high - reach), reach
+
+    @property
+    def time(self) -> timedelta:
+        """How long before `now` the first session may come."""
+        if self.season is None or self.season.starts_at is None:
+            return _TIME
+        return min(_TIME, self.now - self.season.starts_at)
 
     def split(self) -> list[Chunk]:
         """Return the first and last place, from 1, of each chunk of players."""
@@ -85,12 +123,19 @@ class Population:
 
 
 async def populate(
-    settings: Settings, *, players: int, sessions: int, seed: int, reset: bool
+    settings: Settings,
+    *,
+    players: int,
+    sessions: int,
+    seed: int,
+    reset: bool,
+    board: str | None = None,
 ) -> None:
     """Add players and their sessions, rank them, and warm the index. Shows its progress.
 
-    With `reset`, everything that is there is deleted first. Raises `UsageError`,
-    `DatabaseUnavailable`, `CacheUnavailable` or `WriterBusy`; the chunks that were finished stay.
+    With `reset`, everything that is there is deleted first. With a `board` the sessions are such as
+    its season counts. Raises `UsageError`, `BoardNotFound`, `DatabaseUnavailable`,
+    `CacheUnavailable` or `WriterBusy`; the chunks that were finished stay.
     """
     if sessions > players * _MOST_SESSIONS_A_PLAYER:
         raise UsageError(
@@ -100,6 +145,7 @@ async def populate(
     report = Report()
     async with open_connections(settings, application_name="leaderboard populate") as connections:
         await connections.require_redis()
+        season = None if board is None else await _find_season(connections.database, board)
         boards = await list_open_boards(connections.database)
         more = f" and {len(boards) - _BOARDS_NAMED:,} more" if len(boards) > _BOARDS_NAMED else ""
         report.write(
@@ -109,7 +155,9 @@ async def populate(
         if reset:
             await _delete_everything(connections, report)
         id_before = await _reserve_player_ids(connections.database, players)
-        population = Population(players, sessions, seed, id_before, datetime.now(UTC))
+        row = await connections.database.fetch_one(READ_LEDGER_TIME)
+        assert row is not None
+        population = Population(players, sessions, seed, id_before, row["now"], season)
         await _make_population(connections.database, population, report)
         with report.step("Statistics"):
             async with connections.database.connect() as connection:
@@ -122,6 +170,23 @@ async def populate(
             outcome = await rerank(connections.database, settings.slice_standings)
             step.facts = f"{outcome.ranks:,} stored"
         await connections.wake_refresh()
+        if season is not None:
+            with report.step("Board") as step:
+                filled = await read_season(connections.database, season.slug, season.number)
+                step.facts = (
+                    f"{season.slug}, season {filled.number}, {filled.state}: "
+                    f"{filled.players:,} players"
+                )
+
+
+async def _find_season(database: Database, board: str) -> Season:
+    """Return the season of a board that counts sessions now."""
+    season = await find_season(database, board)
+    if season.is_archived:
+        raise UsageError(f"the board {board!r} counts nothing: it is archived")
+    if season.is_filling:
+        raise UsageError(f"the board {board!r} is being filled: wait until that is done")
+    return season
 
 
 async def _delete_everything(connections: Connections, report: Report) -> None:
@@ -206,6 +271,9 @@ async def _make_chunk(database: Database, population: Population, first: int, la
             *places,
             population.players,
             population.sessions,
+            population.game_mode,
+            *population.scores,
+            population.time,
             timeout=STATEMENT_SECONDS,
         )
         sessions = int(status.rpartition(" ")[2])

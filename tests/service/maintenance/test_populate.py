@@ -5,13 +5,17 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.redis import find_names_bucket
+from service.boards.schemas import BoardRule
+from service.boards.service import archive_board, create_board, find_board
 from service.errors import CacheUnavailable, UsageError
 from service.maintenance.audit import audit
 from service.maintenance.populate import MAKE_PLAYERS, MAKE_SESSIONS, populate
@@ -116,7 +120,10 @@ async def test_populate_makes_the_same_again_whatever_the_chunks(
     for first in range(1, players + 1, 700):
         last = min(first + 699, players)
         await database.fetch(MAKE_PLAYERS, id_before, first, last, seed, now)
-        await database.fetch(MAKE_SESSIONS, id_before, first, last, seed, now, players, sessions)
+        await database.fetch(
+            *(MAKE_SESSIONS, id_before, first, last, seed, now, players, sessions),
+            *(None, 0, 5080, timedelta(days=30)),
+        )
     row = await database.fetch_one("SELECT max(joined_at) AS latest FROM player WHERE id > 1")
     assert row is not None
     assert await read_population(database, id_before, row["latest"]) == made
@@ -176,6 +183,75 @@ async def test_populate_counts_sessions_where_they_count(
     assert (best, None) in counted.items()
 
 
+@pytest.mark.parametrize(
+    ("rule", "lowest", "highest"),
+    [
+        ({}, 0, 5_080),
+        ({"game_mode": "race", "min_score": 10_000, "max_score": 600_000}, 10_000, 15_080),
+        ({"operator": "best", "direction": "low", "max_score": -7}, -5_087, -7),
+        ({"game_mode": "solo", "min_score": 40, "max_score": 42}, 40, 42),
+        ({"min_score": 5, "max_score": 5}, 5, 5),
+        ({"operator": "latest", "min_score": 2**53 - 1}, 2**53 - 1, 2**53 - 1),
+        ({"max_score": 1 - 2**53}, 1 - 2**53, 1 - 2**53),
+    ],
+)
+async def test_populate_makes_what_a_board_counts(
+    database: Database,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    rule: dict[str, Any],
+    lowest: int,
+    highest: int,
+) -> None:
+    await create_board(database, "other", msgspec.convert({"game_mode": "duel"}, BoardRule))
+    board, _ = await create_board(database, "laps", msgspec.convert(rule, BoardRule))
+
+    await populate(settings, players=400, sessions=2_000, seed=3, reset=False, board="laps")
+
+    assert await audit(settings)
+    sessions = await database.fetch("SELECT * FROM game_session")
+    assert len(sessions) == 2_000
+    modes = {rule["game_mode"]} if "game_mode" in rule else {"solo", "duo", "squad"}
+    assert {row["game_mode"] for row in sessions} == modes
+    scores = {row["score"] for row in sessions}
+    assert lowest <= min(scores) <= max(scores) <= highest
+    # Not all alike, where there is room.
+    assert len(scores) >= min(highest - lowest, 20)
+    assert min(row["submitted_at"] for row in sessions) >= board["starts_at"]
+    counted = await database.fetch(
+        "SELECT count(*) FROM counted_session WHERE season_id = $1", board["season_id"]
+    )
+    assert counted[0]["count"] == 2_000
+    players = len({row["player_id"] for row in sessions})
+    assert f"laps, season 1, open: {players} players" in capsys.readouterr().out
+    assert (await find_board(database, "other"))["players"] == 0
+
+
+async def test_populate_goes_back_no_further_than_the_season(
+    database: Database, settings: Settings
+) -> None:
+    began_at = datetime.now(UTC) - timedelta(days=10)
+    week = await make_season(database, "week", starts_at=began_at)
+    await populate(settings, players=100, sessions=500, seed=3, reset=False, board="week")
+    await populate(settings, players=100, sessions=500, seed=3, reset=False, board="global")
+    rows = await database.fetch(
+        """
+        SELECT sum(sessions) AS sessions, min(first_at) AS first_at
+        FROM standing, LATERAL (
+            SELECT min(submitted_at) AS first_at
+            FROM game_session
+            WHERE player_id = standing.player_id
+        ) AS played
+        WHERE season_id = $1 AND player_id <= 100
+        """,
+        week,
+    )
+    assert rows[0]["sessions"] == 500
+    assert began_at <= rows[0]["first_at"] < began_at + timedelta(days=5)
+    rows = await database.fetch("SELECT min(submitted_at) AS first_at FROM game_session")
+    assert rows[0]["first_at"] < began_at - timedelta(days=10)
+
+
 async def test_populate_killed_leaves_standings_that_agree_with_the_ledger(
     database: Database, settings: Settings, refresher: Refresher
 ) -> None:
@@ -231,11 +307,20 @@ async def test_populate_needs_redis(database: Database, settings: Settings) -> N
         (["--players=100000001", "--sessions=1"], "--players"),
         (["--players=10", "--sessions=100001"], "too many for 10 players"),
         (["--players=1", "--sessions=1", f"--seed={2**63}"], "--seed"),
+        (["--players=1", "--sessions=1", "--board=nowhere"], "There is no board 'nowhere'"),
+        (["--players=1", "--sessions=1", "--board=La ps"], "There is no board 'La ps'"),
+        (["--players=1", "--sessions=1", "--board=old"], "'old' counts nothing: it is archived"),
+        (["--players=1", "--sessions=1", "--board=new"], "'new' is being filled"),
+        (["--players=1", "--sessions=1", "--board=new", "--reset"], "'new' is being filled"),
     ],
 )
-def test_populate_refuses_impossible_wishes(
-    settings: Settings, arguments: list[str], message: str
+async def test_populate_refuses_impossible_wishes(
+    database: Database, settings: Settings, arguments: list[str], message: str
 ) -> None:
+    await make_player(database)
+    for slug, count_from in (("old", "now"), ("new", "ever")):
+        await create_board(database, slug, BoardRule(count_from=count_from))
+    await archive_board(database, "old")
     assert settings.database_url
     assert settings.redis_url
     environment = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
@@ -243,3 +328,4 @@ def test_populate_refuses_impossible_wishes(
     assert finished.returncode == 1
     assert message in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
+    assert await count(database, "player") == 1
