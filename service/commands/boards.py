@@ -248,29 +248,47 @@ def show(slug: str, data_dir: Path | None) -> None:
 
 @boards.command()
 @click.argument("slug")
+@click.option(
+    "--season",
+    type=WholeNumber(1, _LARGEST_NUMBER),
+    metavar="N",
+    help="Only this season, if it is not over yet: sent again, that ends no other.  "
+    "[default: the current one]",
+)
 @yes_option
 @data_dir_option
 def close(
+    *,
     slug: str,
-    is_sure: bool,  # noqa: FBT001 - click passes it by name
+    season: int | None,
+    is_sure: bool,
     data_dir: Path | None,
 ) -> None:
     """End a board's season now; the next begins at that instant.
 
     Its result is stored by the workers, as soon as all its sessions are counted. Nothing opens it
-    again: at a terminal there is a question first.
+    again: at a terminal there is a question first. A script that may be run again names the season.
     """
-    from service.boards.service import describe_board
-    from service.seasons.service import close_current_season
+    from service.boards.service import find_changeable, read_season
+    from service.seasons.service import close_season
 
-    require_consent(f"End the season of {slug} now, for good?", is_sure=is_sure)
-
-    async def end() -> "BoardAnswer":
+    async def look() -> "SeasonAnswer":
         async with _open_database(data_dir) as database:
-            return describe_board(await close_current_season(database, slug))
+            board = await find_changeable(database, slug)
+            return await read_season(database, slug, season or board["number"])
 
-    season = asyncio.run(end()).season
-    click.echo(f"season {season.number - 1} of {slug} is over; {season.number} has begun")
+    async def end(number: int) -> None:
+        async with _open_database(data_dir) as database:
+            await close_season(database, slug, number)
+
+    found = asyncio.run(look())
+    if found.state != "open":
+        click.echo(f"season {found.number} of {slug} is over already")
+        return
+    require_consent(f"End season {found.number} of {slug} now, for good?", is_sure=is_sure)
+    # The one that was asked about, whatever has ended by the time of the answer.
+    asyncio.run(end(found.number))
+    click.echo(f"season {found.number} of {slug} is over; {found.number + 1} has begun")
 
 
 def _read_rule(given: dict[str, Any], shape: "type[Wanted]") -> "Wanted":

@@ -1,7 +1,11 @@
 """`leaderboard boards`, and the standings of any board as a file."""
 
+import asyncio
 import csv
 import io
+import os
+import pty
+import sys
 from collections.abc import Mapping
 
 import httpx
@@ -9,10 +13,13 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.boards.schemas import BoardRule
+from service.boards.service import create_board, find_board
+from service.seasons.service import close_season
 from service.settings.settings import Settings
 from tests.support.factories import make_players, record_scores
 from tests.support.season_work import SeasonWorker
-from tests.support.up_process import run_leaderboard
+from tests.support.up_process import clean_environment, run_leaderboard
 
 LAPS = (
     *("create", "laps", "--title", "Weekly laps", "--operator", "best", "--direction", "low"),
@@ -97,11 +104,14 @@ def test_what_is_wrong_is_one_line(
         (("change", "nowhere", "--title", "x"), "`leaderboard boards list` lists those"),
         (("close", "nowhere"), "`leaderboard boards list` lists those"),
         (("close", "global"), "The board 'global' sums up"),
+        (("close", "cup", "--season", "2"), "`leaderboard boards show cup` lists the last"),
+        (("close", "cup", "--season", "0"), "'--season': '0' is not a whole number from 1 to"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_words_of_the_terminal(
-    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+async def test_what_cannot_be_done_is_told_in_words_of_the_terminal(
+    environment: dict[str, str], database: Database, arguments: tuple[str, ...], complaint: str
 ) -> None:
+    await create_board(database, "cup", BoardRule())
     finished = run_leaderboard("boards", *arguments, environment=environment)
     assert (finished.returncode, finished.stdout) == (1, "")
     assert complaint in finished.stderr
@@ -144,6 +154,8 @@ async def test_season_is_closed_by_hand_and_exported(
     await worker.work()
     closed = run_boards(environment, "close", "laps")
     assert closed == ["season 1 of laps is over; 2 has begun"]
+    again = run_boards(environment, "close", "laps", "--season", "1", "--yes")
+    assert again == ["season 1 of laps is over already"]
     await record_scores(database, (ada, 70_000), game_mode="race")
     await worker.work()
     assert export(environment, "--board", "laps", "--season", "previous") == [
@@ -152,6 +164,32 @@ async def test_season_is_closed_by_hand_and_exported(
     ]
     assert export(environment, "--board", "laps") == [("1", str(ada), "70000")]
     assert len(export(environment)) == 2
+
+
+async def test_season_that_is_closed_is_the_one_that_was_asked_about(
+    environment: dict[str, str], database: Database
+) -> None:
+    run_boards(environment, *LAPS)
+    terminal, inside = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service.commands.main", "boards", "close", "laps"),
+        env=clean_environment() | environment,
+        stdin=inside,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr
+    question = await process.stderr.readuntil(b"?")
+    assert question == b"End season 1 of laps now, for good?"
+    # Somebody else is faster.
+    await close_season(database, "laps", 1)
+    os.write(terminal, b"y\n")
+    told, _ = await process.communicate()
+    os.close(inside)
+    os.close(terminal)
+    assert (process.returncode, told) == (0, b"season 1 of laps is over; 2 has begun\n")
+    board = await find_board(database, "laps")
+    assert (board["number"], board["is_over"]) == (2, False)
 
 
 @pytest.mark.parametrize(
