@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ import msgspec
 
 from dashboard.simulation.client import requests
 from dashboard.simulation.client.api_client import ApiClient
+from dashboard.simulation.errors import UnexpectedAnswer
 from dashboard.simulation.reports.histogram import LatencyHistogram
 from dashboard.simulation.reports.presentation import describe_shortfall, format_ms
 from dashboard.simulation.reports.report import LatencySummary, RunReport
@@ -42,11 +43,33 @@ class _Top(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """When a submit was answered, by `perf_counter`, and after how long a read showed it."""
+
+    answered_at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeReport:
     """How long reads took to show a score, from the submit's answer."""
 
-    latency: LatencySummary
+    probes: list[Probe]
     failures: dict[str, int]
+
+    @property
+    def latency(self) -> LatencySummary:
+        return summarize(self.probes)
+
+
+def summarize(probes: Iterable[Probe]) -> LatencySummary:
+    """Return the percentiles of some probes."""
+    latencies = LatencyHistogram()
+    for probe in probes:
+        latencies.record(probe.seconds)
+    summary = latencies.summarize()
+    assert summary is not None, "no probe"
+    return summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +88,7 @@ class Prober:
         self._read = read
         self._players = players
         self._scores: dict[int, int] = {}
-        self._latencies = LatencyHistogram()
+        self._probes: list[Probe] = []
         self._failures: Counter[str] = Counter()
 
     async def run(self, rate: float, seconds: float) -> ProbeReport:
@@ -76,9 +99,7 @@ class Prober:
             for number in range(int(rate * seconds)):
                 probes.create_task(self._probe(self._players[number % len(self._players)]))
                 await asyncio.sleep(1 / rate)
-        latency = self._latencies.summarize()
-        assert latency is not None, self._failures
-        return ProbeReport(latency, dict(self._failures))
+        return ProbeReport(self._probes, dict(self._failures))
 
     async def _probe(self, player: int) -> None:
         body = msgspec.json.encode({"user_id": player, "score": 1})
@@ -89,12 +110,20 @@ class Prober:
             return
         self._scores[player] += 1
         expected = self._scores[player]
-        while await self._read_score(player) < expected:
+        while not await self._shows(player, expected):
             if time.perf_counter() > answered_at + _PROBE_DEADLINE_SECONDS:
                 self._failures["never seen"] += 1
                 break
             await asyncio.sleep(_PROBE_PAUSE_SECONDS)
-        self._latencies.record(time.perf_counter() - answered_at)
+        self._probes.append(Probe(answered_at, time.perf_counter() - answered_at))
+
+    async def _shows(self, player: int, expected: int) -> bool:
+        try:
+            return await self._read_score(player) >= expected
+        except UnexpectedAnswer as error:
+            # A read that is refused shows nothing either.
+            self._failures[f"a read was refused: {error}"] += 1
+            return False
 
     async def _read_score(self, player: int) -> int:
         if self._read == "rank":

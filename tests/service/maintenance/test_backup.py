@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.local.embedded import PostgresServer
-from service.local.embedded.postgres import _find_binaries
+from service.local.embedded.postgres import find_binaries
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings, load_settings
@@ -21,7 +21,7 @@ STANDINGS = "SELECT player_id, score, rank FROM ranked_standing ORDER BY player_
 
 def run_tool(name: str, *arguments: str | Path) -> None:
     answer = subprocess.run(
-        [_find_binaries() / name, *arguments],
+        [find_binaries() / name, *arguments],
         env={"PATH": os.defpath},
         capture_output=True,
         text=True,
