@@ -41,6 +41,8 @@ _TOLD_SECONDS: Final = 10.0
 # The sweep makes up for whatever was lost, each minute; the rest is for a busy machine.
 _RIGHT_SECONDS: Final = 300.0
 _WELL_SECONDS: Final = 120.0
+# What has died is started again; only what is frozen stays so for as long as it likes.
+_LONGEST_DEAD_SECONDS: Final = 15.0
 _LONGEST_BACK_SECONDS: Final = 86_400
 
 # A container that was cut off comes back with an interface of another name.
@@ -113,7 +115,7 @@ class Fire:
     def _kill(self, container: str, part: str, seconds: float) -> None:
         # Docker starts no container again that a person has killed.
         self._engine.run("kill", container)
-        self._watch("kill", part, seconds)
+        self._watch("kill", part, seconds * min(1.0, _LONGEST_DEAD_SECONDS / self._longest))
         self._engine.run("start", container)
 
     def _pause(self, container: str, part: str, seconds: float) -> None:
