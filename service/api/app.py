@@ -134,6 +134,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             await _start(parts, lagging_reads.start, lagging_reads.stop)
             parts.callback(disconnect_broker, broker)
             parts.push_async_callback(redis.aclose)
+            parts.push_async_callback(index_reader.stop)
             if key_limiter is not None:
                 parts.push_async_callback(key_limiter.stop)
             parts.push_async_callback(breaker.stop)

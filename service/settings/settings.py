@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     larger board takes several slices, with folds in between."""
 
     refresh_interval_ms: int = Field(default=50, ge=0, le=10_000)
-    """Shortest time between two refreshes while scores keep coming; more lets each do more."""
+    """Time between two refreshes while scores keep coming, less where the last one folded fewer
+    than 50; more lets each do more."""
 
     stale_after_seconds: float = Field(default=2.0, ge=0.5, le=3_600)
     """How long a score may wait to be visible, beyond LEADERBOARD_REFRESH_INTERVAL_MS, before reads

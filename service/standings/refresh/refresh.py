@@ -46,6 +46,14 @@ _LOCK_WAIT_SECONDS: Final = 5.0
 # worker never takes long to stop.
 _TURN_SECONDS: Final = 2.0
 
+# After a fold of so many sessions the next one waits for all of the interval, after a smaller one
+# for less: few scores show sooner, and many share what it costs.
+_SESSIONS_OF_AN_INTERVAL: Final = 50
+
+# A refresh is some round trips; these more are not made by each while one follows another.
+_LOOK_AGAIN_SECONDS: Final = 0.05
+_NOTE_AGAIN_SECONDS: Final = 1.0
+
 # Folds wait for these; each takes some milliseconds for a player with thousands of sessions.
 _CHANGED_PLAYERS_AT_ONCE: Final = 20
 
@@ -114,6 +122,9 @@ class Refresher:
         self._problems: dict[int, str] = {}
         # An index was brought on its way that takes more slices.
         self._is_building = False
+        # From when on what the last refresh took is recorded again; its problem always is.
+        self._record_at = 0.0
+        self._recorded_problem: str | None = None
         self._batch_limit = settings.refresh_batch_limit
         self._interval_seconds = settings.refresh_interval_ms / 1000
 
@@ -148,6 +159,7 @@ class Refresher:
         await self._record_problem(None if error is None else explain_error(error))
 
     async def _record_problem(self, problem: str | None) -> None:
+        self._recorded_problem = problem
         with suppress(DatabaseUnavailable):
             await self._database.fetch(RECORD_REFRESH_PROBLEM, problem)
 
@@ -159,13 +171,16 @@ class Refresher:
     async def _fold_until_idle(self, mutex: Lock, lease: Lease) -> RefreshOutcome:
         sessions = 0
         turn_ends_at = time.monotonic() + _TURN_SECONDS
-        flag_lowered = False
+        look_at = keep_at = self._record_at = 0.0
+        flag_lowered = has_more = False
         while True:
             woken_at = time.monotonic()
             lease.check()
-            # First, because a fold does not count what it finds no season for.
-            has_more = self._between_folds is not None and await self._between_folds()
-            has_more = await self._make_changed_again() or has_more
+            if has_more or flag_lowered or woken_at >= look_at:
+                # First, because a fold does not count what it finds no season for.
+                has_more = self._between_folds is not None and await self._between_folds()
+                has_more = await self._make_changed_again() or has_more
+                look_at = woken_at + _LOOK_AGAIN_SECONDS
             started_at = time.monotonic()
             fold = await self._fold()
             await self._publish(fold, started_at)
@@ -173,10 +188,18 @@ class Refresher:
             if time.monotonic() >= turn_ends_at:
                 return RefreshOutcome(sessions=sessions, more=True)
             if fold.sessions or has_more:
+                if flag_lowered or woken_at >= keep_at:
+                    await self._keep_signals(mutex)
+                    keep_at = woken_at + _NOTE_AGAIN_SECONDS
                 flag_lowered = False
-                await self._keep_signals(mutex)
-                # What was done between the folds took of it: a fill does not wait besides.
-                await asyncio.sleep(woken_at + self._interval_seconds - time.monotonic())
+                share = min(1.0, fold.sessions / _SESSIONS_OF_AN_INTERVAL)
+                await asyncio.sleep(
+                    min(
+                        share * self._interval_seconds,
+                        # What was done between the folds took of it: a fill does not wait besides.
+                        woken_at + self._interval_seconds - time.monotonic(),
+                    )
+                )
             elif flag_lowered:
                 # Last, because the commit of a killed worker may have come through only while the
                 # fold waited for its rows. A gap before that is found when publishing.
@@ -311,7 +334,10 @@ class Refresher:
         self._counters.note_refresh(
             seconds, sessions=fold.sessions, standings=fold.standings, published=published
         )
-        await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000, problem)
+        now = time.monotonic()
+        if now >= self._record_at or problem != self._recorded_problem:
+            await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000, problem)
+            self._record_at, self._recorded_problem = now + _NOTE_AGAIN_SECONDS, problem
 
     async def _add_top(self, change: SeasonChange) -> SeasonChange:
         """Return a change with the top after it, which stays until the next fold."""

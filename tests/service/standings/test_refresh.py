@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,7 +15,7 @@ from service.backends.database import Database
 from service.backends.locks import LeaseLost
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
 from service.settings.settings import Settings
-from service.standings.refresh.refresh import FOLD_SESSIONS, Refresher
+from service.standings.refresh.refresh import FOLD_SESSIONS, Refresher, RefreshOutcome
 from tests.support.factories import (
     find_global_season,
     make_player,
@@ -113,6 +114,27 @@ async def test_refresh_works_off_more_than_one_batch(
     # What one commit put into the outbox is claimed as a whole.
     assert await fetch_number(database) == 10
     await assert_index_follows(redis, database)
+
+
+async def test_few_sessions_are_not_waited_with_for_long(
+    database: Database, settings: Settings
+) -> None:
+    user_ids = await make_players(database, 1)
+    async with connect_refresher(settings, refresh_interval_ms=10_000) as slow:
+        await record_scores(database, (user_ids[0], 1))
+        async with asyncio.timeout(5):
+            assert await slow.refresh() == RefreshOutcome(sessions=1, more=False)
+
+
+async def test_many_sessions_are_waited_with_for_the_interval(
+    database: Database, settings: Settings
+) -> None:
+    user_ids = await make_players(database, 50)
+    async with connect_refresher(settings, refresh_interval_ms=500) as slow:
+        await record_scores(database, *((user_id, 1) for user_id in user_ids))
+        began_at = time.monotonic()
+        assert await slow.refresh() == RefreshOutcome(sessions=50, more=False)
+        assert time.monotonic() - began_at >= 0.5
 
 
 async def test_offset_moves_with_every_refresh(
