@@ -21,8 +21,8 @@ from dashboard.simulation.workload.plan import Mix, RunOptions
 from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.traffic import RANK_PATH, TOP_PATH, Target, simulate
 
-_SUBMITS_A_SECOND = 2_000
-_PROBES_A_SECOND = 5
+SUBMITS_A_SECOND = 2_000
+PROBES_A_SECOND = 5
 
 _PROBE_PAUSE_SECONDS = 0.005
 _PROBE_DEADLINE_SECONDS = 10.0
@@ -167,20 +167,20 @@ async def measure_freshness(context: Context) -> list[Row]:
     """Measure `rank` and `top` beside each other while 2,000 scores a second come in."""
     seconds = context.plan.freshness_seconds
     await context.stack.wait_until_quiet()
-    context.say(f"freshness: {_SUBMITS_A_SECOND:,} submits a second for {seconds} s")
+    context.say(f"freshness: {SUBMITS_A_SECOND:,} submits a second for {seconds} s")
     database = context.stack.connections.database
     before = await database.fetch_one(_COUNT_RERANKS)
     load = await run_steadily(
         context.target,
         seconds=seconds,
-        rate=_SUBMITS_A_SECOND,
+        rate=SUBMITS_A_SECOND,
         mix=Mix.parse("submit=1"),
-        probes_a_second=_PROBES_A_SECOND,
+        probes_a_second=PROBES_A_SECOND,
     )
     after = await database.fetch_one(_COUNT_RERANKS)
     assert before is not None
     assert after is not None
-    notes = [*_describe_load(load.report), "no re-rank ended meanwhile"]
+    notes = [*describe_load(load.report), "no re-rank ended meanwhile"]
     if after["reranked_at"] != before["reranked_at"]:
         notes[-1] = f"a re-rank of {after['rerank_ms']:,.0f} ms ended meanwhile"
     return [
@@ -189,7 +189,8 @@ async def measure_freshness(context: Context) -> list[Row]:
     ]
 
 
-def _describe_load(report: RunReport) -> Iterator[str]:
+def describe_load(report: RunReport) -> Iterator[str]:
+    """Say how the submits of a steady load fared, and whether they could be sent in time."""
     latency, generator = report.total.latency, report.generator
     assert latency is not None
     yield (
@@ -212,7 +213,7 @@ def _make_row(read: str, probes: ProbeReport, notes: list[str]) -> Row:
     latency = probes.latency
     return Row(
         name="freshness",
-        what=f"freshness of `{read}` at {_SUBMITS_A_SECOND:,} submits a second, p99",
+        what=f"freshness of `{read}` at {SUBMITS_A_SECOND:,} submits a second, p99",
         unit="ms",
         budget=Budget("figure", most=500),
         figure=Series.of([latency.p99_ms]),

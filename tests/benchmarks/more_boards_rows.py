@@ -19,7 +19,14 @@ from service.boards.finder import read_season
 from service.moderation.service import NOTE_CHANGE
 from service.standings.refresh.refresh import Refresher
 from tests.benchmarks.board_rows import measure_restart
-from tests.benchmarks.freshness import measure_freshness
+from tests.benchmarks.freshness import (
+    PROBES_A_SECOND,
+    SUBMITS_A_SECOND,
+    describe_load,
+    measure_freshness,
+    run_steadily,
+    summarize,
+)
 from tests.benchmarks.plan import HEADLINE_CONNECTIONS
 from tests.benchmarks.processor_time import Cost, ProcessorMeter
 from tests.benchmarks.results import Budget, Context, Row, Series, compare_costs
@@ -81,6 +88,7 @@ async def measure_boards(context: Context, names: Collection[str]) -> list[Row]:
                 rows += await _measure_five(context, client)
             if "closing" in names:
                 rows += await _measure_closing(context, client)
+                rows += await _measure_closing_under_load(context, client)
     if "thousand" in names:
         rows += await _measure_thousand(context)
     return rows
@@ -259,16 +267,7 @@ async def _measure_closing(context: Context, client: httpx.AsyncClient) -> list[
         await asyncio.sleep(context.plan.seconds)
 
     async def close() -> None:
-        closed = await client.post(f"/api/boards/{slug}/seasons/current/close")
-        closed.raise_for_status()
-        started_at = time.perf_counter()
-        path = f"/api/boards/{slug}/seasons/{closed.json()['season']['number'] - 1}"
-
-        async def is_closed() -> bool:
-            return bool((await client.get(path)).json()["state"] == "closed")
-
-        await wait_until(is_closed, seconds=_CLOSE_SECONDS)
-        endings.append(time.perf_counter() - started_at)
+        endings.append(await _close(client, slug))
 
     endings: list[float] = []
     medians = []
@@ -298,6 +297,78 @@ async def _measure_closing(context: Context, client: httpx.AsyncClient) -> list[
             reference=before,
             reference_what="before",
             ratio=meanwhile.over(before),
+        ),
+    ]
+
+
+async def _close(client: httpx.AsyncClient, slug: str) -> float:
+    """End a board's season; return how many seconds it is `ending`."""
+    closed = await client.post(f"/api/boards/{slug}/seasons/current/close")
+    closed.raise_for_status()
+    started_at = time.perf_counter()
+    path = f"/api/boards/{slug}/seasons/{closed.json()['season']['number'] - 1}"
+
+    async def is_closed() -> bool:
+        return bool((await client.get(path)).json()["state"] == "closed")
+
+    await wait_until(is_closed, seconds=_CLOSE_SECONDS)
+    return time.perf_counter() - started_at
+
+
+async def _measure_closing_under_load(context: Context, client: httpx.AsyncClient) -> list[Row]:
+    """End a season of all players, one of five boards, while 2,000 scores a second come in."""
+    slug, seconds = "bests", context.plan.freshness_seconds
+    for other in _RULES:
+        if (await client.get(f"/api/boards/{other}")).status_code != httpx.codes.OK:
+            context.say(f"closing: filling {other}")
+            await _make_filled(client, other)
+    await context.stack.wait_until_quiet()
+    context.say(f"closing: {SUBMITS_A_SECOND:,} submits a second for {3 * seconds} s")
+    load = asyncio.create_task(
+        run_steadily(
+            context.target,
+            seconds=3 * seconds,
+            rate=SUBMITS_A_SECOND,
+            mix=Mix.parse("submit=1"),
+            probes_a_second=PROBES_A_SECOND,
+        )
+    )
+    await asyncio.wait({load}, timeout=seconds)
+    began_at = time.perf_counter()
+    ending = await _close(client, slug)
+    ended_at = time.perf_counter()
+    loaded = await load
+    probes = [probe for report in loaded.probes.values() for probe in report.probes]
+    parts = {
+        "before": [probe for probe in probes if probe.answered_at < began_at],
+        "meanwhile": [probe for probe in probes if began_at <= probe.answered_at <= ended_at],
+        "after": [probe for probe in probes if probe.answered_at > ended_at],
+    }
+    found = {when: summarize(some) for when, some in parts.items()}
+    what = f"a season of {context.plan.players:,} closed at {SUBMITS_A_SECOND:,} submits a second"
+    return [
+        Row(
+            name="closing",
+            what=f"{what}, five boards: time in `ending`",
+            unit="s",
+            figure=Series.of([ending]),
+            notes=tuple(describe_load(loaded.report)),
+        ),
+        *(
+            Row(
+                name="closing",
+                what=f"freshness {when}, p99",
+                unit="ms",
+                budget=Budget("figure", most=500),
+                figure=Series.of([latency.p99_ms]),
+                notes=(
+                    (
+                        f"p50 {latency.p50_ms:.0f} ms, max {latency.max_ms:.0f} ms, "
+                        f"{latency.count:,} probes"
+                    ),
+                ),
+            )
+            for when, latency in found.items()
         ),
     ]
 
