@@ -52,6 +52,10 @@ class Season:
     is_archived: bool
     rule: Rule
 
+    def date(self, as_of: datetime) -> datetime:
+        """Return of when an answer is that shows a refresh: not of before the season began."""
+        return as_of if self.starts_at is None else max(as_of, self.starts_at)
+
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Season).decode

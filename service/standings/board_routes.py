@@ -313,7 +313,7 @@ async def read_board_ranks(
         ],
         missing=[user_id for user_id in user_ids if user_id not in standing],
         players=facts.players,
-        as_of=facts.as_of,
+        as_of=found.date(facts.as_of),
         stale=facts.stale,
     )
 
@@ -342,7 +342,7 @@ async def find_board_place(
         players=place.players,
         above=entries[0] if behind and entries else None,
         below=entries[-1] if len(entries) == (2 if behind else 1) else None,
-        as_of=place.as_of,
+        as_of=found.date(place.as_of),
         stale=place.stale,
     )
 
@@ -384,7 +384,7 @@ async def read_board_cutoffs(
         season=SeasonFacts.of(found),
         cutoffs=cutoffs,
         players=facts.players,
-        as_of=facts.as_of,
+        as_of=found.date(facts.as_of),
         stale=facts.stale,
     )
 

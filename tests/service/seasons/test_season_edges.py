@@ -359,3 +359,26 @@ async def test_populate_with_reset_fills_every_board_from_the_beginning(
     assert await database.fetch("SELECT seasons_until FROM refresh_state") == before
     await worker.work()
     assert await audit(settings)
+
+
+async def test_answer_is_not_of_before_the_season_began(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    # The last refresh there is.
+    await worker.work()
+    await make_board(client)
+    reads = ("top", f"rank/{ada}", f"around/{ada}", "page", "place?score=1", "cutoffs")
+    # From PostgreSQL, then from the index.
+    for _ in range(2):
+        answers = [await client.get(f"/api/boards/cup/{read}") for read in reads]
+        answers.append(await client.post("/api/boards/cup/ranks", json={"user_ids": [ada]}))
+        for answer in answers:
+            told = answer.json()
+            assert told["as_of"] == told["season"]["starts_at"], answer.url
+        await worker.work()
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    told = (await client.get("/api/boards/cup/top")).json()
+    assert (told["players"], told["as_of"] > told["season"]["starts_at"]) == (1, True)
