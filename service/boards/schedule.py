@@ -105,7 +105,8 @@ class Schedule:
 
 @cache
 def _list_timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # A link of systems to the zone of the machine, which may be another one on the next.
+    return frozenset(available_timezones() - {"localtime"})
 
 
 def _find_instant(wall: datetime, zone: ZoneInfo) -> datetime:

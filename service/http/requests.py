@@ -259,16 +259,22 @@ def locate_error(text: str, shape: Any) -> FieldError:
     for pattern, expected in EXPECTED_TEXT.items():
         if message.endswith(f"matching regex {pattern!r}"):
             message = f"Expected {expected}"
-    if message.startswith(_NO_CHOICE) and (choices := _name_each(_list_choices(shape, field))):
-        message = f"Expected {choices}"
-    elif message.startswith(_NO_SUCH_FIELD) and (names := _name_fields(shape, place)):
-        message = f"There is no such field; expected {names}"
+    no_word = _NO_WORD.fullmatch(message)
+    if no_word or message.startswith(_NO_CHOICE):
+        if choices := _name_each(_list_choices(shape, field)):
+            message = f"Expected {choices}{no_word['got'] if no_word else ''}"
+    elif named and message.startswith(_NO_SUCH_FIELD) and (names := _list_fields(shape, place)):
+        message = f"There is no such field; expected {_name_each(names)}"
+        if named["field"] in names:
+            # Of objects of several kinds, each with fields of its own, the first names the kind.
+            message = f"There is no such field with this `{names[0]}`"
     return FieldError(field=field or "body", message=message)
 
 
 _NOT_IN_RANGE: Final = ("Number out of range", "Integer value out of range")
 _NO_MOMENT: Final = ("Invalid RFC3339 encoded datetime", "Expected `datetime` with a timezone")
 _NO_CHOICE: Final = ("Invalid enum value", "Invalid value")
+_NO_WORD: Final = re.compile(r"Expected `str(?: \| null)?`(?P<got>(?:, got `\w+`)?)")
 _NO_SUCH_FIELD: Final = "Object contains unknown field"
 
 
@@ -288,14 +294,14 @@ def _list_choices(shape: Any, field: str) -> Iterator[object]:
 
 # Each of ten thousand lines may have the same mistake.
 @lru_cache(maxsize=256)
-def _name_fields(shape: Any, field: str) -> str:
+def _list_fields(shape: Any, field: str) -> list[str]:
     """Return the fields that an object may have at a place, as the body where that is empty."""
     names: list[str] = []
     for place in _find_places(shape, field):
         if isinstance(place, inspect.StructType):
             names += [place.tag_field] if place.tag_field else []
             names += [one.encode_name for one in place.fields]
-    return _name_each(names)
+    return names
 
 
 def _find_places(shape: Any, field: str) -> Iterator[inspect.Type]:

@@ -11,6 +11,7 @@ from service.sessions.schemas import SubmitScore
 
 BOARD = msgspec.json.Decoder(BoardRule)
 SUBMIT = msgspec.json.Decoder(SubmitScore)
+WITH_ANOTHER_KIND = "There is no such field with this `kind`"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,16 @@ def test_locate_error_splits_place_from_advice(text: str, field: str, message: s
             "format.places",
             "There is no such field; expected `kind`, `scale` or `unit`",
         ),
+        ({"format": {"kind": "integer", "scale": 2}}, "format.scale", WITH_ANOTHER_KIND),
+        (
+            {"format": {"kind": "duration", "unit": "s", "scale": 2}},
+            "format.scale",
+            WITH_ANOTHER_KIND,
+        ),
+        ({"operator": 1}, "operator", "Expected `sum`, `best` or `latest`, got `int`"),
+        ({"direction": None}, "direction", "Expected `high` or `low`, got `null`"),
+        ({"format": {"kind": 1}}, "format.kind", "Expected `integer`, `decimal` or `duration`"),
+        ({"title": 1}, "title", "Expected `str | null`, got `int`"),
         (
             {"schedule": {"timezone": "UTC"}},
             "schedule.cron",
