@@ -6,7 +6,6 @@ emptied for each. Tests that stop a server start one of their own.
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -21,14 +20,14 @@ from litestar import Litestar
 from redis.asyncio import Redis
 
 from service.api.app import create_app
-from service.backends.database import Database
+from service.backends.database import _SESSION, Database
 from service.backends.redis import connect_redis
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
-from tests.support.routing import share_signatures
+from tests.support.routing import share_handlers, share_signatures
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import UpProcess, clean_environment
 
@@ -55,15 +54,13 @@ def pytest_configure() -> None:
     """Take away what the shell sets for the service: tests mean the defaults."""
     for name in os.environ.keys() - clean_environment().keys():
         del os.environ[name]
-    # Tests start hundreds of processes of Python: what the first one compiles, others load.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shared_signatures() -> Iterator[None]:
+def _shared_routing() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         share_signatures(patch)
+        share_handlers(patch)
         yield
 
 
@@ -139,8 +136,14 @@ def settings(database_url: str, redis_url: str) -> Settings:
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
+    """A database of the test's own, in which a transaction may wait for what the test does next.
+
+    PostgreSQL ends one that is idle for 20 s, and on a busy machine that may take longer.
+    """
     database = Database(settings, application_name="leaderboard tests")
-    await database.open()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(_SESSION, "idle_in_transaction_session_timeout", "0")
+        await database.open()
     yield database
     await database.close()
 

@@ -15,6 +15,8 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from service.backends.redis import DRIVER
+
 if TYPE_CHECKING:
     from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
@@ -40,6 +42,7 @@ def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> 
         socket_connect_timeout=_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         client_name="leaderboard-broker",
+        driver_info=DRIVER,
     )
     return _RedisBroker(  # type: ignore[no-untyped-call]
         client=blocking_redis.Redis(connection_pool=pool), middleware=list(middleware)

@@ -21,6 +21,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.driver_info import DriverInfo
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -58,6 +59,11 @@ PLAYERS_PER_BUCKET: Final = 64
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What a Redis raises that is away or unusable; not all errors of a cluster are `RedisError`s."""
+
+DRIVER: Final = DriverInfo()
+"""What a connection says of its client. Without it redis-py looks its version up in the files of
+the installation each time that it connects.
+"""
 
 _CONNECTIONS: Final = 100
 
@@ -139,6 +145,7 @@ def connect_redis(settings: Settings) -> Redis:
         # a retry for a server that is silent, would only delay the fallback.
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         client_name="leaderboard",
+        driver_info=DRIVER,
     )
     pool.connection_class = _name_loss(pool.connection_class)
     return Redis.from_pool(pool)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import redis as blocking_redis
 
+from service.backends.redis import DRIVER
 from service.local.embedded import PostgresServer, ValkeyServer
 
 # A database that lives for seconds needs no disk, and neither much memory nor helpers to read it.
@@ -230,7 +231,7 @@ def _make_name() -> str:
 
 def flush(valkey: ValkeyServer) -> str:
     """Empty a Valkey and return its URL."""
-    with closing(blocking_redis.Redis.from_url(valkey.url)) as client:
+    with closing(blocking_redis.Redis.from_url(valkey.url, driver_info=DRIVER)) as client:
         client.flushall()
     return valkey.url
 

@@ -1,8 +1,8 @@
 """Our programs as processes that start quickly, so that tests can afford to start hundreds.
 
-Python takes up to a second of processor time to import what a program needs. So one process imports
-the libraries, and every program is forked from it; what runs in the fork is `python -m <module>`,
-as ever.
+Python takes up to a second of processor time to import what a program needs, and an API process
+half as much to read its own routes. So one process imports the libraries and makes an application,
+and every program is forked from it; what runs in the fork is `python -m <module>`, as ever.
 """
 
 import atexit
@@ -23,9 +23,16 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from service.local.embedded.processes import _die_with_parent, end_group
+from service.settings.settings import load_settings
+from tests.support.routing import share_handlers, share_signatures
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 # None of these reads a setting, opens anything or starts a thread when it is imported, but for
 # Dramatiq, which reads how long a worker waits for a broker that went away.
@@ -153,6 +160,7 @@ def serve_forks(channel: socket.socket) -> None:
     os.environ.setdefault("dramatiq_restart_delay", "500")
     for library in LIBRARIES:
         importlib.import_module(library)
+    _read_routes()
     gc.freeze()
     waiting: dict[int, int] = {}
 
@@ -186,6 +194,25 @@ def serve_forks(channel: socket.socket) -> None:
         channel.sendall(str(pid).encode())
         for descriptor in descriptors[1:]:
             os.close(descriptor)
+
+
+def _read_routes() -> None:
+    """Have every application that is made from now on find what one has read, and its document."""
+    from service.api import openapi  # noqa: PLC0415 - after the setting of Dramatiq
+    from service.api.app import create_app  # noqa: PLC0415
+
+    patch = pytest.MonkeyPatch()
+    share_signatures(patch)
+    share_handlers(patch)
+    nowhere = "unix:///nowhere"
+    app = create_app(load_settings(database_url="postgresql:///nowhere", redis_url=nowhere))
+    document = openapi.describe(app)
+
+    def find_document(app: "Litestar") -> dict[str, Any]:
+        app.state["document"] = document
+        return document
+
+    patch.setattr(openapi, "describe", find_document)
 
 
 def _become(

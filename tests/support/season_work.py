@@ -1,5 +1,7 @@
 """What a worker does about seasons, called by hand."""
 
+from datetime import UTC, datetime
+
 from redis.asyncio import Redis
 
 from service.backends.database import Database
@@ -9,6 +11,12 @@ from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
+
+
+def make_hourly() -> dict[str, str]:
+    """Return a schedule whose seasons end on the hour by a clock of its own: not during a test."""
+    minute = (datetime.now(UTC).minute + 25) % 60
+    return {"cron": f"{minute} * * * *", "timezone": "UTC"}
 
 
 class SeasonWorker:

@@ -19,9 +19,8 @@ from service.seasons.closing import close_sealed_seasons
 from service.settings.settings import Settings
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
 from tests.support.factories import make_players, record_scores
-from tests.support.season_work import SeasonWorker
+from tests.support.season_work import SeasonWorker, make_hourly
 
-HOURLY = {"cron": "0 * * * *", "timezone": "UTC"}
 YEARLY = {"cron": "0 0 1 1 *", "timezone": "UTC"}
 
 
@@ -346,7 +345,7 @@ async def test_rebuild_mends_every_board(
 async def test_populate_with_reset_fills_every_board_from_the_beginning(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
-    await make_board(client, schedule=HOURLY, count_from="ever")
+    await make_board(client, schedule=make_hourly(), count_from="ever")
     await make_board(client, "laps", operator="best", direction="low", ties="first")
     user_ids = await make_players(database, 30)
     await record_scores(database, *((user_id, 1) for user_id in user_ids))

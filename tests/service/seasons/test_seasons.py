@@ -18,7 +18,7 @@ from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import EventStream, open_stream
 from tests.support.factories import make_players, make_season, record_scores
-from tests.support.season_work import SeasonWorker
+from tests.support.season_work import SeasonWorker, make_hourly
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
@@ -191,7 +191,7 @@ async def test_dump_holds_up_no_close(
 async def test_service_that_slept_makes_every_season(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
-    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await make_board(client, schedule=make_hourly())
     (ada,) = await make_players(database, 1)
     await record_scores(database, (ada, 3))
     await worker.work()
@@ -235,7 +235,7 @@ async def test_no_score_is_folded_for_which_the_season_is_not_there_yet(
     settings: Settings,
     worker: SeasonWorker,
 ) -> None:
-    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await make_board(client, schedule=make_hourly())
     (ada,) = await make_players(database, 1)
     await worker.work()
     await put_back(database, 3 * HOUR)
@@ -316,7 +316,7 @@ async def test_long_archive_costs_seconds(
 async def test_frozen_writer_leaves_missed_seasons_to_be_sealed(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker
 ) -> None:
-    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await make_board(client, schedule=make_hourly())
     await worker.work()
     await put_back(database, 3 * HOUR)
     async with database.transaction() as connection:
@@ -472,7 +472,7 @@ async def test_change_of_a_rule_waits_for_the_next_season(
 async def test_archived_board_catches_up_when_it_is_back(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
-    await make_board(client, schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await make_board(client, schedule=make_hourly())
     (ada,) = await make_players(database, 1)
     await record_scores(database, (ada, 1))
     await worker.work()
@@ -499,7 +499,7 @@ async def test_archived_board_catches_up_when_it_is_back(
 async def test_all_seasons_that_an_archive_missed_are_counted_in_one_pass(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
-    await make_board(client, operator="best", schedule={"cron": "0 * * * *", "timezone": "UTC"})
+    await make_board(client, operator="best", schedule=make_hourly())
     await client.post("/api/boards/cup/archive")
     hours = 120
     await put_back(database, hours * HOUR)
