@@ -34,6 +34,7 @@ def fuzz_schema(url: str, directory: Path, *, examples: int, seed: int) -> int:
             "--checks", "all",
             "--phases", "examples,coverage,fuzzing",
             "--max-examples", str(examples),
+            "--request-timeout", "60",
             "--suppress-health-check", "all",
             "--generation-database", "none",
             "--continue-on-failure",
