@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,17 +7,15 @@ import pytest
 from dashboard.app import list_default_keys
 from dashboard.keys.actions import name_key
 from dashboard.keys.keymap import KeyNames, UnusableKeymap, check_keymap
+from tests.support.nursery import find_nursery
 
 NOWHERE = Path("/nowhere")
 """A folder that is not there."""
 
 
 def run(*arguments: str, config: Path = NOWHERE) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dashboard", *arguments]
     environment = os.environ | {"XDG_CONFIG_HOME": str(config)}
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env=environment
-    )
+    return find_nursery().run("dashboard", arguments, environment, 60)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # None of these reads a setting, opens anything or starts a thread when it is imported, but for
 # Dramatiq, which reads how long a worker waits for a broker that went away.
 LIBRARIES = (
+    "dashboard.app",
+    "dashboard.cli",
     "httptools",
     "service.api.app",
     "service.api.server",
