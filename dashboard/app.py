@@ -74,6 +74,9 @@ TOAST_SECONDS = 3.0
 TICK_SECONDS = 0.2
 """Time between two redraws; a flash lasts three of them."""
 
+BEHIND_SECONDS = 2.0
+"""Time between two redraws of a screen behind a dialog: Textual draws all of it each time."""
+
 
 class Ticked(Message):
     """Time has passed: ages, countdowns and flashes look different now."""
@@ -149,6 +152,8 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         )
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self._sought_id: int | None = None
+        self._front: Screen[Any] | None = None
+        self._shown_at = 0.0
         self.add_mode("live", partial(LiveScreen, self.state, gateway))
         self.add_mode("player", partial(PlayerScreen, self.state, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.state, gateway, desk))
@@ -158,6 +163,11 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         """Let other keys act, and be named wherever a key is."""
         super().set_keymap(dict(keymap))
         self._key_names.change(self._keymap)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Return how a key is shown; in ASCII one that has a sign of its own by its word."""
+        shown = super().get_key_display(binding)
+        return name_key(binding.key) if self._plain_marks and not shown.isascii() else shown
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what every line that is drawn goes through."""
@@ -199,12 +209,21 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
             self._desk.look()
             self.state.take_run(self._desk.run, self._desk.describe())
         had_news = bool(self.state.alarms.news)
-        if self.state.note_alarms():
+        rings = self.state.note_alarms()
+        if rings:
             self.bell()
         if bool(self.state.alarms.news) is not had_news:
             self.screen.refresh_bindings()
-        self.show()
+        front, self._front = self._front, self.screen
+        is_behind = front is self.screen and not isinstance(front, ConsoleScreen)
+        if rings or not is_behind or self._clock.monotonic() - self._shown_at >= BEHIND_SECONDS:
+            self.show()
         self.tell_address()
+
+    def show(self) -> None:
+        """Show on the screens in front what is known now."""
+        self._shown_at = self._clock.monotonic()
+        super().show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
         """Note the state of the connection."""
@@ -303,18 +322,21 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
     async def take_key(self, key: events.Key) -> bool:
         """Let the screen in front take a key before the field in focus and the bindings do.
 
-        The key of the finder finds from a field too, unless it is a letter or a digit: but not from
-        an answer, to which it may belong.
+        The key of the finder finds from a field too, and that of the keys lists them while the
+        field is empty, unless it is a letter or a digit: but not from an answer, to which it may
+        belong.
         """
         screen, field = self.screen, self.focused
-        if not isinstance(screen, ConsoleScreen):
-            return False
-        finds = key.key in self._key_names.list_keys("console.search")
         is_sign = not (key.character or "").isalnum()
-        if finds and is_sign and isinstance(field, Input) and not isinstance(field.parent, Prompt):
-            await self.action_find()
-            return True
-        return screen.take_key(key)
+        if is_sign and isinstance(field, Input) and not isinstance(field.parent, Prompt):
+            if not field.value and key.key in self._key_names.list_keys("console.keys"):
+                self.action_keys()
+                return True
+            finds = key.key in self._key_names.list_keys("console.search")
+            if finds and isinstance(screen, ConsoleScreen):
+                await self.action_find()
+                return True
+        return isinstance(screen, ConsoleScreen) and screen.take_key(key)
 
     async def run_action(
         self,
@@ -322,13 +344,17 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Do what a key, a click or the palette asks for, unless it would write and must not."""
+        """Do what a key, a click or the palette asks for, or say why that is not done."""
         screen = self.screen if self.screen_stack else None
         if isinstance(screen, ConsoleScreen):
             _, name, _ = parse(action) if isinstance(action, str) else action
             refusal = screen.find_refusal(name)
             if refusal is not None:
                 self.notify(f"Refused: {refusal}.", severity="warning", markup=False)
+                return True
+            lack = screen.find_lack(name)
+            if lack is not None:
+                self.notify(f"{lack}.", markup=False)
                 return True
         return await super().run_action(action, default_namespace, namespaces)
 
@@ -369,7 +395,7 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         """Show what was found, or do it."""
         match found:
             case PlayerFound(player):
-                self.look_up(player.user_id, typed=True)
+                self.look_up(player.user_id)
             case RankFound(rank):
                 self.show_rank(rank)
             case BoardFound(board, season):
@@ -437,16 +463,19 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
 
     def action_acknowledge(self) -> None:
         """Note that the operator knows what is wrong."""
-        if not self.state.acknowledge():
-            self.notify("Nothing new is wrong.", markup=False)
+        self.state.acknowledge()
         self.screen.refresh_bindings()
         self.show()
 
     def action_keys(self) -> None:
         """List the keys that work here, and what the words here mean."""
         screen = self.screen
-        words = screen.WORDS if isinstance(screen, ConsoleScreen) else ()
-        listed = list_help(self._list_actions(screen), self, words)
+        if isinstance(screen, ConsoleScreen):
+            listed = list_help(self._list_actions(screen), self, screen.WORDS)
+        else:
+            # Over a dialog those of the console do nothing.
+            own = list_actions([screen], self._keymap, self.get_key_display)
+            listed = list_help(own, self, ())
         self.push_screen(KeysScreen(listed, self._key_names))
 
     def action_retry(self) -> None:

@@ -146,12 +146,12 @@ class NavigationApp(App[None]):
                 screen.show()
 
     @work(exit_on_error=False)
-    async def look_up(self, user_id: int, *, typed: bool = False) -> None:
-        """Go to the player screen and show a player there; `typed`: who was typed somewhere."""
+    async def look_up(self, user_id: int) -> None:
+        """Go to the player screen and show a player there."""
         await self.switch_mode("player")
         screen = self.screen
         if isinstance(screen, PlayerScreen):
-            screen.look_up(str(user_id), typed=typed)
+            screen.look_up(str(user_id))
 
     @work(exit_on_error=False)
     async def show_rank(self, rank: int) -> None:

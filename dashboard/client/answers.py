@@ -238,7 +238,7 @@ class Route(msgspec.Struct, frozen=True):
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-    max_ms: float
+    max_ms: float | None
 
 
 class ShownSessions(msgspec.Struct, frozen=True):

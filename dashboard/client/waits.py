@@ -26,7 +26,7 @@ class RouteWaits(msgspec.Struct, frozen=True):
     route: str
     requests: int
     latency: Latency
-    max_ms: float
+    max_ms: float | None
     stages: tuple[StageWaits, ...]
 
 

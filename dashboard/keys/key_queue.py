@@ -10,6 +10,8 @@ from textual.message_pump import MessagePump
 
 _QUIET_ROUNDS: Final = 2
 _MOST_ROUNDS: Final = 20
+_NEWLINE: Final = "ctrl+j"
+"""What a terminal makes of an enter that is pressed before the console has set its mode."""
 
 
 class KeyQueueApp(App[None]):
@@ -36,6 +38,8 @@ class KeyQueueApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Queue a key, or text that is pasted."""
+        if isinstance(event, events.Key) and event.key == _NEWLINE:
+            event = events.Key("enter", "\r")
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._pressed.put_nowait(event)
         else:

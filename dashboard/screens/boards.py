@@ -197,7 +197,7 @@ class BoardsScreen(ListDialog[Choice | None]):
         back = self._state.keys["boards.back"]
         goes = "closes" if self._board is None else "goes back to the boards"
         about = f"{slug}{self._describe_work(slug)}: " if slug else ""
-        self.query_one("#choice").border_subtitle = Content(f"{about}⏎ chooses, {back} {goes}")
+        self.query_one("#choice").border_subtitle = Content(f"{about}enter chooses, {back} {goes}")
 
     def _describe_work(self, slug: str) -> str:
         """Return what the service does with a board that is being filled or ends."""
@@ -220,9 +220,15 @@ class BoardsScreen(ListDialog[Choice | None]):
     def _show_rows(self, current: str = "") -> None:
         """Show what matches, with the cursor on the board that is `current`, else the first."""
         options = self.options
+        before, self._listed = self._listed, self._find_rows(self.query_one(Input).value.strip())
+        if current and before and _name_rows(before) == _name_rows(self._listed):
+            # The same lines under the same cursor: only what has changed is drawn anew.
+            for at, (old, new) in enumerate(zip(before, self._listed, strict=True)):
+                if old.text != new.text:
+                    options.replace_option_prompt_at_index(at, Content(new.text))
+            return
         top = options.scroll_y
         options.clear_options()
-        self._listed = self._find_rows(self.query_one(Input).value.strip())
         options.add_options(Option(Content(row.text)) for row in self._listed)
         if self._listed:
             slugs = [row.choice.board.slug for row in self._listed]
@@ -307,6 +313,11 @@ class BoardsScreen(ListDialog[Choice | None]):
             write_moment(season.ends_at, self._zone),
         )
         return _Row(text, f"{season.number} {relation} {state}", Choice(board, season))
+
+
+def _name_rows(rows: Sequence[_Row]) -> list[tuple[str, Season | None]]:
+    """Return what these lines stand for."""
+    return [(row.choice.board.slug, row.choice.season) for row in rows]
 
 
 def _write_state(board: BoardFacts) -> str:

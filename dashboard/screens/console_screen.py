@@ -204,6 +204,19 @@ class ConsoleScreen(Screen[None]):
             return self.HAS_PLAYERS
         return action != "search" or self.SEARCHES
 
+    def find_lack(self, action: str) -> str | None:
+        """Return why an action has nothing to do now, for whoever pressed its key all the same."""
+        match action:
+            case "acknowledge" if not self.applies(action):
+                return "Nothing new is wrong"
+            case "explain" if not self.applies(action):
+                live, player = self.name_mode_key("live"), self.name_mode_key("player")
+                return f"Why a rank is what it is, Live ({live}) and Player ({player}) tell"
+            case "search" if not self.applies(action):
+                find = self.keys["console.search"]
+                return f"Nothing is listed here that could be filtered: {find} finds anything"
+        return None
+
     def show(self) -> None:
         """Show what the console knows now."""
         tabs = [self._draw_tab(*mode) for mode in MODES]

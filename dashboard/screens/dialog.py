@@ -3,6 +3,7 @@
 from textwrap import wrap
 from typing import ClassVar, Final, TypeVar
 
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.worker import Worker, WorkerState
@@ -54,6 +55,10 @@ class Dialog(ModalScreen[Result]):
         }
     }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "app.keys", "Keys", id="console.keys"),
+    ]
 
     @property
     def room(self) -> int:

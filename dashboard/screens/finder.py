@@ -91,7 +91,7 @@ class FinderScreen(ListDialog[Found | None]):
         frame = self.query_one("#finder")
         frame.border_title = Content("Find")
         close = self._state.keys["finder.close"]
-        frame.border_subtitle = Content(f"⏎ goes there, ↑ ↓ choose, {close} closes")
+        frame.border_subtitle = Content(f"enter goes there, up and down choose, {close} closes")
         self._show_rows()
         self.read_boards()
 

@@ -136,7 +136,8 @@ class SlowScreen(Dialog[None]):
             _draw_latency(f"  for {STAGES.get(stage.stage, stage.stage)}", stage.latency, shown)
             for stage in route.stages
         ]
-        return [*lines, [(f"{turn}; the longest took {write_ms(route.max_ms)}", "muted")]]
+        longest = f"; the longest took {write_ms(route.max_ms)}" if route.requests else ""
+        return [*lines, [(turn + longest, "muted")]]
 
     def _draw_slow(self, waits: Waits) -> list[ToneLine]:
         limit = write_ms(waits.slow_from_ms)

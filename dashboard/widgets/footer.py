@@ -187,6 +187,9 @@ class KeyFooter(Footer):
         room = self.size.width - sum(key.width + 2 for key in at_end)
         self._named.show(self._choose_fitting(list(shown.values()), room))
         self._palette.show(at_end)
+        if front is not self.screen:
+            # What lies behind a dialog is drawn anew only with it.
+            front.refresh()
 
     def _choose_fitting(self, actives: list[ActiveBinding], room: int) -> list[NamedKey]:
         """Return the keys for which there is room as a whole, and the one that lists all others."""

@@ -73,8 +73,13 @@ class RouteFigures(msgspec.Struct):
 
         A bucket's middle can lie beyond the longest of all.
         """
-        middle_ms = compute_quantile_ms(self.latencies, quantile)
-        return None if middle_ms is None else min(middle_ms, round(self.max_ms, 3))
+        middle_ms, longest_ms = compute_quantile_ms(self.latencies, quantile), self.longest_ms
+        return None if middle_ms is None or longest_ms is None else min(middle_ms, longest_ms)
+
+    @property
+    def longest_ms(self) -> float | None:
+        """The longest latency of the last minute; None for none."""
+        return round(self.max_ms, 3) if self.latencies else None
 
     def add(self, other: "RouteFigures") -> None:
         """Add another process's figures to these."""

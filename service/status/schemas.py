@@ -211,7 +211,7 @@ class RouteStatus(msgspec.Struct, frozen=True):
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-    max_ms: float
+    max_ms: float | None
 
 
 class FreshnessStatus(msgspec.Struct, frozen=True):

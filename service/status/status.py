@@ -491,7 +491,7 @@ def _describe_routes(heartbeats: list[schemas.ApiHeartbeat]) -> list[schemas.Rou
             p50_ms=figures.compute_quantile_ms(0.50),
             p95_ms=figures.compute_quantile_ms(0.95),
             p99_ms=figures.compute_quantile_ms(0.99),
-            max_ms=round(figures.max_ms, 3),
+            max_ms=figures.longest_ms,
         )
         for name, figures in sorted(merged.items())
     ]

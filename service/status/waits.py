@@ -60,7 +60,7 @@ class RouteWaits(msgspec.Struct, frozen=True):
     route: str
     requests: int
     latency: Latency
-    max_ms: float
+    max_ms: float | None
     stages: list[StageWaits]
 
 
@@ -217,7 +217,7 @@ def _describe_routes(apis: Sequence[ApiHeartbeat]) -> list[RouteWaits]:
             route=name,
             requests=sum(figures.latencies.values()),
             latency=Latency.of(figures.latencies),
-            max_ms=round(figures.max_ms, 3),
+            max_ms=figures.longest_ms,
             stages=_describe_stages(figures),
         )
         for name, figures in sorted(merged.items())

@@ -55,7 +55,7 @@ class DecideScreen(Dialog[str | None]):
         with Vertical(classes="frame") as frame:
             frame.border_title = Content(self._proposal.title)
             back = self._keys["decide.back"]
-            frame.border_subtitle = Content(f"⏎ goes on, {back} changes nothing")
+            frame.border_subtitle = Content(f"enter goes on, {back} changes nothing")
             yield Panel("", id="changes")
             for name, hint in (
                 ("reason", "for the moderation log"),
@@ -83,7 +83,7 @@ class DecideScreen(Dialog[str | None]):
             self.query_one(Panel).show(
                 [
                     *draw_error(error, self.room),
-                    [("Nothing is done before this is answered: ⏎ asks again.", "")],
+                    [("Nothing is done before this is answered: enter asks again.", "")],
                 ]
             )
             return
@@ -125,7 +125,7 @@ class DecideScreen(Dialog[str | None]):
             outcome = await self._proposal.do(reason)
         except Unreachable as error:
             # Each of these calls does what is done already once only.
-            self._say("▲ ", f"{error.message}: it may be done or not. ⏎ does it again.", "warn")
+            self._say("▲ ", f"{error.message}: it may be done or not. Enter does it again.", "warn")
         except GatewayError as error:
             self._say("✕ ", f"not done: {error.code}: {error.message}", "bad")
         else:

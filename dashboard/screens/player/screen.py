@@ -143,12 +143,12 @@ class PlayerScreen(ConsoleScreen):
         self.set_focus(self._field)
         super().on_mount()
 
-    def look_up(self, wanted: str, *, typed: bool = False) -> None:
-        """Show a player, or nobody; who was `typed` may be followed by the digits of the next."""
+    def look_up(self, wanted: str) -> None:
+        """Show a player, or nobody."""
         with self._field.prevent(Input.Changed):
             self._field.value = wanted
         self._first.look_up(wanted)
-        self._types_on = typed
+        self._types_on = False
         self.set_focus(None if wanted else self._field)
         self.show()
 
@@ -346,9 +346,9 @@ class PlayerScreen(ConsoleScreen):
         self.show()
 
     def take_key(self, key: events.Key) -> bool:
-        """Take digits that follow a look-up for the next one.
+        """Take digits that follow what was typed into the field for the next one.
 
-        Whoever typed one number types the next, and is not to find another screen by it.
+        Whoever typed one number there types the next, and is not to find another screen by it.
         """
         types_on, self._types_on = self._types_on, False
         if types_on and self.focused is None and key.character in _DIGITS:
@@ -361,6 +361,19 @@ class PlayerScreen(ConsoleScreen):
     def name_mode_key(self, mode: str) -> str:
         """Return the key of a screen; while digits are a number, the one beside them."""
         return self.keys.list_names(f"mode.{mode}")[-1 if self._types_on else 0]
+
+    def find_lack(self, action: str) -> str | None:
+        """Without a player, and without a rank, there is less to do."""
+        match action:
+            case "revoke" | "change_state" | "rename" | "delete" | "explain":
+                if self._first.lookup.player is None:
+                    return f"No player is shown: {self.keys['console.search']} finds one"
+            case "compare" if not (self._may_compare or self._comparing):
+                return "Only a player who has a rank can be compared"
+            case "correct" if not self.state.is_final:
+                boards = self.keys["console.boards"]
+                return f"Only a season that is closed is corrected: {boards} chooses one"
+        return super().find_lack(action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done now; the keys of a field write into it."""

@@ -57,7 +57,7 @@ class SessionsScreen(Dialog[str | None]):
         with Vertical(classes="frame") as frame:
             frame.border_title = Content(f"Sessions of {describe_player(self._player)}")
             frame.border_subtitle = Content(
-                f"{keys['sessions.mark']} marks, ⏎ goes on, {keys['sessions.back']} goes back"
+                f"{keys['sessions.mark']} marks, enter goes on, {keys['sessions.back']} goes back"
             )
             yield Lines(id="columns")
             yield OptionList()

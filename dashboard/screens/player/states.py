@@ -50,7 +50,8 @@ class StateScreen(Dialog[Proposal | None]):
         with Vertical(classes="frame") as frame:
             frame.border_title = Content(f"State of {describe_player(self._player)}")
             move = f"{keys['states.up']} and {keys['states.down']} choose"
-            frame.border_subtitle = Content(f"{move}, ⏎ goes on, {keys['states.back']} goes back")
+            back = keys["states.back"]
+            frame.border_subtitle = Content(f"{move}, enter goes on, {back} goes back")
             yield Lines(id="now", classes="said")
             yield OptionList(*(Option(Content(f"{state:<8} {means}")) for state, means in _STATES))
             with Horizontal(classes="field"):

@@ -196,14 +196,36 @@ class SimulateScreen(ConsoleScreen):
         """Start the run of the form."""
         await self.run_action("start")
 
+    def find_lack(self, action: str) -> str | None:
+        """Of a run, say what can be done with it instead."""
+        if self.applies(action):
+            return None
+        keys = self.keys
+        stop, new, hand = keys["simulate.stop"], keys["simulate.new"], keys["simulate.hand"]
+        goes_on = "The run is being started" if self._desk.starting else "A run goes on"
+        watching = self.has_class("-watching")
+        is_over = watching and not (self._goes_on or self._desk.starting)
+        match action:
+            case "start" if is_over:
+                return f"This run has ended: {new} is for a new one"
+            case "undo" if is_over:
+                undo = keys["simulate.undo"]
+                return f"What a run submitted stays: {hand}, then {undo} undoes a score by hand"
+            case "tell" if is_over:
+                return f"This run has ended: nothing of it goes on. {new} is for a new one"
+            case "start" | "undo" | "by_hand" | "new_run" | "last_run" if watching:
+                return f"{goes_on}: {stop} stops it" if self._goes_on else goes_on
+            case "tell":
+                return "No run goes on"
+            case "new_run":
+                return f"This is the form of a new run: {keys['simulate.start']} starts it"
+            case "last_run":
+                return "No run has left a trace here"
+        return super().find_lack(action)
+
     def action_start(self) -> None:
         """Start the run of the form."""
         desk = self._desk
-        if self.has_class("-watching"):
-            if desk.run is not None and not desk.run.alive:
-                key = self.keys["simulate.new"]
-                self.notify(f"Press {key} for a new run first.", markup=False)
-            return
         try:
             chosen = self.state.chosen
             board = None if chosen.is_global else chosen.slug
@@ -279,9 +301,6 @@ class SimulateScreen(ConsoleScreen):
 
     def action_new_run(self) -> None:
         """Go back to the form after a run."""
-        if self._desk.run is not None and self._desk.run.alive:
-            key = self.keys["simulate.stop"]
-            self.notify(f"The run still goes on: {key} stops it.", markup=False)
         self._desk.dismiss()
         self.show()
 
@@ -299,13 +318,11 @@ class SimulateScreen(ConsoleScreen):
         """Go to the fields for one score, from a run that has ended too."""
         self._desk.dismiss()
         self.show()
-        if not self.has_class("-watching"):
-            self.query_one(SubmitRow).focus_first()
+        self.query_one(SubmitRow).focus_first()
 
     def action_undo(self) -> None:
         """Take back the last score written by hand."""
-        if not self.has_class("-watching"):
-            self.query_one(SubmitRow).undo()
+        self.query_one(SubmitRow).undo()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done now; the keys of fields write into them."""

@@ -62,6 +62,14 @@ async def test_keys_behind_an_enter_act_on_what_it_brought() -> None:
         assert "700 points" in operator.screen_text
 
 
+async def test_an_enter_from_before_the_console_was_there_is_an_enter() -> None:
+    async with watch_live() as operator:
+        # The terminal, not yet in a mode of its own, made a newline of it.
+        await operator.press_together("2", "4", "ctrl+j", "escape", "y")
+        assert "barbara  id 4" in operator.screen_text
+        assert operator.console.clipboard.startswith("4\t4\tbarbara")
+
+
 class Hanging(Console):
     """A console with an action that does not come to an end."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from textual.widgets import Input
 
 from dashboard.screens.console_screen import ConsoleScreen
 from tests.support.console.laps import choose_board, drive_busy_boards, drive_laps, set_lap
@@ -52,15 +53,15 @@ async def test_boards_are_told_with_what_waits_and_when_their_seasons_end() -> N
         await check_snapshots(operator, "boards_table")
         await operator.resize(*SIZES["wide"])
         await operator.press("down")
-        assert " daily, season 7 waits for folds: ⏎ chooses" in operator.screen_text
+        assert " daily, season 7 waits for folds: enter chooses" in operator.screen_text
         await operator.press("down")
-        assert " new-cup, 42.5 % filled: ⏎ chooses" in operator.screen_text
+        assert " new-cup, 42.5 % filled: enter chooses" in operator.screen_text
         # Read again while it is shown; the cursor stays on its board.
         peer.boards["another"] = PeerBoard("another", "Another", [PeerSeason(1, [])])
         peer.boards["new-cup"].state = "open"
         await operator.pass_time(2.2)
         assert "│ Another " in operator.screen_text
-        assert " new-cup, 42.5 % filled: ⏎ chooses" in operator.screen_text
+        assert " new-cup, 42.5 % filled: enter chooses" in operator.screen_text
         # More wait than were looked at: what is told of a board is the least that it may be.
         peer.pending = 5_000
         await operator.pass_time(4.2)
@@ -73,6 +74,23 @@ async def test_boards_are_told_with_what_waits_and_when_their_seasons_end() -> N
         peer.come_back()
         await operator.pass_time(2.2)
         assert "database_unavailable" not in operator.screen_text
+
+
+async def test_the_key_of_the_keys_lists_those_of_the_table_and_filters_nothing() -> None:
+    async with watch_live(drive_laps()) as operator:
+        for path in (["b"], ["b", *"laps", "enter"], ["slash"]):
+            await operator.press(*path, "question_mark")
+            keys = operator.read("#keys")
+            assert "Down" in keys
+            assert "Everywhere" not in keys
+            await operator.press("escape")
+            assert operator.console.screen.query_one(Input).value == ""
+            await operator.press("escape", "escape", "escape")
+        # Behind a letter it is one more, as in a name.
+        await operator.press("b", *"la", "question_mark")
+        assert operator.console.screen.query_one(Input).value == "la?"
+        await operator.press("escape", "W", "question_mark")
+        assert "Next route" in operator.read("#keys")
 
 
 async def test_lists_that_are_refused_say_why() -> None:

@@ -91,8 +91,9 @@ def find_owners(kind: type[DOMNode]) -> Iterator[type[DOMNode]]:
 def test_every_binding_has_an_id() -> None:
     owners = set(find_owners(DOMNode))
     ids = [str(getattr(binding, "id", None)) for owner in owners for binding in owner.BINDINGS]
-    assert sorted(ids) == sorted(list_default_keys())
-    assert len(set(ids)) == len(ids)
+    # The key of the keys lists those of a dialog too.
+    assert ids.count("console.keys") == 2
+    assert sorted(ids) == sorted([*list_default_keys(), "console.keys"])
 
 
 def is_palette_open(operator: Operator) -> bool:

@@ -1,6 +1,7 @@
 """What the console says of itself: which keys do something now, what is held, what it was told."""
 
 from dashboard.simulation.reports.report import RunState
+from dashboard.widgets.lines import Lines
 from tests.support.console.operating import Operator, watch_live
 from tests.support.console.simulating import Runs, make_ended_report, make_report, open_simulate
 from tests.support.waiting import wait_until
@@ -143,3 +144,19 @@ async def test_a_panel_that_has_the_screen_leaves_the_head_line_and_says_how_to_
         assert "all panels" not in operator.notice
         assert "Movers" in operator.screen_text
         assert "All panels" not in read_footer(operator)
+
+
+async def test_behind_a_dialog_figures_are_renewed_every_two_seconds_and_alarms_at_once() -> None:
+    async with watch_live() as operator:
+        await operator.press("b")
+        status = operator.console.screen_stack[0].query_one("#status", Lines)
+        await operator.pass_time()
+        before = status.text
+        await operator.pass_time(1.4)
+        assert status.text == before
+        await operator.pass_time(0.8)
+        assert status.text != before
+        operator.peer.away = {"postgresql"}
+        await operator.pass_time(4.0)
+        assert "✕ PostgreSQL away" in operator.screen_text
+        assert "Boards" in operator.screen_text

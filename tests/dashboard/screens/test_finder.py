@@ -45,9 +45,10 @@ async def test_a_part_of_a_name_lists_players_and_goes_to_the_one_chosen() -> No
         assert "player  margaret" in operator.screen_text
         await operator.press("down", "enter")
         assert "margaret  id 9" in operator.screen_text
-        # Digits that follow are the next one's, and no screen.
-        await operator.press("4", "enter")
-        assert "barbara  id 4" in operator.screen_text
+        # The finder is closed: digits lead to screens, as everywhere.
+        assert "4 Health" in operator.read("#tabs")
+        await operator.press("4")
+        assert operator.console.current_mode == "health"
 
 
 async def test_enter_waits_for_the_answer() -> None:

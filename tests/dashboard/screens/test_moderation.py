@@ -157,7 +157,7 @@ async def test_what_is_refused_or_not_answered_is_said_and_can_be_tried_again() 
         await operator.press("enter")
         await operator.type("revoke 2")
         await operator.press("enter")
-        assert "it may be done or not. ⏎ does it again." in operator.read("#said")
+        assert "it may be done or not. Enter does it again." in operator.read("#said")
         peer.come_back()
         await operator.press("enter")
         assert list_calls(operator) == [("revoke", True), ("revoke", False)]

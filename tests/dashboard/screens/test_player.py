@@ -32,7 +32,7 @@ async def test_enter_looks_at_once_and_again_for_whom_was_not_found() -> None:
         assert "/api/players/78" not in operator.peer.requests[asked:]
 
 
-async def test_digits_behind_a_look_up_are_the_next_one_and_no_screen() -> None:
+async def test_digits_behind_a_look_up_in_the_field_are_the_next_one_and_no_screen() -> None:
     async with watch_live() as operator:
         await look_up(operator, "4")
         assert "barbara  id 4" in operator.screen_text
@@ -48,6 +48,23 @@ async def test_digits_behind_a_look_up_are_the_next_one_and_no_screen() -> None:
         await look_up(operator, "2")
         await operator.press("escape", "1")
         assert "Movers" in operator.screen_text
+
+
+async def test_keys_of_a_player_say_so_where_there_is_none() -> None:
+    async with watch_live() as operator:
+        await operator.press("2", "escape")
+        for key in ("v", "t", "n", "D", "w"):
+            await operator.press(key)
+            assert operator.toasts[-1] == "No player is shown: / finds one."
+        await operator.press("c")
+        assert operator.toasts[-1] == "Only a player who has a rank can be compared."
+        await operator.press("C")
+        assert operator.toasts[-1] == "Only a season that is closed is corrected: b chooses one."
+        await operator.press("F")
+        assert operator.toasts[-1].startswith("Nothing is listed here that could be filtered")
+        await operator.press("a")
+        assert operator.toasts[-1] == "Nothing new is wrong."
+        assert "Compare" not in operator.screen_text.splitlines()[-1]
 
 
 async def test_the_key_of_the_finder_is_not_typed_into_the_field() -> None:

@@ -69,8 +69,12 @@ async def test_a_terminal_of_ascii_alone_gets_nothing_else() -> None:
         assert "| X away" in operator.screen_text
         assert "| + ok 2.5 ms round trip" in operator.screen_text
         assert "| ? unknown" in operator.screen_text
+        assert "enter Why" in operator.screen_text
         await operator.press("question_mark")
         assert operator.screen_text.isascii()
+        await operator.press("escape", "f1", "question_mark")
+        for name in ("up k ", "down j ", "enter "):
+            assert f"|   {name}" in operator.screen_text
 
 
 async def test_in_ascii_a_rank_is_written_and_nothing_known_is_a_question() -> None:

@@ -21,6 +21,7 @@ from tests.support.console.simulating import (
     REASON,
     Runs,
     Simulating,
+    make_ended_report,
     make_report,
     open_simulate,
     simulate_closed,
@@ -49,6 +50,32 @@ async def test_starting_passes_the_form_on_and_shows_the_run() -> None:
         await simulating.look()
         assert "41 of 90 s" in simulating.operator.read("#run")
         assert "running 41/90 s" in simulating.operator.read("#status")
+
+
+async def test_keys_that_do_nothing_now_say_why_and_what_does() -> None:
+    runs = Runs()
+    async with open_simulate(runs) as simulating:
+        operator = simulating.operator
+
+        async def press(key: str) -> str:
+            operator.console.clear_notifications()
+            await operator.press(key)
+            return " ".join(operator.toasts)
+
+        assert await press("x") == await press("plus") == "No run goes on."
+        assert await press("n") == "This is the form of a new run: s starts it."
+        assert await press("l") == "No run has left a trace here."
+        runs.show(make_report())
+        await simulating.look()
+        for key in ("s", "u", "h", "n", "l"):
+            assert await press(key) == "A run goes on: x stops it."
+        runs.show(make_ended_report(), alive=False, ended=True)
+        await simulating.look()
+        assert await press("s") == "This run has ended: n is for a new one."
+        assert "h, then u undoes a score by hand" in await press("u")
+        assert "This run has ended" in await press("minus")
+        assert runs.started == []
+        assert simulating.submitter.submitted == []
 
 
 async def test_a_run_reads_the_board_that_is_chosen_and_names_it() -> None:

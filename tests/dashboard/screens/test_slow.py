@@ -31,6 +31,19 @@ async def test_why_it_is_slow_looks_as_designed() -> None:
         await check_snapshots(operator, "slow")
 
 
+async def test_of_a_route_that_nobody_asked_for_no_longest_is_told() -> None:
+    peer = make_peer()
+    waits = make_waits()
+    latency = dict.fromkeys(("p50_ms", "p95_ms", "p99_ms"))
+    idle = {"route": RANK, "requests": 0, "latency": latency, "max_ms": None, "stages": []}
+    peer.answers[WAITS] = waits | {"routes": [idle]}
+    async with watch_live(peer) as operator:
+        await operator.press("W")
+        await operator.press("n")
+        assert "0 requests" in operator.read("#slow")
+        assert "longest took" not in operator.read("#slow")
+
+
 async def test_a_lock_that_is_held_looks_as_designed() -> None:
     peer = make_peer()
     holder = {"pid": 42, "process": "[/x] psql", "state": "idle in transaction", "seconds": 61.0}

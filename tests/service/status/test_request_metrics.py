@@ -8,6 +8,7 @@ from service.counters import SLOW_SECONDS, Stages
 from service.request_ids import request_id
 from service.status.request_metrics import (
     RequestMetrics,
+    RouteFigures,
     compute_quantile_ms,
     find_bucket,
     merge_figures,
@@ -55,8 +56,11 @@ def test_no_quantile_is_longer_than_the_longest_request(latencies: list[float]) 
     assert measured <= round(figures.max_ms, 3)
 
 
-def test_quantile_of_no_request_is_none() -> None:
+def test_of_no_request_in_the_last_minute_nothing_is_told() -> None:
     assert compute_quantile_ms({}, 0.5) is None
+    figures = RouteFigures(statuses={200: 3})
+    assert figures.compute_quantile_ms(0.5) is None
+    assert figures.longest_ms is None
 
 
 def test_routes_are_counted_apart() -> None:
