@@ -74,9 +74,6 @@ TOAST_SECONDS = 3.0
 TICK_SECONDS = 0.2
 """Time between two redraws; a flash lasts three of them."""
 
-BEHIND_SECONDS = 2.0
-"""Time between two redraws of a screen behind a dialog: Textual draws all of it each time."""
-
 
 class Ticked(Message):
     """Time has passed: ages, countdowns and flashes look different now."""
@@ -152,8 +149,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         )
         self._connection = Connection(gateway, self._clock, self._random, self.post_message)
         self._sought_id: int | None = None
-        self._front: Screen[Any] | None = None
-        self._shown_at = 0.0
         self.add_mode("live", partial(LiveScreen, self.state, gateway))
         self.add_mode("player", partial(PlayerScreen, self.state, gateway))
         self.add_mode("simulate", partial(SimulateScreen, self.state, gateway, desk))
@@ -214,16 +209,9 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
             self.bell()
         if bool(self.state.alarms.news) is not had_news:
             self.screen.refresh_bindings()
-        front, self._front = self._front, self.screen
-        is_behind = front is self.screen and not isinstance(front, ConsoleScreen)
-        if rings or not is_behind or self._clock.monotonic() - self._shown_at >= BEHIND_SECONDS:
+        if rings or self.is_due():
             self.show()
         self.tell_address()
-
-    def show(self) -> None:
-        """Show on the screens in front what is known now."""
-        self._shown_at = self._clock.monotonic()
-        super().show()
 
     def on_link_changed(self, event: LinkChanged) -> None:
         """Note the state of the connection."""

@@ -1,8 +1,11 @@
 """Where in the console one is: screens, players, boards and the addresses that lead there."""
 
+from typing import Any, Final
+
 from textual import work
 from textual.app import App
 from textual.message import Message
+from textual.screen import Screen
 
 from dashboard.client.answers import BoardFacts, Season
 from dashboard.client.connection import Connection
@@ -17,6 +20,9 @@ from dashboard.screens.player.screen import PlayerScreen
 from dashboard.screens.slow import SlowScreen
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
+
+BEHIND_SECONDS: Final = 2.0
+"""Time between two redraws of a screen behind a dialog: Textual draws all of it each time."""
 
 
 class AddressWanted(Message):
@@ -42,6 +48,8 @@ class NavigationApp(App[None]):
     _connection: Connection
     _gateway: Gateway
     _told: Address | None = None
+    _front: Screen[Any] | None = None
+    _shown_at = 0.0
 
     async def on_address_wanted(self, event: AddressWanted) -> None:
         """Go where the browser's address leads."""
@@ -139,8 +147,16 @@ class NavigationApp(App[None]):
         self._connection.watch(chosen)
         self.show()
 
+    def is_due(self) -> bool:
+        """Return whether what is known now is to be shown with this tick."""
+        before, self._front = self._front, self.screen
+        if isinstance(self.screen, ConsoleScreen) or before is not self.screen:
+            return True
+        return self.state.clock.monotonic() - self._shown_at >= BEHIND_SECONDS
+
     def show(self) -> None:
         """Show on the screens in front what is known now."""
+        self._shown_at = self.state.clock.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, ConsoleScreen) and screen.is_mounted:
                 screen.show()

@@ -347,7 +347,11 @@ def _refuse(status: int, body: bytes) -> GatewayError:
     if problem.code == ROLE_INSUFFICIENT:
         message = f"{problem.error.removesuffix('.')}: {_HOW} and such a key"
         return Refused(status, problem.code, message, problem.role)
-    return Refused(status, problem.code, _ABOUT_KEYS.get(problem.code, problem.error))
+    message = _ABOUT_KEYS.get(problem.code, problem.error)
+    if status == httpx.codes.SERVICE_UNAVAILABLE and "; " in message:
+        # The advice behind it is for who writes requests: the console asks again by itself.
+        message = message.partition("; ")[0] + "."
+    return Refused(status, problem.code, message)
 
 
 def _describe_failure(error: httpx.RequestError) -> GatewayError:

@@ -134,7 +134,10 @@ def _write_behind(behind: int | None) -> str:
 
 
 def _write_run(run: Refresh | Rerank | None, status: Status) -> str:
-    if run is None or run.at is None:
+    if run is None:
+        # PostgreSQL, which would know, is away.
+        return "unknown"
+    if run.at is None:
         return "never"
     age = write_age((status.at - run.at).total_seconds())
     return f"{write_ms(run.duration_ms)}, {age} ago"

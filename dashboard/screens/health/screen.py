@@ -268,7 +268,10 @@ class HealthScreen(ConsoleScreen):
         measured = {"ok", "slow"}
         # A figure beside its limit speaks for itself; what is away is said when it has lasted.
         if verdict != health.verdict and not {verdict, health.verdict} <= {*measured, "unknown"}:
-            health = health._replace(verdict=verdict, detail=watch.healths[rule.name].detail)
+            # The figure of a part that is away no more is not one of a part that is.
+            value = None if verdict == "away" and health.verdict in measured else health.value
+            detail = watch.healths[rule.name].detail
+            health = health._replace(verdict=verdict, value=value, detail=detail)
         lag = status.parts.index.lag_seconds
         if rule.name == "index" and watch.lags and lag and health.verdict in measured:
             rule = rule._replace(write=write_age, measure="behind the ledger")

@@ -149,14 +149,15 @@ async def test_a_panel_that_has_the_screen_leaves_the_head_line_and_says_how_to_
 async def test_behind_a_dialog_figures_are_renewed_every_two_seconds_and_alarms_at_once() -> None:
     async with watch_live() as operator:
         await operator.press("b")
-        status = operator.console.screen_stack[0].query_one("#status", Lines)
+        live = operator.console.screen_stack[0]
+        notice, verdict = live.query_one("#notice", Lines), live.query_one("#verdict", Lines)
         await operator.pass_time()
-        before = status.text
+        before = notice.text
         await operator.pass_time(1.4)
-        assert status.text == before
+        assert notice.text == before
         await operator.pass_time(0.8)
-        assert status.text != before
+        assert notice.text != before
         operator.peer.away = {"postgresql"}
         await operator.pass_time(4.0)
-        assert "✕ PostgreSQL away" in operator.screen_text
-        assert "Boards" in operator.screen_text
+        assert "✕ PostgreSQL away" in verdict.text
+        assert "│ Global " in operator.screen_text

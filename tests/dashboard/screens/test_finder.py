@@ -145,7 +145,9 @@ async def test_nobody_and_an_error_are_two_things() -> None:
         assert "Nothing and nobody found for “zzz”." in operator.screen_text
         await operator.press("enter")
         assert is_finder(operator)
-        operator.peer.refuse(503, "database_unavailable", "The database is away.", "/players")
+        operator.peer.refuse(
+            503, "database_unavailable", "The database is away; send it again.", "/players"
+        )
         await operator.press("z")
         await operator.pass_time(0.4)
         assert "! database_unavailable: The database is away." in operator.screen_text

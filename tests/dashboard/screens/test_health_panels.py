@@ -172,3 +172,27 @@ async def test_what_was_ok_is_not_said_to_be_while_nobody_knows() -> None:
         await operator.pass_time(4.0)
         assert "✓ ok" not in operator.screen_text
         assert operator.screen_text.count("? ok") == 6
+
+
+class Forgetful(ServicePeer):
+    """Cannot say what PostgreSQL would know."""
+
+    def describe_status(self) -> dict[str, Any]:
+        status = super().describe_status()
+        return status | {"refresh": None} if "postgresql" in self.away else status
+
+
+async def test_what_a_part_that_is_away_would_know_is_unknown_and_not_never() -> None:
+    async with watch_live(Forgetful(FrozenClock())) as operator:
+        await operator.press("4")
+        await operator.pass_time(2.0)
+        assert "refresh   6.5 ms, " in operator.read("#flow")
+        operator.peer.away = {"postgresql"}
+        await operator.pass_time(6.0)
+        assert "refresh   unknown" in operator.read("#flow")
+        # Back again, but not yet in three of five looks: no figure beside what is said to be away.
+        operator.peer.away = set()
+        await operator.pass_time(1.2)
+        tile = operator.read("#tile-postgresql")
+        assert tile.startswith("✕ away")
+        assert "2.5 ms" not in tile
