@@ -178,14 +178,15 @@ class BoardsScreen(ListDialog[Choice | None]):
         """Show another list from its start, with the cursor on the board that is `current`."""
         field, frame = self.query_one(Input), self.query_one("#choice")
         self._describe_keys("")
+        keys = self._state.keys["console.keys"]
         if self._board is None:
             frame.border_title = Content("Boards")
-            field.placeholder = "type a part of a title or of a slug"
+            field.placeholder = f"type a part of a title or of a slug; {keys} lists the keys"
             columns = _write_board("Board", "State", "Players", "Pending", "Waits", "Season, ends")
         else:
             title = fit_name(self._board.title, _LONG_TITLE).rstrip()
             frame.border_title = Content(f"Seasons of {title}")
-            field.placeholder = "type a season's number"
+            field.placeholder = f"type a season's number; {keys} lists the keys"
             columns = _write_season("Season", "State", "Players", "Begins", "Ends")
         self.query_one("#columns", Lines).show([[(columns, "muted")]])
         self.query_one("#trouble", Lines).display = False

@@ -165,7 +165,8 @@ class SlowScreen(Dialog[None]):
 def shorten_route(route: str) -> str:
     """Return the name of a route without what all have in common."""
     name = route.replace("/api/leaderboard/", "").replace("/api/", "")
-    return name.replace("{user_id}", "{id}")
+    # Where a name is cut, what tells the routes of a board apart is still to be seen.
+    return name.replace("{user_id}", "{id}").replace("{slug}", "*")
 
 
 def _draw_finding(finding: Finding, room: int) -> list[ToneLine]:

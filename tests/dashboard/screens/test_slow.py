@@ -1,5 +1,6 @@
 """Why is it slow: from which places it is asked, what it shows, and that it stays current."""
 
+from dashboard.screens.slow import shorten_route
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, watch_live
 from tests.support.console.service_peer import ServicePeer
@@ -53,6 +54,15 @@ async def test_a_lock_that_is_held_looks_as_designed() -> None:
     async with watch_live(peer) as operator:
         await operator.press("W")
         await check_snapshots(operator, "slow_lock")
+
+
+def test_routes_of_a_board_are_told_apart_in_few_cells() -> None:
+    names = [f"GET /api/boards/{{slug}}/{what}" for what in ("around/{user_id}", "page", "rank")]
+    assert [shorten_route(name)[:15] for name in names] == [
+        "GET boards/*/ar",
+        "GET boards/*/pa",
+        "GET boards/*/ra",
+    ]
 
 
 async def test_enter_on_a_tile_or_a_route_of_health_asks() -> None:
