@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from ipaddress import IPv6Address
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -30,7 +31,10 @@ _UNKNOWN_METHOD: Final = re.compile(
     rb"(?:\r\n)*%s*(?: [^ \r\n]*(?: (?:HTTP/.*)?)?)?" % _TOKEN,
     re.DOTALL,
 )
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.]+\])(?::[0-9]*)?")
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?"
+)
+_LAST_PORT: Final = 65_535
 _NO_HOST: Final = -1_000_000
 """Stays wrong, however many come."""
 
@@ -54,7 +58,10 @@ class WrongHost(ServiceError):
     code = "wrong_host"
 
     def __init__(self) -> None:
-        super().__init__("A request has exactly one `Host` header, with a name and maybe a port.")
+        super().__init__(
+            "A request has exactly one `Host` header, with a name or an address, and maybe a port "
+            f"up to {_LAST_PORT}."
+        )
 
 
 class UnknownMethod(ServiceError):
@@ -116,19 +123,22 @@ class Http1Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take in bytes: part of a request, several requests, or no HTTP at all."""
         self._is_idle = False
-        rest: bytes | memoryview = data
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self._refuse_unreadable(_explain(error, data))
+
+    def _parse(self, rest: bytes | memoryview) -> None:
         while True:
             try:
                 self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
                 (length,) = upgrade.args
-                rest = memoryview(rest)[length:]
-                self._ignore_upgrade()
-            except httptools.HttpParserError as error:
-                self._refuse_unreadable(_explain(error, data))
-                return
             else:
                 return
+            # Not while an error is being handled, which would become the context of the next one.
+            rest = memoryview(rest)[length:]
+            self._ignore_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -174,7 +184,7 @@ class Http1Protocol(HttpToolsProtocol):
         if name == b"host":
             self._hosts += 1
             if value != self._known_host:
-                if _HOST.fullmatch(value):
+                if _is_host(value):
                     self._known_host = value
                 else:
                     self._hosts = _NO_HOST
@@ -459,6 +469,20 @@ class _Cycle(RequestResponseCycle):
             self._head = head + b"\r\n"
         else:
             self.transport.write(head + b"\r\n")
+
+
+def _is_host(value: bytes) -> bool:
+    """Tell whether this can be a part of an address, as it is of the URL that errors look at."""
+    found = _HOST.fullmatch(value)
+    if found is None:
+        return False
+    address, port = found.groups()
+    if address is not None:
+        try:
+            IPv6Address(address.decode("ascii"))
+        except ValueError:
+            return False
+    return not port or int(port) <= _LAST_PORT
 
 
 def _explain(error: httptools.HttpParserError, data: bytes) -> ServiceError:

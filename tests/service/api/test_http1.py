@@ -93,6 +93,12 @@ async def test_tunnel_is_refused_and_what_follows_is_no_request(streams: Streams
         (b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400, "wrong_host"),
         (b"GET / HTTP/1.1\r\nHost: a/b\r\n", 400, "wrong_host"),
         (b"GET / HTTP/1.1\r\nHost: a b\r\n", 400, "wrong_host"),
+        (b"GET / HTTP/1.1\r\nHost: a:65536\r\n", 400, "wrong_host"),
+        (b"GET / HTTP/1.1\r\nHost: a:000080\r\n", 400, "wrong_host"),
+        (b"GET / HTTP/1.1\r\nHost: [::1\r\n", 400, "wrong_host"),
+        (b"GET / HTTP/1.1\r\nHost: [1:2]:80\r\n", 400, "wrong_host"),
+        (b"GET / HTTP/1.1\r\nHost: a/b\r\n" + OWN_PROTOCOL, 400, "wrong_host"),
+        (b"GET / HTTP/1.1\r\n" + OWN_PROTOCOL, 400, "wrong_host"),
         (b"FOO / HTTP/1.1\r\nHost: a\r\n", 501, "unknown_method"),
         (b"GETS / HTTP/1.1\r\nHost: a\r\n", 501, "unknown_method"),
         (b"get / HTTP/1.1\r\nHost: a\r\n", 501, "unknown_method"),
@@ -133,7 +139,10 @@ async def test_refused_by_its_first_letters(streams: Streams) -> None:
     assert (await read_refusal(streams))[0] == 501
 
 
-@pytest.mark.parametrize("host", [b"", b"a.example:80", b"[::1]:8000", b"127.0.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    [b"", b"a.example:80", b"[::1]:8000", b"127.0.0.1", b"a:", b"a:65535", b"[::ffff:1.2.3.4]"],
+)
 async def test_host_of_any_form(streams: Streams, host: bytes) -> None:
     streams[1].write(b"GET / HTTP/1.1\r\nhOsT:%s \t\r\n\r\n" % host + LAST)
     assert await read_answers(streams) == [b"0", b"0"]
