@@ -1,6 +1,6 @@
 """Promises P7 and P8 under fire: one ledger and many boards, and each season ends once.
 
-FIRE_KILLS=200 uv run pytest -n0 tests/chaos/test_fire_boards.py
+FIRE_KILLS=200 uv run pytest -n0 --timeout 3600 tests/chaos/test_fire_boards.py
 """
 
 import asyncio
