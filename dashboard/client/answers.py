@@ -116,11 +116,11 @@ class Rank(msgspec.Struct, frozen=True):
 
 
 class Player(msgspec.Struct, frozen=True):
-    """A player as registered."""
+    """A player as registered; `joined_at` is None where only a rank tells who it is."""
 
     user_id: int
     username: str
-    joined_at: Moment
+    joined_at: Moment | None = None
 
 
 class NamedPlayers(msgspec.Struct, frozen=True):

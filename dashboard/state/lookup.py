@@ -18,6 +18,7 @@ POLL_SECONDS: Final = 2.0
 _GLOBAL: Final = BoardSeason()
 _LOOKS: Final = 600
 _NOT_FOUND: Final = 404
+_UNAVAILABLE: Final = 503
 
 
 class Place(NamedTuple):
@@ -143,10 +144,11 @@ class Lookup:
         return above, abs(distance) + 1
 
 
-async def find_player(gateway: Gateway, wanted: str) -> Player | None:
+async def find_player(gateway: Gateway, wanted: str, board: BoardSeason) -> Player | None:
     """Return the player of that id, else of exactly that name; None if there is neither.
 
-    The blanks around a name count only where there is a name with them.
+    Who is registered only PostgreSQL knows: while that is away, whoever has a rank on the board is
+    found by the id. The blanks around a name count only where there is a name with them.
 
     Raises `GatewayError` for everything but a player who is not there.
     """
@@ -155,6 +157,8 @@ async def find_player(gateway: Gateway, wanted: str) -> Player | None:
         try:
             return await gateway.find_player(user_id)
         except Refused as error:
+            if error.status == _UNAVAILABLE:
+                return Player(user_id, (await gateway.read_rank(board, user_id)).username)
             if error.status != _NOT_FOUND:
                 raise
     # A name may begin or end with blanks, but those around one that was pasted are seldom its own.

@@ -133,7 +133,8 @@ class PlayerPane(Vertical):
         while lookup.board == self._state.chosen:
             try:
                 if lookup.player is None:
-                    lookup.take_player(await find_player(self._gateway, lookup.wanted))
+                    found = await find_player(self._gateway, lookup.wanted, lookup.board)
+                    lookup.take_player(found)
                 if lookup.player is None:
                     return
                 place = await read_place(self._gateway, lookup.board, lookup.player.user_id)
@@ -204,14 +205,14 @@ class PlayerPane(Vertical):
                 if player is None:
                     return []
                 zone = self._state.clock.now().tzinfo
-                joined = f", joined {write_moment(player.joined_at, zone)}"
+                joined = player.joined_at and f", joined {write_moment(player.joined_at, zone)}"
                 room = self._head.content_size.width or 2 * _NAME
                 own_id = f"  id {player.user_id}"
                 # A long name takes no room from the numbers behind it.
                 name = fit_name(player.username, max(1, min(_NAME, room - len(own_id)))).rstrip()
                 return choose_line(
                     room,
-                    [(name, "strong"), (own_id + joined, "muted")],
+                    [(name, "strong"), (own_id + (joined or ""), "muted")],
                     [(name, "strong"), (own_id, "muted")],
                 )
 

@@ -97,7 +97,7 @@ async def test_not_found_no_sessions_and_an_error_are_three_things() -> None:
         await look_up_again(operator, "newcomer")
         assert "No sessions yet" in operator.notice
         assert "A rank comes with the first score." in operator.screen_text
-        operator.peer.refuse(503, "database_unavailable", "The database is away.", "/players")
+        operator.peer.refuse(503, "database_unavailable", "The database is away.")
         await look_up_again(operator, "3")
         assert "! error database_unavailable: The database is away." in operator.notice
         operator.peer.come_back()

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dashboard.client.answers import BoardFacts, Season
-from dashboard.client.gateway import Gateway
+from dashboard.client.answers import BoardFacts, Player, Season
+from dashboard.client.gateway import BoardSeason, Gateway, Refused
 from dashboard.state.finding import BoardFound, Known, PlayersFound, find_everything, list_found
 from dashboard.state.lookup import find_player
 from tests.support.console.frozen_clock import FrozenClock
@@ -51,4 +51,15 @@ async def test_an_outage_leaves_what_is_here(gateway: Gateway, peer: ServicePeer
 
 async def test_more_digits_than_python_reads_are_nobody(gateway: Gateway) -> None:
     assert await find_everything(gateway, "9" * 5_000, Known()) == []
-    assert await find_player(gateway, "9" * 5_000) is None
+    assert await find_player(gateway, "9" * 5_000, BoardSeason()) is None
+
+
+async def test_while_nobody_knows_who_is_registered_a_rank_does(
+    gateway: Gateway, peer: ServicePeer
+) -> None:
+    registered = await find_player(gateway, "1", BoardSeason())
+    assert registered is not None
+    peer.refuse(503, "database_unavailable", "The database is away.", "/players")
+    assert await find_player(gateway, "1", BoardSeason()) == Player(1, registered.username)
+    with pytest.raises(Refused):
+        await find_player(gateway, registered.username, BoardSeason())
