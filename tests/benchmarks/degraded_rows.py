@@ -9,6 +9,8 @@ from typing import Final
 
 import httpx
 
+from dashboard.simulation.client.api_client import ApiClient
+from dashboard.simulation.client.requests import Target
 from dashboard.simulation.reports.histogram import LatencyHistogram
 from service.standings.refresh.rerank import rerank
 from tests.benchmarks.results import Budget, Context, Row, Series
@@ -34,18 +36,19 @@ async def measure_degraded(context: Context) -> list[Row]:
         ),
     }
     rows = []
-    async with (
-        httpx.AsyncClient(base_url=context.target.url, timeout=_PATIENCE_SECONDS) as client,
-        _without_redis(context, client),
-    ):
-        for what, make_path in paths.items():
-            context.say(f"degraded: {what}")
-            rows.append(await _measure(client, what, make_path, context.plan.seconds))
+    client = ApiClient(Target(context.target.url, context.target.api_key))
+    try:
+        async with _without_redis(context, client):
+            for what, make_path in paths.items():
+                context.say(f"degraded: {what}")
+                rows.append(await _measure(client, what, make_path, context.plan.seconds))
+    finally:
+        await client.close()
     return rows
 
 
 @asynccontextmanager
-async def _without_redis(context: Context, client: httpx.AsyncClient) -> AsyncIterator[None]:
+async def _without_redis(context: Context, client: ApiClient) -> AsyncIterator[None]:
     """Have Redis answer nobody inside the block, and every process know it."""
     servers = context.stack.find_processes("Valkey")
     for server in servers:
@@ -53,10 +56,10 @@ async def _without_redis(context: Context, client: httpx.AsyncClient) -> AsyncIt
     try:
 
         async def all_are_stale() -> bool:
-            answers = await asyncio.gather(
-                *(client.get(f"{RANK_PATH}/{context.target.first_player}") for _ in range(_READERS))
+            path = f"{RANK_PATH}/{context.target.first_player}"
+            return all(
+                await asyncio.gather(*(_is_read_stale(client, path) for _ in range(_READERS)))
             )
-            return all(answer.json().get("stale") for answer in answers)
 
         await wait_until(all_are_stale, seconds=_PATIENCE_SECONDS)
         yield
@@ -65,8 +68,13 @@ async def _without_redis(context: Context, client: httpx.AsyncClient) -> AsyncIt
             server.resume()
 
 
+async def _is_read_stale(client: ApiClient, path: str) -> bool:
+    answer = await client.ask("GET", path)
+    return answer.status == httpx.codes.OK and b'"stale":true' in answer.body
+
+
 async def _measure(
-    client: httpx.AsyncClient, what: str, make_path: Callable[[], str], seconds: float
+    client: ApiClient, what: str, make_path: Callable[[], str], seconds: float
 ) -> Row:
     found = LatencyHistogram()
     failures = 0
@@ -75,9 +83,9 @@ async def _measure(
         nonlocal failures
         while time.perf_counter() < ends_at:
             started_at = time.perf_counter()
-            answer = await client.get(make_path())
+            is_stale = await _is_read_stale(client, make_path())
             found.record(time.perf_counter() - started_at)
-            failures += answer.status_code != httpx.codes.OK or not answer.json().get("stale")
+            failures += not is_stale
 
     ends_at = time.perf_counter() + seconds
     await asyncio.gather(*(read() for _ in range(_READERS)))

@@ -121,7 +121,7 @@ async def player_unplayed(operator: Operator) -> None:
 
 async def player_error(operator: Operator) -> None:
     await player_idle(operator)
-    operator.peer.refuse(503, "database_unavailable", "The database is away.", "/players")
+    operator.peer.refuse(500, "internal_error", "Something unexpected went wrong here.", "/players")
     await operator.type("5")
     await operator.press("enter")
 
