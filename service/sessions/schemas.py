@@ -36,7 +36,7 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             msgspec.Meta(
                 description=(
                     "What the game keeps with the session: a replay, a car, a loadout. At most "
-                    f"{METADATA_LIMIT:,} bytes of JSON."
+                    f"{METADATA_LIMIT:,} bytes of JSON, without NUL characters."
                 )
             ),
         ]
