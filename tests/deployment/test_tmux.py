@@ -29,10 +29,11 @@ def tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
 async def test_tmux_has_what_was_copied(tmux: list[str]) -> None:
     async with watch_live() as operator:
         await operator.press("down", "y")
-        await wait_until(lambda: operator.toasts == ["Copied: 2 2 grace 8700"])
+        await wait_until(lambda: bool(operator.toasts))
+        assert operator.toasts[0].startswith("Copied: 2 2 grace 8700")
     process = await asyncio.create_subprocess_exec(*tmux, "show-buffer", stdout=subprocess.PIPE)
     shown, _ = await process.communicate()
-    assert shown.decode() == "2\t2\tgrace\t8700"
+    assert shown.decode() == "2\t2\tgrace\t8700\tglobal"
 
 
 async def test_a_tmux_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
