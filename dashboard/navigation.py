@@ -160,6 +160,9 @@ class NavigationApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, ConsoleScreen) and screen.is_mounted:
                 screen.show()
+        for dialog in self.screen_stack[1:]:
+            # Each remembers what lay behind it, also while another one lies over it.
+            dialog.refresh()
 
     @work(exit_on_error=False)
     async def look_up(self, user_id: int) -> None:

@@ -188,8 +188,9 @@ class KeyFooter(Footer):
         self._named.show(self._choose_fitting(list(shown.values()), room))
         self._palette.show(at_end)
         if front is not self.screen:
-            # What lies behind a dialog is drawn anew only with it.
-            front.refresh()
+            # What lies behind dialogs is drawn anew only with each of them.
+            for dialog in self.app.screen_stack[1:]:
+                dialog.refresh()
 
     def _choose_fitting(self, actives: list[ActiveBinding], room: int) -> list[NamedKey]:
         """Return the keys for which there is room as a whole, and the one that lists all others."""

@@ -9,7 +9,6 @@ from tests.support.console.moderating import LOG, MANY, explain, log, make_peer
 from tests.support.console.operating import Operator, PatientConsole, look_up, watch_live
 from tests.support.console.service_peer import URL
 from tests.support.console.snapshots import SIZES, check_snapshots
-from tests.support.waiting import wait_until
 
 
 def list_calls(operator: Operator) -> list[tuple[str, bool]]:
@@ -33,14 +32,8 @@ async def test_sessions_are_marked_looked_at_and_revoked_for_a_reason() -> None:
         await check_snapshots(operator, "moderate_sessions")
         await operator.resize(*SIZES["wide"])
         await operator.press("enter")
-        # Not a picture: of two dialogs over a screen, it names the keys of the one or the other.
-        await wait_until(lambda: "2 sessions of player 2 would be revoked" in operator.screen_text)
-        lines = [" ".join(line.split()) for line in operator.screen_text.splitlines()]
-        assert any("Revoke 2 sessions of player 2, “grace”" in line for line in lines)
-        assert any("global 1 8,700 #2" in line for line in lines)
-        assert any("→ 7,500 #4" in line for line in lines)
-        assert any("type revoke 2, then enter, to have it done" in line for line in lines)
-        assert any("enter goes on, escape changes nothing" in line for line in lines)
+        await check_snapshots(operator, "moderate_preview")
+        await operator.resize(*SIZES["wide"])
         assert list_calls(operator) == [("revoke", True)]
         # Nothing but the words that are asked for will do, and nothing goes without a reason.
         await operator.press("enter")
@@ -56,6 +49,20 @@ async def test_sessions_are_marked_looked_at_and_revoked_for_a_reason() -> None:
         assert "grace" in operator.screen_text
         await operator.press("4")
         assert "Moderation 2 sessions of player 2 now revoked" in operator.read("#events")
+
+
+async def test_behind_two_dialogs_it_is_told_what_went_wrong_and_which_keys_work() -> None:
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "space")
+        assert "space Mark" in operator.screen_text
+        await operator.press("enter")
+        operator.peer.away = {"worker"}
+        await operator.pass_time(5.0)
+        assert "✕ Worker away" in operator.screen_text
+        assert "● live" not in operator.screen_text
+        assert "space Mark" not in operator.screen_text
+        assert "esc Back" in operator.screen_text
 
 
 async def test_a_revoked_session_is_restored_and_kinds_are_not_mixed() -> None:
