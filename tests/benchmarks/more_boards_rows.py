@@ -23,6 +23,7 @@ from tests.benchmarks.freshness import (
     PROBES_A_SECOND,
     SUBMITS_A_SECOND,
     describe_load,
+    make_row,
     measure_freshness,
     run_steadily,
     summarize,
@@ -250,8 +251,7 @@ async def _compare_reads(context: Context, kind: Kind) -> list[Row]:
 async def _measure_closing(context: Context, client: httpx.AsyncClient) -> list[Row]:
     """Close a season of all players, and read another board beside it."""
     slug = "sums"
-    if (await client.get(f"/api/boards/{slug}")).status_code != httpx.codes.OK:
-        await _make_filled(client, slug)
+    await _fill_missing(context, client, slug)
     await context.stack.wait_until_quiet()
 
     async def read_until(done: asyncio.Event) -> list[float]:
@@ -301,6 +301,12 @@ async def _measure_closing(context: Context, client: httpx.AsyncClient) -> list[
     ]
 
 
+async def _fill_missing(context: Context, client: httpx.AsyncClient, slug: str) -> None:
+    if (await client.get(f"/api/boards/{slug}")).status_code != httpx.codes.OK:
+        context.say(f"closing: filling {slug}")
+        await _make_filled(client, slug)
+
+
 async def _close(client: httpx.AsyncClient, slug: str) -> float:
     """End a board's season; return how many seconds it is `ending`."""
     closed = await client.post(f"/api/boards/{slug}/seasons/current/close")
@@ -319,9 +325,7 @@ async def _measure_closing_under_load(context: Context, client: httpx.AsyncClien
     """End a season of all players, one of five boards, while 2,000 scores a second come in."""
     slug, seconds = "bests", context.plan.freshness_seconds
     for other in _RULES:
-        if (await client.get(f"/api/boards/{other}")).status_code != httpx.codes.OK:
-            context.say(f"closing: filling {other}")
-            await _make_filled(client, other)
+        await _fill_missing(context, client, other)
     await context.stack.wait_until_quiet()
     context.say(f"closing: {SUBMITS_A_SECOND:,} submits a second for {3 * seconds} s")
     load = asyncio.create_task(
@@ -344,7 +348,6 @@ async def _measure_closing_under_load(context: Context, client: httpx.AsyncClien
         "meanwhile": [probe for probe in probes if began_at <= probe.answered_at <= ended_at],
         "after": [probe for probe in probes if probe.answered_at > ended_at],
     }
-    found = {when: summarize(some) for when, some in parts.items()}
     what = f"a season of {context.plan.players:,} closed at {SUBMITS_A_SECOND:,} submits a second"
     return [
         Row(
@@ -355,20 +358,8 @@ async def _measure_closing_under_load(context: Context, client: httpx.AsyncClien
             notes=tuple(describe_load(loaded.report)),
         ),
         *(
-            Row(
-                name="closing",
-                what=f"freshness {when}, p99",
-                unit="ms",
-                budget=Budget("figure", most=500),
-                figure=Series.of([latency.p99_ms]),
-                notes=(
-                    (
-                        f"p50 {latency.p50_ms:.0f} ms, max {latency.max_ms:.0f} ms, "
-                        f"{latency.count:,} probes"
-                    ),
-                ),
-            )
-            for when, latency in found.items()
+            make_row("closing", f"freshness {when}, p99", summarize(some))
+            for when, some in parts.items()
         ),
     ]
 

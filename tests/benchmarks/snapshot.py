@@ -18,11 +18,18 @@ import click
 import uvloop
 from rich.console import Console
 
-from dashboard.simulation.reports.presentation import describe_shortfall, format_ms, summarize_run
+from dashboard.simulation.reports.presentation import describe_shortfall, summarize_run
 from dashboard.simulation.workload.plan import Mix
 from service.lifecycle import stop_task
 from service.local.embedded.postgres import find_binaries
-from tests.benchmarks.freshness import Probe, SteadyLoad, run_steadily, summarize
+from tests.benchmarks.freshness import (
+    FRESH_MS,
+    Probe,
+    SteadyLoad,
+    describe_freshness,
+    run_steadily,
+    summarize,
+)
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
 
@@ -30,7 +37,6 @@ _PROBES_A_SECOND = 2
 
 _BETWEEN_DUMPS_SECONDS = 30
 
-_FRESH_MS = 500
 _AFTER_A_LOSS_SECONDS = 60
 _BYTES_A_SESSION = 64
 _SETTLING_SECONDS = 120
@@ -148,14 +154,10 @@ def judge(load: SteadyLoad, losses: Sequence[float], console: Console) -> Iterat
         yield shortfall
     for read, report in load.probes.items():
         apart = [probe for probe in report.probes if not _is_after(probe, losses)]
-        for what, probes in (("outside these minutes", apart), ("all", report.probes)):
-            latency = summarize(probes)
-            console.print(
-                f"From a submit's answer until {read} showed it, {what}, {latency.count:,} times: "
-                f"p50 {format_ms(latency.p50_ms)}, p99 {format_ms(latency.p99_ms)}, "
-                f"max {format_ms(latency.max_ms)} ms"
-            )
-        if summarize(apart).p99_ms > _FRESH_MS:
+        console.print(describe_freshness(read, report.latency))
+        latency = summarize(apart)
+        console.print(f"without the minutes after a loss: {describe_freshness(read, latency)}")
+        if latency.p99_ms > FRESH_MS:
             yield f"{read} showed a score too late"
         for failure, number in report.failures.items():
             yield f"probes of {read}: {number} times {failure}"
@@ -177,14 +179,9 @@ async def _run(
         await stack.populate(players, sessions)
         console.print(f"{submits:g} submits a second for {minutes:g} minutes")
         load, losses, wrong = await run(stack, minutes=minutes, submits=submits, console=console)
-        await stack.wait_until_quiet()
-        try:
-            audit = await stack.run_command("audit")
-        except RuntimeError as error:
-            audit = str(error)
-            wrong.append("the audit found differences")
+        audit, differences = await stack.audit()
     console.print(summarize_run(load.report))
-    wrong += judge(load, losses, console)
+    wrong += [*judge(load, losses, console), *differences]
     console.print(audit.rstrip())
     for line in wrong:
         console.print(f"✗ {line}")

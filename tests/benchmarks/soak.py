@@ -16,9 +16,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from dashboard.simulation.reports.presentation import describe_shortfall, format_ms, summarize_run
+from dashboard.simulation.reports.presentation import describe_shortfall, summarize_run
 from dashboard.simulation.workload.plan import Mix
-from tests.benchmarks.freshness import SteadyLoad, run_steadily
+from tests.benchmarks.freshness import SteadyLoad, describe_freshness, run_steadily
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.processor_time import name_role
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
@@ -200,12 +200,7 @@ def print_load(console: Console, load: SteadyLoad) -> None:
     """Print what came of the requests, and how fresh the reads were."""
     console.print(summarize_run(load.report))
     for read, probes in load.probes.items():
-        latency = probes.latency
-        console.print(
-            f"From a submit's answer until {read} showed it, {latency.count:,} times: "
-            f"p50 {format_ms(latency.p50_ms)}, p99 {format_ms(latency.p99_ms)}, "
-            f"max {format_ms(latency.max_ms)} ms"
-        )
+        console.print(describe_freshness(read, probes.latency))
 
 
 async def _run(
@@ -232,12 +227,7 @@ async def _run(
                 interval_seconds=interval_seconds,
             )
             status.update("auditing")
-            await stack.wait_until_quiet()
-            try:
-                audit = await stack.run_command("audit")
-                wrong = []
-            except RuntimeError as error:
-                audit, wrong = str(error), ["the audit found differences"]
+            audit, wrong = await stack.audit()
     wrong = judge(samples, load, submits) + wrong
     print_samples(console, samples)
     print_load(console, load)

@@ -85,6 +85,14 @@ class Stack:
             raise RuntimeError(f"leaderboard {' '.join(arguments)} failed:\n{text}")
         return text
 
+    async def audit(self) -> tuple[str, list[str]]:
+        """Audit it once everything is folded; return what that printed, and what is wrong."""
+        await self.wait_until_quiet()
+        try:
+            return await self.run_command("audit"), []
+        except RuntimeError as error:
+            return str(error), ["the audit found differences"]
+
     async def populate(self, players: int, sessions: int) -> float:
         """Fill the empty board; return how many seconds the command took."""
         started_at = time.perf_counter()
