@@ -242,6 +242,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             season_finder=season_finder,
             top_feeds=top_feeds,
             rank_reader=rank_reader,
+            seen_sessions=seen_sessions,
             metrics=metrics,
             body_limit=settings.request_body_limit,
             on_failure=note_failure,

@@ -1,9 +1,9 @@
 """The fast path: the requests that make up the traffic, answered ahead of the framework.
 
 Routing, dependency injection, validation and response objects cost several times what these
-requests themselves do. So a plain, well-formed submit, and a plain top or rank of any board, is
-answered right here, by the same services. Everything else, and every mistake that is not the
-body's, goes on to the routes, which define and document what both answer.
+requests themselves do. So a plain, well-formed submit, a plain top of any board and a rank there,
+also with `seen`, are answered right here, by the same services. Everything else, and every mistake
+that is not the body's, goes on to the routes, which define and document what both answer.
 """
 
 import re
@@ -24,6 +24,7 @@ from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.standings.board_schemas import BoardRank, encode_board_top
 from service.standings.reads.ranks import RankReader
+from service.standings.reads.seen import SeenSessions
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.run import Run
 from service.standings.schemas import Rank, encode_top
@@ -37,6 +38,8 @@ _BOARDS_PREFIX: Final = "/api/boards/"
 _RANK_PREFIX: Final = "rank/"
 
 _is_slug: Final = re.compile(SLUG).fullmatch
+
+_is_seen: Final = re.compile(rb"seen=([0-9]+)").fullmatch
 
 _TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
 _LONGEST_ID: Final = len(str(MAX_ID)) - 1
@@ -92,6 +95,7 @@ class FastPath:
         season_finder: SeasonFinder,
         top_feeds: TopFeeds,
         rank_reader: RankReader,
+        seen_sessions: SeenSessions,
         metrics: RequestMetrics,
         body_limit: int,
         on_failure: Callable[[Exception], None] | None,
@@ -101,6 +105,7 @@ class FastPath:
         self._season_finder = season_finder
         self._top_feeds = top_feeds
         self._rank_reader = rank_reader
+        self._seen_sessions = seen_sessions
         self._metrics = metrics
         self._body_limit = body_limit
         self._on_failure = on_failure
@@ -150,12 +155,13 @@ class FastPath:
                 return False
             template, route = reads.top_template, reads.top_route
             answering = self._read_top(reads, slug, limit)
-        elif read.startswith(_RANK_PREFIX) and not query:
+        elif read.startswith(_RANK_PREFIX):
             user_id = _parse_id(read[len(_RANK_PREFIX) :])
-            if user_id is None:
+            seen = _parse_seen(query) if query else None
+            if user_id is None or (query and seen is None):
                 return False
             template, route = reads.rank_template, reads.rank_route
-            answering = self._read_rank(reads, slug, user_id)
+            answering = self._read_rank(reads, slug, user_id, seen)
         else:
             return False
         # The template, so that any number of players and boards are one route.
@@ -197,9 +203,13 @@ class FastPath:
         encode = partial(reads.encode_top, season, limit)
         return await self._top_feeds.read(season, reads.top_keys[limit], encode)
 
-    async def _read_rank(self, reads: _Reads, slug: str, user_id: int) -> bytes:
+    async def _read_rank(self, reads: _Reads, slug: str, user_id: int, seen: int | None) -> bytes:
         season = await self._season_finder.find(slug)
-        return reads.encode_rank(season, await self._rank_reader.read_rank(season, user_id))
+        is_seen = seen is None or await self._seen_sessions.wait(season, seen, user_id)
+        rank = await self._rank_reader.read_rank(season, user_id)
+        return reads.encode_rank(
+            season, rank if is_seen else msgspec.structs.replace(rank, pending=True)
+        )
 
     async def _send_answer(self, send: Send, answering: Awaitable[bytes]) -> int:
         """Send the answer as JSON, or the error that it raises; return the status."""
@@ -222,6 +232,11 @@ def _parse_id(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID:
         return int(text) or None
     return None
+
+
+def _parse_seen(query: bytes) -> int | None:
+    found = _is_seen(query)
+    return None if found is None else _parse_id(found[1].decode())
 
 
 async def _read_body(receive: Receive) -> bytes | None:

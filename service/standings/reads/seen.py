@@ -8,7 +8,9 @@ refresh of that moment.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from contextlib import nullcontext
+from contextvars import Context
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 from redis.asyncio import Redis
@@ -16,7 +18,7 @@ from redis.asyncio import Redis
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database, load_sql
 from service.backends.redis import SeasonKeys, translate_redis_errors
-from service.batching import Batcher, Places, Tracer
+from service.batching import QueueFull, Tracer
 from service.boards.finder import Season
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.settings.settings import Settings
@@ -52,6 +54,30 @@ class _Progress(NamedTuple):
     is_shown: bool
 
 
+class _Waiter:
+    """Somebody who waits for a session, until `shown` has a result: whether reads show it."""
+
+    def __init__(self, question: _Question, span: Any) -> None:
+        self.question = question
+        self.span = span
+        self.shown: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def answer(self, progress: _Progress | Exception) -> None:
+        # It may have been given up meanwhile.
+        if self.shown.done():
+            return
+        if isinstance(progress, Exception):
+            self.shown.set_exception(progress)
+        elif progress.is_shown:
+            self.shown.set_result(True)
+        else:
+            self.question = self.question._replace(player_id=progress.player_id)
+
+    def give_up(self) -> None:
+        if not self.shown.done():
+            self.shown.set_result(False)
+
+
 class SeenSessions:
     """Waits until a session counts in a season's reads."""
 
@@ -68,12 +94,15 @@ class SeenSessions:
         self._redis = redis
         self._breaker = breaker
         self._top_feeds = top_feeds
+        self._tracer = tracer
         # So many that no more than a quarter of the places of reads are taken by those who wait.
-        limit = max(1, settings.request_limit // 5)
-        self._places = Places(limit, waiting=0)
-        self._looks: Batcher[_Question, _Progress] = Batcher(
-            self._look, batch_limit=limit, queue_limit=limit, name="seen", tracer=tracer
-        )
+        self._limit = max(1, settings.request_limit // 5)
+        self._waiting: set[_Waiter] = set()
+        self._newcomers: list[_Waiter] = []
+        self._looker: asyncio.Task[None] | None = None
+        self._has_news = asyncio.Event()
+        self._is_refreshed = False
+        top_feeds.call_on_refresh(self._note_refresh)
 
     async def wait(self, season: Season, session_id: int, user_id: int | None = None) -> bool:
         """Wait until a session counts in reads of a season; return False where it does not yet.
@@ -81,32 +110,67 @@ class SeenSessions:
         At once where it cannot count there. `user_id` is whose it probably is, which is found
         sooner. Raises `SessionNotFound`, and `QueueFull` where too many wait.
         """
-        async with self._places.take():
-            deadline = asyncio.get_running_loop().time() + _LONGEST_WAIT_SECONDS
-            question = _Question(session_id, season.season_id, user_id)
+        if len(self._waiting) >= self._limit:
+            raise QueueFull(self._limit)
+        question = _Question(session_id, season.season_id, user_id)
+        with nullcontext() if self._tracer is None else self._tracer.waiting("seen") as span:
+            waiter = _Waiter(question, span)
+            limit = asyncio.get_running_loop().call_later(_LONGEST_WAIT_SECONDS, waiter.give_up)
+            self._waiting.add(waiter)
+            self._newcomers.append(waiter)
+            self._has_news.set()
+            if self._looker is None:
+                # Not in the context of the first who waits, whose request ends before it.
+                self._looker = asyncio.create_task(self._keep_looking(), context=Context())
             try:
-                async with asyncio.timeout_at(deadline):
-                    return await self._wait(question)
-            except TimeoutError:
-                return False
-            except DatabaseUnavailable:
-                # Nobody can tell now; the read itself may have an answer all the same.
-                return False
+                return await waiter.shown
+            finally:
+                limit.cancel()
+                self._waiting.discard(waiter)
+                if not self._waiting:
+                    self._has_news.set()
 
-    async def _wait(self, question: _Question) -> bool:
-        while True:
-            # Before the look: what is published from here on is heard.
-            refreshed = self._top_feeds.refreshed
-            progress = await self._looks.put(question)
-            if progress.is_shown:
-                return True
-            question = question._replace(player_id=progress.player_id)
-            pause = None if self._top_feeds.is_subscribed else _LOOK_AGAIN_SECONDS
-            try:
-                async with asyncio.timeout(pause):
-                    await refreshed.wait()
-            except TimeoutError:
-                continue
+    def _note_refresh(self) -> None:
+        self._is_refreshed = True
+        self._has_news.set()
+
+    async def _keep_looking(self) -> None:
+        """Look for those who come and, once a refresh is heard of, for all, until nobody waits."""
+        try:
+            while self._waiting:
+                # Before the look: what is published from here on is heard.
+                self._has_news.clear()
+                looking, self._newcomers = self._newcomers, []
+                if self._is_refreshed:
+                    self._is_refreshed = False
+                    looking = [waiter for waiter in self._waiting if not waiter.shown.done()]
+                if looking:
+                    await self._look_for(looking)
+                pause = None if self._top_feeds.is_subscribed else _LOOK_AGAIN_SECONDS
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._has_news.wait()
+                except TimeoutError:
+                    self._is_refreshed = True
+        finally:
+            self._looker = None
+
+    async def _look_for(self, waiters: Sequence[_Waiter]) -> None:
+        """Answer those whose sessions are shown, or are not to be found."""
+        spans = [waiter.span for waiter in waiters]
+        found: Sequence[_Progress | Exception]
+        try:
+            with nullcontext() if self._tracer is None else self._tracer.running(spans):
+                found = await self._look([waiter.question for waiter in waiters])
+        except DatabaseUnavailable:
+            # Nobody can tell now; the read itself may have an answer all the same.
+            for waiter in waiters:
+                waiter.give_up()
+            return
+        except Exception as error:  # noqa: BLE001 - those who wait handle it
+            found = [error] * len(waiters)
+        for waiter, progress in zip(waiters, found, strict=True):
+            waiter.answer(progress)
 
     async def _look(self, questions: list[_Question]) -> Sequence[_Progress | ServiceError]:
         players: list[int | None] = [question.player_id for question in questions]
@@ -117,7 +181,13 @@ class SeenSessions:
             for line in unknown:
                 players[line] = found.get(questions[line].session_id)
             rows = await self._follow(questions, players)
-        offsets = await self._read_offsets({question.season_id for question in questions})
+        # Nearly all who come are too early for the index to be asked.
+        folded = {
+            question.season_id
+            for question, row in zip(questions, rows, strict=True)
+            if row["counts"] and not row["is_pending"]
+        }
+        offsets = await self._read_offsets(folded) if folded else {}
         return [
             SessionNotFound()
             if player_id is None or not row["is_known"]

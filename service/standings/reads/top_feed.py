@@ -82,10 +82,7 @@ class _Feed:
 
 
 class TopFeeds:
-    """The current tops: read from memory, and watched for changes.
-
-    `refreshed` is set, and is another one then, once a refresh of any season is heard of.
-    """
+    """The current tops: read from memory, and watched for changes."""
 
     def __init__(
         self,
@@ -109,7 +106,7 @@ class TopFeeds:
         self._feeds: dict[int, _Feed] = {}
         self._acts: list[int] = []
         self._subscribed = False
-        self.refreshed = asyncio.Event()
+        self._refresh_listeners: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         # However many requests come while memory has no answer, one read of each at a time is
         # enough.
@@ -371,9 +368,13 @@ class TopFeeds:
                 feed.wake()
         self._announce()
 
+    def call_on_refresh(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called once a refresh of any season is heard of, or one may be missed."""
+        self._refresh_listeners.append(listener)
+
     def _announce(self) -> None:
-        refreshed, self.refreshed = self.refreshed, asyncio.Event()
-        refreshed.set()
+        for listener in self._refresh_listeners:
+            listener()
 
     async def _handle_event(self, event: Published) -> None:
         self._announce()

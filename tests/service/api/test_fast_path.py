@@ -15,6 +15,12 @@ PAIRS = [
     ("/rank/2", "/rank/2?&"),
     ("/rank/3", "/rank/3?&"),
     ("/rank/99", "/rank/99?&"),
+    ("/rank/2?seen={session_id}", "/rank/2?seen={session_id}&"),
+    ("/rank/99?seen={session_id}", "/rank/99?seen={session_id}&"),
+    ("/rank/2?seen=9007199254740991", "/rank/2?seen=9007199254740991&"),
+    ("/rank/2?seen=9007199254740992", "/rank/2?seen=9007199254740992&"),
+    ("/rank/2?seen=0", "/rank/2?seen=0&"),
+    ("/rank/2?seen=", "/rank/2?seen=&"),
 ]
 
 
@@ -32,11 +38,13 @@ async def filled_client(
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize(("plain", "other"), PAIRS)
 async def test_fast_path_and_route_answer_the_same(
-    filled_client: httpx.AsyncClient, prefix: str, plain: str, other: str
+    filled_client: httpx.AsyncClient, database: Database, prefix: str, plain: str, other: str
 ) -> None:
+    session = await database.fetch_one("SELECT max(id) FROM game_session")
+    assert session is not None
     for _ in range(2):
-        fast = await filled_client.get(prefix + plain)
-        route = await filled_client.get(prefix + other)
+        fast = await filled_client.get(prefix + plain.format(session_id=session["max"]))
+        route = await filled_client.get(prefix + other.format(session_id=session["max"]))
         assert (fast.status_code, fast.json()) == (route.status_code, route.json())
         assert fast.headers["content-type"] == route.headers["content-type"]
 

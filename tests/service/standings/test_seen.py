@@ -25,6 +25,7 @@ READS = {
     "around": "/api/leaderboard/around/{user_id}",
     "top": "/api/leaderboard/top",
     "board rank": "/api/boards/best/rank/{user_id}",
+    "board rank by its route": "/api/boards/best/rank/{user_id}?season=current",
     "board around": "/api/boards/best/around/{user_id}",
     "board top": "/api/boards/best/top",
     "board top with details": "/api/boards/best/top?details=true",
@@ -60,11 +61,11 @@ async def ask(
     return await client.get(url.copy_merge_params({"seen": seen}))
 
 
-def is_waiting(client: httpx.AsyncClient) -> bool:
-    """Tell whether somebody waits in this process, and has looked."""
+def is_waiting(client: httpx.AsyncClient, waiters: int = 1) -> bool:
+    """Tell whether so many wait in this process, and have looked."""
     transport: Any = client._transport
     seen = transport.app.dependencies["seen_sessions"].dependency()
-    return bool(seen._places._held) and not seen._looks.waiting
+    return len(seen._waiting) == waiters and not seen._newcomers
 
 
 async def make_player_with_five(
@@ -244,9 +245,10 @@ async def test_places_of_those_who_wait_are_capped(
         waiting = [
             asyncio.create_task(ask(client, READS["rank"], user_id, session_id)) for _ in range(2)
         ]
-        await wait_until(lambda: is_waiting(client))
+        await wait_until(lambda: is_waiting(client, 2))
         refused = await ask(client, READS["rank"], user_id, session_id)
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert refused.json()["error"].startswith("2 requests are waiting")
         assert "retry-after" in refused.headers
         # Others do not notice.
         assert (await client.get(f"/api/leaderboard/rank/{user_id}")).status_code == 200
