@@ -68,6 +68,16 @@ class InvalidRequest(ServiceError):
         return f"{self.at_terminal} {fields}" if self.at_terminal else fields
 
 
+def refuse_body(field: str, message: str) -> InvalidRequest:
+    """Return why a body is refused for one of its fields; the message says what is allowed."""
+    return InvalidRequest("The body is not valid.", FieldError(field, message))
+
+
+def refuse_request(field: str, message: str) -> InvalidRequest:
+    """Return the same for a parameter of the path or the query, or for a header."""
+    return InvalidRequest("The request is not valid.", FieldError(field, message))
+
+
 class DatabaseUnavailable(ServiceError):
     """PostgreSQL cannot be reached or went away during the statement."""
 

@@ -9,7 +9,7 @@ import msgspec
 from service.boards.rule import Rule, ScoreFormat
 from service.boards.schedule import Schedule, WrongSchedule
 from service.boards.words import Direction, Operator, Ties
-from service.errors import FieldError, InvalidRequest
+from service.errors import FieldError, refuse_body
 from service.http.examples import NOW, THEN
 from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
@@ -69,9 +69,7 @@ class CronSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return Schedule.parse(self.cron, self.timezone)
         except WrongSchedule as error:
-            raise InvalidRequest(
-                "The body is not valid.", FieldError(f"schedule.{error.field}", str(error))
-            ) from error
+            raise refuse_body(f"schedule.{error.field}", str(error)) from error
 
 
 class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,13 +122,9 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except ValueError:
             moment = datetime.min  # noqa: DTZ901 - refused like any other without a zone
         if moment.tzinfo is None:
-            raise InvalidRequest(
-                "The body is not valid.",
-                FieldError(
-                    "count_from",
-                    "Expected `now`, `ever` or a time stamp with its zone, like "
-                    "`2026-11-01T00:00:00Z`",
-                ),
+            raise refuse_body(
+                "count_from",
+                "Expected `now`, `ever` or a time stamp with its zone, like `2026-11-01T00:00:00Z`",
             )
         try:
             return moment.astimezone(UTC)
@@ -200,10 +194,7 @@ def make_rule(
 ) -> Rule:
     """Return the rule with these fields; raises `InvalidRequest` where they do not go together."""
     if min_score is not None and max_score is not None and min_score > max_score:
-        raise InvalidRequest(
-            "The body is not valid.",
-            FieldError("min_score", f"Expected at most `max_score`, which is {max_score}"),
-        )
+        raise refuse_body("min_score", f"Expected at most `max_score`, which is {max_score}")
     return Rule(
         operator,
         direction,

@@ -36,7 +36,7 @@ from service.boards.schemas import (
     compare_rules,
     describe_rule,
 )
-from service.errors import FieldError, InvalidRequest
+from service.errors import refuse_body
 
 LIST_BOARDS: Final = load_sql("boards", "list_boards")
 LIST_OPEN_BOARDS: Final = load_sql("boards", "list_open_boards")
@@ -179,10 +179,7 @@ async def _insert_board(
     starts_at: datetime | None = now
     if count_from is not None:
         if count_from > now:
-            raise InvalidRequest(
-                "The body is not valid.",
-                FieldError("count_from", "Expected a time that is not in the future"),
-            )
+            raise refuse_body("count_from", "Expected a time that is not in the future")
         last_end = rule.schedule.find_last(now) if rule.schedule else None
         asked = None if count_from is EVER else count_from
         starts_at = max((at for at in (asked, last_end) if at), default=None)

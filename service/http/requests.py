@@ -14,7 +14,7 @@ from litestar.params import KwargDefinition, QueryParameter
 from litestar.typing import FieldDefinition
 from msgspec import inspect
 
-from service.errors import FieldError, InvalidRequest, ServiceError
+from service.errors import FieldError, InvalidRequest, ServiceError, refuse_request
 from service.validation import EXPECTED_TEXT, MAX_SAFE_INTEGER
 
 # msgspec ends its messages with the place: "Expected `int`, got `str` - at `$.score`".
@@ -143,13 +143,11 @@ async def check_parameters(request: Request[Any, Any, Any]) -> None:
     for name, field in parameters.items():
         values = query.getall(name, [])
         if len(values) > 1:
-            error = FieldError(name, "Expected this parameter once")
-            raise InvalidRequest("The request is not valid.", error)
+            raise refuse_request(name, "Expected this parameter once")
         if field.annotation in (int, int | None):
             text = request.path_params.get(name) or "".join(values)
             if text and not _WHOLE_NUMBER.fullmatch(text):
-                error = FieldError(name, f"Expected {name_parameter(field)}")
-                raise InvalidRequest("The request is not valid.", error)
+                raise refuse_request(name, f"Expected {name_parameter(field)}")
 
 
 def _refuse_unknown(query: Iterable[str], parameters: Mapping[str, FieldDefinition]) -> None:
@@ -161,8 +159,7 @@ def _refuse_unknown(query: Iterable[str], parameters: Mapping[str, FieldDefiniti
     for name in query:
         if name not in taken:
             expected = f"expected {_name_each(taken)}" if taken else "this address takes none"
-            error = FieldError(name, f"There is no such parameter; {expected}")
-            raise InvalidRequest("The request is not valid.", error)
+            raise refuse_request(name, f"There is no such parameter; {expected}")
 
 
 def name_parameter(field: FieldDefinition) -> str:

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.boards.service import read_season
-from service.errors import DatabaseUnavailable, FieldError, InvalidRequest
+from service.errors import DatabaseUnavailable, refuse_body
 from service.moderation.errors import SeasonNotClosed, SessionNotFound
 from service.moderation.schemas import (
     MOST_SESSIONS,
@@ -141,7 +141,7 @@ class Moderation:
         `InvalidRequest`, or `SessionNotFound` where one of those named is not the player's.
         """
         if wanted.since and not FIRST_MOMENT <= wanted.since <= LAST_MOMENT:
-            raise _refuse_time("since", "Expected a time of the years 1 to 9999 in UTC")
+            raise refuse_body("since", "Expected a time of the years 1 to 9999 in UTC")
         answer = MarkedSessions(player_id, 0, more=False)
         async with self._transaction(dry_run=wanted.dry_run) as connection:
             await _lock_player(connection, player_id)
@@ -180,9 +180,9 @@ class Moderation:
         """
         if wanted.until is not None:
             if wanted.state == "active":
-                raise _refuse_time("until", "Expected no time: `active` does not end by itself")
+                raise refuse_body("until", "Expected no time: `active` does not end by itself")
             if not datetime.now(UTC) < wanted.until <= LAST_MOMENT:
-                raise _refuse_time("until", "Expected a time in the future, up to the year 9999")
+                raise refuse_body("until", "Expected a time in the future, up to the year 9999")
         answer = StateAnswer(player_id, wanted.state, wanted.until)
         async with self._transaction(dry_run=wanted.dry_run) as connection:
             before = await _lock_player(connection, player_id)
@@ -212,8 +212,7 @@ class Moderation:
         `InvalidRequest`.
         """
         if wanted.username is None and wanted.external_id is UNSET:
-            expected = FieldError("username", "Expected `username` or `external_id`")
-            raise InvalidRequest("The body is not valid.", expected)
+            raise refuse_body("username", "Expected `username` or `external_id`")
         cleaned = None if wanted.username is None else clean_new_username(wanted.username)
         external_id = wanted.external_id
         if isinstance(external_id, str):
@@ -436,7 +435,3 @@ async def _log(
         act.reason,
         _encode(details or {}).decode(),
     )
-
-
-def _refuse_time(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest("The body is not valid.", FieldError(field, message))

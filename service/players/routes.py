@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from service.backends.database import Database
 from service.backends.replica import LaggingReads
-from service.errors import FieldError, InvalidRequest, ServiceError
+from service.errors import InvalidRequest, ServiceError, refuse_request
 from service.http.auth import Authorizer
 from service.http.bulk import (
     BULK_BODY_LIMIT,
@@ -181,12 +181,9 @@ async def find_players(
     named = [parameter for parameter, value in given.items() if value is not None]
     if len(named) != 1:
         more = ", and no more than one of them" if named else ""
-        raise InvalidRequest(
-            "The request is not valid.",
-            FieldError(
-                named[-1] if named else "username",
-                f"Expected `username`, `external_id` or `name`{more}",
-            ),
+        raise refuse_request(
+            named[-1] if named else "username",
+            f"Expected `username`, `external_id` or `name`{more}",
         )
     if name is not None:
         moderates = authorizer.authorize(request.scope, Role.MODERATOR)

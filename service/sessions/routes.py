@@ -10,7 +10,7 @@ from litestar.openapi.spec import Schema
 from litestar.params import HeaderParameter, JSONBody
 
 from service.batching import QueueFull
-from service.errors import FieldError, InvalidRequest
+from service.errors import InvalidRequest, refuse_request
 from service.http.bulk import (
     BULK_BODY_LIMIT,
     BulkOperation,
@@ -95,9 +95,7 @@ async def submit_score(
 ) -> SubmitAnswer:
     """Keep a score for ever. The answer comes when it is on disk."""
     if len(request.headers.getall(_KEY_HEADER, [])) > 1:
-        raise InvalidRequest(
-            "The request is not valid.", FieldError(_KEY_HEADER, "Expected this header once")
-        )
+        raise refuse_request(_KEY_HEADER, "Expected this header once")
     session_id = await ledger.record(Submission.of(data, idempotency_key))
     return SubmitAnswer(status="success", session_id=session_id)
 
@@ -122,9 +120,8 @@ async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger])
     """
     if _KEY_HEADER in request.headers:
         # Ignored, it would let a retry count twice.
-        raise InvalidRequest(
-            "The request is not valid.",
-            FieldError(_KEY_HEADER, "Expected `idempotency_key` in each line, and not this header"),
+        raise refuse_request(
+            _KEY_HEADER, "Expected `idempotency_key` in each line, and not this header"
         )
     lines = [_read_submission(line) for line in await read_lines(request, _line_decoder)]
     submissions = [line for line in lines if isinstance(line, Submission)]

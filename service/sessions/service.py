@@ -17,10 +17,9 @@ from service.batching import Batcher, Places, Tracer
 from service.counters import SLOW_SECONDS, ApiCounters, Stages, stages
 from service.errors import (
     DatabaseUnavailable,
-    FieldError,
-    InvalidRequest,
     ServiceError,
     WritesRefused,
+    refuse_body,
 )
 from service.players.errors import PlayerBanned, PlayerNotFound
 from service.players.names import check_external_id
@@ -80,10 +79,10 @@ class Submission:
         key = None if idempotency_key is None else clean_key(idempotency_key)
         if external_id is None:
             if user_id is None:
-                raise _refuse("user_id", "Expected `user_id` or `external_id`")
+                raise refuse_body("user_id", "Expected `user_id` or `external_id`")
             return cls(user_id, score.score, game_mode, key, metadata=metadata)
         if user_id is not None:
-            raise _refuse("external_id", "Expected `user_id` or `external_id`, and not both")
+            raise refuse_body("external_id", "Expected `user_id` or `external_id`, and not both")
         check_external_id(external_id)
         return cls(None, score.score, game_mode, key, external_id, metadata)
 
@@ -95,12 +94,12 @@ def encode_metadata(metadata: dict[str, Any]) -> str:
     if size <= METADATA_LIMIT and b"e" in text:
         size += _count_zeros(metadata)
     if size > METADATA_LIMIT:
-        raise _refuse(
+        raise refuse_body(
             "metadata", f"Expected at most {METADATA_LIMIT:,} bytes of JSON, got {size:,}"
         )
     # Two backslashes before u0000 are a backslash and five characters.
     if _NUL.search(text):
-        raise _refuse("metadata", "Expected text without NUL characters")
+        raise refuse_body("metadata", "Expected text without NUL characters")
     return text.decode()
 
 
@@ -113,10 +112,6 @@ def _count_zeros(value: Any) -> int:
     elif not isinstance(value, list):
         return 0
     return sum(map(_count_zeros, value))
-
-
-def _refuse(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest("The body is not valid.", FieldError(field, message))
 
 
 class Ledger:

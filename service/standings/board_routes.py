@@ -19,7 +19,7 @@ from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, S
 from service.boards.finder import Season, SeasonFinder
 from service.boards.routes import BOARD_NOT_FOUND, SEASON_NOT_FOUND, Slug
 from service.boards.service import list_open_boards
-from service.errors import FieldError, InvalidRequest
+from service.errors import refuse_request
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
@@ -108,7 +108,7 @@ _SESSION_NOT_FOUND: Final = error_response(
 )
 _INVALID_PAGE: Final = error_response(
     "The request is not valid; `fields` names what is wrong.",
-    InvalidRequest("The request is not valid.", FieldError("limit", "Expected `int` >= 1")),
+    refuse_request("limit", "Expected `int` >= 1"),
     CursorExpired(),
 )
 
@@ -212,10 +212,7 @@ async def read_board_page(
     With a cursor nobody who did not move is repeated or skipped, whatever others do meanwhile.
     """
     if sum(place is not None for place in (offset, after, before)) > 1:
-        raise InvalidRequest(
-            "The request is not valid.",
-            FieldError("after", "Expected one of `offset`, `after` and `before`"),
-        )
+        raise refuse_request("after", "Expected one of `offset`, `after` and `before`")
     found = await season_finder.find_season(slug, season)
     if after is not None:
         place = decode_cursor(found, "after", after)
@@ -413,15 +410,15 @@ async def read_board_movers(
 
 def _parse_percents(text: str) -> list[Fraction]:
     """Return the percents exactly: a product of doubles may be just above the number meant."""
-    expected = FieldError(
+    refusal = refuse_request(
         "percent", f"Expected up to {_MOST_CUTOFFS} numbers above 0 and up to 100, like `1,10,50`"
     )
     parts = text.split(",")
     if len(parts) > _MOST_CUTOFFS or not all(map(_DECIMAL.fullmatch, parts)):
-        raise InvalidRequest("The request is not valid.", expected)
+        raise refusal
     percents = [Fraction(part) for part in parts]
     if not all(0 < percent <= 100 for percent in percents):
-        raise InvalidRequest("The request is not valid.", expected)
+        raise refusal
     return percents
 
 

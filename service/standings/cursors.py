@@ -6,7 +6,7 @@ import zlib
 from typing import Final
 
 from service.boards.finder import Season
-from service.errors import FieldError, InvalidRequest
+from service.errors import InvalidRequest, refuse_request
 
 # Season, revision and rule; sort_score, tie_key and player. Never a rank: those change.
 _LAYOUT: Final = struct.Struct(">qiqqqq")
@@ -40,12 +40,10 @@ def decode_cursor(season: Season, field: str, cursor: str) -> tuple[int, int, in
         *facts, sort_score, tie_key, user_id = _LAYOUT.unpack(packed[: -_CHECK.size])
         (check,) = _CHECK.unpack(packed[-_CHECK.size :])
     except (ValueError, struct.error):
-        raise InvalidRequest(
-            "The request is not valid.", FieldError(field, _FIELD_MESSAGE)
-        ) from None
+        raise refuse_request(field, _FIELD_MESSAGE) from None
     # One place has one cursor: base64 would also take other letters, and padding.
     if check != zlib.crc32(packed[: -_CHECK.size]) or cursor != _encode(packed):
-        raise InvalidRequest("The request is not valid.", FieldError(field, _FIELD_MESSAGE))
+        raise refuse_request(field, _FIELD_MESSAGE)
     if facts != [season.season_id, season.revision, season.rule_id]:
         raise CursorExpired
     return sort_score, tie_key, user_id
