@@ -125,7 +125,7 @@ class SeasonFinder:
                 if number is None:
                     found[slug, None] = await self._find_current(slug)
                 else:
-                    found[slug, number] = await read_season(self.database, slug, number)
+                    found[slug, number] = await find_season(self.database, slug, number)
             except ServiceError as error:
                 found[slug, number] = error
         return [found[one] for one in wanted]
@@ -145,7 +145,7 @@ class SeasonFinder:
         """Ask PostgreSQL alone; raises `BoardNotFound` or `DatabaseUnavailable`."""
         before, changes = self._seasons.get(slug), self._changes
         try:
-            season = await read_season(self.database, slug)
+            season = await find_season(self.database, slug)
         except BoardNotFound:
             self._seasons.pop(slug, None)
             raise
@@ -165,7 +165,7 @@ class SeasonFinder:
         """
         # Another process may have ended one since this one asked: the one before would be another.
         current = await (self.find_again(slug) if wanted == "previous" else self.find(slug))
-        number = _count_from(current, wanted)
+        number = number_season(current, wanted)
         if number > current.number:
             current = await self.find_again(slug)
         if number == current.number:
@@ -179,7 +179,7 @@ class SeasonFinder:
 
         Raises as `find` does.
         """
-        return _count_from(await self.find(slug), wanted)
+        return number_season(await self.find(slug), wanted)
 
     def forget(self, slug: str) -> None:
         """Ask PostgreSQL when the board is read next: this process has just changed it."""
@@ -222,13 +222,14 @@ class SeasonFinder:
             return None
 
 
-def _count_from(current: Season, wanted: str) -> int:
+def number_season(current: Season, wanted: str) -> int:
+    """Return the number of `current`, `previous` or a number, whether or not there is such one."""
     if wanted in {"current", "previous"}:
         return current.number - (wanted == "previous")
     return int(wanted)
 
 
-async def read_season(
+async def find_season(
     database: Database, slug: str = GLOBAL_BOARD, number: int | None = None
 ) -> Season:
     """Return a board's season, the current one without a number, as a database has it.

@@ -17,8 +17,7 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
-from service.boards.finder import Season
-from service.boards.finder import read_season as find_season
+from service.boards.finder import Season, find_season
 from service.boards.service import (
     NOTE_SEASONS,
     READ_LEDGER_TIME,

@@ -14,7 +14,7 @@ import msgspec
 
 from service.backends.database import Database, load_sql
 from service.boards.errors import BoardFilling, SeasonNotFound
-from service.boards.finder import Season, read_season
+from service.boards.finder import Season, find_season, number_season
 from service.transfer.rows import PlayerRow, SessionRow, StandingRow
 
 EXPORT_PLAYERS: Final = load_sql("transfer", "export_players")
@@ -69,12 +69,12 @@ async def find_exported_season(database: Database, board: str, wanted: str) -> S
 
     Raises `BoardNotFound`, `SeasonNotFound`, `BoardFilling` or `DatabaseUnavailable`.
     """
-    season = await read_season(database, board)
-    if wanted != "current":
-        number = season.number - 1 if wanted == "previous" else int(wanted)
-        if not 0 < number <= season.number:
-            raise SeasonNotFound(board, wanted)
-        season = await read_season(database, board, number)
+    season = await find_season(database, board)
+    number = number_season(season, wanted)
+    if not 0 < number <= season.number:
+        raise SeasonNotFound(board, wanted)
+    if number < season.number:
+        season = await find_season(database, board, number)
     if season.is_filling:
         raise BoardFilling(board)
     return season

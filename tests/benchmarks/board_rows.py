@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import httpx
 
 from service.backends.redis import NAMES_PREFIX, SeasonKeys
-from service.boards.finder import read_season
+from service.boards.finder import find_season
 from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.stack import Stack
 from tests.benchmarks.traffic import RANK_PATH
@@ -153,5 +153,5 @@ async def _find_expected_ranks(context: Context) -> list[tuple[int, int, int]]:
 
 
 async def _find_season(stack: Stack) -> int:
-    season = await read_season(stack.connections.database)
+    season = await find_season(stack.connections.database)
     return season.season_id

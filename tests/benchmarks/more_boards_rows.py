@@ -15,7 +15,7 @@ import httpx
 
 from dashboard.simulation.workload.plan import Mix, RunOptions
 from service.backends.redis import SeasonKeys
-from service.boards.finder import read_season
+from service.boards.finder import find_season
 from service.moderation.service import NOTE_CHANGE
 from service.standings.refresh.refresh import Refresher
 from tests.benchmarks.board_rows import measure_restart
@@ -191,7 +191,7 @@ async def _measure_filling(context: Context, client: httpx.AsyncClient) -> Row:
 async def _measure_memory(stack: Stack, slug: str, *, most: float) -> Row:
     """Measure what one more board takes in Valkey: its index and, by `first`, its tie keys."""
     redis = stack.connections.redis
-    season = await read_season(stack.connections.database, slug)
+    season = await find_season(stack.connections.database, slug)
     keys = SeasonKeys.of(season.season_id)
     players = await wait_until(lambda: redis.zcard(keys.index))
     found = [key async for key in redis.scan_iter(f"leaderboard:{{{season.season_id}}}:*", 10_000)]
@@ -446,7 +446,7 @@ async def _measure_stack(context: Context, boards: int) -> _Size:
             if not boards:
                 await _make_filled(client, "sums")
         if boards:
-            season = await read_season(database)
+            season = await find_season(database)
             async with stack.paused("worker", "scheduler"), database.connect() as connection:
                 await connection.execute("SET statement_timeout = 0")
                 await connection.fetch(_GIVE_MODES, boards, timeout=_FILL_SECONDS)

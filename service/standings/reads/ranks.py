@@ -13,7 +13,7 @@ import msgspec
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
 from service.boards.errors import BoardFilling, StandingsUnavailable
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_season
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
@@ -269,7 +269,7 @@ class RankReader:
             if database is self._database:
                 # One question for all who read at this moment.
                 return await read_stored(database, await self._season_finder.find_again())
-            return await read_stored(database, await read_season(database))
+            return await read_stored(database, await find_season(database))
 
         return query
 

@@ -25,7 +25,7 @@ from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
 from service.boards.errors import SeasonNotFound, StandingsUnavailable
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, read_season
+from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.index.validity import OffsetValidator
@@ -241,7 +241,7 @@ class TopFeeds:
             top = await self._rank_reader.read_top(feed.season)
             # If it was corrected meanwhile, nobody knows of which revision that was.
             before = feed.season
-            feed.season = await read_season(
+            feed.season = await find_season(
                 self._season_finder.database, before.slug, before.number
             )
             if feed.season == before:
