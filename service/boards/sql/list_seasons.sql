@@ -4,7 +4,6 @@
 --
 -- Index: season_board_number backwards.
 SELECT
-    season.id AS season_id,
     number,
     nullif(starts_at, '-infinity') AS starts_at,
     ends_at,

@@ -1,4 +1,4 @@
--- Makes those players active again whose state is over. Answers how many.
+-- Makes those players active again whose state is over, and notes that their standings change.
 --
 -- Index: player_state_until. Locks: the players.
 WITH ended AS (
@@ -16,8 +16,5 @@ WITH ended AS (
 logged AS (
     INSERT INTO moderation_log (action, player_id, details)
     SELECT 'state_ended', id, jsonb_build_object('before', state, 'after', 'active') FROM ended
-),
-changed AS (
-    INSERT INTO changed_player (player_id) SELECT id FROM ended
 )
-SELECT count(*) AS players FROM ended
+INSERT INTO changed_player (player_id) SELECT id FROM ended

@@ -11,7 +11,6 @@ SELECT
     session.game_mode,
     session.submitted_at,
     session.metadata,
-    session.revoked_at,
     board.slug,
     season.number,
     CASE

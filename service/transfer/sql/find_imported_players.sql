@@ -1,18 +1,15 @@
 -- Who has what an import asks for. $1 user ids, $2 external ids, $3 usernames (null: not asked), $4
 -- times (null: none).
 --
--- Answers a row a line, in their order: the ids that belong to each of the three, the name and the
--- external id of the first of these players, and whether the time lies in the future. Index:
--- player_pkey, player_external_id_key, player_username_key, by scalar subqueries, which are probes
--- whatever the statistics say.
+-- Answers a row a line, in their order: the ids that belong to each of the three, the first of these,
+-- and whether the time lies in the future. Index: player_pkey, player_external_id_key,
+-- player_username_key, by scalar subqueries, which are probes whatever the statistics say.
 SELECT
-    known.id_of_user_id,
-    known.id_of_external_id,
-    known.id_of_username,
-    known.is_future,
-    found.id AS user_id,
-    found.username,
-    found.external_id
+    id_of_user_id,
+    id_of_external_id,
+    id_of_username,
+    coalesce(id_of_user_id, id_of_external_id, id_of_username) AS user_id,
+    is_future
 FROM (
     SELECT
         line,
@@ -26,10 +23,4 @@ FROM (
         WITH ORDINALITY AS given (user_id, external_id, username, given_at, line)
     OFFSET 0
 ) AS known
-LEFT JOIN LATERAL (
-    SELECT id, username, external_id
-    FROM player
-    WHERE player.id = coalesce(id_of_user_id, id_of_external_id, id_of_username)
-    OFFSET 0
-) AS found ON true
 ORDER BY line

@@ -1,11 +1,11 @@
 -- How far folds and refreshes have come, for a process that watches whether reads follow.
 --
 -- $1 season. Answers what its index must have reached (as list_open_seasons.sql), why the last refresh
--- failed, and the oldest and the newest transaction whose sessions, or changes of players, are pending, null where none is.
+-- failed, and the oldest and the newest transaction whose sessions, or changes of players, are pending,
+-- null where none is.
 --
 -- Index: season_pkey; outbox_transaction_id from outbox_from on, an entry from either end.
 SELECT
-    season.id AS season_id,
     season.players,
     season.last_refresh,
     season.refresh_token,

@@ -2,8 +2,8 @@
 --
 -- $1 season, $2 number of the slice; $3 to $5 sort_score, tie_key and player of the last standing that
 -- was ranked, $6 its rank, $7 how many were ranked by then; $8 most standings in a slice, $9
--- milliseconds that the statement before took. Answers whether there may be more, or no row where
--- somebody else went on.
+-- milliseconds that the statement before took. Answers the season, or no row where somebody else went
+-- on.
 --
 -- One short statement, so that its snapshot keeps no dead rows for long. Index:
 -- standing_season_id_order. Locks: the season's row of rerank_progress.
@@ -59,4 +59,4 @@ LEFT JOIN (
     SELECT * FROM ranked ORDER BY sort_score DESC, tie_key DESC, player_id DESC LIMIT 1
 ) AS last ON true
 WHERE advanced.season_id = progress.season_id
-RETURNING advanced.part IS NULL AS has_more
+RETURNING advanced.season_id

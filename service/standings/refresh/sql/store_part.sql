@@ -1,7 +1,7 @@
 -- Stores the ranks of the next part of a season's player ids that have any, from rank_slice or before.
 --
--- $1 season, $2 the part before, $3 milliseconds that the statement before took. Answers whether there
--- may be more, or no row where somebody else went on.
+-- $1 season, $2 the part before, $3 milliseconds that the statement before took. Answers the season, or
+-- no row where somebody else went on.
 --
 -- Standings move while a season is ranked in slices. One that fell was ranked twice, and the last
 -- time it was further down; one that rose past the slice of the moment was not ranked, and keeps the
@@ -101,4 +101,4 @@ SET
     worked_ms = advanced.worked_ms + $3
 FROM progress
 WHERE advanced.season_id = progress.season_id
-RETURNING NOT advanced.is_done AS has_more
+RETURNING advanced.season_id
