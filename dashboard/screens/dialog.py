@@ -11,11 +11,13 @@ from textual.worker import Worker, WorkerState
 from dashboard.client.gateway import GatewayError
 from dashboard.screens.console_screen import WorkerFailed
 from dashboard.text.names import clean_name
-from dashboard.widgets.tones import TONE_CLASSES, ToneLine
+from dashboard.widgets.tones import TONE_CLASSES, Tone, ToneLine
 
 # Of a frame, as the style below has it, and what of it its border, padding and scroll bar take.
 _WIDTH: Final = 78
 _AROUND: Final = 6
+# No terminal that is used: what is beside a text in a line must leave it something.
+_LEAST_ROOM: Final = 20
 
 Result = TypeVar("Result")
 
@@ -24,6 +26,13 @@ def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
     """Return the lines that say why the service did not answer, all of it."""
     text = f"! {error.code}: {clean_name(error.message)}"
     return [[(line, "bad")] for line in wrap(text, room)]
+
+
+def fold_text(mark: str, mark_tone: Tone, text: str, room: int, tone: Tone = "") -> list[ToneLine]:
+    """Return a text behind its mark, all of it, on as many lines as it takes."""
+    first, *rest = wrap(text, room - len(mark)) or [""]
+    lines: list[ToneLine] = [[(mark, mark_tone), (first, tone)]]
+    return [*lines, *([(" " * len(mark) + line, tone)] for line in rest)]
 
 
 class Dialog(ModalScreen[Result]):
@@ -63,7 +72,7 @@ class Dialog(ModalScreen[Result]):
     @property
     def room(self) -> int:
         """The width of what is said in the frame."""
-        return min(_WIDTH, self.app.size.width) - _AROUND
+        return max(_LEAST_ROOM, min(_WIDTH, self.app.size.width) - _AROUND)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Report a failed worker to the console: Textual tells only the widget that started it."""

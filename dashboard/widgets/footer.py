@@ -195,7 +195,7 @@ class KeyFooter(Footer):
     def _choose_fitting(self, actives: list[ActiveBinding], room: int) -> list[NamedKey]:
         """Return the keys for which there is room as a whole, and the one that lists all others."""
         named = [(self._name_key(active), active.binding.action) for active in actives]
-        while self.size and sum(key.width for key, _ in named) > room:
+        while named and self.size and sum(key.width for key, _ in named) > room:
             last = max((at for at, (_, action) in enumerate(named) if action != "keys"), default=0)
             del named[last]
         return [key for key, _ in named]

@@ -183,3 +183,19 @@ async def test_nothing_that_writes_starts_where_it_could_not_be_seen() -> None:
         assert "✕ Start" not in operator.screen_text
         await operator.press("s")
         assert len(runs.started) == 1
+
+
+@pytest.mark.parametrize("keys", [("slash",), ("down", "w"), ("L",), ("W",)])
+async def test_a_dialog_in_a_terminal_of_a_few_columns_does_not_fail(keys: tuple[str, ...]) -> None:
+    peer = make_peer()
+    peer.answers["/api/moderation"] = {"entries": LOG, "next": None}
+    peer.answers["/api/ops/waits"] = make_waits()
+    async with watch_live(peer, size=(80, 24)) as operator:
+        await operator.press(*keys)
+        for width in (17, 6):
+            await operator.resize(width, 24)
+            await operator.pass_time(2.0)
+        assert operator.toasts == []
+        await operator.press("escape", *keys)
+        assert operator.toasts == []
+        await operator.resize(80, 24)
