@@ -132,8 +132,8 @@ class MeasuredConsole(Console):
         self.run_worker(self._measure(), exit_on_error=True)
 
     def on_top_arrived(self, event: TopArrived) -> None:
+        # Textual has the console's own handler take it too.
         self._boards_read += event.top is not None
-        super().on_top_arrived(event)
 
     async def _measure(self) -> None:
         await asyncio.sleep(WARM_UP_SECONDS)

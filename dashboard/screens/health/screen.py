@@ -190,7 +190,6 @@ class HealthScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Let the arrow keys walk the events at once."""
         self.query_one("#events", Panel).focus()
-        super().on_mount()
 
     @property
     def next_panel_key(self) -> str:

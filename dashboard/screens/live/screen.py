@@ -188,7 +188,6 @@ class LiveScreen(ConsoleScreen):
         """Explain the marks."""
         self.query_one("#legend", Panel).show(draw_marks(self.keys["live.follow"]))
         self._board_view.focus()
-        super().on_mount()
         self.follow_movers()
 
     @work(exit_on_error=False)

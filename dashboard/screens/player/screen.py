@@ -141,7 +141,6 @@ class PlayerScreen(ConsoleScreen):
         self.query_one("#search-label", Lines).show([[(" Player ", "strong")]])
         # At once: whoever is looked up right after this takes the focus away again.
         self.set_focus(self._field)
-        super().on_mount()
 
     def look_up(self, wanted: str) -> None:
         """Show a player, or nobody."""
