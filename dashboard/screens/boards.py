@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from dashboard.client.answers import BoardFacts, Season
 from dashboard.client.gateway import GLOBAL_BOARD, Gateway, GatewayError
-from dashboard.screens.dialog import ListDialog
+from dashboard.screens.dialog import ListDialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
@@ -272,7 +272,7 @@ class BoardsScreen(ListDialog[Choice | None]):
 
     def _show_trouble(self, error: GatewayError) -> None:
         trouble = self.query_one("#trouble", Lines)
-        trouble.show([[(f"! {error.code}: {clean_name(error.message)}", "bad")]])
+        trouble.show(draw_error(error, self.room))
         trouble.display = True
         self._show_rows()
 

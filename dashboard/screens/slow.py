@@ -11,7 +11,7 @@ from textual.content import Content
 
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.client.waits import Latency, PostgresWaits, RouteWaits, SlowRequest, Waits
-from dashboard.screens.dialog import Dialog, draw_error
+from dashboard.screens.dialog import Dialog, draw_error, fold_text
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.slowness import (
     STAGES,
@@ -173,10 +173,8 @@ def _draw_finding(finding: Finding, room: int) -> list[ToneLine]:
     mark, tone = SEVERITIES[finding.severity]
     if finding.is_fine:
         mark, tone = "✓", "good"
-    first, *rest = wrap(f"{finding.text[0].upper()}{finding.text[1:]}.", room - len("✓ "))
-    lines: list[ToneLine] = [[(f"{mark} ", tone), (first, "strong")]]
-    lines.extend([(f"  {line}", "strong")] for line in rest)
-    return lines
+    text = f"{finding.text[0].upper()}{finding.text[1:]}."
+    return fold_text(f"{mark} ", tone, text, room, "strong")
 
 
 def _draw_latency(label: str, latency: Latency, quantiles: Sequence[str]) -> ToneLine:

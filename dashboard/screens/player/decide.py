@@ -1,6 +1,5 @@
 """The last step of a moderator: what would change, why it is done, and a typed confirmation."""
 
-from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import work
@@ -14,7 +13,7 @@ from textual.worker import Worker, WorkerState
 from dashboard.client.gateway import GatewayError, Unreachable
 from dashboard.client.moderation import ChangedEntry
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.dialog import Dialog, draw_error
+from dashboard.screens.dialog import Dialog, draw_error, fold_text
 from dashboard.screens.player.proposals import Proposal
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_count
@@ -90,9 +89,7 @@ class DecideScreen(Dialog[str | None]):
         finally:
             self._is_asking = False
         self._looked = True
-        first, *rest = wrap(outcome.text, self.room - len("? "))
-        told: list[ToneLine] = [[("? ", "accent"), (first, "strong")]]
-        told.extend([(f"  {line}", "strong")] for line in rest)
+        told = fold_text("? ", "accent", outcome.text, self.room, "strong")
         self.query_one(Panel).show([*told, *draw_changes(outcome.boards)])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -134,8 +131,7 @@ class DecideScreen(Dialog[str | None]):
             self._is_asking = False
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say that nobody knows what became of it, and report it."""
-        super().on_worker_state_changed(event)
+        """Say that nobody knows what became of it; that it failed, every dialog reports."""
         if event.state is WorkerState.ERROR:
             self._say("▲ ", "what became of it is unknown", "warn")
 
@@ -145,9 +141,8 @@ class DecideScreen(Dialog[str | None]):
             self.dismiss(None)
 
     def _say(self, mark: str, text: str, tone: Tone) -> None:
-        self.query_one("#said", Lines).show(
-            [[(mark, tone), (clean_name(text), "")]] if text else []
-        )
+        said = fold_text(mark, tone, clean_name(text), self.room) if text else []
+        self.query_one("#said", Lines).show(said)
 
 
 def draw_changes(boards: tuple[ChangedEntry, ...]) -> list[ToneLine]:

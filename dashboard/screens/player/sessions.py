@@ -12,11 +12,11 @@ from textual.widgets.option_list import Option
 
 from dashboard.client.answers import Player, Session
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.screens.dialog import Dialog
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.proposals import Mark, MarkProposal, describe_player
 from dashboard.state.console_state import ConsoleState
-from dashboard.text.names import clean_name, fit_name
+from dashboard.text.names import fit_name
 from dashboard.text.numbers import write_count, write_moment
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Tone
@@ -76,7 +76,7 @@ class SessionsScreen(Dialog[str | None]):
         try:
             part = await self._gateway.read_sessions(self._player.user_id, _PAGE, before)
         except GatewayError as error:
-            self._say(f"! {error.code}: {clean_name(error.message)}", "bad")
+            self.query_one("#said", Lines).show(draw_error(error, self.room))
             return
         self._sessions += part.sessions
         self._next = part.next_before

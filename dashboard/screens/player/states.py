@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from dashboard.client.answers import Player
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.screens.dialog import Dialog
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.screens.player.proposals import Proposal, State, StateProposal, describe_player
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.moments import EXPECTED, parse_future
@@ -74,7 +74,7 @@ class StateScreen(Dialog[Proposal | None]):
         try:
             told = await self._gateway.explain_rank(self._state.chosen, self._player.user_id)
         except GatewayError as error:
-            now.show([[(f"! {error.code}: {clean_name(error.message)}", "bad")]])
+            now.show(draw_error(error, self.room))
             return
         zone = self._state.clock.now().tzinfo
         until = f" until {write_moment(told.until, zone)}" if told.until else ""

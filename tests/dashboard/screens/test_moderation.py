@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from dashboard.app import Console
 from dashboard.client.gateway import Gateway
 from dashboard.client.rights import Rights
+from tests.support.console.laps import drive_laps
 from tests.support.console.moderating import LOG, MANY, explain, log, make_peer
 from tests.support.console.operating import Operator, PatientConsole, look_up, watch_live
 from tests.support.console.service_peer import URL
@@ -175,6 +178,44 @@ async def test_what_is_refused_or_not_answered_is_said_and_can_be_tried_again() 
         peer.come_back()
         await operator.press("enter")
         assert list_calls(operator) == [("revoke", True), ("revoke", False)]
+
+
+async def test_why_something_is_refused_is_shown_to_its_last_word() -> None:
+    peer = make_peer()
+    why = "This key is one that reads; what is asked for is a moderator's, and who has an admin's"
+    async with watch_live(peer, SIZES["narrow"]) as operator:
+        await look_up(operator, "2")
+        for path, keys in (
+            ("/sessions", ("v",)),
+            ("/explain/", ("t",)),
+            ("/api/boards", ("b",)),
+            ("/seasons", ("b", *"laps", "enter")),
+        ):
+            peer.boards = drive_laps().boards
+            peer.refuse(403, "role_insufficient", f"{why} may make one.", path)
+            await operator.press(*keys)
+            assert "and such a key" in operator.screen_text, path
+            peer.come_back()
+            await operator.press("escape", "escape")
+        await operator.press("v", "enter")
+        peer.refuse(403, "role_insufficient", f"{why} may make one.", "/sessions/revoke")
+        await confirm(operator, "speedhack", "revoke 2")
+        assert "and such a key" in operator.screen_text
+
+
+async def test_a_defect_of_a_dialog_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    async with watch_live(make_peer()) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "enter")
+        monkeypatch.setattr(Gateway, "mark_sessions", fail)
+        await confirm(operator, "speedhack", "revoke 2")
+        assert operator.read("#said") == "▲ what became of it is unknown"
+        assert operator.toasts == ["do failed: ZeroDivisionError: a defect"]
+        texts = [event.text for event in operator.console.state.log]
+        assert texts.count("do failed: ZeroDivisionError: a defect") == 1
 
 
 async def test_a_console_that_only_looks_does_not_moderate() -> None:
