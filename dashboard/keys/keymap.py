@@ -82,7 +82,10 @@ class KeyNames:
 
 _EVERYWHERE: Final = {"console", "mode"}
 _PARTS: Final = {"board": "live", "choice": "simulate", "routes": "health"}
-_DIALOGS: Final = {"prompt", "boards", "sessions", "states", "decide", "keys", "slow", "columns"}
+_DIALOGS: Final = {
+    *("prompt", "boards", "finder", "explain", "log", "slow", "columns", "keys"),
+    *("sessions", "states", "decide"),
+}
 
 
 def _meet(one: str, other: str) -> bool:

@@ -50,6 +50,8 @@ def test_help_names_the_options() -> None:
         {"player.compare": "z", "player.part": "z"},
         {"console.pause": "f9", "simulate.pause": "f9"},
         {"console.search": "ctrl+g", "live.follow": "s"},
+        # A dialog has the keys to itself.
+        {"finder.close": "f1", "explain.close": "b", "log.older": "m", "slow.next": "m"},
     ],
 )
 def test_keys_that_do_not_get_into_each_others_way_are_taken(keymap: dict[str, str]) -> None:
