@@ -15,7 +15,7 @@ from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.access import Access
 from dashboard.state.board import Board, MoverWatch
-from dashboard.state.data_state import DataState, Kind
+from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.parts.alarms import Alarms
 from dashboard.state.parts.health import Health
@@ -312,13 +312,10 @@ class ConsoleState:
             key = self.keys["console.pause"]
             return DataState(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
         if self.top_error is not None:
-            error = self.top_error
-            if error.code == FILLING:
+            if self.top_error.code == FILLING:
                 return self.judge_filling()
             kept = f" Shown {self.describe_age()}." if self.top else ""
-            message = clean_name(error.message).removesuffix(".")
-            sentence = f"{error.code}: {message}. Asked again each second.{kept}"
-            return DataState(Kind.ERROR, sentence)
+            return judge_error(self.top_error, "each second", kept)
         if self.top is None:
             board = self.board_name or f"the first board of {self.address}"
             return DataState(Kind.LOADING, f"Waiting for {board}")

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from dashboard.client.gateway import GatewayError
+from dashboard.text.names import clean_name
+
 
 class Kind(Enum):
     """The states; the value is the mark that stands for one where there is no colour."""
@@ -31,3 +34,12 @@ class DataState:
     def is_dim(self) -> bool:
         """Whether the data must not be taken for current."""
         return self.kind in {Kind.STALE, Kind.DISCONNECTED, Kind.ERROR}
+
+
+def judge_error(error: GatewayError, again: str, kept: str = "") -> DataState:
+    """Return the state of what the service refuses: `again` is how often it is asked, all the same.
+
+    `kept` is said of what is shown meanwhile.
+    """
+    message = clean_name(error.message).removesuffix(".")
+    return DataState(Kind.ERROR, f"{error.code}: {message}. Asked again {again}.{kept}")

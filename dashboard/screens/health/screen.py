@@ -14,7 +14,7 @@ from dashboard.screens.health.flow import draw_flow
 from dashboard.screens.health.history import draw_history
 from dashboard.screens.health.routes import RoutesPanel
 from dashboard.state.access import Access
-from dashboard.state.data_state import DataState, Kind
+from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.parts.health import Sample
 from dashboard.state.parts.rules import (
     DETAIL_SEPARATOR,
@@ -203,9 +203,7 @@ class HealthScreen(ConsoleScreen):
         if trouble is not None:
             return trouble
         if state.status_error is not None:
-            error = state.status_error
-            sentence = f"{error.code}: {clean_name(error.message)} It is asked again every 2 s."
-            return DataState(Kind.ERROR, sentence)
+            return judge_error(state.status_error, "every 2 s")
         if state.access is not None:
             return DataState(Kind.CLOSED, f"T{state.access.describe()[1:]}.")
         if state.paused:

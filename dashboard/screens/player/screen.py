@@ -25,7 +25,7 @@ from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.state.address import Address
 from dashboard.state.console_state import FILLING, ConsoleState
-from dashboard.state.data_state import DataState, Kind
+from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event
 from dashboard.state.lookup import Lookup, Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
@@ -161,10 +161,7 @@ class PlayerScreen(ConsoleScreen):
         if lookup.error is not None and lookup.error.code == FILLING:
             return self.state.judge_filling()
         if lookup.error is not None:
-            return DataState(
-                Kind.ERROR,
-                f"{lookup.error.code}: {clean_name(lookup.error.message)} Asked again every 2 s.",
-            )
+            return judge_error(lookup.error, "every 2 s")
         if self.state.paused:
             return self.state.judge_board()
         # The result of a closed season is stored: whatever lags, it does not.
@@ -457,8 +454,7 @@ class PlayerScreen(ConsoleScreen):
         ahead, behind = sorted((first, second), key=lambda rank: rank.rank or 0)
         ranks = (behind.rank or 0) - (ahead.rank or 0)
         score_format = self._first.lookup.score_format
-        distance = score_format.write(abs((ahead.score or 0) - (behind.score or 0)))
-        points = f"{distance} points" if score_format.is_integer else distance
+        points = score_format.write_points(abs((ahead.score or 0) - (behind.score or 0)))
         return [
             (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
             (f" is {points} and ", ""),

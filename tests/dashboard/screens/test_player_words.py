@@ -67,6 +67,23 @@ async def test_a_comparison_says_what_it_lacks() -> None:
         assert "Both are the same player" in operator.read("#comparison")
 
 
+async def test_one_point_ahead_is_one_point() -> None:
+    async with watch_live() as operator:
+        operator.peer.scores[0] = (1, "ada", 8_701)
+        await look_up(operator, "ada")
+        await compare(operator, "grace")
+        assert operator.read("#comparison") == " ada is 1 point and 1 rank ahead of grace"
+
+
+async def test_an_error_without_a_full_stop_gets_one_before_what_follows() -> None:
+    async with watch_live() as operator:
+        operator.peer.fail = lambda request: (
+            httpx.Response(502) if "/players" in request.url.path else None
+        )
+        await look_up(operator, "donald")
+        assert "http_502: the answer was HTTP 502 without a reason. Asked again" in operator.notice
+
+
 async def test_a_long_wish_that_is_cut_says_so() -> None:
     async with watch_live() as operator:
         await look_up(operator, "12345678901234567890123456")
