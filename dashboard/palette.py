@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from textual.command import Hit, Hits, Provider
 from textual.content import Content
 
+from dashboard.state.console_state import ConsoleState
 from dashboard.state.finding import Found, describe
 
 
@@ -21,6 +22,8 @@ class Command(NamedTuple):
 @runtime_checkable
 class Finds(Protocol):
     """An app that finds, and shows what was found."""
+
+    state: ConsoleState
 
     async def search_everything(self, wanted: str) -> list[Found]:
         """Return what may be meant, the likeliest first."""
@@ -38,7 +41,8 @@ class FoundProvider(Provider):
         """Yield what is found, the likeliest first."""
         console: object = self.app
         assert isinstance(console, Finds)
+        zone = console.state.clock.now().tzinfo
         for place, found in enumerate(await console.search_everything(query)):
-            kind, name, fact = describe(found)
+            kind, name, fact = describe(found, zone)
             text = f"{kind}: {name} ({fact})"
             yield Hit(1 / (2 + place), Content(text), partial(console.go_to, found), text=text)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import tzinfo
 from textwrap import wrap
 from typing import ClassVar, Final
 
@@ -159,7 +160,10 @@ class FinderScreen(ListDialog[Found | None]):
         under_cursor = self._listed[row] if row and row < len(self._listed) else None
         self._listed = list_found(self._wanted, self._known, self._players)
         options.clear_options()
-        options.add_options(Option(Content(_draw_row(found, self.room))) for found in self._listed)
+        zone = self._state.clock.now().tzinfo
+        options.add_options(
+            Option(Content(_draw_row(found, self.room, zone))) for found in self._listed
+        )
         options.display = bool(self._listed)
         if self._listed:
             # What the operator has gone to stays under the cursor when others are found.
@@ -189,8 +193,8 @@ class FinderScreen(ListDialog[Found | None]):
                     yield [(" " * _EXAMPLE + line, "muted")]
 
 
-def _draw_row(found: Found, room: int) -> str:
-    kind, name, fact = describe(found)
+def _draw_row(found: Found, room: int, zone: tzinfo | None) -> str:
+    kind, name, fact = describe(found, zone)
     # The facts tell players of one name apart.
     name = fit_name(name, min(_NAME, room - _KIND - _FACT - 2))
     return f"{kind:<{_KIND}} {name} {fit_name(fact, _FACT)}".rstrip()

@@ -6,13 +6,14 @@ No user interface: the finder lists what is found here, and so does the palette.
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 from typing import Final, TypeAlias, TypeVar
 
 from dashboard.client.answers import BoardFacts, Player, Season
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.text.names import clean_name
-from dashboard.text.numbers import drop_grouping, read_id
+from dashboard.text.numbers import drop_grouping, read_id, write_moment
 
 MOST_PLAYERS: Final = 20
 RANK_MARK: Final = "#"
@@ -223,7 +224,7 @@ def _find_actions(text: str, known: Known) -> list[ActionFound]:
     return found
 
 
-def describe(found: Found) -> tuple[str, str, str]:
+def describe(found: Found, zone: tzinfo | None) -> tuple[str, str, str]:
     """Return what it is, how it is called and what else tells it from others, safe to be shown."""
     match found:
         case PlayerFound(player, how, exactly):
@@ -237,11 +238,8 @@ def describe(found: Found) -> tuple[str, str, str]:
             number = season.number if season else 0
             return _SEASON, f"{clean_name(board.title)}, season {number}", board.slug
         case RunFound(run):
+            begun = write_moment(datetime.fromisoformat(run.identity.started_at), zone)
             state = "goes on" if run.alive else "has ended"
-            return (
-                _RUN,
-                clean_name(run.identity.run_id),
-                f"{state}, begun {run.identity.started_at}",
-            )
+            return _RUN, clean_name(run.identity.run_id), f"{begun}, {state}"
         case ActionFound(name, keys):
             return "action", name, f"key {keys}"
