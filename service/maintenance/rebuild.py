@@ -14,6 +14,7 @@ import asyncpg
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -144,7 +145,7 @@ def _explain(error: CacheUnavailable) -> CacheUnavailable:
 
 async def _rebuild_at_once(connections: Connections, report: Report) -> None:
     index = connections.index()
-    seasons = await index.read_seasons()
+    seasons = await connections.database.fetch(LIST_OPEN_SEASONS)
     # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
     # often the standings turn out to be right, and with them all three.
     try:

@@ -94,7 +94,9 @@ class SeasonKeeper:
             elif not has_more:
                 # The slow ones, a slice at a time.
                 if row["kind"] == "fill":
-                    has_more = await self._fill(_find_together(row, work))
+                    await self._fill(_find_together(row, work))
+                    # If only to swap one in.
+                    has_more = True
                 else:
                     has_more = await self._delete(row)
         return has_more
@@ -165,11 +167,8 @@ class SeasonKeeper:
     async def _list_writers(self) -> set[str]:
         return {row["transaction"] for row in await self._database.fetch(LIST_LEDGER_WRITERS)}
 
-    async def _fill(self, seasons: Sequence[asyncpg.Record]) -> bool:
-        """Count the sessions of the next players in seasons that the ledger already had.
-
-        Returns True: there is more to do, if only to swap one in.
-        """
+    async def _fill(self, seasons: Sequence[asyncpg.Record]) -> None:
+        """Count in some seasons what the ledger already has of the next players."""
         season_ids = [season["season_id"] for season in seasons]
         first = seasons[0]["fill_from_player"]
         started_at = time.monotonic()
@@ -194,15 +193,11 @@ class SeasonKeeper:
         )
         if following is None:
             _log.info("filled: %d seasons, %d to %d", len(season_ids), *_find_ends(season_ids))
-        return True
 
     async def _swap(self, season: asyncpg.Record) -> None:
         """Put a season that is complete into the place of the one that it was built to replace."""
         try:
-            while not await self._index.build_slice(season["season_id"]):
-                pass
-            while not await self._index.load_names(season["season_id"]):
-                pass
+            await self._index.rebuild(season["season_id"])
         except CacheUnavailable as error:
             _log.warning("the new standings are read without Redis: %s", error)
         async with self._database.transaction() as connection:

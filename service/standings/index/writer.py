@@ -162,10 +162,6 @@ class Index:
             if buckets:
                 await self._redis.unlink(*buckets)
 
-    async def read_seasons(self) -> Sequence[asyncpg.Record]:
-        """Return the seasons that have an index (list_open_seasons.sql)."""
-        return await self._database.fetch(LIST_OPEN_SEASONS)
-
     async def find_matching(self, seasons: Sequence[asyncpg.Record]) -> dict[int, bytes | str]:
         """Compare the index of these seasons with the standings, and mend the names beside it.
 
@@ -178,8 +174,7 @@ class Index:
     async def _compare_season(self, season: asyncpg.Record) -> bytes | str | None:
         season_id, layout = season["season_id"], find_layout(is_first=season["is_first"])
         keys = SeasonKeys.of(season_id)
-        with translate_redis_errors():
-            (offset,) = await self._redis.mget(keys.offset)
+        offset = await self._read_key(keys.offset)
         if not _is_of_epoch(offset, str(season["epoch"])):
             return None
         last, place = _BEFORE_ALL, 0
@@ -279,8 +274,8 @@ class Index:
         async with self._database.connect() as connection:
             season = await _read_season(connection, season_id)
         stored: bytes | str | None = ""
-        with suppress(CacheUnavailable), translate_redis_errors():
-            (stored,) = await self._redis.mget(SeasonKeys.of(season_id).offset)
+        with suppress(CacheUnavailable):
+            stored = await self._read_key(SeasonKeys.of(season_id).offset)
         is_new = stored is None and not (season["is_global"] and season["players"])
         return name_season(season["slug"], season["season_number"]), is_new
 
@@ -381,8 +376,7 @@ class Index:
 
     async def _begin_build(self, season: asyncpg.Record, offset: Offset) -> Build:
         keys = SeasonKeys.of(season["season_id"])
-        with translate_redis_errors():
-            (found,) = await self._redis.mget(keys.offset)
+        found = await self._read_key(keys.offset)
         # What another database left, or ours before a backup was restored, may give the same ids to
         # other names. Nobody reads that index; in ours readers fetch missing names.
         if season["is_global"] and found is not None and not _is_of_epoch(found, offset.epoch):
@@ -448,9 +442,14 @@ class Index:
         return bool(loaded)
 
     async def _find_build(self, season_id: int) -> Build | None:
+        return parse_build(await self._read_key(SeasonKeys.of(season_id).build))
+
+    async def _read_key(self, key: str) -> bytes | str | None:
         with translate_redis_errors():
-            (stored,) = await self._redis.mget(SeasonKeys.of(season_id).build)
-        return parse_build(stored)
+            # GET would fail on a key of another type, which is to be overwritten like a wrong one.
+            (stored,) = await self._redis.mget(key)
+        found: bytes | str | None = stored
+        return found
 
     async def _drop_build(self, season_id: int, build: Build | None) -> None:
         if build is not None:

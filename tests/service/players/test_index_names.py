@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from service.api.app import create_app
 from service.backends.database import Database
 from service.backends.redis import connect_redis, find_names_bucket
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
@@ -77,7 +78,7 @@ async def test_names_are_kept_once_for_all_boards(
 
         names = [(find_names_bucket(user_id).encode(), {str(user_id).encode(): b"ada"})]
         assert await find_names() == names
-        for season in await Index(redis, database).read_seasons():
+        for season in await database.fetch(LIST_OPEN_SEASONS):
             await Index(redis, database).rebuild(season["season_id"])
         assert await find_names() == names
         for slug in ("global", "three"):

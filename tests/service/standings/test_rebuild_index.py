@@ -1,13 +1,15 @@
 """`leaderboard rebuild` compares the index with the standings, and makes again what differs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.redis import SeasonKeys, encode_member, find_names_bucket
+from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import DatabaseUnavailable
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
@@ -174,12 +176,12 @@ async def test_rebuild_mends_the_index_of_nobody(
     assert await audit(settings)
 
 
-async def compare(index: Index) -> None:
-    await index.find_matching(await index.read_seasons())
+async def compare(index: Index, seasons: Sequence[asyncpg.Record]) -> None:
+    await index.find_matching(seasons)
 
 
-async def make_again(index: Index) -> None:
-    for season in await index.read_seasons():
+async def make_again(index: Index, seasons: Sequence[asyncpg.Record]) -> None:
+    for season in seasons:
         await index.rebuild(season["season_id"])
 
 
@@ -192,7 +194,7 @@ async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
     refresher: Refresher,
     redis: Redis,
     table: str,
-    scan: Callable[[Index], Awaitable[None]],
+    scan: Callable[[Index, Sequence[asyncpg.Record]], Awaitable[None]],
 ) -> None:
     await make_players_with_scores(database, [5, 7])
     await refresher.refresh()
@@ -204,7 +206,7 @@ async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
     async with database.transaction() as connection:
         await connection.execute(f"LOCK TABLE {table}")
         with pytest.raises(DatabaseUnavailable):
-            await scan(Index(redis, hurried))
+            await scan(Index(redis, hurried), await hurried.fetch(LIST_OPEN_SEASONS))
     await hurried.close()
 
 
@@ -227,7 +229,7 @@ async def test_index_found_right_is_made_again_where_somebody_wrote_since(
     await refresher.refresh()
     season_id = await find_global_season(database)
     index = Index(redis, database)
-    right = await index.find_matching(await index.read_seasons())
+    right = await index.find_matching(await database.fetch(LIST_OPEN_SEASONS))
     assert list(right) == [season_id]
 
     await record_scores(database, (first, 10))
