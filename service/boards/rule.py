@@ -1,7 +1,7 @@
 """The rule of a board: how sessions make a score, and how scores make ranks."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from service.boards.schedule import Schedule
@@ -106,7 +106,7 @@ class Rule:
 
     def counts_like(self, other: "Rule") -> bool:
         """Whether the same sessions make the same standings by both."""
-        return self.columns[:6] == other.columns[:6]
+        return replace(self, score_format=other.score_format, schedule=other.schedule) == other
 
     def sort(self, score: int) -> int:
         """Return the score as it is sorted, where less is better; and the score of that again."""

@@ -11,7 +11,7 @@ from service.boards.schedule import Schedule, WrongSchedule
 from service.boards.words import Direction, Operator, Ties
 from service.errors import FieldError, refuse_body
 from service.http.examples import NOW, THEN
-from service.validation import MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.validation import FIRST_MOMENT, LAST_MOMENT, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
 Bound = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]
@@ -130,7 +130,7 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return moment.astimezone(UTC)
         except OverflowError:
             # In the first or the last hours of the calendar: the last are refused as the future.
-            return EVER if moment.year == MINYEAR else datetime.max.replace(tzinfo=UTC)
+            return EVER if moment.year == MINYEAR else LAST_MOMENT
 
     @classmethod
     def example(cls) -> "BoardRule":
@@ -147,7 +147,7 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-EVER: Final = datetime.min.replace(tzinfo=UTC)
+EVER: Final = FIRST_MOMENT
 
 
 class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,7 +23,7 @@ from service.command_line import (
 )
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import FieldError, InvalidRequest
-from service.validation import MAX_SCORE, MIN_SCORE
+from service.validation import MAX_SCORE, MIN_SCORE, SLUG
 
 if TYPE_CHECKING:
     from service.backends.database import Database
@@ -164,7 +164,6 @@ def create(slug: str, data_dir: Path | None, **rule: Any) -> None:
     """
     from service.boards.schemas import BoardRule
     from service.boards.service import create_board, describe_board
-    from service.validation import SLUG
 
     if not re.fullmatch(SLUG, slug):
         raise click.BadParameter(f"{slug!r} is not 1 to 64 of a-z, 0-9 and hyphens")

@@ -16,12 +16,13 @@ import click
 from service.command_line import WholeNumber, require_consent, yes_option
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import UsageError
+from service.validation import MAX_ID
 
 if TYPE_CHECKING:
     from service.moderation.schemas import State
     from service.moderation.service import Act, Moderation, Order
 
-_ID: Final = WholeNumber(1, 2**53 - 1)
+_ID: Final = WholeNumber(1, MAX_ID)
 _TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
 
 _Command = Callable[..., Any]
@@ -220,7 +221,7 @@ def correct(
 
 @moderate.command()
 @click.option(
-    "--after", type=WholeNumber(0, 2**53 - 1), default=0, help="Only what comes after this one."
+    "--after", type=WholeNumber(0, MAX_ID), default=0, help="Only what comes after this one."
 )
 @click.option("--limit", type=WholeNumber(1, 1_000), default=100, show_default=True)
 @click.option(

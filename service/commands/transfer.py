@@ -16,6 +16,7 @@ import click
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import InvalidRequest, UsageError
 from service.output import OUTPUT_LOST
+from service.validation import SEASON
 
 if TYPE_CHECKING:
     from service.settings.settings import Settings
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _READ_AT_ONCE: Final = 1024 * 1024
 _ERRORS_SHOWN: Final = 100
-_SEASON: Final = "current|previous|[1-9][0-9]{0,8}"
 
 
 @click.command(name="export")
@@ -67,7 +67,7 @@ def export_(
     if kind != "standings" and (board or season):
         raise click.UsageError("--board and --season are for standings")
     season = season or "current"
-    if not re.fullmatch(_SEASON, season):
+    if not re.fullmatch(SEASON, season):
         raise click.UsageError(f"--season: {season!r} is not current, previous or a number")
     settings = check_schema(find_settings(data_dir, with_cache=False))
     wanted = (kind, row_format, board or "global", season)

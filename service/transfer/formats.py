@@ -9,6 +9,7 @@ one more: every text comes back as it was. Numbers and times are left alone.
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
@@ -28,7 +29,6 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 }
 
 _LONGEST_LINE: Final = 64 * 1024
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 # The wide forms are formulas to spreadsheets in East Asian languages.
 _FORMULA: Final = re.compile("'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
@@ -80,7 +80,7 @@ def _write_cell(value: Any) -> Any:
 
 def detect_kind(beginning: bytes) -> tuple[type[PlayerLine] | type[SessionLine], Format]:
     """Return what a file holds, by its header or its first object; sessions have a score."""
-    first = beginning.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    first = beginning.removeprefix(BOM_UTF8).lstrip()
     line = first.partition(b"\n")[0]
     is_csv = not first.startswith(b"{")
     names = line.replace(b'"', b"").strip().split(b",") if is_csv else []
@@ -123,7 +123,7 @@ _TOO_LONG: Final = f"it is longer than {_LONGEST_LINE:,} bytes"
 
 def _number(lines: Iterable[bytes], before: int) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(lines, before + 1):
-        yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+        yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
 
 
 class _NdjsonReader(Generic[Row]):

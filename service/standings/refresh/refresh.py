@@ -151,12 +151,12 @@ class Refresher:
             with suppress(*REDIS_ERRORS):
                 await mutex.release()
 
-    async def note_problem(self, error: Exception | None) -> None:
-        """Have everybody know why the last refresh failed, or that it did not.
+    async def note_problem(self, error: Exception) -> None:
+        """Have everybody know why the last refresh failed.
 
         Where PostgreSQL is away, that is plain to everybody, and this does nothing.
         """
-        await self._record_problem(None if error is None else explain_error(error))
+        await self._record_problem(explain_error(error))
 
     async def _record_problem(self, problem: str | None) -> None:
         self._recorded_problem = problem
