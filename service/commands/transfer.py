@@ -110,7 +110,7 @@ async def _write(
     file: BinaryIO,
 ) -> None:
     from service.maintenance.connections import open_database
-    from service.maintenance.progress import Report
+    from service.maintenance.report import Report
     from service.transfer.exporting import ROW_TYPES, export_rows, find_exported_season
     from service.transfer.formats import write_head, write_rows
 
@@ -163,7 +163,7 @@ def import_(file: BinaryIO, data_dir: Path | None) -> None:
 
 async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
     from service.maintenance.connections import open_connections
-    from service.maintenance.progress import Report
+    from service.maintenance.report import Report
     from service.transfer.formats import detect_kind, read_lines
     from service.transfer.importing import import_lines
 

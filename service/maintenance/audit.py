@@ -18,7 +18,7 @@ from service.maintenance.connections import (
     open_connections,
 )
 from service.maintenance.index_audit import audit_index
-from service.maintenance.progress import EXAMPLES, Finding, Report
+from service.maintenance.report import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
 
 COUNT_OUTBOX: Final = load_sql("maintenance", "count_outbox")

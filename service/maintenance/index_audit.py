@@ -24,7 +24,7 @@ from service.backends.redis import (
 from service.boards.finder import LIST_OPEN_SEASONS, name_season
 from service.errors import CacheUnavailable
 from service.maintenance.connections import LOCK_WAIT_SECONDS, Connections
-from service.maintenance.progress import EXAMPLES, Finding, Report
+from service.maintenance.report import EXAMPLES, Finding, Report
 from service.standings.index.offset import Offset
 from service.standings.run import Run
 from service.standings.top import select_top

@@ -32,7 +32,7 @@ from service.maintenance.connections import (
     Connections,
     open_connections,
 )
-from service.maintenance.progress import Report
+from service.maintenance.report import Report
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import NUMBER_REFRESH
 from service.standings.refresh.rerank import rerank

@@ -24,7 +24,7 @@ from service.maintenance.connections import (
     find_board_seasons,
     open_connections,
 )
-from service.maintenance.progress import Report
+from service.maintenance.report import Report
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
 from service.standings.refresh.rerank import record_rerank, store_ranks

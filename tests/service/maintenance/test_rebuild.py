@@ -10,8 +10,8 @@ from service.backends.database import Database
 from service.backends.locks import hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
-from service.maintenance.progress import Report
 from service.maintenance.rebuild import _mend_standings, rebuild
+from service.maintenance.report import Report
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.validation import MAX_SCORE
