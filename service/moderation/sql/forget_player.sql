@@ -1,7 +1,8 @@
 -- Erases who a player was. $1 player, $2 whether the scores leave the boards too.
 --
 -- Index: game_session_pkey; moderation_log_player_id. The reasons that moderators gave may name the
--- player by any name or external id that the log knows. Locks: the player, the sessions with something to erase.
+-- player by any name or external id that the log knows. Locks: the player, the sessions with something
+-- to erase.
 WITH known AS (
     SELECT username AS name FROM player WHERE id = $1
     UNION

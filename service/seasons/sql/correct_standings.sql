@@ -4,8 +4,9 @@
 -- $1 season. Answers each standing that is another one: its player, its score before and after, and its
 -- rank before.
 --
--- Index: none, all of the season is compared; standing_pkey and rank_block_pkey for what differs. Locks: the standings it
--- writes; nobody else writes those of a closed season but the holder of the closing lock.
+-- Index: none, all of the season is compared; standing_pkey and rank_block_pkey for what differs. Locks:
+-- the standings it writes; nobody else writes those of a closed season but the holder of the closing
+-- lock.
 WITH differing AS MATERIALIZED (
     SELECT
         player_id,

@@ -1,7 +1,8 @@
 -- Ends a season now; answers when that is.
 --
--- $1 season. The one that is built to replace it, where there is one, ends with it. By the ledger's time, and after every session that was folded: a clock that was set back
--- must not put one of those behind the end. No session is dated before it any more.
+-- $1 season. The one that is built to replace it, where there is one, ends with it. By the ledger's time,
+-- and after every session that was folded: a clock that was set back must not put one of those behind
+-- the end. No session is dated before it any more.
 --
 -- Index: season_board_number. Locks: the rows of the season, then that of ledger_clock.
 WITH instant AS MATERIALIZED (

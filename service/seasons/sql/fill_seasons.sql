@@ -24,29 +24,13 @@ place AS MATERIALIZED (
 ),
 made AS (
     INSERT INTO standing (
-        season_id,
-        player_id,
-        score,
-        sort_score,
-        tie_key,
-        sessions,
-        reached_at,
-        session_id,
-        exact_total
+        season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total
     )
-    SELECT
-        earned.season_id,
-        earned.player_id,
-        earned.score,
-        earned.sort_score,
-        earned.tie_key,
-        earned.sessions,
-        earned.reached_at,
-        earned.session_id,
-        earned.exact_total
+    SELECT earned.*
     FROM place
     CROSS JOIN LATERAL (
-        SELECT *
+        SELECT
+            season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total
         FROM ledger_standing
         WHERE ledger_standing.season_id = place.season_id
             AND ledger_standing.player_id = place.player_id

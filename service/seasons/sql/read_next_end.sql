@@ -1,8 +1,8 @@
 -- When something is to be done about a season, or about a player's state that ends, next.
 --
--- Answers in how many seconds the next season or state ends, negative where it is over and not sealed yet, null
--- where none ends; whether one is being filled or replaced; and for how many seconds one has been
--- sealed and not closed, null where none is.
+-- Answers in how many seconds the next season or state ends, negative where it is over and not sealed
+-- yet, null where none ends; whether one is being filled or replaced; and for how many seconds one has
+-- been sealed and not closed, null where none is.
 --
 -- Index: season_open; player_state_until.
 SELECT

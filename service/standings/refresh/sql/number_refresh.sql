@@ -1,11 +1,11 @@
 -- Gives a fold its number and tells which number each changed season had before.
 --
 -- $1 season ids, $2 how many more stand in each than before, $3 sessions folded, $4 where the next claim
--- begins (fold_sessions.sql), null where nothing was claimed; $5 the latest time of a session folded. Answers one row a
--- season: the epoch, this refresh's number, token and time, the season's previous number and token and its
--- players now, whether ties go to who got there first, and whether it is
--- still being filled, so that it has no index. The previous ones are what its index in Redis must have reached for the changes to
--- be added to it.
+-- begins (fold_sessions.sql), null where nothing was claimed; $5 the latest time of a session folded.
+-- Answers one row a season: the epoch, this refresh's number, token and time, the season's previous
+-- number and token and its players now, whether ties go to who got there first, and whether it is still
+-- being filled, so that it has no index. The previous ones are what its index in Redis must have reached
+-- for the changes to be added to it.
 --
 -- Locks: the row of refresh_state, then the rows of the seasons.
 WITH numbered AS (
