@@ -169,7 +169,7 @@ CREATE TABLE game_session (
     player_id bigint NOT NULL REFERENCES player ON DELETE RESTRICT ON UPDATE RESTRICT,
     score bigint NOT NULL,
     game_mode varchar(50) NOT NULL DEFAULT 'solo',
-    -- The ledger's time (ledger_time below), which decides the season.
+    -- The ledger's time (ledger_time above), which decides the season.
     submitted_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     idempotency_key varchar(255),
     -- What the game keeps with it: a replay, a car, a loadout.

@@ -1,1 +1,1 @@
-"""Dramatiq actors: thin callers of the service's refresh, re-rank and sweep."""
+"""Dramatiq actors: thin callers of the service's refresh, re-rank and closing."""

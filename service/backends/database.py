@@ -161,10 +161,7 @@ class Database:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
-        """Lend a connection.
-
-        Raises `DatabaseUnavailable` where there is none, and its subclass `SchemaMissing`.
-        """
+        """Lend a connection; raises as `translate_errors` does."""
         assert self._pool is not None, "Database.open() comes first"
         with translate_errors():
             if self._pulse is not None and self._pulse.is_silent:
@@ -328,7 +325,8 @@ async def _keep_session(_: Connection) -> None:
 def translate_errors() -> Iterator[None]:
     """Raise `DatabaseUnavailable` for every driver error that means the database is away.
 
-    For one without our tables it is `SchemaMissing`, for one that can only be read `WritesRefused`.
+    For one without our tables it is `SchemaMissing`, for one that is full or can only be read
+    `WritesRefused`.
     """
     try:
         yield

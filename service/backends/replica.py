@@ -1,8 +1,9 @@
 """A read replica, for the reads that may lag.
 
-Those are: players, who never change once they are registered; a player's sessions; and what is read
-from PostgreSQL because Redis is away. Answers that can lag say `"stale": true`. What must be right
-is read from the primary: ranks beside the index, the season, the keys, the status, the audit.
+Those are: players; a player's sessions; the ranks of the last re-rank; and what is read from
+PostgreSQL because Redis is away. Lists of players or sessions, ranks and tops say `"stale": true`
+where a replica answered. What must be right is read from the primary: ranks beside the index, the
+season, the keys, the status, the audit.
 """
 
 import asyncio

@@ -24,6 +24,7 @@ class Kind(IntEnum):
     """What a request is, as far as places for requests are concerned."""
 
     READ = 0
+    """Also what operators change: seldom, and not behind the queue of submits."""
     WRITE = 1
     STREAM = 2
 

@@ -28,7 +28,7 @@ STATEMENT_SECONDS: Final = 3_600.0
 """Longest wait for one statement over the whole ledger."""
 
 LOCK_WAIT_SECONDS: Final = 120.0
-"""Longest wait for the writer lock, which a re-rank of a large board can hold for a while."""
+"""Longest wait for the lock of writing, which `populate` holds for a minute, or of re-ranking."""
 
 BULK_PLANS: Final = """
     SET LOCAL work_mem = '256MB';

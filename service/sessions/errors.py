@@ -4,7 +4,7 @@ from service.errors import ServiceError
 
 
 class IdempotencyKeyReused(ServiceError):
-    """The player used this key before, for another score or game mode."""
+    """The player used this key before, with another body."""
 
     status = 422
     code = "idempotency_key_reused"

@@ -28,6 +28,7 @@ from service.settings.urls import (
 _PREFIX: Final = "LEADERBOARD_"
 
 SLICE_STANDINGS: Final = 1_000_000
+
 # Clients of the API read their key from this one; the service itself does not use it.
 _CLIENT_VARIABLES: Final = frozenset({"LEADERBOARD_API_KEY"})
 

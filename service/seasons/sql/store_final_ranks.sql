@@ -1,7 +1,7 @@
 -- Stores the competition rank of every standing of a season that is sealed.
 --
 -- $1 season. Index: standing_season_id_order for the order; rank_block_pkey. Locks: the rows of
--- rank_block, which only the holder of the re-rank lock writes.
+-- rank_block. The caller holds the lock of closing; a re-rank leaves sealed seasons out.
 WITH block AS (
     SELECT
         player_id >> 8 AS block,

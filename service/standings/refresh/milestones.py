@@ -26,7 +26,7 @@ async def store_milestones(database: Database) -> None:
 
 
 async def store_season_milestones(database: "Database | Connection", season_id: int) -> None:
-    """Store the milestones of one season; the caller holds the re-rank lock."""
+    """Store the milestones of one season; of a sealed one the caller holds the lock of closing."""
     last: Sequence[int] = _BEGINNING
     while rows := await database.fetch(STORE_MILESTONES, season_id, *last, _MILESTONES_AT_ONCE):
         last = tuple(rows[0])

@@ -1,4 +1,4 @@
-"""Re-rank: store every standing's competition rank, for SQL consumers and the degraded mode.
+"""Re-rank: store every standing's rank, for reports, and milestones, for reads without Redis.
 
 Standings are ranked while folds go on, and stored in blocks (`rank_block`): nothing waits for it.
 Small seasons are ranked together in one snapshot. A large one takes several slices, each a short
