@@ -342,7 +342,7 @@ class Status(msgspec.Struct, frozen=True):
             players=PlayersStatus(standing=3, highest_user_id=3),
             refresh=RefreshStatus(number=3, at=NOW, duration_ms=3.6, sessions=1),
             rerank=RerankStatus(number=3, at=NOW, duration_ms=2.4, ranks_changed=3),
-            queues={"default": QueueStatus(ready=0, delayed=0, dead=0)},
+            queues={"standings": QueueStatus(0, 0, 0), "periodic": QueueStatus(0, 0, 0)},
             routes=[RouteStatus("POST /api/leaderboard/submit", 3, 0, 0.05, 2.1, 2.9, 2.9, 2.9)],
             freshness=FreshnessStatus(bounds_ms=[25.0, 50.0, 100.0], counts=[1, 2, 0, 0]),
             boards=BoardsStatus(

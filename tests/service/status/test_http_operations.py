@@ -167,6 +167,12 @@ async def test_status_counts_what_waits(client: httpx.AsyncClient, database: Dat
     assert (status.pending_sessions, status.highest_session_id) == (3, session_ids[-1])
 
 
+async def test_example_of_the_status_has_the_queues_that_there_are(
+    client: httpx.AsyncClient,
+) -> None:
+    assert Status.example().queues.keys() == (await read_status(client)).queues.keys()
+
+
 async def test_status_counts_requests_by_route(client: httpx.AsyncClient) -> None:
     for path in "rank/1", "rank/2", "rank/x", "top", "top?limit=7", "around/1", "top?limit=0":
         await client.get(f"/api/leaderboard/{path}")
