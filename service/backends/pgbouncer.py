@@ -19,6 +19,32 @@ _PROBE: Final = """
         current_setting('default_transaction_isolation') AS isolation
 """
 
+# The arrays that our statements take, each with its own number and that of its elements, which are
+# the same in every PostgreSQL.
+_ARRAYS: Final = {
+    "_int2": (1005, 21),
+    "_int4": (1007, 23),
+    "_int8": (1016, 20),
+    "_varchar": (1015, 1043),
+    "_timestamptz": (1185, 1184),
+    "_jsonb": (3807, 3802),
+}
+# As asyncpg is answered when it asks for a type.
+_ARRAY_TYPES: Final = [
+    {
+        "oid": number,
+        "ns": "pg_catalog",
+        "name": name,
+        "kind": b"b",
+        "basetype": None,
+        "elemtype": element,
+        "elemdelim": ",",
+        "range_subtype": None,
+        "attrtypoids": None,
+    }
+    for name, (number, element) in _ARRAYS.items()
+]
+
 
 class Connector:
     """Makes a pool's connections: its `connect`."""
@@ -40,7 +66,7 @@ class Connector:
         connections do not commit to the disk or isolate transactions otherwise.
         """
         try:
-            return await self._connect(*arguments, server_settings=server_settings, **options)
+            connection = await self._connect(*arguments, server_settings=server_settings, **options)
         except (
             asyncpg.PostgresError,
             asyncpg.exceptions.ClientConfigurationError,
@@ -49,6 +75,11 @@ class Connector:
             # These may mean that the URL is wrong: an option that the server does not know, a file
             # that is not there. No request can be answered until that is corrected.
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+        # asyncpg knows no array but text[]. It would ask on every connection, with a statement that
+        # takes PostgreSQL longer than any of ours: 13 ms.
+        known = connection._protocol.get_settings()  # noqa: SLF001 - asyncpg has no public call
+        known.register_data_types(_ARRAY_TYPES)
+        return connection
 
     async def _connect(
         self, *arguments: Any, server_settings: dict[str, str], **options: Any

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import httpx
 import pytest
 from redis.asyncio.connection import Connection
@@ -20,6 +23,9 @@ from service.settings.settings import Settings, load_settings
 from tests.support.databases import create_database, flush
 from tests.support.serving import connect_client, run_app
 
+_SERVICE = Path(__file__).parents[3] / "service"
+# One has several commands; the others are about tables that a command makes for itself.
+_UNPREPARED = {"empty_database.sql", "mend_standings.sql", "store_ranks.sql"}
 _READY_FOR_A_STATEMENT = b"Z\0\0\0\5I"
 
 
@@ -126,3 +132,39 @@ async def test_redis_connection_closed_while_it_is_made_is_a_loss(redis_url: str
     with pytest.raises(CacheUnavailable), translate_redis_errors():
         await connection.send_command("PING")
     await redis.aclose()
+
+
+async def test_no_statement_has_its_types_asked_for(database: Database) -> None:
+    asked: list[asyncpg.connection.LoggedQuery] = []
+    unprepared = set()
+    async with database.connect() as connection:
+        with connection.query_logger(asked.append):
+            for file in _SERVICE.rglob("*/sql/*.sql"):
+                try:
+                    await connection.prepare(file.read_text())
+                except asyncpg.PostgresError:
+                    unprepared.add(file.name)
+    assert asked == []
+    assert unprepared == _UNPREPARED
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("smallint[]", [-1, 32_767]),
+        ("integer[]", [[1, 2], [3, None]]),
+        ("bigint[]", [2**62, -1]),
+        ("varchar[]", ["a, {b}", None, ""]),
+        ("timestamptz[]", [datetime(2026, 11, 23, tzinfo=UTC)]),
+        ("jsonb[]", ['{"a": 1}', None]),
+    ],
+)
+async def test_array_comes_back_as_it_was_sent(
+    database: Database, kind: str, value: list[Any]
+) -> None:
+    asked: list[asyncpg.connection.LoggedQuery] = []
+    statement = f"SELECT $1::{kind} AS value"
+    async with database.connect() as connection:
+        with connection.query_logger(asked.append):
+            assert await connection.fetchval(statement, value) == value
+    assert [each.query for each in asked] == [statement]
