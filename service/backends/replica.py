@@ -1,8 +1,8 @@
 """A read replica, for the reads that may lag.
 
 Those are: players; a player's sessions; the ranks of the last re-rank; and what is read from
-PostgreSQL because Redis is away. Lists of players or sessions, ranks and tops say `"stale": true`
-where a replica answered. What must be right is read from the primary: ranks beside the index, the
+PostgreSQL because Redis is away. All but a single player say `"stale": true` where a replica
+answered. What must be right is read from the primary: ranks beside the index, the
 season, the keys, the status, the audit.
 """
 

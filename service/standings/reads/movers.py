@@ -74,16 +74,19 @@ class MoverReader:
         if season.is_filling:
             raise BoardFilling(season.slug)
 
-        async def list_former_ranks(database: Database) -> asyncpg.Record | None:
+        async def list_former_ranks(database: Database) -> tuple[asyncpg.Record, bool] | None:
             async with database.transaction() as connection:
                 await connection.execute(SESSIONS_BY_ID)
-                return await connection.fetchrow(
+                row = await connection.fetchrow(
                     LIST_FORMER_RANKS, season.season_id, NEWEST_SESSIONS, _FOLD_SECONDS
                 )
+            is_of_replica = database is not self._lagging_reads.primary
+            return None if row is None else (row, is_of_replica)
 
         try:
-            row = await self._lagging_reads.read_at_length(list_former_ranks)
-            assert row is not None, "there is always a refresh_state"
+            found = await self._lagging_reads.read_at_length(list_former_ranks)
+            assert found is not None, "there is always a refresh_state"
+            row, is_of_replica = found
             moves = await self._compare(season, row["player_ids"], row["ranks"])
         except (CacheUnavailable, DatabaseUnavailable) as error:
             raise StandingsUnavailable from error
@@ -93,7 +96,7 @@ class MoverReader:
             is_complete=row["is_complete"],
             climbed=[move for move in moves[:limit] if move.climbed > 0],
             fell=[move for move in moves[: -limit - 1 : -1] if move.climbed < 0],
-            is_stale=self._lag_watch.is_lagging,
+            is_stale=is_of_replica or self._lag_watch.is_lagging,
         )
 
     async def _compare(self, season: Season, user_ids: list[int], before: list[int]) -> list[Move]:

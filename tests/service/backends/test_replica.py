@@ -15,6 +15,7 @@ from service.backends.database import Database
 from service.local.embedded import PostgresServer
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
+from service.standings.refresh.rerank import rerank
 from tests.support.factories import make_player, record_scores
 from tests.support.serving import connect_client, run_app
 from tests.support.standby import Standby
@@ -100,6 +101,23 @@ async def test_reads_that_may_lag_come_from_a_replica_and_say_so(
             assert (await client.get(f"/api/players/{newcomer + 1}")).status_code == 404
             await record_scores(database, (newcomer, 3))
             assert await read_sessions(client, newcomer) == ([3], False)
+
+
+async def test_movers_by_the_ranks_of_a_replica_say_so(
+    settings: Settings, replica_url: str, database: Database, refresher: Refresher
+) -> None:
+    await record_scores(database, (await make_player(database), 1))
+    await refresher.refresh()
+    await rerank(database)
+    async with run_client(
+        settings, database_replica_url=replica_url, replica_lag_seconds=FOR_EVER
+    ) as client:
+
+        async def are_stale() -> bool:
+            answer = (await client.get("/api/boards/global/movers")).json()
+            return bool(answer.get("stale", False))
+
+        await wait_until(are_stale)
 
 
 async def test_replica_too_far_behind_is_not_asked_until_it_keeps_up_again(
