@@ -7,7 +7,11 @@
 -- Locks: the row of refresh_state, then the rows of the seasons, like number_refresh.sql.
 WITH numbered AS (
     UPDATE refresh_state
-    SET epoch = gen_random_uuid(), number = number + 1, refreshed_at = clock_timestamp(), refresh_sessions = $1
+    SET
+        epoch = gen_random_uuid(),
+        number = number + 1,
+        refreshed_at = date_trunc('milliseconds', clock_timestamp()),
+        refresh_sessions = $1
     RETURNING number
 ),
 counted AS (

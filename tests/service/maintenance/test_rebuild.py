@@ -182,6 +182,16 @@ async def test_rebuild_takes_what_is_pending(
     assert (await refresher.refresh()).sessions == 0
 
 
+async def test_rebuild_is_of_a_whole_millisecond_as_every_refresh(
+    database: Database, settings: Settings
+) -> None:
+    await make_players_with_scores(database, [5])
+    await rebuild(settings)
+    row = await database.fetch_one("SELECT refreshed_at FROM refresh_state")
+    assert row is not None
+    assert row["refreshed_at"].microsecond % 1_000 == 0
+
+
 async def test_rebuild_leaves_what_is_committed_meanwhile_to_the_next_refresh(
     database: Database, settings: Settings, refresher: Refresher
 ) -> None:
