@@ -144,14 +144,14 @@ def _explain(error: CacheUnavailable) -> CacheUnavailable:
 
 
 async def _rebuild_at_once(connections: Connections, report: Report) -> None:
-    index = connections.index()
+    index, size = connections.index(), connections.settings.slice_standings
     seasons = await connections.database.fetch(LIST_OPEN_SEASONS)
     # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
     # often the standings turn out to be right, and with them all three.
     try:
         async with asyncio.TaskGroup() as group:
             standings_task = group.create_task(_rebuild_standings(connections.database, report))
-            ranks_task = group.create_task(store_ranks(connections.database))
+            ranks_task = group.create_task(store_ranks(connections.database, size))
             index_task = group.create_task(_find_matching(index, seasons))
     except BaseExceptionGroup as errors:
         # Only the first: it is why the other tasks were cancelled.
@@ -159,7 +159,7 @@ async def _rebuild_at_once(connections: Connections, report: Report) -> None:
     rebuilt, ranked, matching = standings_task.result(), ranks_task.result(), index_task.result()
     with report.step("Ranks") as step:
         if rebuilt.mended:
-            ranked = await store_ranks(connections.database)
+            ranked = await store_ranks(connections.database, size)
         # Where no standing was changed, the ranks stored meanwhile are right for the rebuild too.
         # Recorded only now: before, the rebuild could not have numbered itself in its snapshot.
         await record_rerank(connections.database, replace(ranked, number=rebuilt.number))

@@ -105,7 +105,7 @@ async def rerank(database: Database, slice_standings: int = SLICE_STANDINGS) -> 
         return outcome
 
 
-async def store_ranks(database: Database, slice_standings: int = SLICE_STANDINGS) -> RerankOutcome:
+async def store_ranks(database: Database, slice_standings: int) -> RerankOutcome:
     """Store all ranks without recording it yet; the caller holds the re-rank lock."""
     # One that is under way is of other moments.
     await database.fetch(END_SLICES)
