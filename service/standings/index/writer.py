@@ -177,20 +177,22 @@ class Index:
         offset = await self._read_key(keys.offset)
         if not _is_of_epoch(offset, str(season["epoch"])):
             return None
-        last, place = _BEFORE_ALL, 0
+        last, position = _BEFORE_ALL, 0
 
         async def compare(rows: list[asyncpg.Record]) -> bool:
-            nonlocal last, place
+            nonlocal last, position
             packed = rows[0]["packed"]
             with translate_redis_errors():
-                matches = await self._compare(keys=[keys.index], args=[packed, layout.size, place])
-            place += len(packed) // layout.size
+                matches = await self._compare(
+                    keys=[keys.index], args=[packed, layout.size, position]
+                )
+            position += len(packed) // layout.size
             last = read_last(packed, layout)
             return bool(matches)
 
         before = -1
-        while place > before:
-            before = place
+        while position > before:
+            before = position
             # A slice at a time, so that no snapshot is held for long: nobody writes meanwhile.
             async with self._database.snapshot() as connection:
                 if not await stream_rows(
@@ -204,7 +206,7 @@ class Index:
                     self._slice_standings,
                 ):
                     return None
-            if place - before < self._slice_standings:
+            if position - before < self._slice_standings:
                 break
         # Who stands anywhere stands on `global`.
         first: int | None = 0 if season["is_global"] else None
