@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -243,35 +243,48 @@ def locate_error(text: str, shape: Any) -> FieldError:
     field = place = (match["field"] if match else None) or ""
     if named := _NAMED_FIELD.match(message):
         field = f"{place}.{named['field']}" if place else named["field"]
+    return FieldError(field or "body", _say_what_is_allowed(message, shape, place, field))
+
+
+def _say_what_is_allowed(message: str, shape: Any, place: str, field: str) -> str:
+    """Return a message of msgspec with what may stand at a place, or in a field of it."""
     if message.startswith(_NOT_IN_RANGE):
-        is_integer = any(isinstance(one, inspect.IntType) for one in _find_places(shape, place))
-        number = (
-            f"an integer within ±{MAX_SAFE_INTEGER}"
-            if is_integer
-            else "a number that a double holds"
-        )
-        message = f"Expected {number}"
-    elif message.startswith(_NO_MOMENT):
-        message = "Expected a time with its zone, like `2026-11-23T19:23:43Z`"
+        if any(isinstance(one, inspect.IntType) for one in _find_places(shape, place)):
+            return f"Expected an integer within ±{MAX_SAFE_INTEGER}"
+        return "Expected a number that a double holds"
+    if message.startswith(_NO_MOMENT):
+        return "Expected a time with its zone, like `2026-11-23T19:23:43Z`"
     for pattern, expected in EXPECTED_TEXT.items():
         if message.endswith(f"matching regex {pattern!r}"):
-            message = f"Expected {expected}"
+            return f"Expected {expected}"
     no_word = _NO_WORD.fullmatch(message)
     if no_word or message.startswith(_NO_CHOICE):
         if choices := _name_each(_list_choices(shape, field)):
-            message = f"Expected {choices}{no_word['got'] if no_word else ''}"
-    elif named and message.startswith(_NO_SUCH_FIELD) and (names := _list_fields(shape, place)):
-        message = f"There is no such field; expected {_name_each(names)}"
-        if named["field"] in names:
+            return f"Expected {choices}{no_word['got'] if no_word else ''}"
+        return message
+    names = list(dict.fromkeys(_list_fields(shape, place)))
+    return _name_fields(message, field.removeprefix(f"{place}."), names) if names else message
+
+
+def _name_fields(message: str, wrong: str, names: Sequence[str]) -> str:
+    """Return the same of an object with fields of these names, where it or one is `wrong`."""
+    if message.startswith(_NO_SUCH_FIELD):
+        if wrong in names:
             # Of objects of several kinds, each with fields of its own, the first names the kind.
-            message = f"There is no such field with this `{names[0]}`"
-    return FieldError(field=field or "body", message=message)
+            return f"There is no such field with this `{names[0]}`"
+        return f"There is no such field; expected {_name_each(names)}"
+    if no_object := _NO_OBJECT.fullmatch(message):
+        fields = ", ".join(f"`{name}`" for name in names)
+        or_null = " or null" if no_object["null"] else ""
+        return f"Expected an object ({fields}){or_null}{no_object['got']}"
+    return message
 
 
 _NOT_IN_RANGE: Final = ("Number out of range", "Integer value out of range")
 _NO_MOMENT: Final = ("Invalid RFC3339 encoded datetime", "Expected `datetime` with a timezone")
 _NO_CHOICE: Final = ("Invalid enum value", "Invalid value")
 _NO_WORD: Final = re.compile(r"Expected `str(?: \| null)?`(?P<got>(?:, got `\w+`)?)")
+_NO_OBJECT: Final = re.compile(r"Expected `object(?P<null> \| null)?`(?P<got>, got `\w+`)")
 _NO_SUCH_FIELD: Final = "Object contains unknown field"
 
 

@@ -58,6 +58,16 @@ def test_locate_error_splits_place_from_advice(text: str, field: str, message: s
             "There is no such field; expected `cron` or `timezone`",
         ),
         (
+            {"schedule": "0 0 * * 1"},
+            "schedule",
+            "Expected an object (`cron`, `timezone`) or null, got `str`",
+        ),
+        (
+            {"format": []},
+            "format",
+            "Expected an object (`kind`, `scale`, `unit`), got `array`",
+        ),
+        (
             {"format": {"kind": "decimal", "scale": 2, "places": 1}},
             "format.places",
             "There is no such field; expected `kind`, `scale` or `unit`",
