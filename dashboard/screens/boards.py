@@ -20,6 +20,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
     NOTHING,
+    read_number,
     write_age,
     write_count,
     write_moment,
@@ -33,7 +34,6 @@ _AGAIN_SECONDS: Final = 2.0
 _TITLE: Final = 20
 _LONG_TITLE: Final = 60
 _MOMENT: Final = 16
-_LONGEST_NUMBER: Final = 9
 
 
 class Choice(NamedTuple):
@@ -255,9 +255,9 @@ class BoardsScreen(ListDialog[Choice | None]):
         """Return the season of that number, which may be older than those listed, then longer."""
         found = [row for row in rows if row.found_by.split()[0].startswith(wanted)]
         found.sort(key=lambda row: len(row.found_by.split()[0]))
-        number = int(wanted[:_LONGEST_NUMBER])
+        number = read_number(wanted)
         listed = {row.choice.season.number for row in rows if row.choice.season}
-        if 1 <= number < board.season.number and number not in listed:
+        if number is not None and number < board.season.number and number not in listed:
             found.insert(0, self._draw_season(board, Season(number, "")))
         return found
 

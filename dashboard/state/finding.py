@@ -13,14 +13,13 @@ from dashboard.client.answers import BoardFacts, Player, Season
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.text.names import clean_name
-from dashboard.text.numbers import drop_grouping, read_id, write_moment
+from dashboard.text.numbers import drop_grouping, read_number, write_moment
 
 MOST_PLAYERS: Final = 20
 RANK_MARK: Final = "#"
 ACTION_MARK: Final = ":"
 
 _GLOBAL: Final = BoardSeason()
-_LONGEST_RANK: Final = 12
 _LONGEST_EXTERNAL_ID: Final = 128
 _NOT_ONE: Final = (400, 404)
 """Statuses for who is not there, and for what cannot be a name or an id."""
@@ -107,7 +106,7 @@ async def find_players(gateway: Gateway, wanted: str) -> PlayersFound:
     Raises `GatewayError`, but not for a player who is not there.
     """
     text = wanted.strip()
-    user_id = read_id(drop_grouping(text))
+    user_id = read_number(drop_grouping(text))
     by_id, by_external_id, named = await asyncio.gather(
         _find(gateway.find_player(user_id) if user_id is not None else None),
         _find(
@@ -173,11 +172,8 @@ async def find_everything(gateway: Gateway, wanted: str, known: Known) -> list[F
 
 
 def _find_rank(text: str, known: Known) -> list[RankFound]:
-    number = drop_grouping(text.removeprefix(RANK_MARK).strip())
-    is_number = number.isascii() and number.isdecimal() and len(number) <= _LONGEST_RANK
-    if is_number and 1 <= int(number) <= known.ranks:
-        return [RankFound(int(number), known.ranks)]
-    return []
+    rank = read_number(drop_grouping(text.removeprefix(RANK_MARK).strip()))
+    return [RankFound(rank, known.ranks)] if rank is not None and rank <= known.ranks else []
 
 
 def _find_boards(words: Sequence[str], known: Known) -> list[BoardFound]:
@@ -185,12 +181,12 @@ def _find_boards(words: Sequence[str], known: Known) -> list[BoardFound]:
     *rest, last = words
     rest = [word for word in rest if word != _SEASON]
     seasons: list[BoardFound] = []
-    is_number = last.isascii() and last.isdecimal() and len(last) <= _LONGEST_RANK
-    if (is_number or last in _RELATIONS) and len(words) > 1:
+    named = read_number(last)
+    if (named is not None or last in _RELATIONS) and len(words) > 1:
         for board in known.boards:
             if _has_words(board, rest) if rest else board.slug == known.shown.slug:
                 current = board.season.number
-                number = int(last) if is_number else current - _RELATIONS[last]
+                number = current - _RELATIONS[last] if named is None else named
                 if 1 <= number <= current:
                     season = None if number == current else Season(number, "")
                     seasons.append(BoardFound(board, season))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from dashboard.client.answers import Entry, Player, Rank, Session, Top
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
 from dashboard.state.board import Board
-from dashboard.text.numbers import read_id
+from dashboard.text.numbers import read_number
 from dashboard.text.scores import INTEGER, ScoreFormat
 
 RADIUS: Final = 5
@@ -152,7 +152,7 @@ async def find_player(gateway: Gateway, wanted: str, board: BoardSeason) -> Play
 
     Raises `GatewayError` for everything but a player who is not there.
     """
-    user_id = read_id(wanted.strip().removeprefix("#"))
+    user_id = read_number(wanted.strip().removeprefix("#"))
     if user_id is not None:
         try:
             return await gateway.find_player(user_id)

@@ -14,8 +14,8 @@ _TEN: Final = 10
 _HUNDRED: Final = 100
 _KILO: Final = 1024
 _MOST_PLACES: Final = 10
-_LARGEST_ID: Final = 2**63 - 1
-_LONGEST_ID: Final = len(str(_LARGEST_ID))
+_LARGEST: Final = 2**63 - 1
+_LONGEST: Final = len(str(_LARGEST))
 
 _GROUPED: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*")
 
@@ -36,12 +36,12 @@ def drop_grouping(text: str) -> str:
     return text.replace(",", "") if _GROUPED.fullmatch(text) else text
 
 
-def read_id(digits: str) -> int | None:
-    """Return the id that these digits are; None for what is no number, or cannot be an id."""
+def read_number(digits: str) -> int | None:
+    """Return the number from 1 that these digits are; None for what is no id, rank or season."""
     # Python does not read numbers of thousands of digits.
-    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_ID
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST
     number = int(digits) if is_number else 0
-    return number if 0 < number <= _LARGEST_ID else None
+    return number if 0 < number <= _LARGEST else None
 
 
 def write_amount(count: float | None, noun: str) -> str:

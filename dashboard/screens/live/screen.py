@@ -33,6 +33,7 @@ from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
     choose_text,
     drop_grouping,
+    read_number,
     write_age,
     write_rate,
 )
@@ -41,7 +42,6 @@ from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
 
 _LOOK_AGAIN_SECONDS = 1.0
-_LONGEST_RANK = 20
 
 _MOST_MOVERS = 10
 # The service looks at thousands of scores for an answer.
@@ -416,17 +416,15 @@ class LiveScreen(ConsoleScreen):
 
     def go_to_rank(self, answer: str) -> None:
         """Put the cursor on the first line of a rank."""
-        text = drop_grouping(answer.strip().removeprefix("#"))
+        rank = read_number(drop_grouping(answer.strip().removeprefix("#")))
         players = self._count_players()
-        # Python does not read numbers of thousands of digits.
-        is_number = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_RANK
-        if not (is_number and 1 <= int(text) <= players):
+        if rank is None or rank > players:
             self.notify(f"Ranks go from 1 to {players:,}.", severity="warning", markup=False)
             return
         # The first with a rank has as many players before as are better.
-        place = int(text) - 1
+        place = rank - 1
         self._board_view.filter("")
-        if not self._has_place(place) or not self._board_view.go_to_rank(int(text)):
+        if not self._has_place(place) or not self._board_view.go_to_rank(rank):
             self._go_to_place(place)
 
     def action_follow(self) -> None:

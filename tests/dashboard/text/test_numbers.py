@@ -3,7 +3,7 @@ import pytest
 from dashboard.text.numbers import (
     draw_sparkline,
     drop_grouping,
-    read_id,
+    read_number,
     write_age,
     write_amount,
     write_bytes,
@@ -71,7 +71,7 @@ def test_only_commas_between_thousands_are_taken_out_of_a_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "user_id"),
+    ("text", "number"),
     [
         ("7", 7),
         ("007", 7),
@@ -81,8 +81,8 @@ def test_only_commas_between_thousands_are_taken_out_of_a_number() -> None:
         *((text, None) for text in ("0", "", "-1", "1.5", "٣", "ada")),
     ],
 )
-def test_read_id_takes_what_can_be_one(text: str, user_id: int | None) -> None:
-    assert read_id(text) == user_id
+def test_read_number_takes_what_can_be_an_id(text: str, number: int | None) -> None:
+    assert read_number(text) == number
 
 
 def test_draw_sparkline_is_as_wide_as_asked_and_leaves_gaps() -> None:
