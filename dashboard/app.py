@@ -105,7 +105,7 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
             id="console.search",
         ),
         Binding("colon", "find(':')", "Run an action by name", show=False, id="console.command"),
-        Binding("F", "search", "Filter", id="console.filter"),
+        Binding("F", "filter", "Filter", id="console.filter"),
         Binding("b", "boards", "Boards and seasons", show=False, id="console.boards"),
         Binding("w", "explain", "Why", tooltip="Why this rank", show=False, id="console.explain"),
         Binding("W", "slow", "Why slow", tooltip="Why is it slow", show=False, id="console.slow"),
@@ -399,10 +399,10 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         """Do what a command says."""
         await command.run()
 
-    def action_search(self) -> None:
+    def action_filter(self) -> None:
         """Filter what the screen in front lists."""
         if isinstance(self.screen, ConsoleScreen):
-            self.screen.start_search()
+            self.screen.start_filter()
 
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""

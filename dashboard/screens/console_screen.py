@@ -84,7 +84,7 @@ class ConsoleScreen(Screen[None]):
     WORDS: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Words and marks of the screen, and what they mean: for the list of keys."""
 
-    SEARCHES: ClassVar[bool] = True
+    FILTERS: ClassVar[bool] = True
     """Whether it lists something that can be filtered."""
 
     HAS_PLAYERS: ClassVar[bool] = False
@@ -191,7 +191,7 @@ class ConsoleScreen(Screen[None]):
             return replace(binding, description="Resume")
         if binding.action == "maximize" and self.maximized is not None:
             return replace(binding, description="All panels", show=True)
-        if binding.action == "search" and self.size.width < _WIDE:
+        if binding.action == "filter" and self.size.width < _WIDE:
             # What works everywhere is to be seen first.
             return replace(binding, show=False)
         return binding
@@ -202,7 +202,7 @@ class ConsoleScreen(Screen[None]):
             return bool(self.state.alarms.news)
         if action == "explain":
             return self.HAS_PLAYERS
-        return action != "search" or self.SEARCHES
+        return action != "filter" or self.FILTERS
 
     def find_lack(self, action: str) -> str | None:
         """Return why an action has nothing to do now, for whoever pressed its key all the same."""
@@ -212,7 +212,7 @@ class ConsoleScreen(Screen[None]):
             case "explain" if not self.applies(action):
                 live, player = self.name_mode_key("live"), self.name_mode_key("player")
                 return f"Why a rank is what it is, Live ({live}) and Player ({player}) tell"
-            case "search" if not self.applies(action):
+            case "filter" if not self.applies(action):
                 find = self.keys["console.search"]
                 return f"Nothing is listed here that could be filtered: {find} finds anything"
         return None
@@ -311,7 +311,7 @@ class ConsoleScreen(Screen[None]):
     def visit(self, address: Address) -> None:
         """Show what an address names besides the board."""
 
-    def start_search(self) -> None:
+    def start_filter(self) -> None:
         """Let the operator filter what this screen lists."""
 
     def toggle_maximized(self) -> None:

@@ -306,7 +306,7 @@ class HealthScreen(ConsoleScreen):
             return None
         return f"{events[0].at:%Y-%m-%d %H:%M:%S}\t{events[0].part}\t{events[0].text}"
 
-    def start_search(self) -> None:
+    def start_filter(self) -> None:
         """Filter the events."""
         hint = f"a part, warn, bad, or a word; {self.keys['prompt.cancel']} shows all"
         self.ask("events", "Filter events", hint=hint)

@@ -339,7 +339,7 @@ class LiveScreen(ConsoleScreen):
         board = self.state.copied_board
         return f"{line.rank}\t{line.user_id}\t{name}\t{line.score_text}{board}"
 
-    def start_search(self) -> None:
+    def start_filter(self) -> None:
         """Filter the board by name or id."""
         key = self.keys["prompt.cancel"]
         hint = f"part of a name, in any case, or of an id; {key} shows all"

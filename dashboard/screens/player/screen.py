@@ -47,7 +47,7 @@ class PlayerScreen(ConsoleScreen):
     MODE = "player"
     KEY_OWNERS = (SessionsScreen, StateScreen, DecideScreen)
     HAS_PLAYERS = True
-    SEARCHES = False
+    FILTERS = False
     WRITES = dict.fromkeys(("revoke", "change_state", "rename", "delete", "correct"), "moderation")
 
     DEFAULT_CSS = """

@@ -41,7 +41,7 @@ class SimulateScreen(ConsoleScreen):
 
     MODE = "simulate"
     KEY_OWNERS = (Choice,)
-    SEARCHES = False
+    FILTERS = False
     WRITES = dict.fromkeys(("start", "tell", "pause_run", "by_hand", "undo"), "traffic")
 
     DEFAULT_CSS = """
