@@ -46,7 +46,7 @@ def read_number(digits: str) -> int | None:
 
 def write_amount(count: float | None, noun: str) -> str:
     """Return a count with what is counted: 1 session, 1,240 sessions."""
-    plural = "es" if noun.endswith("sh") else "s"
+    plural = "es" if noun.endswith(("sh", "ss")) else "s"
     return f"{write_count(count)} {noun}" + ("" if count == 1 else plural)
 
 

@@ -19,6 +19,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.state.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
+    write_amount,
     write_count,
     write_moment,
     write_percentile,
@@ -314,8 +315,7 @@ def _draw_way(lookup: Lookup, room: int) -> ToneLine:
     else:
         points = f"score {points}"
     mark = "▲" if climbed > 0 else "▼" if climbed else "±"
-    ranks = f"{mark}{abs(climbed):,} rank{'' if abs(climbed) == 1 else 's'}"
-    text = f"{points}, {ranks}"
+    text = f"{points}, {mark}{write_amount(abs(climbed), 'rank')}"
     return choose_line(
         room,
         [(f"{text} while watched", "muted")],

@@ -29,7 +29,7 @@ from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event
 from dashboard.state.lookup import Lookup, Stage
 from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import choose_text
+from dashboard.text.numbers import choose_text, write_amount
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import ToneLine
@@ -458,7 +458,7 @@ class PlayerScreen(ConsoleScreen):
         return [
             (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
             (f" is {points} and ", ""),
-            (f"{ranks:,} rank{'' if ranks == 1 else 's'} ahead of ", ""),
+            (f"{write_amount(ranks, 'rank')} ahead of ", ""),
             (fit_name(behind.username, _NAME).rstrip(), "accent"),
         ]
 

@@ -202,8 +202,7 @@ def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
 
 
 def _describe_processes(part: Part, now: datetime) -> list[str]:
-    count = len(part.processes)
-    words = [f"{count} process{'' if count == 1 else 'es'}"]
+    words = [write_amount(len(part.processes), "process")]
     if part.processes:
         latest = max(process.started_at for process in part.processes)
         words.append(f"up {write_age((now - latest).total_seconds())}")

@@ -47,6 +47,10 @@ def test_write_numbers_with_their_units() -> None:
         "1,240 sessions",
         "· sessions",
     ]
+    assert [write_amount(2, noun) for noun in ("refresh", "process")] == [
+        "2 refreshes",
+        "2 processes",
+    ]
 
 
 def test_a_stretch_of_time_has_its_two_largest_units() -> None:
