@@ -16,15 +16,14 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 class Season(msgspec.Struct, frozen=True):
     """One season of a board: `open`, `ending` or `closed`; without an end it stays open.
 
-    Only where seasons are listed is it told how many players there are, and when it was closed.
-    `revision` counts how often its result was made.
+    Only where seasons are listed is it told how many players there are. `revision` counts how often
+    its result was made.
     """
 
     number: int
     state: str
     starts_at: Moment | None = None
     ends_at: Moment | None = None
-    closed_at: Moment | None = None
     players: int | None = None
     revision: int = 1
 

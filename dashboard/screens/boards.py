@@ -291,11 +291,13 @@ class BoardsScreen(ListDialog[Choice | None]):
     def _write_pending(self, board: BoardFacts) -> tuple[str, str]:
         """Return how many sessions wait to be counted there, and how long the oldest has."""
         status = self._state.status
-        boards = status.boards if status else None
-        if boards is None or boards.pending is None or board.state == "archived":
+        if status is None or status.boards is None or board.state == "archived":
+            return NOTHING, NOTHING
+        boards = status.boards
+        if boards.pending is None:
             return NOTHING, NOTHING
         # Of many only the oldest were looked at.
-        is_all = (status.pending_sessions or 0) <= boards.pending_limit if status else True
+        is_all = (status.pending_sessions or 0) <= boards.pending_limit
         for pending in boards.pending:
             if pending.board == board.slug:
                 more = "" if is_all else "+"

@@ -59,7 +59,7 @@ class ExplainScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """One panel."""
-        title = f"Why player {self.user_id} has this rank{self._state.of_board}"
+        title = f"Why player {self.user_id} has this rank{self._of_board}"
         panel = Panel(title, id="explanation")
         panel.add_class("frame")
         yield panel
@@ -122,7 +122,7 @@ def draw_explanation(told: Explanation, zone: tzinfo | None, room: int) -> list[
         [
             (f"  session {session.session_id:<12} ", "muted"),
             (f"{write_moment(session.submitted_at, zone)} ", ""),
-            (f"{group_score(session.score, session.score_text):>{_find_score(room)}}", "strong"),
+            (f"{group_score(session.score, session.score_text):>{_measure_score(room)}}", "strong"),
         ]
         for session in told.sessions
     ]
@@ -165,7 +165,7 @@ def _draw_evidence(
     told: Explanation, write: Callable[[int], str], zone: tzinfo | None, room: int
 ) -> list[ToneLine]:
     """Return what each source says, side by side."""
-    width = _find_score(room)
+    width = _measure_score(room)
     rank_width = _RANK - (_SCORE - width)
     lines: list[ToneLine] = [
         [(f"{'':<{_LABEL}} {'Score':>{width}} {'Rank':>{rank_width}}  Made by", "muted")]
@@ -185,7 +185,7 @@ def _draw_evidence(
     return lines
 
 
-def _find_score(room: int) -> int:
+def _measure_score(room: int) -> int:
     """Return the width of scores: any has room in 78 columns, and in 60 all but the longest."""
     return _SCORE if room >= _FULL else _SCORE - 5
 

@@ -33,7 +33,7 @@ class UnexpectedAnswer(SimulationError):
 class KeyRejected(SimulationError):
     """The service refuses the run's API key, or refuses it for having none."""
 
-    def __init__(self, url: str, *, is_known: bool, is_sent: bool = True) -> None:
+    def __init__(self, url: str, *, is_known: bool, is_sent: bool) -> None:
         finding = "the key's role is too low" if is_known else "it takes no such API key"
         if not is_sent:
             finding = "it needs an API key, and none was sent"

@@ -18,7 +18,7 @@ COUNTING_SECONDS: Final = 20.0
 """How old a count of the service must be before it takes the place of the one before."""
 
 
-class Place(NamedTuple):
+class _Place(NamedTuple):
     """Where a player stood at some moment."""
 
     rank: int
@@ -64,7 +64,7 @@ class Board:
         self.is_low: bool | None = None
         self.entries: Sequence[Entry] = ()
         self._position: dict[int, int] = {}
-        self._past: deque[tuple[float, dict[int, Place]]] = deque(
+        self._past: deque[tuple[float, dict[int, _Place]]] = deque(
             maxlen=int(WINDOW_SECONDS / _STEP_SECONDS) + 1
         )
         self._changed_at: dict[int, float] = {}
@@ -214,8 +214,8 @@ class Board:
             index + 1 < len(self.entries) and self.entries[index + 1].rank == rank
         )
 
-    def _list_places(self) -> dict[int, Place]:
-        return {entry.user_id: Place(entry.rank, entry.score) for entry in self.entries}
+    def _list_places(self) -> dict[int, _Place]:
+        return {entry.user_id: _Place(entry.rank, entry.score) for entry in self.entries}
 
     def _read_trend(self, entry: Entry) -> tuple[int | None, ...]:
         recent = list(self._past)[-(_TREND_POINTS - 1) :]

@@ -424,13 +424,8 @@ class ConsoleState:
         age = self.age_seconds
         if age is None:
             return f"as of {write_time(self.top.as_of, zone)}" if self.top else "no data yet"
-        return f"as of {write_time_ago(self.clock, age)}, {write_age(age)} ago"
-
-
-def write_time_ago(clock: Clock, seconds: float) -> str:
-    """Return the time of day that was `seconds` ago."""
-    now = clock.now()
-    return f"{now.fromtimestamp(now.timestamp() - seconds, now.tzinfo):%H:%M:%S}"
+        confirmed_at = self.clock.now() - timedelta(seconds=age)
+        return f"as of {write_time(confirmed_at, zone)}, {write_age(age)} ago"
 
 
 def _measure_rate(before: Status | None, after: Status) -> float | None:

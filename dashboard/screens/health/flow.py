@@ -54,7 +54,7 @@ def draw_flow(
             rules.get(_IN_TILES.get(row.history, "")),
         )
         limit = rule.limit if rule else None
-        beside = draw_history(list(history), graph, limit=limit)
+        beside = draw_history(history, graph, limit=limit)
         lines.append([beside, (f" {row.title:<10}", "muted"), (row.text, row.tone)])
     if status.freshness is None:
         notes = ["freshness unknown: no worker is heard of", "freshness unknown: no worker"]

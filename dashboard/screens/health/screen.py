@@ -249,7 +249,7 @@ class HealthScreen(ConsoleScreen):
         for rule in self.state.watch.rules.values():
             self.query_one(f"#tile-{rule.name}", Tile).show_part(
                 self._judge(rule, status, now),
-                list(health.history.get(rule.name, ())),
+                health.history.get(rule.name, ()),
                 dim=dim,
             )
         flow = self.query_one("#flow", Panel)

@@ -68,6 +68,7 @@ class Chart(Toned):
         self._inverted = inverted
         self._values: Sequence[float | None] = ()
         self._dimmed = False
+        self._dots: tuple[int, int, list[str]] | None = None
 
     def show(self, values: Sequence[float | None], *, dim: bool = False) -> None:
         """Show these values, oldest first."""
@@ -75,8 +76,6 @@ class Chart(Toned):
             self._values, self._dimmed = values, dim
             self._dots = None
             self.refresh()
-
-    _dots: tuple[int, int, list[str]] | None = None
 
     def render_line(self, y: int) -> Strip:
         """Draw one line: the scale's end at the first and the last, and the dots."""

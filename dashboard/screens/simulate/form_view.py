@@ -1,7 +1,6 @@
 """The form of a new run, and a chart of the rate it asks for."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from textwrap import wrap
 from typing import ClassVar, Final
 
@@ -123,13 +122,12 @@ class RunFormView(Horizontal):
     def compose(self) -> ComposeResult:
         """The fields on the left, the course on the right."""
         defaults = RunForm()
-        names = {field.name for field in fields(RunForm)}
         with Vertical(classes="fields") as box:
             box.border_title = "New run"
             # A string is read as markup, and the key may be a bracket.
             start = self._keys["simulate.start"]
             box.border_subtitle = Content(f"{start} starts it; in a field, enter")
-            for name in (name for name in FIELD_NAMES if name in names):
+            for name in FIELD_NAMES:
                 with Horizontal(classes="field", id=f"row-{name}"):
                     yield Lines(id=f"label-{name}", classes="label")
                     yield self._choices.get(name) or self._make_input(name, defaults)

@@ -312,8 +312,6 @@ def _draw_percentiles(title: str, summary: LatencySummary | None, column: int) -
 
 
 def _name_bucket(place: int) -> str:
-    if place == 0:
-        return f"to {write_ms(_BOUNDS_MS[0])}"
     if place == len(_BOUNDS_MS):
         return f"over {write_ms(_BOUNDS_MS[-1])}"
     return f"to {write_ms(_BOUNDS_MS[place])}"

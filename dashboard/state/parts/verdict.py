@@ -164,7 +164,7 @@ def _describe_rerank(status: Status) -> Trouble:
     return Trouble("warn", "Re-rank put off", old, "see the workers' log and the queues")
 
 
-def describe_lost_link(what: str, reason: str, retry: str, since: datetime | None) -> Trouble:
+def describe_lost_link(what: str, reason: str, retry: str, since: datetime) -> Trouble:
     """Return what is wrong where nothing answers, or only with an error."""
     return Trouble("bad", what, clean_name(reason).removesuffix("."), retry, since)
 
