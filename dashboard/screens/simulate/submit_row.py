@@ -69,12 +69,12 @@ class SubmitRow(Vertical):
         self.border_title = "One score by hand"
         self._submitter = submitter
         self._gateway = gateway
-        self._key_names = keys
+        self._keys = keys
         self._shown: SingleSubmit | None = None
         self._written: SingleSubmit | None = None
         # What the next undoing revokes: a score, and its session.
         self._undoable: tuple[SingleSubmit, int] | None = None
-        self._keys = IdempotencyKeys()
+        self._idempotency_keys = IdempotencyKeys()
         self._is_asking = False
         self._complains = False
 
@@ -94,7 +94,7 @@ class SubmitRow(Vertical):
 
     def on_resize(self) -> None:
         """Write what a score by hand is, in the room there is."""
-        leave, undo = (self._key_names[f"simulate.{action}"] for action in ("leave", "undo"))
+        leave, undo = (self._keys[f"simulate.{action}"] for action in ("leave", "undo"))
         steps = f"Enter shows the player, Enter again writes it; after {leave} {undo} undoes it."
         lines = [*self._fold("", "", steps), *self._fold("", "muted", _ALLOWED)]
         self.query_one("#submit-hint", Lines).show(lines)
@@ -166,11 +166,11 @@ class SubmitRow(Vertical):
     @work(exit_on_error=False)
     async def _submit(self, score: SingleSubmit) -> None:
         try:
-            answer = await self._submitter.submit(score, self._keys.choose(score))
+            answer = await self._submitter.submit(score, self._idempotency_keys.choose(score))
         finally:
             self._is_asking = False
         if answer.known:
-            self._keys.settle()
+            self._idempotency_keys.settle()
         if answer.accepted:
             self._written = score
         if answer.session_id is not None:
@@ -183,7 +183,7 @@ class SubmitRow(Vertical):
         try:
             await self._gateway.revoke_session(session_id, _UNDO_REASON)
         except Unreachable as error:
-            undo = self._key_names["simulate.undo"]
+            undo = self._keys["simulate.undo"]
             self._say("▲ ", f"{what}: {error.message}. {undo} undoes it again.", "warn")
             return
         except GatewayError as error:
