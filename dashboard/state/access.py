@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from dashboard.state.parts.verdict import Trouble
+from dashboard.state.parts.verdict import ADVICE, Trouble
 from dashboard.text.names import clean_name
 
 _KEYS: Final = {
@@ -22,11 +22,7 @@ _NEEDS: Final = {
 }
 _NEEDS_OF_OTHERS: Final = (_ADMIN, _MODERATING, _SUBMITTING)
 
-_PARTS: Final = {
-    "postgresql": ("PostgreSQL", "see its process, disk and log; all else recovers"),
-    "redis": ("Redis", "see its process, memory and log; all else recovers"),
-    "worker": ("Worker", "start one, or see the log of one that hangs"),
-}
+_PARTS: Final = {"postgresql": "PostgreSQL", "redis": "Redis", "worker": "Worker"}
 _WELL: Final = ("ok", "unknown")
 """How the words begin of a part that is well, or only heard of through one that is not."""
 
@@ -55,8 +51,9 @@ class Access(NamedTuple):
     def list_troubles(self) -> Sequence[Trouble]:
         """Return what is wrong with the parts, cause first, as far as everybody may know."""
         troubles = []
-        for part, (title, advice) in _PARTS.items():
+        for part, title in _PARTS.items():
             state, _, effect = clean_name(self.parts.get(part, "unknown")).partition(": ")
             if not state.startswith(_WELL):
-                troubles.append(Trouble("bad", f"{title} {state}", effect or "see Health", advice))
+                what, effect = f"{title} {state}", effect or "see Health"
+                troubles.append(Trouble("bad", what, effect, ADVICE[part]))
         return troubles

@@ -14,7 +14,7 @@ from dashboard.client.gateway import GatewayError, Unreachable
 from dashboard.client.moderation import ChangedEntry
 from dashboard.keys.keymap import KeyNames
 from dashboard.screens.dialog import Dialog, draw_error, fold_text
-from dashboard.screens.player.proposals import Proposal
+from dashboard.screens.player.proposals import Proposal, write_rank
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_count
 from dashboard.widgets.lines import Lines
@@ -154,11 +154,11 @@ def draw_changes(boards: tuple[ChangedEntry, ...]) -> list[ToneLine]:
     for entry in boards:
         was = (
             f"{fit_name(entry.board, _BOARD)} {entry.season:>6} "
-            f"{_write(entry.score_before):>{_SCORE}} {_write_rank(entry.rank_before):>{_RANK}}"
+            f"{_write(entry.score_before):>{_SCORE}} {write_rank(entry.rank_before):>{_RANK}}"
         )
         becomes = (
             f"{'→':>{_BOARD + 7}} {_write(entry.score_after):>{_SCORE}} "
-            f"{_write_rank(entry.rank_after):>{_RANK}}"
+            f"{write_rank(entry.rank_after):>{_RANK}}"
         )
         lines += [[(was, "")], [(becomes, "accent")]]
     return lines
@@ -166,7 +166,3 @@ def draw_changes(boards: tuple[ChangedEntry, ...]) -> list[ToneLine]:
 
 def _write(score: int | None) -> str:
     return "none" if score is None else write_count(score)
-
-
-def _write_rank(rank: int | None) -> str:
-    return "no rank" if rank is None else f"#{rank:,}"

@@ -234,8 +234,8 @@ class CorrectProposal:
         """Return what would be done, and whose entries change by it."""
         season = await self.gateway.correct_season(self.slug, self.number, _LOOKED, dry_run=True)
         foremost = ", ".join(
-            f"player {entry.user_id} {_write_rank(entry.rank_before)} → "
-            f"{_write_rank(entry.rank_after)}"
+            f"player {entry.user_id} {write_rank(entry.rank_before)} → "
+            f"{write_rank(entry.rank_after)}"
             for entry in season.entries[:_FOREMOST]
         )
         whose = f", foremost {foremost}" if foremost else ""
@@ -254,5 +254,6 @@ class CorrectProposal:
         )
 
 
-def _write_rank(rank: int | None) -> str:
+def write_rank(rank: int | None) -> str:
+    """Return a rank as it is or becomes."""
     return "no rank" if rank is None else f"#{rank:,}"

@@ -14,6 +14,17 @@ from dashboard.text.numbers import write_age, write_amount
 _ORDER: Final = ("postgresql", "redis", "api", "worker", "scheduler", "index")
 """The parts, those first from which more follows."""
 
+_START: Final = "start one, or see the log of one that hangs"
+ADVICE: Final = {
+    "postgresql": "see its process, disk and log; all else recovers",
+    "redis": "see its process, memory and log; all else recovers",
+    "worker": _START,
+    "scheduler": _START,
+    "index": "a worker rebuilds it by itself: see its log",
+    "api": "see its log",
+}
+"""What to do about a part that is away."""
+
 
 class Trouble(NamedTuple):
     """Something that keeps scores from being taken or ranks from being right, or is about to.
@@ -81,17 +92,17 @@ def _describe_away(name: str, watch: Watch, status: Status) -> Trouble:
                 "bad",
                 "Scheduler away",
                 "no re-rank is asked for, no season ends in time",
-                "start one, or see the log of one that hangs",
+                ADVICE["scheduler"],
             )
         case "index":
             return Trouble(
                 "bad",
                 "Index away",
                 "ranks come from PostgreSQL until it is rebuilt",
-                "a worker rebuilds it by itself: see its log",
+                ADVICE["index"],
             )
         case _:
-            return Trouble("bad", "API away", "no process was heard of", "see its log")
+            return Trouble("bad", "API away", "no process was heard of", ADVICE["api"])
 
 
 def _describe_postgresql(watch: Watch) -> Trouble:
@@ -104,7 +115,7 @@ def _describe_postgresql(watch: Watch) -> Trouble:
         "bad",
         "PostgreSQL away",
         f"{refused}, {ranks}",
-        "see its process, disk and log; all else recovers",
+        ADVICE["postgresql"],
     )
 
 
@@ -115,7 +126,7 @@ def _describe_redis(watch: Watch) -> Trouble:
         "bad",
         "Redis away",
         f"{ranks}, worker and scheduler unknown",
-        "see its process, memory and log; all else recovers",
+        ADVICE["redis"],
     )
 
 
@@ -126,7 +137,7 @@ def _describe_worker(status: Status) -> Trouble:
         "bad",
         "Worker away",
         f"ranks stand still, {waiting} {are}",
-        "start one, or see the log of one that hangs",
+        ADVICE["worker"],
     )
 
 
