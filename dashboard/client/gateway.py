@@ -1,4 +1,4 @@
-"""What the console reads from the service, over HTTP."""
+"""What the console asks of the service over HTTP, to read and to write."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime

@@ -1,11 +1,13 @@
 """What this console may write, and why it may not."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal, get_args
 
 Right = Literal["traffic", "moderation"]
 """`traffic`: runs, and scores by hand with their undoing; `moderation`: whatever else is revoked,
 restored or decided about players."""
+
+_ALL: Final[tuple[Right, ...]] = get_args(Right)
 
 
 class Rights:
@@ -17,7 +19,7 @@ class Rights:
     @classmethod
     def of_reader(cls, reason: str) -> "Rights":
         """Return the rights of a console that only looks."""
-        return cls({"traffic": reason, "moderation": reason})
+        return cls(dict.fromkeys(_ALL, reason))
 
     def find_refusal(self, right: Right | None) -> str | None:
         """Return why something is refused, None where it is not; looking never is."""
@@ -26,4 +28,4 @@ class Rights:
     @property
     def are_none(self) -> bool:
         """Whether nothing at all may be written."""
-        return len(self._refusals) > 1
+        return self._refusals.keys() == set(_ALL)
