@@ -26,7 +26,15 @@ from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tabs import Tab, Tabs
-from dashboard.widgets.tones import SEVERITIES, TONE_CLASSES, Span, Tone, ToneLine, choose_line
+from dashboard.widgets.tones import (
+    SEVERITIES,
+    TONE_CLASSES,
+    Span,
+    Tone,
+    ToneLine,
+    choose_line,
+    fold_text,
+)
 
 MODES: Final = (
     ("live", "Live"),
@@ -58,6 +66,7 @@ SLIM_SIZE: Final = (60, 38)
 is that is held upright, what else stands side by side stands one below the other."""
 
 _SHORTEST_NOTICE: Final = 20
+_MOST_LINES: Final = 3
 _READ_ONLY: Final = "read-only"
 _TOO_SMALL: Final = "this terminal is too small to show what it does"
 
@@ -413,11 +422,9 @@ class ConsoleScreen(Screen[None]):
             # Escape is Textual's own way back.
             sentence = f"{key} or escape: back to all panels. {sentence}"
         mark = _write_mark(data_state.kind)
-        first, *rest = wrap(sentence, max(_SHORTEST_NOTICE, self.size.width - len(mark))) or [""]
-        lines: list[ToneLine] = [[(mark, _TONES[data_state.kind]), (first, "")]]
+        room = max(_SHORTEST_NOTICE + len(mark), self.size.width)
         # Longer ones are rare, and all of them are trouble: they may move the screen down.
-        lines.extend([(" " * len(mark) + more, "")] for more in rest[:2])
-        return lines
+        return fold_text(mark, _TONES[data_state.kind], sentence, room)[:_MOST_LINES]
 
     def _draw_status(self) -> ToneLine:
         # What there is no room for goes as a whole: a number without its words says nothing.

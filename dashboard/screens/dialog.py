@@ -11,7 +11,7 @@ from textual.worker import Worker, WorkerState
 from dashboard.client.gateway import GatewayError
 from dashboard.screens.console_screen import WorkerFailed
 from dashboard.text.names import clean_name
-from dashboard.widgets.tones import TONE_CLASSES, Tone, ToneLine
+from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
 # Of a frame, as the style below has it, and what of it its border, padding and scroll bar take.
 _WIDTH: Final = 78
@@ -26,13 +26,6 @@ def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
     """Return the lines that say why the service did not answer, all of it."""
     text = f"! {error.code}: {clean_name(error.message)}"
     return [[(line, "bad")] for line in wrap(text, room)]
-
-
-def fold_text(mark: str, mark_tone: Tone, text: str, room: int, tone: Tone = "") -> list[ToneLine]:
-    """Return a text behind its mark, all of it, on as many lines as it takes."""
-    first, *rest = wrap(text, room - len(mark)) or [""]
-    lines: list[ToneLine] = [[(mark, mark_tone), (first, tone)]]
-    return [*lines, *([(" " * len(mark) + line, tone)] for line in rest)]
 
 
 class Dialog(ModalScreen[Result]):

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.client.waits import Latency, PostgresWaits, RouteWaits, SlowRequest, Waits
-from dashboard.screens.dialog import Dialog, draw_error, fold_text
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.slowness import (
     STAGES,
@@ -25,7 +25,7 @@ from dashboard.state.slowness import (
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_amount, write_count, write_ms, write_time
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import SEVERITIES, ToneLine
+from dashboard.widgets.tones import SEVERITIES, ToneLine, fold_text
 
 _AGAIN_SECONDS: Final = 1.0
 _LABEL: Final = 33

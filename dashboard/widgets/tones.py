@@ -1,6 +1,7 @@
 """Text in tones: meanings that a theme gives colours, on which nothing may depend alone."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final, Literal, get_args
 
 from rich.cells import cell_len, set_cell_size
@@ -37,6 +38,13 @@ def choose_line(room: int, *lines: ToneLine) -> ToneLine:
         if sum(cell_len(text) for text, _ in line) <= room:
             return line
     return lines[-1]
+
+
+def fold_text(mark: str, mark_tone: Tone, text: str, room: int, tone: Tone = "") -> list[ToneLine]:
+    """Return a text behind its mark, all of it, on as many lines as it takes."""
+    first, *rest = wrap(text, room - len(mark)) or [""]
+    lines: list[ToneLine] = [[(mark, mark_tone), (first, tone)]]
+    return [*lines, *([(" " * len(mark) + line, tone)] for line in rest)]
 
 
 class Toned(Widget):

@@ -13,13 +13,13 @@ from textual.worker import Worker, WorkerState
 from dashboard.client.gateway import GatewayError, Unreachable
 from dashboard.client.moderation import ChangedEntry
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.dialog import Dialog, draw_error, fold_text
+from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.screens.player.proposals import Proposal, write_rank
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_count
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import Tone, ToneLine
+from dashboard.widgets.tones import Tone, ToneLine, fold_text
 
 _LONGEST_REASON: Final = 1_000
 _BOARD: Final = 20

@@ -1,7 +1,6 @@
 """The form of a new run, and a chart of the rate it asks for."""
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -18,14 +17,14 @@ from dashboard.screens.simulate.rate_chart import RateChart
 from dashboard.simulation.workload.scores import Scores
 from dashboard.text.numbers import write_amount
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import Toned, ToneLine
+from dashboard.widgets.tones import Toned, ToneLine, fold_text
 
 _HINTS: Final = {
     "stages": "such as 0-300x30,300x60",
     "seed": "empty means a new one",
 }
 _STAYS: Final = "The scores it submits stay for ever."
-_NARROWEST: Final = 20
+_NARROWEST: Final = 22
 _OPEN_ONLY: Final = ("rate", "stages")
 _CLOSED_ONLY: Final = ("users", "think")
 
@@ -181,7 +180,8 @@ class RunFormView(Horizontal):
             options = self.form.read_options()
         except WrongField as error:
             chart.show(None)
-            text.show(_wrap_problem(str(error), self.query_one(".course").content_size.width))
+            room = max(self.query_one(".course").content_size.width, _NARROWEST)
+            text.show(fold_text("✕ ", "bad", str(error), room))
             self._mark(error.field)
             return
         self._mark(None)
@@ -206,11 +206,3 @@ class RunFormView(Horizontal):
         for name, label in FIELD_NAMES.items():
             line: ToneLine = [("✕ ", "bad"), (label, "")] if name == wrong else [(label, "muted")]
             self.query_one(f"#label-{name}", Lines).show([line])
-
-
-def _wrap_problem(problem: str, width: int) -> list[ToneLine]:
-    lines = wrap(problem, max(width - 2, _NARROWEST))
-    return [
-        [("✕ ", "bad") if number == 0 else ("  ", ""), (line, "")]
-        for number, line in enumerate(lines)
-    ]
