@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
 from textual.dom import DOMNode
 from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widgets import Input
-from textual.worker import Worker
+from textual.worker import Worker, WorkerState
 
 from dashboard.client.link_state import Connected, Connecting, Faulty
 from dashboard.client.rights import Right
@@ -85,7 +86,16 @@ class WorkerFailed(Message):
         self.text = f"{worker.name} failed: {type(worker.error).__name__}: {worker.error}"
 
 
-class ConsoleScreen(Screen[None]):
+class WorkerReporter(MessagePump):
+    """Reports its failed workers to the console: Textual tells only the widget that started one."""
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Report a failed worker."""
+        if event.state is WorkerState.ERROR:
+            self.post_message(WorkerFailed(event.worker))
+
+
+class ConsoleScreen(WorkerReporter, Screen[None]):
     """A screen of the console. The app calls `show` with each tick while it is in front."""
 
     MODE: ClassVar[str]

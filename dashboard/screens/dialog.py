@@ -6,10 +6,9 @@ from typing import ClassVar, Final, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
-from textual.worker import Worker, WorkerState
 
 from dashboard.client.gateway import GatewayError
-from dashboard.screens.console_screen import WorkerFailed
+from dashboard.screens.console_screen import WorkerReporter
 from dashboard.text.names import clean_name
 from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
@@ -28,7 +27,7 @@ def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
     return [[(line, "bad")] for line in wrap(text, room)]
 
 
-class Dialog(ModalScreen[Result]):
+class Dialog(WorkerReporter, ModalScreen[Result]):
     """A frame over a screen, which waits for an answer or is only read.
 
     `LINK` is its name in an address, empty for one that a link cannot open.
@@ -66,11 +65,6 @@ class Dialog(ModalScreen[Result]):
     def room(self) -> int:
         """The width of what is said in the frame."""
         return max(_LEAST_ROOM, min(_WIDTH, self.app.size.width) - _AROUND)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report a failed worker to the console: Textual tells only the widget that started it."""
-        if event.state is WorkerState.ERROR:
-            self.post_message(WorkerFailed(event.worker))
 
 
 class ListDialog(Dialog[Result]):

@@ -10,13 +10,12 @@ from textual.containers import Horizontal, Vertical
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Input
-from textual.worker import Worker, WorkerState
 
 from dashboard.client.gateway import PAGE_LIMIT, BoardSeason, Gateway, GatewayError
 from dashboard.client.link_state import Connected
 from dashboard.configuration.columns import COLUMNS, Sorting
 from dashboard.keys.keymap import KeyNames
-from dashboard.screens.console_screen import ConsoleScreen, Row, WorkerFailed
+from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.columns import ColumnsScreen
 from dashboard.screens.live.side import (
@@ -207,11 +206,6 @@ class LiveScreen(ConsoleScreen):
                     movers, next_at = None, at + _MOVERS_AGAIN_SECONDS
                 asked.take(movers, clock.monotonic())
             await clock.sleep(_LOOK_AGAIN_SECONDS)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report a failed worker to the console: Textual tells only the widget that started it."""
-        if event.state is WorkerState.ERROR:
-            self.post_message(WorkerFailed(event.worker))
 
     @property
     def _board_view(self) -> BoardView:

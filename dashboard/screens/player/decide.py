@@ -131,7 +131,7 @@ class DecideScreen(Dialog[str | None]):
             self._is_asking = False
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say that nobody knows what became of it; that it failed, every dialog reports."""
+        """Say that nobody knows what became of it."""
         if event.state is WorkerState.ERROR:
             self._say("▲ ", "what became of it is unknown", "warn")
 

@@ -8,11 +8,10 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Digits
-from textual.worker import Worker, WorkerState
 
 from dashboard.client.answers import Rank
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.screens.console_screen import WorkerFailed
+from dashboard.screens.console_screen import WorkerReporter
 from dashboard.screens.player.chart import Chart
 from dashboard.state.board import Board
 from dashboard.state.console_state import ConsoleState
@@ -42,7 +41,7 @@ _SHORTEST_NAME: Final = 8
 _NAME_BEFORE_MOVEMENT: Final = 16
 
 
-class PlayerPane(Vertical):
+class PlayerPane(WorkerReporter, Vertical):
     """Looks a player up, and keeps looking until another one is asked for."""
 
     DEFAULT_CSS = """
@@ -149,11 +148,6 @@ class PlayerPane(Vertical):
                     if place.rank.season.is_final:
                         return
             await clock.sleep(POLL_SECONDS)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report a failed worker to the console: Textual tells only the widget that started it."""
-        if event.state is WorkerState.ERROR:
-            self.post_message(WorkerFailed(event.worker))
 
     def show(self, *, dim: bool) -> None:
         """Show what is known now."""

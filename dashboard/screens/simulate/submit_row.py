@@ -14,7 +14,7 @@ from dashboard.client.gateway import Gateway, GatewayError, Unreachable
 from dashboard.client.submitter import SingleSubmit, SubmitAnswer, Submitter
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.single_submit import LONGEST_MODE, IdempotencyKeys, parse_score
-from dashboard.screens.console_screen import WorkerFailed
+from dashboard.screens.console_screen import WorkerReporter
 from dashboard.simulation.workload.scores import LARGEST_SCORE
 from dashboard.text.names import clean_name, fit_name
 from dashboard.widgets.lines import Lines
@@ -28,7 +28,7 @@ _ALLOWED: Final = (
 )
 
 
-class SubmitRow(Vertical):
+class SubmitRow(WorkerReporter, Vertical):
     """User, score and mode, and below them the service's answer.
 
     Enter shows whose score it would be, the next Enter writes it, and it is written once until a
@@ -198,10 +198,9 @@ class SubmitRow(Vertical):
         self.post_message(self.Answered(clean_name(text), accepted=True))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report a failed worker to the console: Textual tells only the widget that started it."""
+        """Say that nobody knows what became of it."""
         if event.state is WorkerState.ERROR:
             self._say("▲ ", "what became of it is unknown. Enter sends it again.", "warn")
-            self.post_message(WorkerFailed(event.worker))
 
     def _show_answer(self, score: SingleSubmit, answer: SubmitAnswer) -> None:
         what = f"player {score.user_id}, {score.score:+,}, {score.game_mode}: {answer.text}"
