@@ -21,7 +21,7 @@ from tests.benchmarks.moderation_row import measure_moderation
 from tests.benchmarks.more_boards_rows import NAMES as BOARDS_NAMES
 from tests.benchmarks.more_boards_rows import measure_boards
 from tests.benchmarks.plan import FULL, QUICK, Plan
-from tests.benchmarks.report import describe_machine, print_results, write_json
+from tests.benchmarks.report import describe_machine, make_console, print_results, write_json
 from tests.benchmarks.results import Context, Results, Row
 from tests.benchmarks.seen_row import measure_seen
 from tests.benchmarks.stack import run_stack, stop_on_termination
@@ -51,7 +51,6 @@ ROWS = (
 )
 CHART = Path(__file__).with_name("growth.svg")
 
-_WIDTH_OF_FILES = 150
 _CHECKED_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -93,9 +92,7 @@ def main(
         seconds=seconds or usual.seconds,
         growth_players=(*(least for least in usual.growth_players if least < size), size),
     )
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_FILES
+    console = make_console()
     stop_on_termination()
     console.print(f"Closed loops from {name_generator()}")
     if against is not None:

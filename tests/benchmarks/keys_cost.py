@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import click
 import uvloop
-from rich.console import Console
 
 from tests.benchmarks.compare import Side, compare, print_comparisons
 from tests.benchmarks.plan import HEADLINE_CONNECTIONS, QUICK
+from tests.benchmarks.report import make_console
 from tests.benchmarks.stack import run_stack, stop_on_termination
 from tests.benchmarks.traffic import name_generator
 
@@ -38,7 +38,7 @@ async def _run(rounds: int, seconds: int) -> None:
         with_keys = Side("with keys", keyed, target)
         without = Side("without", keyless, await keyless.find_target())
         comparison = await compare(with_keys, without, "submit", plan, click.echo)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = make_console()
     print_comparisons(console, [comparison], with_keys.name, without.name)
 
 

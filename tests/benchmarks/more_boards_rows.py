@@ -1,4 +1,4 @@
-"""Rows about more boards than one (BOARDS.md §6), on the stack of the run or on two of their own.
+"""Rows about more boards than one, on the stack of the run or on two of their own.
 
 The boards that they make stay: rows about `global` alone come before these.
 """

@@ -15,6 +15,7 @@ from tests.benchmarks.plan import Plan
 from tests.benchmarks.results import Budget, LoadLine, Results, Row, Series
 
 _NOTHING = "-"
+_WIDTH_OF_FILES = 150
 
 
 def describe_machine() -> dict[str, Any]:
@@ -26,6 +27,14 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_average": os.getloadavg(),
     }
+
+
+def make_console() -> Console:
+    """Return a console that prints tables whole, into a file too."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    return console
 
 
 def print_results(console: Console, results: Results, plan: Plan) -> None:

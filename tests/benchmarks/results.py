@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What DESIGN §9 asks of the ratio to the reference, or of the figure itself."""
+    """What is asked of the ratio to the reference, or of the figure itself."""
 
     of: Literal["ratio", "figure"]
     least: float | None = None

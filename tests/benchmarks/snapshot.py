@@ -31,6 +31,7 @@ from tests.benchmarks.freshness import (
     summarize,
 )
 from tests.benchmarks.plan import FULL
+from tests.benchmarks.report import make_console
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
 
 _PROBES_A_SECOND = 2
@@ -198,7 +199,7 @@ async def _run(
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True)
 def main(*, minutes: float, submits: float, players: int, sessions: int, processes: int) -> None:
     """Load a stack of its own under a snapshot. Exit status 1 if a promise is not kept."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = make_console()
     stop_on_termination()
     kept = uvloop.run(
         _run(

@@ -21,9 +21,8 @@ from dashboard.simulation.workload.plan import Mix
 from tests.benchmarks.freshness import SteadyLoad, describe_freshness, run_steadily
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.processor_time import name_role
+from tests.benchmarks.report import make_console
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
-
-_WIDTH_OF_FILES = 150
 
 _MEGABYTE = 1024 * 1024
 WATCHED_TABLES = ("outbox", "standing", "refresh_state", "season")
@@ -258,9 +257,7 @@ def main(
     every: float,
 ) -> None:
     """Load a stack of its own for minutes and watch what grows. Exit status 1 if anything does."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_FILES
+    console = make_console()
     stop_on_termination()
     is_flat = uvloop.run(
         _run(
