@@ -1,12 +1,17 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.screen import Screen
 
 from dashboard.app import list_default_keys
-from dashboard.keys.actions import name_key
+from dashboard.keys.actions import name_key, read_default_keys
 from dashboard.keys.keymap import KeyNames, UnusableKeymap, check_keymap
+from dashboard.screens.dialog import Dialog
+from dashboard.screens.keys_help import KeysScreen
+from dashboard.widgets.prompt import Prompt
 from tests.support.nursery import find_nursery
 
 NOWHERE = Path("/nowhere")
@@ -50,8 +55,6 @@ def test_help_names_the_options() -> None:
         {"player.compare": "z", "player.part": "z"},
         {"console.pause": "f9", "simulate.pause": "f9"},
         {"console.search": "ctrl+g", "live.follow": "s"},
-        # A dialog has the keys to itself.
-        {"finder.close": "f1", "explain.close": "b", "log.older": "m", "slow.next": "m"},
     ],
 )
 def test_keys_that_do_not_get_into_each_others_way_are_taken(keymap: dict[str, str]) -> None:
@@ -71,6 +74,7 @@ def test_keys_that_do_not_get_into_each_others_way_are_taken(keymap: dict[str, s
         ({"live.follow": "q"}, "live.follow and console.quit would have the same key"),
         ({"live.follow": "4"}, "live.follow and mode.health would have the same key"),
         ({"live.follow": "k"}, "live.follow and board.up would have the same key"),
+        ({"console.copy": "down"}, "console.copy and board.down would have the same key"),
         ({"console.retry": "left"}, "console.retry and choice.before would have the same key"),
         (
             {"simulate.stop": "-", "simulate.new": "minus"},
@@ -90,13 +94,17 @@ def test_no_default_key_has_two_actions_of_one_screen() -> None:
     )
 
 
-@pytest.mark.parametrize("place", ["sessions", "states", "decide", "boards", "keys", "prompt"])
-def test_dialogs_are_known_to_the_keymap(place: str) -> None:
-    assert place in {action.partition(".")[0] for action in list_default_keys()}
-    # Their keys are theirs alone.
-    names = KeyNames(list_default_keys(), name_key)
-    names.change({"console.copy": "down"})
-    assert names.find_rival("console.copy") == "board.down"
+def list_dialogs(kind: type[Screen[Any]]) -> list[type[Screen[Any]]]:
+    return [kind, *(below for one in kind.__subclasses__() for below in list_dialogs(one))]
+
+
+def test_the_keys_of_a_dialog_are_its_own_also_where_a_screen_has_them() -> None:
+    own = read_default_keys([*list_dialogs(Dialog), KeysScreen, Prompt])
+    own.pop("console.keys")
+    assert own.keys() <= list_default_keys().keys()
+    assert len({action.partition(".")[0] for action in own}) >= 10
+    for action in own:
+        assert check_keymap({action: "1"}, list_default_keys(), name_key) == {action: "1"}
 
 
 PROD = '[profiles.prod]\nurl = "https://lb.example"\n'

@@ -66,7 +66,7 @@ async def test_only_keys_that_do_something_are_offered_on_simulate() -> None:
     async with open_simulate(runs) as simulating:
         operator = simulating.operator
         form = await read_help(operator)
-        assert "Search" not in read_footer(operator) + form
+        assert "Filter" not in read_footer(operator) + form
         assert "By hand" in form
         for word in ("Faster", "Slower", "Stop", "New run", "Last run"):
             assert word not in form
@@ -74,7 +74,7 @@ async def test_only_keys_that_do_something_are_offered_on_simulate() -> None:
         await simulating.look()
         running = await read_help(operator)
         assert "Faster" in running
-        for word in ("Search", "By hand", "  s  ", "New run", "Last run"):
+        for word in ("Filter", "By hand", "  s  ", "New run", "Last run"):
             assert word not in running
         runs.show(make_ended_report(), alive=False, ended=True)
         await simulating.look()

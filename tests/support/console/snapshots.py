@@ -1,7 +1,7 @@
 """Screens as text, compared with how they looked before.
 
-A screen that should look different now: `UPDATE_SNAPSHOTS=1 pytest tests/dashboard`, then read the
-difference before it is committed.
+A screen that should look different now: `UPDATE_SNAPSHOTS=1 pytest tests/dashboard/screens`, then
+read the difference before it is committed.
 """
 
 import os
