@@ -1,8 +1,11 @@
 """The fast path: plain reads of any board are answered ahead of the framework, as the routes do."""
 
+from typing import Any
+
 import httpx
 import pytest
 
+from service.api.fast_path import FastPath
 from service.backends.database import Database
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_players, make_season, record_scores
@@ -47,6 +50,29 @@ async def test_fast_path_and_route_answer_the_same(
         route = await filled_client.get(prefix + other.format(session_id=session["max"]))
         assert (fast.status_code, fast.json()) == (route.status_code, route.json())
         assert fast.headers["content-type"] == route.headers["content-type"]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_fast_path_answers_what_is_plain_and_leaves_the_rest(
+    filled_client: httpx.AsyncClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[bool] = []
+    answer = FastPath._answer
+
+    async def note(*arguments: Any) -> bool:
+        answered.append(await answer(*arguments))
+        return answered[-1]
+
+    monkeypatch.setattr(FastPath, "_answer", note)
+    for plain in ("/top", "/top?limit=1", "/rank/2", "/rank/99", "/rank/2?seen=99"):
+        for path, is_plain in ((plain, True), (f"{plain}{'&' if '?' in plain else '?&'}", False)):
+            answered.clear()
+            await filled_client.get(prefix + path)
+            assert answered == [is_plain], path
+    for wrong in ("/rank/2?seen=0", "/rank/2?seen=x", "/rank/0", "/top?limit=101"):
+        answered.clear()
+        await filled_client.get(prefix + wrong)
+        assert answered == [False], wrong
 
 
 async def test_reads_of_all_boards_are_one_route_of_the_metrics(
