@@ -114,9 +114,9 @@ class PostgresStatus(msgspec.Struct, frozen=True):
 
 
 class RedisStatus(msgspec.Struct, frozen=True):
-    """Redis or Valkey as this process reaches it; `cause` and `since` where it does not.
+    """Redis or Valkey as this process reaches it; `cause` where it does not do its work.
 
-    `started_at` is within a second of the truth.
+    `since` is there where it does not answer. `started_at` is within a second of the truth.
     """
 
     state: State

@@ -212,17 +212,18 @@ class StatusReader:
         own = (here.process.host, here.process.pid)
         return [here, *(one for one in heard if (one.process.host, one.process.pid) != own)]
 
-    def _find_state(self, part: str) -> schemas.State:
-        """Return whether a part that is there does its work."""
+    def _find_fault(self, part: str) -> str | None:
+        """Return why a part that is there does not do its work; None where it does."""
         lag = self._lag_watch.lag
-        is_to_blame = lag is not None and lag.cause.part == part
+        if lag is not None and lag.cause.part == part:
+            return lag.cause.detail
         if part == "redis" and self.heartbeat.problem is not None:
-            is_to_blame = True
-        return "behind" if is_to_blame else "ok"
+            return f"Redis takes no writes: {self.heartbeat.problem}"
+        return None
 
     def _find_worker_state(self, answer: _RedisAnswer) -> schemas.State:
         if answer.workers:
-            return self._find_state("worker")
+            return "ok" if self._find_fault("worker") is None else "behind"
         return "unknown" if self._is_deaf(answer, PRESENT_SECONDS) else "away"
 
     def _is_deaf(self, answer: _RedisAnswer, seconds: float) -> bool:
@@ -342,10 +343,11 @@ class StatusReader:
             round_trip_ms = _ms_since(started_at)
             info = await self._redis.info()
         scheduled_ago = await read_schedule(self._redis)
-        refused = self.heartbeat.problem
+        refused, fault = self.heartbeat.problem, self._find_fault("redis")
         return _RedisAnswer(
             redis=schemas.RedisStatus(
-                state=self._find_state("redis"),
+                state="ok" if fault is None else "behind",
+                cause=fault,
                 version=info.get("valkey_version") or info["redis_version"],
                 round_trip_ms=round_trip_ms,
                 memory_bytes=info["used_memory"],

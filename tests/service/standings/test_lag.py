@@ -81,10 +81,13 @@ class Service:
             assert [answer.get("stale") for answer in reads] == [True] * 4
             ready = await self.client.get("/health/ready")
             assert reason in ready.json()["parts"][part], ready.text
-            index = (await self.read("/api/ops/status"))["parts"]["index"]
+            parts = (await self.read("/api/ops/status"))["parts"]
+            index, redis = parts["index"], parts["redis"]
             assert index["state"] != "ok"
             assert index["lag_seconds"] > 0
             assert cause in index["cause"], index
+            is_redis = part == "redis"
+            assert (redis["state"] != "ok", redis["cause"] is not None) == (is_redis, is_redis)
             return True
 
         await wait_until(is_told, seconds=SECONDS_UNTIL_SEEN)
