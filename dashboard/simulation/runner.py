@@ -142,7 +142,9 @@ def _make_directory(runs: Path, run_id: str, url: str, screen: Console) -> RunDi
     try:
         return RunDirectory.make(runs, run_id, url, started_at)
     except OSError as error:
-        screen.print(f"The console will not find this run: {error}", markup=False)
+        screen.print(
+            f"The console will not list this run: {error.strerror}: {error.filename}", markup=False
+        )
         return None
 
 

@@ -6,7 +6,6 @@ import os
 from typing import Final
 
 import asyncpg
-from piccolo.engine.postgres import PostgresEngine
 
 from service.backends.database import Connection
 from service.errors import UsageError
@@ -21,13 +20,6 @@ _GIVE_WAY: Final = "SET LOCAL lock_timeout = '3s'"
 
 # What finds a part of a name (migrations/schema_0001.sql).
 _EXTENSION: Final = "pg_trgm"
-
-
-class _Engine(PostgresEngine):
-    """Piccolo's, without the connection that it makes when it is made, of which it only warns."""
-
-    async def check_version(self) -> None:
-        """Leave it to the first statement to fail."""
 
 
 async def migrate(database_url: str) -> list[str]:
@@ -46,7 +38,9 @@ async def migrate(database_url: str) -> list[str]:
     from service.schema import piccolo_conf  # noqa: PLC0415
 
     # Without a cache of statements, which a pooler would not keep.
-    engine = _Engine(config={"dsn": database_url, "statement_cache_size": 0, "timeout": 30})
+    engine = piccolo_conf.Engine(
+        config={"dsn": database_url, "statement_cache_size": 0, "timeout": 30}
+    )
     piccolo_conf.DB = engine
     Migration._meta.db = engine  # noqa: SLF001 - Piccolo offers no other way to bind a table
     # Piccolo's own transactions become part of this one.

@@ -9,8 +9,16 @@ from piccolo.engine.postgres import PostgresEngine
 
 from service.settings.settings import load_settings
 
+
+class Engine(PostgresEngine):
+    """Piccolo's, without the connection that it makes when it is made, of which it only warns."""
+
+    async def check_version(self) -> None:
+        """Leave it to the first statement to fail."""
+
+
 _database_url = load_settings().database_url
 
-DB = PostgresEngine(config={"dsn": _database_url}) if _database_url else None
+DB = Engine(config={"dsn": _database_url}) if _database_url else None
 
 APP_REGISTRY = AppRegistry(apps=["service.schema.piccolo_app"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 import subprocess
 import time
 from typing import Any
@@ -58,6 +59,8 @@ def test_an_operator_deploys_the_service(project: Project) -> None:
     run_the_rest_of_the_runbook(project)
     check_limits(project)
     check_that_data_stay(project)
+    check_that_the_same_again_makes_nothing_anew(project)
+    change_the_secrets(project)
     back_up_and_restore(project)
 
 
@@ -147,7 +150,7 @@ def check_secrets(project: Project) -> None:
 
 def run_the_rest_of_the_runbook(project: Project) -> None:
     """Submit a score, fill the board and send it traffic, as `service/README.md` has it."""
-    first = [one.command for one in read_runbook("## Deploy")[4:8]]
+    first = [one.command for one in read_runbook("## Deploy")[5:9]]
     # They name the key themselves.
     rank = json.loads(project.type("unset KEY", *first)[-1])
     assert rank["rank"] is not None
@@ -175,6 +178,37 @@ def check_that_data_stay(project: Project) -> None:
     check_health(project)
     assert read_all(project) == before
     project.compose("run", "--rm", "worker", "audit")
+
+
+def check_that_the_same_again_makes_nothing_anew(project: Project) -> None:
+    build, start = (read_runbook("## Deploy")[n].command for n in (1, 3))
+    project.type(start)
+    before = {one["Id"] for one in project.list_containers()}
+    for _ in range(3):
+        project.type(build, start)
+        assert {one["Id"] for one in project.list_containers()} == before
+
+
+def change_the_secrets(project: Project) -> None:
+    """The runbook's lines: what is new works, what was there before does not."""
+    make_key, tell, start, revoke = (
+        shown.command for shown in read_runbook("### Change the secrets of compose")
+    )
+    old, before = project.headers, read_all(project)
+    project.key = project.make_key(make_key)
+    password = secrets.token_hex(24)
+    project.type(tell.replace("another-one", password))
+    project.write_env(
+        LEADERBOARD_API_KEY=project.key,
+        POSTGRES_PASSWORD=password,
+        VALKEY_PASSWORD=secrets.token_hex(24),
+    )
+    project.type(start, revoke)
+    check_health(project, api=2, worker=3)
+    status = f"{project.url}/api/ops/status"
+    nap_until(lambda: httpx.get(status, headers=old, timeout=10).status_code == 401)
+    assert httpx.get(status, headers=project.headers, timeout=10).status_code == 200
+    assert read_all(project) == before
 
 
 def check_limits(project: Project) -> None:

@@ -24,6 +24,8 @@ def test_upgrade_fails_no_request(project: Project) -> None:
         project.type(*(shown.command for shown in read_runbook("### Upgrade")))
         after = count(project, "game_session")
         nap_until(lambda: count(project, "game_session") > after + 500)
+        # "A plain `docker compose up` would make them once more, unless it has `--no-recreate`."
+        project.type(f"{read_runbook('## Deploy')[3].command} --no-recreate")
     print(load.describe())  # noqa: T201
     assert (load.report["total"]["failed"], load.report["total"]["dropped"]) == (0, 0)
     assert load.ledger == (0, 0, 0)

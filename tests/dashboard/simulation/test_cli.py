@@ -96,6 +96,20 @@ async def test_a_key_that_is_missing_is_told_from_one_that_is_wrong(
     assert words in stderr
 
 
+async def test_a_run_that_can_leave_no_trace_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "file"
+    place.touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(place))
+    async with run_peer() as peer:
+        status, stdout, stderr = await simulate(*SHORT, "--url", peer.url)
+    told = "".join((stdout + stderr).split())
+    assert f"Theconsolewillnotlistthisrun:Notadirectory:{place}/leaderboard" in told
+    assert "Errno" not in told
+    assert status == 0
+
+
 async def test_json_is_one_document_and_nothing_else() -> None:
     async with run_peer() as peer:
         status, stdout, stderr = await simulate(*SHORT, "--url", peer.url, "--json")

@@ -112,9 +112,13 @@ class Project:
             parts += [f"{container['Name']}: {one}" for one in checks if one["ExitCode"]]
         return "\n".join(parts)
 
+    def make_key(self, command: str) -> str:
+        """Type a command that makes a key, and return that: the last line."""
+        return self.type(command)[0].split()[-1]
+
     def deploy(self, *scales: str) -> None:
         """Follow the runbook from nothing to a service that runs."""
-        copy, make_key, start, ask = read_section(_RUNBOOK, "## Deploy")[:4]
+        copy, build, make_key, start, ask = read_section(_RUNBOOK, "## Deploy")[:5]
         self.type(copy.command)
         self.write_env(
             POSTGRES_PASSWORD=secrets.token_hex(24),
@@ -122,8 +126,8 @@ class Project:
             API_PORT=self.api_port,
             DASHBOARD_PORT=self.console_port,
         )
-        # Below what the build printed.
-        self.key = self.type(make_key.command)[0].split()[-1]
+        self.type(build.command)
+        self.key = self.make_key(make_key.command)
         self.write_env(LEADERBOARD_API_KEY=self.key)
         self.type(start.command)
         (answer,) = self.type(ask.command)
