@@ -14,6 +14,15 @@ _MILESTONES_AT_ONCE: Final = 800
 # No standing comes before it.
 _BEGINNING: Final = (0, -(2**53), 0, 0)
 
+# Where all standings were just made again the statistics know of none, and PostgreSQL would sort
+# them all for each milestone: minutes of a million.
+ONE_BY_ONE: Final = """
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_bitmapscan = off;
+    SET LOCAL enable_sort = off;
+"""
+_AS_ALWAYS: Final = ONE_BY_ONE.replace("off", "on")
+
 
 async def store_milestones(database: Database) -> None:
     """Store the milestones of the open seasons; the caller holds the re-rank lock.
@@ -22,11 +31,23 @@ async def store_milestones(database: Database) -> None:
     them, and each is as right as it was when it was stored.
     """
     for season in await database.fetch(LIST_OPEN_SEASONS):
-        await store_season_milestones(database, season["season_id"])
+        last: Sequence[int] | None = _BEGINNING
+        while last is not None:
+            async with database.transaction() as connection:
+                last = await _store_next(connection, season["season_id"], last)
 
 
-async def store_season_milestones(database: "Database | Connection", season_id: int) -> None:
-    """Store the milestones of one season; of a sealed one the caller holds the lock of closing."""
-    last: Sequence[int] = _BEGINNING
-    while rows := await database.fetch(STORE_MILESTONES, season_id, *last, _MILESTONES_AT_ONCE):
-        last = tuple(rows[0])
+async def store_season_milestones(connection: Connection, season_id: int) -> None:
+    """Store those of one season, in a transaction; the caller holds the re-rank lock."""
+    last: Sequence[int] | None = _BEGINNING
+    while last is not None:
+        last = await _store_next(connection, season_id, last)
+
+
+async def _store_next(
+    connection: Connection, season_id: int, last: Sequence[int]
+) -> Sequence[int] | None:
+    await connection.execute(ONE_BY_ONE)
+    rows = await connection.fetch(STORE_MILESTONES, season_id, *last, _MILESTONES_AT_ONCE)
+    await connection.execute(_AS_ALWAYS)
+    return tuple(rows[0]) if rows else None
