@@ -24,7 +24,7 @@ from service.sessions.schemas import SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.standings.board_schemas import BoardRank, encode_board_top
 from service.standings.reads.ranks import RankReader
-from service.standings.reads.seen import SeenSessions
+from service.standings.reads.seen import SeenSessions, mark_pending
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.run import Run
 from service.standings.schemas import Rank, encode_top
@@ -38,8 +38,6 @@ _BOARDS_PREFIX: Final = "/api/boards/"
 _RANK_PREFIX: Final = "rank/"
 
 _is_slug: Final = re.compile(SLUG).fullmatch
-
-_is_seen: Final = re.compile(rb"seen=([0-9]+)").fullmatch
 
 _TOP_LIMITS: Final = {b"": 10} | {b"limit=%d" % limit: limit for limit in range(1, TOP_LIMIT + 1)}
 _LONGEST_ID: Final = len(str(MAX_ID)) - 1
@@ -207,9 +205,7 @@ class FastPath:
         season = await self._season_finder.find(slug)
         is_seen = seen is None or await self._seen_sessions.wait(season, seen, user_id)
         rank = await self._rank_reader.read_rank(season, user_id)
-        return reads.encode_rank(
-            season, rank if is_seen else msgspec.structs.replace(rank, pending=True)
-        )
+        return reads.encode_rank(season, mark_pending(rank, is_seen=is_seen))
 
     async def _send_answer(self, send: Send, answering: Awaitable[bytes]) -> int:
         """Send the answer as JSON, or the error that it raises; return the status."""
@@ -235,8 +231,8 @@ def _parse_id(text: str) -> int | None:
 
 
 def _parse_seen(query: bytes) -> int | None:
-    found = _is_seen(query)
-    return None if found is None else _parse_id(found[1].decode())
+    name, _, session_id = query.partition(b"=")
+    return _parse_id(session_id.decode("latin-1")) if name == b"seen" else None
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -262,7 +262,7 @@ def _say_what_is_allowed(message: str, shape: Any, place: str, field: str) -> st
         if choices := _name_each(_list_choices(shape, field)):
             return f"Expected {choices}{no_word['got'] if no_word else ''}"
         return message
-    names = list(dict.fromkeys(_list_fields(shape, place)))
+    names = _list_fields(shape, place)
     return _name_fields(message, field.removeprefix(f"{place}."), names) if names else message
 
 
@@ -311,7 +311,8 @@ def _list_fields(shape: Any, field: str) -> list[str]:
         if isinstance(place, inspect.StructType):
             names += [place.tag_field] if place.tag_field else []
             names += [one.encode_name for one in place.fields]
-    return names
+    # Objects of several kinds have some in common.
+    return list(dict.fromkeys(names))
 
 
 def _find_places(shape: Any, field: str) -> Iterator[inspect.Type]:

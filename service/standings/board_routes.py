@@ -5,7 +5,7 @@ import math
 import re
 from fractions import Fraction
 from functools import partial
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import msgspec
 from litestar import MediaType, Response, Router, get, post
@@ -47,7 +47,7 @@ from service.standings.cursors import CursorExpired, decode_cursor
 from service.standings.errors import SessionNotFound
 from service.standings.reads.movers import NEWEST_SESSIONS, MoverReader
 from service.standings.reads.ranks import RankReader
-from service.standings.reads.seen import SeenSessions
+from service.standings.reads.seen import SeenSessions, mark_pending
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import (
     TOP_EVENTS,
@@ -114,8 +114,6 @@ _INVALID_PAGE: Final = error_response(
 
 _encode: Final = msgspec.json.Encoder().encode
 
-Answer = TypeVar("Answer", BoardEntries, BoardRank)
-
 
 @get(
     "/top",
@@ -143,7 +141,7 @@ async def read_board_top(
         # Not from memory, which the last refresh may still be on its way to.
         run = await rank_reader.read_page(found, 0, limit)
         answer = await _describe(rank_reader, found, run, details=details)
-        body = _encode(_mark_pending(answer, is_seen=is_seen))
+        body = _encode(mark_pending(answer, is_seen=is_seen))
     else:
         encode = partial(encode_board_top, found, limit)
         body = await top_feeds.read(found, ("board", limit), encode)
@@ -167,9 +165,9 @@ async def read_board_rank(
     is_seen = seen is None or await seen_sessions.wait(found, seen, user_id)
     rank = await rank_reader.read_rank(found, user_id)
     if not details:
-        return _mark_pending(BoardRank.of(found, rank), is_seen=is_seen)
+        return mark_pending(BoardRank.of(found, rank), is_seen=is_seen)
     known = await rank_reader.read_details(found, [user_id])
-    answer = _mark_pending(BoardRank.of(found, rank, (known or {}).get(user_id)), is_seen=is_seen)
+    answer = mark_pending(BoardRank.of(found, rank, (known or {}).get(user_id)), is_seen=is_seen)
     return answer if known is not None else msgspec.structs.replace(answer, stale=True)
 
 
@@ -191,7 +189,7 @@ async def read_board_around(
     is_seen = seen is None or await seen_sessions.wait(found, seen, user_id)
     run = await rank_reader.read_around(found, user_id, radius)
     answer = await _describe(rank_reader, found, run, details=details)
-    return _mark_pending(answer, is_seen=is_seen)
+    return mark_pending(answer, is_seen=is_seen)
 
 
 @get("/page", responses=_INVALID_PAGE | SEASON_NOT_FOUND | _UNAVAILABLE)
@@ -231,10 +229,6 @@ async def _describe(
     known = await rank_reader.read_details(season, run.user_ids) if details else {}
     answer = BoardEntries.of(season, run, known or {})
     return answer if known is not None else msgspec.structs.replace(answer, stale=True)
-
-
-def _mark_pending(answer: Answer, *, is_seen: bool) -> Answer:
-    return answer if is_seen else msgspec.structs.replace(answer, pending=True)
 
 
 @get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND)

@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Final
 
-import msgspec
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -25,7 +24,7 @@ from service.players.errors import PlayerNotFound
 from service.settings.settings import Settings
 from service.standings.errors import SessionNotFound
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
-from service.standings.reads.seen import SeenSessions
+from service.standings.reads.seen import SeenSessions, mark_pending
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.run import Run
 from service.standings.schemas import Around, Rank, Top, encode_top
@@ -107,7 +106,7 @@ async def read_rank(
     season = await season_finder.find()
     is_seen = seen is None or await seen_sessions.wait(season, seen, user_id)
     rank = await rank_reader.read_rank(season, user_id)
-    return rank if is_seen else msgspec.structs.replace(rank, pending=True)
+    return mark_pending(rank, is_seen=is_seen)
 
 
 @get("/around/{user_id:str}", responses=INVALID | _NOT_FOUND | _UNAVAILABLE)
@@ -123,7 +122,7 @@ async def read_around(
     season = await season_finder.find()
     is_seen = seen is None or await seen_sessions.wait(season, seen, user_id)
     around = Around.of(await rank_reader.read_around(season, user_id, radius))
-    return around if is_seen else msgspec.structs.replace(around, pending=True)
+    return mark_pending(around, is_seen=is_seen)
 
 
 @get("/page", responses=INVALID | _UNAVAILABLE)

@@ -213,13 +213,9 @@ class StatusReader:
         return [here, *(one for one in heard if (one.process.host, one.process.pid) != own)]
 
     def _find_fault(self, part: str) -> str | None:
-        """Return why a part that is there does not do its work; None where it does."""
+        """Return why reads lag where a part is to blame, which is there; None where it is not."""
         lag = self._lag_watch.lag
-        if lag is not None and lag.cause.part == part:
-            return lag.cause.detail
-        if part == "redis" and self.heartbeat.problem is not None:
-            return f"Redis takes no writes: {self.heartbeat.problem}"
-        return None
+        return lag.cause.detail if lag is not None and lag.cause.part == part else None
 
     def _find_worker_state(self, answer: _RedisAnswer) -> schemas.State:
         if answer.workers:
@@ -343,7 +339,9 @@ class StatusReader:
             round_trip_ms = _ms_since(started_at)
             info = await self._redis.info()
         scheduled_ago = await read_schedule(self._redis)
-        refused, fault = self.heartbeat.problem, self._find_fault("redis")
+        refused = self.heartbeat.problem
+        refusal = None if refused is None else f"Redis takes no writes: {refused}"
+        fault = self._find_fault("redis") or refusal
         return _RedisAnswer(
             redis=schemas.RedisStatus(
                 state="ok" if fault is None else "behind",
@@ -358,7 +356,7 @@ class StatusReader:
                 self._redis, WORKER_PROCESSES_KEY, schemas.WorkerHeartbeat
             ),
             scheduled_seconds_ago=scheduled_ago,
-            problem=None if refused is None else f"Redis takes no writes: {refused}",
+            problem=refusal,
         )
 
     async def _read_offset(self, figures: _Figures | None) -> Offset | None:

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
 from contextvars import Context
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
+import msgspec
 from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
@@ -31,6 +32,8 @@ FOLLOW_SESSIONS: Final = load_sql("standings/reads", "follow_sessions")
 
 SESSIONS_BY_ID: Final = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off"
 """For a planner that would read all of the primary key, which is by player, or the whole table."""
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 _LONGEST_WAIT_SECONDS: Final = 1.0
 # While refreshes are not heard of, all who wait look together this often.
@@ -76,6 +79,11 @@ class _Waiter:
     def give_up(self) -> None:
         if not self.shown.done():
             self.shown.set_result(False)
+
+
+def mark_pending(answer: Answer, *, is_seen: bool) -> Answer:
+    """Return an answer that says `pending` where the session does not count in it yet."""
+    return answer if is_seen else msgspec.structs.replace(answer, pending=True)
 
 
 class SeenSessions:
