@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from service.backends.database import Database
+from service.backends.database import Database, load_sql
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.connections import BULK_PLANS
 from service.players.service import ALONG_INDEX, BY_LETTERS
@@ -400,3 +400,25 @@ async def test_read_without_redis_is_as_cheap_at_the_end_of_a_season_as_at_its_b
     )
     # What is at a milestone itself is read too.
     assert read <= rows + 2, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("read_standings", (1, [9_999])),
+        ("select_neighbours", (1, 9_999, 5)),
+    ],
+)
+async def test_read_without_redis_is_not_planned_each_time(
+    filled_database: Database, name: str, parameters: tuple[object, ...]
+) -> None:
+    async with filled_database.connect() as connection:
+        statement = await connection.prepare(load_sql("standings/reads", name))
+        for _ in range(10):
+            await statement.fetch(*parameters)
+        (plans,) = await connection.fetch(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = $1",
+            statement.get_name(),
+        )
+    # PostgreSQL compares five plans of either kind first.
+    assert tuple(plans) == (5, 5)

@@ -5,6 +5,8 @@
 -- Index: standing_pkey; standing_season_id_order, from the player's place in both directions, which is
 -- asked by a scalar subquery: with a join PostgreSQL would walk the season from its start; player_pkey a
 -- row, by a scalar subquery, which cannot become a scan.
+--
+-- A limit that is a subquery costs the same in any plan, so that one is kept.
 WITH self AS MATERIALIZED (
     SELECT sort_score, tie_key FROM standing WHERE season_id = $1 AND player_id = $2
 ),
@@ -17,7 +19,7 @@ listed AS (
                 (SELECT sort_score FROM self), (SELECT tie_key FROM self), $2
             )
         ORDER BY sort_score DESC, tie_key DESC, player_id DESC
-        LIMIT $3 + 1
+        LIMIT (SELECT $3::bigint) + 1
     )
     UNION ALL
     (
@@ -28,7 +30,7 @@ listed AS (
                 (SELECT sort_score FROM self), (SELECT tie_key FROM self), $2
             )
         ORDER BY sort_score, tie_key, player_id
-        LIMIT $3
+        LIMIT (SELECT $3::bigint)
     )
 )
 SELECT
