@@ -19,15 +19,21 @@ from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
 from service.standings.reads.hidden import HiddenReader, find_hidden_place, list_between
 from service.standings.reads.lag import LagWatch
-from service.standings.reads.stored import find_stored_place, make_stored_run, rank_stored
+from service.standings.reads.stored import (
+    READ_FACTS,
+    SeasonGone,
+    find_stored_place,
+    make_stored_run,
+    rank_stored,
+    read_facts,
+    read_stored_page,
+)
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
-READ_FACTS: Final = load_sql("standings/reads", "read_facts")
 SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
-SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
 SELECT_AFTER: Final = load_sql("standings/reads", "select_after")
 SELECT_BEFORE: Final = load_sql("standings/reads", "select_before")
 SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
@@ -124,6 +130,7 @@ class RankReader:
             rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
             if rows:
                 return await make_stored_run(database, stored, rows)
+            await read_facts(database, stored)
             counted = await self._count_total(database, stored, user_id)
             if counted is None:
                 return None
@@ -141,9 +148,7 @@ class RankReader:
             return self._mark(await self._index_reader.read_page(season, 0, TOP_LIMIT))
 
         async def read_stored(database: Database, stored: Season) -> Run:
-            row = await database.fetch_one(READ_FACTS, stored.season_id)
-            if row is None:
-                raise DatabaseUnavailable("the season is gone")
+            row = await read_facts(database, stored)
             async with database.connect() as connection:
                 top = await select_top(
                     connection,
@@ -171,8 +176,7 @@ class RankReader:
             return self._mark(await self._index_reader.read_page(season, position, limit))
 
         async def read_stored(database: Database, stored: Season) -> Run:
-            rows = await database.fetch(SELECT_PAGE, stored.season_id, position, limit)
-            return await make_stored_run(database, stored, rows)
+            return await read_stored_page(database, stored, position, limit)
 
         return _require(await self._read(season, read_index, read_stored))
 
@@ -263,13 +267,18 @@ class RankReader:
         self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
     ) -> Callable[[Database], Awaitable[Answer | None]]:
         async def query(database: Database) -> Answer | None:
-            if season.slug != GLOBAL_BOARD:
+            try:
                 return await read_stored(database, season)
-            # The whole database may be another one by now, or the replica's may.
-            if database is self._database:
-                # One question for all who read at this moment.
-                return await read_stored(database, await self._season_finder.find_again())
-            return await read_stored(database, await find_season(database))
+            except SeasonGone:
+                # The whole database may be another one by now, or the replica's may.
+                if season.slug == GLOBAL_BOARD and database is self._database:
+                    # Others ask by themselves in a moment what became of their season.
+                    now = await self._season_finder.find_again()
+                else:
+                    now = await find_season(database, season.slug, season.number)
+            if now.is_filling:
+                raise BoardFilling(now.slug)
+            return await read_stored(database, now)
 
         return query
 
@@ -362,7 +371,7 @@ async def _read_total(database: Database, season: Season, user_id: int) -> async
     if row is None:
         if await database.fetch_one(READ_FACTS, season.season_id) is None:
             # Counted anew: this process still remembers the season that was replaced.
-            raise DatabaseUnavailable("the season is gone")
+            raise SeasonGone
         raise PlayerNotFound
     return row
 

@@ -406,6 +406,7 @@ async def test_read_without_redis_is_as_cheap_at_the_end_of_a_season_as_at_its_b
     ("name", "parameters"),
     [
         ("read_standings", (1, [9_999])),
+        ("select_page", (1, 9_000, 100)),
         ("select_neighbours", (1, 9_999, 5)),
     ],
 )

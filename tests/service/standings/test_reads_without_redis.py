@@ -11,7 +11,7 @@ import pytest
 from service.api.app import create_app
 from service.backends.database import Database
 from service.settings.settings import Settings
-from service.standings.reads.stored import FIND_PLACE
+from service.standings.reads.stored import FIND_PLACE, SELECT_PAGE
 from service.standings.refresh.rerank import rerank
 from tests.support.factories import make_player, make_season, record_scores
 from tests.support.reads import read
@@ -142,6 +142,54 @@ async def test_standings_that_moved_since_the_rerank_make_no_answer_absurd(
     last = await read(degraded, f"/api/leaderboard/rank/{PLAYERS}")
     assert (last["rank"], last["total_score"]) == (PLAYERS, -1)
     assert last["percentile"] > 0
+
+
+async def test_place_of_a_page_is_that_of_its_first_player(database: Database) -> None:
+    await fill(database, SCORES)
+    for change in (
+        "SELECT",
+        "UPDATE standing SET score = 9999, sort_score = -9999 WHERE player_id % 5 = 0",
+        "UPDATE standing SET score = -1, sort_score = 1 WHERE player_id BETWEEN 700 AND 1300",
+        # So many that a page begins beyond the next milestone.
+        "DELETE FROM standing WHERE player_id BETWEEN 1500 AND 1900",
+    ):
+        await database.fetch(change)
+        for offset in (0, 1, 249, 250, 251, 700, 999, 1_400, 1_499, 1_600, 2_500, 3_000, 3_598):
+            page = await database.fetch_one(SELECT_PAGE, 1, offset, 10)
+            assert page is not None
+            firsts = (page["sort_scores"][0], page["tie_keys"][0], page["user_ids"][0])
+            place = await database.fetch_one(FIND_PLACE, 1, *firsts)
+            assert place is not None
+            assert dict(place).items() <= dict(page).items(), (change, offset)
+        if change == "SELECT":
+            await rerank(database)
+
+
+async def test_reads_notice_that_the_database_is_another_one(
+    degraded: httpx.AsyncClient, database: Database
+) -> None:
+    golf = await make_season(database, "golf", direction="low")
+    await fill(database, [30, 20, 10])
+    newcomer = await make_player(database)
+    of_newcomer = (f"rank/{newcomer}", f"around/{newcomer}")
+    paths = ("rank/1", "rank/3", "around/3", "page", "top", *of_newcomer)
+    before = [await read(degraded, f"/api/leaderboard/{path}") for path in paths]
+    # There the board's season has another id, and this one is of another board.
+    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    await database.fetch("UPDATE season SET id = 99 WHERE id = 1")
+    await database.fetch("UPDATE season SET id = 1 WHERE id = $1", golf)
+    await database.fetch("UPDATE standing SET season_id = 99")
+    await database.fetch(
+        """
+        INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
+        VALUES (1, 3, 7, 7, 1, now()), (1, $1, 8, 8, 1, now())
+        """,
+        newcomer,
+    )
+    after = [await read(degraded, f"/api/leaderboard/{path}") for path in paths]
+    for answer in (*before, *after):
+        del answer["as_of"]
+    assert after == before
 
 
 async def test_player_who_came_after_the_rerank_has_a_rank(

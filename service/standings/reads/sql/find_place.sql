@@ -34,7 +34,8 @@ SELECT
             AND (sort_score, tie_key, player_id) < ($2, $3, $4)
     ) AS position,
     season.players,
-    coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at
+    coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at,
+    refresh_state.epoch
 FROM season
 CROSS JOIN refresh_state
 LEFT JOIN LATERAL (
