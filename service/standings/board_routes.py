@@ -195,7 +195,6 @@ async def read_board_around(
 @get("/page", responses=_INVALID_PAGE | SEASON_NOT_FOUND | _UNAVAILABLE)
 async def read_board_page(
     slug: Slug,
-    season_finder: NamedDependency[SeasonFinder],
     rank_reader: NamedDependency[RankReader],
     season: SeasonWanted = "current",
     offset: _Offset = None,
@@ -211,7 +210,8 @@ async def read_board_page(
     """
     if sum(place is not None for place in (offset, after, before)) > 1:
         raise refuse_request("after", "Expected one of `offset`, `after` and `before`")
-    found = await season_finder.find_season(slug, season)
+    # Not a dependency of its own: Litestar starts a task for each of several.
+    found = await rank_reader.season_finder.find_season(slug, season)
     if after is not None:
         place = decode_cursor(found, "after", after)
         run = await rank_reader.read_run(found, place, limit, before=False)

@@ -128,12 +128,13 @@ async def read_around(
 @get("/page", responses=INVALID | _UNAVAILABLE)
 async def read_page(
     rank_reader: NamedDependency[RankReader],
-    season_finder: NamedDependency[SeasonFinder],
     offset: Offset = 0,
     limit: PageLimit = 100,
 ) -> Around:
     """Return the players from a place on, anywhere on the board, in the order of `/top`."""
-    return Around.of(await rank_reader.read_page(await season_finder.find(), offset, limit))
+    # Not a dependency of its own: Litestar starts a task for each of several.
+    season = await rank_reader.season_finder.find()
+    return Around.of(await rank_reader.read_page(season, offset, limit))
 
 
 @get("/stream", stream=True, responses=TOP_EVENTS | INVALID)

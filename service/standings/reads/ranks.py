@@ -67,7 +67,7 @@ class RankReader:
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
         self._hidden_reader = HiddenReader(lagging_reads, index_reader)
-        self._season_finder = season_finder
+        self.season_finder = season_finder
         self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
 
@@ -273,7 +273,7 @@ class RankReader:
                 # The whole database may be another one by now, or the replica's may.
                 if season.slug == GLOBAL_BOARD and database is self._database:
                     # Others ask by themselves in a moment what became of their season.
-                    now = await self._season_finder.find_again()
+                    now = await self.season_finder.find_again()
                 else:
                     now = await find_season(database, season.slug, season.number)
             if now.is_filling:
