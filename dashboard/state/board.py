@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from heapq import nlargest
 from typing import Any, Final, NamedTuple
 
 from dashboard.client.answers import Entry, Mover, Movers
@@ -180,18 +181,17 @@ class Board:
     def list_movers(self, count: int, at: float) -> list[Line]:
         """Return the lines that climbed or fell furthest; a new one counts from the list's end."""
         then = self._past[0][1] if self._past else {}
-
-        def distance(index: int) -> int:
-            entry = self.entries[index]
+        moved: list[tuple[int, int]] = []
+        for index, entry in enumerate(self.entries):
             place = then.get(entry.user_id)
-            if place is None:
+            if place is not None:
+                distance = abs(place.rank - entry.rank)
+            else:
                 # Below the first players somebody new may have come from above or below.
-                return 0 if self.first else len(self.entries) - index
-            return abs(place.rank - entry.rank)
-
-        moved = [index for index in range(len(self.entries)) if distance(index)]
-        moved.sort(key=distance, reverse=True)
-        return [self.read_line(index, at) for index in moved[:count]]
+                distance = 0 if self.first else len(self.entries) - index
+            if distance:
+                moved.append((distance, -index))
+        return [self.read_line(-index, at) for _, index in nlargest(count, moved)]
 
     def list_gainers(self, count: int, at: float) -> list[Line]:
         """Return the lines whose scores became better by most over the window."""
@@ -201,7 +201,7 @@ class Board:
             for index, entry in enumerate(self.entries)
             if entry.user_id in then
         ]
-        best = sorted((gain for gain in gains if gain[0] > 0), reverse=True)[:count]
+        best = nlargest(count, (gain for gain in gains if gain[0] > 0))
         return [self.read_line(index, at) for _, index in best]
 
     def _improve(self, change: int) -> int:
