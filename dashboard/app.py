@@ -135,9 +135,10 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         start: Address | None = None,
     ) -> None:
         self._plain_marks = plain_marks
+        # The styles have the profile's colour from the beginning.
+        self.preferences = preferences or Preferences()
         super().__init__()
         self._start = start
-        self.preferences = preferences or Preferences()
         self.set_class(plain_marks, "-plain")
         self._gateway = gateway
         self._desk = desk

@@ -18,6 +18,7 @@ from textual.worker import Worker, WorkerState
 from dashboard.client.link_state import Connected, Connecting, Faulty
 from dashboard.client.rights import Right
 from dashboard.keys.keymap import KeyNames
+from dashboard.screens.styled_once import StyledOnce
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
@@ -95,7 +96,7 @@ class WorkerReporter(MessagePump):
             self.post_message(WorkerFailed(event.worker))
 
 
-class ConsoleScreen(WorkerReporter, Screen[None]):
+class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
     """A screen of the console. The app calls `show` with each tick while it is in front."""
 
     MODE: ClassVar[str]
@@ -134,6 +135,8 @@ class ConsoleScreen(WorkerReporter, Screen[None]):
     def __init__(self, state: ConsoleState) -> None:
         super().__init__()
         self.state = state
+        # Else Textual reads all rules anew, twice, and styles the screen before by them.
+        self._css_update_count = self.app._css_update_count  # noqa: SLF001
         self._take_size_classes()
 
     def compose(self) -> ComposeResult:
@@ -155,7 +158,7 @@ class ConsoleScreen(WorkerReporter, Screen[None]):
         """Fill the screen at once, not with the next tick."""
         self.show()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Catch up with what was not shown while another screen was in front."""
         if self.is_mounted:
             self.show()

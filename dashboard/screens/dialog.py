@@ -9,6 +9,7 @@ from textual.widgets import OptionList
 
 from dashboard.client.gateway import GatewayError
 from dashboard.screens.console_screen import WorkerReporter
+from dashboard.screens.styled_once import StyledOnce
 from dashboard.text.names import clean_name
 from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
@@ -27,7 +28,7 @@ def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
     return [[(line, "bad")] for line in wrap(text, room)]
 
 
-class Dialog(WorkerReporter, ModalScreen[Result]):
+class Dialog(WorkerReporter, StyledOnce, ModalScreen[Result]):
     """A frame over a screen, which waits for an answer or is only read.
 
     `LINK` is its name in an address, empty for one that a link cannot open.

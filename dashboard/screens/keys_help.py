@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from dashboard.keys.actions import Action
 from dashboard.keys.keymap import KeyNames
+from dashboard.screens.styled_once import StyledOnce
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
@@ -38,7 +39,7 @@ def list_help(
     ] + [KeyHelp("Words and marks here", *word) for word in words]
 
 
-class KeysScreen(ModalScreen[None]):
+class KeysScreen(StyledOnce, ModalScreen[None]):
     """Lists keys until it is closed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
