@@ -8,7 +8,6 @@ emptied for each. Tests that stop a server start one of their own.
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,7 +28,8 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
 from tests.support.routing import share_handlers, share_signatures
 from tests.support.serving import connect_client, run_app
-from tests.support.up_process import UpProcess, clean_environment
+from tests.support.up_process import clean_environment
+from tests.support.whole_stack import WholeStack, run_whole_stack, serve_process
 
 _MOST_PROCESSES = 4
 
@@ -176,8 +176,15 @@ async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture(scope="session")
-def live(clusters: Clusters) -> Iterator[str]:
-    """The URL of a `leaderboard up` for tests that leave it as they found it."""
-    with closing(UpProcess(clusters.make("live"))) as up:
-        yield up.wait_until_ready()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def live_stack(clusters: Clusters) -> AsyncIterator[WholeStack]:
+    """What the service of `live` stands on. It ends with the module: one that idles works, too."""
+    async with run_whole_stack(clusters) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def live(live_stack: WholeStack) -> AsyncIterator[str]:
+    """The URL of a service in processes, for tests that leave it as they found it."""
+    async with serve_process(live_stack) as url:
+        yield url

@@ -9,6 +9,7 @@ import pytest
 
 from service.output import OUTPUT_LOST
 from tests.support.up_process import clean_environment
+from tests.support.whole_stack import WholeStack
 
 LOST = "error: standard output cannot be written: No space left on device\n"
 NARROW = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
@@ -18,11 +19,12 @@ SIMULATE = ("dashboard.simulation", "--rate", "20", "--duration", "0.2", "--play
 
 
 @pytest.fixture
-def command(live: str, server_directory: Path, request: pytest.FixtureRequest) -> list[str]:
+def command(live_stack: WholeStack, live: str, request: pytest.FixtureRequest) -> list[str]:
     module, *arguments = request.param
-    of_service = ["--data-dir", str(server_directory / "live")] if arguments[-1] == "audit" else []
+    settings = live_stack.settings
+    servers = [f"DATABASE_URL={settings.database_url}", f"REDIS_URL={settings.redis_url}"]
     of_traffic = ["--url", live] if module == "dashboard.simulation" else []
-    return [sys.executable, "-m", module, *arguments, *of_service, *of_traffic]
+    return ["env", *servers, sys.executable, "-m", module, *arguments, *of_traffic]
 
 
 def run(command: list[str], stdout: int, **variables: str) -> subprocess.CompletedProcess[str]:
