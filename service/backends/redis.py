@@ -9,6 +9,7 @@ the standing's `tie_key` comes before the id, in eight bytes more, and is kept b
 index.
 """
 
+import asyncio
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ def connect_redis(settings: Settings) -> Redis:
     """
     url = settings.require_redis_url()
     if is_cluster(url):
-        return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds, _name_loss))
+        return cast("Redis", connect_cluster(url, settings.redis_timeout_seconds, _write_at_once))
     # When this pool is exhausted, callers wait their turn. Redis-py's usual pool raises an error,
     # which would look like a Redis that is away.
     pool = BlockingConnectionPool.from_url(
@@ -147,12 +148,16 @@ def connect_redis(settings: Settings) -> Redis:
         client_name="leaderboard",
         driver_info=DRIVER,
     )
-    pool.connection_class = _name_loss(pool.connection_class)
+    pool.connection_class = _write_at_once(pool.connection_class)
     return Redis.from_pool(pool)
 
 
-class _LossNamed(AbstractConnection):
-    """A connection whose loss during a write is a `ConnectionError`, as every other loss.
+class _Connection(AbstractConnection):
+    """A connection that writes at once, and whose loss meanwhile is a `ConnectionError`.
+
+    For a server that reads nothing redis-py makes a task and a timer of each write, at the cost of
+    all the rest of a command. Where nothing waits to be sent there is nothing to wait for, and the
+    answer has its own time.
 
     Where a transport is closed between the check and the write, by the peer or by another caller
     that found the node away, redis-py 8.1 lets an `AttributeError` or a `TypeError` through
@@ -167,14 +172,26 @@ class _LossNamed(AbstractConnection):
         check_health: bool = True,  # noqa: FBT001, FBT002 redis-py's own signature
     ) -> None:
         try:
-            await super().send_packed_command(command, check_health)
+            writer = self._find_clear_writer()
+            if writer is not None and not isinstance(command, (bytes, str)):
+                writer.writelines(command)
+            else:
+                await super().send_packed_command(command, check_health)
         except (AttributeError, TypeError) as error:
             raise RedisConnectionError(f"closed while it was written to: {error}") from error
 
+    def _find_clear_writer(self) -> asyncio.StreamWriter | None:
+        """Return the writer if what it is given leaves at once, as far as we know."""
+        writer, reader = self._writer, self._reader
+        if writer is None or reader is None or reader.exception() or self.health_check_interval:
+            return None
+        is_clear = not writer.is_closing() and not writer.transport.get_write_buffer_size()
+        return writer if is_clear else None
 
-def _name_loss(kind: type[_C]) -> type[_C]:
+
+def _write_at_once(kind: type[_C]) -> type[_C]:
     """Return this class of connection, over TCP, TLS or a socket file, with its loss named."""
-    return cast("type[_C]", type(kind.__name__, (_LossNamed, kind), {"__slots__": ()}))
+    return cast("type[_C]", type(kind.__name__, (_Connection, kind), {"__slots__": ()}))
 
 
 def load_script(redis: Redis, noun: str, name: str, function: str | None = None) -> AsyncScript:
