@@ -4,14 +4,17 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from service.errors import ServiceError
 from service.request_ids import request_id
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+# As many callers with a batch in common are a load, and not chance.
+_COMPANY: Final = 3
 
 # What was put, who waits for it, the id of the request, and the span in which it waits.
 _Waiting: TypeAlias = tuple[Item, "asyncio.Future[Answer]", str | None, Any]
@@ -77,8 +80,10 @@ class Interrupted(ServiceError):
 class Batcher(Generic[Item, Answer]):
     """Collects items while a batch is in flight, then sends them as the next batch.
 
-    An item does not wait for others to fill its batch. At most `queue_limit` items wait; the next
-    one raises `QueueFull`. One batch at a time is in flight, with at most `batch_limit` items.
+    A lone item does not wait for others to fill its batch. At most `queue_limit` items wait; the
+    next one raises `QueueFull`. One batch at a time is in flight, with at most `batch_limit` items.
+    After one of several items the next may wait up to `gather_seconds` for the callers that were
+    just answered: under load they come again at once, and one batch costs less than two.
 
     `run` answers every item in order; an answer that is an exception is raised to the caller of
     that item alone. An exception that `run` itself raises is raised to every caller of the batch.
@@ -95,16 +100,22 @@ class Batcher(Generic[Item, Answer]):
         *,
         batch_limit: int,
         queue_limit: int,
+        gather_seconds: float = 0.0,
         name: str = "",
         tracer: Tracer | None = None,
     ) -> None:
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
+        self._gather_seconds = gather_seconds
         self._name = name
         self._tracer = tracer
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._sender: asyncio.Task[None] | None = None
+        # How many may be expected to wait soon, until when, and who is told that they do.
+        self._expected = 0
+        self._expected_until = float("-inf")
+        self._gathered = asyncio.Event()
         # One item of each batch is timed, the first that has to wait: how many are ahead of it, and
         # since when it waits.
         self._ahead: int | None = None
@@ -137,6 +148,8 @@ class Batcher(Generic[Item, Answer]):
             self._ahead, self._timed_from = len(self._waiting), time.perf_counter()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future, request_id.get(), span))
+        if len(self._waiting) == self._expected:
+            self._gathered.set()
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_until_empty())
         return future
@@ -149,11 +162,22 @@ class Batcher(Generic[Item, Answer]):
     async def _send_until_empty(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 await self._send_batch()
         finally:
             # Not in a callback of the task, which would run after the callers of the last batch:
             # one of them may put its next item before, and no sender would be started for it.
             self._sender = self._began_at = None
+
+    async def _gather(self) -> None:
+        """Wait for those who were answered with others a moment ago."""
+        left = self._expected_until - time.perf_counter()
+        if left <= 0 or len(self._waiting) >= self._expected:
+            return
+        self._gathered.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await self._gathered.wait()
 
     async def _send_batch(self) -> None:
         size = min(len(self._waiting), self._batch_limit)
@@ -174,6 +198,9 @@ class Batcher(Generic[Item, Answer]):
             # This task ends here, and nothing would serve those who wait.
             _fail([*batch, *self._take_waiting()], Interrupted())
             raise
+        if size >= _COMPANY:
+            self._expected = min(size + len(self._waiting), self._batch_limit)
+            self._expected_until = time.perf_counter() + self._gather_seconds
         for (_, future, *_), answer in zip(batch, answers, strict=True):
             # A caller that was cancelled has cancelled its future.
             if future.done():

@@ -42,6 +42,9 @@ _REFUSAL_SECONDS: Final = 60.0
 LEDGER_CONNECTIONS: Final = 1 + _BULKS_AT_ONCE
 """How many connections to PostgreSQL the ledger uses at once: one for the group commit."""
 
+# How long a commit waits for those whose scores were in the last one: about as long as it takes.
+_GATHER_SECONDS: Final = 0.001
+
 # One commit in so long is watched: two round trips more, in a transaction of its own.
 _WATCH_INTERVAL_SECONDS: Final = 0.25
 
@@ -136,6 +139,7 @@ class Ledger:
             self._record_group,
             batch_limit=settings.submit_batch_limit,
             queue_limit=settings.submit_queue_limit,
+            gather_seconds=_GATHER_SECONDS,
             name="group commit",
             tracer=tracer,
         )

@@ -39,9 +39,11 @@ def runs() -> Runs:
 
 
 def make_batcher(
-    runs: Runs, *, batch_limit: int = 100, queue_limit: int = 100
+    runs: Runs, *, batch_limit: int = 100, queue_limit: int = 100, gather_seconds: float = 0.0
 ) -> Batcher[int, int]:
-    return Batcher(runs, batch_limit=batch_limit, queue_limit=queue_limit)
+    return Batcher(
+        runs, batch_limit=batch_limit, queue_limit=queue_limit, gather_seconds=gather_seconds
+    )
 
 
 async def put_all(batcher: Batcher[int, int], items: Sequence[int]) -> list[asyncio.Task[int]]:
@@ -68,6 +70,52 @@ async def test_caller_that_puts_again_at_once_is_served(runs: Runs) -> None:
     batcher = make_batcher(runs)
     async with asyncio.timeout(5):
         assert [await batcher.put(item) for item in range(5)] == [0, 10, 20, 30, 40]
+
+
+async def put_twice(batcher: Batcher[int, int], item: int) -> None:
+    """Put an item and, some time after its answer, the next one."""
+    await batcher.put(item)
+    await let_others_run()
+    await batcher.put(item + 10)
+
+
+async def test_next_batch_waits_for_those_who_were_just_answered(runs: Runs) -> None:
+    batcher = make_batcher(runs, gather_seconds=60)
+    tasks = [asyncio.create_task(put_twice(batcher, item)) for item in range(4)]
+    await let_others_run()
+    others = await put_all(batcher, [5, 6])
+    assert runs.batches == [[0, 1, 2, 3]]
+    runs.gate.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*tasks, *others)
+    assert runs.batches == [[0, 1, 2, 3], [5, 6, 10, 11, 12, 13]]
+
+
+async def test_next_batch_waits_no_longer_than_for_a_full_one(runs: Runs) -> None:
+    batcher = make_batcher(runs, gather_seconds=60, batch_limit=4)
+    tasks = await put_all(batcher, range(8))
+    runs.gate.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*tasks)
+    assert runs.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+async def test_nobody_waits_long_for_those_who_do_not_come_again(runs: Runs) -> None:
+    runs.gate.set()
+    batcher = make_batcher(runs, gather_seconds=0.05)
+    await asyncio.gather(*await put_all(batcher, range(4)))
+    async with asyncio.timeout(5):
+        assert await batcher.put(7) == 70
+        assert await batcher.put(8) == 80
+    assert runs.batches == [[0, 1, 2, 3], [7], [8]]
+
+
+async def test_nobody_waits_for_the_company_of_a_few(runs: Runs) -> None:
+    runs.gate.set()
+    batcher = make_batcher(runs, gather_seconds=60)
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await asyncio.gather(*await put_all(batcher, [1, 2]))
 
 
 async def test_items_that_arrive_during_a_batch_become_the_next_one(runs: Runs) -> None:
