@@ -38,6 +38,8 @@ FIND_EXACT_TOTALS: Final = load_sql("standings/index", "find_exact_totals")
 
 _RANKS_PER_BATCH: Final = 256
 _WAITING_LIMIT: Final = 10_000
+# How long a batch waits for those who were answered by the last one: it takes about as long itself.
+_GATHER_SECONDS: Final = 0.001
 
 
 class IndexedRank(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +101,7 @@ class IndexReader:
             self._read_batch,
             batch_limit=_RANKS_PER_BATCH,
             queue_limit=_WAITING_LIMIT,
+            gather_seconds=_GATHER_SECONDS,
             name="ranks",
             tracer=tracer,
         )
