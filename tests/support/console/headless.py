@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from textual import strip
 from textual._compositor import Compositor
 from textual._context import visible_screen_stack
 from textual.css.model import RuleSet
@@ -12,12 +13,13 @@ from textual.screen import Screen
 
 
 def share_parsed_rules(patch: pytest.MonkeyPatch) -> None:
-    """Let each app find the rules that an earlier one has parsed from the same source.
+    """Let each app find the rules that an earlier one has parsed from the same sources.
 
     Textual keeps them with the app, which is enough for a console: that is a process of its own.
     """
-    parse_rules = Stylesheet._parse_rules
+    parse, parse_rules = Stylesheet.parse, Stylesheet._parse_rules
     parsed: dict[tuple[Any, ...], list[RuleSet]] = {}
+    sheets: dict[tuple[Any, ...], tuple[list[RuleSet], dict[str, list[RuleSet]]]] = {}
 
     def find_rules(self: Stylesheet, *source: Any, **more: Any) -> list[RuleSet]:
         key = (*source, *more.items(), *self._variables.items())
@@ -25,7 +27,35 @@ def share_parsed_rules(patch: pytest.MonkeyPatch) -> None:
             parsed[key] = parse_rules(self, *source, **more)
         return parsed[key]
 
+    def find_sheet(self: Stylesheet) -> None:
+        key = (*self.source.items(), *self._variables.items())
+        if key not in sheets:
+            parse(self)
+            sheets[key] = self._rules, self.rules_map
+        self._rules, self._rules_map = sheets[key]
+        self._require_parse = False
+
     patch.setattr(Stylesheet, "_parse_rules", find_rules)
+    patch.setattr(Stylesheet, "parse", find_sheet)
+
+
+class _Nothing:
+    """A cache that keeps nothing."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return default
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+def keep_no_pieces(patch: pytest.MonkeyPatch) -> None:
+    """Cut each line that is drawn anew: few are ever drawn twice.
+
+    To make the seven caches of a line took longer than what was found in them would have.
+    """
+    nothing = _Nothing()
+    patch.setattr(strip, "FIFOCache", lambda _: nothing)
 
 
 def leave_terminal_out(patch: pytest.MonkeyPatch) -> None:
