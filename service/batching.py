@@ -165,6 +165,8 @@ class Batcher(Generic[Item, Answer]):
                 await self._gather()
                 await self._send_batch()
         finally:
+            # There are some where this task was cancelled, and nothing would serve them.
+            _fail(self._take_waiting(), Interrupted())
             # Not in a callback of the task, which would run after the callers of the last batch:
             # one of them may put its next item before, and no sender would be started for it.
             self._sender = self._began_at = None
@@ -195,8 +197,7 @@ class Batcher(Generic[Item, Answer]):
             _fail(batch, error)
             return
         except BaseException:
-            # This task ends here, and nothing would serve those who wait.
-            _fail([*batch, *self._take_waiting()], Interrupted())
+            _fail(batch, Interrupted())
             raise
         if size >= _COMPANY:
             self._expected = min(size + len(self._waiting), self._batch_limit)

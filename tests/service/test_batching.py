@@ -110,6 +110,19 @@ async def test_nobody_waits_long_for_those_who_do_not_come_again(runs: Runs) -> 
     assert runs.batches == [[0, 1, 2, 3], [7], [8]]
 
 
+async def test_those_who_gather_are_told_when_nobody_will_serve_them(runs: Runs) -> None:
+    runs.gate.set()
+    batcher = make_batcher(runs, gather_seconds=60)
+    await asyncio.gather(*await put_all(batcher, range(4)))
+    (waiting,) = await put_all(batcher, [7])
+    assert runs.batches == [[0, 1, 2, 3]]
+    assert batcher._sender is not None
+    batcher._sender.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(Interrupted):
+            await waiting
+
+
 async def test_nobody_waits_for_the_company_of_a_few(runs: Runs) -> None:
     runs.gate.set()
     batcher = make_batcher(runs, gather_seconds=60)
