@@ -5,6 +5,7 @@ A test that needs a database gets one that is as a template that was migrated on
 emptied for each. Tests that stop a server start one of their own.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -54,6 +55,14 @@ def pytest_configure() -> None:
     """Take away what the shell sets for the service: tests mean the defaults."""
     for name in os.environ.keys() - clean_environment().keys():
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Keep the level that a test leaves from the next one, which would find more in its records."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

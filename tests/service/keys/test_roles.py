@@ -77,7 +77,10 @@ def test_route_without_a_role_needs_an_admin() -> None:
     async def later() -> None:
         return None
 
-    assert RouteAccess(Litestar([later]).routes).find("GET", "/later").role is Role.ADMIN
+    assert (
+        RouteAccess(Litestar([later], logging_config=None).routes).find("GET", "/later").role
+        is Role.ADMIN
+    )
 
 
 def test_every_route_was_given_its_role(app: Litestar) -> None:
