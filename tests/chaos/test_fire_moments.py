@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 from service.backends.database import Database
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY
 from service.local.embedded.child_logs import Log
-from service.local.supervisor.listener import bind_listener, find_url
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import record_scores
@@ -28,7 +27,7 @@ from tests.support.fire.board import (
     start_app,
     terminate_lock_holder,
 )
-from tests.support.fire.deployment import make_environment
+from tests.support.fire.deployment import make_environment, run_api_program
 from tests.support.fire.gate import Gate
 from tests.support.fire.programs import ForkedProgram
 from tests.support.fire.truth import (
@@ -238,30 +237,18 @@ async def test_api_killed_between_commit_and_answer(
 ) -> None:
     score = {"user_id": board[0], "score": 11}
     headers = {"Idempotency-Key": "once"}
-    with (
-        closing(bind_listener("127.0.0.1", 0)) as listener,
-        closing(
-            ForkedProgram(
-                "api",
-                "service.api",
-                environment=make_environment(settings),
-                log=Log(server_directory / "moments-api.log"),
-                listener=listener,
-            )
-        ) as api,
+    async with (
+        run_api_program(settings, server_directory / "moments-api.log") as (api, url),
+        hold_answers(database),
+        httpx.AsyncClient(base_url=url) as doomed,
     ):
-        await api.start()
-        async with (
-            hold_answers(database),
-            httpx.AsyncClient(base_url=find_url(listener)) as doomed,
-        ):
-            posting = asyncio.create_task(
-                doomed.post("/api/leaderboard/submit", json=score, headers=headers)
-            )
-            await wait_until(partial(database.fetch, FIND_COMMITTED), seconds=60)
-            await api.end()
-            with pytest.raises(httpx.TransportError):
-                await posting
+        posting = asyncio.create_task(
+            doomed.post("/api/leaderboard/submit", json=score, headers=headers)
+        )
+        await wait_until(partial(database.fetch, FIND_COMMITTED), seconds=60)
+        await api.end()
+        with pytest.raises(httpx.TransportError):
+            await posting
     (kept,) = await wait_until(
         lambda: database.fetch("SELECT id FROM game_session WHERE idempotency_key = 'once'")
     )

@@ -1,20 +1,17 @@
 """Servers and a worker of a test's own, which it may freeze or kill."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 
 from service.backends.heartbeats import note_schedule
 from service.backends.redis import connect_redis
 from service.local.embedded import PostgresServer, ValkeyServer
-from service.local.embedded.child_logs import Log
-from service.local.supervisor.listener import bind_listener, find_url
 from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from tests.support.databases import THROW_AWAY, Clusters
-from tests.support.fire.deployment import make_environment
-from tests.support.fire.programs import ForkedProgram
+from tests.support.fire.deployment import run_api_program
 from tests.support.worker_process import run_worker
 
 _numbers = count(1)
@@ -53,17 +50,6 @@ async def run_whole_stack(clusters: Clusters, *options: str) -> AsyncIterator[Wh
 @asynccontextmanager
 async def serve_process(stack: WholeStack) -> AsyncIterator[str]:
     """Run an API process on all that it needs, and give its URL."""
-    with (
-        closing(bind_listener("127.0.0.1", 0)) as listener,
-        closing(
-            ForkedProgram(
-                "api",
-                "service.api",
-                environment=make_environment(stack.settings),
-                log=Log(stack.postgres.directory.logs / "api.log"),
-                listener=listener,
-            )
-        ) as api,
-    ):
-        await api.start()
-        yield find_url(listener)
+    log = stack.postgres.directory.logs / "api.log"
+    async with run_api_program(stack.settings, log) as (_, url):
+        yield url

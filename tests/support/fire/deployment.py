@@ -140,3 +140,24 @@ async def pause(chance: random.Random, longest_seconds: float) -> None:
     """Let a random time pass."""
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.Event().wait(), chance.uniform(0.0, longest_seconds))
+
+
+@asynccontextmanager
+async def run_api_program(
+    settings: Settings, log: Path
+) -> AsyncIterator[tuple[ForkedProgram, str]]:
+    """Run one API process until the end of the block; give it, and its URL."""
+    with (
+        closing(bind_listener("127.0.0.1", 0)) as listener,
+        closing(
+            ForkedProgram(
+                "api",
+                "service.api",
+                environment=make_environment(settings),
+                log=Log(log),
+                listener=listener,
+            )
+        ) as api,
+    ):
+        await api.start()
+        yield api, find_url(listener)
