@@ -4,8 +4,11 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.redis import SeasonKeys
+from tests.support.factories import find_global_season
 from tests.support.waiting import wait_until
 
 
@@ -25,3 +28,17 @@ async def read_fresh_top(
         return answer
 
     return await wait_until(read)
+
+
+async def ask_for_top(client: httpx.AsyncClient, database: Database, redis: Redis) -> None:
+    """Read `/top` until refreshes are asked to publish it.
+
+    A process that starts asks by itself, unless a refresh comes while it does.
+    """
+    keys = SeasonKeys.of(await find_global_season(database))
+
+    async def is_asked() -> bool:
+        assert (await client.get("/api/leaderboard/top")).status_code == 200
+        return bool(await redis.exists(keys.asked))
+
+    await wait_until(is_asked)

@@ -29,7 +29,7 @@ from tests.support.factories import (
     make_players_with_scores,
     record_scores,
 )
-from tests.support.fresh_reads import read_fresh_top
+from tests.support.fresh_reads import ask_for_top, read_fresh_top
 from tests.support.index_checks import assert_index_follows, read_index, read_offset
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
@@ -135,6 +135,7 @@ async def test_single_lost_key_makes_no_read_wrong(
     client: httpx.AsyncClient, refresher: Refresher, database: Database, redis: Redis, lost: str
 ) -> None:
     first, *_ = await make_players_with_scores(database, [10, 5, 5])
+    await ask_for_top(client, database, redis)
     await refresher.refresh()
     await read_fresh_top(client, database)
     keys = SeasonKeys.of(await find_global_season(database))
@@ -151,6 +152,7 @@ async def test_redis_with_an_older_copy_is_noticed_and_mended(
     client: httpx.AsyncClient, refresher: Refresher, database: Database, redis: Redis
 ) -> None:
     _, second = await make_players_with_scores(database, [10, 5])
+    await ask_for_top(client, database, redis)
     await refresher.refresh()
     keys = SeasonKeys.of(await find_global_season(database))
     copies = {name: await redis.dump(name) for name in (keys.index, keys.offset, keys.top)}
