@@ -54,7 +54,11 @@ class RunLimits:
     """
 
     timeout_seconds: float = 10.0
-    """Longest wait for an answer, from the intended start."""
+    """Longest wait for an answer, from when the request is turned to.
+
+    Not from the intended start: a generator that fell behind by as much would send what it gives up
+    at once, and the work that this makes would keep it behind for good.
+    """
 
     resubmission_seconds: float = 30.0
     """How long submits without an answer are sent again after the end of the plan, and how long the
@@ -227,7 +231,7 @@ class Run:
         self._recorder.record_start(request.kind, started - self._clock.zero, lag_seconds)
         outcome: int | Failure | None = Failure.of_abandoning()
         try:
-            async with asyncio.timeout(self._limits.timeout_seconds - lag_seconds):
+            async with asyncio.timeout(self._limits.timeout_seconds):
                 outcome = await self._send(request)
         except httpx.TransportError as error:
             outcome = Failure.of_transport(error)

@@ -53,7 +53,7 @@ class Failure(NamedTuple):
 
     @classmethod
     def of_timeout(cls, seconds: float) -> Self:
-        """No answer within `seconds` of the intended start."""
+        """No answer within `seconds`."""
         message = f"no answer within {seconds:g} s"
         return cls("timeout", message, maybe_written=True, has_latency=True)
 

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 
@@ -168,6 +169,19 @@ async def test_no_answer_in_time_counts_with_the_time_waited() -> None:
     assert report.total.failed == 20
     assert report.total.latency is not None
     assert report.total.latency.p50_ms >= 99
+
+
+async def test_a_generator_that_was_held_up_catches_up() -> None:
+    async with run_peer() as peer:
+        run = make_run(peer, make_options(rate=40), timeout_seconds=1.0)
+        execution = asyncio.create_task(run.execute())
+        await wait_until(lambda: run.snapshot().total.succeeded > 0)
+        time.sleep(1.6)  # noqa: ASYNC251 (nothing of it may run)
+        report = await execution
+    assert report.total.succeeded == report.planned
+    assert report.generator.lag_p99_ms > 1_000
+    assert report.total.latency is not None
+    assert report.total.latency.max_ms > 1_000
 
 
 async def test_a_server_that_went_away_is_an_error_and_not_a_latency() -> None:
