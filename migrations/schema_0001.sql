@@ -115,13 +115,6 @@ CREATE TABLE season (
     -- While sessions that are in the ledger already are being counted, in the order of their players:
     -- the player with whom that goes on. Folds count for the players before. Nobody may read it yet.
     fill_from_player bigint,
-    -- How many stand in it, counted by the folds; counting them for each answer would be a scan.
-    players bigint NOT NULL DEFAULT 0,
-    -- Number of the last refresh that changed it: what its index in Redis must have reached.
-    last_refresh bigint NOT NULL DEFAULT 0,
-    -- A number drawn by that refresh. A standby that is promoted may lack the last refreshes and count
-    -- the same numbers again: by this its own are told from theirs.
-    refresh_token bigint NOT NULL DEFAULT 0,
     -- A board has one season of a number. Also finds the seasons of a board, newest last.
     CONSTRAINT season_board_number UNIQUE (board_id, number),
     CONSTRAINT season_ends_after_its_start CHECK (starts_at <= ends_at),
@@ -130,6 +123,35 @@ CREATE TABLE season (
 -- Those that folds and the timer look at, however many were closed.
 CREATE INDEX season_open ON season (id) WHERE closed_at IS NULL;
 CREATE INDEX season_closed_index ON season (id) WHERE closed_at IS NOT NULL AND has_index;
+
+-- What the last refresh of each season made of it, one row a season.
+--
+-- Apart, because every refresh changes it, twenty times a second, and under a long snapshot (a dump, an
+-- audit) each row that was changed stays: by the number, which only grows, the newest one is found
+-- first, whatever is dead before it. Statements that read the table otherwise would read all of that.
+CREATE TABLE season_refresh (
+    season_id bigint NOT NULL REFERENCES season ON DELETE CASCADE ON UPDATE CASCADE,
+    -- Of the last refresh that changed the season: what its index in Redis must have reached.
+    number bigint NOT NULL DEFAULT 0,
+    -- Drawn by that refresh. A standby that is promoted may lack the last refreshes and count the same
+    -- numbers again: by this its own are told from theirs.
+    token bigint NOT NULL DEFAULT 0,
+    -- How many stand in it, counted by the folds; counting them for each answer would be a scan.
+    players bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (season_id, number)
+);
+
+-- Seasons with what the last refresh made of them.
+CREATE VIEW refreshed_season AS
+SELECT season.*, latest.players, latest.number AS last_refresh, latest.token AS refresh_token
+FROM season
+CROSS JOIN LATERAL (
+    SELECT players, number, token
+    FROM season_refresh
+    WHERE season_refresh.season_id = season.id
+    ORDER BY season_refresh.number DESC
+    LIMIT 1
+) AS latest;
 
 -- Seasons that were replaced by a recount, with standings and an index still to be deleted.
 CREATE TABLE dropped_season (
@@ -196,7 +218,7 @@ CREATE INDEX game_session_id ON game_session USING brin (id)
 -- up to 256 sessions of one commit, so that a commit adds one row, and a snapshot that is held for an
 -- hour pins one dead row a commit.
 --
--- Folds claim by transaction_id from refresh_state.outbox_from on: all before it is folded, and its
+-- Folds claim by transaction_id from latest_refresh.outbox_from on: all before it is folded, and its
 -- dead rows, which may be millions, are not looked at again. Vacuum cuts the empty end of the file off
 -- where that makes nobody wait.
 CREATE TABLE outbox (
@@ -330,7 +352,7 @@ CREATE INDEX milestone_season_id_order ON milestone (season_id, sort_score, tie_
 -- derived and can be begun again, so neither table is in the write-ahead log.
 CREATE UNLOGGED TABLE rerank_progress (
     season_id bigint PRIMARY KEY,
-    -- Of refresh_state when it began.
+    -- Those of that moment: of the database, and of its last refresh.
     epoch uuid NOT NULL,
     number bigint NOT NULL,
     slice integer NOT NULL DEFAULT 0,
@@ -360,15 +382,25 @@ CREATE UNLOGGED TABLE rank_slice (
 ALTER TABLE rank_slice
     ALTER COLUMN players SET STORAGE EXTERNAL, ALTER COLUMN ranks SET STORAGE EXTERNAL;
 
--- How far refreshes and re-ranks have come.
-CREATE TABLE refresh_state (
+-- The last refresh, in the one row that there is; a table of its own, and read by its number, for the same
+-- reason as season_refresh.
+CREATE TABLE latest_refresh (
+    number bigint PRIMARY KEY DEFAULT 0,
+    refreshed_at timestamptz,
+    refresh_sessions integer,
+    -- The outbox has nothing left of transactions before this one.
+    outbox_from bigint NOT NULL DEFAULT 0,
+    -- The latest time of a session that was folded.
+    latest_session_at timestamptz
+);
+
+-- What else there is to know of the database, in one row.
+CREATE TABLE database_state (
     id smallint PRIMARY KEY DEFAULT 1,
     -- New with each database, so that an index which followed another one is known.
     epoch uuid NOT NULL DEFAULT gen_random_uuid(),
-    number bigint NOT NULL DEFAULT 0,
-    refreshed_at timestamptz,
+    -- How long the last refresh took, noted once a second.
     refresh_ms double precision,
-    refresh_sessions integer,
     -- Why the last refresh failed or was not published; null where it was.
     refresh_problem text,
     reranked_at timestamptz,
@@ -376,16 +408,18 @@ CREATE TABLE refresh_state (
     rerank_rows bigint,
     -- Number of the refresh that the stored ranks show.
     rerank_number bigint NOT NULL DEFAULT 0,
-    -- The outbox has nothing left of transactions before this one.
-    outbox_from bigint NOT NULL DEFAULT 0,
-    -- The latest time of a session that was folded.
-    latest_session_at timestamptz,
     -- Up to here every board has its seasons; null: for ever. No fold takes a session of later, which
     -- would not be counted.
     seasons_until timestamptz,
     -- Statements join this table without a condition.
-    CONSTRAINT refresh_state_single_row CHECK (id = 1)
+    CONSTRAINT database_state_single_row CHECK (id = 1)
 );
+
+-- How far refreshes and re-ranks have come, in one row.
+CREATE VIEW refresh_state AS
+SELECT *
+FROM database_state
+CROSS JOIN (SELECT * FROM latest_refresh ORDER BY number DESC LIMIT 1) AS latest;
 
 -- Who may call. Never deleted: that a key was once made closes the service for good.
 CREATE TABLE api_key (
@@ -513,7 +547,6 @@ WHERE NOT EXISTS (
 CREATE VIEW expected_standing AS
 SELECT
     season.id AS season_id,
-    season.players,
     season.closed_at,
     player.id AS player_id,
     player.username,
@@ -579,7 +612,8 @@ SELECT
     )::bigint AS rank
 FROM standing;
 
-INSERT INTO refresh_state DEFAULT VALUES;
+INSERT INTO database_state DEFAULT VALUES;
+INSERT INTO latest_refresh DEFAULT VALUES;
 INSERT INTO ledger_clock (closed_until) VALUES ('-infinity');
 
 -- The board that always exists, with its one season, which holds every session.
@@ -588,5 +622,10 @@ WITH sum AS (
 ),
 global AS (
     INSERT INTO board (slug, title, rule_id) SELECT 'global', 'Global', id FROM sum RETURNING id, rule_id
+),
+first AS (
+    INSERT INTO season (board_id, number, rule_id, starts_at)
+    SELECT id, 1, rule_id, '-infinity' FROM global
+    RETURNING id
 )
-INSERT INTO season (board_id, number, rule_id, starts_at) SELECT id, 1, rule_id, '-infinity' FROM global;
+INSERT INTO season_refresh (season_id) SELECT id FROM first;

@@ -62,11 +62,26 @@ class Season(Table):
     has_index = Boolean(default=True, help_text="Redis may hold its index.")
     revision = Integer(default=1, help_text="Counts corrections of its result.")
     fill_from_player = BigInt(null=True, default=None, help_text="Null once it is filled.")
-    players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")
-    last_refresh = BigInt(default=0, help_text="Number of the last refresh that changed it.")
-    refresh_token = BigInt(default=0, help_text="What that refresh drew, to be told from others.")
 
     season_board_number = Unique(["board_id", "number"])
+
+
+class SeasonRefresh(Table):
+    """What the last refresh of a season made of it.
+
+    The key is (season_id, number); Piccolo knows single-column keys only.
+    """
+
+    season_id = ForeignKey(
+        Season,
+        primary_key=True,
+        null=False,
+        on_delete=OnDelete.cascade,
+        on_update=OnUpdate.cascade,
+    )
+    number = BigInt(default=0, help_text="Of the last refresh that changed the season.")
+    token = BigInt(default=0, help_text="What that refresh drew, to be told from others.")
+    players = BigInt(default=0, help_text="Standings in this season, counted by the fold.")
 
 
 class DroppedSeason(Table):

@@ -34,7 +34,7 @@ from service.maintenance.connections import (
 )
 from service.maintenance.report import Report
 from service.settings.settings import Settings
-from service.standings.refresh.refresh import NUMBER_REFRESH
+from service.standings.refresh.refresh import number_refresh
 from service.standings.refresh.rerank import rerank
 
 RESERVE_PLAYER_IDS: Final = load_sql("maintenance", "reserve_player_ids")
@@ -280,12 +280,10 @@ async def _make_chunk(database: Database, population: Population, first: int, la
             MAKE_STANDINGS, id_before + first, id_before + last, timeout=STATEMENT_SECONDS
         )
         if sessions:
-            await connection.fetch(
-                NUMBER_REFRESH,
-                [season["season_id"] for season in seasons],
-                [season["players"] for season in seasons],
+            await number_refresh(
+                connection,
+                {season["season_id"]: season["players"] for season in seasons},
                 sessions,
-                None,
-                population.now,
+                latest_at=population.now,
             )
     return sessions

@@ -4,17 +4,18 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from service.boards.tables import Board, DroppedSeason, Rule, Season
+from service.boards.tables import Board, DroppedSeason, Rule, Season, SeasonRefresh
 from service.keys.tables import ApiKey
 from service.moderation.tables import ModerationLog
 from service.players.tables import Player
 from service.sessions.tables import GameSession, LedgerClock, Outbox
 from service.standings.tables import (
     ChangedPlayer,
+    DatabaseState,
+    LatestRefresh,
     Milestone,
     RankBlock,
     RankSlice,
-    RefreshState,
     RerankProgress,
     Standing,
 )
@@ -27,6 +28,7 @@ APP_CONFIG = AppConfig(
         Rule,
         Board,
         Season,
+        SeasonRefresh,
         DroppedSeason,
         LedgerClock,
         GameSession,
@@ -37,7 +39,8 @@ APP_CONFIG = AppConfig(
         Milestone,
         RerankProgress,
         RankSlice,
-        RefreshState,
+        LatestRefresh,
+        DatabaseState,
         ApiKey,
         ModerationLog,
     ],

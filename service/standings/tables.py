@@ -97,20 +97,25 @@ class RankSlice(Table):
     ranks = Array(base_column=Integer(), default=None, help_text="Of each, in the same order.")
 
 
-class RefreshState(Table):
-    """The single row that numbers refreshes; the epoch tells one database from another."""
+class LatestRefresh(Table):
+    """The single row that numbers refreshes."""
+
+    number = BigInt(primary_key=True, default=0)
+    refreshed_at = Timestamptz(null=True, default=None)
+    refresh_sessions = Integer(null=True, default=None)
+    outbox_from = BigInt(default=0, help_text="Transaction from which the next fold claims.")
+    latest_session_at = Timestamptz(null=True, default=None, help_text="Of those folded.")
+
+
+class DatabaseState(Table):
+    """The single row about the database; the epoch tells one from another."""
 
     id = SmallInt(primary_key=True, default=1)
     epoch = UUID(default=UUID4())
-    number = BigInt(default=0)
-    refreshed_at = Timestamptz(null=True, default=None)
     refresh_ms = DoublePrecision(null=True, default=None)
-    refresh_sessions = Integer(null=True, default=None)
     refresh_problem = Text(null=True, default=None, help_text="Why the last refresh failed.")
     reranked_at = Timestamptz(null=True, default=None)
     rerank_ms = DoublePrecision(null=True, default=None)
     rerank_rows = BigInt(null=True, default=None)
     rerank_number = BigInt(default=0, help_text="Number of the refresh the stored ranks show.")
-    outbox_from = BigInt(default=0, help_text="Transaction from which the next fold claims.")
-    latest_session_at = Timestamptz(null=True, default=None, help_text="Of those folded.")
     seasons_until = Timestamptz(null=True, default=None, help_text="Until when there are seasons.")

@@ -72,9 +72,9 @@ _SPREAD: Final = """
         WHERE standing.season_id = $2
         RETURNING season_id
     )
-    UPDATE season SET players = counted.players
+    UPDATE season_refresh SET players = counted.players
     FROM (SELECT season_id, count(*) AS players FROM spread GROUP BY 1) AS counted
-    WHERE season.id = counted.season_id
+    WHERE season_refresh.season_id = counted.season_id
 """
 
 

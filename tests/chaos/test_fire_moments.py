@@ -136,7 +136,7 @@ async def test_worker_killed_before_it_commits(
     board: list[int],
 ) -> None:
     await score_again(database, board)
-    async with hold_open(database, "SELECT FROM refresh_state FOR UPDATE"):
+    async with hold_open(database, "SELECT FROM latest_refresh FOR UPDATE"):
         await worker.start()
         await wait_for_lock_waits(database, 1)
         await worker.end()
@@ -196,7 +196,7 @@ async def test_failed_refresh_is_tried_again(
     database: Database, redis: Redis, worker: ForkedProgram, board: list[int]
 ) -> None:
     await score_again(database, board)
-    async with hold_open(database, "SELECT FROM refresh_state FOR UPDATE"):
+    async with hold_open(database, "SELECT FROM latest_refresh FOR UPDATE"):
         await worker.start()
         await wait_for_lock_waits(database, 1)
         await terminate_lock_holder(database)

@@ -72,10 +72,13 @@ async def make_season(
         board AS (
             INSERT INTO board (slug, title, rule_id) SELECT $1, $1, id FROM rule
             RETURNING id, rule_id
+        ),
+        season AS (
+            INSERT INTO season (board_id, number, rule_id, starts_at, ends_at)
+            SELECT id, 1, rule_id, coalesce($6, '-infinity'::timestamptz), $7 FROM board
+            RETURNING id
         )
-        INSERT INTO season (board_id, number, rule_id, starts_at, ends_at)
-        SELECT id, 1, rule_id, coalesce($6, '-infinity'::timestamptz), $7 FROM board
-        RETURNING id
+        INSERT INTO season_refresh (season_id) SELECT id FROM season RETURNING season_id AS id
         """,
         slug,
         operator,

@@ -7,4 +7,4 @@ SELECT
         CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
         '0/0'
     )::bigint AS position,
-    (SELECT epoch FROM refresh_state) AS epoch
+    (SELECT epoch FROM database_state) AS epoch

@@ -19,11 +19,11 @@ SELECT
     season.rule_id,
     season.fill_from_player IS NOT NULL AS is_filling,
     board.archived_at IS NOT NULL AS is_archived,
-    refresh_state.epoch
+    database_state.epoch
 FROM board
 JOIN season ON season.board_id = board.id
 JOIN rule ON rule.id = season.rule_id
-CROSS JOIN refresh_state
+CROSS JOIN database_state
 WHERE board.slug = $1
     AND season.number > 0
     AND season.starts_at <= coalesce(board.archived_at, ledger_now())

@@ -1,7 +1,7 @@
 -- Notes until when every board has its seasons: then the first of them needs another one.
 --
--- Index: season_board_number for the newest season of each board. Locks: the row of refresh_state.
-UPDATE refresh_state
+-- Index: season_board_number for the newest season of each board. Locks: the row of database_state.
+UPDATE database_state
 SET seasons_until = (
     SELECT min(newest.ends_at)
     FROM board

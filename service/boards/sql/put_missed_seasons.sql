@@ -4,42 +4,46 @@
 -- among them, from 1, of those in which sessions may count; $6 whether the ledger has sessions that are not
 -- counted: then those are to be filled; $7 whether no session can still be dated into any: then all
 -- others are closed at once, with nobody in them.
-INSERT INTO season (
-    board_id,
-    number,
-    rule_id,
-    starts_at,
-    ends_at,
-    fill_from_player,
-    sealed_at,
-    last_session_id,
-    closed_at,
-    has_index
-)
-SELECT
-    $1,
-    $2 + place - 1,
-    $3,
-    starts_at,
-    ends_at,
-    CASE WHEN may_count AND $6 THEN 0 END,
-    CASE WHEN is_empty THEN ledger.at END,
-    CASE WHEN is_empty THEN ledger.last_session_id END,
-    CASE WHEN is_empty THEN ledger.at END,
-    NOT is_empty
-FROM (
-    SELECT *, NOT may_count AND $7 AS is_empty
+WITH put AS (
+    INSERT INTO season (
+        board_id,
+        number,
+        rule_id,
+        starts_at,
+        ends_at,
+        fill_from_player,
+        sealed_at,
+        last_session_id,
+        closed_at,
+        has_index
+    )
+    SELECT
+        $1,
+        $2 + place - 1,
+        $3,
+        starts_at,
+        ends_at,
+        CASE WHEN may_count AND $6 THEN 0 END,
+        CASE WHEN is_empty THEN ledger.at END,
+        CASE WHEN is_empty THEN ledger.last_session_id END,
+        CASE WHEN is_empty THEN ledger.at END,
+        NOT is_empty
     FROM (
-        SELECT
-            place,
-            starts_at,
-            lead(starts_at) OVER (ORDER BY place) AS ends_at,
-            place IN (SELECT unnest($5::integer[])) AS may_count
-        FROM unnest($4::timestamptz[]) WITH ORDINALITY AS missed (starts_at, place)
-    ) AS marked
-) AS missed
-CROSS JOIN (
-    SELECT ledger_now() AS at, last_value AS last_session_id FROM game_session_id_seq OFFSET 0
-) AS ledger
-WHERE ends_at IS NOT NULL
-ORDER BY place
+        SELECT *, NOT may_count AND $7 AS is_empty
+        FROM (
+            SELECT
+                place,
+                starts_at,
+                lead(starts_at) OVER (ORDER BY place) AS ends_at,
+                place IN (SELECT unnest($5::integer[])) AS may_count
+            FROM unnest($4::timestamptz[]) WITH ORDINALITY AS missed (starts_at, place)
+        ) AS marked
+    ) AS missed
+    CROSS JOIN (
+        SELECT ledger_now() AS at, last_value AS last_session_id FROM game_session_id_seq OFFSET 0
+    ) AS ledger
+    WHERE ends_at IS NOT NULL
+    ORDER BY place
+    RETURNING id
+)
+INSERT INTO season_refresh (season_id) SELECT id FROM put

@@ -3,4 +3,4 @@
 SELECT
     (SELECT count(*) FROM api_key) AS made,
     (SELECT count(revoked_at) FROM api_key) AS revoked,
-    (SELECT epoch FROM refresh_state) AS epoch
+    (SELECT epoch FROM database_state) AS epoch

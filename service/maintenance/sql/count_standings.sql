@@ -3,6 +3,6 @@ SELECT
     season.id AS season_id,
     season.players,
     (SELECT count(*) FROM standing WHERE standing.season_id = season.id) AS standings
-FROM season
+FROM refreshed_season AS season
 WHERE closed_at IS NULL
 ORDER BY season.id

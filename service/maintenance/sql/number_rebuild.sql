@@ -4,22 +4,24 @@
 -- index in Redis can be at this number and each will be rebuilt, even where this database was
 -- restored from a backup and Redis has followed it further under the same epoch.
 --
--- Locks: the row of refresh_state, then the rows of the seasons, like number_refresh.sql.
+-- Locks: the rows of latest_refresh and database_state, then those of season_refresh, like a refresh.
 WITH numbered AS (
-    UPDATE refresh_state
+    UPDATE latest_refresh
     SET
-        epoch = gen_random_uuid(),
         number = number + 1,
         refreshed_at = date_trunc('milliseconds', clock_timestamp()),
         refresh_sessions = $1
     RETURNING number
 ),
+renewed AS (
+    UPDATE database_state SET epoch = gen_random_uuid()
+),
 counted AS (
-    UPDATE season
+    UPDATE season_refresh
     SET
-        last_refresh = numbered.number,
-        players = (SELECT count(*) FROM standing WHERE standing.season_id = season.id)
+        number = numbered.number,
+        players = (SELECT count(*) FROM standing WHERE standing.season_id = season_refresh.season_id)
     FROM numbered
-    WHERE season.id IN (SELECT id FROM counting_season)
+    WHERE season_refresh.season_id IN (SELECT id FROM counting_season)
 )
 SELECT number FROM numbered

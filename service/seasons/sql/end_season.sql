@@ -7,7 +7,7 @@
 -- Index: season_board_number. Locks: the rows of the season, then that of ledger_clock.
 WITH instant AS MATERIALIZED (
     SELECT
-        greatest(ledger_now(), refresh_state.latest_session_at + interval '1 microsecond') AS ends_at
+        greatest(ledger_now(), latest_session_at + interval '1 microsecond') AS ends_at
     FROM refresh_state
 ),
 ended AS (

@@ -3,18 +3,20 @@
 -- $1 seasons, $2 how many more stand in each; $3 the player with whom that goes on, null after the last
 -- one. The last time it is a refresh, so that index and stored ranks are known not to be there yet.
 --
--- Locks: the row of refresh_state, then the rows of the seasons.
+-- Locks: the row of latest_refresh, then the rows of the seasons and of season_refresh.
 WITH numbered AS (
-    UPDATE refresh_state
+    UPDATE latest_refresh
     SET number = number + 1
     WHERE $3::bigint IS NULL
     RETURNING number, (random() * 1e15)::bigint AS token
+),
+grown AS (
+    UPDATE season_refresh
+    SET
+        players = players + more.by,
+        number = coalesce((SELECT number FROM numbered), number),
+        token = coalesce((SELECT token FROM numbered), token)
+    FROM unnest($1::bigint[], $2::bigint[]) AS more (season_id, by)
+    WHERE season_refresh.season_id = more.season_id
 )
-UPDATE season
-SET
-    fill_from_player = $3,
-    players = players + grown.by,
-    last_refresh = coalesce((SELECT number FROM numbered), last_refresh),
-    refresh_token = coalesce((SELECT token FROM numbered), refresh_token)
-FROM unnest($1::bigint[], $2::bigint[]) AS grown (season_id, by)
-WHERE season.id = grown.season_id
+UPDATE season SET fill_from_player = $3 WHERE id = ANY ($1::bigint[])

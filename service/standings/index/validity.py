@@ -70,4 +70,4 @@ class OffsetValidator:
 
     async def _read_last_refresh(self, season: Season) -> int:
         row = await self._database.fetch_one(READ_LAST_REFRESH, season.season_id)
-        return 0 if row is None else int(row["last_refresh"])
+        return 0 if row is None else int(row["number"])

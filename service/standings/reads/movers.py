@@ -85,7 +85,7 @@ class MoverReader:
 
         try:
             found = await self._lagging_reads.read_at_length(list_former_ranks)
-            assert found is not None, "there is always a refresh_state"
+            assert found is not None, "there is always a database_state"
             row, is_of_replica = found
             moves = await self._compare(season, row["player_ids"], row["ranks"])
         except (CacheUnavailable, DatabaseUnavailable) as error:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -13,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import Lease, hold_writer_lock
+from service.backends.locks import Lease, LeaseLost, hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS, encode_member
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
@@ -29,6 +30,7 @@ from service.standings.top import select_top
 
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
+NUMBER_SEASONS: Final = load_sql("standings/refresh", "number_seasons")
 LIST_CHANGED_PLAYERS: Final = load_sql("standings/refresh", "list_changed_players")
 FORGET_CHANGED_PLAYERS: Final = load_sql("standings/refresh", "forget_changed_players")
 MAKE_STANDINGS_AGAIN: Final = load_sql("standings/refresh", "make_standings_again")
@@ -94,6 +96,31 @@ class Fold:
     def standings(self) -> int:
         """How many standings it changed."""
         return sum(change.standings for change in self.changes)
+
+
+async def number_refresh(
+    connection: Connection,
+    grown: Mapping[int, int],
+    sessions: int,
+    *,
+    outbox_from: int | None = None,
+    latest_at: datetime | None = None,
+) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
+    """Give a refresh its number; `grown` has the seasons that it changed, and how many joined each.
+
+    Returns the row of number_refresh.sql, and those of number_seasons.sql. Raises `LeaseLost` where
+    somebody else wrote meanwhile.
+    """
+    refresh = await connection.fetchrow(NUMBER_REFRESH, sessions, outbox_from, latest_at)
+    assert refresh is not None
+    # A statement of its own, so that it sees what the holder of that row committed before.
+    seasons = await connection.fetch(
+        NUMBER_SEASONS, list(grown), list(grown.values()), refresh["number"], refresh["token"]
+    )
+    if len(seasons) < len(grown):
+        # Only another writer changes these rows, and its change must not be lost under this one.
+        raise LeaseLost
+    return refresh, seasons
 
 
 class Refresher:
@@ -264,25 +291,24 @@ class Refresher:
         claim: asyncpg.Record | None = None,
     ) -> Fold:
         sessions = claim["sessions"] if claim else 0
-        numbered = await connection.fetch(
-            NUMBER_REFRESH,
-            list(changed),
-            [season.grown_by for season in changed.values()],
+        refresh, seasons = await number_refresh(
+            connection,
+            {season_id: change.grown_by for season_id, change in changed.items()},
             sessions,
-            claim and claim["outbox_from"],
-            claim and claim["latest_at"],
+            outbox_from=claim["outbox_from"] if claim else None,
+            latest_at=claim["latest_at"] if claim else None,
         )
+        epoch, number, as_of = str(refresh["epoch"]), refresh["number"], refresh["refreshed_at"]
+        token = refresh["token"]
         changes = []
         named = {player_id for change in changed.values() for player_id in change.named}
         removed = {player_id for change in changed.values() for player_id in change.removed}
-        for season in numbered:
+        for season in seasons:
             if season["is_filling"]:
                 # Its index is built once it is filled.
                 continue
-            season_id = season["season_id"]
+            season_id, players = season["season_id"], season["players"]
             change = changed[season_id]
-            as_of = season["refreshed_at"]
-            epoch, players = str(season["epoch"]), season["players"]
             changes.append(
                 SeasonChange(
                     season_id=season_id,
@@ -294,7 +320,7 @@ class Refresher:
                         as_of,
                         season["previous_token"],
                     ),
-                    offset=Offset(epoch, season["number"], players, as_of, season["token"]),
+                    offset=Offset(epoch, number, players, as_of, token),
                     packed=change.packed,
                     removed=b"".join(encode_member(player_id) for player_id in change.removed),
                 )

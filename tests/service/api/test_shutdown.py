@@ -49,7 +49,7 @@ def send(settings: Settings, actor_name: str) -> None:
 
 @pytest.mark.parametrize(
     ("actor_name", "needed"),
-    [("standings.refresh", "refresh_state"), ("standings.rerank", "rank_block")],
+    [("standings.refresh", "latest_refresh"), ("standings.rerank", "rank_block")],
 )
 async def test_worker_finishes_what_it_has_begun(
     settings: Settings,
@@ -61,7 +61,7 @@ async def test_worker_finishes_what_it_has_begun(
     first, _ = await make_players_with_scores(database, [1, 2])
     await refresher.refresh()
     await rerank(database)
-    await database.fetch("UPDATE refresh_state SET reranked_at = NULL")
+    await database.fetch("UPDATE database_state SET reranked_at = NULL")
     with run_worker(settings) as worker:
         await record_scores(database, (first, 10))
         if actor_name == "standings.rerank":

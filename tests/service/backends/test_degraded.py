@@ -52,7 +52,7 @@ async def stack(own_postgres: PostgresServer, own_valkey: ValkeyServer) -> Async
     async with database.connect() as connection:
         await connection.execute(
             "TRUNCATE player, game_session, outbox, standing RESTART IDENTITY;"
-            "UPDATE season SET players = 0"
+            "UPDATE season_refresh SET players = 0"
         )
     await redis.flushall()
     user_ids = await make_players_with_scores(database, [30, 20, 10])

@@ -189,7 +189,7 @@ async def test_standby_of_another_database_is_not_asked(
     user_id = await make_player(database)
     await record_scores(database, (user_id, 1))
     # The one it is copied from has the same epoch, as no other database has.
-    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    await database.fetch("UPDATE database_state SET epoch = gen_random_uuid()")
     async with run_client(
         settings, database_replica_url=standby.url, replica_lag_seconds=FOR_EVER
     ) as client:

@@ -18,9 +18,13 @@ _MAKE_BOARDS = """
     boards AS (
         INSERT INTO board (slug, title, rule_id) SELECT 'b-' || id, 'b', id FROM made
         RETURNING id, rule_id
+    ),
+    seasons AS (
+        INSERT INTO season (board_id, number, rule_id, starts_at)
+        SELECT id, 1, rule_id, now() FROM boards
+        RETURNING id
     )
-    INSERT INTO season (board_id, number, rule_id, starts_at)
-    SELECT id, 1, rule_id, now() FROM boards
+    INSERT INTO season_refresh (season_id) SELECT id FROM seasons
 """
 
 

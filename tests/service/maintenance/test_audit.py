@@ -54,7 +54,10 @@ async def test_audit_agrees_with_what_is_right(
 @pytest.mark.usefixtures("user_ids")
 async def test_audit_changes_nothing(database: Database, settings: Settings, redis: Redis) -> None:
     async def read_everything() -> list[object]:
-        tables = ("game_session", "outbox", "standing", "season", "refresh_state")
+        tables = (
+            *("game_session", "outbox", "standing"),
+            *("season", "season_refresh", "latest_refresh", "database_state"),
+        )
         rows = [await database.fetch(f"SELECT xmin, * FROM {table}") for table in tables]
         keys = sorted(await redis.keys())
         return [*rows, keys, [await redis.dump(key) for key in keys]]
@@ -112,7 +115,7 @@ async def test_audit_changes_nothing(database: Database, settings: Settings, red
             "player 99: stored {}, must be None",
         ),
         (
-            "UPDATE season SET players = 7 WHERE $1 > 0",
+            "UPDATE season_refresh SET players = 7 WHERE $1 > 0",
             "counts 7 players, 6 stand",
         ),
         (

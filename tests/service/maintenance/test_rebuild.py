@@ -45,7 +45,7 @@ DAMAGES = [
     "UPDATE standing SET sessions = sessions + 1, reached_at = now()",
     "UPDATE rank_block SET ranks[1] = ranks[1] + 1",
     "DELETE FROM rank_block",
-    "UPDATE season SET players = players + 5",
+    "UPDATE season_refresh SET players = players + 5",
     """
     INSERT INTO standing (season_id, player_id, score, sort_score, sessions, reached_at)
     SELECT id, 999, 1, -1, 1, now() FROM season
@@ -327,8 +327,9 @@ async def test_rebuild_of_a_database_that_went_back_makes_the_index_again(
     await rebuild(settings)
     # A backup of before is restored, which counts the same numbers again.
     await database.fetch("DELETE FROM game_session WHERE id = $1", lost)
-    await database.fetch("UPDATE season SET last_refresh = $1", backup["number"])
-    await database.fetch("UPDATE refresh_state SET epoch = $1, number = $2", *backup)
+    await database.fetch("UPDATE season_refresh SET number = $1", backup["number"])
+    await database.fetch("UPDATE latest_refresh SET number = $1", backup["number"])
+    await database.fetch("UPDATE database_state SET epoch = $1", backup["epoch"])
     await rebuild(settings)
     assert await audit(settings)
     await assert_index_follows(redis, database)

@@ -46,7 +46,7 @@ async def test_no_name_of_another_database_is_shown(
     without_score = 1_000
     for strange_id in (user_id, without_score):
         await redis.hset(find_names_bucket(strange_id), str(strange_id), "somebody else")
-    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    await database.fetch("UPDATE database_state SET epoch = gen_random_uuid()")
     app = create_app(settings)
     async with run_app(app), connect_client(app) as client:
 

@@ -63,7 +63,7 @@ async def put_back(database: Database, by: timedelta) -> None:
         by,
     )
     await database.fetch(
-        "UPDATE refresh_state SET seasons_until = seasons_until - $1::interval", by
+        "UPDATE database_state SET seasons_until = seasons_until - $1::interval", by
     )
 
 
@@ -268,7 +268,8 @@ async def check_missed(
     rows = await database.fetch(
         """
         SELECT number, starts_at, ends_at, closed_at IS NOT NULL AS is_closed, players, has_index
-        FROM season JOIN board ON board.id = board_id WHERE slug = 'cup' ORDER BY number
+        FROM refreshed_season JOIN board ON board.id = board_id WHERE slug = 'cup'
+        ORDER BY number
         """
     )
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))

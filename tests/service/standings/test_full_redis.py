@@ -51,7 +51,7 @@ async def make_board(database: Database) -> list[int]:
         """,
         user_ids[-1],
     )
-    await database.fetch("UPDATE season SET players = $1", PLAYERS)
+    await database.fetch("UPDATE season_refresh SET players = $1", PLAYERS)
     return user_ids
 
 

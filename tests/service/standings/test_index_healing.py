@@ -179,7 +179,7 @@ async def publish_another_database(
         database, redis = Database(theirs, application_name="theirs"), connect_redis(theirs)
         await database.open()
         await redis.flushall()
-        await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+        await database.fetch("UPDATE database_state SET epoch = gen_random_uuid()")
         await make_players_with_scores(database, [1_000, 2_000, 3_000, 4_000, 5_000])
         await Refresher(database, redis, theirs).refresh()
         await redis.aclose()
@@ -266,7 +266,7 @@ async def test_rebuild_of_many_standings(
         """,
         await find_global_season(database),
     )
-    await database.fetch("UPDATE season SET players = 21000")
+    await database.fetch("UPDATE season_refresh SET players = 21000")
     await refresher.refresh()
     await assert_index_follows(redis, database)
 

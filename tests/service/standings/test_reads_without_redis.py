@@ -37,7 +37,7 @@ FILL = """
         JOIN unnest($2::bigint[]) WITH ORDINALITY AS one (score, number) USING (number)
         RETURNING player_id
     )
-    UPDATE season SET players = (SELECT count(*) FROM stood) WHERE id = $1
+    UPDATE season_refresh SET players = (SELECT count(*) FROM stood) WHERE season_id = $1
 """
 COUNT_MILESTONES = "SELECT position FROM milestone WHERE season_id = $1 ORDER BY position"
 COUNT_WAITING = """
@@ -175,7 +175,7 @@ async def test_reads_notice_that_the_database_is_another_one(
     paths = ("rank/1", "rank/3", "around/3", "page", "top", *of_newcomer)
     before = [await read(degraded, f"/api/leaderboard/{path}") for path in paths]
     # There the board's season has another id, and this one is of another board.
-    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    await database.fetch("UPDATE database_state SET epoch = gen_random_uuid()")
     await database.fetch("UPDATE season SET id = 99 WHERE id = 1")
     await database.fetch("UPDATE season SET id = 1 WHERE id = $1", golf)
     await database.fetch("UPDATE standing SET season_id = 99")

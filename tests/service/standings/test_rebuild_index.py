@@ -235,7 +235,7 @@ async def test_index_found_right_is_made_again_where_somebody_wrote_since(
     await record_scores(database, (first, 10))
     await refresher.refresh()
     # The database is taken back to where it was; Redis has gone on.
-    await database.fetch("UPDATE refresh_state SET epoch = gen_random_uuid()")
+    await database.fetch("UPDATE database_state SET epoch = gen_random_uuid()")
     await database.fetch(
         "UPDATE standing SET score = 5, sort_score = -5 WHERE player_id = $1", first
     )

@@ -103,9 +103,13 @@ async def test_rerank_is_due_once_standings_have_changed_and_some_time_has_passe
     await record_scores(database, (user_id, 1))
     await refresher.refresh()
     assert await rerank_if_due(database) is None
-    await database.fetch("UPDATE refresh_state SET reranked_at = reranked_at - interval '1 minute'")
+    await database.fetch(
+        "UPDATE database_state SET reranked_at = reranked_at - interval '1 minute'"
+    )
     assert await rerank_if_due(database) is not None
-    await database.fetch("UPDATE refresh_state SET reranked_at = reranked_at - interval '1 minute'")
+    await database.fetch(
+        "UPDATE database_state SET reranked_at = reranked_at - interval '1 minute'"
+    )
     assert await rerank_if_due(database) is None
 
 
@@ -158,10 +162,10 @@ async def test_rerank_takes_no_more_than_a_twentieth_of_the_time(
     await refresher.refresh()
     # The last one took ten seconds and ended three minutes ago.
     await database.fetch(
-        "UPDATE refresh_state SET rerank_ms = 10000, reranked_at = now() - interval '3 minutes'"
+        "UPDATE database_state SET rerank_ms = 10000, reranked_at = now() - interval '3 minutes'"
     )
     assert await rerank_if_due(database) is None
-    await database.fetch("UPDATE refresh_state SET reranked_at = now() - interval '4 minutes'")
+    await database.fetch("UPDATE database_state SET reranked_at = now() - interval '4 minutes'")
     assert await rerank_if_due(database) is not None
 
 
@@ -196,5 +200,5 @@ async def test_clock_that_was_set_back_holds_up_no_rerank(
 ) -> None:
     await make_players_with_scores(database, [3, 1])
     await refresher.refresh()
-    await database.fetch("UPDATE refresh_state SET reranked_at = now() + interval '1 hour'")
+    await database.fetch("UPDATE database_state SET reranked_at = now() + interval '1 hour'")
     assert await rerank_if_due(database) is not None

@@ -55,8 +55,8 @@ async def make_far_players(database: Database) -> None:
         """
     )
     await database.fetch(
-        "UPDATE season SET players ="
-        " (SELECT count(*) FROM standing WHERE standing.season_id = season.id)"
+        "UPDATE season_refresh SET players = (SELECT count(*) FROM standing"
+        " WHERE standing.season_id = season_refresh.season_id)"
     )
 
 

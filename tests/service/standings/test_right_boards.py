@@ -56,9 +56,10 @@ EMPTY = """
     TRUNCATE player, game_session, outbox, standing, rank_block, milestone, dropped_season CASCADE;
     DELETE FROM season WHERE board_id <> (SELECT id FROM board WHERE slug = 'global');
     DELETE FROM board WHERE slug <> 'global';
-    UPDATE season SET players = 0, last_refresh = 0;
-    UPDATE refresh_state
-    SET epoch = gen_random_uuid(), number = 0, rerank_number = 0, seasons_until = NULL;
+    UPDATE season_refresh SET players = 0, number = 0;
+    UPDATE latest_refresh SET number = 0;
+    UPDATE database_state
+    SET epoch = gen_random_uuid(), rerank_number = 0, seasons_until = NULL;
 """
 
 _examples = count(1)

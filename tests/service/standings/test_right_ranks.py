@@ -35,9 +35,9 @@ PAGES = ((0, 1), (0, 1_000), (1, 3), (4, 2), (11, 5), (12, 5), (2**53 - 1, 7))
 
 EMPTY = """
     TRUNCATE player, game_session, outbox, standing RESTART IDENTITY CASCADE;
-    UPDATE season SET players = 0, last_refresh = 0;
-    UPDATE refresh_state
-    SET epoch = gen_random_uuid(), number = 0, refreshed_at = NULL, rerank_number = 0;
+    UPDATE season_refresh SET players = 0, number = 0;
+    UPDATE latest_refresh SET number = 0, refreshed_at = NULL;
+    UPDATE database_state SET epoch = gen_random_uuid(), rerank_number = 0;
 """
 
 # Few players and few scores, so that ties are the rule; the extremes, zero and negative ones too.

@@ -1,4 +1,4 @@
 -- The number of the last refresh that changed a season.
 --
 -- $1 season.
-SELECT last_refresh FROM season WHERE id = $1
+SELECT number FROM season_refresh WHERE season_id = $1 ORDER BY number DESC LIMIT 1

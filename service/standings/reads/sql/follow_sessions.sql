@@ -25,11 +25,11 @@ SELECT
             END
             AND session.id = ANY (outbox.session_ids)
     ) AS is_pending,
-    refresh_state.epoch,
+    database_state.epoch,
     coalesce(season.last_refresh, 0) AS last_refresh
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
     WITH ORDINALITY AS given (player_id, session_id, season_id, line)
-CROSS JOIN refresh_state
+CROSS JOIN database_state
 CROSS JOIN (
     SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transaction_id
 ) AS newest
@@ -58,7 +58,7 @@ LEFT JOIN LATERAL (
         AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
         AND (rule.min_score IS NULL OR rule.min_score <= session.score)
         AND (rule.max_score IS NULL OR rule.max_score >= session.score) AS counts
-    FROM season
+    FROM refreshed_season AS season
     JOIN rule ON rule.id = season.rule_id
     JOIN board ON board.id = season.board_id
     WHERE season.id = given.season_id

@@ -14,7 +14,7 @@ WITH begin AS MATERIALIZED (
         reranked_at - make_interval(secs => $3 + rerank_ms / 1000) AS looks_from,
         (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM game_session_id_seq) - $2
             AS after_id
-    FROM refresh_state
+    FROM database_state
 ),
 newest AS MATERIALIZED (
     SELECT id, player_id, submitted_at FROM game_session WHERE id > (SELECT after_id FROM begin)

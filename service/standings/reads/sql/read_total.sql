@@ -12,7 +12,9 @@ SELECT
     sort_score,
     state = 'hidden' AS is_hidden,
     tie_key,
-    players,
+    (
+        SELECT players FROM season_refresh WHERE season_id = $1 ORDER BY number DESC LIMIT 1
+    ) AS players,
     coalesce(closed_at, refreshed_at) AS refreshed_at
 FROM expected_standing
 CROSS JOIN refresh_state

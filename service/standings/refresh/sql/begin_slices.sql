@@ -2,7 +2,7 @@
 --
 -- $1 the seasons, $2 number of the refresh whose standings the ranks will show, or later ones.
 INSERT INTO rerank_progress (season_id, epoch, number)
-SELECT season.id, refresh_state.epoch, $2
+SELECT season.id, database_state.epoch, $2
 FROM season
-CROSS JOIN refresh_state
+CROSS JOIN database_state
 WHERE season.id = ANY ($1::bigint[])

@@ -1,7 +1,7 @@
 -- Folds pending sessions into the standings of every season in which they count.
 --
 -- $1 about how many sessions to fold at most. Answers one row a season that changed, or a single row
--- with a null season where none did: how many sessions were folded in all; what refresh_state.outbox_from
+-- with a null season where none did: how many sessions were folded in all; what latest_refresh.outbox_from
 -- becomes; the latest time of a session; how many there are of each age in ms when the statement began,
 -- as two arrays, from when they were written (the time of an imported one may be long before); the
 -- season's changed standings, packed for the index as in scan_standings.sql, in its order, by which

@@ -2,6 +2,6 @@
 --
 -- $1 the reason, or null. For the operator's eyes only, so it does not wait for the disk.
 WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE refresh_state SET refresh_problem = $1
+UPDATE database_state SET refresh_problem = $1
 FROM relaxed
 WHERE refresh_problem IS DISTINCT FROM $1
