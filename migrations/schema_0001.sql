@@ -352,7 +352,7 @@ CREATE INDEX milestone_season_id_order ON milestone (season_id, sort_score, tie_
 -- derived and can be begun again, so neither table is in the write-ahead log.
 CREATE UNLOGGED TABLE rerank_progress (
     season_id bigint PRIMARY KEY,
-    -- Those of that moment: of the database, and of its last refresh.
+    -- The database's when it began, and the number of the refresh whose standings the ranks will show.
     epoch uuid NOT NULL,
     number bigint NOT NULL,
     slice integer NOT NULL DEFAULT 0,
@@ -387,6 +387,7 @@ ALTER TABLE rank_slice
 CREATE TABLE latest_refresh (
     number bigint PRIMARY KEY DEFAULT 0,
     refreshed_at timestamptz,
+    refresh_ms double precision,
     refresh_sessions integer,
     -- The outbox has nothing left of transactions before this one.
     outbox_from bigint NOT NULL DEFAULT 0,
@@ -399,8 +400,6 @@ CREATE TABLE database_state (
     id smallint PRIMARY KEY DEFAULT 1,
     -- New with each database, so that an index which followed another one is known.
     epoch uuid NOT NULL DEFAULT gen_random_uuid(),
-    -- How long the last refresh took, noted once a second.
-    refresh_ms double precision,
     -- Why the last refresh failed or was not published; null where it was.
     refresh_problem text,
     reranked_at timestamptz,

@@ -102,6 +102,7 @@ class LatestRefresh(Table):
 
     number = BigInt(primary_key=True, default=0)
     refreshed_at = Timestamptz(null=True, default=None)
+    refresh_ms = DoublePrecision(null=True, default=None)
     refresh_sessions = Integer(null=True, default=None)
     outbox_from = BigInt(default=0, help_text="Transaction from which the next fold claims.")
     latest_session_at = Timestamptz(null=True, default=None, help_text="Of those folded.")
@@ -112,7 +113,6 @@ class DatabaseState(Table):
 
     id = SmallInt(primary_key=True, default=1)
     epoch = UUID(default=UUID4())
-    refresh_ms = DoublePrecision(null=True, default=None)
     refresh_problem = Text(null=True, default=None, help_text="Why the last refresh failed.")
     reranked_at = Timestamptz(null=True, default=None)
     rerank_ms = DoublePrecision(null=True, default=None)

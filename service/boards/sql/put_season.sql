@@ -10,7 +10,7 @@ WITH put AS (
         starts_at = excluded.starts_at,
         ends_at = excluded.ends_at,
         fill_from_player = excluded.fill_from_player
-    RETURNING id
+    -- A row that this statement inserted has no deleting transaction.
+    RETURNING id, xmax = 0 AS is_new
 )
-INSERT INTO season_refresh (season_id)
-SELECT id FROM put WHERE NOT EXISTS (SELECT FROM season_refresh WHERE season_id = put.id)
+INSERT INTO season_refresh (season_id) SELECT id FROM put WHERE is_new

@@ -4,7 +4,8 @@
 -- index in Redis can be at this number and each will be rebuilt, even where this database was
 -- restored from a backup and Redis has followed it further under the same epoch.
 --
--- Locks: the rows of latest_refresh and database_state, then those of season_refresh, like a refresh.
+-- Locks: the row of latest_refresh, then those of season_refresh, like a refresh; that of
+-- database_state.
 WITH numbered AS (
     UPDATE latest_refresh
     SET

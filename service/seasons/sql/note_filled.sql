@@ -3,7 +3,7 @@
 -- $1 seasons, $2 how many more stand in each; $3 the player with whom that goes on, null after the last
 -- one. The last time it is a refresh, so that index and stored ranks are known not to be there yet.
 --
--- Locks: the row of latest_refresh, then the rows of the seasons and of season_refresh.
+-- Locks: the rows of the seasons, that of latest_refresh, and those of season_refresh.
 WITH numbered AS (
     UPDATE latest_refresh
     SET number = number + 1

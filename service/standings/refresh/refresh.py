@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import Lease, LeaseLost, hold_writer_lock
+from service.backends.locks import Lease, hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS, encode_member
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
@@ -108,8 +108,8 @@ async def number_refresh(
 ) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
     """Give a refresh its number; `grown` has the seasons that it changed, and how many joined each.
 
-    Returns the row of number_refresh.sql, and those of number_seasons.sql. Raises `LeaseLost` where
-    somebody else wrote meanwhile.
+    Returns the row of number_refresh.sql, and those of number_seasons.sql. Raises
+    `DatabaseUnavailable` where one of the seasons was changed meanwhile by who has no business to.
     """
     refresh = await connection.fetchrow(NUMBER_REFRESH, sessions, outbox_from, latest_at)
     assert refresh is not None
@@ -118,8 +118,8 @@ async def number_refresh(
         NUMBER_SEASONS, list(grown), list(grown.values()), refresh["number"], refresh["token"]
     )
     if len(seasons) < len(grown):
-        # Only another writer changes these rows, and its change must not be lost under this one.
-        raise LeaseLost
+        left_out = sorted(grown.keys() - {season["season_id"] for season in seasons})
+        raise DatabaseUnavailable(f"another writer changed or deleted the seasons {left_out}")
     return refresh, seasons
 
 
@@ -298,8 +298,7 @@ class Refresher:
             outbox_from=claim["outbox_from"] if claim else None,
             latest_at=claim["latest_at"] if claim else None,
         )
-        epoch, number, as_of = str(refresh["epoch"]), refresh["number"], refresh["refreshed_at"]
-        token = refresh["token"]
+        number, token, as_of = refresh["number"], refresh["token"], refresh["refreshed_at"]
         changes = []
         named = {player_id for change in changed.values() for player_id in change.named}
         removed = {player_id for change in changed.values() for player_id in change.removed}
@@ -308,6 +307,7 @@ class Refresher:
                 # Its index is built once it is filled.
                 continue
             season_id, players = season["season_id"], season["players"]
+            epoch = str(season["epoch"])
             change = changed[season_id]
             changes.append(
                 SeasonChange(
@@ -362,8 +362,9 @@ class Refresher:
         )
         now = time.monotonic()
         if now >= self._record_at or problem != self._recorded_problem:
-            await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000, problem)
-            self._record_at, self._recorded_problem = now + _NOTE_AGAIN_SECONDS, problem
+            await self._database.fetch(RECORD_REFRESH_TIME, seconds * 1000)
+            await self._record_problem(problem)
+            self._record_at = now + _NOTE_AGAIN_SECONDS
 
     async def _add_top(self, change: SeasonChange) -> SeasonChange:
         """Return a change with the top after it, which stays until the next fold."""

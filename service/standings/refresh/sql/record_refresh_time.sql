@@ -1,6 +1,10 @@
--- Notes how long the last refresh took, publishing included, and why it was not published.
+-- Notes how long the last refresh took, publishing included.
 --
--- $1 milliseconds, $2 the reason, null where it was. For the operator's eyes only, so it does not wait
--- for the disk.
+-- $1 milliseconds. For the operator's eyes only, so it does not wait for the disk.
+--
+-- Index: the newest entry of latest_refresh_pkey.
 WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE database_state SET refresh_ms = $1, refresh_problem = $2 FROM relaxed
+UPDATE latest_refresh
+SET refresh_ms = $1
+FROM relaxed
+WHERE number >= (SELECT number FROM latest_refresh ORDER BY number DESC LIMIT 1)
