@@ -47,6 +47,9 @@ class Reader:
         for action in actions:
             keys = {**DEFAULTS, **self.keymap}[action]
             await self.operator.press(keys.split(",")[0])
+            # Textual draws nothing for the 50 ms in which a screen comes to the front.
+            while self.operator.console._batch_count:
+                await self.operator.pass_time()
             self.look()
 
     def look(self) -> None:
