@@ -142,7 +142,7 @@ CREATE TABLE season_refresh (
 );
 
 -- Seasons with what the last refresh made of them.
-CREATE VIEW refreshed_season AS
+CREATE VIEW season_with_refresh AS
 SELECT season.*, latest.players, latest.number AS last_refresh, latest.token AS refresh_token
 FROM season
 CROSS JOIN LATERAL (

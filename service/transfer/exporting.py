@@ -113,7 +113,7 @@ async def _export_standings(database: Database, season: Season) -> AsyncIterator
     async with database.snapshot() as connection:
         await connection.execute(IN_ORDER)
         total = await connection.fetchval(
-            "SELECT players FROM refreshed_season WHERE id = $1", season.season_id
+            "SELECT players FROM season_with_refresh WHERE id = $1", season.season_id
         )
         cursor = await connection.cursor(EXPORT_STANDINGS, season.season_id)
         done = 0

@@ -30,7 +30,6 @@ _PROBE_PAUSE_SECONDS = 0.005
 _PROBE_DEADLINE_SECONDS = 10.0
 _PROBED_PLAYERS = 100
 _TOP_PLAYERS = 10
-_MAX_PLAYERS = 1_000_000
 
 _COUNT_RERANKS = "SELECT reranked_at, rerank_ms FROM refresh_state"
 
@@ -150,8 +149,7 @@ async def run_steadily(
         probed = [player for player in probed if player not in top_players]
         # A probe knows what its player's total must become: nobody else may add to it.
         spared = {*probed, *top_players}
-        drawn = random.sample(target.players, min(_MAX_PLAYERS, len(target.players)))
-        players = [player for player in drawn if player not in spared]
+        players = [player for player in target.draw_players() if player not in spared]
         options = RunOptions(
             rate=rate,
             duration_seconds=seconds,

@@ -15,7 +15,6 @@ from tests.benchmarks.results import Budget, Context, Row, Series
 from tests.benchmarks.traffic import RANK_PATH, TOP_PATH, simulate
 
 _SUBMITS_A_SECOND: Final = 2_000
-_MAX_PLAYERS: Final = 100_000
 # Connections that are kept: among so many each API process has some.
 _READERS: Final = 8
 # Asked more often, they and the submits would be more than one process can send.
@@ -87,7 +86,7 @@ async def measure_moderation(context: Context) -> list[Row]:
     seconds = context.plan.freshness_seconds
     await context.stack.wait_until_quiet()
     context.say(f"moderation: {_SUBMITS_A_SECOND:,} submits a second for {seconds} s")
-    drawn = random.sample(context.target.players, min(_MAX_PLAYERS, len(context.target.players)))
+    drawn = context.target.draw_players()
     cheaters, players = drawn[:20], drawn[20:]
     options = RunOptions(
         rate=_SUBMITS_A_SECOND,

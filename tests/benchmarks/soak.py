@@ -25,10 +25,7 @@ from tests.benchmarks.report import make_console
 from tests.benchmarks.stack import Stack, run_stack, stop_on_termination
 
 _MEGABYTE = 1024 * 1024
-WATCHED_TABLES = (
-    *("outbox", "standing"),
-    *("latest_refresh", "season_refresh", "database_state"),
-)
+WATCHED_TABLES = ("outbox", "standing", "latest_refresh", "season_refresh", "database_state")
 
 # What a flat line may do. Memory is a process's own, without what it shares.
 _MEMORY_GROWTH = 0.05

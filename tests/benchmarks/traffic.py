@@ -18,7 +18,7 @@ from dashboard.simulation.client import requests
 from dashboard.simulation.ledger_check import compare_with_ledger, find_ledger_end
 from dashboard.simulation.reports.report import RunReport
 from dashboard.simulation.run import Run
-from dashboard.simulation.workload.plan import Mix, RunOptions
+from dashboard.simulation.workload.plan import MAX_PLAYERS, Mix, RunOptions
 from dashboard.simulation.workload.scores import Scores
 from tests.benchmarks.processor_time import GENERATOR, FindProcesses, ProcessorMeter
 
@@ -52,6 +52,10 @@ class Target:
     def players(self) -> range:
         """The ids of all players."""
         return range(self.first_player, self.last_player + 1)
+
+    def draw_players(self) -> list[int]:
+        """Return as many players as a run may have, in any order."""
+        return random.sample(self.players, min(MAX_PLAYERS, len(self.players)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from tests.support.fire.truth import (
     check_standings,
     wait_until_drained,
 )
+from tests.support.lock_waits import count_lock_waits, terminate_lock_waits
 from tests.support.waiting import wait_until
 
 FIND_COMMITTED = """
@@ -41,14 +42,6 @@ SELECT FROM pg_stat_activity
 WHERE wait_event = 'SyncRep' AND datname = current_database()
 """
 
-COUNT_LOCK_WAITS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
-TERMINATE_WAITING = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 SLOW_COMMIT_LOCK = 42
 MAKE_COMMITS_SLOW = f"""
 CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql
@@ -122,8 +115,7 @@ async def wait_for_lock_waits(database: Database, number: int) -> None:
     """Wait until so many statements wait for locks."""
 
     async def count_waits() -> bool:
-        row = await database.fetch_one(COUNT_LOCK_WAITS)
-        return row is not None and row["count"] == number
+        return await count_lock_waits(database) == number
 
     await wait_until(count_waits, seconds=60)
 
@@ -200,7 +192,7 @@ async def test_failed_refresh_is_tried_again(
         await worker.start()
         await wait_for_lock_waits(database, 1)
         await terminate_lock_holder(database)
-        await database.fetch(TERMINATE_WAITING)
+        await terminate_lock_waits(database)
     # Nobody submits any more, and there is no scheduler.
     await wait_until_drained(database, redis, seconds=30)
     await check_standings(database, redis)

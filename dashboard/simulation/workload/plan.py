@@ -21,9 +21,9 @@ from dashboard.simulation.workload.stages import MAX_RATE, Course, Stage, format
 GAME_MODES = ("solo", "duo", "squad")
 
 MAX_USERS = 1_000
+MAX_PLAYERS = 1_000_000
 
 _MAX_WEIGHT = 1_000_000
-_MAX_PLAYERS = 1_000_000
 _MAX_THINK_SECONDS = 3600
 
 
@@ -112,9 +112,9 @@ class RunOptions:
                 f"a think time of {format_number(self.think_seconds)} s is not from 0 to "
                 f"{_MAX_THINK_SECONDS:,} s",
             )
-        if not 0 < self.players <= _MAX_PLAYERS:
+        if not 0 < self.players <= MAX_PLAYERS:
             raise WrongOption(
-                "players", f"{self.players:,} players are not from 1 to {_MAX_PLAYERS:,}"
+                "players", f"{self.players:,} players are not from 1 to {MAX_PLAYERS:,}"
             )
         try:
             _ = self.course

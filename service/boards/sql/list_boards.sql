@@ -38,7 +38,7 @@ CROSS JOIN LATERAL (
         season.fill_from_player IS NOT NULL AS is_filling,
         season.rule_id AS season_rule_id,
         season.ends_at <= coalesce(board.archived_at, ledger_now()) AS is_over
-    FROM refreshed_season AS season
+    FROM season_with_refresh AS season
     WHERE season.board_id = board.id
         AND season.number > 0
         AND season.starts_at <= coalesce(board.archived_at, ledger_now())

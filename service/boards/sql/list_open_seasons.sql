@@ -11,7 +11,7 @@ SELECT
     season.sealed_at IS NOT NULL AS is_sealed,
     board.slug = 'global' AS is_global,
     refresh_state.*
-FROM refreshed_season AS season
+FROM season_with_refresh AS season
 JOIN board ON board.id = season.board_id
 JOIN rule ON rule.id = season.rule_id
 CROSS JOIN refresh_state

@@ -11,7 +11,7 @@ SELECT
     players,
     revision,
     ends_at <= coalesce(archived_at, ledger_now()) AS is_over
-FROM refreshed_season
+FROM season_with_refresh
 JOIN board ON board.id = board_id
 WHERE board_id = $1
     AND number > 0

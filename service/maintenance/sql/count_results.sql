@@ -3,6 +3,6 @@ SELECT
     season.id AS season_id,
     season.players,
     (SELECT count(*) FROM standing WHERE standing.season_id = season.id) AS standings
-FROM refreshed_season AS season
+FROM season_with_refresh AS season
 WHERE closed_at IS NOT NULL
 ORDER BY season.id

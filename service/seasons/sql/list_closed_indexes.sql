@@ -3,6 +3,6 @@
 --
 -- Index: season_closed_index.
 SELECT id AS season_id, last_refresh > 0 AS was_filled
-FROM refreshed_season
+FROM season_with_refresh
 WHERE closed_at < clock_timestamp() - interval '10 seconds' AND has_index
 ORDER BY id

@@ -13,7 +13,7 @@ WITH open AS MATERIALIZED (
         season.ends_at,
         season.sealed_at,
         season.fill_from_player
-    FROM refreshed_season AS season
+    FROM season_with_refresh AS season
     JOIN board ON board.id = season.board_id
     WHERE season.closed_at IS NULL AND board.archived_at IS NULL
 ),

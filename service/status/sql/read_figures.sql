@@ -29,7 +29,7 @@ SELECT
     season.last_refresh,
     refresh_state.*
 FROM board
-JOIN refreshed_season AS season ON season.board_id = board.id AND season.closed_at IS NULL
+JOIN season_with_refresh AS season ON season.board_id = board.id AND season.closed_at IS NULL
 CROSS JOIN refresh_state
 WHERE board.slug = $1
 ORDER BY season.number DESC

@@ -54,10 +54,8 @@ async def test_audit_agrees_with_what_is_right(
 @pytest.mark.usefixtures("user_ids")
 async def test_audit_changes_nothing(database: Database, settings: Settings, redis: Redis) -> None:
     async def read_everything() -> list[object]:
-        tables = (
-            *("game_session", "outbox", "standing"),
-            *("season", "season_refresh", "latest_refresh", "database_state"),
-        )
+        ledger, refreshes = ("game_session", "outbox"), ("latest_refresh", "database_state")
+        tables = (*ledger, "standing", "season", "season_refresh", *refreshes)
         rows = [await database.fetch(f"SELECT xmin, * FROM {table}") for table in tables]
         keys = sorted(await redis.keys())
         return [*rows, keys, [await redis.dump(key) for key in keys]]

@@ -268,7 +268,7 @@ async def check_missed(
     rows = await database.fetch(
         """
         SELECT number, starts_at, ends_at, closed_at IS NOT NULL AS is_closed, players, has_index
-        FROM refreshed_season JOIN board ON board.id = board_id WHERE slug = 'cup'
+        FROM season_with_refresh JOIN board ON board.id = board_id WHERE slug = 'cup'
         ORDER BY number
         """
     )

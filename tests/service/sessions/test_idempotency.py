@@ -13,6 +13,7 @@ from service.backends.database import Database
 from service.sessions.service import FIND_KEYED_SESSIONS, RECORD_SESSIONS
 from service.settings.settings import Settings
 from tests.support.factories import make_player, make_players
+from tests.support.lock_waits import count_lock_waits
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import wait_until
 
@@ -189,19 +190,10 @@ async def test_role_that_isolates_transactions_otherwise_fails_no_race_of_keys(
                 user_id,
             )
             losing = submit(client, user_id, 42, "k")
-            await wait_until(lambda: is_waiting_for_a_lock(database))
+            await wait_until(lambda: count_lock_waits(database))
         assert (await losing).status_code == 200
     await winner.close()
     assert (await count_rows(database))[0] == 1
-
-
-async def is_waiting_for_a_lock(database: Database) -> bool:
-    return bool(
-        await database.fetch(
-            "SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-    )
 
 
 async def test_blanks_around_a_key_are_no_part_of_it(

@@ -17,16 +17,13 @@ from service.players.errors import PlayerNotFound
 from service.sessions.service import RECORD_SESSIONS, Ledger, Submission
 from service.settings.settings import Settings
 from tests.support.factories import make_player, make_players
+from tests.support.lock_waits import terminate_lock_waits
 from tests.support.waiting import wait_until
 
 TERMINATE_RECORDING = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND query LIKE '%INSERT INTO game_session%'
-"""
-TERMINATE_WAITING = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 
 # A statement that writes a session stops at one of these moments while the test holds the lock.
@@ -140,7 +137,7 @@ async def test_backend_killed_before_its_commit_leaves_neither_row(
         await holder.execute(f"SELECT pg_advisory_lock({STOP_LOCK})")
         recording = asyncio.create_task(ledger.record(make_submission(user_id)))
         await wait_until(lambda: count_waiting(database, "advisory"))
-        await database.fetch(TERMINATE_WAITING)
+        await terminate_lock_waits(database)
         with pytest.raises(DatabaseUnavailable):
             await recording
     assert await fetch_ledger(database) == ([], [])

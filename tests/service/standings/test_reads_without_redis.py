@@ -14,6 +14,7 @@ from service.settings.settings import Settings
 from service.standings.reads.stored import FIND_PLACE, SELECT_PAGE
 from service.standings.refresh.rerank import rerank
 from tests.support.factories import make_player, make_season, record_scores
+from tests.support.lock_waits import count_lock_waits
 from tests.support.reads import read
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import wait_until
@@ -40,10 +41,6 @@ FILL = """
     UPDATE season_refresh SET players = (SELECT count(*) FROM stood) WHERE season_id = $1
 """
 COUNT_MILESTONES = "SELECT position FROM milestone WHERE season_id = $1 ORDER BY position"
-COUNT_WAITING = """
-    SELECT count(*) AS waiting FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 @pytest.fixture
@@ -242,12 +239,7 @@ async def test_submits_do_not_wait_for_reads(settings: Settings, database: Datab
         async with database.transaction() as connection:
             await connection.execute("LOCK TABLE standing")
             reads = [asyncio.create_task(client.get(path)) for _ in range(300)]
-
-            async def is_waiting() -> bool:
-                row = await database.fetch_one(COUNT_WAITING)
-                return row is not None and row["waiting"] > 0
-
-            await wait_until(is_waiting)
+            await wait_until(lambda: count_lock_waits(database))
             # One is at work and 200 may wait; the last of the 300 may still be on its way.
             await wait_until(lambda: sum(task.done() for task in reads) == 99)
             body = {"user_id": user_id, "score": 1}
@@ -275,8 +267,7 @@ async def test_top_and_registrations_do_not_wait_for_reads_either(
         reads = [asyncio.create_task(degraded.get(path)) for _ in range(50)]
 
         async def are_waiting() -> bool:
-            row = await database.fetch_one(COUNT_WAITING)
-            return row is not None and row["waiting"] == 4
+            return await count_lock_waits(database) == 4
 
         await wait_until(are_waiting)
         top = await read(degraded, "/api/leaderboard/top")

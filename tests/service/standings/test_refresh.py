@@ -42,6 +42,7 @@ from tests.support.index_checks import (
     read_offset,
     read_standings,
 )
+from tests.support.lock_waits import count_lock_waits
 from tests.support.waiting import wait_until
 
 NOBODY_LISTENS = "redis://127.0.0.1:1"
@@ -343,23 +344,13 @@ async def test_season_that_somebody_else_changes_meanwhile_is_not_skipped(
     async with database.transaction() as other:
         await other.execute("UPDATE season_refresh SET players = players")
         refresh = asyncio.create_task(refresher.refresh())
-        await wait_until(lambda: count_waiting(database))
+        await wait_until(lambda: count_lock_waits(database))
     # By the version of PostgreSQL it is counted with the other's change, or tried again.
     with suppress(DatabaseUnavailable):
         await refresh
     await refresher.refresh()
     await assert_index_follows(redis, database)
     assert [row["score"] for row in await database.fetch("SELECT score FROM standing")] == [3]
-
-
-async def count_waiting(database: Database) -> int:
-    """Return how many statements wait for a lock."""
-    row = await database.fetch_one(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    assert row is not None
-    return int(row["count"])
 
 
 async def explain(database: Database, statement: str, *values: object) -> dict[str, Any]:

@@ -147,7 +147,7 @@ async def find_season(database: Database) -> asyncpg.Record:
     """Return the one season of this database and how far refreshes have come."""
     row = await database.fetch_one(
         "SELECT season.id AS season_id, players, last_refresh, refresh_token, refresh_state.*"
-        " FROM refreshed_season AS season CROSS JOIN refresh_state"
+        " FROM season_with_refresh AS season CROSS JOIN refresh_state"
     )
     assert row is not None
     return row

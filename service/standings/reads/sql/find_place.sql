@@ -36,7 +36,7 @@ SELECT
     season.players,
     coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at,
     refresh_state.epoch
-FROM refreshed_season AS season
+FROM season_with_refresh AS season
 CROSS JOIN refresh_state
 LEFT JOIN LATERAL (
     SELECT position, sort_score, tie_key, player_id

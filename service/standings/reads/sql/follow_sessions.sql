@@ -58,7 +58,7 @@ LEFT JOIN LATERAL (
         AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
         AND (rule.min_score IS NULL OR rule.min_score <= session.score)
         AND (rule.max_score IS NULL OR rule.max_score >= session.score) AS counts
-    FROM refreshed_season AS season
+    FROM season_with_refresh AS season
     JOIN rule ON rule.id = season.rule_id
     JOIN board ON board.id = season.board_id
     WHERE season.id = given.season_id

@@ -5,6 +5,6 @@ SELECT
     season.players,
     coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at,
     refresh_state.epoch
-FROM refreshed_season AS season
+FROM season_with_refresh AS season
 CROSS JOIN refresh_state
 WHERE season.id = $1

@@ -4,7 +4,8 @@
 -- failed, and the oldest and the newest transaction whose sessions, or changes of players, are pending,
 -- null where none is.
 --
--- Index: season_pkey, season_refresh_pkey; outbox_transaction_id from outbox_from on, an entry from either end.
+-- Index: season_pkey, season_refresh_pkey; outbox_transaction_id from outbox_from on, an entry from
+-- either end.
 SELECT
     season.players,
     season.last_refresh,
@@ -32,6 +33,6 @@ SELECT
         ),
         (SELECT max(transaction_id) FROM changed_player)
     ) AS newest_pending
-FROM refreshed_season AS season
+FROM season_with_refresh AS season
 CROSS JOIN refresh_state
 WHERE season.id = $1

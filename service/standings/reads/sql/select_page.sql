@@ -101,6 +101,6 @@ SELECT
     coalesce(season.closed_at, refresh_state.refreshed_at) AS refreshed_at,
     refresh_state.epoch
 FROM run
-CROSS JOIN refreshed_season AS season
+CROSS JOIN season_with_refresh AS season
 CROSS JOIN refresh_state
 WHERE season.id = $1

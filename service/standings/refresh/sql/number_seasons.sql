@@ -1,9 +1,9 @@
 -- Notes which seasons a refresh changed, and tells which number each had before.
 --
 -- $1 season ids, $2 how many more stand in each than before, $3 the refresh's number, $4 its token. Answers
--- one row a season: the database's epoch, its previous number and token, its players now, whether ties go
--- to who got there first, and whether it is still being filled, so that it has no index. The previous ones are what its
--- index in Redis must have reached for the changes to be added to it.
+-- one row a season: the database's epoch, its previous number and token, its players now, whether ties
+-- go to who got there first, and whether it is still being filled, so that it has no index. The previous
+-- ones are what its index in Redis must have reached for the changes to be added to it.
 --
 -- A statement of its own: whoever numbered a refresh before has committed by now, and is seen. A season
 -- whose row somebody else changes while this waits for it is left out.
