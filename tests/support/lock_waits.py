@@ -16,3 +16,8 @@ async def count_lock_waits(database: Database) -> int:
 async def terminate_lock_waits(database: Database) -> None:
     """End the connections of those that wait."""
     await database.fetch(f"SELECT pg_terminate_backend(pid) FROM ({_FIND_WAITING}) AS waiting")
+
+
+async def cancel_lock_waits(database: Database) -> None:
+    """Have those that wait give up, as after a time limit."""
+    await database.fetch(f"SELECT pg_cancel_backend(pid) FROM ({_FIND_WAITING}) AS waiting")

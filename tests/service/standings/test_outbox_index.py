@@ -1,4 +1,4 @@
-"""The index of the outbox: small again once the snapshot is gone that had made it large."""
+"""The outbox and its index: small again once the snapshot is gone that had made them large."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,10 +9,10 @@ import pytest
 
 from service.backends.database import Database
 from service.standings.refresh import outbox_index
-from service.standings.refresh.outbox_index import shrink_outbox_index
+from service.standings.refresh.outbox_index import FIND_OUTBOX_INDEXES, shrink_outbox_index
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_players_with_scores, record_scores
-from tests.support.lock_waits import count_lock_waits
+from tests.support.lock_waits import cancel_lock_waits, count_lock_waits
 from tests.support.waiting import wait_until
 
 _SMALL = 64 * 1024
@@ -54,6 +54,23 @@ async def test_index_is_small_after_the_rows_that_made_it_large(
     assert (await refresher.refresh()).sessions == 1
 
 
+async def test_table_is_cut_off_though_few_rows_are_left_to_clear_away(
+    database: Database,
+) -> None:
+    """Vacuum would leave them to their index entries, and the file its length."""
+    await database.fetch(
+        "INSERT INTO outbox (transaction_id, player_ids, session_ids)"
+        " SELECT number, ARRAY[1], ARRAY[number] FROM generate_series(1, 20000) AS number"
+    )
+    await database.fetch("DELETE FROM outbox WHERE transaction_id < 20000")
+    await database.fetch("VACUUM outbox")
+    await database.fetch("DELETE FROM outbox")
+    await database.fetch("VACUUM outbox")
+    size = await database.fetch_one("SELECT pg_relation_size('outbox') AS bytes")
+    assert size is not None
+    assert size["bytes"] == 0
+
+
 async def test_index_stays_while_a_snapshot_keeps_the_rows(
     database: Database, database_url: str
 ) -> None:
@@ -75,56 +92,136 @@ async def test_small_index_is_left_alone(database: Database) -> None:
     before = await read_bytes(database)
     await shrink_outbox_index(database)
     assert await read_bytes(database) == before
+    # The next test is lent the same database.
+    await database.fetch("TRUNCATE outbox")
 
 
 @asynccontextmanager
-async def reading(database_url: str) -> AsyncIterator[None]:
-    """Read the outbox in a transaction, as pg_dump does, but only now that its rows are gone."""
+async def reading(database_url: str, statement: str) -> AsyncIterator[None]:
+    """Run a statement in a transaction that stays open inside the block."""
     reader = await asyncpg.connect(database_url)
     try:
-        async with reader.transaction():
-            await reader.execute("LOCK TABLE outbox IN ACCESS SHARE MODE")
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.execute(statement)
             yield
     finally:
         await reader.close()
 
 
-async def test_submits_and_folds_go_on_while_it_waits_for_a_reader(
-    database: Database, database_url: str, refresher: Refresher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it wait as long as a busy machine takes."""
     monkeypatch.setattr(outbox_index, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(outbox_index, "_OLD_SECONDS", 600.0)
+
+
+# What a report keeps, which reads something else; and what pg_dump keeps as well until it is done.
+_SNAPSHOT = "SELECT FROM board"
+_LOCK = "LOCK TABLE outbox IN ACCESS SHARE MODE"
+
+
+@pytest.mark.parametrize("statement", [_SNAPSHOT, _LOCK])
+async def test_submits_and_folds_go_on_while_it_waits_for_others(
+    database: Database,
+    database_url: str,
+    refresher: Refresher,
+    statement: str,
+) -> None:
     (user_id,) = await make_players_with_scores(database, [1])
     await refresher.refresh()
     await fill_and_empty(database)
     await database.fetch("VACUUM outbox")
-    async with reading(database_url):
+    async with reading(database_url, statement):
         shrinking = asyncio.create_task(shrink_outbox_index(database, _SMALL))
         await wait_until(lambda: count_lock_waits(database))
         await record_scores(database, (user_id, 1))
         assert (await refresher.refresh()).sessions == 1
         assert await count_lock_waits(database) == 1
     await shrinking
-    assert await list_indexes(database) == {"outbox_transaction_id": (16384, True)}
+    indexes = await list_indexes(database)
+    assert [*indexes] == ["outbox_transaction_id"]
+    assert indexes["outbox_transaction_id"][0] < _SMALL
 
 
+@pytest.mark.parametrize(
+    ("statement", "left"), [(_SNAPSHOT, "_ccnew"), (_LOCK, "_ccold")], ids=["snapshot", "lock"]
+)
 async def test_what_was_given_up_is_cleared_away_by_the_next_call(
     database: Database,
     database_url: str,
     refresher: Refresher,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    statement: str,
+    left: str,
 ) -> None:
-    monkeypatch.setattr(outbox_index, "_WAIT_SECONDS", 0.3)
     await fill_and_empty(database)
     await database.fetch("VACUUM outbox")
-    async with reading(database_url):
-        for _ in range(2):
-            caplog.clear()
-            await shrink_outbox_index(database, _SMALL)
-            (record,) = caplog.records
-            assert "stays large for now: a transaction has kept it" in record.message
-            assert len(await list_indexes(database)) == 2
+    async with reading(database_url, statement):
+        shrinking = asyncio.create_task(shrink_outbox_index(database, _SMALL))
+        await wait_until(lambda: count_lock_waits(database))
+        await cancel_lock_waits(database)
+        await shrinking
+        (record,) = caplog.records
+        assert "outbox_transaction_id could not be replaced: QueryCanceledError" in record.message
+        assert f"outbox_transaction_id{left}" in await list_indexes(database)
     await shrink_outbox_index(database, _SMALL)
     assert await list_indexes(database) == {"outbox_transaction_id": (8192, True)}
     await make_players_with_scores(database, [1])
     assert (await refresher.refresh()).sessions == 1
+
+
+async def test_it_is_given_up_in_time(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(outbox_index, "_WAIT_SECONDS", 0.1)
+    await fill_and_empty(database)
+    await database.fetch("VACUUM outbox")
+    async with reading(database_url, _SNAPSHOT):
+        await shrink_outbox_index(database, _SMALL)
+    (record,) = caplog.records
+    assert "transactions open for the 0.1 s in which it was to be replaced" in record.message
+
+
+async def test_it_is_not_tried_while_an_old_snapshot_is_held(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It would be given up each minute, and leave each time what submits have to keep up."""
+    monkeypatch.setattr(outbox_index, "_OLD_SECONDS", 0.0)
+    await fill_and_empty(database)
+    await database.fetch("VACUUM outbox")
+    before = await list_indexes(database)
+    async with reading(database_url, _SNAPSHOT):
+        await shrink_outbox_index(database, _SMALL)
+        assert await list_indexes(database) == before
+    assert not caplog.records
+
+
+async def test_who_does_not_own_the_outbox_leaves_its_index_alone(
+    database: Database,
+) -> None:
+    await fill_and_empty(database)
+    await database.fetch("VACUUM outbox")
+    async with database.connect() as connection:
+        await connection.execute("SET ROLE pg_monitor")
+        assert not await connection.fetch(FIND_OUTBOX_INDEXES, _SMALL, 600)
+        await connection.execute("RESET ROLE")
+        assert await connection.fetch(FIND_OUTBOX_INDEXES, _SMALL, 600)
+
+
+async def test_what_postgres_refuses_is_told_and_ends_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where another sweep has dropped the leftover meanwhile."""
+    statement = "SELECT 'nowhere' AS name, true AS is_leftover WHERE $1::bigint + $2::int > 0"
+    monkeypatch.setattr(outbox_index, "FIND_OUTBOX_INDEXES", statement)
+    await shrink_outbox_index(database)
+    (record,) = caplog.records
+    assert record.message == (
+        'nowhere could not be replaced: UndefinedObjectError: index "nowhere" does not exist'
+    )
