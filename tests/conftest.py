@@ -27,6 +27,7 @@ from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
+from tests.support.patience import keep_limits, lift_limits
 from tests.support.routing import share_handlers, share_signatures
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import clean_environment
@@ -71,6 +72,19 @@ def _shared_routing() -> Iterator[None]:
         share_signatures(patch)
         share_handlers(patch)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_service() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        lift_limits(patch)
+        yield
+
+
+@pytest.fixture
+def usual_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of how soon the service gives something up."""
+    keep_limits(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -133,11 +147,12 @@ def redis_url(valkey: ValkeyServer) -> str:
 def settings(database_url: str, redis_url: str) -> Settings:
     """Settings for a service without a worker: what is not refreshed by hand may wait for long.
 
-    So may a Redis that is there: on a busy machine an answer may take more than a second.
+    So may servers that are there: on a busy machine an answer may take more than a second.
     """
     return load_settings(
         database_url=database_url,
         redis_url=redis_url,
+        database_timeout_seconds=60.0,
         redis_timeout_seconds=60.0,
         stale_after_seconds=600.0,
     )

@@ -19,6 +19,7 @@ from service.backends.redis import DIRTY_KEY, MUTEX_KEY
 from service.local.embedded.child_logs import Log
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
+from tests.support.commits import wait_until_commits_wait
 from tests.support.factories import record_scores
 from tests.support.fire.board import (
     check_board,
@@ -99,12 +100,13 @@ async def hold_open(database: Database, statement: str, *parameters: object) -> 
 
 
 @asynccontextmanager
-async def hold_answers(database: Database) -> AsyncIterator[None]:
+async def hold_answers(database: Database, url: str) -> AsyncIterator[None]:
     """Have every commit be on disk and say nothing: it waits for a standby that does not exist."""
     async with database.connect() as connection:
         await connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         await connection.execute("SELECT pg_reload_conf()")
         try:
+            await wait_until_commits_wait(url)
             yield
         finally:
             await connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
@@ -231,7 +233,7 @@ async def test_api_killed_between_commit_and_answer(
     headers = {"Idempotency-Key": "once"}
     async with (
         run_api_program(settings, server_directory / "moments-api.log") as (api, url),
-        hold_answers(database),
+        hold_answers(database, settings.require_database_url()),
         httpx.AsyncClient(base_url=url) as doomed,
     ):
         posting = asyncio.create_task(

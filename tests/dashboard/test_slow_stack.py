@@ -14,6 +14,7 @@ import pytest
 from dashboard.app import Console
 from dashboard.client.gateway import Gateway
 from dashboard.clock import SystemClock
+from tests.support.commits import wait_until_commits_wait
 from tests.support.console.operating import read_screen
 from tests.support.databases import Clusters
 from tests.support.serving import serve_app
@@ -33,7 +34,7 @@ class Scene:
         return True
 
     async def see(self, *words: str) -> None:
-        await wait_until(lambda: self.shows(*words), seconds=30)
+        await wait_until(lambda: self.shows(*words))
 
     async def submit(self, request_id: str) -> int:
         body = {"user_id": 1, "score": 5}
@@ -60,17 +61,21 @@ class Scene:
             await connection.execute("SELECT pg_reload_conf()")
 
 
+# What is held up here is not given up.
+_PATIENT = {"database_timeout_seconds": 120.0, "redis_timeout_seconds": 60.0}
+
+
 @pytest.fixture
 async def scene(clusters: Clusters, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     # Every commit is watched, however soon after another one.
     monkeypatch.setattr("service.sessions.service._WATCH_INTERVAL_SECONDS", 0.0)
     async with (
         run_whole_stack(clusters) as stack,
-        serve_app(stack.settings) as (_, client),
+        serve_app(stack.settings.model_copy(update=_PATIENT)) as (_, client),
     ):
         await client.post("/api/players", json={"username": "ada"})
         console = Console(Gateway(str(client.base_url)), SystemClock(), Random(7))
-        async with console.run_test(size=(80, 24)):
+        async with console.run_test(size=(80, 60)):
             scene = Scene(console, client, stack.postgres.url)
             assert await scene.submit("first") == 200
             await console.run_action("slow('POST /api/leaderboard/submit')")
@@ -97,6 +102,7 @@ async def test_a_lock_that_somebody_holds_is_named(scene: Scene) -> None:
 
 async def test_a_commit_that_waits_for_a_standby_is_named(scene: Scene) -> None:
     await scene.configure("synchronous_standby_names = 'nobody'")
+    await wait_until_commits_wait(scene.url)
     submitting = asyncio.create_task(scene.submit("behind-a-standby"))
     await scene.see("✕ A commit has been under way for", "PostgreSQL waits on IPC:SyncRep")
     # Nobody comes: it goes on without one.

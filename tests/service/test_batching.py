@@ -68,7 +68,7 @@ async def test_lone_item_does_not_wait_for_company(runs: Runs) -> None:
 async def test_caller_that_puts_again_at_once_is_served(runs: Runs) -> None:
     runs.gate.set()
     batcher = make_batcher(runs)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert [await batcher.put(item) for item in range(5)] == [0, 10, 20, 30, 40]
 
 
@@ -86,7 +86,7 @@ async def test_next_batch_waits_for_those_who_were_just_answered(runs: Runs) -> 
     others = await put_all(batcher, [5, 6])
     assert runs.batches == [[0, 1, 2, 3]]
     runs.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*tasks, *others)
     assert runs.batches == [[0, 1, 2, 3], [5, 6, 10, 11, 12, 13]]
 
@@ -95,7 +95,7 @@ async def test_next_batch_waits_no_longer_than_for_a_full_one(runs: Runs) -> Non
     batcher = make_batcher(runs, gather_seconds=60, batch_limit=4)
     tasks = await put_all(batcher, range(8))
     runs.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*tasks)
     assert runs.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
@@ -104,7 +104,7 @@ async def test_nobody_waits_long_for_those_who_do_not_come_again(runs: Runs) -> 
     runs.gate.set()
     batcher = make_batcher(runs, gather_seconds=0.05)
     await asyncio.gather(*await put_all(batcher, range(4)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await batcher.put(7) == 70
         assert await batcher.put(8) == 80
     assert runs.batches == [[0, 1, 2, 3], [7], [8]]
@@ -118,7 +118,7 @@ async def test_those_who_gather_are_told_when_nobody_will_serve_them(runs: Runs)
     assert runs.batches == [[0, 1, 2, 3]]
     assert batcher._sender is not None
     batcher._sender.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(Interrupted):
             await waiting
 
@@ -126,7 +126,7 @@ async def test_those_who_gather_are_told_when_nobody_will_serve_them(runs: Runs)
 async def test_nobody_waits_for_the_company_of_a_few(runs: Runs) -> None:
     runs.gate.set()
     batcher = make_batcher(runs, gather_seconds=60)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for _ in range(3):
             await asyncio.gather(*await put_all(batcher, [1, 2]))
 
@@ -211,7 +211,7 @@ async def test_outage_reaches_those_who_wait_too_and_not_those_who_come_later() 
     batcher = Batcher(run, batch_limit=2, queue_limit=100)
     tasks = await put_all(batcher, range(7))
     gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert {str(answer) for answer in answers} == {"the server is away"}
         assert await batcher.put(9) == 9
@@ -223,7 +223,7 @@ async def test_wrong_number_of_answers_is_an_error_for_everybody_in_the_batch() 
         return items[1:]
 
     batcher = Batcher(run, batch_limit=2, queue_limit=100)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answers = await asyncio.gather(*map(batcher.put, range(4)), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["1 answers to 2 items"] * 4
 
@@ -233,7 +233,7 @@ async def test_batch_that_is_cancelled_leaves_nobody_waiting() -> None:
         raise asyncio.CancelledError
 
     batcher = Batcher(run, batch_limit=2, queue_limit=100)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answers = await asyncio.gather(*map(batcher.put, range(5)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {Interrupted}
 
@@ -264,7 +264,7 @@ async def test_drain_returns_when_everything_put_is_answered(runs: Runs) -> None
 
 
 async def test_drain_of_an_idle_batcher_returns_at_once(runs: Runs) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await make_batcher(runs).drain()
 
 

@@ -123,7 +123,13 @@ async def serve() -> AsyncIterator[Server]:
         await count_body(scope, receive, send)
 
     config = uvicorn.Config(
-        answer, http=DrainingProtocol, lifespan="off", log_config=None, server_header=False
+        answer,
+        http=DrainingProtocol,
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        # Tests put the clock forward, and a machine that stands still closes nothing.
+        timeout_keep_alive=60,
     )
     server = DrainingServer(config, closing=asyncio.Event(), limits=LIMITS)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -17,7 +17,8 @@ from service.local.embedded.server import EmbeddedServer
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import find_global_season
-from tests.support.waiting import wait_until
+from tests.support.patience import stopwatch
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # Reads must be answered in this time even where a server takes connections and is silent.
 FEW_SECONDS = 5.0
@@ -44,8 +45,9 @@ class Stack:
 
     async def read(self, path: str) -> dict[str, Any]:
         """Return the answer of a read, which must come within a few seconds."""
-        async with asyncio.timeout(FEW_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS), stopwatch() as read_seconds:
             response = await self.client.get(f"/api/leaderboard/{path}")
+            assert read_seconds() < FEW_SECONDS
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         return answer
@@ -82,7 +84,7 @@ class Stack:
             assert await self.read_scores() == (scores, {stale})
             return True
 
-        await wait_until(is_so, seconds=30)
+        await wait_until(is_so)
 
 
 @contextmanager

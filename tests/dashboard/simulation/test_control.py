@@ -25,7 +25,7 @@ def make_run(peer: Peer, limits: RunLimits | None = None, **changes: Any) -> Run
 
 async def test_a_paused_run_sends_nothing_and_then_its_whole_plan() -> None:
     async with run_peer() as peer:
-        run = make_run(peer)
+        run = make_run(peer, rate=50, duration_seconds=2.0)
         execution = asyncio.create_task(run.execute())
         await peer.traffic_seen.wait()
         run.toggle_pause()
@@ -43,10 +43,10 @@ async def test_a_paused_run_sends_nothing_and_then_its_whole_plan() -> None:
     assert 0 <= start < end <= report.elapsed_seconds
     assert end - start == pytest.approx(report.paused_seconds, abs=0.01)
     # The last moment may come half a millisecond early, and both figures are rounded to one.
-    assert report.elapsed_seconds >= report.paused_seconds + 0.5 - 0.002
+    assert report.elapsed_seconds >= report.paused_seconds + 2.0 - 0.002
     # Waiting out a pause is no latency.
     assert report.total.latency is not None
-    assert report.total.latency.p50_ms < 500
+    assert report.total.latency.p50_ms < 500 + report.generator.lag_p50_ms
 
 
 async def test_a_paused_run_can_be_stopped() -> None:
@@ -86,13 +86,15 @@ async def test_the_pace_has_bounds() -> None:
 async def test_users_wait_for_their_answers() -> None:
     async with run_peer() as peer:
         peer.gate.clear()
-        run = make_run(peer, users=7, think_seconds=0)
+        run = make_run(peer, users=7, think_seconds=0, duration_seconds=600)
         execution = asyncio.create_task(run.execute())
         await wait_until(lambda: run.snapshot().in_flight == 7)
         assert run.snapshot().active_users == 7
         peer.gate.set()
+        await wait_until(lambda: run.snapshot().total.succeeded > 7)
+        run.stop()
         report = await execution
-    assert report.state is RunState.FINISHED
+    assert report.state is RunState.STOPPED
     assert (report.model, report.rate, report.planned) == ("closed", None, None)
     assert report.total.succeeded == report.total.started > 7
     assert report.total.failed == report.total.dropped == 0
@@ -187,7 +189,7 @@ async def test_a_service_that_cannot_count_is_a_reason_and_no_difference() -> No
     async with run_peer() as peer:
         report = await make_run(peer).execute()
         peer.misbehave = lambda _: (404, {"error": "No such page", "code": "not_found"})
-        report = await compare_with_ledger(Target(peer.url), report, 0, patience_seconds=0.5)
+        report = await compare_with_ledger(Target(peer.url), report, 0, patience_seconds=5.0)
     assert report.ledger is None
     assert report.ledger_problem is not None
     assert "404: No such page" in report.ledger_problem

@@ -51,7 +51,7 @@ async def test_head_is_get_without_the_body(served: httpx.AsyncClient) -> None:
 
 async def test_head_of_the_event_stream_ends(served: httpx.AsyncClient) -> None:
     for _ in range(2):
-        answer = await served.head("/api/leaderboard/stream", timeout=5)
+        answer = await served.head("/api/leaderboard/stream", timeout=30)
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["content-type"].startswith("text/event-stream")
 

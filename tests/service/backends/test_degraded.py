@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -22,6 +21,7 @@ from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores, record_scores
 from tests.support.index_checks import assert_index_follows
 from tests.support.outages import FEW_SECONDS, Stack, hanging, stopped
+from tests.support.patience import stopwatch
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
@@ -41,10 +41,21 @@ def own_valkey(server_directory: Path) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-async def stack(own_postgres: PostgresServer, own_valkey: ValkeyServer) -> AsyncIterator[Stack]:
+def redis_timeout_seconds() -> float:
+    """How long an answer of Redis is waited for; short where it hangs."""
+    return 60.0
+
+
+@pytest.fixture
+async def stack(
+    own_postgres: PostgresServer, own_valkey: ValkeyServer, redis_timeout_seconds: float
+) -> AsyncIterator[Stack]:
     await migrate(own_postgres.url)
     settings = load_settings(
-        database_url=own_postgres.url, redis_url=own_valkey.url, redis_timeout_seconds=0.3
+        database_url=own_postgres.url,
+        redis_url=own_valkey.url,
+        redis_timeout_seconds=redis_timeout_seconds,
+        stale_after_seconds=600.0,
     )
     database = Database(settings, application_name="leaderboard tests")
     redis = connect_redis(settings)
@@ -89,12 +100,13 @@ async def test_redis_back_without_its_data_is_warm_again_by_itself(stack: Stack)
         await assert_index_follows(stack.redis, stack.database)
 
 
+@pytest.mark.parametrize("redis_timeout_seconds", [1.0])
 async def test_redis_hanging(stack: Stack) -> None:
     first, second, third = stack.user_ids
     with hanging(stack.valkey):
-        started = time.monotonic()
-        assert (await stack.submit(third, 100)).status_code == 200
-        assert time.monotonic() - started < FEW_SECONDS
+        async with stopwatch() as read_seconds:
+            assert (await stack.submit(third, 100)).status_code == 200
+            assert read_seconds() < FEW_SECONDS
         scores, _ = await stack.read_scores()
         assert scores == {first: 30, second: 20, third: 10}
         assert (await stack.read(f"rank/{third}"))["stale"]
@@ -102,6 +114,7 @@ async def test_redis_hanging(stack: Stack) -> None:
     await stack.wait_until_fresh({third: 110, first: 30, second: 20})
 
 
+@pytest.mark.parametrize("redis_timeout_seconds", [1.0])
 async def test_many_reads_while_redis_hangs_wait_together(stack: Stack) -> None:
     with hanging(stack.valkey):
         await asyncio.gather(*(stack.read(f"rank/{stack.user_ids[0]}") for _ in range(100)))
@@ -113,8 +126,9 @@ async def test_postgres_stopped(stack: Stack) -> None:
     scores = {first: 30, second: 20, third: 10}
     with stopped(stack.postgres):
         assert await stack.read_scores() == (scores, {False})
-        async with asyncio.timeout(FEW_SECONDS):
+        async with stopwatch() as read_seconds:
             response = await stack.submit(third, 100)
+            assert read_seconds() < FEW_SECONDS
         assert response.status_code == 503
         assert response.json().keys() == {"error", "code"}
         assert response.json()["code"] == "database_unavailable"
@@ -255,10 +269,11 @@ async def test_submits_behind_a_hanging_postgres_are_refused_together(stack: Sta
     async with run_app(create_app(hurried)) as app, connect_client(app) as stack.client:
         assert (await stack.submit(stack.user_ids[0], 1)).status_code == 200
         with hanging(stack.postgres):
-            async with asyncio.timeout(FEW_SECONDS):
+            async with stopwatch() as read_seconds:
                 refused = await asyncio.gather(
                     *(stack.submit(stack.user_ids[0], 1) for _ in range(30))
                 )
+                assert read_seconds() < FEW_SECONDS
         assert {answer.status_code for answer in refused} == {503}
         assert {answer.json()["code"] for answer in refused} == {"database_unavailable"}
 

@@ -22,8 +22,9 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores
 from tests.support.outages import hanging
+from tests.support.patience import stopwatch
 from tests.support.serving import connect_client, run_app
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # With what the machine's other work may add, and fifty calls at once.
 ABOUT_TWO_SECONDS = 3.0
@@ -78,6 +79,10 @@ GO_ON = {
 ENDLESS = {"GET /api/leaderboard/stream"}
 
 
+# They are about how soon something is told.
+pytestmark = pytest.mark.usefixtures("usual_limits")
+
+
 @dataclass
 class Scene:
     app: Litestar
@@ -95,7 +100,6 @@ class Scene:
         method, path = call.split()
         asked, body = REQUESTS.get(call, ("", None))
         path = asked or path.format(user_id=1, slug="laps", number=1, session_id=1)
-        sent_at = time.monotonic()
         headers = {"content-type": "application/json", "if-match": "*"}
         content: bytes | None = None
         if isinstance(body, str):
@@ -103,9 +107,9 @@ class Scene:
             content = body.encode()
         elif body is not None:
             content = json.dumps(body).encode()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS), stopwatch() as read_seconds:
             response = await self.client.request(method, path, content=content, headers=headers)
-        return response, time.monotonic() - sent_at
+            return response, read_seconds()
 
     async def can_write(self) -> bool:
         body = {"user_id": 1, "score": 1}

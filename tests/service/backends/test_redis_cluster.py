@@ -54,7 +54,7 @@ async def test_cluster_serves_as_cache(
 
 async def find_hanging_nodes(settings: Settings, parts: list[Part]) -> None:
     async with connect(settings.model_copy(update={"redis_timeout_seconds": 0.2})) as redis:
-        await ping(redis)
+        await wait_until(lambda: answers(redis))
         for part in parts:
             with part.hanging(), pytest.raises(CacheTimedOut), translate_redis_errors():
                 await ping(redis)

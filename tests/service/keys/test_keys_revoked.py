@@ -1,7 +1,6 @@
 """A key that is revoked, or the first that is made, is heeded at once, also by streams."""
 
 import asyncio
-import time
 
 import httpx
 import pytest
@@ -14,12 +13,13 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.api_keys import bear, make_keys
 from tests.support.event_stream import EventStream, open_stream
 from tests.support.factories import make_player
+from tests.support.patience import stopwatch
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
 SUBMIT = "/api/leaderboard/submit"
 STREAM = "/api/leaderboard/stream"
-FOR_EVER = 30.0
+FOR_EVER = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,11 @@ async def test_revoked_under_load_on_two_processes(settings: Settings, database:
     key = await make_key(database, name="game", role=Role.SUBMIT)
     last_success: dict[int, float] = {}
     refused: dict[int, float] = {}
-    async with serve_app(settings) as (_, one), serve_app(settings) as (_, other):
+    async with (
+        serve_app(settings) as (_, one),
+        serve_app(settings) as (_, other),
+        stopwatch() as read_seconds,
+    ):
 
         async def submit(number: int, client: httpx.AsyncClient) -> None:
             while True:
@@ -40,10 +44,10 @@ async def test_revoked_under_load_on_two_processes(settings: Settings, database:
                     SUBMIT, json={"user_id": user_id, "score": 1}, headers=bear(key)
                 )
                 if answer.status_code == 401:
-                    refused.setdefault(number, time.monotonic())
+                    refused.setdefault(number, read_seconds())
                     return
                 assert answer.status_code == 200
-                last_success[number] = time.monotonic()
+                last_success[number] = read_seconds()
 
         traffic = [
             asyncio.create_task(submit(number, client))
@@ -52,7 +56,7 @@ async def test_revoked_under_load_on_two_processes(settings: Settings, database:
         ]
         await wait_until(lambda: len(last_success) == 2)
         await revoke_key(database, "game")
-        revoked_at = time.monotonic()
+        revoked_at = read_seconds()
         async with asyncio.timeout(FOR_EVER):
             await asyncio.gather(*traffic)
     assert refused.keys() == {0, 1}
@@ -70,11 +74,10 @@ async def test_streams_end_with_their_key(settings: Settings, database: Database
             stream, other = EventStream(ended), EventStream(lasting)
             assert await stream.read_block() == await other.read_block() == [": leaderboard"]
             await revoke_key(database, "read")
-            revoked_at = time.monotonic()
-            async with asyncio.timeout(FOR_EVER):
+            async with asyncio.timeout(FOR_EVER), stopwatch() as read_seconds:
                 while await stream.read_block() is not None:
                     pass
-            assert time.monotonic() - revoked_at < 1.0
+                assert read_seconds() < 1.0
             assert await other.read_comment() == "still here"
         assert (await client.get(STREAM, headers=bear(keys["read"]))).status_code == 401
 

@@ -226,6 +226,7 @@ async def test_process_that_was_idle_hears_of_the_end(
     assert (await finder.find("cup")).number == 1
     await close(client)
     monkeypatch.setattr("service.boards.finder._REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr("service.boards.finder._PATIENCE_SECONDS", 60.0)
     assert (await finder.find("cup")).number == 2
     await finder.stop()
 

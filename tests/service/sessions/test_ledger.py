@@ -202,10 +202,9 @@ async def test_full_queue_refuses_and_writes_nothing_for_it(
 async def test_unanswered_repeat_leaves_its_neighbours_their_answers(
     database: Database, refresh_signal: RefreshSignal, settings: Settings
 ) -> None:
-    hurried = settings.model_copy(update={"database_timeout_seconds": 2.0})
-    own = Database(hurried, application_name="leaderboard tests")
+    own = Database(settings, application_name="leaderboard tests")
     await own.open()
-    ledger = Ledger(own, refresh_signal, hurried)
+    ledger = Ledger(own, refresh_signal, settings)
     user_id = await make_player(database)
     await ledger.record(make_submission(user_id, key="k"))
     async with database.transaction() as holder, database.connect() as locker:
@@ -224,6 +223,8 @@ async def test_unanswered_repeat_leaves_its_neighbours_their_answers(
         await wait_until(lambda: count_waiting(database, "relation"))
         await holder.execute("ROLLBACK; BEGIN")
         await locking
+        await wait_until(lambda: count_waiting(database, "relation"))
+        await terminate_lock_waits(database)
         repeat, neighbour = await recording
         await transaction.rollback()
     assert isinstance(repeat, DatabaseUnavailable)

@@ -26,12 +26,6 @@ from tests.support.serving import connect_client, run_app, serve_app
 from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker
 
-# Two seconds are allowed, then it is seen by the next look; the rest is for a busy machine.
-SECONDS_UNTIL_SEEN = 10.0
-# No scheduler runs, so nothing would mend it later. A worker that had a message when its broker
-# went away looks for it every five seconds.
-SECONDS_UNTIL_MENDED = 25.0
-
 FAIL = """
     CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'no room for standings'; END $$;
@@ -90,7 +84,7 @@ class Service:
             assert (redis["state"] != "ok", redis["cause"] is not None) == (is_redis, is_redis)
             return True
 
-        await wait_until(is_told, seconds=SECONDS_UNTIL_SEEN)
+        await wait_until(is_told)
 
     async def wait_until_mended(self) -> None:
         """Wait until every score shows and nothing is said any more."""
@@ -106,7 +100,8 @@ class Service:
             assert (index["state"], index["lag_seconds"], index["cause"]) == ("ok", 0, None)
             return True
 
-        await wait_until(is_mended, seconds=SECONDS_UNTIL_MENDED)
+        # No scheduler runs that would mend it later.
+        await wait_until(is_mended)
 
     @contextmanager
     def administer(self, password: str | None = None) -> Iterator[Any]:
@@ -281,12 +276,16 @@ async def test_service_whose_scores_all_show_lags_at_no_rate(
     user_id = await make_player(database)
     usual = settings.model_copy(update={"stale_after_seconds": 2.0})
     async with run_app(create_app(usual)) as app, connect_client(app) as client:
-        ends_at = time.monotonic() + 3.0
+        began_at = recorded_at = time.monotonic()
+        longest = 0.0
         stale = []
-        while time.monotonic() < ends_at:
+        while time.monotonic() < began_at + 3.0:
             await record_scores(database, (user_id, 1))
             await refresher.refresh()
+            longest = max(longest, time.monotonic() - recorded_at)
+            recorded_at = time.monotonic()
             await record_scores(database, (user_id, 1))
             rank = await client.get(f"/api/leaderboard/rank/{user_id}")
             stale.append(rank.json().get("stale", False))
-        assert not any(stale)
+        # On a busy machine a score may be that old.
+        assert not any(stale) or max(longest, time.monotonic() - recorded_at) >= 2.0

@@ -205,7 +205,10 @@ async def test_revoked_session_is_not_waited_for(
 
 
 @pytest.mark.parametrize("path", READS.values(), ids=READS)
-async def test_unknown_session(client: httpx.AsyncClient, database: Database, path: str) -> None:
+async def test_unknown_session(
+    client: httpx.AsyncClient, database: Database, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LONG, 60.0)
     await make_season(database, "best", operator="best")
     user_id = await make_player(database)
     response = await ask(client, path, user_id, 2**53 - 1)

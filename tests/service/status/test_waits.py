@@ -21,7 +21,7 @@ from tests.support.databases import Clusters
 from tests.support.factories import make_player
 from tests.support.outages import hanging
 from tests.support.serving import connect_client, run_app
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.whole_stack import run_whole_stack
 
 SUBMIT = "/api/leaderboard/submit"
@@ -143,6 +143,7 @@ async def test_only_an_admin_may_ask(settings: Settings, database: Database) -> 
         assert (await client.get("/api/ops/waits")).status_code == 401
 
 
+@pytest.mark.usefixtures("usual_limits")
 async def test_a_frozen_postgres_is_said_and_the_rest_is_told(clusters: Clusters) -> None:
     async with run_whole_stack(clusters) as stack:
         app = create_app(stack.settings)
@@ -150,7 +151,7 @@ async def test_a_frozen_postgres_is_said_and_the_rest_is_told(clusters: Clusters
             player = await client.post("/api/players", json={"username": "ada"})
             assert await submit(client, player.json()["user_id"]) == 200
             with hanging(stack.postgres):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     waits = await read_waits(client)
             assert waits.postgresql is None
             assert waits.cause

@@ -17,7 +17,7 @@ from tests.support.serving import connect_client, run_app
 SCORES = [5, 5, -3, 0, 2**31 - 1, 7]
 
 _TERMINATE_LOCK_HOLDER = """
-SELECT pg_terminate_backend(pid) FROM pg_locks
+SELECT pg_terminate_backend(pid, 60000) FROM pg_locks
 WHERE locktype = 'advisory' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
@@ -38,7 +38,7 @@ async def score_again(database: Database, user_ids: list[int]) -> None:
 
 async def check_board(database: Database, redis: Redis) -> None:
     """Assert that everything is folded by now, or in a moment, and right."""
-    await wait_until_drained(database, redis, seconds=10)
+    await wait_until_drained(database, redis)
     await check_standings(database, redis)
 
 
