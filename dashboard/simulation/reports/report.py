@@ -31,7 +31,7 @@ class RunState(StrEnum):
     DRAINING = "draining"
     """No more are started; the last answers are awaited."""
 
-    RESUBMITTING = "settling"
+    RESUBMITTING = "resubmitting"
     """Submits without an answer are sent again, until it is known what became of them."""
 
     FINISHED = "finished"
