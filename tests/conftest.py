@@ -188,7 +188,9 @@ def refresher(database: Database, redis: Redis, settings: Settings) -> Refresher
 @pytest.fixture
 async def app(settings: Settings, refresher: Refresher) -> AsyncIterator[Litestar]:
     """The started application, with an index to read from."""
-    await refresher.refresh()
+    # A turn ends after two seconds, which on a busy machine may be before the index is there.
+    while (await refresher.refresh()).more:
+        pass
     async with run_app(create_app(settings)) as app:
         yield app
 

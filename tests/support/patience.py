@@ -15,7 +15,7 @@ _LIMITS = {
     "service.backends.database": {"_SILENCE_SECONDS": 60.0},
     "service.backends.replica": {"_TIMEOUT_SECONDS": 60.0},
     "service.keys.keyring": {"_PATIENCE_SECONDS": 60.0},
-    "service.standings.refresh.refresh": {"_LOCK_WAIT_SECONDS": 60.0, "_TURN_SECONDS": 20.0},
+    "service.standings.refresh.refresh": {"_LOCK_WAIT_SECONDS": 60.0},
     "service.status.readiness": {"_PATIENCE_SECONDS": 60.0},
     "service.status.status": {"_PATIENCE_SECONDS": 60.0, "_BROKER_PATIENCE_SECONDS": 60.0},
     "service.status.waits": {"_PATIENCE_SECONDS": 60.0},
