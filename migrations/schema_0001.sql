@@ -220,8 +220,8 @@ CREATE INDEX game_session_id ON game_session USING brin (id)
 --
 -- Folds claim by transaction_id from latest_refresh.outbox_from on: all before it is folded, and its
 -- dead rows, which may be millions, are not looked at again. Vacuum cuts the empty end of the file off
--- where that makes nobody wait. For that it has to go through the index each time: by itself it leaves
--- the last entries in place where they are few, and the file as long as a snapshot had made it.
+-- where that makes nobody wait. For that it must clean the index every time (vacuum_index_cleanup): by
+-- default it skips that for a few dead rows, and those keep the file as long as a snapshot had made it.
 CREATE TABLE outbox (
     -- xid8, as a number that every driver knows: it rises with the transactions and does not wrap.
     transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,

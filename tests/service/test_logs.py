@@ -4,15 +4,12 @@ import json
 import logging
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import dramatiq
 import httpx
 import pytest
 
-from service.backends.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
 from service.backends.database import Database
 from service.settings.settings import Settings
 from tests.support.factories import make_player
@@ -20,7 +17,7 @@ from tests.support.programs import run
 from tests.support.serving import serve_app
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
-from tests.support.worker_process import submit_until_woken
+from tests.support.worker_process import send_sweep, submit_until_woken
 
 NAME = "zaphod-the-username"
 SCORE = 78_191_203
@@ -52,20 +49,6 @@ async def test_an_id_that_cannot_stand_in_a_log_is_replaced(
 
 def read_lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def sweep(settings: Settings) -> None:
-    """Send what the scheduler sends each minute."""
-    broker = connect_broker(settings.require_broker_url())
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=STANDINGS_QUEUE,
-        actor_name="standings.sweep",
-        args=(),
-        kwargs={},
-        options={"scheduled_at": datetime.now(UTC).isoformat()},
-    )
-    broker.enqueue(message)
-    disconnect_broker(broker)
 
 
 async def test_logs_for_machines_follow_a_request_to_its_refresh(
@@ -102,7 +85,7 @@ async def test_logs_for_machines_follow_a_request_to_its_refresh(
 
             request_ids = await submit_until_woken(submit, settings, log)
             await client.get("/api/players", params={"username": NAME})
-        sweep(settings)
+        send_sweep(settings)
         await wait_until(lambda: "Processing" in log.read_text(), seconds=30)
     folded = [line for line in read_lines(log) if line["message"] == "folded 1 sessions"][-1]
     assert folded["request_id"] == request_ids[-1]

@@ -4,11 +4,17 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dramatiq
 
-from service.backends.broker import STANDINGS_QUEUE, connect_broker, disconnect_broker
+from service.backends.broker import (
+    PERIODIC_QUEUE,
+    STANDINGS_QUEUE,
+    connect_broker,
+    disconnect_broker,
+)
 from service.backends.refresh_signal import REFRESH_ACTOR
 from service.request_ids import MESSAGE_OPTION
 from service.settings.settings import Settings
@@ -45,6 +51,20 @@ def run_worker(settings: Settings, *options: str) -> Iterator[Forked]:
         os.close(ready)
         worker.terminate()
         assert worker.wait(STOP_SECONDS) == 0
+
+
+def send_sweep(settings: Settings) -> None:
+    """Send what the scheduler sends each minute."""
+    broker = connect_broker(settings.require_broker_url())
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=PERIODIC_QUEUE,
+        actor_name="standings.sweep",
+        args=(),
+        kwargs={},
+        options={"scheduled_at": datetime.now(UTC).isoformat()},
+    )
+    broker.enqueue(message)
+    disconnect_broker(broker)
 
 
 async def submit_until_woken(

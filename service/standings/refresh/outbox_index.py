@@ -12,10 +12,11 @@ FIND_OUTBOX_INDEXES: Final = load_sql("standings/refresh", "find_outbox_indexes"
 
 _SMALL_BYTES: Final = 8 * 1024 * 1024
 
-# It waits for every older snapshot in the database, whatever that has read, and then for whoever
-# holds a lock on the outbox. No submit and no fold waits for it, but no vacuum runs meanwhile.
+# REINDEX waits for whoever has written to the outbox, then for every older snapshot of the
+# database, whatever that has read, then for whoever holds a lock on the outbox. No submit and no
+# fold waits for it; no vacuum of the outbox runs meanwhile.
 _WAIT_SECONDS: Final = 5.0
-# For such a snapshot it would wait in vain.
+# A snapshot older than this will hardly end in time.
 _OLD_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
@@ -24,24 +25,24 @@ _log = logging.getLogger(__name__)
 async def shrink_outbox_index(database: Database, above_bytes: int = _SMALL_BYTES) -> None:
     """Build the outbox's index anew where it has more than so many bytes and next to no entries.
 
-    Where that would have to wait for others it is given up; the next call tries again.
+    Where others keep it waiting for too long it is given up; the next call tries again.
     """
     async with database.connect() as connection:
         for index in await connection.fetch(FIND_OUTBOX_INDEXES, above_bytes, _OLD_SECONDS):
             name = index["name"]
-            statement = "DROP INDEX" if index["is_leftover"] else "REINDEX INDEX"
+            verb = "DROP" if index["is_leftover"] else "REINDEX"
+            statement = f"{verb} INDEX CONCURRENTLY {name}"
             try:
-                await connection.execute(f"{statement} CONCURRENTLY {name}", timeout=_WAIT_SECONDS)
+                await connection.execute(statement, timeout=_WAIT_SECONDS)
             except TimeoutError:
                 _log.warning(
-                    "%s is kept though it is larger than its entries need: others have had"
-                    " transactions open for the %g s in which it was to be replaced",
-                    name,
+                    "%s was given up after %g s, in which others had transactions open",
+                    statement,
                     _WAIT_SECONDS,
                 )
                 return
             except asyncpg.PostgresError as error:
-                _log.warning("%s could not be replaced: %s", name, explain_error(error))
+                _log.warning("%s failed: %s", statement, explain_error(error))
                 return
             if not index["is_leftover"]:
                 _log.info("%s was nearly empty and has been built anew", name)

@@ -8,23 +8,52 @@ import asyncpg
 import pytest
 
 from service.backends.database import Database
+from service.settings.settings import Settings
 from service.standings.refresh import outbox_index
 from service.standings.refresh.outbox_index import FIND_OUTBOX_INDEXES, shrink_outbox_index
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_players_with_scores, record_scores
 from tests.support.lock_waits import cancel_lock_waits, count_lock_waits
 from tests.support.waiting import wait_until
+from tests.support.worker_process import run_worker, send_sweep
 
 _SMALL = 64 * 1024
 
 
+# What a report keeps, which reads something else; and what pg_dump keeps as well until it is done.
+_SNAPSHOT = "SELECT FROM board"
+_LOCK = "LOCK TABLE outbox IN ACCESS SHARE MODE"
+
+
+@pytest.fixture(autouse=True)
+async def small_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Let it wait as long as a busy machine takes, and leave the next test a small index."""
+    monkeypatch.setattr(outbox_index, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(outbox_index, "_OLD_SECONDS", 600.0)
+    yield
+    await database.fetch("TRUNCATE outbox")
+
+
+@asynccontextmanager
+async def reading(database_url: str, statement: str) -> AsyncIterator[None]:
+    """Run a statement in a transaction that stays open inside the block."""
+    reader = await asyncpg.connect(database_url)
+    try:
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.execute(statement)
+            yield
+    finally:
+        await reader.close()
+
+
 async def fill_and_empty(database: Database) -> None:
-    """Have 10,000 commits folded: a row and an entry of the index each, all of them dead."""
+    """Have 10,000 commits folded and cleared away: of each there was a row, and an entry."""
     await database.fetch(
         "INSERT INTO outbox (transaction_id, player_ids, session_ids)"
         " SELECT number, ARRAY[1], ARRAY[number] FROM generate_series(1, 10000) AS number"
     )
     await database.fetch("DELETE FROM outbox")
+    await database.fetch("VACUUM outbox")
 
 
 async def list_indexes(database: Database) -> dict[str, tuple[int, bool]]:
@@ -44,7 +73,6 @@ async def test_index_is_small_after_the_rows_that_made_it_large(
     database: Database, refresher: Refresher
 ) -> None:
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     assert await read_bytes(database) > 2 * _SMALL
 
     await shrink_outbox_index(database, _SMALL)
@@ -75,49 +103,18 @@ async def test_index_stays_while_a_snapshot_keeps_the_rows(
     database: Database, database_url: str
 ) -> None:
     """Building it would wait for the snapshot, and index whatever came meanwhile."""
-    snapshot = await asyncpg.connect(database_url)
-    async with snapshot.transaction(isolation="repeatable_read"):
-        await snapshot.execute("SELECT FROM outbox")
+    async with reading(database_url, _SNAPSHOT):
         await fill_and_empty(database)
-        await database.fetch("VACUUM outbox")
         before = await list_indexes(database)
         await shrink_outbox_index(database, _SMALL)
         assert await list_indexes(database) == before
-    await snapshot.close()
 
 
 async def test_small_index_is_left_alone(database: Database) -> None:
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     before = await read_bytes(database)
     await shrink_outbox_index(database)
     assert await read_bytes(database) == before
-    # The next test is lent the same database.
-    await database.fetch("TRUNCATE outbox")
-
-
-@asynccontextmanager
-async def reading(database_url: str, statement: str) -> AsyncIterator[None]:
-    """Run a statement in a transaction that stays open inside the block."""
-    reader = await asyncpg.connect(database_url)
-    try:
-        async with reader.transaction(isolation="repeatable_read"):
-            await reader.execute(statement)
-            yield
-    finally:
-        await reader.close()
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it wait as long as a busy machine takes."""
-    monkeypatch.setattr(outbox_index, "_WAIT_SECONDS", 60.0)
-    monkeypatch.setattr(outbox_index, "_OLD_SECONDS", 600.0)
-
-
-# What a report keeps, which reads something else; and what pg_dump keeps as well until it is done.
-_SNAPSHOT = "SELECT FROM board"
-_LOCK = "LOCK TABLE outbox IN ACCESS SHARE MODE"
 
 
 @pytest.mark.parametrize("statement", [_SNAPSHOT, _LOCK])
@@ -130,7 +127,6 @@ async def test_submits_and_folds_go_on_while_it_waits_for_others(
     (user_id,) = await make_players_with_scores(database, [1])
     await refresher.refresh()
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     async with reading(database_url, statement):
         shrinking = asyncio.create_task(shrink_outbox_index(database, _SMALL))
         await wait_until(lambda: count_lock_waits(database))
@@ -155,14 +151,15 @@ async def test_what_was_given_up_is_cleared_away_by_the_next_call(
     left: str,
 ) -> None:
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     async with reading(database_url, statement):
         shrinking = asyncio.create_task(shrink_outbox_index(database, _SMALL))
         await wait_until(lambda: count_lock_waits(database))
         await cancel_lock_waits(database)
         await shrinking
         (record,) = caplog.records
-        assert "outbox_transaction_id could not be replaced: QueryCanceledError" in record.message
+        assert record.message.startswith(
+            "REINDEX INDEX CONCURRENTLY outbox_transaction_id failed: QueryCanceledError"
+        )
         assert f"outbox_transaction_id{left}" in await list_indexes(database)
     await shrink_outbox_index(database, _SMALL)
     assert await list_indexes(database) == {"outbox_transaction_id": (8192, True)}
@@ -178,11 +175,13 @@ async def test_it_is_given_up_in_time(
 ) -> None:
     monkeypatch.setattr(outbox_index, "_WAIT_SECONDS", 0.1)
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     async with reading(database_url, _SNAPSHOT):
         await shrink_outbox_index(database, _SMALL)
     (record,) = caplog.records
-    assert "transactions open for the 0.1 s in which it was to be replaced" in record.message
+    assert record.message == (
+        "REINDEX INDEX CONCURRENTLY outbox_transaction_id was given up after 0.1 s, in which others"
+        " had transactions open"
+    )
 
 
 async def test_it_is_not_tried_while_an_old_snapshot_is_held(
@@ -194,7 +193,6 @@ async def test_it_is_not_tried_while_an_old_snapshot_is_held(
     """It would be given up each minute, and leave each time what submits have to keep up."""
     monkeypatch.setattr(outbox_index, "_OLD_SECONDS", 0.0)
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     before = await list_indexes(database)
     async with reading(database_url, _SNAPSHOT):
         await shrink_outbox_index(database, _SMALL)
@@ -206,7 +204,6 @@ async def test_who_does_not_own_the_outbox_leaves_its_index_alone(
     database: Database,
 ) -> None:
     await fill_and_empty(database)
-    await database.fetch("VACUUM outbox")
     async with database.connect() as connection:
         await connection.execute("SET ROLE pg_monitor")
         assert not await connection.fetch(FIND_OUTBOX_INDEXES, _SMALL, 600)
@@ -222,6 +219,31 @@ async def test_what_postgres_refuses_is_told_and_ends_nothing(
     monkeypatch.setattr(outbox_index, "FIND_OUTBOX_INDEXES", statement)
     await shrink_outbox_index(database)
     (record,) = caplog.records
-    assert record.message == (
-        'nowhere could not be replaced: UndefinedObjectError: index "nowhere" does not exist'
+    assert record.message.startswith(
+        "DROP INDEX CONCURRENTLY nowhere failed: UndefinedObjectError: "
     )
+
+
+async def test_invalid_index_of_somebody_else_is_left_alone(database: Database) -> None:
+    """An operator's, which is being built."""
+    await database.fetch("CREATE INDEX made_by_hand ON outbox (written_at)")
+    await database.fetch(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'made_by_hand'::regclass"
+    )
+    await shrink_outbox_index(database, _SMALL)
+    assert "made_by_hand" in await list_indexes(database)
+
+
+async def test_sweep_clears_away_what_was_given_up(database: Database, settings: Settings) -> None:
+    await database.fetch("CREATE INDEX outbox_transaction_id_ccnew ON outbox (transaction_id)")
+    await database.fetch(
+        "UPDATE pg_index SET indisvalid = false"
+        " WHERE indexrelid = 'outbox_transaction_id_ccnew'::regclass"
+    )
+
+    async def is_cleared_away() -> bool:
+        return [*await list_indexes(database)] == ["outbox_transaction_id"]
+
+    with run_worker(settings):
+        send_sweep(settings)
+        await wait_until(is_cleared_away)

@@ -20,7 +20,7 @@ from service.backends.redis import SCHEDULER_KEY, WORKER_PROCESSES_KEY
 from service.logs import _ConsumerFilter
 from service.settings.settings import Settings
 from tests.support.waiting import wait_until
-from tests.support.worker_process import run_worker
+from tests.support.worker_process import run_worker, send_sweep
 from workers.periodiq_scheduler import PatientScheduler
 
 HOURS = pytest.mark.parametrize("hours", [-1, 1])
@@ -40,22 +40,11 @@ async def read_parts(client: httpx.AsyncClient) -> dict[str, str]:
 
 @HOURS
 async def test_machines_with_other_clocks_are_there(
-    client: httpx.AsyncClient,
-    settings: Settings,
-    broker: dramatiq.Broker,
-    hours: int,
+    client: httpx.AsyncClient, settings: Settings, hours: int
 ) -> None:
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
         # As the scheduler of a machine with this clock sends it; the worker's is right.
-        broker.enqueue(
-            dramatiq.Message(
-                queue_name=PERIODIC_QUEUE,
-                actor_name="standings.sweep",
-                args=(),
-                kwargs={},
-                options={"scheduled_at": datetime.now(UTC).isoformat()},
-            )
-        )
+        send_sweep(settings)
 
         async def are_there() -> bool:
             return await read_parts(client) == {"worker": "ok", "scheduler": "ok"}

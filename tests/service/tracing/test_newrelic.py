@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dramatiq
 import httpx
 
-from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.database import Database
 from service.settings.settings import Settings
 from tests.support.newrelic_collector import Collector, run_collector
 from tests.support.programs import run
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
-from tests.support.worker_process import submit_until_woken
+from tests.support.worker_process import send_sweep, submit_until_woken
 
 USERNAME = "zaphod-the-username"
 SCORE = 78_191_203
@@ -170,12 +168,7 @@ async def test_submit_rank_and_refresh(settings: Settings, tmp_path: Path) -> No
                 async with client.stream("GET", "/api/leaderboard/stream") as stream:
                     assert await anext(stream.aiter_lines())
                 refused = await client.get("/api/ops/status", headers=secret)
-            message: dramatiq.Message[None] = dramatiq.Message(
-                queue_name="standings", actor_name="standings.sweep", args=(), kwargs={}, options={}
-            )
-            broker = connect_broker(settings.require_redis_url())
-            broker.enqueue(message)
-            disconnect_broker(broker)
+            send_sweep(settings)
             await wait_until(lambda: collector.list_transactions(SWEEP), seconds=30)
             assert await asyncio.to_thread(api.stop) == 0
             assert await asyncio.to_thread(worker.stop) == 0

@@ -4,10 +4,10 @@
 -- than its table is all but empty, since a row takes more than its entry; and that vacuum has cut the table
 -- off says that nobody's snapshot needs the old rows any more.
 --
--- $1 bytes that it may have in any case, $2 seconds. Answers a row an index: its name, and whether it is what an earlier
--- call left behind; those first. Answers nothing to a role that does not own the table, and may not build its
--- index; and no index to build while a snapshot of this database is older than $2, for which that would wait.
--- A role that may not see those of others has to try.
+-- $1 bytes that it may have in any case, $2 seconds. Answers a row for each index: its name, and whether it is
+-- what an earlier call left behind; those first. Answers nothing to a role that does not own the table, and may
+-- not build its index; and nothing while a snapshot of this database is older than $2, for which that would
+-- wait, as it does for all but those of vacuums. A role that may not see those of others has to try.
 --
 -- Locks: none.
 SELECT indexrelid::regclass::text AS name, leftover.is_leftover
@@ -24,12 +24,13 @@ WHERE indrelid = 'outbox'::regclass
         is_leftover
         OR indisvalid
         AND pg_relation_size(indexrelid) > greatest($1::bigint, pg_relation_size(indrelid))
-        AND NOT EXISTS (
-            SELECT FROM pg_stat_activity
-            WHERE datname = current_database()
-                AND pid <> pg_backend_pid()
-                AND backend_xmin IS NOT NULL
-                AND xact_start < clock_timestamp() - make_interval(secs => $2)
-        )
+    )
+    AND NOT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database()
+            AND pid <> pg_backend_pid()
+            AND backend_type <> 'autovacuum worker'
+            AND backend_xmin IS NOT NULL
+            AND xact_start < clock_timestamp() - make_interval(secs => $2)
     )
 ORDER BY is_leftover DESC
