@@ -52,15 +52,29 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """What failed, how long after a submit that was answered at that time of `perf_counter`."""
+
+    answered_at: float
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeReport:
     """How long reads took to show a score, from the submit's answer."""
 
     probes: list[Probe]
-    failures: dict[str, int]
+    failures: list[Failure]
 
     @property
     def latency(self) -> LatencySummary:
         return summarize(self.probes)
+
+
+def count_failures(failures: Iterable[Failure]) -> Counter[str]:
+    """Return how often each reason is among some failures."""
+    return Counter(failure.reason for failure in failures)
 
 
 def summarize(probes: Iterable[Probe]) -> LatencySummary:
@@ -90,7 +104,7 @@ class Prober:
         self._players = players
         self._scores: dict[int, int] = {}
         self._probes: list[Probe] = []
-        self._failures: Counter[str] = Counter()
+        self._failures: list[Failure] = []
 
     async def run(self, rate: float, seconds: float) -> ProbeReport:
         """Probe at a steady rate for so long; each probe takes the next of the players."""
@@ -101,33 +115,34 @@ class Prober:
             for number in range(int(rate * seconds)):
                 await clock.wait_for(number / rate)
                 probes.create_task(self._probe(self._players[number % len(self._players)]))
-        return ProbeReport(self._probes, dict(self._failures))
+        return ProbeReport(self._probes, self._failures)
 
     async def _probe(self, player: int) -> None:
         body = msgspec.json.encode({"user_id": player, "score": 1})
         answer = await self._client.ask("POST", "/api/leaderboard/submit", body)
         answered_at = time.perf_counter()
         if answer.status != httpx.codes.OK:
-            self._failures[f"submit answered {answer.status}"] += 1
+            self._failures.append(Failure(answered_at, 0.0, f"submit answered {answer.status}"))
             return
         self._scores[player] += 1
         expected = self._scores[player]
-        while not await self._shows(player, expected):
-            if time.perf_counter() > answered_at + _PROBE_DEADLINE_SECONDS:
-                self._failures["never seen"] += 1
+        while not await self._shows(player, expected, answered_at):
+            waited = time.perf_counter() - answered_at
+            if waited > _PROBE_DEADLINE_SECONDS:
+                self._failures.append(Failure(answered_at, waited, "never seen"))
                 break
             # What takes long is known to a twentieth: where all have to wait, as after a loss of
             # Redis, looking again at once would be most of the load.
-            waited = time.perf_counter() - answered_at
             await asyncio.sleep(max(_PROBE_PAUSE_SECONDS, waited / 20))
         self._probes.append(Probe(answered_at, time.perf_counter() - answered_at))
 
-    async def _shows(self, player: int, expected: int) -> bool:
+    async def _shows(self, player: int, expected: int, answered_at: float) -> bool:
         try:
             return await self._read_score(player) >= expected
         except UnexpectedAnswer as error:
             # A read that is refused shows nothing either.
-            self._failures[f"a read was refused: {error}"] += 1
+            waited = time.perf_counter() - answered_at
+            self._failures.append(Failure(answered_at, waited, f"a read was refused: {error}"))
             return False
 
     async def _read_score(self, player: int) -> int:
@@ -193,7 +208,10 @@ async def measure_freshness(context: Context) -> list[Row]:
             f"freshness of `{read}` at {SUBMITS_A_SECOND:,} submits a second, p99",
             report.latency,
             notes=[
-                *([f"PROBES FAILED: {report.failures}"] if report.failures else []),
+                *(
+                    f"PROBES FAILED: {number} times {reason}"
+                    for reason, number in count_failures(report.failures).items()
+                ),
                 *(notes if read == "rank" else []),
             ],
         )

@@ -24,8 +24,10 @@ from service.lifecycle import stop_task
 from service.local.embedded.postgres import find_binaries
 from tests.benchmarks.freshness import (
     FRESH_MS,
+    Failure,
     Probe,
     SteadyLoad,
+    count_failures,
     describe_freshness,
     run_steadily,
     summarize,
@@ -160,11 +162,16 @@ def judge(load: SteadyLoad, losses: Sequence[float], console: Console) -> Iterat
         console.print(f"without the minutes after a loss: {describe_freshness(read, latency)}")
         if latency.p99_ms > FRESH_MS:
             yield f"{read} showed a score too late"
-        for failure, number in report.failures.items():
-            yield f"probes of {read}: {number} times {failure}"
+        failures = count_failures(
+            failure for failure in report.failures if not _is_after(failure, losses)
+        )
+        for reason, number in failures.items():
+            yield f"probes of {read}: {number} times {reason}"
+        for reason, number in (count_failures(report.failures) - failures).items():
+            console.print(f"in the minutes after a loss, probes of {read}: {number} times {reason}")
 
 
-def _is_after(probe: Probe, losses: Sequence[float]) -> bool:
+def _is_after(probe: Probe | Failure, losses: Sequence[float]) -> bool:
     """Tell whether a probe was under way in the minute after a loss."""
     return any(
         probe.answered_at + probe.seconds >= loss

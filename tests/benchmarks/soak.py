@@ -18,7 +18,7 @@ from rich.table import Table
 
 from dashboard.simulation.reports.presentation import describe_shortfall, summarize_run
 from dashboard.simulation.workload.plan import Mix
-from tests.benchmarks.freshness import SteadyLoad, describe_freshness, run_steadily
+from tests.benchmarks.freshness import SteadyLoad, count_failures, describe_freshness, run_steadily
 from tests.benchmarks.plan import FULL
 from tests.benchmarks.processor_time import name_role
 from tests.benchmarks.report import make_console
@@ -136,7 +136,7 @@ def _judge_answers(load: SteadyLoad) -> Iterator[str]:
         yield shortfall
     for read, probes in load.probes.items():
         if probes.failures:
-            yield f"probes of {read}: {probes.failures}"
+            yield f"probes of {read}: {dict(count_failures(probes.failures))}"
 
 
 async def soak(
