@@ -8,7 +8,7 @@ emptied for each. Tests that stop a server start one of their own.
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +27,7 @@ from service.schema.migrate import migrate
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
-from tests.support.patience import keep_limits, lift_limits
+from tests.support.patience import keep_limits, lift_limits, stopwatch
 from tests.support.routing import share_handlers, share_signatures
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import clean_environment
@@ -67,18 +67,19 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shared_routing() -> Iterator[None]:
+def _service_of_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         share_signatures(patch)
         share_handlers(patch)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _patient_service() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
         lift_limits(patch)
         yield
+
+
+@pytest.fixture
+def read_seconds() -> Iterator[Callable[[], float]]:
+    """The seconds in which this process has had its turn."""
+    with stopwatch() as read_seconds:
+        yield read_seconds
 
 
 @pytest.fixture
@@ -181,7 +182,10 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def refresher(database: Database, redis: Redis, settings: Settings) -> Refresher:
-    """The worker, called by hand: after `refresh()` nothing is pending and the index is right."""
+    """The worker, called by hand: after `refresh()` nothing is pending and the index is right.
+
+    Unless it says that there is more, because its turn of two seconds was over.
+    """
     return Refresher(database, redis, settings)
 
 

@@ -68,7 +68,7 @@ async def test_seasons_end_once_whatever_is_killed(clusters: Clusters) -> None:
             for slug, rule in BOARDS.items():
                 made = await client.put(f"/api/boards/{slug}", json=asdict(rule))
                 assert made.status_code == 201, made.text
-            traffic = Traffic(url, user_ids, seed)
+            traffic = Traffic(url, user_ids, seed, stores_end_together=True)
             ends = SeasonEnds(client, chance)
             async with traffic.running():
                 ending = asyncio.create_task(ends.run())

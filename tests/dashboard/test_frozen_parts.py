@@ -24,7 +24,7 @@ SOON_SECONDS = 5.0
 SCREENS = {"f1": "live", "f2": "player", "f3": "simulate", "f4": "health"}
 
 
-# They are about how soon something is told.
+# These tests are about how soon something is told.
 pytestmark = pytest.mark.usefixtures("usual_limits")
 
 
@@ -74,7 +74,7 @@ def tells_postgres_is_away(scene: Scene) -> bool:
 async def test_a_frozen_postgres_is_told_on_every_screen_in_time(scene: Scene) -> None:
     await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
     with hanging(scene.postgres):
-        async with stopwatch() as read_seconds:
+        with stopwatch() as read_seconds:
             await wait_until(lambda: tells_postgres_is_away(scene))
             assert read_seconds() < SOON_SECONDS
         for key in SCREENS:
@@ -86,7 +86,7 @@ async def test_a_frozen_postgres_is_told_on_every_screen_in_time(scene: Scene) -
 async def test_a_frozen_redis_is_one_alarm_in_time(scene: Scene) -> None:
     await wait_until(lambda: scene.shows("● connected") and scene.shows("● live"))
     with hanging(scene.valkey):
-        async with stopwatch() as read_seconds:
+        with stopwatch() as read_seconds:
             await wait_until(lambda: scene.shows("✕ Redis away"))
             assert read_seconds() < SOON_SECONDS
         await scene.press("f4")
@@ -103,7 +103,7 @@ async def test_a_frozen_worker_is_told_while_scores_wait(scene: Scene) -> None:
     for process in family:
         process.suspend()
     try:
-        async with stopwatch() as read_seconds:
+        with stopwatch() as read_seconds:
             assert await scene.submit() == 200
             await wait_until(
                 lambda: scene.shows("✕ Ranks stand still") or scene.shows("✕ Worker away")

@@ -1,8 +1,8 @@
 """A service with servers of its own, and ways to have them away."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from service.local.embedded.server import EmbeddedServer
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import find_global_season
-from tests.support.patience import stopwatch
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # Reads must be answered in this time even where a server takes connections and is silent.
@@ -35,6 +34,7 @@ class Stack:
     redis: Redis
     client: httpx.AsyncClient
     user_ids: list[int]
+    read_seconds: Callable[[], float]
 
     async def refresh(self) -> None:
         await Refresher(self.database, self.redis, self.settings).refresh()
@@ -43,11 +43,18 @@ class Stack:
         body = {"user_id": user_id, "score": score}
         return await self.client.post("/api/leaderboard/submit", json=body)
 
+    @asynccontextmanager
+    async def answering_soon(self) -> AsyncIterator[None]:
+        """Assert that the block takes a few seconds at most."""
+        began_at = self.read_seconds()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield
+        assert self.read_seconds() - began_at < FEW_SECONDS
+
     async def read(self, path: str) -> dict[str, Any]:
         """Return the answer of a read, which must come within a few seconds."""
-        async with asyncio.timeout(PATIENCE_SECONDS), stopwatch() as read_seconds:
+        async with self.answering_soon():
             response = await self.client.get(f"/api/leaderboard/{path}")
-            assert read_seconds() < FEW_SECONDS
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         return answer

@@ -1,65 +1,62 @@
 """Time limits of the service that say, in a test's process, how busy the machine is."""
 
-import asyncio
-import importlib
+import pkgutil
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from service.lifecycle import stop_task
+from tests.support.waiting import PATIENCE_SECONDS
 
 # What the settings do not tell. A program in a process of its own has the product's limits.
-_LIMITS = {
-    "service.backends.database": {"_SILENCE_SECONDS": 60.0},
-    "service.backends.replica": {"_TIMEOUT_SECONDS": 60.0},
-    "service.keys.keyring": {"_PATIENCE_SECONDS": 60.0},
-    "service.standings.refresh.refresh": {"_LOCK_WAIT_SECONDS": 60.0},
-    "service.status.readiness": {"_PATIENCE_SECONDS": 60.0},
-    "service.status.status": {"_PATIENCE_SECONDS": 60.0, "_BROKER_PATIENCE_SECONDS": 60.0},
-    "service.status.waits": {"_PATIENCE_SECONDS": 60.0},
-}
-_USUAL = {
-    (module, name): getattr(importlib.import_module(module), name)
-    for module, limits in _LIMITS.items()
-    for name in limits
-}
+_LIMITS = (
+    "service.backends.database._SILENCE_SECONDS",
+    "service.backends.replica._TIMEOUT_SECONDS",
+    "service.keys.keyring._PATIENCE_SECONDS",
+    "service.standings.refresh.refresh._LOCK_WAIT_SECONDS",
+    "service.status.readiness._PATIENCE_SECONDS",
+    "service.status.status._BROKER_PATIENCE_SECONDS",
+    "service.status.status._PATIENCE_SECONDS",
+    "service.status.waits._PATIENCE_SECONDS",
+)
+_USUAL = {name: pkgutil.resolve_name(name) for name in _LIMITS}
 
-# A turn of the event loop that took longer was not spent by us.
-_LONGEST_TURN_SECONDS = 0.1
 _TICK_SECONDS = 0.02
+# Between two ticks this process was kept waiting for the rest.
+_LONGEST_TICK_SECONDS = 0.1
 
 
 def lift_limits(patch: pytest.MonkeyPatch) -> None:
     """Let the service in this process wait as long as a busy machine takes."""
-    for module, limits in _LIMITS.items():
-        for name, seconds in limits.items():
-            patch.setattr(f"{module}.{name}", seconds)
+    for name in _LIMITS:
+        patch.setattr(name, PATIENCE_SECONDS)
 
 
 def keep_limits(patch: pytest.MonkeyPatch) -> None:
     """Give the service in this process its own limits, for a test that is about them."""
-    for (module, name), seconds in _USUAL.items():
-        patch.setattr(f"{module}.{name}", seconds)
+    for name, seconds in _USUAL.items():
+        patch.setattr(name, seconds)
 
 
-@asynccontextmanager
-async def stopwatch() -> AsyncIterator[Callable[[], float]]:
-    """Count the seconds in which this process had its turn, which others may keep it from."""
-    spent = 0.0
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Count the seconds in which the machine let this process run, whatever its event loop does."""
+    spent, ended = 0.0, threading.Event()
 
-    async def count() -> None:
+    def count() -> None:
         nonlocal spent
         before = time.monotonic()
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
+        while not ended.wait(_TICK_SECONDS):
             now = time.monotonic()
-            spent += min(now - before, _LONGEST_TURN_SECONDS)
+            spent += min(now - before, _LONGEST_TICK_SECONDS)
             before = now
 
-    counting = asyncio.create_task(count())
+    counting = threading.Thread(target=count)
+    counting.start()
     try:
         yield lambda: spent
     finally:
-        await stop_task(counting)
+        ended.set()
+        counting.join()

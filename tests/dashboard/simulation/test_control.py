@@ -25,28 +25,32 @@ def make_run(peer: Peer, limits: RunLimits | None = None, **changes: Any) -> Run
 
 async def test_a_paused_run_sends_nothing_and_then_its_whole_plan() -> None:
     async with run_peer() as peer:
-        run = make_run(peer, rate=50, duration_seconds=2.0)
+        run = make_run(peer)
         execution = asyncio.create_task(run.execute())
         await peer.traffic_seen.wait()
         run.toggle_pause()
         await wait_until(lambda: run.snapshot().in_flight == 0)
         paused = run.snapshot()
-        await wait_until(lambda: run.snapshot().paused_seconds > 0.5)
+        # As if it had been paused for a minute already.
+        assert run._clock._paused_at is not None
+        run._clock._zero -= 60
+        run._clock._paused_at -= 60
+        await wait_until(lambda: run.snapshot().paused_seconds > 60.5)
         assert run.snapshot().total.started == paused.total.started
         assert paused.state is RunState.PAUSED
         run.toggle_pause()
         report = await execution
     assert report.state is RunState.FINISHED
     assert report.total.succeeded == 100
-    assert report.paused_seconds >= 0.5
+    assert report.paused_seconds >= 60.5
     [(start, end)] = report.pauses
     assert 0 <= start < end <= report.elapsed_seconds
     assert end - start == pytest.approx(report.paused_seconds, abs=0.01)
     # The last moment may come half a millisecond early, and both figures are rounded to one.
-    assert report.elapsed_seconds >= report.paused_seconds + 2.0 - 0.002
+    assert report.elapsed_seconds >= report.paused_seconds + 0.5 - 0.002
     # Waiting out a pause is no latency.
     assert report.total.latency is not None
-    assert report.total.latency.p50_ms < 500 + report.generator.lag_p50_ms
+    assert report.total.latency.p50_ms < 30_000
 
 
 async def test_a_paused_run_can_be_stopped() -> None:
@@ -189,7 +193,7 @@ async def test_a_service_that_cannot_count_is_a_reason_and_no_difference() -> No
     async with run_peer() as peer:
         report = await make_run(peer).execute()
         peer.misbehave = lambda _: (404, {"error": "No such page", "code": "not_found"})
-        report = await compare_with_ledger(Target(peer.url), report, 0, patience_seconds=5.0)
+        report = await compare_with_ledger(Target(peer.url), report, 0, patience_seconds=2.0)
     assert report.ledger is None
     assert report.ledger_problem is not None
     assert "404: No such page" in report.ledger_problem

@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,11 +61,15 @@ async def test_a_run_sends_its_plan() -> None:
     assert report.submits.acknowledged == report.submits.sessions == len(submits)
 
 
-async def test_a_run_keeps_its_rate_and_lasts_its_duration() -> None:
+async def test_a_run_keeps_its_rate_and_lasts_its_duration(
+    read_seconds: Callable[[], float],
+) -> None:
     async with run_peer() as peer:
+        began_at = read_seconds()
         report = await make_run(peer, make_options(duration_seconds=1.0)).execute()
+        assert read_seconds() - began_at < 1.5
     assert report.elapsed_seconds >= 1.0
-    assert report.total.answered_per_second == pytest.approx(200 / report.elapsed_seconds, rel=0.01)
+    assert report.total.succeeded == 200
     assert sum(second.started for second in report.seconds) == 200
 
 

@@ -22,7 +22,6 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores
 from tests.support.outages import hanging
-from tests.support.patience import stopwatch
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -79,7 +78,7 @@ GO_ON = {
 ENDLESS = {"GET /api/leaderboard/stream"}
 
 
-# They are about how soon something is told.
+# These tests are about how soon something is told.
 pytestmark = pytest.mark.usefixtures("usual_limits")
 
 
@@ -88,6 +87,7 @@ class Scene:
     app: Litestar
     client: httpx.AsyncClient
     postgres: PostgresServer
+    read_seconds: Callable[[], float]
 
     def list_calls(self) -> Iterator[str]:
         """List every call that the service has."""
@@ -107,9 +107,10 @@ class Scene:
             content = body.encode()
         elif body is not None:
             content = json.dumps(body).encode()
-        async with asyncio.timeout(PATIENCE_SECONDS), stopwatch() as read_seconds:
+        sent_at = self.read_seconds()
+        async with asyncio.timeout(PATIENCE_SECONDS):
             response = await self.client.request(method, path, content=content, headers=headers)
-            return response, read_seconds()
+        return response, self.read_seconds() - sent_at
 
     async def can_write(self) -> bool:
         body = {"user_id": 1, "score": 1}
@@ -117,7 +118,9 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(clusters: Clusters, redis_url: str) -> AsyncIterator[Scene]:
+async def scene(
+    clusters: Clusters, redis_url: str, read_seconds: Callable[[], float]
+) -> AsyncIterator[Scene]:
     with PostgresServer(clusters.make("frozen"), settings=THROW_AWAY) as server:
         await migrate(server.url)
         settings = load_settings(database_url=server.url, redis_url=redis_url)
@@ -129,7 +132,7 @@ async def scene(clusters: Clusters, redis_url: str) -> AsyncIterator[Scene]:
         await database.close()
         await redis.aclose()
         async with run_app(create_app(settings)) as app, connect_client(app) as client:
-            scene = Scene(app, client, server)
+            scene = Scene(app, client, server, read_seconds)
             await wait_until(scene.can_write)
             assert (await client.get("/api/leaderboard/top")).status_code == 200
             yield scene

@@ -61,7 +61,7 @@ async def test_frozen_holder_loses_the_lock_and_is_told(
     assert LeaseLost.__name__ in error.decode()
 
 
-async def test_running_holder_keeps_the_lock_for_many_leases(
+async def test_running_holder_keeps_the_lock_beyond_its_lease(
     settings: Settings, database: Database
 ) -> None:
     holder = await start_holder(settings)

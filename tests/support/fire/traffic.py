@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -54,7 +54,7 @@ class Attempt:
 
 
 class Client:
-    """Sends requests over as many connections as are under way, which it keeps if it `keeps`.
+    """Sends each request over a connection that no other uses; with `keeps`, the next one may.
 
     httpx's own client would take more processor time than the service that it asks.
     """
@@ -67,7 +67,7 @@ class Client:
     async def send(
         self, method: str, path: str, body: Any = None, key: str | None = None
     ) -> httpx.Response:
-        """Return the answer to one request; raises `httpx.TransportError` where none comes."""
+        """Return the answer to one request; raises `httpx.TransportError` where it is lost."""
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -78,8 +78,11 @@ class Client:
             content=b"" if body is None else msgspec.json.encode(body),
         )
         connection = self._idle.pop() if self._idle else ConnectionTransport(None)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            response = await connection.handle_async_request(request)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await connection.handle_async_request(request)
+        except TimeoutError:
+            raise AssertionError(f"no answer: {method} {path}") from None
         if self._keeps:
             self._idle.append(connection)
         else:
@@ -87,7 +90,7 @@ class Client:
         response.request = request
         return response
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections that it has kept."""
         for connection in self._idle:
             await connection.aclose()
@@ -98,10 +101,13 @@ class Traffic:
 
     With a key they post the same score again until it is answered with 200, sometimes twice at
     once, and sometimes again long after; loaders do so with many scores in one request. Without a
-    key they post once, whatever comes of it.
+    key they post once, whatever comes of it. Reads are answered, unless `stores_end_together`: a
+    process that has just started cannot tell whether Redis is right where PostgreSQL ends, too.
     """
 
-    def __init__(self, url: str, user_ids: Sequence[int], seed: int) -> None:
+    def __init__(
+        self, url: str, user_ids: Sequence[int], seed: int, *, stores_end_together: bool = False
+    ) -> None:
         self.attempts: list[Attempt] = []
         self.accepted = 0
         self.refused = 0
@@ -110,6 +116,7 @@ class Traffic:
         self._url = url
         self._user_ids = user_ids
         self._seed = seed
+        self._stores_end_together = stores_end_together
         self._scores = count(1)
         self._clients = count(1)
         self._stopping = asyncio.Event()
@@ -122,10 +129,8 @@ class Traffic:
         `fresh_connections` says open one for each post.
         """
         self._stopping.clear()
-        lasting, fresh = Client(self._url), Client(self._url, keeps=False)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(lasting.close)
-            clients = await stack.enter_async_context(asyncio.TaskGroup())
+        fresh = Client(self._url, keeps=False)
+        async with aclosing(Client(self._url)) as lasting, asyncio.TaskGroup() as clients:
             for client, number in ((lasting, _KEYED_CLIENTS), (fresh, fresh_connections)):
                 for _ in range(number):
                     clients.create_task(self._insist(client, self._make_chance()))
@@ -221,10 +226,7 @@ class Traffic:
                 except httpx.TransportError as error:
                     self._note_broken(error)
                 else:
-                    assert response.status_code == 200, describe_answer(response)
-                    if kind != "rank":
-                        check_competition_ranks(response.json()["leaderboard"], whole=kind == "top")
-                    self.reads[kind] += 1
+                    self._note_read(kind, response)
                 await pause(chance, _PAUSE_SECONDS)
 
     async def _post(self, client: Client, attempt: Attempt) -> None:
@@ -250,8 +252,7 @@ class Traffic:
             self._note_broken(error)
             return None
         if response.status_code == 503:
-            assert int(response.headers["Retry-After"]) >= 1, describe_answer(response)
-            self.refused += 1
+            self._note_refusal(response)
             return None
         assert response.status_code == 200, describe_answer(response)
         return response.json()
@@ -261,6 +262,20 @@ class Traffic:
         if not attempt.session_ids:
             self.accepted += 1
         attempt.session_ids.append(answer["session_id"])
+
+    def _note_read(self, kind: str, response: httpx.Response) -> None:
+        if response.status_code == 503 and self._stores_end_together:
+            assert response.json()["code"] == "standings_unavailable", describe_answer(response)
+            self._note_refusal(response)
+            return
+        assert response.status_code == 200, describe_answer(response)
+        if kind != "rank":
+            check_competition_ranks(response.json()["leaderboard"], whole=kind == "top")
+        self.reads[kind] += 1
+
+    def _note_refusal(self, response: httpx.Response) -> None:
+        assert int(response.headers["Retry-After"]) >= 1, describe_answer(response)
+        self.refused += 1
 
     def _note_broken(self, error: httpx.TransportError) -> None:
         self.broken[type(error).__name__] += 1
