@@ -75,8 +75,7 @@ async def scene(clusters: Clusters, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     ):
         await client.post("/api/players", json={"username": "ada"})
         console = Console(Gateway(str(client.base_url)), SystemClock(), Random(7))
-        # Room for all that is slow, on a busy machine the console's own requests too.
-        async with console.run_test(size=(80, 60)):
+        async with console.run_test(size=(80, 24)):
             scene = Scene(console, client, stack.postgres.url)
             assert await scene.submit("first") == 200
             await console.run_action("slow('POST /api/leaderboard/submit')")

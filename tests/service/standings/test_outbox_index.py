@@ -56,6 +56,14 @@ async def fill_and_empty(database: Database) -> None:
     await database.fetch("VACUUM outbox")
 
 
+async def make_unfinished(database: Database, name: str) -> None:
+    """Make an index as it is while it is being built, or once that was broken off."""
+    await database.fetch(f"CREATE INDEX {name} ON outbox (transaction_id)")
+    await database.fetch(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = $1::text::regclass", name
+    )
+
+
 async def list_indexes(database: Database) -> dict[str, tuple[int, bool]]:
     """Return the bytes of each index of the outbox, and whether it is whole."""
     rows = await database.fetch(
@@ -226,20 +234,13 @@ async def test_what_postgres_refuses_is_told_and_ends_nothing(
 
 async def test_invalid_index_of_somebody_else_is_left_alone(database: Database) -> None:
     """An operator's, which is being built."""
-    await database.fetch("CREATE INDEX made_by_hand ON outbox (written_at)")
-    await database.fetch(
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'made_by_hand'::regclass"
-    )
+    await make_unfinished(database, "made_by_hand")
     await shrink_outbox_index(database, _SMALL)
     assert "made_by_hand" in await list_indexes(database)
 
 
 async def test_sweep_clears_away_what_was_given_up(database: Database, settings: Settings) -> None:
-    await database.fetch("CREATE INDEX outbox_transaction_id_ccnew ON outbox (transaction_id)")
-    await database.fetch(
-        "UPDATE pg_index SET indisvalid = false"
-        " WHERE indexrelid = 'outbox_transaction_id_ccnew'::regclass"
-    )
+    await make_unfinished(database, "outbox_transaction_id_ccnew")
 
     async def is_cleared_away() -> bool:
         return [*await list_indexes(database)] == ["outbox_transaction_id"]

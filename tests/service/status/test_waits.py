@@ -1,7 +1,7 @@
 """Why requests are slow: stages, what PostgreSQL waits for, and the requests themselves."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -144,15 +144,19 @@ async def test_only_an_admin_may_ask(settings: Settings, database: Database) -> 
 
 
 @pytest.mark.usefixtures("usual_limits")
-async def test_a_frozen_postgres_is_said_and_the_rest_is_told(clusters: Clusters) -> None:
+async def test_a_frozen_postgres_is_said_and_the_rest_is_told(
+    clusters: Clusters, read_seconds: Callable[[], float]
+) -> None:
     async with run_whole_stack(clusters) as stack:
         app = create_app(stack.settings)
         async with run_app(app), connect_client(app) as client:
             player = await client.post("/api/players", json={"username": "ada"})
             assert await submit(client, player.json()["user_id"]) == 200
             with hanging(stack.postgres):
+                asked_at = read_seconds()
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     waits = await read_waits(client)
+                assert read_seconds() - asked_at < 5
             assert waits.postgresql is None
             assert waits.cause
             assert find_route(waits, SUBMIT_ROUTE).requests == 1

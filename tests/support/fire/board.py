@@ -38,7 +38,7 @@ async def score_again(database: Database, user_ids: list[int]) -> None:
 
 async def check_board(database: Database, redis: Redis) -> None:
     """Assert that everything is folded by now, or in a moment, and right."""
-    await wait_until_drained(database, redis)
+    await wait_until_drained(database, redis, seconds=10)
     await check_standings(database, redis)
 
 
