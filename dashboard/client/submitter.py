@@ -64,7 +64,7 @@ class ServiceSubmitter:
         except TimeoutError:
             outcome = Failure.of_timeout(_TIMEOUT_SECONDS)
         finally:
-            await connection.close()
+            connection.close()
         took = write_ms(1000 * (time.perf_counter() - started))
         if isinstance(outcome, Failure):
             return SubmitAnswer(

@@ -140,7 +140,7 @@ class Run:
             self._clock.end()
             self._final_report = self._make_report()
             for connection in self._idle:
-                await connection.close()
+                connection.close()
         return self._final_report
 
     def stop(self) -> None:

@@ -6,13 +6,8 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from dashboard.simulation.client.requests import (
-    Answer,
-    Connection,
-    Target,
-    describe_answer,
-    shorten,
-)
+from dashboard.simulation.client.requests import Connection, Target, describe_answer, shorten
+from dashboard.simulation.client.transport import Answer
 from dashboard.simulation.errors import KeyRejected, ServiceUnreachable, UnexpectedAnswer
 
 _TIMEOUT_SECONDS = 10.0
@@ -33,7 +28,7 @@ class ApiClient:
     async def close(self) -> None:
         """Close the connections."""
         for connection in self._idle:
-            await connection.close()
+            connection.close()
 
     async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """Return the answer to one call, of whatever status."""

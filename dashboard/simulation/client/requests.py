@@ -5,10 +5,12 @@ from typing import Literal, NamedTuple, Self
 import httpx
 import msgspec
 
-from dashboard.simulation.client.transport import ConnectionTransport
+from dashboard.simulation.client.transport import Answer, Transport
 from dashboard.simulation.workload.plan import PlannedRequest, RequestKind
 
 _SAMPLE_LENGTH = 300
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class _Problem(msgspec.Struct):
@@ -30,13 +32,6 @@ class _Top(msgspec.Struct):
 
 class _Rank(msgspec.Struct):
     user_id: int
-
-
-class Answer(NamedTuple):
-    """A complete answer, of whatever status."""
-
-    status: int
-    body: bytes
 
 
 class Failure(NamedTuple):
@@ -91,10 +86,10 @@ class Failure(NamedTuple):
 class Connection:
     """One keep-alive connection to a service; it carries one request at a time."""
 
-    def __init__(self, target: "Target") -> None:
+    def __init__(self, target: "Target", transport: Transport) -> None:
         self.reads = target.reads
         self._target = target
-        self._transport = ConnectionTransport(target.tls)
+        self._transport = transport
 
     async def send(
         self, method: str, path: str, body: bytes | None = None, *, key: str | None = None
@@ -103,18 +98,11 @@ class Connection:
 
         Raises `httpx.TransportError`. Time limits are the caller's, by cancellation.
         """
-        headers = self._target.headers.copy()
-        if body is not None:
-            headers.append((b"content-type", b"application/json"))
-        if key is not None:
-            headers.append((b"idempotency-key", key.encode()))
-        request = httpx.Request(method, self._target.locate(path), headers=headers, content=body)
-        response = await self._transport.handle_async_request(request)
-        return Answer(response.status_code, response.content)
+        return await self._transport.send(self._target.write_request(method, path, body, key))
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._transport.aclose()
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._transport.close()
 
 
 class Target:
@@ -128,27 +116,28 @@ class Target:
         self.board = board or "global"
         self.has_key = api_key is not None
         self.reads = "/api/leaderboard" if board is None else f"/api/boards/{board}"
-        self.headers = [(b"accept", b"application/json")]
+        base = httpx.URL(url)
+        self._host = base.raw_host.decode("ascii")
+        self._port = base.port or _DEFAULT_PORTS[base.scheme]
+        self._tls = httpx.create_ssl_context() if base.scheme == "https" else None
+        self._path_prefix = base.raw_path.rstrip(b"/").decode("ascii")
+        self._headers = f"Host: {base.netloc.decode('ascii')}\r\nAccept: application/json\r\n"
         if api_key is not None:
-            self.headers.append((b"authorization", f"Bearer {api_key}".encode()))
-        self._base = httpx.URL(url)
-        self._path_prefix = self._base.raw_path.rstrip(b"/")
-        self._locations: dict[str, httpx.URL] = {}
-        self.tls = httpx.create_ssl_context() if self._base.scheme == "https" else None
+            self._headers += f"Authorization: Bearer {api_key}\r\n"
 
     def open_connection(self) -> Connection:
         """Return a new connection, made with its first request."""
-        return Connection(self)
+        return Connection(self, Transport(self._host, self._port, self._tls))
 
-    def locate(self, path: str) -> httpx.URL:
-        """Return the URL of a path of the service."""
-        # Parsing costs as much as the rest of a request, and a run repeats itself: two paths, and
-        # one more for each of its players.
-        location = self._locations.get(path)
-        if location is None:
-            location = self._base.copy_with(raw_path=self._path_prefix + path.encode())
-            self._locations[path] = location
-        return location
+    def write_request(self, method: str, path: str, body: bytes | None, key: str | None) -> bytes:
+        """Return a request as it is sent."""
+        head = f"{method} {self._path_prefix}{path} HTTP/1.1\r\n{self._headers}"
+        if key is not None:
+            head += f"Idempotency-Key: {key}\r\n"
+        if body is None:
+            return f"{head}\r\n".encode()
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
 
 
 async def send_request(

@@ -161,6 +161,7 @@ class Arrivals:
     def __init__(self, options: RunOptions) -> None:
         self._draws = Random(f"{options.seed}:arrivals")  # noqa: S311  reproducible by intent
         self._course = options.course
+        self._course_requests = options.course.requests
         self._to_come = options.requests
         self._left_share = 1.0
 
@@ -172,7 +173,7 @@ class Arrivals:
             raise StopIteration
         self._left_share *= self._draws.random() ** (1.0 / self._to_come)
         self._to_come -= 1
-        return self._course.find_offset((1.0 - self._left_share) * self._course.requests)
+        return self._course.find_offset((1.0 - self._left_share) * self._course_requests)
 
     def scale(self, factor: float) -> None:
         """Multiply how many are still to come; they share the same time."""

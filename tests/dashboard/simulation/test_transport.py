@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from dashboard.simulation.client.transport import ConnectionTransport
+from dashboard.simulation.client.transport import Transport
 from tests.support.waiting import wait_until
 
+REQUEST = b"POST /path?q=1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
@@ -17,7 +18,7 @@ class Script:
     """Answers each request with the next of `answers`; counts connections, keeps requests."""
 
     answers: list[bytes]
-    url: str = ""
+    transport: Transport = field(init=False)
     connections: int = 0
     requests: list[bytes] = field(default_factory=list)
     hang_up: bool = False
@@ -41,51 +42,33 @@ class Script:
 
 @asynccontextmanager
 async def script(*answers: bytes, hang_up: bool = False) -> AsyncIterator[Script]:
+    """Serve a script; give it with a transport that leads to it."""
     peer = Script(list(answers), hang_up=hang_up)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/path?q=1"
+    peer.transport = Transport("127.0.0.1", server.sockets[0].getsockname()[1])
     try:
         yield peer
     finally:
+        peer.transport.close()
         server.close()
 
 
-@pytest.fixture
-async def transport() -> AsyncIterator[ConnectionTransport]:
-    transport = ConnectionTransport(None)
-    yield transport
-    await transport.aclose()
-
-
-async def ask(
-    transport: ConnectionTransport, peer: Script, content: bytes | None = None
-) -> tuple[int, bytes]:
-    request = httpx.Request("GET" if content is None else "POST", peer.url, content=content)
+async def ask(peer: Script) -> tuple[int, bytes]:
     async with asyncio.timeout(10):
-        response = await transport.handle_async_request(request)
-    return response.status_code, response.content
+        answer = await peer.transport.send(REQUEST)
+    return answer.status, answer.body
 
 
-async def test_a_request_has_its_line_its_headers_and_its_body(
-    transport: ConnectionTransport,
-) -> None:
+async def test_a_request_is_sent_as_it_is_and_its_answer_has_headers() -> None:
     async with script(OK) as peer:
-        request = httpx.Request("POST", peer.url, headers={"X-One": "1"}, content=b"body")
-        response = await transport.handle_async_request(request)
-        [sent] = peer.requests
-    assert response.headers["content-length"] == "2"
-    lines = sent.split(b"\r\n")
-    assert lines[0] == b"POST /path?q=1 HTTP/1.1"
-    assert {b"X-One: 1", b"Content-Length: 4"} < set(lines)
-    assert any(line.startswith(b"Host: 127.0.0.1:") for line in lines)
-    assert lines[-2:] == [b"", b"body"]
+        answer = await peer.transport.send(REQUEST)
+    assert peer.requests == [REQUEST]
+    assert answer == (200, [(b"content-length", b"2")], b"ok")
 
 
-async def test_the_connection_is_kept_between_requests(transport: ConnectionTransport) -> None:
+async def test_the_connection_is_kept_between_requests() -> None:
     async with script(OK, OK, OK) as peer:
-        assert [await ask(transport, peer, body) for body in (None, b"body", None)] == [
-            (200, b"ok")
-        ] * 3
+        assert [await ask(peer) for _ in range(3)] == [(200, b"ok")] * 3
         assert peer.connections == 1
 
 
@@ -96,32 +79,26 @@ async def test_the_connection_is_kept_between_requests(transport: ConnectionTran
         b"HTTP/1.1 103 Hints\r\nlink: x\r\n\r\nHTTP/1.1 404 No\r\ncontent-length: 5\r\n\r\nnope!",
     ],
 )
-async def test_answers_of_every_form_are_read_whole(
-    transport: ConnectionTransport, answer: bytes
-) -> None:
+async def test_answers_of_every_form_are_read_whole(answer: bytes) -> None:
     async with script(answer, OK) as peer:
-        assert await ask(transport, peer) == (404, b"nope!")
-        assert await ask(transport, peer) == (200, b"ok")
+        assert await ask(peer) == (404, b"nope!")
+        assert await ask(peer) == (200, b"ok")
         assert peer.connections == 1
 
 
-async def test_a_connection_that_the_server_gives_up_is_replaced(
-    transport: ConnectionTransport,
-) -> None:
+async def test_a_connection_that_the_server_gives_up_is_replaced() -> None:
     goodbye = OK.replace(b"OK\r\n", b"OK\r\nconnection: close\r\n")
     async with script(goodbye, OK) as peer:
-        assert await ask(transport, peer) == (200, b"ok")
-        assert await ask(transport, peer) == (200, b"ok")
+        assert await ask(peer) == (200, b"ok")
+        assert await ask(peer) == (200, b"ok")
         assert peer.connections == 2
 
 
-async def test_a_connection_that_idled_long_is_replaced(
-    transport: ConnectionTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_connection_that_idled_long_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.simulation.client.transport._IDLE_SECONDS", 0.0)
     async with script(OK, OK) as peer:
-        assert await ask(transport, peer) == (200, b"ok")
-        assert await ask(transport, peer) == (200, b"ok")
+        assert await ask(peer) == (200, b"ok")
+        assert await ask(peer) == (200, b"ok")
         assert peer.connections == 2
 
 
@@ -134,29 +111,25 @@ async def test_a_connection_that_idled_long_is_replaced(
         (b"HTTP/1.1 101 Switch\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nx", "not HTTP/1.1"),
     ],
 )
-async def test_an_answer_that_is_none_is_a_protocol_error(
-    transport: ConnectionTransport, answer: bytes, reason: str
-) -> None:
+async def test_an_answer_that_is_none_is_a_protocol_error(answer: bytes, reason: str) -> None:
     async with script(answer, hang_up=True) as peer:
         with pytest.raises(httpx.RemoteProtocolError, match=reason):
-            await ask(transport, peer)
+            await ask(peer)
 
 
-async def test_a_refused_connection_is_a_connect_error(transport: ConnectionTransport) -> None:
+async def test_a_refused_connection_is_a_connect_error() -> None:
     async with script() as peer:
         pass
     with pytest.raises(httpx.ConnectError):
-        await ask(transport, peer)
+        await ask(peer)
 
 
-async def test_what_comes_after_a_cancelled_request_is_not_taken_for_the_next_answer(
-    transport: ConnectionTransport,
-) -> None:
+async def test_what_comes_after_a_cancelled_request_is_not_taken_for_the_next_answer() -> None:
     async with script(OK[:-1], OK) as peer:
-        asking = asyncio.create_task(ask(transport, peer))
+        asking = asyncio.create_task(ask(peer))
         await wait_until(lambda: peer.requests)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert await ask(transport, peer) == (200, b"ok")
+        assert await ask(peer) == (200, b"ok")
         assert peer.connections == 2

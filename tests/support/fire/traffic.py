@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -18,8 +18,8 @@ import asyncpg
 import httpx
 import msgspec
 
-from dashboard.simulation.client.requests import Target
-from dashboard.simulation.client.transport import ConnectionTransport
+from dashboard.simulation.client.requests import Connection, Target, describe_answer
+from dashboard.simulation.client.transport import Answer
 from service.backends.database import Database
 from tests.support.fire.deployment import pause
 from tests.support.fire.truth import check_competition_ranks
@@ -62,38 +62,29 @@ class Client:
     def __init__(self, url: str, *, keeps: bool = True) -> None:
         self._target = Target(url)
         self._keeps = keeps
-        self._idle: list[ConnectionTransport] = []
+        self._idle: list[Connection] = []
 
     async def send(
         self, method: str, path: str, body: Any = None, key: str | None = None
-    ) -> httpx.Response:
+    ) -> Answer:
         """Return the answer to one request; raises `httpx.TransportError` where it is lost."""
-        headers = {"Content-Type": "application/json"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        request = httpx.Request(
-            method,
-            self._target.locate(f"/api/leaderboard/{path}"),
-            headers=headers,
-            content=b"" if body is None else msgspec.json.encode(body),
-        )
-        connection = self._idle.pop() if self._idle else ConnectionTransport(None)
+        connection = self._idle.pop() if self._idle else self._target.open_connection()
+        content = None if body is None else msgspec.json.encode(body)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                response = await connection.handle_async_request(request)
+                answer = await connection.send(method, f"/api/leaderboard/{path}", content, key=key)
         except TimeoutError:
             raise AssertionError(f"no answer: {method} {path}") from None
         if self._keeps:
             self._idle.append(connection)
         else:
-            await connection.aclose()
-        response.request = request
-        return response
+            connection.close()
+        return answer
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connections that it has kept."""
         for connection in self._idle:
-            await connection.aclose()
+            connection.close()
 
 
 class Traffic:
@@ -130,16 +121,17 @@ class Traffic:
         """
         self._stopping.clear()
         fresh = Client(self._url, keeps=False)
-        async with aclosing(Client(self._url)) as lasting, asyncio.TaskGroup() as clients:
-            for client, number in ((lasting, _KEYED_CLIENTS), (fresh, fresh_connections)):
-                for _ in range(number):
-                    clients.create_task(self._insist(client, self._make_chance()))
-            for _ in range(_KEYLESS_CLIENTS):
-                clients.create_task(self._try_once(lasting, self._make_chance()))
-            clients.create_task(self._load(lasting, self._make_chance()))
-            clients.create_task(self._read(lasting, self._make_chance()))
-            yield
-            self._stopping.set()
+        with closing(Client(self._url)) as lasting:
+            async with asyncio.TaskGroup() as clients:
+                for client, number in ((lasting, _KEYED_CLIENTS), (fresh, fresh_connections)):
+                    for _ in range(number):
+                        clients.create_task(self._insist(client, self._make_chance()))
+                for _ in range(_KEYLESS_CLIENTS):
+                    clients.create_task(self._try_once(lasting, self._make_chance()))
+                clients.create_task(self._load(lasting, self._make_chance()))
+                clients.create_task(self._read(lasting, self._make_chance()))
+                yield
+                self._stopping.set()
 
     async def wait_for_more(self, number: int) -> None:
         """Wait until so many more scores have been answered with 200."""
@@ -222,11 +214,11 @@ class Traffic:
                     "top?limit=100" if kind == "top" else f"{kind}/{chance.choice(self._user_ids)}"
                 )
                 try:
-                    response = await client.send("GET", path)
+                    answer = await client.send("GET", path)
                 except httpx.TransportError as error:
                     self._note_broken(error)
                 else:
-                    self._note_read(kind, response)
+                    self._note_read(kind, answer)
                 await pause(chance, _PAUSE_SECONDS)
 
     async def _post(self, client: Client, attempt: Attempt) -> None:
@@ -247,15 +239,15 @@ class Traffic:
     async def _send(self, client: Client, path: str, body: Any, key: str | None = None) -> Any:
         """Post, and return the answer's body; None where it was refused or never came."""
         try:
-            response = await client.send("POST", path, body, key)
+            answer = await client.send("POST", path, body, key)
         except httpx.TransportError as error:
             self._note_broken(error)
             return None
-        if response.status_code == 503:
-            self._note_refusal(response)
+        if answer.status == 503:
+            self._note_refusal(answer)
             return None
-        assert response.status_code == 200, describe_answer(response)
-        return response.json()
+        assert answer.status == 200, describe_answer(answer)
+        return msgspec.json.decode(answer.body)
 
     def _note_answer(self, attempt: Attempt, answer: dict[str, Any]) -> None:
         assert answer["status"] == "success", answer
@@ -263,18 +255,19 @@ class Traffic:
             self.accepted += 1
         attempt.session_ids.append(answer["session_id"])
 
-    def _note_read(self, kind: str, response: httpx.Response) -> None:
-        if response.status_code == 503 and self._stores_end_together:
-            assert response.json()["code"] == "standings_unavailable", describe_answer(response)
-            self._note_refusal(response)
+    def _note_read(self, kind: str, answer: Answer) -> None:
+        body = msgspec.json.decode(answer.body)
+        if answer.status == 503 and self._stores_end_together:
+            assert body["code"] == "standings_unavailable", describe_answer(answer)
+            self._note_refusal(answer)
             return
-        assert response.status_code == 200, describe_answer(response)
+        assert answer.status == 200, describe_answer(answer)
         if kind != "rank":
-            check_competition_ranks(response.json()["leaderboard"], whole=kind == "top")
+            check_competition_ranks(body["leaderboard"], whole=kind == "top")
         self.reads[kind] += 1
 
-    def _note_refusal(self, response: httpx.Response) -> None:
-        assert int(response.headers["Retry-After"]) >= 1, describe_answer(response)
+    def _note_refusal(self, answer: Answer) -> None:
+        assert int(_find_header(answer, b"retry-after")) >= 1, describe_answer(answer)
         self.refused += 1
 
     def _note_broken(self, error: httpx.TransportError) -> None:
@@ -291,6 +284,5 @@ class Traffic:
         return random.Random(f"{self._seed} {next(self._clients)}")
 
 
-def describe_answer(response: httpx.Response) -> str:
-    """Return an answer in one line."""
-    return f"{response.request.url} {response.status_code}: {response.text[:500]}"
+def _find_header(answer: Answer, name: bytes) -> bytes:
+    return next(value for header, value in answer.headers if header.lower() == name)
