@@ -54,7 +54,7 @@ class _Load:
                 else:
                     requests.create_task(self._submit_and_read(self._free.get_nowait()))
         for connection in connections:
-            await connection.close()
+            connection.close()
 
     async def _submit_and_read(self, connection: Connection) -> None:
         player = random.choice(self._players)
