@@ -2,7 +2,8 @@
 
 Python takes up to a second of processor time to import what a program needs, and an API process
 half as much to read its own routes. So one process imports the libraries and makes an application,
-and every program is forked from it; what runs in the fork is `python -m <module>`, as ever.
+and every program is forked from it, as are those that it starts itself; what runs in the fork is
+`python -m <module>`, as ever.
 """
 
 import atexit
@@ -13,7 +14,6 @@ import gc
 import importlib
 import json
 import os
-import runpy
 import select
 import signal
 import socket
@@ -30,6 +30,7 @@ import pytest
 
 from service.local.embedded.processes import _die_with_parent, end_group
 from service.settings.settings import load_settings
+from tests.support.forks import fork_children, run_module
 from tests.support.routing import share_handlers, share_signatures
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ _NEEDED_AT_THE_END = {
 }
 
 _MESSAGE_BYTES = 64 * 1024
+
+# A fork has the command line of what it was forked from, and nowhere else to write its own.
+_ROOM_FOR_COMMANDS = "-" * 1024
 
 
 class Forked:
@@ -107,7 +111,7 @@ class Nursery:
         self._channel, far_end = socket.socketpair()
         with far_end:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(far_end.fileno())],
+                [sys.executable, "-m", __name__, str(far_end.fileno()), _ROOM_FOR_COMMANDS],
                 pass_fds=[far_end.fileno()],
                 start_new_session=True,
             )
@@ -177,6 +181,7 @@ def serve_forks(channel: socket.socket) -> None:
     for library in LIBRARIES:
         importlib.import_module(library)
     _read_routes()
+    fork_children()
     shared += (name for name in sys.modules if name.split(".")[0] not in _NEEDED_AT_THE_END)
     gc.freeze()
     waiting: dict[int, int] = {}
@@ -265,11 +270,7 @@ def _become(
         os.dup2(descriptor, stream)
     for descriptor in {nothing, output, errors} - {0, 1, 2}:
         os.close(descriptor)
-    sys.argv = [
-        module,
-        *(argument.format(*passed) if passed else argument for argument in arguments),
-    ]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    run_module(module, [argument.format(*passed) if passed else argument for argument in arguments])
 
 
 if __name__ == "__main__":
