@@ -11,7 +11,7 @@ index.
 
 import asyncio
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -53,6 +53,7 @@ BOARD_PREFIX: Final = "leaderboard:board:"
 # The names of all who stand anywhere, once for all boards. On a cluster in one slot, as the script
 # that writes them wants it; those that read a season do not reach them there.
 NAMES_PREFIX: Final = "leaderboard:{names}:"
+_KEYS_PER_UNLINK: Final = 1_000
 
 # Names and tie keys are kept in hashes by id. Redis stores a small one as one flat list, in a third
 # of the memory that a large one takes.
@@ -257,3 +258,26 @@ def _is_time_out(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+async def unlink_matching(
+    redis: Redis, pattern: str, is_unwanted: Callable[[bytes | str], bool] = lambda _: True
+) -> None:
+    """Drop all keys of a pattern that are unwanted, however many there are."""
+    with translate_redis_errors():
+        keys: list[bytes | str] = []
+        async for key in redis.scan_iter(match=pattern, count=_KEYS_PER_UNLINK):
+            if is_unwanted(key):
+                keys.append(key)
+            if len(keys) == _KEYS_PER_UNLINK:
+                await redis.unlink(*keys)
+                keys = []
+        if keys:
+            await redis.unlink(*keys)
+
+
+async def unlink_keys(redis: Redis, keys: Sequence[str]) -> None:
+    """Drop these keys, however many there are."""
+    with translate_redis_errors():
+        for first in range(0, len(keys), _KEYS_PER_UNLINK):
+            await redis.unlink(*keys[first : first + _KEYS_PER_UNLINK])

@@ -209,7 +209,7 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
             # Under the new epoch this is an empty index with an empty top for everyone to see.
             index = connections.index()
             await index.rebuild_outdated()
-            await index.drop_names()
+            await index.names.drop()
         step.facts = facts
 
 

@@ -29,8 +29,8 @@ from service.boards.finder import Season, SeasonFinder
 from service.boards.words import Operator
 from service.errors import DatabaseUnavailable, ServiceError
 from service.players.service import find_usernames
+from service.standings.index.names import NameStore
 from service.standings.index.validity import OffsetValidator
-from service.standings.index.writer import Index
 from service.standings.run import Run
 from service.validation import MAX_SCORE, MIN_SCORE
 
@@ -83,7 +83,7 @@ class IndexReader:
         self._breaker = breaker
         self._database = database
         self._validator = OffsetValidator(database, season_finder, refresh_signal)
-        self._index = Index(redis, database)
+        self._names = NameStore(redis)
         # On a cluster a script reaches the keys of one slot only, and names are in another.
         self._is_cluster = is_cluster_client(redis)
         self._names_keys = [] if self._is_cluster else [NAMES_PREFIX]
@@ -261,12 +261,12 @@ class IndexReader:
         """Decode names; fetch those that Redis does not hold, and store them there."""
         if self._is_cluster and names:
             with self._breaker.guard():
-                names = await self._index.read_names(list(names))
+                names = await self._names.read(list(names))
         usernames = {user_id: name.decode() for user_id, name in names.items() if name is not None}
         missing = [user_id for user_id in names if user_id not in usernames]
         if missing:
             found = await find_usernames(self._database, missing)
             with self._breaker.guard():
-                await self._index.add_names(found)
+                await self._names.add(found)
             usernames |= found
         return usernames

@@ -3,9 +3,9 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import asyncpg
@@ -16,35 +16,30 @@ from redis.asyncio import Redis
 from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import (
     EVENTS_CHANNEL,
-    NAMES_PREFIX,
     PLAYERS_PER_BUCKET,
     SeasonKeys,
-    find_names_bucket,
     load_script,
     translate_redis_errors,
+    unlink_matching,
 )
 from service.boards.finder import LIST_OPEN_SEASONS, name_season
 from service.errors import CacheFull, CacheUnavailable
 from service.settings.settings import SLICE_STANDINGS
 from service.standings.index.build import Build, encode_build, name_from, parse_build
 from service.standings.index.change import SeasonChange, find_layout, read_last
+from service.standings.index.names import NameStore
 from service.standings.index.offset import Offset
-from service.standings.index.streaming import SCAN_SECONDS, stream_rows
+from service.standings.index.streaming import stream_rows
 from service.standings.run import Published
 from service.standings.top import parse_top, select_top
 
 SCAN_STANDINGS: Final = load_sql("standings/index", "scan_standings")
-FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
-SCAN_USERNAMES: Final = load_sql("standings/index", "scan_usernames")
 
 # Of a thousand boards not all are listed to find one.
 _READ_SEASON: Final = f"SELECT * FROM ({LIST_OPEN_SEASONS}) AS open WHERE season_id = $1"  # noqa: S608 - ours
 
 _STANDINGS_PER_LOAD: Final = 10_000
 _BEFORE_ALL: Final = (-(2**63), 0, 0)
-# One load keeps Redis busy for some ten milliseconds.
-_BUCKETS_PER_LOAD: Final = 250
-_NAMES_PER_UNLINK: Final = 1_000
 
 # A build that nobody goes on with for this long leaves nothing behind.
 _BUILD_SECONDS: Final = 3_600
@@ -64,12 +59,12 @@ class Index:
     def __init__(
         self, redis: Redis, database: Database, slice_standings: int = SLICE_STANDINGS
     ) -> None:
+        self.names = NameStore(redis)
         self._redis = redis
         self._slice_standings = slice_standings
         self._database = database
         self._publish = load_script(redis, "standings/index", "publish_standings", "put_standings")
         self._load_index = load_script(redis, "standings/index", "load_index", "put_standings")
-        self._load_names = load_script(redis, "standings/index", "load_names")
         self._compare = load_script(redis, "standings/index", "compare_index")
         self._swap = load_script(redis, "standings/index", "swap_index")
 
@@ -105,7 +100,7 @@ class Index:
     async def drop(self, season_id: int) -> None:
         """Delete all that Redis holds of a season that has no index any more."""
         await self.drop_empty([season_id])
-        await self._drop_matching(f"{SeasonKeys.of(season_id).ties}*")
+        await unlink_matching(self._redis, f"{SeasonKeys.of(season_id).ties}*")
 
     async def drop_empty(self, season_ids: Sequence[int]) -> None:
         """Delete the same of seasons in which nobody ever stood."""
@@ -115,52 +110,6 @@ class Index:
                 keys = SeasonKeys.of(season_id)
                 pipeline.unlink(keys.index, keys.offset, keys.top, keys.build, keys.asked)
             await pipeline.execute()
-
-    async def read_names(self, user_ids: Sequence[int]) -> dict[int, bytes | None]:
-        """Return the names that are kept of these players, in one round trip."""
-        with translate_redis_errors():
-            pipeline = self._redis.pipeline(transaction=False)
-            for user_id in user_ids:
-                pipeline.hget(find_names_bucket(user_id), str(user_id))
-            return dict(zip(user_ids, await pipeline.execute(), strict=True))
-
-    async def add_names(self, names: Mapping[int, str]) -> None:
-        """Keep players' names beside the indexes, so that a rank is read without PostgreSQL."""
-        # The client's types ask for a mapping of every kind of key at once.
-        buckets: dict[str, dict[Any, Any]] = {}
-        for player_id, username in names.items():
-            buckets.setdefault(find_names_bucket(player_id), {})[player_id] = username
-        with translate_redis_errors():
-            pipeline = self._redis.pipeline(transaction=False)
-            for bucket_key, bucket in buckets.items():
-                pipeline.hset(bucket_key, mapping=bucket)
-            await pipeline.execute()
-
-    async def remove_names(self, user_ids: Iterable[int]) -> None:
-        """Forget the names of players who stand no more: somebody may want to be forgotten."""
-        with translate_redis_errors():
-            pipeline = self._redis.pipeline(transaction=False)
-            for user_id in user_ids:
-                pipeline.hdel(find_names_bucket(user_id), str(user_id))
-            await pipeline.execute()
-
-    async def drop_names(self) -> None:
-        """Drop all names: the ids belong, or will belong, to other players."""
-        await self._drop_matching(f"{NAMES_PREFIX}*")
-
-    async def _drop_matching(
-        self, pattern: str, is_unwanted: Callable[[bytes | str], bool] = lambda _: True
-    ) -> None:
-        with translate_redis_errors():
-            buckets: list[bytes] = []
-            async for bucket in self._redis.scan_iter(match=pattern, count=_NAMES_PER_UNLINK):
-                if is_unwanted(bucket):
-                    buckets.append(bucket)
-                if len(buckets) == _NAMES_PER_UNLINK:
-                    await self._redis.unlink(*buckets)
-                    buckets = []
-            if buckets:
-                await self._redis.unlink(*buckets)
 
     async def find_matching(self, seasons: Sequence[asyncpg.Record]) -> dict[int, bytes | str]:
         """Compare the index of these seasons with the standings, and mend the names beside it.
@@ -212,7 +161,9 @@ class Index:
         first: int | None = 0 if season["is_global"] else None
         while first is not None:
             async with self._database.snapshot() as connection:
-                first = await self._reload_names(connection, season_id, first, may_be_left=False)
+                first = await self.names.reload_slice(
+                    connection, season_id, first, self._slice_standings, may_be_left=False
+                )
         return offset
 
     async def rebuild_outdated(
@@ -364,17 +315,17 @@ class Index:
             await self._drop_build(season_id, build)
             return True
         async with self._database.snapshot() as connection:
-            following = await self._reload_names(
-                connection, season_id, first, may_be_left=bool(build.found)
+            next_player_id = await self.names.reload_slice(
+                connection, season_id, first, self._slice_standings, may_be_left=bool(build.found)
             )
         build_key = SeasonKeys.of(season_id).build
         with translate_redis_errors():
-            if following is None:
+            if next_player_id is None:
                 await self._redis.delete(build_key)
             else:
-                stored = encode_build(name_from(following, build.found))
+                stored = encode_build(name_from(next_player_id, build.found))
                 await self._redis.set(build_key, stored, ex=_BUILD_SECONDS)
-        return following is None
+        return next_player_id is None
 
     async def _begin_build(self, season: asyncpg.Record, offset: Offset) -> Build:
         keys = SeasonKeys.of(season["season_id"])
@@ -382,7 +333,7 @@ class Index:
         # What another database left, or ours before a backup was restored, may give the same ids to
         # other names. Nobody reads that index; in ours readers fetch missing names.
         if season["is_global"] and found is not None and not _is_of_epoch(found, offset.epoch):
-            await self.drop_names()
+            await self.names.drop()
         build = Build(
             index=f"{keys.new_index}:{uuid4().hex}",
             position=offset.position,
@@ -485,67 +436,6 @@ class Index:
             )
         return bool(swapped)
 
-    async def _drop_names_but(self, span: range, kept: set[int]) -> None:
-        """Drop the buckets of names of a span of their numbers, but for those that are kept."""
-        if span.stop - span.start <= len(kept) + self._slice_standings:
-            empty = [f"{NAMES_PREFIX}{number}" for number in span if number not in kept]
-            with translate_redis_errors():
-                for first in range(0, len(empty), _NAMES_PER_UNLINK):
-                    await self._redis.unlink(*empty[first : first + _NAMES_PER_UNLINK])
-            return
-        # An imported player may have any id: no bucket can be named that is not there.
-        await self._drop_matching(
-            f"{NAMES_PREFIX}*",
-            lambda key: (number := _read_number(key)) in span and number not in kept,
-        )
-
-    async def _reload_names(
-        self, connection: Connection, season_id: int, first_player_id: int, *, may_be_left: bool
-    ) -> int | None:
-        """Reload a slice of the names from a player on; return where the next one begins.
-
-        Names of players who stand no more `may_be_left` where Redis was away as they left, also of
-        somebody who was forgotten.
-        """
-        run = await connection.fetchrow(
-            FIND_LAST_PLAYER,
-            season_id,
-            first_player_id,
-            self._slice_standings,
-            timeout=SCAN_SECONDS,
-        )
-        assert run is not None
-        last_player_id = run["player_id"] or 0
-        following = int(last_player_id // PLAYERS_PER_BUCKET + 1) * PLAYERS_PER_BUCKET
-        is_last = run["players"] < self._slice_standings
-        filled: set[int] = set()
-
-        async def load(rows: list[asyncpg.Record]) -> bool:
-            filled.update(row["bucket"] for row in rows)
-            buckets = [f"{NAMES_PREFIX}{row['bucket']}" for row in rows]
-            with translate_redis_errors():
-                await self._load_names(keys=buckets, args=[row["packed"] for row in rows])
-            return True
-
-        await stream_rows(
-            connection,
-            load,
-            _BUCKETS_PER_LOAD,
-            SCAN_USERNAMES,
-            season_id,
-            PLAYERS_PER_BUCKET,
-            first_player_id,
-            following - 1,
-        )
-        if may_be_left:
-            end = following
-            if is_last:
-                highest = await connection.fetchval("SELECT max(id) FROM player")
-                end = max(end, (highest or 0) + 1)
-            span = range(first_player_id // PLAYERS_PER_BUCKET, -(-end // PLAYERS_PER_BUCKET))
-            await self._drop_names_but(span, filled)
-        return None if is_last else following
-
 
 def _is_top_of(stored: object, players: int) -> bool:
     """Whether a stored top is of this many players; none is right where nobody reads it."""
@@ -553,11 +443,6 @@ def _is_top_of(stored: object, players: int) -> bool:
         return True
     top = parse_top(stored) if isinstance(stored, bytes | str) else None
     return top is not None and top.players == players
-
-
-def _read_number(bucket_key: bytes | str) -> int:
-    key = bucket_key.decode() if isinstance(bucket_key, bytes) else bucket_key
-    return int(key.rpartition(":")[2])
 
 
 async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:

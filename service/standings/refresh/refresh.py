@@ -336,9 +336,9 @@ class Refresher:
         try:
             asked = await self._index.find_asked([change.season_id for change in fold.changes])
             if fold.names:
-                await self._index.add_names(fold.names)
+                await self._index.names.add(fold.names)
             if fold.removed:
-                await self._index.remove_names(fold.removed)
+                await self._index.names.remove(fold.removed)
             for change in fold.changes:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901
