@@ -193,8 +193,9 @@ def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes | msgspec.Raw
         except msgspec.ValidationError as error:
             if "got `float`" not in str(error):
                 raise
-            # Twice, but only for those who send such numbers.
-            return msgspec.convert(_decode_integers(body, error), decoder.type)
+            # Twice, but only for those who send such numbers; and from text, so that all else in
+            # the body is read, and refused, as it is beside an integer without a point.
+            return decoder.decode(_write_integers(msgspec.Raw(body), decoder.type, ""))
     except msgspec.ValidationError as error:
         raise InvalidRequest(
             "The body is not valid.", locate_error(str(error), decoder.type)
@@ -207,30 +208,42 @@ def decode_body(decoder: "msgspec.json.Decoder[Body]", body: bytes | msgspec.Raw
         raise InvalidRequest(f"The body is not JSON: {error}.") from error
 
 
-def _read_number(text: str) -> int | float:
-    """Return a number with a point or an exponent, as an integer where it is one."""
+def _write_integers(value: msgspec.Raw, shape: Any, field: str) -> msgspec.Raw:
+    """Return JSON with its whole numbers written as integers where an integer belongs.
+
+    It is what stands at a field of a body of this `shape`. All else stays as it was sent.
+    """
+    kinds = _list_kinds(shape, field)
+    if inspect.IntType in kinds:
+        return _write_integer(value)
+    first = bytes(value).lstrip(b" \t\r\n")[:1]
+    if first == b"{" and inspect.StructType in kinds:
+        fields = _fields_decoder.decode(value)
+        for name in fields.keys() & _list_fields(shape, field):
+            fields[name] = _write_integers(fields[name], shape, f"{field}.{name}")
+        return msgspec.Raw(msgspec.json.encode(fields))
+    if first == b"[" and inspect.ListType in kinds:
+        items = _items_decoder.decode(value)
+        written = [_write_integers(one, shape, f"{field}[0]") for one in items]
+        return msgspec.Raw(msgspec.json.encode(written))
+    return value
+
+
+_fields_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _write_integer(value: msgspec.Raw) -> msgspec.Raw:
     try:
-        number = Decimal(text)
+        number = Decimal(bytes(value).decode())
     except InvalidOperation:
-        return float(text)
-    if not number:
-        return 0
+        # No number, or one with an exponent that is none: the decoder says what is wrong with it.
+        return value
     if number.copy_abs() > _BEYOND_ANY_RANGE:
         # Without writing all its digits down.
-        return -_BEYOND_ANY_RANGE if number.is_signed() else _BEYOND_ANY_RANGE
+        return msgspec.Raw(b"%d" % (-_BEYOND_ANY_RANGE if number < 0 else _BEYOND_ANY_RANGE))
     whole = int(number)
-    return whole if whole == number else float(text)
-
-
-def _decode_integers(body: bytes | msgspec.Raw, error: msgspec.ValidationError) -> Any:
-    try:
-        return _integers_decoder.decode(body)
-    except msgspec.ValidationError:
-        # A number that nothing could hold. The first error names its field, this one does not.
-        raise error from None
-
-
-_integers_decoder: Final = msgspec.json.Decoder(float_hook=_read_number)
+    return msgspec.Raw(b"%d" % whole) if whole == number else value
 
 
 def locate_error(text: str, shape: Any) -> FieldError:
@@ -313,6 +326,13 @@ def _list_fields(shape: Any, field: str) -> list[str]:
             names += [one.encode_name for one in place.fields]
     # Objects of several kinds have some in common.
     return list(dict.fromkeys(names))
+
+
+# Some clients write all numbers so.
+@lru_cache(maxsize=256)
+def _list_kinds(shape: Any, field: str) -> frozenset[type[inspect.Type]]:
+    """Return of which kinds is what may stand at a place."""
+    return frozenset(map(type, _find_places(shape, field)))
 
 
 def _find_places(shape: Any, field: str) -> Iterator[inspect.Type]:

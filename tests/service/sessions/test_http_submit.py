@@ -237,6 +237,75 @@ async def test_bulk_keeps_metadata_a_line(client: httpx.AsyncClient, database: D
     assert await fetch_metadata(database) == ['{"n": 1}', None]
 
 
+FORMS = ("5.0", "0.5e1", "5")
+
+
+@pytest.mark.parametrize("score", FORMS)
+async def test_metadata_is_what_was_sent_in_whatever_form_the_score_is(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str], score: str
+) -> None:
+    user_id = await make_player(database)
+    metadata = '{"seed":2e30,"far":[1e40,-1e31],"half":2.50}'
+    body = f'{{"user_id":{user_id},"score":{score},"metadata":{metadata}}}'
+    response = await client.post(SUBMIT, content=body, headers=content_type)
+    assert response.status_code == 200, response.text
+    response = await client.post(f"{SUBMIT}/bulk", content=f"[{body}]", headers=content_type)
+    assert response.json()[0]["status"] == "success"
+    kept = await database.fetch(
+        "SELECT score, metadata = $1::jsonb AS is_same FROM game_session", metadata
+    )
+    assert [tuple(row) for row in kept] == [(5, True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("seeds", "statuses"),
+    [
+        (("2e30",) * 3, {200}),
+        (("2e30", "3e30", "2000000000000000000000000000001"), {200, 422}),
+    ],
+)
+async def test_key_knows_a_body_in_whatever_form_its_score_is(
+    client: httpx.AsyncClient,
+    database: Database,
+    content_type: dict[str, str],
+    seeds: tuple[str, ...],
+    statuses: set[int],
+) -> None:
+    user_id = await make_player(database)
+    answers = []
+    lines = []
+    for score, seed in zip(FORMS, seeds, strict=True):
+        body = f'{{"user_id":{user_id},"score":{score},"metadata":{{"seed":{seed}}}'
+        headers = content_type | {KEY: "k"}
+        answers.append((await client.post(SUBMIT, content=body + "}", headers=headers)).status_code)
+        lines.append(body + ',"idempotency_key":"k"}')
+    assert answers == [200] + [max(statuses)] * 2
+    bulk = await client.post(
+        f"{SUBMIT}/bulk", content="[" + ",".join(lines) + "]", headers=content_type
+    )
+    codes = [answer.get("code", 200) for answer in bulk.json()]
+    assert codes == [200] + [200 if statuses == {200} else "idempotency_key_reused"] * 2
+    assert len(await fetch_sessions(database)) == 1
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e99999999999999999999", "9" * 5_000])
+async def test_number_that_nothing_holds_is_refused_in_whatever_form_the_score_is(
+    client: httpx.AsyncClient, database: Database, content_type: dict[str, str], number: str
+) -> None:
+    user_id = await make_player(database)
+    told = []
+    for score in FORMS:
+        body = f'{{"user_id":{user_id},"score":{score},"metadata":{{"a":[{number}]}}}}'
+        single = await client.post(SUBMIT, content=body, headers=content_type)
+        bulk = await client.post(f"{SUBMIT}/bulk", content=f"[{body}]", headers=content_type)
+        assert (single.status_code, bulk.status_code) == (400, 200), single.text
+        told += [single.json()["fields"], bulk.json()[0]["fields"]]
+    (field,) = told[0]
+    assert field["field"].partition("[")[0] == "metadata"
+    assert told == [told[0]] * len(told)
+    assert await fetch_sessions(database) == []
+
+
 @pytest.mark.parametrize("sent", ["1200.0", "1200.00e0", "1.2e3", "12E+2", "120000e-2", "1200"])
 async def test_number_without_a_fraction_is_an_integer(
     client: httpx.AsyncClient, database: Database, content_type: dict[str, str], sent: str

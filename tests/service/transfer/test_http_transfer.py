@@ -315,6 +315,36 @@ async def test_sessions_have_numbers_and_keys_as_a_submit_has_them(
     assert [row[1:2] + row[4:] for row in await fetch_sessions(database)] == [(1200, "a")]
 
 
+async def test_imported_metadata_is_what_was_sent_in_whatever_form_the_score_is(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    ada = await make_player(database, "ada")
+    metadata = '{"seed":2e30,"far":[1e40],"half":2.50}'
+    line = (
+        f'{{"user_id":{ada},"submitted_at":"{PAST}","score":%s,'
+        f'"idempotency_key":"%s","metadata":%s}}\n'
+    )
+    content = "".join(
+        line % parts
+        for parts in (
+            ("5.0", "a", metadata),
+            ("5", "a", metadata),
+            ("5.0", "a", metadata.replace("2e30", "3e30")),
+            ("5.0", "b", '{"x":1e400}'),
+            ("5.0", "c", '{"x":1e99999999999999999999}'),
+        )
+    )
+    answer = await client.post("/api/import/sessions", content=content, headers=NDJSON)
+    assert count(answer.json()) == (1, 1, 3), answer.text
+    fields = [field.partition("[")[0] for _, _, field in list_errors(answer.json())]
+    assert fields == ["idempotency_key", "metadata", "metadata"]
+    row = await database.fetch_one(
+        "SELECT score, metadata = $1::jsonb AS is_same FROM game_session", metadata
+    )
+    assert row is not None
+    assert tuple(row) == (5, True)
+
+
 async def test_only_an_admin_imports_and_exports(settings: Settings, database: Database) -> None:
     keys = {role: await make_key(database, name=role.word, role=role) for role in Role}
     async with serve_app(settings) as (_, fresh):
