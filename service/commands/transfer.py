@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -74,17 +75,31 @@ def export_(
     if output is None:
         _write_to_pipe(settings, *wanted)
         return
+    try:
+        if output.exists() and not output.is_file():
+            # A device or a pipe, whose place no file may take.
+            with output.open("wb") as file:
+                asyncio.run(_write(settings, *wanted, file))
+        else:
+            _write_whole(settings, *wanted, output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _write_whole(
+    settings: "Settings", kind: "Kind", row_format: "Format", board: str, season: str, output: Path
+) -> None:
     unfinished = output.with_name(f"{output.name}.part")
     try:
         with unfinished.open("wb") as file:
-            asyncio.run(_write(settings, *wanted, file))
+            asyncio.run(_write(settings, kind, row_format, board, season, file))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(output)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        # Gone, or never there; why it could not be written is what is told.
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def _write_to_pipe(
@@ -167,7 +182,7 @@ async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
     from service.transfer.formats import detect_kind, read_lines
     from service.transfer.importing import import_lines
 
-    first = file.read(_READ_AT_ONCE)
+    first = _read_part(file)
     row_type, row_format = detect_kind(first)
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
     async with (
@@ -183,7 +198,7 @@ async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
                 while part:
                     read += len(part)
                     yield part
-                    part = file.read(_READ_AT_ONCE)
+                    part = _read_part(file)
 
             def note_commit(tally: "Tally") -> None:
                 nonlocal shown
@@ -196,3 +211,10 @@ async def _read(settings: "Settings", file: BinaryIO) -> "Tally":
             )
             step.facts = tally.describe()
     return tally
+
+
+def _read_part(file: BinaryIO) -> bytes:
+    try:
+        return file.read(_READ_AT_ONCE)
+    except OSError as error:
+        raise UsageError(f"cannot read {file.name}: {error.strerror}") from error

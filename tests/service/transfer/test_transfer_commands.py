@@ -154,6 +154,15 @@ def test_file_that_cannot_be_read_is_one_line(
     assert len(missing.stderr.splitlines()) == 1
 
 
+def test_file_that_breaks_off_is_one_line(environment: dict[str, str]) -> None:
+    # It can be opened, and its first byte cannot be read.
+    told = run_leaderboard("import", "/proc/self/mem", environment=environment)
+    assert told.returncode == 1
+    *_, line = told.stderr.splitlines()
+    assert line == "error: cannot read /proc/self/mem: Input/output error"
+    assert "Traceback" not in told.stderr
+
+
 async def test_file_is_there_once_it_is_whole(
     environment: dict[str, str], database: Database, tmp_path: Path
 ) -> None:
@@ -180,6 +189,35 @@ async def test_file_is_there_once_it_is_whole(
     told = run_leaderboard("export", "players", "--output", str(file), environment=missing)
     assert (told.returncode, len(told.stderr.splitlines())) == (1, 1)
     assert list_names(tmp_path) == ["players.csv"]
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("", "Is a directory"),
+        ("players.csv/x.csv", "Not a directory"),
+        ("x" * 252, "File name too long"),
+        ("no/x.csv", "No such file or directory"),
+        ("full", "No space left on device"),
+    ],
+)
+async def test_output_that_cannot_be_written_is_one_line(
+    environment: dict[str, str], database: Database, tmp_path: Path, output: str, reason: str
+) -> None:
+    await make_player(database, "ada")
+    (tmp_path / "players.csv").write_text("kept")
+    (tmp_path / "full").symlink_to("/dev/full")
+    told = run_leaderboard(
+        *("export", "players", "--output", output and str(tmp_path / output)),
+        environment=environment,
+    )
+    assert told.returncode == 1
+    *_, line = told.stderr.splitlines()
+    assert line.startswith("error: cannot write")
+    assert line.endswith(reason)
+    assert "Traceback" not in told.stderr
+    assert sorted(list_names(tmp_path)) == ["full", "players.csv"]
+    assert (tmp_path / "full").is_symlink()
 
 
 async def test_export_to_a_full_disk_says_so(
