@@ -28,10 +28,10 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec import inspect
 
-from service.api.connection_limits import HeadTooLarge
+from service.api.connection_limits import ArrivedTooSlowly, HeadTooLarge
 from service.api.middleware import TooManyRequests
 from service.api.proxies import find_prefix
-from service.errors import ServiceError
+from service.errors import ServiceError, refuse_request
 from service.http.auth import RouteAccess
 from service.http.errors import AnyRequest
 from service.http.responses import list_examples
@@ -181,10 +181,8 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
             # Without it generators of clients take 32 bits.
             schema.format = "int64"  # type: ignore[assignment]
     for path, method, operation in _list_operations(document):
-        operation.responses = {
-            **(operation.responses or {}),
-            "431": _refuse("The request line and headers are too long.", HeadTooLarge()),
-        }
+        own = operation.responses or {}
+        operation.responses = {**own, **_list_early_refusals(path, operation)}
         assert operation.description, f"{method} {path} has no docstring"
         operation.summary = _summarise(operation.description)
         needed = access.find(method, path).role
@@ -193,6 +191,22 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
         for response in (operation.responses or {}).values():
             if isinstance(response, OpenAPIResponse):
                 _name_examples(response)
+
+
+def _list_early_refusals(path: str, operation: Operation) -> dict[str, OpenAPIResponse]:
+    """Return what a request may be answered before its route sees it, by status."""
+    refusals = {"431": _refuse("The request line and headers are too long.", HeadTooLarge())}
+    # Litestar knows of one only where there are parameters.
+    if path.startswith("/api/") and "400" not in (operation.responses or {}):
+        refusals["400"] = _refuse(
+            "There are parameters in the query, and this address takes none.",
+            refuse_request("limit", "There is no such parameter; this address takes none"),
+        )
+    if operation.request_body is not None:
+        refusals["408"] = _refuse(
+            "The request did not arrive in time, with its body.", ArrivedTooSlowly(30)
+        )
+    return refusals
 
 
 def _document_role(operation: Operation, needed: Role) -> None:

@@ -94,7 +94,10 @@ async def export_players(
     transfers: NamedDependency[Transfers],
     format: _FormatParameter = "csv",  # noqa: A002 - it is what the caller writes
 ) -> Stream:
-    """Send all players: `user_id`, `username`, `external_id`, `joined_at`."""
+    """Send all players, those who are hidden or banned too.
+
+    A line has `user_id`, `username`, `external_id`, `state`, `state_until` and `joined_at`.
+    """
     return await _export(request, transfers, "players", format)
 
 
@@ -208,8 +211,9 @@ async def import_players(
 ) -> ImportAnswer:
     """Make the players of a file of any length; who is there already is left as he is.
 
-    A line has a `username`, and may have an `external_id`, a `joined_at` and the `user_id` that the
-    player is to have. `/api/export/players` sends such files.
+    A line has a `username`, and may have an `external_id`, a `joined_at`, the `user_id` that the
+    player is to have, and a `state` (`active`, `hidden` or `banned`) with its `state_until`.
+    `/api/export/players` sends such files.
     """
     return await _import(request, transfers, PlayerLine)
 
@@ -227,9 +231,10 @@ async def import_sessions(
     """Write the sessions of a file of any length to the ledger, with their own times.
 
     A line has a `score`, an `idempotency_key`, by which it is imported once however often it is
-    sent, a `submitted_at` that is not in the future, and may have a `game_mode`. Its player is
-    named by `user_id`, `external_id` or `username`; where several are given, they must agree.
-    `/api/export/sessions` sends such files.
+    sent, and a `submitted_at` that is not in the future. Its player is named by `user_id`,
+    `external_id` or `username`; where several are given, they must agree. It may have a
+    `game_mode`, `metadata` (in CSV as JSON), the `session_id` that it was exported with, and a
+    `revoked_at`: such a session counts nowhere. `/api/export/sessions` sends such files.
     """
     return await _import(request, transfers, SessionLine)
 

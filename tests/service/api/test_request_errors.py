@@ -1,5 +1,7 @@
 """How a body that does not fit becomes an error that names the field."""
 
+import re
+
 import httpx
 import msgspec
 import pytest
@@ -163,6 +165,31 @@ async def test_parameter_that_there_is_not_is_told_of_a_submit_and_a_head(
     assert (await client.options("/api/leaderboard/top?season=previous")).status_code == 204
     for page in ("/health/live?x=1", "/schema?x=1", "/docs?x=1"):
         assert (await client.get(page)).status_code == 200, page
+
+
+async def test_unknown_parameter_gets_an_answer_that_its_operation_documents(
+    client: httpx.AsyncClient,
+) -> None:
+    paths = (await client.get("/schema")).json()["paths"]
+    for path, operations in paths.items():
+        address = re.sub(r"{\w+}", "1", path)
+        for method, operation in operations.items():
+            answer = await client.request(method, f"{address}?nosuch=1")
+            assert str(answer.status_code) in operation["responses"], (method, path)
+            if path.startswith("/api/"):
+                assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+                body = operation["responses"]["400"]["content"]["application/json"]
+                assert body["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, path
+
+
+async def test_body_that_comes_late_is_documented_where_there_is_one(
+    client: httpx.AsyncClient,
+) -> None:
+    paths = (await client.get("/schema")).json()["paths"]
+    operations = [one for methods in paths.values() for one in methods.values()]
+    documented = [one for one in operations if "408" in one["responses"]]
+    assert documented == [one for one in operations if "requestBody" in one]
+    assert {"submitScore", "importSessions"} <= {one["operationId"] for one in documented}
 
 
 async def test_methods_that_there_are_stand_in_the_text(client: httpx.AsyncClient) -> None:

@@ -12,16 +12,19 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from service.api.app import create_app
 from service.backends.database import Database
 from service.backends.redis import connect_redis
+from service.commands.transfer import import_
 from service.keys.roles import Role
 from service.keys.service import make_key
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.audit import audit
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
+from service.transfer.rows import PlayerLine, PlayerRow, SessionLine
 from tests.support.databases import create_database
 from tests.support.error_checks import check_error, list_fields
 from tests.support.factories import make_player, record_scores
@@ -343,6 +346,20 @@ async def test_imported_metadata_is_what_was_sent_in_whatever_form_the_score_is(
     )
     assert row is not None
     assert tuple(row) == (5, True)
+
+
+async def test_documentation_names_every_field_of_a_line(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/schema")).json()["paths"]
+    help_ = CliRunner().invoke(import_, ["--help"]).stdout
+    for path, method, row_type in (
+        ("/api/export/players", "get", PlayerRow),
+        ("/api/import/players", "post", PlayerLine),
+        ("/api/import/sessions", "post", SessionLine),
+    ):
+        description = paths[path][method]["description"]
+        for field in row_type.__struct_fields__:
+            assert f"`{field}`" in description, (path, field)
+            assert field in help_
 
 
 async def test_only_an_admin_imports_and_exports(settings: Settings, database: Database) -> None:
