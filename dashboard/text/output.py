@@ -10,7 +10,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TextIO, cast
 
 OUTPUT_LOST: Final = 74
 """Exit status when standard output could not be written: `EX_IOERR` of sysexits.h."""
@@ -49,6 +49,8 @@ def _open_missing() -> None:
         except OSError:
             # The lowest number that is free.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003
+    # Python has none where it was closed, whatever its type says.
+    sys.stdin = cast("TextIO | None", sys.stdin) or os.fdopen(0, closefd=False)
 
 
 class _Descriptor(io.FileIO):

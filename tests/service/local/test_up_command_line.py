@@ -113,6 +113,33 @@ def test_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
     assert answer.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", "service.commands.main", "keys", "revoke", "my-game"],
+        ["-m", "service.commands.main", "import", "-"],
+        ["-m", "service.commands.main", "dashboard"],
+        ["-m", "dashboard"],
+    ],
+)
+def test_closed_input_is_no_terminal_and_empty(arguments: list[str]) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1"}
+    told = [
+        subprocess.run(
+            ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, *arguments],
+            env=clean_environment() | nowhere,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        for redirection in ("<&-", "</dev/null")
+    ]
+    assert [answer.returncode for answer in told] == [1, 1]
+    (line,) = told[0].stderr.splitlines()
+    assert told[1].stderr.splitlines() == [line]
+
+
 @pytest.mark.parametrize("command", ["audit", "rebuild", "migrate"])
 def test_command_without_any_servers_says_both_ways(command: str, tmp_path: Path) -> None:
     answer = run_leaderboard(command, "--data-dir", tmp_path)
