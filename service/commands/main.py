@@ -153,7 +153,8 @@ def worker(progress: str | None) -> None:
 
     It refreshes and re-ranks the boards.
     """
-    _become("workers", *(["--progress", progress] if progress else []), has_database=True)
+    _check_settings()
+    _become("workers", *(["--progress", progress] if progress else []))
 
 
 @leaderboard.command()
@@ -170,7 +171,8 @@ def scheduler(rounds: str | None) -> None:
     """
     # periodiq reads its cron in local time.
     os.environ["TZ"] = "UTC"
-    _become("workers.scheduler", *(["--rounds", rounds] if rounds else []), has_database=True)
+    _check_settings()
+    _become("workers.scheduler", *(["--rounds", rounds] if rounds else []))
 
 
 @leaderboard.command()
@@ -307,14 +309,17 @@ def dashboard(arguments: tuple[str, ...]) -> None:
     _become("dashboard", *arguments)
 
 
-def _become(module: str, *arguments: str, has_database: bool = False) -> NoReturn:
-    """Turn this process into another program of ours."""
-    from service.local.supervisor.programs import hide_api_key, python_command
+def _check_settings() -> None:
+    """Say what is wrong with the settings before a program starts that needs them."""
     from service.settings.settings import load_settings
 
-    settings = load_settings()
-    if has_database:
-        check_schema(settings)
+    check_schema(load_settings())
+
+
+def _become(module: str, *arguments: str) -> NoReturn:
+    """Turn this process into another program of ours."""
+    from service.local.supervisor.programs import hide_api_key, python_command
+
     os.execv(sys.executable, [*python_command(module), *hide_api_key(arguments)])  # noqa: S606
 
 

@@ -99,7 +99,7 @@ def test_file_that_the_locale_cannot_name_is_one_line(arguments: list[str]) -> N
     assert "cannot be a file's name in this locale: set LC_ALL=C.UTF-8" in line
 
 
-@pytest.mark.parametrize("command", ["up", "api", "worker", "simulate", "migrate"])
+@pytest.mark.parametrize("command", ["up", "api", "worker", "scheduler", "migrate"])
 def test_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
     answer = run_leaderboard(
         command,
@@ -111,6 +111,12 @@ def test_wrong_setting_is_one_line(command: str, tmp_path: Path) -> None:
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith("error: LEADERBOARD_DATABASE_POOL_SIZE='abc' is not usable")
     assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["simulate", "dashboard"])
+def test_setting_of_the_service_stops_no_client_of_it(command: str) -> None:
+    answer = run_leaderboard(command, "--help", environment={"LEADERBOARD_LOG_LEVEL": "loud"})
+    assert (answer.returncode, answer.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
