@@ -170,7 +170,7 @@ def _read_profile(name: str, table: "_Table", is_colour: Callable[[str], bool]) 
     profile = Profile(
         name=name,
         url=url,
-        key_file=table.path.parent / Path(key_file).expanduser() if key_file else None,
+        key_file=_find_key_file(table, key_file) if key_file else None,
         key_variable=table.take_text("key_variable"),
         colour=colour,
         read_only=table.take("read_only", bool, "true or false") is not False,
@@ -179,6 +179,15 @@ def _read_profile(name: str, table: "_Table", is_colour: Callable[[str], bool]) 
         table.complain("key_file", "a key is in a file or in a variable: name one of them")
     table.end()
     return profile
+
+
+def _find_key_file(table: "_Table", name: str) -> Path:
+    """Return where a file is that is named beside this one, or below somebody's home."""
+    path = Path(name)
+    try:
+        return table.path.parent / path.expanduser()
+    except RuntimeError:
+        table.complain("key_file", f"nobody's home is {path.parts[0]}")
 
 
 class _Table:

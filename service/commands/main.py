@@ -17,7 +17,12 @@ from service.commands.boards import boards
 from service.commands.health import health
 from service.commands.keys import keys
 from service.commands.moderate import moderate
-from service.commands.target import check_schema, data_dir_option, find_settings
+from service.commands.target import (
+    check_schema,
+    data_dir_option,
+    find_settings,
+    own_data_dir_option,
+)
 from service.commands.transfer import export_, import_
 from service.errors import UsageError
 
@@ -86,7 +91,7 @@ def leaderboard() -> None:
 
 @leaderboard.command()
 @_listening_options
-@data_dir_option
+@own_data_dir_option
 @click.option("--web", is_flag=True, help="Serve the operator's console to browsers too.")
 @click.option(
     "--web-port",

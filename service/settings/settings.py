@@ -32,9 +32,19 @@ SLICE_STANDINGS: Final = 1_000_000
 # Clients of the API read their key from this one; the service itself does not use it.
 _CLIENT_VARIABLES: Final = frozenset({"LEADERBOARD_API_KEY"})
 
+
+def expand_home(path: Path) -> Path:
+    """Return a path that begins with `~` or `~name` as that home has it; raises `ValueError`."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"the path of a directory (nobody's home is {path.parts[0]})") from error
+
+
 PostgresUrl = Annotated[str, AfterValidator(check_postgres_url)]
 RedisUrl = Annotated[str, AfterValidator(check_redis_url)]
 BrokerUrl = Annotated[str, AfterValidator(check_broker_url)]
+Directory = Annotated[Path, AfterValidator(expand_home)]
 
 
 class Settings(BaseSettings):
@@ -65,7 +75,7 @@ class Settings(BaseSettings):
     """Dramatiq's broker, Redis or RabbitMQ. Unset: the same as `REDIS_URL`, unless that is a
     cluster."""
 
-    data_dir: Path = Path(".leaderboard")
+    data_dir: Directory = Path(".leaderboard")
     """Where `leaderboard up` keeps its database, sockets and logs."""
 
     database_pool_size: int = Field(default=8, ge=4, le=200)

@@ -136,6 +136,11 @@ def write_configuration(folder: Path, text: str) -> Path:
             "profiles.prod.key_file: No such file or directory",
         ),
         (
+        (
+            PROD + 'key_file = "~ghost/hidden"',
+            (),
+            "profiles.prod.key_file: nobody's home is ~ghost",
+        ),
             PROD + 'key_file = "console.toml"',
             ("--profile", "prod"),
             "profiles.prod.key_file: not a key of `leaderboard keys create`",

@@ -70,7 +70,9 @@ class DataDirectory:
     """Everything that `leaderboard up` keeps, below one path."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().resolve()
+        # Not `Path.resolve`, which raises no `OSError` for links in a circle.
+        with explain_os_errors(path):
+            self.path = Path(os.path.realpath(path))
         self.postgres = self.path / "postgres"
         self.valkey = self.path / "valkey"
         self.logs = self.path / "logs"

@@ -100,6 +100,37 @@ def test_migrate_finds_the_running_instance(running: UpProcess) -> None:
     assert (answer.returncode, answer.stdout) == (0, "up to date\n")
 
 
+NOWHERE = "postgresql://127.0.0.1:1/elsewhere"
+
+
+def test_directory_that_was_named_wins_over_the_environment(running: UpProcess) -> None:
+    nowhere = {"DATABASE_URL": NOWHERE, "REDIS_URL": "redis://127.0.0.1:1"}
+    for command in (["migrate"], ["keys", "list"], ["audit"]):
+        for environment in (nowhere, {"DATABASE_URL": NOWHERE}):
+            answer = run_leaderboard(
+                *command, "--data-dir", running.data_dir, environment=environment
+            )
+            assert answer.returncode == 0, answer.stderr
+    answer = run_leaderboard(
+        "migrate", environment=nowhere | {"LEADERBOARD_DATA_DIR": str(running.data_dir)}
+    )
+    assert "127.0.0.1" in answer.stderr
+
+
+def test_database_of_the_environment_is_not_joined_with_a_cache_of_another(
+    running: UpProcess,
+) -> None:
+    here = {"LEADERBOARD_DATA_DIR": str(running.data_dir)}
+    answer = run_leaderboard("audit", environment=here | {"DATABASE_URL": NOWHERE})
+    assert (answer.returncode, answer.stdout) == (1, "")
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: DATABASE_URL names another server than the `leaderboard up` in")
+    assert "set both DATABASE_URL and REDIS_URL" in line
+    instance = running.find_instance()
+    same = here | {"DATABASE_URL": instance.database_url}
+    assert run_leaderboard("audit", environment=same).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("name", "command"),
     [

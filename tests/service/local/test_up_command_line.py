@@ -119,6 +119,27 @@ def test_setting_of_the_service_stops_no_client_of_it(command: str) -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("command", ["up", "audit", "migrate"])
+@pytest.mark.parametrize(
+    ("data_dir", "reason"), [("~ghost/lb", " (nobody's home is ~ghost)"), ("", "")]
+)
+def test_what_is_no_directory_is_one_line(command: str, data_dir: str, reason: str) -> None:
+    answer = run_leaderboard(command, "--data-dir", data_dir)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    (line,) = answer.stderr.splitlines()
+    assert f"'--data-dir': '{data_dir}' is not the path of a directory{reason}; see" in line
+
+
+def test_data_directory_among_links_in_a_circle_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for command in ("up", "audit"):
+        answer = run_leaderboard(command, "--data-dir", tmp_path / "a" / "data")
+        assert (answer.returncode, answer.stdout) == (1, "")
+        (line,) = answer.stderr.splitlines()
+        assert "Too many levels of symbolic links" in line
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -153,6 +174,13 @@ def test_command_without_any_servers_says_both_ways(command: str, tmp_path: Path
     assert "no `leaderboard up` runs in" in answer.stderr
     assert "DATABASE_URL" in answer.stderr
     assert answer.stderr.count("\n") == 1
+    elsewhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1"}
+    named = run_leaderboard(command, "--data-dir", tmp_path, environment=elsewhere)
+    assert named.stderr == answer.stderr
+    unnamed = run_leaderboard(command, environment={"LEADERBOARD_DATA_DIR": str(tmp_path)})
+    assert (
+        f"no `leaderboard up` runs in {tmp_path.resolve()}: start one, name its" in unnamed.stderr
+    )
 
 
 @pytest.mark.parametrize(
