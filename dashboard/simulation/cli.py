@@ -80,6 +80,13 @@ def check_url(_context: click.Context, _parameter: click.Parameter, value: str) 
         raise click.BadParameter(f"{value!r}: {error}") from None
     if url.scheme not in {"http", "https"} or not url.host:
         raise click.BadParameter(f"{value!r} is not like http://host:port")
+    try:
+        # As `socket.getaddrinfo` does it, where it would be a traceback.
+        url.raw_host.decode().encode("idna")
+    except UnicodeError:
+        raise click.BadParameter(
+            f"{value!r} has no possible host: between its dots are 1 to 63 characters"
+        ) from None
     return value
 
 

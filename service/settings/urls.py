@@ -7,7 +7,7 @@ Each check returns the URL, or raises a `ValueError` that says what is allowed.
 import re
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis import ConnectionPool
 from redis.asyncio import BlockingConnectionPool
@@ -52,16 +52,42 @@ def check_postgres_url(url: str) -> str:
     """
     _check_scheme(url, _POSTGRES_SCHEMES)
     _check_login(url, _POSTGRES_FORM)
-    parts = urlsplit(url)
-    options = parse_qs(parts.query)
-    with_ports = [f"//{place}" for place in parts.netloc.rpartition("@")[2].split(",")]
-    with_ports += [f"//host:{port}" for port in ",".join(options.get("port", [])).split(",")]
-    _try(url, _POSTGRES_FORM, lambda: [urlsplit(place).port for place in with_ports])
+    _try(url, _POSTGRES_FORM, lambda: _check_postgres_places(url))
+    options = parse_qs(urlsplit(url).query)
     for name, choices in _POSTGRES_CHOICES.items():
         for choice in options.get(name, []):
             if choice not in choices:
                 raise ValueError(f"{_POSTGRES_FORM} ({name} is one of {', '.join(choices)})")
     return url
+
+
+def _check_postgres_places(url: str) -> None:
+    """Refuse options, ports and hosts at which asyncpg fails with some error of Python."""
+    parts = urlsplit(url)
+    options = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+    places = [urlsplit(f"//{place}") for place in parts.netloc.rpartition("@")[2].split(",")]
+    ports = ",".join(options.get("port", [])).split(",")
+    for place in [*places, *(urlsplit(f"//host:{port}") for port in ports)]:
+        _ = place.port
+    for hosts in (
+        [unquote(place.hostname or "") for place in places],
+        ",".join(options.get("host", [])).split(","),
+    ):
+        if len(hosts) > 1 and "" in hosts:
+            raise ValueError("a host is missing beside a comma")
+        for host in hosts:
+            _check_host(host)
+
+
+def _check_host(host: str) -> None:
+    """Refuse the name of no possible host, which is no `OSError` to whoever would look it up."""
+    try:
+        if not host.startswith("/"):
+            # As `socket.getaddrinfo` does it.
+            host.encode("idna")
+    except UnicodeError as error:
+        fault = f"no host can be named {host!r}: between its dots are 1 to 63 characters"
+        raise ValueError(fault) from error
 
 
 def check_redis_url(url: str) -> str:
@@ -72,8 +98,7 @@ def check_redis_url(url: str) -> str:
         _try(url, _CLUSTER_FORM, lambda: _make_cluster(url))
     else:
         _check_redis_number(url)
-        pool: Any = BlockingConnectionPool
-        _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
+        _try(url, _REDIS_FORM, lambda: _check_redis_place(BlockingConnectionPool, url))
     return url
 
 
@@ -86,12 +111,17 @@ def check_broker_url(url: str) -> str:
         # Loaded only where it is used.
         from pika import URLParameters  # noqa: PLC0415
 
-        _try(url, _RABBITMQ_FORM, lambda: URLParameters(url))
+        _try(url, _RABBITMQ_FORM, lambda: _check_host(URLParameters(url).host))
     else:
         _check_redis_number(url)
-        pool: Any = ConnectionPool
-        _try(url, _REDIS_FORM, lambda: pool.from_url(url).make_connection())
+        _try(url, _REDIS_FORM, lambda: _check_redis_place(ConnectionPool, url))
     return url
+
+
+def _check_redis_place(pool: Any, url: str) -> None:
+    connection = pool.from_url(url).make_connection()
+    # That of a socket has no host, or None.
+    _check_host(getattr(connection, "host", None) or "")
 
 
 def _check_redis_number(url: str) -> None:
@@ -166,6 +196,8 @@ def _check_login(url: str, form: str) -> None:
 
 def _make_cluster(url: str) -> RedisCluster:
     nodes, options = parse_cluster_url(url)
+    for host, _ in nodes:
+        _check_host(host)
     return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes], **options)
 
 

@@ -28,6 +28,7 @@ def run(*arguments: str, config: Path = NOWHERE) -> subprocess.CompletedProcess[
     [
         ((), "the console needs a terminal for its input and output"),
         (("--url", "localhost:8000"), "'localhost:8000' is not like http://host:port"),
+        (("--url", "http://a..b"), "'http://a..b' has no possible host"),
         (("--colour",), "No such option '--colour'"),
         (("--profile", "prod"), "console.toml: there is no profile 'prod'; there is none"),
     ],
@@ -136,11 +137,11 @@ def write_configuration(folder: Path, text: str) -> Path:
             "profiles.prod.key_file: No such file or directory",
         ),
         (
-        (
             PROD + 'key_file = "~ghost/hidden"',
             (),
             "profiles.prod.key_file: nobody's home is ~ghost",
         ),
+        (
             PROD + 'key_file = "console.toml"',
             ("--profile", "prod"),
             "profiles.prod.key_file: not a key of `leaderboard keys create`",

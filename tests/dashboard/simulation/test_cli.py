@@ -178,6 +178,7 @@ async def test_where_nothing_answers_one_line_says_what_to_do() -> None:
         (["--mix", "submit"], "'submit' is not a weight"),
         (["--mix", "submit=0"], "one of them is above 0"),
         (["--url", "localhost:8000"], "is not like http://host:port"),
+        (["--url", "http://a..b"], "has no possible host"),
         (["--url", "http://[::1"], "http://[::1"),
         (["--stages", "100"], "'100' is not a stage"),
         (["--stages", "0x5"], "a rate above 0 somewhere"),

@@ -49,6 +49,10 @@ RABBITMQ_FORM = "amqp://[user:password@]host:port/vhost[?option=value]"
 POSTGRES_FORM = "postgresql://[user:password@]host:port/database[?option=value]"
 NO_PORT = "(Port out of range 0-65535)"
 SSL_MODES = "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"
+LABELS = "between its dots are 1 to 63 characters"
+NO_HOST = f"no host can be named 'a..b': {LABELS}"
+NO_SECOND_HOST = "(a host is missing beside a comma)"
+NO_VALUE = "(bad query field: 'sslmode')"
 POOL_SIZE = "a whole number, 4 to 200"
 
 
@@ -93,6 +97,33 @@ POOL_SIZE = "a whole number, 4 to 200"
         ),
         ("BROKER_URL", "amqp://host:99999", f"{RABBITMQ_FORM} {NO_PORT}"),
         ("BROKER_URL", "amqp://host?a=b", f"{RABBITMQ_FORM} (Unknown URL parameter: 'a')"),
+        ("DATABASE_URL", "postgresql://a..b/x", f"{POSTGRES_FORM} ({NO_HOST})"),
+        ("DATABASE_REPLICA_URL", "postgresql://c,a..b:5432/x", f"{POSTGRES_FORM} ({NO_HOST})"),
+        ("DATABASE_URL", "postgresql:///x?host=c,a..b", f"{POSTGRES_FORM} ({NO_HOST})"),
+        (
+            "DATABASE_URL",
+            "postgresql://c:1,/x",
+            f"{POSTGRES_FORM} (a host is missing beside a comma)",
+        ),
+        (
+            "DATABASE_URL",
+            "postgresql://c/x?sslmode",
+            f"{POSTGRES_FORM} (bad query field: 'sslmode')",
+        ),
+        ("REDIS_URL", "redis://a..b:6379/0", f"{REDIS_FORM} ({NO_HOST})"),
+        ("REDIS_URL", "rediss+cluster://c:1,a..b", f"{CLUSTER_FORM} ({NO_HOST})"),
+        ("BROKER_URL", "rediss://a..b", f"{REDIS_FORM} ({NO_HOST})"),
+        ("BROKER_URL", "amqp://a..b/vhost", f"{RABBITMQ_FORM} ({NO_HOST})"),
+        (
+            "REDIS_URL",
+            f"redis://{'x' * 64}.internal",
+            f"{REDIS_FORM} (no host can be named '{'x' * 64}.internal': {LABELS})",
+        ),
+        (
+            "LEADERBOARD_DATA_DIR",
+            "~ghost/lb",
+            "the path of a directory (nobody's home is ~ghost)",
+        ),
     ],
 )
 def test_wrong_value_is_told_with_its_name_and_what_is_allowed(
@@ -158,11 +189,30 @@ def test_password_that_cuts_the_url_is_to_be_written_otherwise(
         "postgresql:///leaderboard?host=/run/user@1000&user=ada@corp",
         "postgresql://ada:1%2F2@host/d%40b?application_name=board@here",
         "postgresql://ada:p@ss@host/x",
+        "postgresql://ada:a..b@[fe80::1]:5432,db.internal.,%2Frun%2Fpostgresql/x",
+        "postgresql:///x?host=/run/a..b,/run/c",
+        f"postgresql:///x?host=/run/{'x' * 64}",
     ],
 )
 def test_every_way_to_name_a_postgresql_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     assert load_settings().database_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        *(("REDIS_URL", f"redis://{host}") for host in ("[::1]:6379", "127.0.0.1", "cache.", "")),
+        ("REDIS_URL", "redis+cluster://[::1]:6379,cache.internal"),
+        *((name, f"unix:///run/a..b/{'x' * 64}.sock") for name in ("REDIS_URL", "BROKER_URL")),
+        ("BROKER_URL", "amqp://ada:a..b@[::1]:5672/vhost"),
+    ],
+)
+def test_every_host_that_can_be_one_is_taken(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    monkeypatch.setenv(name, url)
+    assert url in {load_settings().redis_url, load_settings().broker_url}
 
 
 @pytest.mark.parametrize(
