@@ -227,6 +227,16 @@ def test_decode_body_names_the_field(body: bytes, field: str) -> None:
     assert [wrong.field for wrong in error.value.fields] == [field]
 
 
+def test_whole_number_is_an_integer_wherever_one_belongs() -> None:
+    board = decode_body(BOARD, b' {"min_score":5e1,"format":{"scale":2.0,"kind":"decimal"}}')
+    assert board == decode_body(BOARD, b'{"min_score":50,"format":{"scale":2,"kind":"decimal"}}')
+    numbers = msgspec.json.Decoder(list[list[int] | None])
+    assert decode_body(numbers, b"[[1.0, -0.0, 2e0], null]") == [[1, 0, 2], None]
+    with pytest.raises(InvalidRequest) as error:
+        decode_body(numbers, b"[[1.0], [2.5]]")
+    assert error.value.fields[0].field == "[1][0]"
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"user_id":NaN}', b'{"user_id":1,"score":1}}', b"\xff"]
 )
