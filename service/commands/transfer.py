@@ -65,13 +65,13 @@ def export_(
 
     `leaderboard import` reads players and sessions again.
     """
-    if kind != "standings" and (board or season):
+    if kind != "standings" and not (board is None and season is None):
         raise click.UsageError("--board and --season are for standings")
-    season = season or "current"
+    season = "current" if season is None else season
     if not re.fullmatch(SEASON, season):
         raise click.UsageError(f"--season: {season!r} is not current, previous or a number")
     settings = check_schema(find_settings(data_dir, with_cache=False))
-    wanted = (kind, row_format, board or "global", season)
+    wanted = (kind, row_format, "global" if board is None else board, season)
     if output is None:
         _write_to_pipe(settings, *wanted)
         return

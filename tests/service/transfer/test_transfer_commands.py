@@ -220,6 +220,23 @@ async def test_output_that_cannot_be_written_is_one_line(
     assert (tmp_path / "full").is_symlink()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["standings", "--board", ""], "There is no board ''"),
+        (["standings", "--season", ""], "'' is not current, previous or a number"),
+        (["players", "--board", ""], "are for standings"),
+    ],
+)
+def test_empty_name_is_not_the_usual_one(
+    environment: dict[str, str], arguments: list[str], words: str
+) -> None:
+    told = run_leaderboard("export", *arguments, environment=environment)
+    assert (told.returncode, told.stdout) == (1, "")
+    (line,) = told.stderr.splitlines()
+    assert words in line
+
+
 async def test_export_to_a_full_disk_says_so(
     environment: dict[str, str], database: Database
 ) -> None:
