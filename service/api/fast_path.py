@@ -225,8 +225,9 @@ class FastPath:
 
 
 def _parse_id(text: str) -> int | None:
-    if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID:
-        return int(text) or None
+    # Zeros ahead the routes refuse.
+    if text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= _LONGEST_ID:
+        return int(text)
     return None
 
 

@@ -24,6 +24,8 @@ PAIRS = [
     ("/rank/2?seen=9007199254740992", "/rank/2?seen=9007199254740992&"),
     ("/rank/2?seen=0", "/rank/2?seen=0&"),
     ("/rank/2?seen=", "/rank/2?seen=&"),
+    ("/rank/02", "/rank/02?&"),
+    ("/rank/2?seen=01", "/rank/2?seen=01&"),
 ]
 
 
@@ -69,7 +71,10 @@ async def test_fast_path_answers_what_is_plain_and_leaves_the_rest(
             answered.clear()
             await filled_client.get(prefix + path)
             assert answered == [is_plain], path
-    for wrong in ("/rank/2?seen=0", "/rank/2?seen=x", "/rank/0", "/top?limit=101"):
+    for wrong in (
+        *("/rank/2?seen=0", "/rank/2?seen=x", "/rank/2?seen=01"),
+        *("/rank/0", "/rank/02", "/top?limit=101"),
+    ):
         answered.clear()
         await filled_client.get(prefix + wrong)
         assert answered == [False], wrong
@@ -97,6 +102,7 @@ async def test_reads_of_all_boards_are_one_route_of_the_metrics(
         ("/api/boards/nowhere/rank/1", 404, "board_not_found"),
         ("/api/boards/laps/rank/99", 404, "user_not_found"),
         ("/api/boards/laps/rank/0", 400, "invalid_request"),
+        ("/api/leaderboard/rank/002", 400, "invalid_request"),
         ("/api/boards/La%20ps/top", 400, "invalid_request"),
         ("/api/boards/laps/top?limit=101", 400, "invalid_request"),
         ("/api/boards/laps/rank/1?seen=x", 400, "invalid_request"),
