@@ -166,11 +166,12 @@ class IndexReader:
         scores = [None if score is None else int(float(score)) for score in answers[::3]]
         betters, names = answers[1::3], answers[2::3]
         usernames = await self._complete_names(
+            season,
             {
                 user_id: name
                 for user_id, name, score in zip(user_ids, names, scores, strict=True)
                 if score is not None
-            }
+            },
         )
         saturated = await self._find_saturated(season, user_ids, scores)
         return [
@@ -221,7 +222,7 @@ class IndexReader:
         offset = await self._validator.check(season, stored, players)
         user_ids = [decode_member(member) for member in listed[::2]]
         sort_scores = [int(float(score)) for score in listed[1::2]]
-        usernames = await self._complete_names(dict(zip(user_ids, names, strict=True)))
+        usernames = await self._complete_names(season, dict(zip(user_ids, names, strict=True)))
         return Run(
             user_ids=user_ids,
             usernames=[usernames[user_id] for user_id in user_ids],
@@ -257,8 +258,14 @@ class IndexReader:
             return at_limit
         return at_limit - {row["player_id"] for row in exact}
 
-    async def _complete_names(self, names: dict[int, bytes | None]) -> dict[int, str]:
-        """Decode names; fetch those that Redis does not hold, and store them there."""
+    async def _complete_names(
+        self, season: Season, names: dict[int, bytes | None]
+    ) -> dict[int, str]:
+        """Decode names; fetch those that Redis does not hold, and store them there.
+
+        But not where the board is archived: who stands there may stand nowhere else, and then no
+        refresh would take the name away again.
+        """
         if self._is_cluster and names:
             with self._breaker.guard():
                 names = await self._names.read(list(names))
@@ -266,7 +273,8 @@ class IndexReader:
         missing = [user_id for user_id in names if user_id not in usernames]
         if missing:
             found = await find_usernames(self._database, missing)
-            with self._breaker.guard():
-                await self._names.add(found)
+            if not season.is_archived:
+                with self._breaker.guard():
+                    await self._names.add(found)
             usernames |= found
         return usernames

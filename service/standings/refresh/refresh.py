@@ -279,7 +279,9 @@ class Refresher:
                         season.removed.append(player_id)
                     else:
                         season.packed += made["packed"]
-                        season.named.append(player_id)
+                        # Who stands on archived boards alone has no name beside the indexes.
+                        if not made["is_archived"]:
+                            season.named.append(player_id)
             fold = await self._number(connection, changed) if changed else Fold(sessions=0)
         await self._publish(fold, started_at)
         return True
@@ -326,7 +328,7 @@ class Refresher:
                 )
             )
         names = await find_usernames(connection, list(named)) if named else {}
-        # Who still stands on some board is among the named.
+        # Who still stands on some open board is among the named.
         return Fold(sessions, tuple(changes), names, frozenset(removed - named))
 
     async def _publish(self, fold: Fold, started_at: float) -> None:

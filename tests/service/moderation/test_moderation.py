@@ -14,9 +14,11 @@ from service.local.embedded import ValkeyServer
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
+from tests.support.event_stream import open_stream
 from tests.support.factories import make_player, make_players, record_scores
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import serve_app
+from tests.support.waiting import wait_until
 
 WHY = {"reason": "speedhack"}
 BOARDS: dict[str, dict[str, Any]] = {
@@ -470,6 +472,64 @@ async def test_a_player_is_renamed_everywhere(
     assert renamed["username"] == "lovelace"
     await worker.work()
     assert await read_names() == {"lovelace"}
+    assert await audit(settings)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("state", ["active", "banned"])
+async def test_a_name_changes_on_archived_boards_too(
+    database: Database,
+    redis: Redis,
+    worker: SeasonWorker,
+    settings: Settings,
+    state: str,
+    *,
+    deleted: bool,
+) -> None:
+    one, other = await make_player(database, "quark"), await make_player(database)
+    path = f"/api/players/{one}"
+    async with serve_app(settings) as (_, client), serve_app(settings) as (_, second):
+        assert (await client.put("/api/boards/old", json={"ties": "first"})).status_code == 201
+        await record_scores(database, (one, 10), (other, 20))
+        await worker.work()
+
+        async def read_entries() -> list[Any]:
+            entries = []
+            for reader in (client, second):
+                for name in ("top", "page", f"around/{one}"):
+                    answer = (await reader.get(f"/api/boards/old/{name}")).json()
+                    assert (answer["players"], "stale" in answer) == (2, False)
+                    entries.append(answer["entries"][1])
+                rank = (await reader.get(f"/api/boards/old/rank/{one}")).json()
+                entries.append({name: rank[name] for name in entries[0]})
+            return entries
+
+        assert (await client.post("/api/boards/old/archive")).status_code == 200
+        if state == "banned":
+            await call(client, "PUT", f"{path}/state", state=state)
+            await worker.work()
+        async with open_stream(second, "/api/boards/old/stream") as stream:
+            # Whoever is banned by now still stands here.
+            assert (await stream.read_top())["entries"][1]["username"] == "quark"
+            before = await read_entries()
+            assert {entry["username"] for entry in before} == {"quark"}
+            if deleted:
+                assert (await client.delete(path, params=WHY)).status_code == 204
+            else:
+                await call(client, "PATCH", path, username="lovelace")
+            await worker.work()
+            name = f"deleted-{one}" if deleted else "lovelace"
+            assert (await stream.read_top())["entries"][1]["username"] == name
+
+        async def are_renamed() -> bool:
+            return await read_entries() == [entry | {"username": name} for entry in before]
+
+        await wait_until(are_renamed)
+    for key in await redis.keys():
+        kind = await redis.type(key)
+        if kind in {b"string", b"hash"}:
+            kept = await (redis.get(key) if kind == b"string" else redis.hvals(key))
+            assert "quark" not in str(kept), key
     assert await audit(settings)
 
 

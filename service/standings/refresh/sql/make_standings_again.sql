@@ -5,6 +5,9 @@
 -- players of the season grew: 1, 0 or -1. Of a season that is being filled only players whom that has
 -- passed are there.
 --
+-- An archived board is read as it was, but for the names: its standings are answered as they are, so that
+-- they are published again.
+--
 -- What is in the outbox is left out, and counted by the next fold: so the caller must be the only one
 -- who folds. Never subtracted from what stands: nobody could tell the best score before the one that is
 -- gone.
@@ -50,13 +53,28 @@ stored AS (
         session_id = excluded.session_id,
         exact_total = excluded.exact_total
     -- A row that this statement inserted has no deleting transaction.
-    RETURNING season_id, player_id, sort_score, tie_key, xmax = 0 AS is_new
+    RETURNING season_id, player_id, sort_score, tie_key, (xmax = 0)::integer AS grown_by
+),
+archived AS (
+    SELECT standing.season_id, standing.player_id, standing.sort_score, standing.tie_key
+    FROM season
+    JOIN board ON board.id = season.board_id
+    JOIN standing ON standing.season_id = season.id AND standing.player_id = $1
+    WHERE season.closed_at IS NULL
+        AND season.sealed_at IS NULL
+        AND board.archived_at IS NOT NULL
+        AND season.fill_from_player IS NULL
 )
 SELECT
     season_id,
     CASE tie_key WHEN 0 THEN ''::bytea ELSE int8send(tie_key) END
     || int8send(player_id) || int8send(sort_score) AS packed,
-    is_new::integer AS grown_by
-FROM stored
+    grown_by,
+    is_archived
+FROM (
+    SELECT *, false AS is_archived FROM stored
+    UNION ALL
+    SELECT *, 0, true FROM archived
+) AS standing
 UNION ALL
-SELECT season_id, NULL, -1 FROM removed
+SELECT season_id, NULL, -1, false FROM removed
