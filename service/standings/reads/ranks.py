@@ -23,19 +23,17 @@ from service.standings.reads.stored import (
     READ_FACTS,
     SeasonGone,
     find_stored_place,
-    make_stored_run,
     rank_stored,
     read_facts,
+    read_stored_neighbours,
     read_stored_page,
+    read_stored_run,
 )
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
-SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
-SELECT_AFTER: Final = load_sql("standings/reads", "select_after")
-SELECT_BEFORE: Final = load_sql("standings/reads", "select_before")
 SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
 
 PAGE_LIMIT: Final = 1_000
@@ -127,9 +125,9 @@ class RankReader:
             return _list_alone(rank, season)
 
         async def read_stored(database: Database, stored: Season) -> Run | None:
-            rows = await database.fetch(SELECT_NEIGHBOURS, stored.season_id, user_id, radius)
-            if rows:
-                return await make_stored_run(database, stored, rows)
+            near = await read_stored_neighbours(database, stored, user_id, radius)
+            if near is not None:
+                return near
             await read_facts(database, stored)
             counted = await self._count_total(database, stored, user_id)
             if counted is None:
@@ -190,9 +188,7 @@ class RankReader:
             return self._mark(run)
 
         async def read_stored(database: Database, stored: Season) -> Run:
-            statement = SELECT_BEFORE if before else SELECT_AFTER
-            rows = await database.fetch(statement, stored.season_id, *place, limit)
-            return await make_stored_run(database, stored, rows)
+            return await read_stored_run(database, stored, place, limit, before=before)
 
         return _require(await self._read(season, read_index, read_stored))
 
@@ -419,13 +415,12 @@ async def _list_stored_around(
 ) -> Run:
     """List a player who is hidden between the neighbours, by a total and without Redis."""
     place = find_hidden_place(total)
-    before = await database.fetch(SELECT_BEFORE, season.season_id, *place, radius)
-    after = await database.fetch(SELECT_AFTER, season.season_id, *place, radius)
-    above = await make_stored_run(database, season, before)
-    below = await make_stored_run(database, season, after)
+    above = await read_stored_run(database, season, place, radius, before=True)
+    below = await read_stored_run(database, season, place, radius, before=False)
     own = await find_stored_place(database, season, *place)
     alone = _list_alone(rank, season)
-    return list_between(above, alone, place[1], below, position=max(own.position, len(before)))
+    position = max(own.position, len(above.user_ids))
+    return list_between(above, alone, place[1], below, position=position)
 
 
 def _list_alone(rank: Rank, season: Season) -> Run:

@@ -19,6 +19,9 @@ from service.standings.schemas import Rank, compute_percentile
 READ_STANDINGS: Final = load_sql("standings/reads", "read_standings")
 FIND_PLACE: Final = load_sql("standings/reads", "find_place")
 SELECT_PAGE: Final = load_sql("standings/reads", "select_page")
+SELECT_NEIGHBOURS: Final = load_sql("standings/reads", "select_neighbours")
+SELECT_AFTER: Final = load_sql("standings/reads", "select_after")
+SELECT_BEFORE: Final = load_sql("standings/reads", "select_before")
 READ_FACTS: Final = load_sql("standings/reads", "read_facts")
 
 
@@ -97,23 +100,56 @@ async def rank_stored(database: Database, season: Season, user_ids: Sequence[int
 
 async def read_stored_page(database: Database, season: Season, position: int, limit: int) -> Run:
     """Return consecutive standings from PostgreSQL, and their ranks, by one statement."""
-    row = await _fetch_facts(database, season, SELECT_PAGE, season.season_id, position, limit)
+    # One more tells whether these are the last.
+    row = await _fetch_facts(database, season, SELECT_PAGE, season.season_id, position, limit + 1)
     return _make_run(
         season,
         _make_place(row),
-        user_ids=row["user_ids"],
-        usernames=row["usernames"],
-        sort_scores=row["sort_scores"],
-        tie_keys=row["tie_keys"],
+        user_ids=row["user_ids"][:limit],
+        usernames=row["usernames"][:limit],
+        sort_scores=row["sort_scores"][:limit],
+        tie_keys=row["tie_keys"][:limit],
         saturated=row["saturated"],
+        is_last=len(row["user_ids"]) <= limit,
     )
 
 
-async def make_stored_run(
-    database: Database, season: Season, rows: Sequence[asyncpg.Record]
+async def read_stored_run(
+    database: Database, season: Season, place: tuple[int, int, int], limit: int, *, before: bool
+) -> Run:
+    """Return up to `limit` standings after a sort_score, tie_key and player, or before them."""
+    if before:
+        rows = await database.fetch(SELECT_BEFORE, season.season_id, *place, limit)
+        last = _find_order(rows[-1]) if rows else place
+        is_last = not await database.fetch(SELECT_AFTER, season.season_id, *last, 1)
+    else:
+        rows = await database.fetch(SELECT_AFTER, season.season_id, *place, limit + 1)
+        is_last = len(rows) <= limit
+    return await _rank_rows(database, season, rows[:limit], is_last=is_last)
+
+
+async def read_stored_neighbours(
+    database: Database, season: Season, user_id: int, radius: int
+) -> Run | None:
+    """Return a player between the neighbours, or None for one who does not stand."""
+    rows = await database.fetch(SELECT_NEIGHBOURS, season.season_id, user_id, radius + 1)
+    own = next((line for line, row in enumerate(rows) if row["player_id"] == user_id), None)
+    if own is None:
+        return None
+    listed = rows[max(0, own - radius) : own + radius + 1]
+    is_last = len(rows) <= own + radius + 1
+    return await _rank_rows(database, season, listed, is_last=is_last)
+
+
+def _find_order(row: asyncpg.Record) -> tuple[int, int, int]:
+    return row["sort_score"], row["tie_key"], row["player_id"]
+
+
+async def _rank_rows(
+    database: Database, season: Season, rows: Sequence[asyncpg.Record], *, is_last: bool
 ) -> Run:
     """Rank consecutive standings from PostgreSQL by the place of the first one."""
-    first = (rows[0]["sort_score"], rows[0]["tie_key"], rows[0]["player_id"]) if rows else (0, 0, 0)
+    first = _find_order(rows[0]) if rows else (0, 0, 0)
     place = await find_stored_place(database, season, *first)
     return _make_run(
         season,
@@ -123,6 +159,7 @@ async def make_stored_run(
         sort_scores=[row["sort_score"] for row in rows],
         tie_keys=[row["tie_key"] for row in rows],
         saturated=[row["player_id"] for row in rows if row["saturated"]],
+        is_last=is_last,
     )
 
 
@@ -135,19 +172,28 @@ def _make_run(
     sort_scores: Sequence[int],
     tie_keys: Sequence[int],
     saturated: Collection[int],
+    is_last: bool,
 ) -> Run:
-    # What moved since the milestones were stored must not put anybody behind the last place, nor
-    # make the ranks of one answer fall.
-    position = min(place.position, max(0, place.players - len(user_ids)))
+    """Make a run at a place; `is_last`: nobody stands behind it.
+
+    What moved since the milestones were stored must not put anybody behind the last place, nor make
+    the ranks of one answer fall, nor end a list before its last player: where the end is, the
+    standings say.
+    """
+    behind = place.players - len(user_ids)
+    position = behind if is_last else min(place.position, behind - 1)
+    position = max(0, position)
+    level = max(0, place.position - place.better)
     return Run(
         user_ids=user_ids,
         usernames=usernames,
         sort_scores=sort_scores,
         tie_keys=tie_keys,
         saturated=set(saturated),
-        better=min(place.better, position),
+        better=max(0, position - level),
         position=position,
-        players=place.players,
+        # Of two statements, between which somebody may have left.
+        players=max(place.players, position + len(user_ids) + (not is_last)),
         as_of=place.as_of,
         stale=season.state != "closed",
     )

@@ -141,6 +141,43 @@ async def test_standings_that_moved_since_the_rerank_make_no_answer_absurd(
     assert last["percentile"] > 0
 
 
+@pytest.mark.parametrize(
+    ("moved", "score", "last"), [("player_id <= 300", -1, 300), ("player_id > 700", 9_999, 700)]
+)
+async def test_cursors_meet_everybody_though_many_moved_since_the_rerank(
+    degraded: httpx.AsyncClient, database: Database, moved: str, score: int, last: int
+) -> None:
+    await fill(database, range(1_000, 0, -1))
+    await rerank(database)
+    await database.fetch(
+        f"UPDATE standing SET score = $1, sort_score = -$1::bigint WHERE {moved}",
+        score,
+    )
+
+    async def read_board(path: str, **query: str) -> tuple[list[int], str | None, str | None]:
+        answer = await degraded.get(f"/api/boards/global/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        user_ids = [entry["user_id"] for entry in answer.json()["entries"]]
+        return user_ids, answer.json()["next"], answer.json()["prev"]
+
+    pages = [await read_board("page", limit="100")]
+    while pages[-1][1] is not None:
+        pages.append(await read_board("page", limit="100", after=pages[-1][1]))
+    down = [user_id for user_ids, *_ in pages for user_id in user_ids]
+    assert sorted(down) == list(range(1, 1_001))
+    assert down[-1] == last
+    pages = pages[-1:]
+    while pages[-1][2] is not None:
+        pages.append(await read_board("page", limit="100", before=pages[-1][2]))
+        assert pages[-1][1] is not None or not pages[-1][0]
+    up = [user_id for user_ids, *_ in reversed(pages) for user_id in user_ids]
+    assert up == down
+    for line in (0, 500, 990, 997, 998, 999):
+        near, following, _ = await read_board(f"around/{down[line]}", radius="2")
+        assert near == down[max(0, line - 2) : line + 3]
+        assert (following is None) is (line >= 997)
+
+
 async def test_place_of_a_page_is_that_of_its_first_player(database: Database) -> None:
     await fill(database, SCORES)
     for change in (
