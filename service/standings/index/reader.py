@@ -135,14 +135,15 @@ class IndexReader:
         return await self._call(season, self._read_page, position, limit)
 
     async def read_run(
-        self, season: Season, place: tuple[int, int, int], limit: int, *, before: bool = False
+        self, season: Season, place: tuple[int, int, int], *, above: int, below: int
     ) -> Run:
-        """Return up to `limit` players after a sort_score, tie_key and player, or before them."""
+        """Return up to `above` players before a sort_score, tie_key and player, and `below` after.
+
+        Who stands at that place itself is listed only where both are asked for.
+        """
         sort_score, tie_key, user_id = place
         member = encode_place(tie_key, user_id, is_first=season.rule.is_first)
-        return await self._call(
-            season, self._read_run, sort_score, member, -limit if before else limit
-        )
+        return await self._call(season, self._read_run, sort_score, member, above, below)
 
     async def read_ranks(
         self, season: Season, user_ids: Sequence[int], redis: Redis | None = None

@@ -1,4 +1,7 @@
-"""What players who are hidden are shown of themselves: as if they stood."""
+"""What players are shown of themselves who do not stand, or not yet: as if they stood.
+
+Those who are hidden, and those of whom no refresh has folded a session.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -10,12 +13,13 @@ from service.backends.replica import LaggingReads
 from service.boards.finder import Season
 from service.standings.index.reader import IndexReader
 from service.standings.run import Run
+from service.standings.schemas import Rank
 
 READ_HIDDEN: Final = load_sql("standings/reads", "read_hidden")
 
 
 class HiddenReader:
-    """Reads for hidden players what the index and the standings do not have of them.
+    """Reads for these players what the index and the standings do not have of them.
 
     Raises `DatabaseUnavailable`, or `CacheUnavailable` where it asks the index.
     """
@@ -43,34 +47,43 @@ class HiddenReader:
 
     async def count_ahead(self, season: Season, total: asyncpg.Record) -> int:
         """Count who stands before a player by a total, where equal scores go by their tie keys."""
-        return (await self._index_reader.read_run(season, find_hidden_place(total), 1)).position
+        place = find_expected_place(total)
+        return (await self._index_reader.read_run(season, place, above=0, below=1)).position
 
     async def list_around(
-        self, season: Season, alone: Run, total: asyncpg.Record, radius: int
-    ) -> Run:
-        """List a player, who was listed alone, between the neighbours, by a total."""
-        place = find_hidden_place(total)
-        above = await self._index_reader.read_run(season, place, radius, before=True)
-        below = await self._index_reader.read_run(season, place, radius)
-        return list_between(above, alone, place[1], below, position=below.position)
+        self, season: Season, rank: Rank, total: asyncpg.Record, radius: int
+    ) -> Run | None:
+        """List a player between the neighbours, by a total; None for one who stands by now."""
+        place = find_expected_place(total)
+        near = await self._index_reader.read_run(season, place, above=radius, below=radius)
+        return list_between(near, rank, place)
 
 
-def list_between(above: Run, alone: Run, tie_key: int, below: Run, *, position: int) -> Run:
-    """List a player, who was listed alone, where `position` players stand above."""
+def list_between(near: Run, rank: Rank, place: tuple[int, int, int]) -> Run | None:
+    """List a player, who has no standing, at a place among the neighbours there.
+
+    None where the player is one of them: a refresh made the standing meanwhile.
+    """
+    if rank.user_id in near.user_ids:
+        return None
+    sort_score, tie_key, _ = place
+    places = zip(near.sort_scores, near.tie_keys, near.user_ids, strict=True)
+    line = sum(other < place for other in places)
     return Run(
-        user_ids=[*above.user_ids, *alone.user_ids, *below.user_ids],
-        usernames=[*above.usernames, *alone.usernames, *below.usernames],
-        sort_scores=[*above.sort_scores, *alone.sort_scores, *below.sort_scores],
-        tie_keys=[*above.tie_keys, tie_key, *below.tie_keys],
-        saturated={*above.saturated, *alone.saturated, *below.saturated},
-        better=above.better if above.user_ids else alone.better,
-        position=position - len(above.user_ids),
-        players=below.players + 1,
-        as_of=below.as_of,
-        stale=below.stale,
+        user_ids=[*near.user_ids[:line], rank.user_id, *near.user_ids[line:]],
+        usernames=[*near.usernames[:line], rank.username, *near.usernames[line:]],
+        sort_scores=[*near.sort_scores[:line], sort_score, *near.sort_scores[line:]],
+        tie_keys=[*near.tie_keys[:line], tie_key, *near.tie_keys[line:]],
+        saturated={*near.saturated, *([rank.user_id] if rank.saturated else [])},
+        # Where nobody is listed above, nobody stands there.
+        better=near.better if line else 0,
+        position=near.position if line else 0,
+        players=near.players + 1,
+        as_of=near.as_of,
+        stale=near.stale,
     )
 
 
-def find_hidden_place(total: asyncpg.Record) -> tuple[int, int, int]:
+def find_expected_place(total: asyncpg.Record) -> tuple[int, int, int]:
     """Return where a player would stand by a total (read_total.sql)."""
     return total["sort_score"], total["tie_key"], total["user_id"]

@@ -17,7 +17,7 @@ from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_seaso
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
-from service.standings.reads.hidden import HiddenReader, find_hidden_place, list_between
+from service.standings.reads.hidden import HiddenReader, find_expected_place, list_between
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.stored import (
     READ_FACTS,
@@ -110,34 +110,52 @@ class RankReader:
     async def read_around(self, season: Season, user_id: int, radius: int) -> Run:
         """Return a player and up to `radius` neighbours above and below.
 
-        A player without a standing yet is listed alone; without any session the list is empty.
-        Raises `PlayerNotFound` too.
+        Also one without a standing yet; without any session the list is empty. Raises
+        `PlayerNotFound` too.
         """
 
         async def read_index() -> Run:
+            return await self._list_around(season, user_id, radius)
+
+        async def read_stored(database: Database, stored: Season) -> Run | None:
+            return await self._list_stored_around(database, stored, user_id, radius)
+
+        return _require(await self._read(season, read_index, read_stored))
+
+    async def _list_around(self, season: Season, user_id: int, radius: int) -> Run:
+        while True:
             near = await self._index_reader.read_neighbours(season, user_id, radius)
             if near is not None:
                 return self._mark(near)
             rank, row = await self._place_total(season, user_id)
-            if row is not None and row["is_hidden"] and rank.rank is not None:
-                alone = _list_alone(rank, season)
-                return self._mark(await self._hidden_reader.list_around(season, alone, row, radius))
-            return _list_alone(rank, season)
+            if rank.rank is None:
+                return _list_nobody(rank)
+            if row is not None:
+                near = await self._hidden_reader.list_around(season, rank, row, radius)
+                if near is not None:
+                    return self._mark(near)
+            # A refresh folded the sessions meanwhile.
 
-        async def read_stored(database: Database, stored: Season) -> Run | None:
-            near = await read_stored_neighbours(database, stored, user_id, radius)
+    async def _list_stored_around(
+        self, database: Database, season: Season, user_id: int, radius: int
+    ) -> Run | None:
+        """List a player without Redis; None at a replica, which may not have the standing yet."""
+        while True:
+            near = await read_stored_neighbours(database, season, user_id, radius)
             if near is not None:
                 return near
-            await read_facts(database, stored)
-            counted = await self._count_total(database, stored, user_id)
+            await read_facts(database, season)
+            counted = await self._count_total(database, season, user_id)
             if counted is None:
                 return None
             rank, row = counted
-            if row["is_hidden"] and rank.rank is not None:
-                return await _list_stored_around(database, stored, rank, row, radius)
-            return _list_alone(rank, stored)
-
-        return _require(await self._read(season, read_index, read_stored))
+            if rank.rank is None:
+                return _list_nobody(rank)
+            place = find_expected_place(row)
+            near = await read_stored_run(database, season, place, above=radius, below=radius)
+            between = list_between(near, rank, place)
+            if between is not None:
+                return between
 
     async def read_top(self, season: Season) -> Run:
         """Return the first players, for whoever asks one at a time for all that wait."""
@@ -182,13 +200,14 @@ class RankReader:
         self, season: Season, place: tuple[int, int, int], limit: int, *, before: bool
     ) -> Run:
         """Return up to `limit` players after a sort_score, tie_key and player, or before them."""
+        above, below = (limit, 0) if before else (0, limit)
 
         async def read_index() -> Run:
-            run = await self._index_reader.read_run(season, place, limit, before=before)
+            run = await self._index_reader.read_run(season, place, above=above, below=below)
             return self._mark(run)
 
         async def read_stored(database: Database, stored: Season) -> Run:
-            return await read_stored_run(database, stored, place, limit, before=before)
+            return await read_stored_run(database, stored, place, above=above, below=below)
 
         return _require(await self._read(season, read_index, read_stored))
 
@@ -297,8 +316,8 @@ class RankReader:
     ) -> tuple[Rank, asyncpg.Record | None]:
         """Add up the sessions of a player who is not in the index, and find the rank there.
 
-        A player who is hidden is one of the players, whom the index does not count. Also returns
-        what they add up to (read_total.sql), or None where the player was in the index after all.
+        The player is one of the players, whom the index does not count. Also returns what the
+        sessions add up to (read_total.sql), or None where the player was in the index after all.
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
@@ -311,8 +330,8 @@ class RankReader:
             return rank, row
         try:
             place = await self._index_reader.find_place(season, row["sort_score"])
-            ahead = place.better + (place.level if season.rule.is_first else 0)
-            if row["is_hidden"] and season.rule.is_first:
+            ahead = place.better
+            if season.rule.is_first:
                 ahead = await self._hidden_reader.count_ahead(season, row)
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(season, user_id)
@@ -324,7 +343,7 @@ class RankReader:
             )
         if indexed is not None:
             return _make_rank(season, user_id, indexed, stale=stale), None
-        players = place.players + row["is_hidden"]
+        players = place.players + 1
         return _make_total(user_id, row, ahead + 1, players, place.as_of, stale=stale), row
 
     async def read_hidden_rank(self, season: Season, user_id: int) -> Rank | None:
@@ -351,15 +370,12 @@ class RankReader:
         row = await _read_total(database, season, user_id)
         rank = None
         if row["score"] is not None:
-            if row["is_hidden"]:
-                place = await find_stored_place(database, season, row["sort_score"], row["tie_key"])
-            else:
-                behind = row["sort_score"] + (1 if season.rule.is_first else 0)
-                place = await find_stored_place(database, season, behind)
-            rank = place.better + 1
-        players = row["players"] + (1 if row["is_hidden"] and rank is not None else 0)
+            place = await find_stored_place(database, season, row["sort_score"], row["tie_key"])
+            # What moved since the last re-rank must not put anybody behind the last place.
+            rank = min(place.better + 1, row["players"])
         stale = season.state != "closed"
-        return _make_total(user_id, row, rank, players, row["refreshed_at"], stale=stale), row
+        total = _make_total(user_id, row, rank, row["players"], row["refreshed_at"], stale=stale)
+        return total, row
 
 
 async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
@@ -381,8 +397,6 @@ def _make_total(
     *,
     stale: bool,
 ) -> Rank:
-    # Whoever has a rank is one of the players, even before a fold counts them.
-    players = max(players, rank or 0)
     return Rank(
         user_id=user_id,
         username=row["username"],
@@ -410,35 +424,9 @@ def _make_rank(season: Season, user_id: int, indexed: IndexedRank, *, stale: boo
     )
 
 
-async def _list_stored_around(
-    database: Database, season: Season, rank: Rank, total: asyncpg.Record, radius: int
-) -> Run:
-    """List a player who is hidden between the neighbours, by a total and without Redis."""
-    place = find_hidden_place(total)
-    above = await read_stored_run(database, season, place, radius, before=True)
-    below = await read_stored_run(database, season, place, radius, before=False)
-    own = await find_stored_place(database, season, *place)
-    alone = _list_alone(rank, season)
-    position = max(own.position, len(above.user_ids))
-    return list_between(above, alone, place[1], below, position=position)
-
-
-def _list_alone(rank: Rank, season: Season) -> Run:
-    """List a player whom no refresh has folded yet, or nobody."""
-    listed = [] if rank.rank is None else [rank]
-    before = (rank.rank or 1) - 1
-    return Run(
-        user_ids=[one.user_id for one in listed],
-        usernames=[one.username for one in listed],
-        sort_scores=[season.rule.sort(one.total_score) for one in listed],
-        tie_keys=[0 for _ in listed],
-        saturated={one.user_id for one in listed if one.saturated},
-        better=before,
-        position=before,
-        players=rank.players,
-        as_of=rank.as_of,
-        stale=rank.stale,
-    )
+def _list_nobody(rank: Rank) -> Run:
+    """Return the list around a player without a session that counts."""
+    return Run([], [], [], [], players=rank.players, as_of=rank.as_of, stale=rank.stale)
 
 
 def _require(answer: Answer | None) -> Answer:

@@ -115,17 +115,20 @@ async def read_stored_page(database: Database, season: Season, position: int, li
 
 
 async def read_stored_run(
-    database: Database, season: Season, place: tuple[int, int, int], limit: int, *, before: bool
+    database: Database, season: Season, place: tuple[int, int, int], *, above: int, below: int
 ) -> Run:
-    """Return up to `limit` standings after a sort_score, tie_key and player, or before them."""
-    if before:
-        rows = await database.fetch(SELECT_BEFORE, season.season_id, *place, limit)
-        last = _find_order(rows[-1]) if rows else place
-        is_last = not await database.fetch(SELECT_AFTER, season.season_id, *last, 1)
-    else:
-        rows = await database.fetch(SELECT_AFTER, season.season_id, *place, limit + 1)
-        is_last = len(rows) <= limit
-    return await _rank_rows(database, season, rows[:limit], is_last=is_last)
+    """Return up to `above` standings before a sort_score, tie_key and player, and `below` after.
+
+    Not who stands at that place itself.
+    """
+    rows: list[asyncpg.Record] = []
+    if above:
+        rows += await database.fetch(SELECT_BEFORE, season.season_id, *place, above)
+    # One more tells whether these are the last. Where those before are asked for alone, it may be
+    # who stands at the place.
+    last = _find_order(rows[-1]) if rows and not below else place
+    after = await database.fetch(SELECT_AFTER, season.season_id, *last, below + 1)
+    return await _rank_rows(database, season, rows + after[:below], is_last=len(after) <= below)
 
 
 async def read_stored_neighbours(

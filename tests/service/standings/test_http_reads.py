@@ -1,11 +1,22 @@
 """`top`, `rank` and `around`: bodies, order, ties, limits, players without a standing."""
 
+from typing import Any
+
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.standings.index.reader import IndexReader
+from service.standings.reads.hidden import HiddenReader
 from service.standings.refresh.refresh import Refresher
-from tests.support.factories import make_player, make_players_with_scores, record_scores
+from tests.support.factories import (
+    make_player,
+    make_players,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
 from tests.support.fresh_reads import read_fresh_top
 from tests.support.reads import is_recent, read
 
@@ -125,7 +136,77 @@ async def test_rank_before_the_first_fold_comes_from_the_ledger(
     answer = await read(client, f"{RANK}/{user_id}")
     assert answer["total_score"] == sum(scores)
     assert answer["rank"] == rank
-    assert answer["players"] >= rank
+    assert answer["players"] == 5
+    assert answer["percentile"] == 100 * (6 - rank) / 5
+
+
+@pytest.mark.parametrize("ties", ["shared", "first"])
+async def test_player_stands_between_the_neighbours_before_the_first_fold_as_after_it(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    redis: Redis,
+    ties: str,
+) -> None:
+    await make_season(database, "laps", operator="best", direction="low", ties=ties)
+    players = await make_players(database, 5)
+    first, second, own, level, last = players
+    # Of the two who are level the one with the higher id was there first.
+    await record_scores(database, (first, 10), (level, 30), (last, 40), (second, 20))
+    await refresher.refresh()
+    await record_scores(database, (own, 30))
+
+    async def read_own() -> list[dict[str, Any]]:
+        answers = [
+            await read(client, f"/api/boards/laps/rank/{own}"),
+            *[await read(client, f"/api/boards/laps/around/{own}", radius=n) for n in (1, 2, 50)],
+            await read(client, f"{RANK}/{own}"),
+            await read(client, f"{AROUND}/{own}"),
+        ]
+        for answer in answers:
+            del answer["as_of"]
+        return answers
+
+    told = await read_own()
+    ranks = [3, 3] if ties == "shared" else [3, 4]
+    assert (told[0]["rank"], told[0]["players"]) == (ranks[-1], 5)
+    listed = [(entry["user_id"], entry["rank"]) for entry in told[3]["entries"]]
+    middle = [own, level] if ties == "shared" else [level, own]
+    assert listed == [(first, 1), (second, 2), *zip(middle, ranks, strict=True), (last, 5)]
+    assert (told[1]["next"] is None) is (ties == "first")
+    await redis.flushall()
+    assert await read_own() == [answer | {"stale": True} for answer in told]
+    while (await refresher.refresh()).more:
+        pass
+    assert await read_own() == told
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"), [(IndexReader, "find_place"), (HiddenReader, "list_around")]
+)
+async def test_player_who_is_folded_during_the_read_is_listed_once(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: type,
+    name: str,
+) -> None:
+    players = await make_players_with_scores(database, [30, 10])
+    await refresher.refresh()
+    own = await make_player(database)
+    await record_scores(database, (own, 20))
+    ask = getattr(reader, name)
+
+    async def ask_after_the_fold(*question: Any) -> Any:
+        await refresher.refresh()
+        return await ask(*question)
+
+    monkeypatch.setattr(reader, name, ask_after_the_fold)
+    answer = await read(client, f"{AROUND}/{own}")
+    listed = [(entry["user_id"], entry["rank"]) for entry in answer["leaderboard"]]
+    assert listed == [(players[0], 1), (own, 2), (players[1], 3)]
+    assert answer["players"] == 3
 
 
 async def test_rank_of_nobody(client: httpx.AsyncClient) -> None:
@@ -202,16 +283,17 @@ async def test_around_in_a_tie_lists_by_player(
 async def test_around_a_player_without_a_standing(
     client: httpx.AsyncClient, database: Database, refresher: Refresher
 ) -> None:
-    await make_players_with_scores(database, [9, 7])
+    above, below = await make_players_with_scores(database, [9, 7])
     await refresher.refresh()
     user_id = await make_player(database, "ada")
     answer = await read(client, f"{AROUND}/{user_id}")
     assert (answer["leaderboard"], answer["players"]) == ([], 2)
     await record_scores(database, (user_id, 8))
     answer = await read(client, f"{AROUND}/{user_id}")
-    assert answer["leaderboard"] == [
-        {"user_id": user_id, "username": "ada", "total_score": 8, "rank": 2}
-    ]
+    listed = [(entry["user_id"], entry["rank"]) for entry in answer["leaderboard"]]
+    assert listed == [(above, 1), (user_id, 2), (below, 3)]
+    own = {"user_id": user_id, "username": "ada", "total_score": 8, "rank": 2}
+    assert (answer["leaderboard"][1], answer["players"]) == (own, 3)
 
 
 async def test_totals_beyond_32_bits(

@@ -236,8 +236,13 @@ async def test_player_who_came_after_the_rerank_has_a_rank(
     await record_scores(database, (user_id, SCORES[1_600]))
     rank = await read(degraded, f"/api/leaderboard/rank/{user_id}")
     assert (rank["rank"], rank["stale"]) == (rank_of(1_600), True)
-    near = await read(degraded, f"/api/leaderboard/around/{user_id}")
-    assert [entry["rank"] for entry in near["leaderboard"]] == [rank_of(1_600)]
+    near = await read(degraded, f"/api/leaderboard/around/{user_id}", radius=1)
+    assert [(entry["user_id"], entry["rank"]) for entry in near["leaderboard"]] == [
+        (1_601, rank_of(1_600)),
+        (user_id, rank_of(1_600)),
+        (1_602, rank_of(1_600) + 2),
+    ]
+    assert rank["players"] == near["players"] == PLAYERS + 1
 
 
 async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
