@@ -248,18 +248,14 @@ async def stream_board_top(
     When a season ends, `current` and `previous` go on with the next one. It ends when the service
     stops, and when the caller's key is revoked.
     """
-    await season_finder.find_season(slug, season)
+    found = await season_finder.find_season(slug, season)
     is_refused = partial(
         authorizer.wait_until_refused, request.scope, request.route_handler.opt["role"]
     )
-    tops = top_feeds.watch(slug, season, limit)
-    return answer_with_events(
-        tops,
-        lambda season, run: _encode(BoardEntries.of(season, run, {})),
-        settings,
-        closing.wait,
-        is_refused,
+    tops = top_feeds.watch(
+        found, season, ("board", limit), lambda season, run: encode_board_top(season, limit, run)
     )
+    return answer_with_events(tops, settings, closing.wait, is_refused)
 
 
 @post(

@@ -14,7 +14,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from service.batching import QueueFull
 from service.boards.errors import StandingsUnavailable
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
+from service.boards.finder import SeasonFinder
 from service.http.auth import Authorizer
 from service.http.requests import StrictRequest
 from service.http.responses import INVALID, error_response, unavailable
@@ -26,7 +26,6 @@ from service.standings.errors import SessionNotFound
 from service.standings.reads.ranks import PAGE_LIMIT, RankReader
 from service.standings.reads.seen import SeenSessions, mark_pending
 from service.standings.reads.top_feed import TopFeeds
-from service.standings.run import Run
 from service.standings.schemas import Around, Rank, Top, encode_top
 from service.standings.top import TOP_LIMIT
 from service.validation import MAX_ID
@@ -137,10 +136,11 @@ async def read_page(
     return Around.of(await rank_reader.read_page(season, offset, limit))
 
 
-@get("/stream", stream=True, responses=TOP_EVENTS | INVALID)
+@get("/stream", stream=True, responses=TOP_EVENTS | INVALID | _UNAVAILABLE)
 async def stream_top(
     request: StrictRequest,
     authorizer: NamedDependency[Authorizer],
+    season_finder: NamedDependency[SeasonFinder],
     top_feeds: NamedDependency[TopFeeds],
     closing: NamedDependency[Closing],
     settings: NamedDependency[Settings],
@@ -150,30 +150,27 @@ async def stream_top(
 
     It ends when the service stops, and when the caller's key is revoked.
     """
+    season = await season_finder.find()
     needed = request.route_handler.opt["role"]
     is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
-    tops = top_feeds.watch(GLOBAL_BOARD, "current", limit)
-    return answer_with_events(
-        tops, lambda _, run: encode_top(limit, run), settings, closing.wait, is_refused
-    )
+    tops = top_feeds.watch(season, "current", limit, lambda _, run: encode_top(limit, run))
+    return answer_with_events(tops, settings, closing.wait, is_refused)
 
 
 def answer_with_events(
-    tops: AsyncGenerator[tuple[Season, Run]],
-    encode: Callable[[Season, Run], bytes],
+    tops: AsyncGenerator[bytes],
     settings: Settings,
     *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> ServerSentEvent:
     """Answer with the events of a stream of tops, until one of the waits ends."""
-    events = ServerSentEvent(_send_events(tops, encode, settings, *waits_for_end))
+    events = ServerSentEvent(_send_events(tops, settings, *waits_for_end))
     # Whether the connection stays, and the answer is kept, is said once for all.
     del events.headers["Connection"], events.headers["Cache-Control"]
     return events
 
 
 async def _send_events(
-    tops: AsyncGenerator[tuple[Season, Run]],
-    encode: Callable[[Season, Run], bytes],
+    tops: AsyncGenerator[bytes],
     settings: Settings,
     *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> AsyncIterator[ServerSentEventMessage]:
@@ -191,7 +188,7 @@ async def _send_events(
             if done & end_tasks:
                 return
             if next_top in done:
-                yield ServerSentEventMessage(event="top", data=encode(*next_top.result()))
+                yield ServerSentEventMessage(event="top", data=next_top.result())
                 next_top = asyncio.ensure_future(anext(tops))
             else:
                 yield ServerSentEventMessage(data=None, comment="still here")

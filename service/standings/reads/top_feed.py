@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -45,6 +46,9 @@ _RECONNECT_SECONDS: Final = (0.1, 2.0)
 # renamed: for those who watch it this is looked for as soon as P5 wants it shown.
 _LOOK_AGAIN_SECONDS: Final = 0.4
 
+# Each refresh has another time, whether or not it changed a top.
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
+
 # Refreshes publish a top for as long as some process asks for it this often.
 _ASKED_SECONDS: Final = 60
 _ASK_AGAIN_SECONDS: Final = 20.0
@@ -62,8 +66,10 @@ class _Feed:
         # The board's current season when that was looked at last: with it `previous` changes.
         self.current: Season | None = None
         self.top: Run | None = None
-        # What the routes made of it, by their own keys; dropped with every change.
+        # What the routes made of it, by their own keys; dropped with every change. And what streams
+        # send of it.
         self.encoded: dict[object, bytes] = {}
+        self.written: dict[object, tuple[bytes, bytes]] = {}
         self.is_current = False
         self.changed = asyncio.Event()
         self.watchers = 0
@@ -73,7 +79,16 @@ class _Feed:
         self.top = top
         self.is_current = True
         self.encoded.clear()
+        self.written.clear()
         self.wake()
+
+    def write(self, key: object, encode: Callable[[Season, Run], bytes]) -> tuple[bytes, bytes]:
+        """Return what `_write` does of the top that is kept, once for all who watch the same."""
+        written = self.written.get(key)
+        if written is None:
+            assert self.top is not None
+            written = self.written[key] = _write(self.season, self.top, encode)
+        return written
 
     def wake(self) -> None:
         """Have those who watch look again."""
@@ -150,50 +165,45 @@ class TopFeeds:
         """Whether this process hears of refreshes."""
         return self._subscribed
 
-    async def watch(self, slug: str, wanted: str, limit: int) -> AsyncGenerator[tuple[Season, Run]]:
-        """Yield the first `limit` players of a board's season, now and on every change.
+    async def watch(
+        self, season: Season, wanted: str, key: object, encode: Callable[[Season, Run], bytes]
+    ) -> AsyncGenerator[bytes]:
+        """Yield the top of a board's season as `encode` writes it, now and on every change.
 
-        A change of these, of how many players there are, of the season or of `stale`. `wanted` is
-        `current`, `previous` or a number, as `SeasonFinder.find_season` takes it and raises.
+        A change of anything in it but the time that it is of. `wanted` is how the season was asked
+        for, `current`, `previous` or its number, and is asked for again. What is written is
+        remembered by `key` for all who watch the same.
+
+        While nothing has the top it waits.
         """
-        shown: object = None
-        season = await self._season_finder.find_season(slug, wanted)
+        shown = b""
         while True:
             feed = self._find_feed(season)
             feed.watchers += 1
             try:
                 changed = feed.changed
-                top = feed.top if feed.is_current else None
-                if top is None:
-                    with suppress(DatabaseUnavailable):
+                body, facts = b"", shown
+                with suppress(DatabaseUnavailable):
+                    if feed.is_current and feed.top is not None:
+                        body, facts = feed.write(key, encode)
+                    else:
                         top = await self._reads.put(feed)
-                        season = feed.season
-                if top is not None:
-                    cut = top.cut(limit)
-                    facts = (
-                        season.number,
-                        season.state,
-                        season.revision,
-                        cut.user_ids,
-                        cut.usernames,
-                        cut.sort_scores,
-                        cut.players,
-                        cut.stale,
-                    )
-                    if shown != facts:
-                        shown = facts
-                        yield season, cut
+                        body, facts = _write(feed.season, top, encode)
+                season = feed.season
+                if facts != shown:
+                    shown = facts
+                    yield body
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_ASK_AGAIN_SECONDS):
                         await changed.wait()
             finally:
                 feed.watchers -= 1
             with suppress(DatabaseUnavailable, SeasonNotFound):
-                number = await self._season_finder.find_number(slug, wanted)
+                number = await self._season_finder.find_number(season.slug, wanted)
                 if feed.season.state == "closed" and feed.season.number == number:
                     season = feed.season
                 else:
-                    season = await self._season_finder.find_season(slug, wanted)
+                    season = await self._season_finder.find_season(season.slug, wanted)
 
     def _find_feed(self, season: Season) -> _Feed:
         feed = self._feeds.get(season.season_id)
@@ -387,6 +397,11 @@ class TopFeeds:
             return
         feed.is_current = False
         feed.wake()
+
+
+def _write(season: Season, top: Run, encode: Callable[[Season, Run], bytes]) -> tuple[bytes, bytes]:
+    """Return a top as it is sent, and the same as of no time: by that changes are known."""
+    return encode(season, top), encode(season, msgspec.structs.replace(top, as_of=_NO_TIME))
 
 
 async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:

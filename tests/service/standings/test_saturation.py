@@ -12,6 +12,7 @@ from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
+from tests.support.event_stream import open_stream
 from tests.support.factories import (
     make_player,
     make_players,
@@ -20,6 +21,7 @@ from tests.support.factories import (
     record_scores,
 )
 from tests.support.index_checks import assert_index_follows, read_index, read_standings
+from tests.support.serving import serve_app
 
 MOST = 2**53 - 1
 
@@ -148,3 +150,20 @@ async def test_every_read_says_saturated_where_the_sum_is_beyond_and_only_there(
     await record_scores(database, (beyond, -sign))
     await refresher.refresh()
     assert "saturated" not in await read(client, f"rank/{beyond}")
+
+
+@pytest.mark.parametrize(
+    ("path", "entries"),
+    [("/api/leaderboard/stream", "leaderboard"), ("/api/boards/global/stream", "entries")],
+)
+async def test_stream_tells_when_a_sum_goes_beyond_the_limit_and_comes_back(
+    settings: Settings, refresher: Refresher, database: Database, path: str, entries: str
+) -> None:
+    (user_id,) = await make_players_with_scores(database, [MOST])
+    await refresher.refresh()
+    async with serve_app(settings) as (_, client), open_stream(client, path) as stream:
+        assert "saturated" not in (await stream.read_top())[entries][0]
+        for score, is_beyond in ((1, True), (-1, False)):
+            await record_scores(database, (user_id, score))
+            await refresher.refresh()
+            assert (await stream.read_top())[entries][0].get("saturated", False) is is_beyond
