@@ -231,7 +231,7 @@ async def _describe(
     return answer if known is not None else msgspec.structs.replace(answer, stale=True)
 
 
-@get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND)
+@get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND | _UNAVAILABLE)
 async def stream_board_top(
     slug: Slug,
     request: StrictRequest,
@@ -245,10 +245,13 @@ async def stream_board_top(
 ) -> ServerSentEvent:
     """Send a season's top as server-sent events: now, and whenever it changes.
 
-    When a season ends, `current` and `previous` go on with the next one. It ends when the service
-    stops, and when the caller's key is revoked.
+    When a season ends, `current` and `previous` go on with the next one; while that is being
+    filled, comments alone come. It ends when the service stops, and when the caller's key is
+    revoked.
     """
     found = await season_finder.find_season(slug, season)
+    if found.is_filling:
+        raise BoardFilling(slug)
     is_refused = partial(
         authorizer.wait_until_refused, request.scope, request.route_handler.opt["role"]
     )

@@ -25,7 +25,7 @@ from service.backends.redis_cluster import is_cluster_client, open_subscription
 from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
-from service.boards.errors import SeasonNotFound, StandingsUnavailable
+from service.boards.errors import StandingsUnavailable
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
@@ -174,7 +174,7 @@ class TopFeeds:
         for, `current`, `previous` or its number, and is asked for again. What is written is
         remembered by `key` for all who watch the same.
 
-        While nothing has the top it waits.
+        While nothing has the top, as long as the season is being filled for example, it waits.
         """
         shown = b""
         while True:
@@ -183,7 +183,7 @@ class TopFeeds:
             try:
                 changed = feed.changed
                 body, facts = b"", shown
-                with suppress(DatabaseUnavailable):
+                with suppress(ServiceError):
                     if feed.is_current and feed.top is not None:
                         body, facts = feed.write(key, encode)
                     else:
@@ -198,7 +198,7 @@ class TopFeeds:
                         await changed.wait()
             finally:
                 feed.watchers -= 1
-            with suppress(DatabaseUnavailable, SeasonNotFound):
+            with suppress(ServiceError):
                 number = await self._season_finder.find_number(season.slug, wanted)
                 if feed.season.state == "closed" and feed.season.number == number:
                     season = feed.season

@@ -499,6 +499,37 @@ async def test_archived_board_catches_up_when_it_is_back(
     assert await audit(settings)
 
 
+async def test_stream_waits_for_a_season_that_is_being_filled(
+    settings: Settings, database: Database, worker: SeasonWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.standings.reads.top_feed._LOOK_AGAIN_SECONDS", 0.01)
+    impatient = settings.model_copy(update={"stream_heartbeat_seconds": 0.1})
+    stream_path = "/api/boards/cup/stream"
+    async with serve_app(impatient) as (_, client):
+        await make_board(client, count_from="ever", schedule=make_hourly())
+        refused = await client.get(stream_path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "board_filling")
+        assert int(refused.headers["retry-after"]) > 0
+        await worker.work()
+        async with open_stream(client, stream_path) as stream:
+            assert (await stream.read_top())["season"]["number"] == 1
+            await client.post("/api/boards/cup/archive")
+            await put_back(database, 2 * HOUR)
+            await database.fetch("UPDATE board SET archived_at = archived_at - interval '2 hours'")
+            (ada,) = await make_players(database, 1)
+            await record_scores(database, (ada, 1))
+            assert (await client.post("/api/boards/cup/unarchive")).status_code == 200
+            # The process asks for the season several times meanwhile.
+            for _ in range(20):
+                assert await stream.read_comment() == "still here"
+            refused = await client.get("/api/boards/cup/top")
+            assert (refused.status_code, refused.json()["code"]) == (503, "board_filling")
+            await worker.work()
+            while not (top := await stream.read_top())["entries"]:
+                pass
+            assert (top["season"]["number"], top["entries"][0]["user_id"]) == (3, ada)
+
+
 async def test_all_seasons_that_an_archive_missed_are_counted_in_one_pass(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
