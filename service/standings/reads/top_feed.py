@@ -209,7 +209,8 @@ class TopFeeds:
         feed = self._feeds.get(season.season_id)
         if feed is None:
             feed = self._feeds[season.season_id] = _Feed(season)
-        if (feed.season.state, feed.season.revision) != (season.state, season.revision):
+        # Its rule and its end are in what was written, too. It is one object nearly always.
+        if feed.season is not season and feed.season != season:
             feed.is_current = False
         feed.season = season
         feed.read_at = time.monotonic()
@@ -230,17 +231,18 @@ class TopFeeds:
         if feed.season.state == "closed":
             return await self._read_closed(feed)
         # Whatever changes from here on is heard of, and then this is not the newest.
-        changed = feed.changed
+        changed, season = feed.changed, feed.season
         try:
-            top = await self._read_redis(feed.season)
+            top = await self._read_redis(season)
         except (CacheUnavailable, DatabaseUnavailable):
             try:
-                top = await self._rank_reader.read_top(feed.season)
+                top = await self._rank_reader.read_top(season)
             except StandingsUnavailable:
                 if feed.top is None:
                     raise
                 return msgspec.structs.replace(feed.top, stale=True)
-        if self._subscribed and top.stale is self._lag_watch.is_lagging and not changed.is_set():
+        is_newest = feed.season == season and not changed.is_set()
+        if self._subscribed and top.stale is self._lag_watch.is_lagging and is_newest:
             feed.keep(top)
             await self._ask_for([feed])
         return top

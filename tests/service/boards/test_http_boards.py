@@ -9,8 +9,11 @@ from redis.asyncio import Redis
 from service.backends.database import Database
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
+from tests.support.event_stream import open_stream
 from tests.support.factories import make_players, record_scores
-from tests.support.season_work import SeasonWorker
+from tests.support.season_work import SeasonWorker, make_hourly
+from tests.support.serving import serve_app
+from tests.support.waiting import wait_until
 
 LAPS: dict[str, Any] = {
     "title": "Weekly laps",
@@ -265,3 +268,42 @@ async def test_board_says_from_which_season_on_its_rule_counts(
     assert (again.status_code, again.json()["applies_from_season"]) == (200, 2)
     await client.post("/api/boards/rule/seasons/1/close")
     assert "applies_from_season" not in (await client.get("/api/boards/rule")).json()
+
+
+async def test_recount_of_format_and_schedule_shows_at_once_in_every_process(
+    settings: Settings, database: Database, redis: Redis
+) -> None:
+    async with serve_app(settings) as (_, client), serve_app(settings) as (_, other):
+        await client.put("/api/boards/laps", json={})
+        ada, ben = await make_players(database, 2)
+        await record_scores(database, (ada, 83_456), (ben, 1))
+        await SeasonWorker(database, redis, settings).work()
+
+        async def read_top(reader: httpx.AsyncClient) -> Any:
+            return (await reader.get("/api/boards/laps/top?limit=1")).json()
+
+        async with open_stream(other, "/api/boards/laps/stream", limit=1) as stream:
+            before = await stream.read_top()
+            assert await read_top(client) == await read_top(client) == before
+            assert await read_top(other) == before
+            for change in (
+                {"format": {"kind": "duration", "unit": "ms"}},
+                {"schedule": make_hourly()},
+            ):
+                changed = await client.patch(
+                    "/api/boards/laps",
+                    json=change | {"apply": "recount"},
+                    headers={"If-Match": "*"},
+                )
+                assert changed.status_code == 200, changed.text
+                top = await read_top(client)
+                assert top["entries"][0]["score_text"] == "1:23.456"
+                assert top["season"]["ends_at"] == changed.json()["season"]["ends_at"]
+                page = await client.get("/api/boards/laps/page", params={"after": top["next"]})
+                assert [entry["user_id"] for entry in page.json()["entries"]] == [ben]
+
+                async def is_shown(shown: Any = top) -> bool:
+                    return bool(await read_top(other) == shown)
+
+                await wait_until(is_shown)
+                assert await stream.read_top() == top
