@@ -19,7 +19,6 @@ from service.keys.keyring import Key
 from service.keys.roles import Role
 from service.moderation import inspection
 from service.moderation.errors import SeasonNotClosed, SessionNotFound
-from service.moderation.inspection import Explanation, SessionAnswer
 from service.moderation.schemas import (
     LONGEST_REASON,
     ChangePlayer,
@@ -27,11 +26,13 @@ from service.moderation.schemas import (
     CorrectedSeason,
     CorrectSeason,
     DeletionPreview,
+    Explanation,
     GiveReason,
     MarkedSession,
     MarkedSessions,
     MarkSessions,
     ModerationLogAnswer,
+    SessionAnswer,
     StateAnswer,
 )
 from service.moderation.service import Act, Moderation, Order
