@@ -1,20 +1,17 @@
 """Why something cannot be moderated."""
 
 from service.errors import ServiceError
+from service.standings.errors import SessionNotFound
 
 
-class SessionNotFound(ServiceError):
-    """The ledger has no session of this id, or not of the player named."""
+class SessionNotTheirs(ServiceError):
+    """A session that was named is not the player's, or there is none of this id."""
 
     status = 404
-    code = "session_not_found"
+    code = SessionNotFound.code
 
-    def __init__(self, not_theirs: int | None = None) -> None:
-        super().__init__(
-            "There is no session of this id."
-            if not_theirs is None
-            else f"The player has no session {not_theirs}; nothing was changed."
-        )
+    def __init__(self, session_id: int) -> None:
+        super().__init__(f"The player has no session {session_id}; nothing was changed.")
 
 
 class SeasonNotClosed(ServiceError):

@@ -18,7 +18,7 @@ from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_respon
 from service.keys.keyring import Key
 from service.keys.roles import Role
 from service.moderation import inspection
-from service.moderation.errors import SeasonNotClosed, SessionNotFound
+from service.moderation.errors import SeasonNotClosed, SessionNotTheirs
 from service.moderation.schemas import (
     LONGEST_REASON,
     ChangePlayer,
@@ -40,6 +40,7 @@ from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameRese
 from service.players.routes import PLAYER_NOT_FOUND, make_players_router
 from service.players.schemas import PlayerAnswer
 from service.standings.board_routes import SeasonWanted
+from service.standings.errors import SessionNotFound
 from service.standings.reads.ranks import RankReader
 from service.validation import MAX_ID, STORABLE_TEXT
 
@@ -50,7 +51,7 @@ SESSION_NOT_FOUND: Final = error_response("No such session.", SessionNotFound())
 _NOT_THEIRS: Final = error_response(
     "No such player, or one of the sessions is not the player's.",
     PlayerNotFound(),
-    SessionNotFound(4711),
+    SessionNotTheirs(4711),
 )
 _NAME_TAKEN: Final = error_response(
     "The name is taken or reserved, or another player has the external id.",

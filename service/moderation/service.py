@@ -14,7 +14,7 @@ from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
 from service.boards.service import read_season
 from service.errors import DatabaseUnavailable, refuse_body
-from service.moderation.errors import SeasonNotClosed, SessionNotFound
+from service.moderation.errors import SeasonNotClosed, SessionNotTheirs
 from service.moderation.schemas import (
     MOST_SESSIONS,
     ChangedEntry,
@@ -35,6 +35,7 @@ from service.players.names import check_external_id, clean_new_username
 from service.players.schemas import PlayerAnswer
 from service.players.service import find_user_ids
 from service.seasons.closing import correct_season, hold_closed_seasons
+from service.standings.errors import SessionNotFound
 from service.validation import FIRST_MOMENT, LAST_MOMENT, MAX_ID
 
 FIND_SESSION: Final = load_sql("moderation", "find_session")
@@ -138,7 +139,7 @@ class Moderation:
         """Revoke up to 10,000 sessions of a player or have them count again, or look what would be.
 
         Those named that are as wanted stay so, and are not counted. Raises `PlayerNotFound`,
-        `InvalidRequest`, or `SessionNotFound` where one of those named is not the player's.
+        `InvalidRequest`, or `SessionNotTheirs` where one of those named is not the player's.
         """
         if wanted.since and not FIRST_MOMENT <= wanted.since <= LAST_MOMENT:
             raise refuse_body("since", "Expected a time of the years 1 to 9999 in UTC")
@@ -375,7 +376,7 @@ async def _find_sessions(
     )
     not_theirs = named - {row["id"] for row in rows}
     if not_theirs:
-        raise SessionNotFound(min(not_theirs))
+        raise SessionNotTheirs(min(not_theirs))
     return [row["id"] for row in rows if row["is_wanted"]]
 
 
