@@ -1,9 +1,10 @@
 """Reads that wait until a session counts in what they answer: read what you wrote.
 
-A session that was just submitted is folded and published some milliseconds later. Whoever waits for
-that looks once whether it is still in the outbox, and again after each refresh that is announced,
-all that wait together in one statement. Once it is folded, the index has to reach the season's last
-refresh of that moment.
+A session that was just submitted is folded and published some milliseconds later; one that was just
+restored counts once the standings of its player are made again. Whoever waits for that looks once
+whether it is still in the outbox, or its player among those who changed, and again after each
+refresh that is announced, all that wait together in one statement. From then on the index has to
+reach the season's last refresh of that moment.
 """
 
 import asyncio

@@ -204,6 +204,46 @@ async def test_revoked_session_is_not_waited_for(
     assert "pending" not in (await ask(client, READS["rank"], user_id, session_id)).json()
 
 
+@pytest.mark.parametrize(
+    ("act", "name", "before"),
+    [("restored", "board rank", [5]), ("restored", "board top", [5]), ("unbanned", "top", [])],
+)
+async def test_session_that_counts_again_is_waited_for(
+    client: httpx.AsyncClient,
+    database: Database,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+    act: str,
+    name: str,
+    before: list[int],
+) -> None:
+    user_id = await make_player_with_five(client, database, refresher)
+    session_id = await submit(client, user_id, 9)
+    why = {"reason": "speedhack"}
+
+    async def change(mark: str, state: str) -> None:
+        if act == "restored":
+            answer = await client.post(f"/api/sessions/{session_id}/{mark}", json=why)
+        else:
+            body = why | {"state": state}
+            answer = await client.put(f"/api/players/{user_id}/state", json=body)
+        assert answer.status_code == 200, answer.text
+
+    await change("revoke", "banned")
+    await refresher.refresh()
+    path = READS[name]
+    assert list_scores((await client.get(path.format(user_id=user_id))).json()) == before
+    await change("restore", "active")
+    told = (await ask(client, path, user_id, session_id)).json()
+    assert (list_scores(told), told.get("pending")) == (before, True)
+    monkeypatch.setattr(LONG, 60.0)
+    reading = asyncio.create_task(ask(client, path, user_id, session_id))
+    await wait_until(lambda: is_waiting(client))
+    await refresher.refresh()
+    told = (await reading).json()
+    assert (list_scores(told), "pending" in told) == ([9 if act == "restored" else 14], False)
+
+
 @pytest.mark.parametrize("path", READS.values(), ids=READS)
 async def test_unknown_session(
     client: httpx.AsyncClient, database: Database, path: str, monkeypatch: pytest.MonkeyPatch

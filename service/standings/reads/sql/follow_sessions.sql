@@ -1,5 +1,5 @@
--- Whether sessions can count in a season, whether they are folded, and what the season's index must have
--- reached to show them.
+-- Whether sessions can count in a season, whether its standings have them by now, and what the season's
+-- index must have reached to show them.
 --
 -- $1 players, $2 sessions, $3 seasons; one array element a question. Answers one row a question, in their
 -- order: is_known is false for a session that this player has not.
@@ -8,10 +8,13 @@
 -- players are shown of themselves has it at once, and that they wait for nothing must not tell them.
 --
 -- A session is pending while the outbox has it, in a row of its own transaction, whose number is the
--- session's xmin: 32 bits of it, and the rest is that of the newest transactions.
+-- session's xmin: 32 bits of it, and the rest is that of the newest transactions. It is pending as well
+-- while the standings of its player are to be made again: it may have been restored, or the player
+-- unbanned.
 --
 -- Index: game_session_pkey, player_pkey and outbox_transaction_id, a probe a question each; OFFSET 0 keeps
--- the planner from making joins of them.
+-- the planner from making joins of them. changed_player, nearly always empty, is read once for all: IN, and
+-- not EXISTS, is hashed.
 SELECT
     session.id IS NOT NULL AS is_known,
     coalesce(season.counts, false) AS counts,
@@ -24,7 +27,8 @@ SELECT
                 ELSE ((newest.transaction_id >> 32) - 1 << 32) + session.xid
             END
             AND session.id = ANY (outbox.session_ids)
-    ) AS is_pending,
+    )
+    OR given.player_id IN (SELECT changed_player.player_id FROM changed_player) AS is_pending,
     database_state.epoch,
     coalesce(season.last_refresh, 0) AS last_refresh
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
