@@ -269,7 +269,7 @@ CREATE TABLE moderation_log (
     -- What was before and after, by action.
     details jsonb NOT NULL DEFAULT '{}'
 );
--- What was done about a player: read when that player's names are erased.
+-- What was done about a player: read for the names that are to be erased, when that player is deleted.
 CREATE INDEX moderation_log_player_id ON moderation_log (player_id) WHERE player_id IS NOT NULL;
 
 -- The outbox a session a row, to be read.

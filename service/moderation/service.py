@@ -52,6 +52,7 @@ END_STATES: Final = load_sql("moderation", "end_states")
 CHANGE_EXTERNAL_ID: Final = load_sql("moderation", "change_external_id")
 RENAME_PLAYER: Final = load_sql("moderation", "rename_player")
 FIND_CLOSED_SEASON: Final = load_sql("moderation", "find_closed_season")
+ERASE_FROM_LOG: Final = load_sql("moderation", "erase_from_log")
 FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
 LIST_FINAL_RANKS: Final = load_sql("moderation", "list_final_ranks")
 
@@ -265,6 +266,7 @@ class Moderation:
             await _lock_player(connection, player_id)
             details = {"scores": "revoke" if with_scores else "keep"}
             await _log(connection, act, "delete", player_id=player_id, details=details)
+            await connection.fetch(ERASE_FROM_LOG, player_id, timeout=_STATEMENT_SECONDS)
             await connection.fetch(
                 FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
             )
