@@ -255,6 +255,14 @@ CREATE TABLE changed_player (
     transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint
 );
 
+-- Players who were deleted while a submit of theirs may have been under way: it found the player before, and
+-- what it commits later has to be erased as well. They stay here until nobody is left who may do so.
+CREATE TABLE forgotten_player (
+    player_id bigint PRIMARY KEY,
+    -- Who may: transactions by their virtual ids; null until somebody has looked.
+    transactions text[]
+);
+
 -- What moderators did, and what ended by itself. The names in it go when their player is deleted.
 CREATE TABLE moderation_log (
     id bigserial PRIMARY KEY,

@@ -69,7 +69,6 @@ _MISSED_AT_ONCE: Final = 200_000
 _MISSED_SECONDS: Final = 300.0
 # For so few the ledger is not read as a whole to know which of them have sessions.
 _FEW_MISSED: Final = 10
-_WRITERS_WAIT_SECONDS: Final = 1.0
 _WRITERS_POLL_SECONDS: Final = 0.01
 
 _LARGEST_NUMBER: Final = 2**31 - 1
@@ -347,12 +346,20 @@ async def outlast_writers(database: Database) -> tuple[datetime, bool]:
     row = await database.fetch_one(READ_LEDGER_TIME)
     assert row is not None
     await database.fetch(MOVE_CLOCK_ON, row["now"])
-    gives_up_at = time.monotonic() + _WRITERS_WAIT_SECONDS
+    return row["now"], await wait_for_writers(database)
+
+
+async def wait_for_writers(database: Database, seconds: float = 1.0) -> bool:
+    """Wait until all who may be writing sessions now are done; return False where one is not.
+
+    They hold the lock of `ledger_time()`; who takes it from now on is not waited for.
+    """
+    gives_up_at = time.monotonic() + seconds
     writers = {row["transaction"] for row in await database.fetch(LIST_LEDGER_WRITERS)}
     while writers and time.monotonic() < gives_up_at:
         await asyncio.sleep(_WRITERS_POLL_SECONDS)
         writers &= {row["transaction"] for row in await database.fetch(LIST_LEDGER_WRITERS)}
-    return row["now"], not writers
+    return not writers
 
 
 async def make_missed_seasons(

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.service import read_season
+from service.boards.service import read_season, wait_for_writers
 from service.errors import DatabaseUnavailable, refuse_body
 from service.moderation.errors import SeasonNotClosed, SessionNotTheirs
 from service.moderation.schemas import (
@@ -53,6 +53,9 @@ CHANGE_EXTERNAL_ID: Final = load_sql("moderation", "change_external_id")
 RENAME_PLAYER: Final = load_sql("moderation", "rename_player")
 FIND_CLOSED_SEASON: Final = load_sql("moderation", "find_closed_season")
 ERASE_FROM_LOG: Final = load_sql("moderation", "erase_from_log")
+ERASE_FROM_SESSIONS: Final = load_sql("moderation", "erase_from_sessions")
+FOLLOW_DELETIONS: Final = load_sql("moderation", "follow_deletions")
+END_DELETIONS: Final = load_sql("moderation", "end_deletions")
 FORGET_PLAYER: Final = load_sql("moderation", "forget_player")
 LIST_FINAL_RANKS: Final = load_sql("moderation", "list_final_ranks")
 
@@ -259,21 +262,31 @@ class Moderation:
         """Erase who a player was, for good, or return what would be; raises `PlayerNotFound`.
 
         Nothing of that person may come back, so the entry in the log is written first: what it says
-        is erased with the rest.
+        is erased with the rest. A submit that is under way may have found the player and commit
+        what has to be erased only afterwards. It is waited for, for a second; what takes longer the
+        workers erase, within a minute of its end.
         """
         preview = None
         async with self._transaction(dry_run=dry_run) as connection:
             await _lock_player(connection, player_id)
-            details = {"scores": "revoke" if with_scores else "keep"}
-            await _log(connection, act, "delete", player_id=player_id, details=details)
-            await connection.fetch(ERASE_FROM_LOG, player_id, timeout=_STATEMENT_SECONDS)
-            await connection.fetch(
-                FORGET_PLAYER, player_id, with_scores, timeout=_STATEMENT_SECONDS
-            )
-            await connection.fetch(NOTE_CHANGE, player_id)
             if dry_run:
+                # Submits would wait for a row whose name is changed: to look, the state is enough.
+                if with_scores:
+                    await connection.fetch(CHANGE_STATE, player_id, "banned", None)
                 boards = await _look_ahead(connection, player_id)
                 preview = DeletionPreview(player_id, f"deleted-{player_id}", boards)
+            else:
+                details = {"scores": "revoke" if with_scores else "keep"}
+                await _log(connection, act, "delete", player_id=player_id, details=details)
+                await connection.fetch(ERASE_FROM_LOG, player_id, timeout=_STATEMENT_SECONDS)
+                await connection.fetch(ERASE_FROM_SESSIONS, [player_id], timeout=_STATEMENT_SECONDS)
+                await connection.fetch(NOTE_CHANGE, player_id)
+                await connection.fetch(FORGET_PLAYER, player_id, with_scores)
+        if not dry_run:
+            # Done and noted: nobody need try again what is left, and can not.
+            with suppress(DatabaseUnavailable):
+                await wait_for_writers(self._database)
+                await finish_deletions(self._database)
         return preview
 
     async def correct_season(
@@ -334,6 +347,22 @@ class Moderation:
             ],
             next=rows[limit - 1]["id"] if len(rows) > limit else None,
         )
+
+
+async def finish_deletions(database: Database) -> None:
+    """Erase what was under way when its player was deleted; raises `DatabaseUnavailable`.
+
+    A player is done with once nobody is left who may not know of the deletion.
+    """
+    # Looked for before it is erased: who is done by then has committed.
+    rows = await database.fetch(FOLLOW_DELETIONS)
+    if not rows:
+        return
+    async with database.connect() as connection:
+        player_ids = [row["player_id"] for row in rows]
+        await connection.fetch(ERASE_FROM_SESSIONS, player_ids, timeout=_STATEMENT_SECONDS)
+        complete = [row["player_id"] for row in rows if row["is_complete"]]
+        await connection.fetch(END_DELETIONS, complete)
 
 
 async def end_states(database: Database) -> None:

@@ -1,6 +1,6 @@
-"""The table of what moderators did."""
+"""What moderators did, and deletions that are not complete."""
 
-from piccolo.columns import JSONB, BigInt, BigSerial, Timestamptz, Varchar
+from piccolo.columns import JSONB, Array, BigInt, BigSerial, Text, Timestamptz, Varchar
 from piccolo.table import Table
 
 
@@ -16,3 +16,12 @@ class ModerationLog(Table):
     season_id = BigInt(null=True, default=None)
     reason = Varchar(length=1000, null=True, default=None)
     details = JSONB(default="{}")
+
+
+class ForgottenPlayer(Table):
+    """A player who was deleted while something of theirs may have been under way."""
+
+    player_id = BigInt(primary_key=True, default=None)
+    transactions = Array(
+        base_column=Text(), null=True, default=None, help_text="Those that may be: virtual ids."
+    )

@@ -6,7 +6,7 @@ from piccolo.conf.apps import AppConfig
 
 from service.boards.tables import Board, DroppedSeason, Rule, Season, SeasonRefresh
 from service.keys.tables import ApiKey
-from service.moderation.tables import ModerationLog
+from service.moderation.tables import ForgottenPlayer, ModerationLog
 from service.players.tables import Player
 from service.sessions.tables import GameSession, LedgerClock, Outbox
 from service.standings.tables import (
@@ -43,6 +43,7 @@ APP_CONFIG = AppConfig(
         DatabaseState,
         ApiKey,
         ModerationLog,
+        ForgottenPlayer,
     ],
     migration_dependencies=[],
 )

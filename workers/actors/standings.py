@@ -11,6 +11,7 @@ from periodiq import cron
 from service.backends.broker import PERIODIC_QUEUE, STANDINGS_QUEUE
 from service.backends.refresh_signal import REFRESH_ACTOR, send_refresh
 from service.errors import ServiceError, explain_error
+from service.moderation.service import finish_deletions
 from service.standings.refresh.outbox_index import shrink_outbox_index
 from service.standings.refresh.rerank import rerank_if_due
 from workers.actors.seasons import close_seasons
@@ -79,8 +80,9 @@ async def rerank() -> None:
     throws=ServiceError,
 )
 async def sweep() -> None:
-    """Catch lost wake-ups, ask for the re-rank, show that the scheduler is alive, and tidy up."""
+    """Catch what was lost, ask for the re-rank, show that the scheduler is alive, and tidy up."""
     await resources.refresher.recheck_outbox()
+    await finish_deletions(resources.database)
     await asyncio.to_thread(send_refresh, refresh.broker)
     rerank.send()
     close_seasons.send()

@@ -1,10 +1,10 @@
--- Erases who a player was. $1 player, $2 whether the scores leave the boards too.
+-- Erases who a player was, and notes what may still be under way. $1 player, $2 whether the scores leave
+-- the boards too.
 --
--- Index: game_session_pkey. Locks: the player, the sessions with something to erase.
-WITH erased AS (
-    UPDATE game_session
-    SET idempotency_key = NULL, metadata = NULL
-    WHERE player_id = $1 AND (idempotency_key IS NOT NULL OR metadata IS NOT NULL)
+-- Locks: the player's row, against the foreign keys of sessions that are being written, which wait for
+-- it: so this comes last in its transaction.
+WITH noted AS (
+    INSERT INTO forgotten_player (player_id) VALUES ($1)
 )
 UPDATE player
 SET

@@ -1,15 +1,19 @@
-"""Deletion: nothing is left of who a player was, whoever wrote it down."""
+"""Deletion: nothing is left of who a player was, whatever is under way or was written down."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
-from service.backends.database import Database
+from service.backends.database import Connection, Database
+from service.moderation.service import finish_deletions
 from service.settings.settings import Settings
-from tests.support.factories import make_player
+from tests.support.factories import make_player, record_scores
 from tests.support.season_work import SeasonWorker
+from tests.support.waiting import wait_until
+from tests.support.worker_process import run_worker, send_sweep
 
 WHY = {"reason": "speedhack"}
 
@@ -23,6 +27,92 @@ async def call(client: httpx.AsyncClient, method: str, path: str, **body: object
     answer = await client.request(method, path, json=WHY | body)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+# A deletion waits for who has written a session of the player, and then for who may be about to.
+HOW_FAR = {
+    "has written": """
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+    """,
+    "is about to write": "SELECT FROM player WHERE deleted_at IS NOT NULL",
+}
+
+
+async def write_session(connection: Connection, user_id: int) -> None:
+    """Write as a submit does that found the player before."""
+    await connection.execute(
+        """
+        INSERT INTO game_session (player_id, score, idempotency_key, metadata)
+        VALUES ($1, 5, 'match-1', '{"name": "ada"}')
+        """,
+        user_id,
+    )
+
+
+async def count_traces(database: Database) -> int:
+    rows = await database.fetch(
+        "SELECT FROM game_session WHERE idempotency_key IS NOT NULL OR metadata IS NOT NULL"
+    )
+    return len(rows)
+
+
+@pytest.mark.parametrize("step", ["has written", "is about to write"])
+async def test_a_submit_that_is_under_way_leaves_nothing(
+    client: httpx.AsyncClient, database: Database, step: str
+) -> None:
+    one = await make_player(database, "ada")
+    async with database.transaction() as connection:
+        await connection.fetchval("SELECT ledger_time()")
+        if step == "has written":
+            await write_session(connection, one)
+        deletion = asyncio.create_task(client.delete(f"/api/players/{one}?reason=asked"))
+        await wait_until(lambda: database.fetch(HOW_FAR[step]))
+        assert not deletion.done()
+        if step == "is about to write":
+            await write_session(connection, one)
+    assert (await deletion).status_code == 204
+    assert await count_traces(database) == 0
+
+
+async def test_what_a_frozen_submit_brings_back_is_erased_once_it_is_done(
+    client: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    one = await make_player(database, "ada")
+    async with database.transaction() as connection:
+        await connection.fetchval("SELECT ledger_time()")
+        # For which that is not waited.
+        assert (await client.delete(f"/api/players/{one}?reason=asked")).status_code == 204
+        await write_session(connection, one)
+        await finish_deletions(database)
+    assert await count_traces(database) == 1
+
+    async def is_all_done() -> bool:
+        noted = await database.fetch("SELECT FROM forgotten_player")
+        return not noted and await count_traces(database) == 0
+
+    with run_worker(settings):
+        send_sweep(settings)
+        await wait_until(is_all_done)
+
+
+async def test_a_deletion_is_looked_at_first(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    one = await make_player(database, "ada")
+    await record_scores(database, (one, 5))
+    await worker.work()
+    before = (await client.get(f"/api/players/{one}")).json()
+    for scores, entries in (("keep", 0), ("revoke", 1)):
+        params = {"reason": "asked", "scores": scores, "dry_run": "true"}
+        seen = await client.delete(f"/api/players/{one}", params=params)
+        assert (seen.status_code, seen.json()["username"]) == (200, f"deleted-{one}")
+        assert [entry["rank_after"] for entry in seen.json()["boards"]] == [None] * entries
+    await worker.work()
+    assert (await client.get(f"/api/players/{one}")).json() == before
+    assert (await client.get("/api/moderation")).json()["entries"] == []
+    top = (await client.get("/api/leaderboard/top")).json()["leaderboard"]
+    assert [entry["username"] for entry in top] == ["ada"]
 
 
 async def test_a_name_goes_from_the_reasons_about_others(

@@ -181,6 +181,7 @@ CASES = [
         {"game_session_pkey"},
         settings="SET LOCAL enable_seqscan = off",
     ),
+    Case("moderation", "erase_from_sessions", ([9_999],), {"game_session_pkey"}),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey", "standing_pkey"}),
     Case("standings/reads", "read_hidden", (1, 9_999), {"player_not_standing"}),
     Case("standings/refresh", "make_standings_again", (9_999,), {"game_session_pkey"}),
