@@ -103,7 +103,8 @@ CREATE TABLE season (
     -- Half open: a session at ends_at belongs to the next season.
     starts_at timestamptz NOT NULL,
     ends_at timestamptz,
-    -- From when on no fold changes it: every session of it is counted, and its ranks can be stored.
+    -- From when on no fold changes it: every session of it is counted, and its ranks can be stored. A
+    -- correction moves it on. What moderators did later its standings do not show.
     sealed_at timestamptz,
     -- The newest session that there was then. One of that season with a higher id came too late.
     last_session_id bigint,
@@ -463,6 +464,7 @@ WHERE season.closed_at IS NULL
 CREATE VIEW counted_session AS
 SELECT
     season.id AS season_id,
+    season.last_session_id,
     session.player_id,
     session.id,
     session.score,
@@ -486,18 +488,23 @@ CROSS JOIN LATERAL (
     SELECT CASE rule.direction WHEN 'high' THEN -session.score ELSE session.score END AS sort_score
 ) AS signed;
 
--- Those of them that have left the outbox.
+-- Those of them that have left the outbox. A season that is sealed does not wait for that, since no fold
+-- changes it: there it is all that did not come too late.
 CREATE VIEW folded_session AS
 SELECT *
 FROM counted_session AS counted
-WHERE NOT EXISTS (
-    SELECT FROM pending_session AS pending
-    WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
-);
+WHERE (counted.last_session_id IS NULL OR counted.id <= counted.last_session_id)
+    AND NOT EXISTS (
+        SELECT FROM pending_session AS pending
+        WHERE pending.player_id = counted.player_id
+            AND pending.session_id = counted.id
+            AND counted.last_session_id IS NULL
+    );
 
 -- Every session counts exactly once, as a query: what the ledger says of each season. At every moment the
 -- standings of counting_season are these rows, but for those of changed_player. A session counts here
--- once it has left the outbox; players who are hidden or banned do not stand.
+-- once it has left the outbox, in a season that is sealed at once; players who are hidden or banned do not
+-- stand.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
 -- it can hash the players. A condition on player_id reaches game_session_pkey.

@@ -39,6 +39,7 @@ from service.moderation.service import Act, Moderation, Order
 from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameReserved, UsernameTaken
 from service.players.routes import PLAYER_NOT_FOUND, make_players_router
 from service.players.schemas import PlayerAnswer
+from service.seasons.errors import LedgerBusy
 from service.standings.board_routes import SeasonWanted
 from service.standings.errors import SessionNotFound
 from service.standings.reads.ranks import RankReader
@@ -60,7 +61,7 @@ _NAME_TAKEN: Final = error_response(
     ExternalIdTaken("steam:76561197960287930", 1),
 )
 _UNAVAILABLE: Final = unavailable()
-_BUSY: Final = unavailable(WriterBusy(25))
+_BUSY: Final = unavailable(WriterBusy(25), LedgerBusy(25))
 _RANKS_UNAVAILABLE: Final = unavailable(StandingsUnavailable(), BoardFilling("weekly-laps"))
 _NOT_CLOSED: Final = error_response("The season is not closed.", SeasonNotClosed("weekly-laps", 8))
 _NO_PLACE: Final = error_response(

@@ -34,7 +34,7 @@ from service.players.errors import ExternalIdTaken, PlayerNotFound, UsernameTake
 from service.players.names import check_external_id, clean_new_username
 from service.players.schemas import PlayerAnswer
 from service.players.service import find_user_ids
-from service.seasons.closing import correct_season, hold_closed_seasons
+from service.seasons.closing import correct_season, find_last_session, hold_closed_seasons
 from service.standings.errors import SessionNotFound
 from service.validation import FIRST_MOMENT, LAST_MOMENT, MAX_ID
 
@@ -294,15 +294,16 @@ class Moderation:
     ) -> CorrectedSeason:
         """Make the result of a closed season again without what does not count by now, or look.
 
-        Raises `BoardNotFound`, `SeasonNotFound`, `SeasonNotClosed` or `WriterBusy`.
+        Raises `BoardNotFound`, `SeasonNotFound`, `SeasonNotClosed`, `WriterBusy` or `LedgerBusy`.
         """
         await read_season(self._database, slug, number)
+        last_session_id = await find_last_session(self._database)
         async with _undo_if(hold_closed_seasons(self._database), dry_run=dry_run) as connection:
             row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
             if row is None:
                 raise SeasonNotClosed(slug, number)
             season_id = row["season_id"]
-            changed = await correct_season(connection, season_id)
+            changed = await correct_season(connection, season_id, last_session_id)
             details = {
                 "revision": row["revision"] + 1,
                 "changes": [

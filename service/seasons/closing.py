@@ -11,11 +11,15 @@ import dramatiq
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import hold_closing_lock
+from service.boards.service import wait_for_writers
 from service.errors import CacheUnavailable
+from service.seasons.errors import LedgerBusy
 from service.standings.index.writer import Index
 from service.standings.refresh.milestones import store_season_milestones
 
 STOP_RERANK: Final = load_sql("seasons", "stop_rerank")
+READ_LAST_SESSION: Final = load_sql("seasons", "read_last_session")
+INCLUDE_SESSIONS: Final = load_sql("seasons", "include_sessions")
 CORRECT_STANDINGS: Final = load_sql("seasons", "correct_standings")
 NOTE_CORRECTION: Final = load_sql("seasons", "note_correction")
 STORE_FINAL_RANKS: Final = load_sql("seasons", "store_final_ranks")
@@ -70,12 +74,31 @@ async def hold_closed_seasons(database: Database) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def correct_season(connection: Connection, season_id: int) -> list[asyncpg.Record]:
+async def find_last_session(database: Database) -> int:
+    """Return the highest id of a session, once all with a lower one are committed or never will be.
+
+    A session that is committed later has a higher id, so by that it is known as one that no result
+    of before can have. Raises `LedgerBusy` or `DatabaseUnavailable`.
+    """
+    row = await database.fetch_one(READ_LAST_SESSION)
+    assert row is not None
+    # Whoever has drawn an id holds the lock of `ledger_time()` until the commit.
+    if not await wait_for_writers(database, _CORRECTION_WAIT_SECONDS):
+        raise LedgerBusy(_CORRECTION_WAIT_SECONDS)
+    last_session_id: int = row["session_id"]
+    return last_session_id
+
+
+async def correct_season(
+    connection: Connection, season_id: int, last_session_id: int
+) -> list[asyncpg.Record]:
     """Make the result of a closed season again from the ledger; return what entries it changes.
 
-    The connection is one of `hold_closed_seasons`. The rows have `player_id`, `score_before`,
-    `rank_before` and `score_after`, null where the player did not stand, or does not.
+    It is made of the sessions up to that of `find_last_session`. The connection is one of
+    `hold_closed_seasons`. The rows have `player_id`, `score_before`, `rank_before` and
+    `score_after`, null where the player did not stand, or does not.
     """
+    await connection.fetch(INCLUDE_SESSIONS, season_id, last_session_id)
     changed = await connection.fetch(CORRECT_STANDINGS, season_id, timeout=_STATEMENT_SECONDS)
     await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
     await store_season_milestones(connection, season_id)

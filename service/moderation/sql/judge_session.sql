@@ -34,7 +34,9 @@ SELECT
                 AND counted.id <= coalesce(season.last_session_id, counted.id)
                 AND NOT EXISTS (
                     SELECT FROM pending_session AS pending
-                    WHERE pending.player_id = counted.player_id AND pending.session_id = counted.id
+                    WHERE pending.player_id = counted.player_id
+                        AND pending.session_id = counted.id
+                        AND season.sealed_at IS NULL
                 )
             ORDER BY counted.pick_key, counted.pick_id
             LIMIT 1

@@ -1,5 +1,6 @@
 -- Makes the standings of a closed season what the ledger says by now: without what is revoked, without
--- players who are banned or hidden, and with what was imported since.
+-- players who are banned or hidden, and with what was imported since, in the outbox or not, up to the
+-- season's last session.
 --
 -- $1 season. Answers each standing that is another one: its player, its score before and after, and its
 -- rank before.

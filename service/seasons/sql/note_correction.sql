@@ -6,6 +6,4 @@ WITH counted AS (
     SET players = (SELECT count(*) FROM standing WHERE season_id = $1)
     WHERE season_id = $1
 )
-UPDATE season
-SET revision = revision + 1, last_session_id = (SELECT last_value FROM game_session_id_seq)
-WHERE id = $1
+UPDATE season SET revision = revision + 1 WHERE id = $1
