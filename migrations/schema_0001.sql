@@ -455,13 +455,12 @@ WHERE season.closed_at IS NULL
     AND season.fill_from_player IS NULL
     AND board.archived_at IS NULL;
 
--- Which sessions count in which season: in its time, of its mode and within its bounds, unless revoked.
--- The same rule as in fold_sessions.sql, whatever is folded yet and whether the player may stand.
+-- Which sessions are of which season: in its time, of its mode and within its bounds.
 --
 -- pick_key, then pick_id, is the order in which the operator wants a player's sessions: the first one
 -- makes the standing. A sum is made by all of them, and has the newest first. Times go by their
 -- microseconds, where ~ turns the order around.
-CREATE VIEW counted_session AS
+CREATE VIEW season_session AS
 SELECT
     season.id AS season_id,
     season.last_session_id,
@@ -470,6 +469,7 @@ SELECT
     session.score,
     signed.sort_score,
     session.submitted_at,
+    session.revoked_at,
     CASE rule.operator
         WHEN 'best' THEN signed.sort_score
         WHEN 'latest' THEN ~timestamptz_send(session.submitted_at)::bigint
@@ -478,8 +478,7 @@ SELECT
 FROM season
 JOIN rule ON rule.id = season.rule_id
 JOIN game_session AS session
-    ON session.revoked_at IS NULL
-    AND session.submitted_at >= season.starts_at
+    ON session.submitted_at >= season.starts_at
     AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
     AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
     AND (rule.min_score IS NULL OR rule.min_score <= session.score)
@@ -487,6 +486,10 @@ JOIN game_session AS session
 CROSS JOIN LATERAL (
     SELECT CASE rule.direction WHEN 'high' THEN -session.score ELSE session.score END AS sort_score
 ) AS signed;
+
+-- Those of them that count: all but the revoked. The same rule as in fold_sessions.sql, whatever is folded
+-- yet and whether the player may stand.
+CREATE VIEW counted_session AS SELECT * FROM season_session WHERE revoked_at IS NULL;
 
 -- Those of them that have left the outbox. A season that is sealed does not wait for that, since no fold
 -- changes it: there it is all that did not come too late.
@@ -500,6 +503,58 @@ WHERE (counted.last_session_id IS NULL OR counted.id <= counted.last_session_id)
             AND pending.session_id = counted.id
             AND counted.last_session_id IS NULL
     );
+
+-- What moderators did to sessions, one by one; ids rise with the acts.
+CREATE VIEW session_mark AS
+SELECT
+    log.id,
+    log.at,
+    log.player_id,
+    marked.session_id,
+    log.action IN ('revoke', 'revoke_many') AS is_revoked
+FROM moderation_log AS log
+CROSS JOIN LATERAL (
+    SELECT log.session_id
+    UNION ALL
+    SELECT jsonb_array_elements_text(log.details -> 'session_ids')::bigint
+) AS marked (session_id)
+WHERE log.action IN ('revoke', 'restore', 'revoke_many', 'restore_many')
+    AND marked.session_id IS NOT NULL;
+
+-- The sessions of a player that count in the standings of a season as they are stored. Where nothing
+-- changes these any more, because the season is sealed or its board in the archive, that is what counted
+-- then: a session is taken as it was before the first thing that was done to it since.
+--
+-- Index: game_session_pkey, moderation_log_player_id: the sessions of this player, and the acts.
+CREATE FUNCTION stored_sessions(of_season bigint, of_player bigint)
+RETURNS TABLE (
+    id bigint, score bigint, submitted_at timestamptz, pick_key bigint, pick_id bigint
+) LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT
+        session.id,
+        session.score,
+        session.submitted_at,
+        session.pick_key,
+        session.pick_id
+    FROM season_session AS session
+    LEFT JOIN (
+        SELECT DISTINCT ON (mark.session_id) mark.session_id, mark.is_revoked
+        FROM session_mark AS mark
+        WHERE mark.player_id = of_player
+            AND mark.at >= (
+                SELECT coalesce(season.sealed_at, board.archived_at)
+                FROM season
+                JOIN board ON board.id = season.board_id
+                WHERE season.id = of_season
+            )
+        ORDER BY mark.session_id, mark.id
+    ) AS since ON since.session_id = session.id
+    WHERE session.season_id = of_season
+        AND session.player_id = of_player
+        AND (session.last_session_id IS NULL OR session.id <= session.last_session_id)
+        AND coalesce(since.is_revoked, session.revoked_at IS NULL);
+END;
 
 -- Every session counts exactly once, as a query: what the ledger says of each season. At every moment the
 -- standings of counting_season are these rows, but for those of changed_player. A session counts here

@@ -248,7 +248,12 @@ class ModerationLogAnswer(msgspec.Struct, frozen=True):
 
 
 class BoardVerdict(msgspec.Struct, frozen=True):
-    """What became of a session on a board: `improved` where it makes the standing now."""
+    """What became of a session on a board: `improved` where it makes the standing now.
+
+    That is what the standing itself says (`details`), of a closed season its result. `pending`: not
+    counted yet, or the player's standing is about to be made again. `revoked` and `banned` come
+    first: a closed season may count such a session all the same, until it is corrected.
+    """
 
     board: str
     season: int
@@ -302,9 +307,11 @@ class Explanation(msgspec.Struct, frozen=True):
     """Why a player's rank is what it is.
 
     `sessions` are those that count, up to 100, `more` where there are others: of `sum` all make the
-    standing, of `best` and `latest` the first one does. `pending` sessions are not folded yet;
-    `changing`: the standing is about to be made again, and `ledger`, `standing`, `index` and
-    `stored_rank`, which is of the last re-rank, may differ until then.
+    standing, of `best` and `latest` the first one does. A closed season has those of its result,
+    whatever was revoked, restored or imported since; `ledger` is without what was revoked since,
+    and with what was restored. `pending` sessions are not folded yet; `changing`: the standing is
+    about to be made again, and `ledger`, `standing`, `index` and `stored_rank`, which is of the
+    last re-rank, may differ until then.
     """
 
     board: str
