@@ -106,7 +106,8 @@ CREATE TABLE season (
     -- From when on no fold changes it: every session of it is counted, and its ranks can be stored. A
     -- correction moves it on. What moderators did later its standings do not show.
     sealed_at timestamptz,
-    -- The newest session that there was then. One of that season with a higher id came too late.
+    -- The newest session that there was then, or when its board was archived before. One of that season
+    -- with a higher id came too late.
     last_session_id bigint,
     closed_at timestamptz,
     -- Redis may still hold its index, which goes once it is closed.
@@ -611,8 +612,8 @@ WHERE NOT EXISTS (
 
 -- What a player's sessions come to in a season, folded or not: a row for each player and season, without
 -- a score where none counts. That is so for who is banned, and in a season that folds do not change any
--- more, where those that are not counted never will be; but a player who is hidden is told of a closed
--- one as if its result had them.
+-- more, where those that are not counted never will be. But a player who is hidden is told of such a
+-- one as if those that were not too late had been counted there.
 --
 -- For reads of one player: conditions on both ids reach game_session_pkey.
 CREATE VIEW expected_standing AS
@@ -657,9 +658,8 @@ CROSS JOIN LATERAL (
         AND player.state <> 'banned'
         AND (
             season.id IN (SELECT id FROM counting_season)
-            OR player.state = 'hidden'
-            AND season.closed_at IS NOT NULL
-            AND counted_session.id <= season.last_session_id
+            -- Null while folds change the season.
+            OR player.state = 'hidden' AND counted_session.id <= season.last_session_id
         )
 ) AS made;
 

@@ -1,5 +1,6 @@
 """What moderators take away is gone from every board, comes back as it was, and is written down."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -766,6 +767,114 @@ async def test_a_hidden_player_cannot_tell_by_a_closed_season(
     page = (await client.get("/api/boards/best/page", params={"season": "1"})).json()
     assert [entry["user_id"] for entry in page["entries"]] == [one, two, other]
     assert page["players"] == 3
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_hidden_player_cannot_tell_by_a_season_that_is_sealed_and_not_closed(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    one, hidden, other = await make_players(database, 3)
+    await record_scores(database, (one, 90), (hidden, 60), (other, 20))
+    await call(client, "PUT", f"/api/players/{hidden}/state", state="hidden")
+    await worker.work()
+
+    async def look() -> object:
+        answer = await client.get(f"/api/boards/best/rank/{hidden}", params={"season": "1"})
+        return {name: answer.json()[name] for name in ("score", "rank", "players")}
+
+    counted = {"score": 60, "rank": 2, "players": 3}
+    assert await look() == counted
+    assert (await client.post("/api/boards/best/seasons/current/close")).status_code == 200
+    assert await look() == counted
+    while (await worker.refresher.refresh()).more:
+        pass
+    sealed = await database.fetch(
+        "SELECT FROM season WHERE sealed_at IS NOT NULL AND closed_at IS NULL"
+    )
+    assert len(sealed) == 1
+    assert await look() == counted
+    await import_session(client, "best", hidden, 99)
+    assert await look() == counted
+    await worker.work()
+    assert await look() == counted
+
+
+async def import_session(client: httpx.AsyncClient, slug: str, user_id: int, score: int) -> None:
+    """Import a session of the first moment of a board's first season."""
+    at = (await client.get(f"/api/boards/{slug}/seasons/1")).json()["starts_at"]
+    line = {"user_id": user_id, "score": score, "idempotency_key": "old", "submitted_at": at}
+    imported = await client.post(
+        "/api/import/sessions",
+        content=json.dumps(line),
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert imported.json()["imported"] == 1, imported.text
+
+
+@pytest.mark.usefixtures("boards")
+@pytest.mark.parametrize("slug", BOARDS)
+async def test_a_hidden_player_cannot_tell_by_an_archived_board(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, slug: str
+) -> None:
+    above, hidden, below = await make_players(database, 3)
+    await record_scores(database, (above, 30), (hidden, 20), (below, 10))
+    await worker.work()
+
+    async def look() -> list[Any]:
+        # What there is to know of other boards goes on.
+        return (await read_own(client, slug, hidden))[:4]
+
+    before = await look()
+    await call(client, "PUT", f"/api/players/{hidden}/state", state="hidden")
+    await worker.work()
+    assert (await client.post(f"/api/boards/{slug}/archive")).status_code == 200
+    assert await look() == before
+    assert {player for player, _, _ in await read_board(client, slug)} == {above, below}
+    # What comes from now on counts for nobody, whatever its time.
+    await record_scores(database, *((player, 5) for player in (above, hidden, below)))
+    for player in (above, hidden, below):
+        await import_session(client, slug, player, 40)
+    await worker.work()
+    assert await look() == before
+    # As it was: who comes back is there once the board counts again, with all that it missed.
+    await call(client, "PUT", f"/api/players/{hidden}/state", state="active")
+    await worker.work()
+    assert {player for player, _, _ in await read_board(client, slug)} == {above, below}
+    assert (await client.post(f"/api/boards/{slug}/unarchive")).status_code == 200
+    await worker.work()
+    await worker.work()
+    scores = {
+        row["player_id"]: row["score"]
+        for row in await database.fetch(
+            """
+            SELECT player_id, score FROM standing JOIN season ON season.id = season_id
+            JOIN board ON board.id = board_id WHERE slug = $1 AND number = 1
+            """,
+            slug,
+        )
+    }
+    assert scores[hidden] == {"sum": 65, "best": 40, "low": 5, "latest": 5}[slug]
+
+
+@pytest.mark.usefixtures("boards")
+async def test_a_session_of_before_that_came_to_an_archived_board_is_late(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    one = await make_player(database)
+    (first,) = await record_scores(database, (one, 5))
+    await worker.work()
+    assert (await client.post("/api/boards/best/archive")).status_code == 200
+    await import_session(client, "best", one, 9)
+    await worker.work()
+    row = await database.fetch_one("SELECT max(id) AS id FROM game_session")
+    assert row is not None
+    assert (await judge(client, row["id"]))["best"] == "late"
+    assert (await judge(client, first))["best"] == "improved"
+    assert (await client.post("/api/boards/best/unarchive")).status_code == 200
+    await worker.work()
+    await worker.work()
+    assert (await judge(client, row["id"]))["best"] == "improved"
+    assert (await judge(client, first))["best"] == "kept"
 
 
 @pytest.mark.usefixtures("boards")
