@@ -269,7 +269,7 @@ def close(
     again: at a terminal there is a question first. A script that may be run again names the season.
     """
     from service.boards.service import find_changeable, read_season
-    from service.seasons.service import close_season
+    from service.seasons.service import end_season
 
     async def look() -> "SeasonAnswer":
         async with _open_database(data_dir) as database:
@@ -278,7 +278,7 @@ def close(
 
     async def end(number: int) -> None:
         async with _open_database(data_dir) as database:
-            await close_season(database, slug, number)
+            await end_season(database, slug, number)
 
     found = asyncio.run(look())
     if found.state != "open":

@@ -33,7 +33,7 @@ async def close_current_season(
     season_finder: NamedDependency[SeasonFinder],
 ) -> Response[BoardAnswer]:
     """End the board's season now; the next begins at that instant, and ends by the schedule."""
-    board = await service.close_current_season(database, slug)
+    board = await service.end_current_season(database, slug)
     season_finder.forget(slug)
     return answer_board(board)
 
@@ -54,7 +54,7 @@ async def close_season(
     So a request that got no answer can be sent again. `ending` becomes `closed` once all sessions
     are counted and the result is stored: ask for the season until then.
     """
-    season = await service.close_season(database, slug, number)
+    season = await service.end_season(database, slug, number)
     season_finder.forget(slug)
     return season
 

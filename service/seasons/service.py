@@ -19,7 +19,7 @@ from service.boards.service import (
 END_SEASON: Final = load_sql("seasons", "end_season")
 
 
-async def close_current_season(
+async def end_current_season(
     database: Database, slug: str, number: int | None = None
 ) -> asyncpg.Record:
     """End a board's season at this instant, at which the next begins; return the board's row.
@@ -45,14 +45,14 @@ async def close_current_season(
     return await find_board(database, slug)
 
 
-async def close_season(database: Database, slug: str, number: int) -> SeasonAnswer:
+async def end_season(database: Database, slug: str, number: int) -> SeasonAnswer:
     """End a season of a board now, unless it is over already; return it as it is then.
 
     So it may be asked again, where an answer was lost. Raises `SeasonNotFound` for one that has not
-    begun, and what `close_current_season` does.
+    begun, and what `end_current_season` does.
     """
     season = await read_season(database, slug, number)
     if season.state != "open":
         return season
-    await close_current_season(database, slug, number)
+    await end_current_season(database, slug, number)
     return await read_season(database, slug, number)

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from service.backends.database import Database
 from service.boards.schemas import BoardRule
 from service.boards.service import create_board, find_board
-from service.seasons.service import close_season
+from service.seasons.service import end_season
 from service.settings.settings import Settings
 from tests.support.factories import make_players, record_scores
 from tests.support.season_work import SeasonWorker
@@ -182,7 +182,7 @@ async def test_season_that_is_closed_is_the_one_that_was_asked_about(
     question = await process.stderr.readuntil(b"?")
     assert question == b"End season 1 of laps now, for good?"
     # Somebody else is faster.
-    await close_season(database, "laps", 1)
+    await end_season(database, "laps", 1)
     os.write(terminal, b"y\n")
     told, _ = await process.communicate()
     os.close(inside)
