@@ -43,6 +43,9 @@ MAX_SCORE: Final = MAX_SAFE_INTEGER
 
 MAX_ID: Final = MAX_SAFE_INTEGER
 
+# What PostgreSQL's integer holds.
+MAX_SEASON: Final = 2**31 - 1
+
 # Python reckons in these years alone, and the driver in UTC: others are in them by their zone only.
 FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
 LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+import asyncpg
 import msgspec
 from redis.asyncio import Redis
 
@@ -20,10 +21,12 @@ from service.boards.rule import Rule
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing, ServiceError
 
 FIND_SEASON: Final = load_sql("boards", "find_season")
+LIST_BOARDS: Final = load_sql("boards", "list_boards")
 LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 NAME_SEASONS: Final = load_sql("boards", "name_seasons")
 
 GLOBAL_BOARD: Final = "global"
+BEFORE_ALL_SLUGS: Final = ""
 
 # How long another process may go on by what it remembers of a board that was changed.
 # Less than scores may take to be seen (P5): another process may have ended the season.
@@ -253,6 +256,14 @@ async def find_season(
         is_archived=row["is_archived"],
         rule=Rule.of_row(row),
     )
+
+
+async def find_board(database: "Database | Connection", slug: str) -> asyncpg.Record:
+    """Return a board's row (list_boards.sql); raises `BoardNotFound`."""
+    rows = await database.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
+    if not rows:
+        raise BoardNotFound(slug)
+    return rows[0]
 
 
 def name_season(slug: str, number: int) -> str:

@@ -11,7 +11,7 @@ from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParam
 
 from service.backends.database import Database
 from service.backends.locks import WriterBusy
-from service.boards import service
+from service.boards import seasons, service
 from service.boards.errors import (
     BoardArchived,
     BoardChanged,
@@ -22,7 +22,7 @@ from service.boards.errors import (
     SeasonNotFound,
     TooManyBoards,
 )
-from service.boards.finder import SeasonFinder
+from service.boards.finder import SeasonFinder, find_board
 from service.boards.schemas import (
     BoardAnswer,
     BoardList,
@@ -34,7 +34,7 @@ from service.boards.schemas import (
 from service.errors import FieldError
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
-from service.validation import SLUG, STORABLE_TEXT
+from service.validation import MAX_SEASON, SLUG, STORABLE_TEXT
 
 Slug = Annotated[
     str, PathParameter(pattern=SLUG, description="The board's address: 1 to 64 of a-z0-9-.")
@@ -98,7 +98,7 @@ async def list_boards(
 )
 async def read_board(slug: Slug, database: NamedDependency[Database]) -> Response[BoardAnswer]:
     """Return a board: its rule, its state and its current season."""
-    board = await service.find_board(database, slug)
+    board = await find_board(database, slug)
     return answer_board(board)
 
 
@@ -191,12 +191,12 @@ async def list_seasons(
     slug: Slug,
     database: NamedDependency[Database],
     after: Annotated[
-        int, QueryParameter(ge=1, le=2**31 - 1, description="Only seasons before this number.")
-    ] = 2**31 - 1,
+        int, QueryParameter(ge=1, le=MAX_SEASON, description="Only seasons before this number.")
+    ] = MAX_SEASON,
     limit: _Limit = 100,
 ) -> SeasonList:
     """List a board's seasons that have begun, newest first."""
-    return await service.list_seasons(database, slug, after, limit)
+    return await seasons.list_seasons(database, slug, after, limit)
 
 
 @get("/{slug:str}/seasons/{number:str}", responses=INVALID | SEASON_NOT_FOUND | _READ_UNAVAILABLE)
@@ -206,7 +206,7 @@ async def read_season(
     database: NamedDependency[Database],
 ) -> SeasonAnswer:
     """Return a season that has begun."""
-    return await service.read_season(database, slug, number)
+    return await seasons.read_season_answer(database, slug, number)
 
 
 @route("/{slug:str}", http_method="OPTIONS", status_code=204, include_in_schema=False)

@@ -23,7 +23,7 @@ from service.command_line import (
 )
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import FieldError, InvalidRequest
-from service.validation import MAX_SCORE, MIN_SCORE, SLUG
+from service.validation import MAX_SCORE, MAX_SEASON, MIN_SCORE, SLUG
 
 if TYPE_CHECKING:
     from service.backends.database import Database
@@ -34,7 +34,6 @@ _Command = Callable[..., Any]
 
 _SEASONS_SHOWN: Final = 10
 _BOARDS_AT_ONCE: Final = 1_000
-_LARGEST_NUMBER: Final = 2**31 - 1
 _SCORE: Final = WholeNumber(MIN_SCORE, MAX_SCORE)
 _FORMATS: Final = "integer, decimal:1 to decimal:6, duration:ms or duration:s"
 _FORMAT: Final = re.compile("integer|decimal:[1-6]|duration:(ms|s)")
@@ -219,12 +218,14 @@ def change(
 @data_dir_option
 def show(slug: str, data_dir: Path | None) -> None:
     """Show a board, its rule and its last seasons."""
-    from service.boards.service import describe_board, find_board, list_seasons
+    from service.boards.finder import find_board
+    from service.boards.seasons import list_seasons
+    from service.boards.service import describe_board
 
     async def read() -> "tuple[BoardAnswer, list[SeasonAnswer]]":
         async with _open_database(data_dir) as database:
             board = describe_board(await find_board(database, slug))
-            found = await list_seasons(database, slug, _LARGEST_NUMBER, _SEASONS_SHOWN)
+            found = await list_seasons(database, slug, MAX_SEASON, _SEASONS_SHOWN)
             return board, found.seasons
 
     board, seasons = asyncio.run(read())
@@ -249,7 +250,7 @@ def show(slug: str, data_dir: Path | None) -> None:
 @click.argument("slug")
 @click.option(
     "--season",
-    type=WholeNumber(1, _LARGEST_NUMBER),
+    type=WholeNumber(1, MAX_SEASON),
     metavar="N",
     help="Only this season, if it is not over yet: sent again, that ends no other.  "
     "[default: the current one]",
@@ -268,13 +269,14 @@ def close(
     Its result is stored by the workers, as soon as all its sessions are counted. Nothing opens it
     again: at a terminal there is a question first. A script that may be run again names the season.
     """
-    from service.boards.service import find_changeable, read_season
+    from service.boards.seasons import read_season_answer
+    from service.boards.service import find_changeable
     from service.seasons.service import end_season
 
     async def look() -> "SeasonAnswer":
         async with _open_database(data_dir) as database:
             board = await find_changeable(database, slug)
-            return await read_season(database, slug, season or board["number"])
+            return await read_season_answer(database, slug, season or board["number"])
 
     async def end(number: int) -> None:
         async with _open_database(data_dir) as database:

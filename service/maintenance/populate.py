@@ -18,12 +18,8 @@ import asyncpg
 from service.backends.database import Database, load_sql
 from service.backends.locks import hold_rerank_lock, hold_writer_lock
 from service.boards.finder import Season, find_season
-from service.boards.service import (
-    NOTE_SEASONS,
-    READ_LEDGER_TIME,
-    list_open_boards,
-    read_season,
-)
+from service.boards.seasons import NOTE_SEASONS, READ_LEDGER_TIME, read_season_answer
+from service.boards.service import list_open_boards
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -171,7 +167,7 @@ async def populate(
         await connections.wake_refresh()
         if season is not None:
             with report.step("Board") as step:
-                filled = await read_season(connections.database, season.slug, season.number)
+                filled = await read_season_answer(connections.database, season.slug, season.number)
                 step.facts = (
                     f"{season.slug}, season {filled.number}, {filled.state}: "
                     f"{filled.players:,} players"

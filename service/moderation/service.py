@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from service.backends.database import Connection, Database, load_sql
 from service.backends.refresh_signal import RefreshSignal
-from service.boards.service import read_season, wait_for_writers
+from service.boards.seasons import read_season_answer, wait_for_writers
 from service.errors import DatabaseUnavailable, refuse_body
 from service.moderation.errors import SeasonNotClosed, SessionNotTheirs
 from service.moderation.schemas import (
@@ -296,7 +296,7 @@ class Moderation:
 
         Raises `BoardNotFound`, `SeasonNotFound`, `SeasonNotClosed`, `WriterBusy` or `LedgerBusy`.
         """
-        await read_season(self._database, slug, number)
+        await read_season_answer(self._database, slug, number)
         last_session_id = await find_last_session(self._database)
         async with _undo_if(hold_closed_seasons(self._database), dry_run=dry_run) as connection:
             row = await connection.fetchrow(FIND_CLOSED_SEASON, slug, number)
@@ -316,7 +316,7 @@ class Moderation:
                 ],
             }
             await _log(connection, act, "correct", season_id=season_id, details=details)
-            season = msgspec.structs.asdict(await read_season(connection, slug, number))
+            season = msgspec.structs.asdict(await read_season_answer(connection, slug, number))
             answer = CorrectedSeason(**season)
             if dry_run:
                 entries = await _list_corrected(connection, season_id, changed)

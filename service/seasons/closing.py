@@ -11,7 +11,7 @@ import dramatiq
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import hold_closing_lock
-from service.boards.service import wait_for_writers
+from service.boards.seasons import wait_for_writers
 from service.errors import CacheUnavailable
 from service.seasons.errors import LedgerBusy
 from service.standings.index.writer import Index

@@ -16,11 +16,11 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.boards.rule import Rule
-from service.boards.service import (
+from service.boards.seasons import (
     DROP_SEASON,
-    LIST_LEDGER_WRITERS,
     MOVE_CLOCK_ON,
     NOTE_SEASONS,
+    list_writers,
     make_missed_seasons,
     outlast_writers,
     put_next_season,
@@ -109,17 +109,16 @@ class SeasonKeeper:
     async def _add_seasons(self) -> None:
         """Add the season after the one that has begun, and those that nobody made meanwhile."""
         boards = await self._database.fetch(LIST_DUE_BOARDS)
-        settled = None
+        cut = None
         if any(board["is_over"] for board in boards):
-            settled = await outlast_writers(self._database)
+            cut = await outlast_writers(self._database)
         async with self._database.transaction() as connection:
             for board in boards:
                 rule = Rule.of_row(board)
                 number, starts_at = board["number"] + 1, board["ends_at"]
-                if settled is not None and board["is_over"]:
-                    until, is_settled = settled
+                if cut is not None and board["is_over"]:
                     number, starts_at = await make_missed_seasons(
-                        connection, board, rule, until, is_filled=False, is_settled=is_settled
+                        connection, board, rule, cut, is_filled=False
                     )
                 await put_next_season(
                     connection, board["board_id"], number, board["rule_id"], rule, starts_at
@@ -139,9 +138,9 @@ class SeasonKeeper:
             begun -= ending.season_ids
         if begun:
             await self._database.fetch(MOVE_CLOCK_ON, max(over[season_id] for season_id in begun))
-            self._endings.append(_Ending(begun, await self._list_writers()))
+            self._endings.append(_Ending(begun, await list_writers(self._database)))
         if any(ending.writers for ending in self._endings):
-            writers = await self._list_writers()
+            writers = await list_writers(self._database)
             for ending in self._endings:
                 ending.writers &= writers
         for ending in self._endings:
@@ -163,9 +162,6 @@ class SeasonKeeper:
             _log.info("over and complete: %d seasons, %d to %d", len(sealed), *_find_ends(sealed))
         ending.season_ids.difference_update(sealed)
         self._sealed += len(sealed)
-
-    async def _list_writers(self) -> set[str]:
-        return {row["transaction"] for row in await self._database.fetch(LIST_LEDGER_WRITERS)}
 
     async def _fill(self, seasons: Sequence[asyncpg.Record]) -> None:
         """Count in some seasons what the ledger already has of the next players."""

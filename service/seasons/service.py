@@ -6,15 +6,11 @@ import asyncpg
 
 from service.backends.database import Database, load_sql
 from service.boards.errors import BoardArchived, BoardFilling
+from service.boards.finder import find_board
 from service.boards.rule import Rule
 from service.boards.schemas import SeasonAnswer
-from service.boards.service import (
-    find_board,
-    find_changeable,
-    hold_seasons,
-    put_next_season,
-    read_season,
-)
+from service.boards.seasons import hold_seasons, put_next_season, read_season_answer
+from service.boards.service import find_changeable
 
 END_SEASON: Final = load_sql("seasons", "end_season")
 
@@ -51,8 +47,8 @@ async def end_season(database: Database, slug: str, number: int) -> SeasonAnswer
     So it may be asked again, where an answer was lost. Raises `SeasonNotFound` for one that has not
     begun, and what `end_current_season` does.
     """
-    season = await read_season(database, slug, number)
+    season = await read_season_answer(database, slug, number)
     if season.state != "open":
         return season
     await end_current_season(database, slug, number)
-    return await read_season(database, slug, number)
+    return await read_season_answer(database, slug, number)

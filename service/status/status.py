@@ -38,7 +38,7 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.boards.finder import GLOBAL_BOARD, SeasonFinder
-from service.boards.service import LIST_LEDGER_WRITERS
+from service.boards.seasons import LIST_LEDGER_WRITERS
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset

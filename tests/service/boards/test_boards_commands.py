@@ -13,8 +13,9 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.boards.finder import find_board
 from service.boards.schemas import BoardRule
-from service.boards.service import create_board, find_board
+from service.boards.service import create_board
 from service.seasons.service import end_season
 from service.settings.settings import Settings
 from tests.support.factories import make_players, record_scores

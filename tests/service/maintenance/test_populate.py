@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.redis import find_names_bucket
+from service.boards.finder import find_board
 from service.boards.schemas import BoardRule
-from service.boards.service import archive_board, create_board, find_board
+from service.boards.service import archive_board, create_board
 from service.errors import CacheUnavailable, UsageError
 from service.maintenance.audit import audit
 from service.maintenance.populate import MAKE_PLAYERS, MAKE_SESSIONS, populate
