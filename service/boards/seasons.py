@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import hold_writer_lock
+from service.backends.locks import Lease, hold_writer_lock
 from service.boards.errors import SeasonNotFound
 from service.boards.finder import find_board
 from service.boards.rule import Rule
@@ -51,17 +51,22 @@ class LedgerCut(NamedTuple):
     is_complete: bool
 
 
-@asynccontextmanager
-async def hold_seasons(database: Database) -> AsyncIterator[Connection]:
-    """Lend a connection, inside a transaction, that alone may change what folds count.
+def hold_seasons(database: Database) -> AbstractAsyncContextManager[Lease]:
+    """Have nobody else change what folds count, and nobody fold, inside the block.
 
     A score that is folded just before a season is there would be missed by it. Raises `WriterBusy`
     or `DatabaseUnavailable`.
     """
-    async with (
-        hold_writer_lock(database, wait_seconds=_LOCK_WAIT_SECONDS),
-        database.transaction() as connection,
-    ):
+    return hold_writer_lock(database, wait_seconds=_LOCK_WAIT_SECONDS)
+
+
+@asynccontextmanager
+async def change_seasons(database: Database) -> AsyncIterator[Connection]:
+    """Lend a connection, inside a transaction, for changes of seasons by whoever holds them.
+
+    The folds after it know until when there are seasons.
+    """
+    async with database.transaction() as connection:
         yield connection
         await connection.fetch(NOTE_SEASONS)
 
@@ -163,6 +168,16 @@ async def wait_for_writers(database: Database, seconds: float = 1.0) -> bool:
         await asyncio.sleep(_WRITERS_POLL_SECONDS)
         writers &= await list_writers(database)
     return not writers
+
+
+async def add_missed_seasons(connection: Connection, board: asyncpg.Record, cut: LedgerCut) -> None:
+    """Add the seasons of a board since the one in its row ended, up to the one of this moment.
+
+    No session of theirs is folded yet: no fold goes beyond the seasons that there are.
+    """
+    rule = Rule.of_row(board)
+    number, starts_at = await make_missed_seasons(connection, board, rule, cut, is_filled=False)
+    await put_next_season(connection, board["board_id"], number, board["rule_id"], rule, starts_at)
 
 
 async def make_missed_seasons(

@@ -1,5 +1,7 @@
 """Making and listing boards, and changing their rules."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,6 +33,8 @@ from service.boards.seasons import (
     DROP_SEASON,
     READ_LEDGER_TIME,
     LedgerCut,
+    add_missed_seasons,
+    change_seasons,
     describe_season,
     hold_seasons,
     make_missed_seasons,
@@ -79,7 +83,7 @@ async def create_board(
     rule, count_from, title = wanted.to_rule(), wanted.read_count_from(), wanted.title or slug
     rows = await database.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
     if not rows:
-        async with hold_seasons(database) as connection:
+        async with hold_seasons(database), change_seasons(database) as connection:
             rows = await connection.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
             if not rows:
                 await _check_matching(connection, rule)
@@ -125,6 +129,27 @@ async def _insert_board(
     await put_next_season(connection, board_id, 2, rule_id, rule, ends_at)
 
 
+@asynccontextmanager
+async def hold_board(
+    database: Database, slug: str
+) -> AsyncIterator[tuple[Connection, asyncpg.Record]]:
+    """Lend a connection, inside a transaction, that alone may change a board, and the board's row.
+
+    Seasons that nobody was there to make are made first: the one that is changed has not ended yet,
+    and each before it ended when it was to. Raises `BoardNotFound`, `WriterBusy` or
+    `DatabaseUnavailable`.
+    """
+    async with hold_seasons(database):
+        board = await find_board(database, slug)
+        while board["is_over"] and board["archived_at"] is None:
+            cut = await outlast_writers(database)
+            async with change_seasons(database) as connection:
+                await add_missed_seasons(connection, board, cut)
+            board = await find_board(database, slug)
+        async with change_seasons(database) as connection:
+            yield connection, board
+
+
 async def change_board(
     database: Database, slug: str, if_match: str | None, change: ChangeBoard
 ) -> asyncpg.Record:
@@ -136,8 +161,7 @@ async def change_board(
     await find_changeable(database, slug)
     if if_match is None:
         raise IfMatchRequired
-    async with hold_seasons(database) as connection:
-        board = await find_board(connection, slug)
+    async with hold_board(database, slug) as (connection, board):
         if not _matches(if_match, make_etag(board)):
             raise BoardChanged(is_etag='"' in if_match)
         recounted = change.apply == "recount"
@@ -166,9 +190,8 @@ async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, 
     """Give the open season a rule, and its standings made anew where that counts otherwise."""
     board_id, number = board["board_id"], board["number"]
     before = Rule.of_row(await connection.fetchrow(READ_SEASON_RULE, board["season_id"]))
-    # By the same schedule it is the same end as before.
-    now = await connection.fetchval(READ_LEDGER_TIME)
-    ends_at = rule.schedule.find_next(now) if rule.schedule else None
+    # By the same schedule it is the same end as before, even if it has just come.
+    ends_at = rule.schedule.find_next(board["read_at"]) if rule.schedule else None
     # One that was begun, for a rule before this one, is not wanted any more.
     await connection.fetch(DROP_SEASON, board_id, -number)
     if rule.counts_like(before):
@@ -186,8 +209,7 @@ async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, 
 async def archive_board(database: Database, slug: str) -> asyncpg.Record:
     """Have a board count nothing from now on; return its row. Again, it changes nothing."""
     await find_changeable(database, slug)
-    async with hold_seasons(database) as connection:
-        board = await find_board(connection, slug)
+    async with hold_board(database, slug) as (connection, board):
         if board["archived_at"] is None:
             await connection.fetch(ARCHIVE_BOARD, board["board_id"])
         return await find_board(connection, slug)
@@ -199,10 +221,9 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
     Its season is counted anew, and those that should have followed meanwhile are made. Raises
     `TooManyBoards`, with the board as it was.
     """
-    board = await find_changeable(database, slug)
+    await find_changeable(database, slug)
     cut = await outlast_writers(database)
-    async with hold_seasons(database) as connection:
-        board = await find_board(connection, slug)
+    async with hold_board(database, slug) as (connection, board):
         if board["archived_at"] is None:
             return board
         rule = Rule.of_row(board)

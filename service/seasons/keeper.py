@@ -19,9 +19,9 @@ from service.boards.rule import Rule
 from service.boards.seasons import (
     DROP_SEASON,
     MOVE_CLOCK_ON,
-    NOTE_SEASONS,
+    add_missed_seasons,
+    change_seasons,
     list_writers,
-    make_missed_seasons,
     outlast_writers,
     put_next_season,
 )
@@ -112,18 +112,19 @@ class SeasonKeeper:
         cut = None
         if any(board["is_over"] for board in boards):
             cut = await outlast_writers(self._database)
-        async with self._database.transaction() as connection:
+        async with change_seasons(self._database) as connection:
             for board in boards:
-                rule = Rule.of_row(board)
-                number, starts_at = board["number"] + 1, board["ends_at"]
                 if cut is not None and board["is_over"]:
-                    number, starts_at = await make_missed_seasons(
-                        connection, board, rule, cut, is_filled=False
-                    )
+                    await add_missed_seasons(connection, board, cut)
+                    continue
                 await put_next_season(
-                    connection, board["board_id"], number, board["rule_id"], rule, starts_at
+                    connection,
+                    board["board_id"],
+                    board["number"] + 1,
+                    board["rule_id"],
+                    Rule.of_row(board),
+                    board["ends_at"],
                 )
-            await connection.fetch(NOTE_SEASONS)
 
     async def _seal(self, over: Mapping[int, datetime]) -> None:
         """Go on with the ends of seasons, as far as that is possible without waiting.

@@ -9,8 +9,8 @@ from service.boards.errors import BoardArchived, BoardFilling
 from service.boards.finder import find_board
 from service.boards.rule import Rule
 from service.boards.schemas import SeasonAnswer
-from service.boards.seasons import hold_seasons, put_next_season, read_season_answer
-from service.boards.service import find_changeable
+from service.boards.seasons import put_next_season, read_season_answer
+from service.boards.service import find_changeable, hold_board
 
 END_SEASON: Final = load_sql("seasons", "end_season")
 
@@ -25,8 +25,7 @@ async def end_current_season(
     `WriterBusy` or `DatabaseUnavailable`.
     """
     await find_changeable(database, slug)
-    async with hold_seasons(database) as connection:
-        board = await find_board(connection, slug)
+    async with hold_board(database, slug) as (connection, board):
         if number not in (None, board["number"]):
             return board
         if board["archived_at"] is not None:

@@ -1,4 +1,4 @@
--- Boards with their rules, by slug, each with the season that is current.
+-- Boards with their rules, by slug, each with the season that is current at `read_at`, the ledger's time.
 --
 -- `applies_from_season`: the season from which on the rule counts, where the current one has another.
 --
@@ -15,6 +15,7 @@ SELECT
     board.archived_at,
     rule.*,
     board.rule_id,
+    now.at AS read_at,
     current.*,
     -- One that is built beside the open season takes its place, and has its number.
     CASE WHEN to_jsonb(rule) - 'id' <> to_jsonb(season_rule) - 'id' THEN
@@ -26,6 +27,7 @@ SELECT
     END AS applies_from_season
 FROM board
 JOIN rule ON rule.id = board.rule_id
+CROSS JOIN (SELECT ledger_now() AS at OFFSET 0) AS now
 CROSS JOIN LATERAL (
     SELECT
         season.id AS season_id,
@@ -37,11 +39,11 @@ CROSS JOIN LATERAL (
         season.revision,
         season.fill_from_player IS NOT NULL AS is_filling,
         season.rule_id AS season_rule_id,
-        season.ends_at <= coalesce(board.archived_at, ledger_now()) AS is_over
+        season.ends_at <= coalesce(board.archived_at, now.at) AS is_over
     FROM season_with_refresh AS season
     WHERE season.board_id = board.id
         AND season.number > 0
-        AND season.starts_at <= coalesce(board.archived_at, ledger_now())
+        AND season.starts_at <= coalesce(board.archived_at, now.at)
     ORDER BY season.number DESC
     LIMIT 1
 ) AS current

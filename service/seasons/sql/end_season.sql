@@ -2,13 +2,19 @@
 --
 -- $1 season. The one that is built to replace it, where there is one, ends with it. By the ledger's time,
 -- and after every session that was folded: a clock that was set back must not put one of those behind
--- the end. No session is dated before it any more.
+-- the end. But never after the end that it has: what is dated behind that is the next season's. No
+-- session is dated before it any more.
 --
 -- Index: season_board_number. Locks: the rows of the season, then that of ledger_clock.
 WITH instant AS MATERIALIZED (
     SELECT
-        greatest(ledger_now(), latest_session_at + interval '1 microsecond') AS ends_at
-    FROM refresh_state
+        least(
+            season.ends_at,
+            greatest(ledger_now(), refresh_state.latest_session_at + interval '1 microsecond')
+        ) AS ends_at
+    FROM season
+    CROSS JOIN refresh_state
+    WHERE season.id = $1
 ),
 ended AS (
     UPDATE season

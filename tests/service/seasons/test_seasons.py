@@ -214,6 +214,149 @@ async def test_service_that_slept_makes_every_season(
     assert await audit(settings)
 
 
+@pytest.fixture
+async def sleeper(client: httpx.AsyncClient, database: Database, worker: SeasonWorker) -> int:
+    """Make a board that slept through two ends, and a player with scores in its seasons 1 and 4."""
+    await make_board(client, schedule=make_hourly())
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 3))
+    await worker.work()
+    await put_back(database, 3 * HOUR)
+    await database.fetch("UPDATE game_session SET submitted_at = submitted_at - interval '3 hours'")
+    await record_scores(database, (ada, 4), (ada, 2))
+    assert await list_seasons(client) == [(2, "ending", 0), (1, "ending", 1)]
+    return ada
+
+
+async def read_ends(client: httpx.AsyncClient) -> list[datetime]:
+    """Return when the seasons end, the first one first; each begins where one ends."""
+    seasons = (await client.get("/api/boards/cup/seasons")).json()["seasons"][::-1]
+    for earlier, later in itertools.pairwise(seasons):
+        assert later["starts_at"] == earlier["ends_at"]
+    return [datetime.fromisoformat(season["ends_at"]) for season in seasons]
+
+
+async def test_season_that_nobody_made_in_time_is_the_one_that_is_ended(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    sleeper: int,
+) -> None:
+    first, second = await read_ends(client)
+    await close(client)
+    await record_scores(database, (sleeper, 1))
+    assert await worker.work() == 3
+    assert await list_seasons(client) == [
+        (5, "open", 1),
+        (4, "closed", 1),
+        (3, "closed", 0),
+        (2, "closed", 0),
+        (1, "closed", 1),
+    ]
+    ends = await read_ends(client)
+    assert ends[:3] == [first, second, second + HOUR]
+    assert second + HOUR < ends[3] < ends[4] == second + 2 * HOUR
+    assert await read_scores(client, "4") == {sleeper: 6}
+    assert await read_scores(client, "current") == {sleeper: 1}
+    assert await audit(settings)
+
+
+async def test_season_that_nobody_made_in_time_is_the_one_that_is_counted_anew(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    sleeper: int,
+) -> None:
+    before = await read_ends(client)
+    changed = await client.patch(
+        "/api/boards/cup",
+        json={"operator": "best", "apply": "recount"},
+        headers={"If-Match": "*"},
+    )
+    assert (changed.status_code, changed.json()["season"]["number"]) == (200, 4)
+    await worker.work()
+    await worker.work()
+    assert await list_seasons(client) == [
+        (4, "open", 1),
+        (3, "closed", 0),
+        (2, "closed", 0),
+        (1, "closed", 1),
+    ]
+    ends = await read_ends(client)
+    assert ends == [*before, before[1] + HOUR, before[1] + 2 * HOUR]
+    assert await read_operators(database) == ["sum", "sum", "sum", "best", "best"]
+    assert await read_standings(database, 4) == {sleeper: 4}
+    assert await audit(settings)
+
+
+@pytest.mark.parametrize("change", ["change", "archive"])
+async def test_seasons_that_nobody_made_in_time_have_the_rule_of_their_time(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    sleeper: int,
+    change: str,
+) -> None:
+    if change == "archive":
+        await client.post("/api/boards/cup/archive")
+    changed = await client.patch(
+        "/api/boards/cup", json={"operator": "best"}, headers={"If-Match": "*"}
+    )
+    assert changed.json()["applies_from_season"] == 5
+    if change == "archive":
+        await client.post("/api/boards/cup/unarchive")
+    for _ in range(3):
+        await worker.work()
+    assert await read_operators(database) == ["sum"] * 4 + ["best"]
+    assert await read_standings(database, 4) == {sleeper: 6}
+    assert await audit(settings)
+
+
+async def read_operators(database: Database) -> list[str]:
+    """Return by which operators the seasons of the board count, the first one first."""
+    rows = await database.fetch(
+        """
+        SELECT operator FROM season JOIN board ON board.id = board_id
+        JOIN rule ON rule.id = season.rule_id WHERE slug = 'cup' AND number > 0 ORDER BY number
+        """
+    )
+    return [row["operator"] for row in rows]
+
+
+async def read_standings(database: Database, number: int) -> dict[int, int]:
+    """Return the scores of a season, whatever anybody remembers of it."""
+    rows = await database.fetch(
+        """
+        SELECT player_id, score FROM standing JOIN season ON season.id = season_id
+        JOIN board ON board.id = board_id WHERE slug = 'cup' AND number = $1
+        """,
+        number,
+    )
+    return {row["player_id"]: row["score"] for row in rows}
+
+
+async def test_season_ended_by_hand_ends_no_later_than_it_was_to(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=make_hourly())
+    (ada,) = await make_players(database, 1)
+    ends_at = (await client.get("/api/boards/cup")).json()["season"]["ends_at"]
+    await record_scores(database, (ada, 7))
+    # The clock was ahead, and the next season had begun.
+    await database.fetch(
+        "UPDATE game_session SET submitted_at = $1", datetime.fromisoformat(ends_at)
+    )
+    await worker.work()
+    await close(client)
+    await worker.work()
+    assert (await client.get("/api/boards/cup/seasons/1")).json()["ends_at"] == ends_at
+    assert await read_scores(client, "current") == {ada: 7}
+    assert await audit(settings)
+
+
 async def test_what_was_revoked_before_the_end_is_not_in_the_result(
     client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
 ) -> None:
