@@ -1,6 +1,6 @@
 """Making and listing boards, and changing their rules."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -222,24 +222,31 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
     `TooManyBoards`, with the board as it was.
     """
     await find_changeable(database, slug)
-    cut = await outlast_writers(database)
-    async with hold_board(database, slug) as (connection, board):
+    async with hold_seasons(database):
+        board = await find_board(database, slug)
         if board["archived_at"] is None:
             return board
-        rule = Rule.of_row(board)
-        await _check_matching(connection, rule, besides=board["board_id"])
-        await connection.fetch(UNARCHIVE_BOARD, board["board_id"])
-        await _catch_up(connection, board, rule, cut)
-        return await find_board(connection, slug)
+        # While nobody folds: what is folded of seasons that are not made here would be missed.
+        cut = await outlast_writers(database)
+        async with change_seasons(database) as connection:
+            board_id, number = board["board_id"], board["number"]
+            unsealed = await connection.fetch(LIST_UNSEALED_SEASONS, board_id, number)
+            await _check_matching(connection, Rule.of_row(board), besides=board_id)
+            await connection.fetch(UNARCHIVE_BOARD, board_id)
+            await _catch_up(connection, board, unsealed, cut)
+            return await find_board(connection, slug)
 
 
 async def _catch_up(
-    connection: Connection, board: asyncpg.Record, rule: Rule, cut: LedgerCut
+    connection: Connection,
+    board: asyncpg.Record,
+    unsealed: Sequence[asyncpg.Record],
+    cut: LedgerCut,
 ) -> None:
     """Have the seasons counted anew that the archive kept from being complete, and all since."""
-    board_id = board["board_id"]
+    board_id, rule = board["board_id"], Rule.of_row(board)
     # One that was over by then may have missed its last sessions. Each is read as it was meanwhile.
-    for season in await connection.fetch(LIST_UNSEALED_SEASONS, board_id, board["number"]):
+    for season in unsealed:
         await connection.fetch(DROP_SEASON, board_id, -season["number"])
         await put_season(
             connection,

@@ -1,6 +1,7 @@
 """What may come at the same time as the end of a season: changes, the archive, other workers."""
 
 import asyncio
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
+from service.backends.locks import hold_writer_lock
 from service.boards.errors import SeasonNotFound
 from service.boards.finder import SeasonFinder
 from service.maintenance.audit import audit
@@ -17,9 +19,11 @@ from service.maintenance.populate import populate
 from service.maintenance.rebuild import rebuild
 from service.seasons.closing import close_sealed_seasons
 from service.settings.settings import Settings
+from service.standings.refresh.refresh import FOLD_SESSIONS
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
 from tests.support.factories import make_players, record_scores
 from tests.support.season_work import SeasonWorker, make_hourly
+from tests.support.waiting import wait_until
 
 YEARLY = {"cron": "0 0 1 1 *", "timezone": "UTC"}
 
@@ -152,6 +156,49 @@ async def test_recount_outlives_the_archive(
     await worker.work()
     assert await read_scores(database, 1) == {ada: 5}
     assert await audit(settings)
+
+
+async def test_season_that_begins_while_the_archive_is_left_misses_nothing(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=make_hourly())
+    (ada,) = await make_players(database, 1)
+    await worker.work()
+    await post(client, "archive")
+    async with hold_writer_lock(database, wait_seconds=5):
+        leaving = asyncio.create_task(client.post("/api/boards/cup/unarchive"))
+        await wait_until(partial(count_waiting, database))
+        await database.fetch(
+            """
+            WITH over AS (
+                UPDATE season SET ends_at = clock_timestamp() FROM board
+                WHERE board.id = board_id AND slug = 'cup' AND number = 1 RETURNING season.*
+            )
+            UPDATE season SET starts_at = over.ends_at FROM over
+            WHERE season.board_id = over.board_id AND season.number = 2
+            """
+        )
+        await record_scores(database, (ada, 7))
+        # By the one that holds the lock.
+        await database.fetch(FOLD_SESSIONS, 100)
+    assert (await leaving).status_code == 200
+    await worker.work()
+    await worker.work()
+    assert await list_seasons(client) == [(1, "closed", 0), (2, "open", 1)]
+    assert await read_scores(database, 2) == {ada: 7}
+
+
+async def count_waiting(database: Database) -> int:
+    """Return how many wait for a lock that somebody else holds."""
+    row = await database.fetch_one(
+        """
+        SELECT count(*) AS waiting FROM pg_locks
+        WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """
+    )
+    assert row is not None
+    return int(row["waiting"])
 
 
 async def test_two_who_close_at_once_end_a_season_each(
