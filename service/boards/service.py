@@ -98,14 +98,13 @@ async def create_board(
     return rows[0], False
 
 
-async def _check_matching(
-    connection: Connection, rule: Rule, *, besides: int | None = None
-) -> None:
+async def _check_matching(connection: Connection, *rules: Rule, besides: int | None = None) -> None:
+    """Raise `TooManyBoards` where a session would count on too many if a board has these rules."""
     rows = await connection.fetch(LIST_COUNTING_RULES, besides)
     by_board: dict[int, list[Rule]] = {}
     for row in rows:
         by_board.setdefault(row["board_id"], []).append(Rule.of_row(row))
-    if count_matching(by_board.values(), rule) > BOARDS_OF_A_SESSION:
+    if any(count_matching(by_board.values(), rule) > BOARDS_OF_A_SESSION for rule in rules):
         raise TooManyBoards
 
 
@@ -231,7 +230,8 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
         async with change_seasons(database) as connection:
             board_id, number = board["board_id"], board["number"]
             unsealed = await connection.fetch(LIST_UNSEALED_SEASONS, board_id, number)
-            await _check_matching(connection, Rule.of_row(board), besides=board_id)
+            rules = {Rule.of_row(row) for row in (board, *unsealed)}
+            await _check_matching(connection, *rules, besides=board_id)
             await connection.fetch(UNARCHIVE_BOARD, board_id)
             await _catch_up(connection, board, unsealed, cut)
             return await find_board(connection, slug)

@@ -3,11 +3,13 @@
 --
 -- $1 board, $2 number. Index: season_board_number.
 SELECT
+    rule.*,
+    rule.id AS rule_id,
     season.number,
-    coalesce(built.rule_id, season.rule_id) AS rule_id,
     nullif(season.starts_at, '-infinity') AS starts_at,
     season.ends_at
 FROM season
 LEFT JOIN season AS built ON built.board_id = season.board_id AND built.number = -season.number
+JOIN rule ON rule.id = coalesce(built.rule_id, season.rule_id)
 WHERE season.board_id = $1 AND season.number BETWEEN 1 AND $2 AND season.sealed_at IS NULL
 ORDER BY season.number

@@ -164,6 +164,30 @@ async def test_session_counts_on_twenty_boards_at_most(client: httpx.AsyncClient
     assert (await client.put("/api/boards/other", json={"game_mode": "duo"})).status_code == 201
 
 
+@pytest.mark.parametrize("change", [{"game_mode": "duo"}, {"game_mode": None, "max_score": 9}])
+async def test_board_whose_open_season_would_be_one_too_many_stays_in_the_archive(
+    client: httpx.AsyncClient, change: dict[str, Any]
+) -> None:
+    made = await client.put("/api/boards/laps", json={"game_mode": "race", "min_score": 10})
+    assert made.status_code == 201
+    # From its next season on.
+    changed = await client.patch(
+        "/api/boards/laps", json={"min_score": None} | change, headers={"If-Match": "*"}
+    )
+    assert changed.status_code == 200, changed.text
+    assert (await client.post("/api/boards/laps/archive")).status_code == 200
+    for number in range(19):
+        made = await client.put(
+            f"/api/boards/b{number}", json={"game_mode": "race", "min_score": 10}
+        )
+        assert made.status_code == 201
+    refused = await client.post("/api/boards/laps/unarchive")
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_boards")
+    assert (await client.get("/api/boards/laps")).json()["state"] == "archived"
+    assert (await client.post("/api/boards/b0/archive")).status_code == 200
+    assert (await client.post("/api/boards/laps/unarchive")).status_code == 200
+
+
 async def test_best_lap_is_read_everywhere(
     client: httpx.AsyncClient, database: Database, refresher: Refresher
 ) -> None:
