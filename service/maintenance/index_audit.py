@@ -64,7 +64,7 @@ async def audit_index(
             try:
                 differences += await report.check(title, check())
             except CacheUnavailable as error:
-                report.write(f"✗ {title}: index not reachable, {error}")
+                report.fail(title, f"index not reachable, {error}")
                 return differences + 1
     return differences
 

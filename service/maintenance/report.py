@@ -72,6 +72,10 @@ class Report:
         """Write a line that stays."""
         self._console.print(line)
 
+    def fail(self, title: str, reason: str) -> None:
+        """Write of a step that was not to be done why not."""
+        self.write(f"{self._wrong}{title}: {reason}")
+
     @contextmanager
     def step(self, title: str, *, total: int | None = None) -> Iterator[Step]:
         """Show a step while the block runs; its line stays if the block succeeds.

@@ -1,5 +1,6 @@
 """`leaderboard audit`: says nothing of what is right, and names what is wrong."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -266,8 +267,14 @@ async def test_audit_without_redis_still_compares_ledger_and_standings(
 
 def test_audit_command_tells_by_its_exit_status(settings: Settings) -> None:
     assert settings.database_url
-    environment = {"DATABASE_URL": settings.database_url, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    environment = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "LC_ALL": "C",
+    }
     finished = run_leaderboard("audit", environment=environment)
     assert finished.returncode == 1
     assert "1 difference" in finished.stdout
+    assert re.search(r"^!! Index \w+: index not reachable", finished.stdout, re.MULTILINE)
+    assert finished.stdout.isascii()
     assert "Traceback" not in finished.stderr
