@@ -174,8 +174,6 @@ def scheduler(rounds: str | None) -> None:
 
     It asks for the periodic work; one is enough.
     """
-    # periodiq reads its cron in local time.
-    os.environ["TZ"] = "UTC"
     _check_settings()
     _become("workers.scheduler", *(["--rounds", rounds] if rounds else []))
 

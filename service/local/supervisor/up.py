@@ -100,7 +100,7 @@ class _Up:
             "REDIS_URL": self._redis_url,
             "BROKER_URL": self._broker_url,
             "LEADERBOARD_DATA_DIR": str(directory.path),
-            # periodiq reads its cron in local time.
+            # Of the times in their logs.
             "TZ": "UTC",
             "PYTHONUNBUFFERED": "1",
         }
