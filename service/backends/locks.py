@@ -1,4 +1,4 @@
-"""Locks for one writer at a time: of standings and index, and of stored ranks.
+"""Locks for one writer at a time: of standings and index, of stored ranks, of results of seasons.
 
 A lock is a lease: its holder renews it, and a holder that is frozen loses it to the next.
 """

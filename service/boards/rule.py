@@ -11,7 +11,6 @@ from service.validation import MAX_SCORE, MIN_SCORE
 BOARDS_OF_A_SESSION: Final = 20
 """Most boards that one session may count on."""
 
-_DECIMAL_SCALES: Final = 6
 _MS_OF: Final = {"ms": 1, "s": 1000}
 
 

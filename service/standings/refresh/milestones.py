@@ -38,7 +38,7 @@ async def store_milestones(database: Database) -> None:
 
 
 async def store_season_milestones(connection: Connection, season_id: int) -> None:
-    """Store those of one season, in a transaction; the caller holds the re-rank lock."""
+    """Store those of one season, in a transaction; the caller holds the closing lock."""
     last: Sequence[int] | None = _BEGINNING
     while last is not None:
         last = await _store_next(connection, season_id, last)
