@@ -464,6 +464,7 @@ WHERE season.closed_at IS NULL
 CREATE VIEW season_session AS
 SELECT
     season.id AS season_id,
+    season.sealed_at,
     season.last_session_id,
     session.player_id,
     session.id,
@@ -497,12 +498,12 @@ CREATE VIEW counted_session AS SELECT * FROM season_session WHERE revoked_at IS 
 CREATE VIEW folded_session AS
 SELECT *
 FROM counted_session AS counted
-WHERE (counted.last_session_id IS NULL OR counted.id <= counted.last_session_id)
+WHERE (counted.sealed_at IS NULL OR counted.id <= counted.last_session_id)
     AND NOT EXISTS (
         SELECT FROM pending_session AS pending
         WHERE pending.player_id = counted.player_id
             AND pending.session_id = counted.id
-            AND counted.last_session_id IS NULL
+            AND counted.sealed_at IS NULL
     );
 
 -- What moderators did to sessions, one by one; ids rise with the acts.
