@@ -230,7 +230,11 @@ async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
         async with change_seasons(database) as connection:
             board_id, number = board["board_id"], board["number"]
             unsealed = await connection.fetch(LIST_UNSEALED_SEASONS, board_id, number)
-            rules = {Rule.of_row(row) for row in (board, *unsealed)}
+            # No session counts by the rule of a season that has ended meanwhile.
+            open_again = [
+                row for row in unsealed if row["ends_at"] is None or row["ends_at"] > cut.at
+            ]
+            rules = {Rule.of_row(row) for row in (board, *open_again)}
             await _check_matching(connection, *rules, besides=board_id)
             await connection.fetch(UNARCHIVE_BOARD, board_id)
             await _catch_up(connection, board, unsealed, cut)

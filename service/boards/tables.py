@@ -57,7 +57,9 @@ class Season(Table):
     starts_at = Timestamptz(default=None)
     ends_at = Timestamptz(null=True, default=None)
     sealed_at = Timestamptz(null=True, default=None, help_text="From when on no fold changes it.")
-    last_session_id = BigInt(null=True, default=None, help_text="The newest that could count.")
+    last_session_id = BigInt(
+        null=True, default=None, help_text="The newest when it was sealed, or archived."
+    )
     closed_at = Timestamptz(null=True, default=None)
     has_index = Boolean(default=True, help_text="Redis may hold its index.")
     revision = Integer(default=1, help_text="Counts corrections of its result.")

@@ -642,6 +642,28 @@ async def test_archived_board_catches_up_when_it_is_back(
     assert await audit(settings)
 
 
+async def test_rule_of_a_season_that_ended_in_the_archive_is_one_too_many_for_nothing(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=make_hourly())
+    await worker.work()
+    await client.post("/api/boards/cup/archive")
+    changed = await client.patch(
+        "/api/boards/cup", json={"game_mode": "duo"}, headers={"If-Match": "*"}
+    )
+    assert changed.status_code == 200, changed.text
+    for number in range(19):
+        made = await client.put(f"/api/boards/b{number}", json={"game_mode": "solo"})
+        assert made.status_code == 201
+    # The season of that time counted solo, too.
+    refused = await client.post("/api/boards/cup/unarchive")
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_boards")
+    await put_back(database, 2 * HOUR)
+    await database.fetch("UPDATE board SET archived_at = archived_at - interval '2 hours'")
+    back = await client.post("/api/boards/cup/unarchive")
+    assert back.status_code == 200, back.text
+
+
 async def test_stream_waits_for_a_season_that_is_being_filled(
     settings: Settings, database: Database, worker: SeasonWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
