@@ -82,10 +82,10 @@ async def rerank() -> None:
 async def sweep() -> None:
     """Catch what was lost, ask for the re-rank, show that the scheduler is alive, and tidy up."""
     await resources.refresher.recheck_outbox()
-    await finish_deletions(resources.database)
     await asyncio.to_thread(send_refresh, refresh.broker)
     rerank.send()
     close_seasons.send()
     await resources.note_schedule()
     await resources.copy_season()
     await shrink_outbox_index(resources.database)
+    await finish_deletions(resources.database)

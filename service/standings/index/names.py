@@ -20,7 +20,7 @@ from service.backends.redis import (
     unlink_keys,
     unlink_matching,
 )
-from service.standings.index.streaming import SCAN_SECONDS, stream_rows
+from service.standings.index.streaming import SCAN_SECONDS, reading_at_once, stream_rows
 
 FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
 SCAN_USERNAMES: Final = load_sql("standings/index", "scan_usernames")
@@ -57,7 +57,7 @@ class NameStore:
             await pipeline.execute()
 
     async def remove(self, user_ids: Iterable[int]) -> None:
-        """Forget the names of players who stand no more: somebody may want to be forgotten."""
+        """Forget the names of players who stand on no open board: they may want to be forgotten."""
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
             for user_id in user_ids:
@@ -75,20 +75,14 @@ class NameStore:
         first_player_id: int,
         players: int,
         *,
+        is_all: bool,
         may_be_left: bool,
     ) -> int | None:
         """Load the names of so many players of a season; return the id to go on at, if any.
 
-        Names of players who stand no more `may_be_left` where Redis was away as they left, also of
-        somebody who was forgotten.
+        It `is_all` where no more stand there. Names of players who stand no more `may_be_left`
+        where Redis was away as they left, also of somebody who was forgotten.
         """
-        run = await connection.fetchrow(
-            FIND_LAST_PLAYER, season_id, first_player_id, players, timeout=SCAN_SECONDS
-        )
-        assert run is not None
-        last_player_id = run["player_id"] or 0
-        next_player_id = int(last_player_id // PLAYERS_PER_BUCKET + 1) * PLAYERS_PER_BUCKET
-        is_last = run["players"] < players
         filled: set[int] = set()
 
         async def load(rows: list[asyncpg.Record]) -> bool:
@@ -98,16 +92,24 @@ class NameStore:
                 await self._load(keys=buckets, args=[row["packed"] for row in rows])
             return True
 
-        await stream_rows(
-            connection,
-            load,
-            _BUCKETS_PER_LOAD,
-            SCAN_USERNAMES,
-            season_id,
-            PLAYERS_PER_BUCKET,
-            first_player_id,
-            next_player_id - 1,
-        )
+        async with reading_at_once(connection, is_all=is_all):
+            run = await connection.fetchrow(
+                FIND_LAST_PLAYER, season_id, first_player_id, players, timeout=SCAN_SECONDS
+            )
+            assert run is not None
+            last_player_id = run["player_id"] or 0
+            next_player_id = int(last_player_id // PLAYERS_PER_BUCKET + 1) * PLAYERS_PER_BUCKET
+            is_last = run["players"] < players
+            await stream_rows(
+                connection,
+                load,
+                _BUCKETS_PER_LOAD,
+                SCAN_USERNAMES,
+                season_id,
+                PLAYERS_PER_BUCKET,
+                first_player_id,
+                next_player_id - 1,
+            )
         if may_be_left:
             end = next_player_id
             if is_last:

@@ -90,7 +90,7 @@ class Fold:
     sessions: int
     changes: tuple[SeasonChange, ...] = ()
     names: dict[int, str] = field(default_factory=dict)
-    removed: frozenset[int] = frozenset()
+    nameless: frozenset[int] = frozenset()
 
     @property
     def standings(self) -> int:
@@ -271,7 +271,8 @@ class Refresher:
         changed: dict[int, _Changed] = {}
         async with self._database.transaction() as connection:
             await connection.fetch(FORGET_CHANGED_PLAYERS, [row["id"] for row in rows])
-            for player_id in dict.fromkeys(row["player_id"] for row in rows):
+            players = dict.fromkeys(row["player_id"] for row in rows)
+            for player_id in players:
                 for made in await connection.fetch(MAKE_STANDINGS_AGAIN, player_id):
                     season = changed.setdefault(made["season_id"], _Changed())
                     season.grown_by += made["grown_by"]
@@ -283,7 +284,10 @@ class Refresher:
                         if not made["is_archived"]:
                             season.named.append(player_id)
             fold = await self._number(connection, changed) if changed else Fold(sessions=0)
-        await self._publish(fold, started_at)
+        # Who stands on some open board is among the named. Of all others, also where nothing was
+        # removed: for a season that folds do not change any more a reader may have kept the name.
+        nameless = frozenset(players.keys() - fold.names.keys())
+        await self._publish(replace(fold, nameless=nameless), started_at)
         return True
 
     async def _number(
@@ -303,7 +307,6 @@ class Refresher:
         number, token, as_of = refresh["number"], refresh["token"], refresh["refreshed_at"]
         changes = []
         named = {player_id for change in changed.values() for player_id in change.named}
-        removed = {player_id for change in changed.values() for player_id in change.removed}
         for season in seasons:
             if season["is_filling"]:
                 # Its index is built once it is filled.
@@ -328,19 +331,18 @@ class Refresher:
                 )
             )
         names = await find_usernames(connection, list(named)) if named else {}
-        # Who still stands on some open board is among the named.
-        return Fold(sessions, tuple(changes), names, frozenset(removed - named))
+        return Fold(sessions, tuple(changes), names)
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
-        if not fold.sessions and not fold.changes:
+        if not fold.sessions and not fold.changes and not fold.nameless:
             return
         published = True
         try:
             asked = await self._index.find_asked([change.season_id for change in fold.changes])
             if fold.names:
                 await self._index.names.add(fold.names)
-            if fold.removed:
-                await self._index.names.remove(fold.removed)
+            if fold.nameless:
+                await self._index.names.remove(fold.nameless)
             for change in fold.changes:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901

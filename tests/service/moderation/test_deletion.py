@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Connection, Database
+from service.backends.redis import find_names_bucket
+from service.local.embedded import PostgresServer
 from service.moderation.service import finish_deletions
 from service.settings.settings import Settings
 from tests.support.factories import make_player, record_scores
@@ -94,6 +97,36 @@ async def test_what_a_frozen_submit_brings_back_is_erased_once_it_is_done(
     with run_worker(settings):
         send_sweep(settings)
         await wait_until(is_all_done)
+
+
+async def test_who_is_at_work_in_another_database_keeps_no_deletion(
+    client: httpx.AsyncClient, database: Database, postgres: PostgresServer
+) -> None:
+    one = await make_player(database, "ada")
+    elsewhere = await asyncpg.connect(postgres.url)
+    try:
+        async with elsewhere.transaction():
+            await elsewhere.execute("SELECT")
+            assert (await client.delete(f"/api/players/{one}?reason=asked")).status_code == 204
+            assert not await database.fetch("SELECT FROM forgotten_player")
+    finally:
+        await elsewhere.close()
+
+
+async def test_a_name_that_a_reader_kept_of_one_who_stands_nowhere_goes(
+    client: httpx.AsyncClient, database: Database, redis: Redis, worker: SeasonWorker
+) -> None:
+    one = await make_player(database, "ada")
+    await record_scores(database, (one, 5))
+    await worker.work()
+    await call(client, "PUT", f"/api/players/{one}/state", state="banned")
+    await worker.work()
+    assert not await redis.hexists(find_names_bucket(one), str(one))
+    # As who reads a season that is sealed and not closed does, where the player still stands.
+    await redis.hset(find_names_bucket(one), str(one), "ada")
+    assert (await client.delete(f"/api/players/{one}?reason=asked")).status_code == 204
+    await worker.work()
+    assert not await redis.hexists(find_names_bucket(one), str(one))
 
 
 async def test_a_deletion_is_looked_at_first(
