@@ -188,7 +188,10 @@ class TopFeeds:
                         body, facts = feed.write(key, encode)
                     else:
                         top = await self._reads.put(feed)
-                        body, facts = _write(feed.season, top, encode)
+                        is_kept = feed.is_current and feed.top is top
+                        body, facts = (
+                            feed.write(key, encode) if is_kept else _write(feed.season, top, encode)
+                        )
                 season = feed.season
                 if facts != shown:
                     shown = facts
