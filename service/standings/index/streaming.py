@@ -1,7 +1,8 @@
 """Streams an answer of PostgreSQL that is too large to hold in memory."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import uuid4
 
@@ -11,6 +12,32 @@ from service.backends.database import Connection
 
 # A scan of a large board takes longer than any request may.
 SCAN_SECONDS: Final = 600.0
+
+
+# In the order of an index every version of a row is looked up that somebody's long snapshot keeps.
+# Read in the order of the table and sorted, a million standings of five versions each take 1 s in
+# place of 5; of one, 1 s in place of 0.6.
+_PLAN_TO_SORT: Final = """
+    SET LOCAL enable_indexscan = off;
+    SET LOCAL enable_indexonlyscan = off;
+"""
+_PLAN_AS_USUAL: Final = """
+    SET LOCAL enable_indexscan TO DEFAULT;
+    SET LOCAL enable_indexonlyscan TO DEFAULT;
+"""
+
+
+@asynccontextmanager
+async def reading_at_once(connection: Connection, *, is_all: bool) -> AsyncIterator[None]:
+    """Have statements inside the block sort what they read, where it `is_all` that there is.
+
+    A slice of more is read in the order of an index, which leaves out the other slices.
+    """
+    if is_all:
+        await connection.execute(_PLAN_TO_SORT)
+    yield
+    if is_all:
+        await connection.execute(_PLAN_AS_USUAL)
 
 
 async def stream_rows(

@@ -3,7 +3,7 @@
 A change is added only to an index that has all changes before it; any other index is rebuilt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import uuid4
@@ -29,7 +29,7 @@ from service.standings.index.build import Build, encode_build, name_from, parse_
 from service.standings.index.change import SeasonChange, find_layout, read_last
 from service.standings.index.names import NameStore
 from service.standings.index.offset import Offset
-from service.standings.index.streaming import stream_rows
+from service.standings.index.streaming import reading_at_once, stream_rows
 from service.standings.run import Published
 from service.standings.top import parse_top, select_top
 
@@ -144,16 +144,7 @@ class Index:
             before = position
             # A slice at a time, so that no snapshot is held for long: nobody writes meanwhile.
             async with self._database.snapshot() as connection:
-                if not await stream_rows(
-                    connection,
-                    compare,
-                    1,
-                    SCAN_STANDINGS,
-                    season_id,
-                    _STANDINGS_PER_LOAD,
-                    *last,
-                    self._slice_standings,
-                ):
+                if not await self._scan(connection, season, last, compare):
                     return None
             if position - before < self._slice_standings:
                 break
@@ -162,7 +153,12 @@ class Index:
         while first is not None:
             async with self._database.snapshot() as connection:
                 first = await self.names.reload_slice(
-                    connection, season_id, first, self._slice_standings, may_be_left=False
+                    connection,
+                    season_id,
+                    first,
+                    self._slice_standings,
+                    is_all=self._is_slice(season),
+                    may_be_left=False,
                 )
         return offset
 
@@ -316,7 +312,12 @@ class Index:
             return True
         async with self._database.snapshot() as connection:
             next_player_id = await self.names.reload_slice(
-                connection, season_id, first, self._slice_standings, may_be_left=bool(build.found)
+                connection,
+                season_id,
+                first,
+                self._slice_standings,
+                is_all=self._is_slice(await _read_season(connection, season_id)),
+                may_be_left=bool(build.found),
             )
         build_key = SeasonKeys.of(season_id).build
         with translate_redis_errors():
@@ -362,19 +363,34 @@ class Index:
             loaded += len(packed) // layout.size
             return True
 
-        await stream_rows(
-            connection,
-            load,
-            1,
-            SCAN_STANDINGS,
-            season_id,
-            _STANDINGS_PER_LOAD,
-            build.sort_score,
-            build.tie_key,
-            build.player_id,
-            self._slice_standings,
+        await self._scan(
+            connection, season, (build.sort_score, build.tie_key, build.player_id), load
         )
         return build, loaded < self._slice_standings
+
+    async def _scan(
+        self,
+        connection: Connection,
+        season: asyncpg.Record,
+        after: tuple[int, int, int],
+        consume: Callable[[list[asyncpg.Record]], Awaitable[bool]],
+    ) -> bool:
+        """Pass the standings of the next slice to `consume`, as `stream_rows` does."""
+        async with reading_at_once(connection, is_all=self._is_slice(season)):
+            return await stream_rows(
+                connection,
+                consume,
+                1,
+                SCAN_STANDINGS,
+                season["season_id"],
+                _STANDINGS_PER_LOAD,
+                *after,
+                self._slice_standings,
+            )
+
+    def _is_slice(self, season: asyncpg.Record) -> bool:
+        """Return whether all who stand in a season are read at once."""
+        return bool(season["players"] <= self._slice_standings)
 
     async def _load(
         self, season_id: int, before: Build, after: Build, packed: bytes, *, is_first: bool

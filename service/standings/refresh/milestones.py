@@ -5,8 +5,10 @@ from typing import Final
 
 from service.backends.database import Connection, Database, load_sql
 from service.boards.finder import LIST_OPEN_SEASONS
+from service.standings.index.streaming import reading_at_once
 
 STORE_MILESTONES: Final = load_sql("standings/refresh", "store_milestones")
+STORE_ALL_MILESTONES: Final = load_sql("standings/refresh", "store_all_milestones")
 
 # Some 200,000 index entries, a tenth of a second: no snapshot is held for long.
 _MILESTONES_AT_ONCE: Final = 800
@@ -24,13 +26,23 @@ ONE_BY_ONE: Final = """
 _AS_ALWAYS: Final = ONE_BY_ONE.replace("off", "on")
 
 
-async def store_milestones(database: Database) -> None:
+async def store_milestones(database: Database, slice_standings: int) -> None:
     """Store the milestones of the open seasons; the caller holds the re-rank lock.
+
+    Of a season of up to so many standings all at once, by sorting them; a larger one is walked
+    through in its order, a part at a time.
 
     One that is interrupted leaves milestones of two moments. That is no harm: a read uses one of
     them, and each is as right as it was when it was stored.
     """
     for season in await database.fetch(LIST_OPEN_SEASONS):
+        if season["players"] <= slice_standings:
+            async with (
+                database.transaction() as connection,
+                reading_at_once(connection, is_all=True),
+            ):
+                await connection.fetch(STORE_ALL_MILESTONES, season["season_id"])
+            continue
         last: Sequence[int] | None = _BEGINNING
         while last is not None:
             async with database.transaction() as connection:

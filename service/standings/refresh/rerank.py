@@ -154,7 +154,7 @@ async def _store_ranks(
             progress = next(
                 (other for other in found if other["season_id"] == row["season_id"]), None
             )
-    await store_milestones(database)
+    await store_milestones(database, slice_standings)
     done = await database.fetch(LIST_SLICES)
     numbers = [row["number"] for row in done]
     if together is not None:

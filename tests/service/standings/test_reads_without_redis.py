@@ -10,7 +10,7 @@ import pytest
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.settings.settings import Settings
+from service.settings.settings import SLICE_STANDINGS, Settings
 from service.standings.reads.stored import FIND_PLACE, SELECT_PAGE
 from service.standings.refresh.rerank import rerank
 from tests.support.factories import make_player, make_season, record_scores
@@ -41,6 +41,28 @@ FILL = """
     UPDATE season_refresh SET players = (SELECT count(*) FROM stood) WHERE season_id = $1
 """
 COUNT_MILESTONES = "SELECT position FROM milestone WHERE season_id = $1 ORDER BY position"
+
+LIST_MILESTONES = """
+SELECT position, sort_score, tie_key, player_id FROM milestone WHERE season_id = $1
+ORDER BY position
+"""
+
+COUNT_EVERY_250TH = """
+SELECT one.*
+FROM generate_series(250, 10000, 250) AS position
+CROSS JOIN LATERAL (
+    SELECT position, sort_score, tie_key, player_id FROM standing WHERE season_id = $1
+    ORDER BY sort_score, tie_key, player_id OFFSET position LIMIT 1
+) AS one
+ORDER BY position
+"""
+
+# Of standings that were written by hand.
+COUNT_PLAYERS = """
+UPDATE season_refresh SET players = (
+    SELECT count(*) FROM standing WHERE standing.season_id = season_refresh.season_id
+)
+"""
 
 
 @pytest.fixture
@@ -245,8 +267,9 @@ async def test_player_who_came_after_the_rerank_has_a_rank(
     assert rank["players"] == near["players"] == PLAYERS + 1
 
 
+@pytest.mark.parametrize("slice_standings", [1_000, SLICE_STANDINGS])
 async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
-    database: Database,
+    database: Database, slice_standings: int
 ) -> None:
     golf = await make_season(database, "golf", direction="low")
     await fill(database, SCORES)
@@ -258,14 +281,20 @@ async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
         """,
         golf,
     )
-    await rerank(database)
+    await database.fetch(COUNT_PLAYERS)
+    await rerank(database, slice_standings)
+    for season_id in (1, golf):
+        assert await database.fetch(LIST_MILESTONES, season_id) == await database.fetch(
+            COUNT_EVERY_250TH, season_id
+        )
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, golf)]
     assert positions == list(range(250, 2_500, 250))
     place = await database.fetch_one(FIND_PLACE, golf, 2_400, 0, 2_400)
     assert place is not None
     assert (place["better"], place["position"]) == (2_399, 2_399)
     await database.fetch("DELETE FROM standing WHERE season_id = $1 AND player_id > 1200", golf)
-    await rerank(database)
+    await database.fetch(COUNT_PLAYERS)
+    await rerank(database, slice_standings)
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, golf)]
     assert positions == list(range(250, 1_200, 250))
     assert len(await database.fetch(COUNT_MILESTONES, 1)) == len(range(250, PLAYERS, 250))

@@ -1,7 +1,8 @@
 """`leaderboard rebuild` compares the index with the standings, and makes again what differs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -16,6 +17,7 @@ from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
+from service.standings.refresh.rerank import rerank
 from tests.support.factories import find_global_season, make_players_with_scores, record_scores
 from tests.support.index_checks import assert_index_follows, read_index
 from tests.support.waiting import wait_until
@@ -208,6 +210,50 @@ async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
         with pytest.raises(DatabaseUnavailable):
             await scan(Index(redis, hurried), await hurried.fetch(LIST_OPEN_SEASONS))
     await hurried.close()
+
+
+async def test_versions_that_a_snapshot_keeps_are_not_looked_up_one_by_one(
+    database: Database, settings: Settings, redis: Redis
+) -> None:
+    await make_board(database, score="id")
+    await rebuild(settings)
+    season_id = await find_global_season(database)
+    async with database.snapshot() as snapshot:
+        assert await snapshot.fetchval("SELECT count(*) FROM standing") == PLAYERS
+        # What a connection has read is known once it has ended.
+        async with open_database(settings) as own:
+            for _ in range(6):
+                await own.fetch(
+                    "UPDATE standing SET score = score + 1, sort_score = sort_score - 1"
+                )
+        for work in (lambda own: Index(redis, own).rebuild(season_id), rerank):
+            before = await count_pages_read(database)
+            async with open_database(settings) as own:
+                await work(own)
+            read = await count_pages_read(database) - before
+            assert read < PLAYERS, f"{read:,} pages for {PLAYERS:,} players"
+    await assert_index_follows(redis, database)
+
+
+async def count_pages_read(database: Database) -> int:
+    row = await database.fetch_one(
+        """
+        SELECT heap_blks_read + heap_blks_hit
+        FROM pg_statio_user_tables WHERE relname = 'standing'
+        """
+    )
+    assert row is not None
+    return int(row[0])
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings, application_name="leaderboard tests")
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def test_rebuild_drops_names_of_strangers(

@@ -3,7 +3,7 @@
 -- significant first. One row holds up to $2 standings.
 --
 -- $1 season, $2 standings a row; $3 to $5 sort_score, tie_key and player of the standing to go on after;
--- $6 most standings. Index: standing_season_id_order.
+-- $6 most standings. Index: standing_season_id_order, or none where these are all that there are.
 SELECT
     string_agg(
         CASE tie_key WHEN 0 THEN ''::bytea ELSE int8send(tie_key) END
