@@ -17,7 +17,7 @@ from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_seaso
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader, Place
-from service.standings.reads.hidden import HiddenReader, find_expected_place, list_between
+from service.standings.reads.expected import ExpectedReader, find_expected_place, list_between
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.stored import (
     READ_FACTS,
@@ -64,7 +64,7 @@ class RankReader:
         self._database = lagging_reads.primary
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
-        self._hidden_reader = HiddenReader(lagging_reads, index_reader)
+        self._expected_reader = ExpectedReader(lagging_reads, index_reader)
         self.season_finder = season_finder
         self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
@@ -131,7 +131,7 @@ class RankReader:
             if rank.rank is None:
                 return _list_nobody(rank)
             if row is not None:
-                near = await self._hidden_reader.list_around(season, rank, row, radius)
+                near = await self._expected_reader.list_around(season, rank, row, radius)
                 if near is not None:
                     return self._mark(near)
             # A refresh folded the sessions meanwhile.
@@ -245,7 +245,7 @@ class RankReader:
             )
             if len(rows) < len(user_ids):
                 # One of them may be a player who is hidden, and asks for what nobody else sees.
-                rows = [*rows, *await self._hidden_reader.find_missing(season, user_ids, rows)]
+                rows = [*rows, *await self._expected_reader.find_missing(season, user_ids, rows)]
         except DatabaseUnavailable:
             return None
         return {
@@ -332,7 +332,7 @@ class RankReader:
             place = await self._index_reader.find_place(season, row["sort_score"])
             ahead = place.better
             if season.rule.is_first:
-                ahead = await self._hidden_reader.count_ahead(season, row)
+                ahead = await self._expected_reader.count_ahead(season, row)
             # If a refresh folded the sessions meanwhile, the place counts the player too.
             indexed = await self._index_reader.read_rank(season, user_id)
         except CacheUnavailable:
@@ -354,7 +354,7 @@ class RankReader:
         if season.is_filling:
             return None
         with _translate_outage():
-            row = await self._hidden_reader.read_session(season, user_id)
+            row = await self._expected_reader.read_session(season, user_id)
         return None if row is None else await self.read_rank(season, user_id)
 
     async def _count_total(

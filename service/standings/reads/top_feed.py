@@ -82,13 +82,22 @@ class _Feed:
         self.written.clear()
         self.wake()
 
-    def write(self, key: object, encode: Callable[[Season, Run], bytes]) -> tuple[bytes, bytes]:
-        """Return what `_write` does of the top that is kept, once for all who watch the same."""
-        written = self.written.get(key)
-        if written is None:
-            assert self.top is not None
-            written = self.written[key] = _write(self.season, self.top, encode)
-        return written
+    def write(
+        self, top: Run, key: object, encode: Callable[[Season, Run], bytes]
+    ) -> tuple[bytes, bytes]:
+        """Return a top as it is sent, and the same as of no time: by that changes are known.
+
+        The one that is kept is written once for all who watch the same.
+        """
+        if not self.is_current or top is not self.top:
+            return self._write(top, encode)
+        if key not in self.written:
+            self.written[key] = self._write(top, encode)
+        return self.written[key]
+
+    def _write(self, top: Run, encode: Callable[[Season, Run], bytes]) -> tuple[bytes, bytes]:
+        timeless = msgspec.structs.replace(top, as_of=_NO_TIME)
+        return encode(self.season, top), encode(self.season, timeless)
 
     def wake(self) -> None:
         """Have those who watch look again."""
@@ -184,14 +193,10 @@ class TopFeeds:
                 changed = feed.changed
                 body, facts = b"", shown
                 with suppress(ServiceError):
-                    if feed.is_current and feed.top is not None:
-                        body, facts = feed.write(key, encode)
-                    else:
+                    top = feed.top if feed.is_current else None
+                    if top is None:
                         top = await self._reads.put(feed)
-                        is_kept = feed.is_current and feed.top is top
-                        body, facts = (
-                            feed.write(key, encode) if is_kept else _write(feed.season, top, encode)
-                        )
+                    body, facts = feed.write(top, key, encode)
                 season = feed.season
                 if facts != shown:
                     shown = facts
@@ -402,11 +407,6 @@ class TopFeeds:
             return
         feed.is_current = False
         feed.wake()
-
-
-def _write(season: Season, top: Run, encode: Callable[[Season, Run], bytes]) -> tuple[bytes, bytes]:
-    """Return a top as it is sent, and the same as of no time: by that changes are known."""
-    return encode(season, top), encode(season, msgspec.structs.replace(top, as_of=_NO_TIME))
 
 
 async def _receive(pubsub: PubSub, *kinds: str) -> dict[str, Any]:

@@ -13,6 +13,9 @@ STORE_ALL_MILESTONES: Final = load_sql("standings/refresh", "store_all_milestone
 # Some 200,000 index entries, a tenth of a second: no snapshot is held for long.
 _MILESTONES_AT_ONCE: Final = 800
 
+# To sort a large season that is closed.
+_STATEMENT_SECONDS: Final = 600.0
+
 # No standing comes before it.
 _BEGINNING: Final = (0, -(2**53), 0, 0)
 
@@ -36,24 +39,24 @@ async def store_milestones(database: Database, slice_standings: int) -> None:
     them, and each is as right as it was when it was stored.
     """
     for season in await database.fetch(LIST_OPEN_SEASONS):
+        season_id = season["season_id"]
         if season["players"] <= slice_standings:
-            async with (
-                database.transaction() as connection,
-                reading_at_once(connection, is_all=True),
-            ):
-                await connection.fetch(STORE_ALL_MILESTONES, season["season_id"])
+            async with database.transaction() as connection:
+                await store_season_milestones(connection, season_id)
             continue
         last: Sequence[int] | None = _BEGINNING
         while last is not None:
             async with database.transaction() as connection:
-                last = await _store_next(connection, season["season_id"], last)
+                last = await _store_next(connection, season_id, last)
 
 
 async def store_season_milestones(connection: Connection, season_id: int) -> None:
-    """Store those of one season, in a transaction; the caller holds the closing lock."""
-    last: Sequence[int] | None = _BEGINNING
-    while last is not None:
-        last = await _store_next(connection, season_id, last)
+    """Store those of one season at once, in a transaction.
+
+    The caller holds the re-rank lock, or the closing lock.
+    """
+    async with reading_at_once(connection, is_all=True):
+        await connection.fetch(STORE_ALL_MILESTONES, season_id, timeout=_STATEMENT_SECONDS)
 
 
 async def _store_next(

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.standings.index.reader import IndexReader
-from service.standings.reads.hidden import HiddenReader
+from service.standings.reads.expected import ExpectedReader
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import (
     make_player,
@@ -182,7 +182,7 @@ async def test_player_stands_between_the_neighbours_before_the_first_fold_as_aft
 
 
 @pytest.mark.parametrize(
-    ("reader", "name"), [(IndexReader, "find_place"), (HiddenReader, "list_around")]
+    ("reader", "name"), [(IndexReader, "find_place"), (ExpectedReader, "list_around")]
 )
 async def test_player_who_is_folded_during_the_read_is_listed_once(
     client: httpx.AsyncClient,

@@ -18,7 +18,7 @@ from service.standings.schemas import Rank
 READ_HIDDEN: Final = load_sql("standings/reads", "read_hidden")
 
 
-class HiddenReader:
+class ExpectedReader:
     """Reads for these players what the index and the standings do not have of them.
 
     Raises `DatabaseUnavailable`, or `CacheUnavailable` where it asks the index.
