@@ -29,6 +29,7 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters, Databases, flush
 from tests.support.patience import keep_limits, lift_limits, stopwatch
 from tests.support.routing import share_handlers, share_signatures
+from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import clean_environment
 from tests.support.whole_stack import WholeStack, run_whole_stack, serve_process
@@ -187,6 +188,12 @@ def refresher(database: Database, redis: Redis, settings: Settings) -> Refresher
     Unless it says that there is more, because its turn of two seconds was over.
     """
     return Refresher(database, redis, settings)
+
+
+@pytest.fixture
+def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
+    """What a worker does about seasons as well, called by hand."""
+    return SeasonWorker(database, redis, settings)
 
 
 @pytest.fixture

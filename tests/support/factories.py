@@ -50,6 +50,17 @@ async def make_players_with_scores(database: Database, scores: Sequence[int]) ->
     return user_ids
 
 
+async def count_players(database: Database) -> None:
+    """Have each season know how many stand in it, after standings were written by hand."""
+    await database.fetch(
+        """
+        UPDATE season_refresh SET players = (
+            SELECT count(*) FROM standing WHERE standing.season_id = season_refresh.season_id
+        )
+        """
+    )
+
+
 async def make_season(
     database: Database,
     slug: str,

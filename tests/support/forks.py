@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +21,18 @@ def run_module(module: str, arguments: Sequence[str]) -> None:
     _show_command([sys.executable, "-P", "-m", module, *arguments])
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def take_place(environment: Mapping[str, str], folder: str | None, streams: Sequence[int]) -> None:
+    """Give a fork what a process is started with: input, output and errors, -1 for ours."""
+    for stream, descriptor in enumerate(streams):
+        if descriptor != -1:
+            os.dup2(descriptor, stream)
+    if folder is not None:
+        os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
 
 
 def fork_children() -> None:
@@ -68,11 +80,10 @@ def _take_over(*how: Any) -> None:
     """Do what `subprocess` does in a child, in its order."""
     passed, folder, environment = how[2:5]
     streams, errors, own_session, prepare = (how[5], how[8], how[10]), how[12], how[14], how[20]
-    for stream, descriptor in enumerate(streams):
-        if descriptor != -1:
-            os.dup2(descriptor, stream)
-    if folder is not None:
-        os.chdir(folder)
+    given = dict(os.environ)
+    if environment is not None:
+        given = dict(os.fsdecode(variable).split("=", 1) for variable in environment)
+    take_place(given, folder, streams)
     if own_session:
         os.setsid()
     if prepare is not None:
@@ -83,10 +94,6 @@ def _take_over(*how: Any) -> None:
             # The folder's own is closed already.
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-    if environment is not None:
-        os.environ.clear()
-        os.environb.update(variable.split(b"=", 1) for variable in environment)
-        time.tzset()
 
 
 def _run_to_the_end(module: str, arguments: Sequence[str]) -> NoReturn:

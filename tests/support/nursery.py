@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ import pytest
 
 from service.local.embedded.processes import _die_with_parent, end_group
 from service.settings.settings import load_settings
-from tests.support.forks import fork_children, run_module
+from tests.support.forks import fork_children, run_module, take_place
 from tests.support.routing import share_handlers, share_signatures
 
 if TYPE_CHECKING:
@@ -261,13 +260,8 @@ def _become(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     if own_session:
         os.setsid()
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    time.tzset()
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, stream in ((nothing, 0), (output, 1), (errors, 2)):
-        os.dup2(descriptor, stream)
+    take_place(environment, folder, (nothing, output, errors))
     for descriptor in {nothing, output, errors} - {0, 1, 2}:
         os.close(descriptor)
     run_module(module, [argument.format(*passed) if passed else argument for argument in arguments])

@@ -6,16 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.seasons import closing
-from service.settings.settings import Settings
 from tests.support.factories import make_player, record_scores
+from tests.support.moderating import WHY
 from tests.support.season_work import SeasonWorker
 from tests.support.waiting import wait_until
 
-WHY = {"reason": "speedhack"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 CORRECT = "/api/boards/best/seasons/1/correct"
 # Whether somebody has looked who may still be writing sessions.
@@ -76,11 +74,6 @@ class Closed:
         (verdict,) = [one["verdict"] for one in told["boards"] if one["board"] == "best"]
         assert isinstance(verdict, str)
         return verdict
-
-
-@pytest.fixture
-async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
-    return SeasonWorker(database, redis, settings)
 
 
 @pytest.fixture

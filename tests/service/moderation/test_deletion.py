@@ -1,7 +1,6 @@
 """Deletion: nothing is left of who a player was, whatever is under way or was written down."""
 
 import asyncio
-from typing import Any
 
 import asyncpg
 import httpx
@@ -14,23 +13,10 @@ from service.local.embedded import PostgresServer
 from service.moderation.service import finish_deletions
 from service.settings.settings import Settings
 from tests.support.factories import make_player, record_scores
+from tests.support.moderating import call
 from tests.support.season_work import SeasonWorker
 from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker, send_sweep
-
-WHY = {"reason": "speedhack"}
-
-
-@pytest.fixture
-async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
-    return SeasonWorker(database, redis, settings)
-
-
-async def call(client: httpx.AsyncClient, method: str, path: str, **body: object) -> Any:
-    answer = await client.request(method, path, json=WHY | body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
 
 # A deletion waits for who has written a session of the player, and then for who may be about to.
 HOW_FAR = {

@@ -1,30 +1,16 @@
 """What moderators do twice, for a while, or to those who tie."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from tests.support.factories import make_player, make_players, record_scores
+from tests.support.moderating import call
 from tests.support.season_work import SeasonWorker
-
-WHY = {"reason": "speedhack"}
-
-
-@pytest.fixture
-async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
-    return SeasonWorker(database, redis, settings)
-
-
-async def call(client: httpx.AsyncClient, method: str, path: str, **body: object) -> Any:
-    answer = await client.request(method, path, json=WHY | body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 async def count_log(client: httpx.AsyncClient) -> int:

@@ -17,11 +17,11 @@ from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
 from tests.support.event_stream import open_stream
 from tests.support.factories import make_player, make_players, record_scores
+from tests.support.moderating import WHY, call
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
-WHY = {"reason": "speedhack"}
 BOARDS: dict[str, dict[str, Any]] = {
     "sum": {},
     "best": {"operator": "best", "ties": "first"},
@@ -31,21 +31,10 @@ BOARDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
-    return SeasonWorker(database, redis, settings)
-
-
-@pytest.fixture
 async def boards(client: httpx.AsyncClient, worker: SeasonWorker) -> None:
     for slug, rule in BOARDS.items():
         assert (await client.put(f"/api/boards/{slug}", json=rule)).status_code == 201
     await worker.work()
-
-
-async def call(client: httpx.AsyncClient, method: str, path: str, **body: object) -> Any:
-    answer = await client.request(method, path, json=WHY | body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 async def read_board(client: httpx.AsyncClient, slug: str) -> list[tuple[int, int, int]]:

@@ -28,11 +28,6 @@ from tests.support.waiting import wait_until
 YEARLY = {"cron": "0 0 1 1 *", "timezone": "UTC"}
 
 
-@pytest.fixture
-async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
-    return SeasonWorker(database, redis, settings)
-
-
 async def make_board(client: httpx.AsyncClient, slug: str = "cup", **rule: Any) -> None:
     made = await client.put(f"/api/boards/{slug}", json=rule)
     assert made.status_code == 201, made.text

@@ -28,11 +28,6 @@ HOUR = timedelta(hours=1)
 SLEPT_DAYS = 3
 
 
-@pytest.fixture
-async def worker(database: Database, redis: Redis, settings: Settings) -> SeasonWorker:
-    return SeasonWorker(database, redis, settings)
-
-
 async def make_board(client: httpx.AsyncClient, **rule: object) -> None:
     made = await client.put("/api/boards/cup", json=rule)
     assert made.status_code == 201, made.text

@@ -13,7 +13,7 @@ from service.backends.database import Database
 from service.settings.settings import SLICE_STANDINGS, Settings
 from service.standings.reads.stored import FIND_PLACE, SELECT_PAGE
 from service.standings.refresh.rerank import rerank
-from tests.support.factories import make_player, make_season, record_scores
+from tests.support.factories import count_players, make_player, make_season, record_scores
 from tests.support.lock_waits import count_lock_waits
 from tests.support.reads import read
 from tests.support.serving import connect_client, run_app
@@ -55,13 +55,6 @@ CROSS JOIN LATERAL (
     ORDER BY sort_score, tie_key, player_id OFFSET position LIMIT 1
 ) AS one
 ORDER BY position
-"""
-
-# Of standings that were written by hand.
-COUNT_PLAYERS = """
-UPDATE season_refresh SET players = (
-    SELECT count(*) FROM standing WHERE standing.season_id = season_refresh.season_id
-)
 """
 
 
@@ -281,7 +274,7 @@ async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
         """,
         golf,
     )
-    await database.fetch(COUNT_PLAYERS)
+    await count_players(database)
     await rerank(database, slice_standings)
     for season_id in (1, golf):
         assert await database.fetch(LIST_MILESTONES, season_id) == await database.fetch(
@@ -293,7 +286,7 @@ async def test_milestones_go_with_the_standings_and_each_season_has_its_own(
     assert place is not None
     assert (place["better"], place["position"]) == (2_399, 2_399)
     await database.fetch("DELETE FROM standing WHERE season_id = $1 AND player_id > 1200", golf)
-    await database.fetch(COUNT_PLAYERS)
+    await count_players(database)
     await rerank(database, slice_standings)
     positions = [row["position"] for row in await database.fetch(COUNT_MILESTONES, golf)]
     assert positions == list(range(250, 1_200, 250))

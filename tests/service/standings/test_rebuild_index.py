@@ -1,8 +1,7 @@
 """`leaderboard rebuild` compares the index with the standings, and makes again what differs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 import pytest
@@ -13,6 +12,7 @@ from service.backends.redis import SeasonKeys, encode_member, find_names_bucket
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import DatabaseUnavailable
 from service.maintenance.audit import audit
+from service.maintenance.connections import open_database
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
@@ -221,14 +221,14 @@ async def test_versions_that_a_snapshot_keeps_are_not_looked_up_one_by_one(
     async with database.snapshot() as snapshot:
         assert await snapshot.fetchval("SELECT count(*) FROM standing") == PLAYERS
         # What a connection has read is known once it has ended.
-        async with open_database(settings) as own:
+        async with open_database(settings, application_name="leaderboard tests") as own:
             for _ in range(6):
                 await own.fetch(
                     "UPDATE standing SET score = score + 1, sort_score = sort_score - 1"
                 )
         for work in (lambda own: Index(redis, own).rebuild(season_id), rerank):
             before = await count_pages_read(database)
-            async with open_database(settings) as own:
+            async with open_database(settings, application_name="leaderboard tests") as own:
                 await work(own)
             read = await count_pages_read(database) - before
             assert read < PLAYERS, f"{read:,} pages for {PLAYERS:,} players"
@@ -244,16 +244,6 @@ async def count_pages_read(database: Database) -> int:
     )
     assert row is not None
     return int(row[0])
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings, application_name="leaderboard tests")
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def test_rebuild_drops_names_of_strangers(

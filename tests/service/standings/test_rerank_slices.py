@@ -11,6 +11,7 @@ from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import LIST_SLICES, rerank, rerank_if_due
 from tests.support.factories import (
+    count_players,
     find_global_season,
     make_players_with_scores,
     make_season,
@@ -54,10 +55,7 @@ async def make_far_players(database: Database) -> None:
         SELECT season.id, made.id, made.id % 2, -(made.id % 2), 1, now() FROM season, made
         """
     )
-    await database.fetch(
-        "UPDATE season_refresh SET players = (SELECT count(*) FROM standing"
-        " WHERE standing.season_id = season_refresh.season_id)"
-    )
+    await count_players(database)
 
 
 @pytest.mark.parametrize("slice_standings", [1, 2, 3, 7, 20, 21])
