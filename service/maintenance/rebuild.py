@@ -35,7 +35,6 @@ MEND_STANDINGS: Final = load_sql("maintenance", "mend_standings")
 MEND_OUTBOX: Final = load_sql("maintenance", "mend_outbox")
 FIND_HIGHEST_PLAYER: Final = load_sql("maintenance", "find_highest_player")
 NUMBER_BOARD_REBUILD: Final = load_sql("maintenance", "number_board_rebuild")
-EMPTY_OUTBOX: Final = load_sql("maintenance", "empty_outbox")
 NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 
 
@@ -43,8 +42,9 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
     All of it is read and compared, and only what is wrong is written. With a `board` only its
-    standings, and its index is built anew; what is pending stays for the next refresh. Shows its
-    progress. Submits and reads go on meanwhile, refreshes wait, or go on between two slices.
+    standings, and its index is built anew. What is pending stays for the next refresh: seasons that
+    are being filled, or are still to be made, will count it too. Shows its progress. Submits and
+    reads go on meanwhile, refreshes wait, or go on between two slices.
 
     Raises `WriterBusy`, with the standings as before; `DatabaseUnavailable`, with them as before
     or, once their step has ended, right; or `CacheUnavailable`, with the standings right and the
@@ -56,15 +56,15 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
         if board is not None:
             season_ids = await find_board_seasons(connections.database, board)
         async with hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
+            if season_ids is None:
+                await _mend_outbox(connections, report)
             row = await connections.database.fetch_one(FIND_HIGHEST_PLAYER)
             assert row is not None
-            if season_ids is not None:
-                await _rebuild_in_slices(connections, report, row[0], season_ids)
-            elif row[0] <= settings.slice_standings:
+            if season_ids is None and row[0] <= settings.slice_standings:
                 async with _hold_writer_lock(connections):
                     await _rebuild_at_once(connections, report)
             else:
-                await _rebuild_in_slices(connections, report, row[0])
+                await _rebuild_in_slices(connections, report, row[0], season_ids)
         await connections.wake_refresh()
 
 
@@ -82,17 +82,15 @@ async def _mend_outbox(connections: Connections, report: Report) -> None:
 async def _number(connection: Connection, season_ids: list[int] | None) -> None:
     """Give what was made a number that no index has, of these seasons or of all."""
     if season_ids is None:
-        await connection.fetchval(NUMBER_REBUILD, 0)
+        await connection.fetchval(NUMBER_REBUILD)
     else:
         await connection.execute(NUMBER_BOARD_REBUILD, season_ids)
 
 
 async def _rebuild_in_slices(
-    connections: Connections, report: Report, players: int, season_ids: list[int] | None = None
+    connections: Connections, report: Report, players: int, season_ids: list[int] | None
 ) -> None:
     size = connections.settings.slice_standings
-    if season_ids is None:
-        await _mend_outbox(connections, report)
     mended = 0
     with report.step("Standings", total=players) as step:
         # Standings may be of players that are not there: the last slice has no end.
@@ -189,21 +187,10 @@ class _Rebuilt:
 
 
 async def _rebuild_standings(database: Database, report: Report) -> _Rebuilt:
-    # One snapshot for ledger and outbox: a session that is committed meanwhile is neither added up
-    # nor taken from the outbox here, so the next refresh folds it once.
-    async with database.snapshot(readonly=False) as connection:
-        return await _mend_standings(connection, report)
-
-
-async def _mend_standings(connection: Connection, report: Report) -> _Rebuilt:
-    with report.step("Ledger") as step:
-        await connection.execute(BULK_PLANS)
-        pending = await connection.fetchval(EMPTY_OUTBOX, timeout=STATEMENT_SECONDS)
-        await connection.execute(FIND_WRONG_STANDINGS, 0, MAX_ID, None, timeout=STATEMENT_SECONDS)
-        step.facts = f"{pending:,} pending sessions included"
     with report.step("Standings") as step:
-        mended = await _mend_wrong(connection)
-        number = await connection.fetchval(NUMBER_REBUILD, pending)
+        async with database.snapshot(readonly=False) as connection:
+            mended = await _mend_players(connection, 0, MAX_ID, None)
+            number = await connection.fetchval(NUMBER_REBUILD)
         step.facts = f"{mended:,} mended"
     return _Rebuilt(number=number, mended=mended)
 
@@ -216,10 +203,6 @@ async def _mend_players(
     await connection.execute(
         FIND_WRONG_STANDINGS, first, last, season_ids, timeout=STATEMENT_SECONDS
     )
-    return await _mend_wrong(connection)
-
-
-async def _mend_wrong(connection: Connection) -> int:
     # From here on rows are found one by one, by their physical place.
     await connection.execute("SET LOCAL enable_nestloop = on")
     return int(await connection.fetchval(MEND_STANDINGS, timeout=STATEMENT_SECONDS))

@@ -1,8 +1,8 @@
 -- Gives a rebuild its number, and every open season its count of players, from the standings.
 --
--- $1 how many sessions it took from the outbox. Answers the number. The epoch is a new one, so no
--- index in Redis can be at this number and each will be rebuilt, even where this database was
--- restored from a backup and Redis has followed it further under the same epoch.
+-- Answers the number. The epoch is a new one, so no index in Redis can be at this number and each will be
+-- rebuilt, even where this database was restored from a backup and Redis has followed it further under
+-- the same epoch.
 --
 -- Locks: the row of latest_refresh, then those of season_refresh, like a refresh; that of
 -- database_state.
@@ -11,7 +11,7 @@ WITH numbered AS (
     SET
         number = number + 1,
         refreshed_at = date_trunc('milliseconds', clock_timestamp()),
-        refresh_sessions = $1
+        refresh_sessions = 0
     RETURNING number
 ),
 renewed AS (

@@ -10,11 +10,10 @@ from service.backends.database import Database
 from service.backends.locks import hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
-from service.maintenance.rebuild import _mend_standings, rebuild
-from service.maintenance.report import Report
+from service.maintenance.rebuild import _mend_players, rebuild
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
-from service.validation import MAX_SCORE
+from service.validation import MAX_ID, MAX_SCORE
 from tests.support.factories import (
     make_players,
     make_players_with_scores,
@@ -104,8 +103,9 @@ async def test_rebuild_counts_sessions_where_they_count(
     assert await audit(settings)
 
 
-async def test_rebuild_in_slices_leaves_what_is_pending_and_right(
-    database: Database, settings: Settings, refresher: Refresher
+@pytest.mark.parametrize("slice_standings", [1_000_000, 2])
+async def test_rebuild_leaves_what_is_pending_and_right(
+    database: Database, settings: Settings, refresher: Refresher, slice_standings: int
 ) -> None:
     user_ids = await make_players_with_scores(database, [1, 2, 3, 4, 5])
     await refresher.refresh()
@@ -120,7 +120,7 @@ async def test_rebuild_in_slices_leaves_what_is_pending_and_right(
     )
     await database.fetch("UPDATE standing SET score = 9, sort_score = -9 WHERE score = 5")
 
-    await rebuild(settings.model_copy(update={"slice_standings": 2}))
+    await rebuild(settings.model_copy(update={"slice_standings": slice_standings}))
 
     assert await count_pending(database) == 2
     assert await audit(settings)
@@ -168,20 +168,6 @@ async def test_rebuild_writes_only_what_is_wrong(
     }
 
 
-async def test_rebuild_takes_what_is_pending(
-    database: Database, settings: Settings, refresher: Refresher
-) -> None:
-    user_ids = await make_players_with_scores(database, [1, 2, 3])
-    await refresher.refresh()
-    await record_scores(database, (user_ids[0], 10))
-
-    await rebuild(settings)
-
-    assert await count_pending(database) == 0
-    assert await audit(settings)
-    assert (await refresher.refresh()).sessions == 0
-
-
 async def test_rebuild_is_of_a_whole_millisecond_as_every_refresh(
     database: Database, settings: Settings
 ) -> None:
@@ -196,21 +182,22 @@ async def test_rebuild_leaves_what_is_committed_meanwhile_to_the_next_refresh(
     database: Database, settings: Settings, refresher: Refresher
 ) -> None:
     user_ids = await make_players_with_scores(database, [1, 2, 3])
+    await refresher.refresh()
+    await database.fetch("DELETE FROM standing")
     await record_scores(database, (user_ids[0], 10))
     async with (
         hold_writer_lock(database, wait_seconds=5),
-        database.connect() as connection,
-        connection.transaction(isolation="repeatable_read"),
+        database.snapshot(readonly=False) as connection,
     ):
         # Its snapshot is taken here.
-        assert await connection.fetchval("SELECT count(*) FROM pending_session") == 4
+        assert await connection.fetchval("SELECT count(*) FROM pending_session") == 1
         await record_scores(database, (user_ids[0], 100), (user_ids[1], 200))
-        await _mend_standings(connection, Report())
+        assert await _mend_players(connection, 0, MAX_ID, None) == 3
 
-    assert await count_pending(database) == 2
+    assert await count_pending(database) == 3
     rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")
-    assert [row["score"] for row in rows] == [11, 2, 3]
-    assert (await refresher.refresh()).sessions == 2
+    assert [row["score"] for row in rows] == [1, 2, 3]
+    assert (await refresher.refresh()).sessions == 3
     rows = await database.fetch("SELECT score FROM standing ORDER BY player_id")
     assert [row["score"] for row in rows] == [111, 202, 3]
     assert await audit(settings)

@@ -151,9 +151,10 @@ async def flush(redis: Redis, _: SeasonKeys, __: list[int]) -> None:
     ],
 )
 async def test_rebuild_mends_what_redis_holds(
-    database: Database, settings: Settings, redis: Redis, damage: Damage
+    database: Database, settings: Settings, refresher: Refresher, redis: Redis, damage: Damage
 ) -> None:
     user_ids = await make_players_with_scores(database, [500 - place for place in range(200)])
+    await refresher.refresh()
     await rebuild(settings)
     keys = SeasonKeys.of(await find_global_season(database))
     before = await redis.hgetall(find_names_bucket(user_ids[7]))
@@ -247,10 +248,10 @@ async def count_pages_read(database: Database) -> int:
 
 
 async def test_rebuild_drops_names_of_strangers(
-    database: Database, settings: Settings, redis: Redis
+    database: Database, settings: Settings, refresher: Refresher, redis: Redis
 ) -> None:
     first, *_ = await make_players_with_scores(database, [5, 7])
-    await rebuild(settings)
+    await refresher.refresh()
     bucket = find_names_bucket(first)
     right = await redis.hgetall(bucket)
     await redis.hset(bucket, "63", "nobody")
@@ -285,15 +286,15 @@ async def test_index_found_right_is_made_again_where_the_ledger_says_otherwise(
 ) -> None:
     first, _ = await make_players_with_scores(database, [5, 7])
     await refresher.refresh()
-    await record_scores(database, (first, 10))
+    await database.fetch("UPDATE game_session SET score = 15 WHERE player_id = $1", first)
     compared = await count_calls(redis, "zrange")
 
     async def has_compared() -> bool:
         return await count_calls(redis, "zrange") > compared
 
     async with database.transaction() as connection:
-        # The ledger is read only when the index was found equal to the standings.
-        await connection.execute("LOCK TABLE outbox IN SHARE MODE")
+        # The standings are mended only when the index was found equal to them.
+        await connection.execute("LOCK TABLE standing IN SHARE MODE")
         rebuilding = asyncio.create_task(rebuild(settings))
         await wait_until(has_compared)
     await rebuilding
