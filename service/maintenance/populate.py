@@ -29,6 +29,7 @@ from service.maintenance.connections import (
     open_connections,
 )
 from service.maintenance.report import Report
+from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import number_refresh
 from service.standings.refresh.rerank import rerank
@@ -140,7 +141,12 @@ async def populate(
     report = Report()
     async with open_connections(settings, application_name="leaderboard populate") as connections:
         await connections.require_redis()
-        season = None if board is None else await _find_season(connections.database, board)
+        # What leaves no trace in the outbox counts only in seasons that are there.
+        async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
+            await SeasonKeeper(connections.database, connections.index()).add_due_seasons()
+            season = None if board is None else await _find_season(connections.database, board)
+            row = await connections.database.fetch_one(READ_LEDGER_TIME)
+        assert row is not None
         boards = await list_open_boards(connections.database)
         more = f" and {len(boards) - _BOARDS_NAMED:,} more" if len(boards) > _BOARDS_NAMED else ""
         report.write(
@@ -150,8 +156,6 @@ async def populate(
         if reset:
             await _delete_everything(connections, report)
         id_before = await _reserve_player_ids(connections.database, players)
-        row = await connections.database.fetch_one(READ_LEDGER_TIME)
-        assert row is not None
         population = Population(players, sessions, seed, id_before, row["now"], season)
         await _make_population(connections.database, population, report)
         with report.step("Statistics"):

@@ -80,7 +80,7 @@ class SeasonKeeper:
         """
         work = await self._database.fetch(LIST_SEASON_WORK)
         while work and work[0]["kind"] == "follow":
-            await self._add_seasons()
+            await self.add_due_seasons()
             work = await self._database.fetch(LIST_SEASON_WORK)
         await self._seal(
             {row["season_id"]: row["ends_at"] for row in work if row["kind"] == "seal"}
@@ -106,25 +106,25 @@ class SeasonKeeper:
         sealed, self._sealed = self._sealed, 0
         return sealed
 
-    async def _add_seasons(self) -> None:
-        """Add the season after the one that has begun, and those that nobody made meanwhile."""
-        boards = await self._database.fetch(LIST_DUE_BOARDS)
-        cut = None
-        if any(board["is_over"] for board in boards):
-            cut = await outlast_writers(self._database)
-        async with change_seasons(self._database) as connection:
-            for board in boards:
-                if cut is not None and board["is_over"]:
-                    await add_missed_seasons(connection, board, cut)
-                    continue
-                await put_next_season(
-                    connection,
-                    board["board_id"],
-                    board["number"] + 1,
-                    board["rule_id"],
-                    Rule.of_row(board),
-                    board["ends_at"],
-                )
+    async def add_due_seasons(self) -> None:
+        """Add the season after each that has begun, and those that nobody made meanwhile."""
+        while boards := await self._database.fetch(LIST_DUE_BOARDS):
+            cut = None
+            if any(board["is_over"] for board in boards):
+                cut = await outlast_writers(self._database)
+            async with change_seasons(self._database) as connection:
+                for board in boards:
+                    if cut is not None and board["is_over"]:
+                        await add_missed_seasons(connection, board, cut)
+                        continue
+                    await put_next_season(
+                        connection,
+                        board["board_id"],
+                        board["number"] + 1,
+                        board["rule_id"],
+                        Rule.of_row(board),
+                        board["ends_at"],
+                    )
 
     async def _seal(self, over: Mapping[int, datetime]) -> None:
         """Go on with the ends of seasons, as far as that is possible without waiting.
