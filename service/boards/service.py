@@ -31,6 +31,7 @@ from service.boards.schemas import (
 from service.boards.seasons import (
     DROP_COMING_SEASONS,
     DROP_SEASON,
+    MOVE_CLOCK_ON,
     READ_LEDGER_TIME,
     LedgerCut,
     add_missed_seasons,
@@ -83,12 +84,13 @@ async def create_board(
     rule, count_from, title = wanted.to_rule(), wanted.read_count_from(), wanted.title or slug
     rows = await database.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
     if not rows:
-        async with hold_seasons(database), change_seasons(database) as connection:
-            rows = await connection.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
-            if not rows:
-                await _check_matching(connection, rule)
+        try:
+            async with hold_seasons(database), change_seasons(database) as connection:
                 await _insert_board(connection, slug, title, rule, count_from)
                 return await find_board(connection, slug), True
+        except asyncpg.UniqueViolationError:
+            # Somebody else has made it meanwhile.
+            rows = await database.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
     differing = compare_rules(
         {"title": rows[0]["title"]} | describe_rule(Rule.of_row(rows[0])),
         {"title": title} | describe_rule(rule),
@@ -111,7 +113,12 @@ async def _check_matching(connection: Connection, *rules: Rule, besides: int | N
 async def _insert_board(
     connection: Connection, slug: str, title: str, rule: Rule, count_from: datetime | None
 ) -> None:
+    rule_id = await connection.fetchval(INSERT_RULE, *rule.columns)
+    board_id = await connection.fetchval(INSERT_BOARD, slug, title, rule_id)
+    await _check_matching(connection, rule, besides=board_id)
     now = await connection.fetchval(READ_LEDGER_TIME)
+    # A clock that is set back later must not make it a board that has not begun.
+    await connection.fetch(MOVE_CLOCK_ON, now)
     starts_at: datetime | None = now
     if count_from is not None:
         if count_from > now:
@@ -119,8 +126,6 @@ async def _insert_board(
         last_end = rule.schedule.find_last(now) if rule.schedule else None
         asked = None if count_from is EVER else count_from
         starts_at = max((at for at in (asked, last_end) if at), default=None)
-    rule_id = await connection.fetchval(INSERT_RULE, *rule.columns)
-    board_id = await connection.fetchval(INSERT_BOARD, slug, title, rule_id)
     ends_at = rule.schedule.find_next(now) if rule.schedule else None
     await put_season(
         connection, board_id, 1, rule_id, starts_at, ends_at, is_filled=count_from is not None

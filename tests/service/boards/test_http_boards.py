@@ -1,5 +1,8 @@
 """Boards over HTTP: made once, changed with care, read in one shape."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -7,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import open_stream
@@ -86,6 +90,83 @@ async def test_change_needs_the_state_that_it_changes(client: httpx.AsyncClient)
     assert changed.headers["etag"] != tag
     late = await client.patch("/api/boards/laps", json={"title": "x"}, headers={"If-Match": tag})
     assert (late.status_code, late.json()["code"]) == (412, "board_changed")
+
+
+async def test_board_that_somebody_else_makes_meanwhile_is_there_already(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        # By one that has lost the lock of the only writer, and is not done yet.
+        await connection.execute(
+            """
+            WITH rule AS (INSERT INTO rule DEFAULT VALUES RETURNING id),
+            board AS (
+                INSERT INTO board (slug, title, rule_id) SELECT 'cup', 'cup', id FROM rule
+                RETURNING id, rule_id
+            ),
+            season AS (
+                INSERT INTO season (board_id, number, rule_id, starts_at)
+                SELECT id, 1, rule_id, ledger_now() FROM board
+                RETURNING id
+            )
+            INSERT INTO season_refresh (season_id) SELECT id FROM season
+            """
+        )
+        same, other = (
+            asyncio.create_task(client.put("/api/boards/cup", json=rule))
+            for rule in ({}, {"operator": "best"})
+        )
+
+        async def is_waited_for() -> bool:
+            waiting = await database.fetch(
+                "SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+            )
+            return bool(waiting)
+
+        await wait_until(is_waited_for)
+    assert (await same).status_code == 200
+    refused = await other
+    assert (refused.status_code, refused.json()["code"]) == (409, "board_exists")
+
+
+@asynccontextmanager
+async def set_clock_ahead(database: Database, by: str) -> AsyncIterator[None]:
+    """Put the ledger's clock ahead, and at the end of the block back."""
+    rows = await database.fetch(
+        """
+        SELECT pg_get_functiondef(oid) AS function FROM pg_proc
+        WHERE proname IN ('ledger_now', 'ledger_time')
+        """
+    )
+    assert len(rows) == 2
+    ahead = f"(clock_timestamp() + interval '{by}')"
+    for row in rows:
+        await database.fetch(row["function"].replace("clock_timestamp()", ahead))
+    yield
+    for row in rows:
+        await database.fetch(row["function"])
+
+
+@pytest.mark.parametrize("rule", [{}, {"count_from": "ever", "schedule": make_hourly()}])
+async def test_clock_that_is_set_back_takes_no_board_away(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    rule: dict[str, Any],
+) -> None:
+    async with set_clock_ahead(database, "1 hour"):
+        made = await client.put("/api/boards/cup", json=rule)
+        assert made.status_code == 201, made.text
+    read = await client.get("/api/boards/cup")
+    assert (read.status_code, read.json()) == (200, made.json())
+    assert (await client.put("/api/boards/cup", json=rule)).status_code == 200
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 3))
+    await worker.work()
+    top = (await client.get("/api/boards/cup/top")).json()
+    assert [(one["user_id"], one["score"]) for one in top["entries"]] == [(ada, 3)]
+    assert await audit(settings)
 
 
 @pytest.mark.parametrize(
