@@ -179,7 +179,8 @@ async def change_board(
             if board["archived_at"] is None:
                 await _check_matching(connection, rule, besides=board["board_id"])
             rule_id = await connection.fetchval(INSERT_RULE, *rule.columns)
-        if (rule, title) != (before, board["title"]):
+        # A recount changes the open season, if nothing else.
+        if recounted or (rule, title) != (before, board["title"]):
             await connection.fetch(CHANGE_BOARD, board["board_id"], title, rule_id)
         if recounted:
             await _recount(connection, board, rule_id, rule)

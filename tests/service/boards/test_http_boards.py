@@ -92,6 +92,20 @@ async def test_change_needs_the_state_that_it_changes(client: httpx.AsyncClient)
     assert (late.status_code, late.json()["code"]) == (412, "board_changed")
 
 
+async def test_recount_alone_is_a_change_too(client: httpx.AsyncClient) -> None:
+    tag = (await client.put("/api/boards/laps", json=LAPS)).headers["etag"]
+    later = await client.patch(
+        "/api/boards/laps", json={"direction": "high"}, headers={"If-Match": tag}
+    )
+    tag = later.headers["etag"]
+    at_once = await client.patch(
+        "/api/boards/laps", json={"apply": "recount"}, headers={"If-Match": tag}
+    )
+    assert (later.json()["applies_from_season"], at_once.json()["applies_from_season"]) == (2, 1)
+    late = await client.patch("/api/boards/laps", json={"title": "x"}, headers={"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "board_changed")
+
+
 async def test_board_that_somebody_else_makes_meanwhile_is_there_already(
     client: httpx.AsyncClient, database: Database
 ) -> None:
