@@ -45,6 +45,9 @@ _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = "Expected a time since 1970 that is not in the future"
 _PLAIN_TIME: Final = "Expected a time since 1970, of the years up to 9999 in UTC"
 
+# Of the keys that an export gives to sessions without one (export_sessions.sql).
+_GIVEN_KEY: Final = "leaderboard:session:"
+
 
 class Done(Enum):
     """What became of a line that was taken."""
@@ -158,6 +161,7 @@ async def import_sessions(database: Database, lines: Sequence[SessionLine]) -> l
     """Write sessions to the ledger, in one transaction, or find that they are there."""
     outcomes, sessions = _clean_lines(lines, _clean_session)
     user_ids: dict[int, int] = {}
+    gone: set[int] = set()
     async with database.transaction() as connection:
         found = await _find_players(connection, [*sessions.values()])
         for (index, line), row in zip([*sessions.items()], found, strict=True):
@@ -167,7 +171,12 @@ async def import_sessions(database: Database, lines: Sequence[SessionLine]) -> l
             else:
                 outcomes[index] = fault
                 del sessions[index]
+            if row["is_deleted_here"]:
+                gone.add(index)
         await _compare_sessions(connection, sessions, user_ids, outcomes)
+        # Their keys were erased: whether one that is not found was imported before, nobody knows.
+        for index in gone & sessions.keys():
+            outcomes[index] = _refuse_player(sessions.pop(index))
         await _record_sessions(connection, sessions, user_ids, outcomes)
         # What is left has a key that an earlier line, another import or a submit took meanwhile.
         await _compare_sessions(connection, sessions, user_ids, outcomes)
@@ -201,6 +210,9 @@ def _clean_player(line: PlayerLine) -> PlayerLine:
             raise LineRefused("The line is not valid.", "state_until", _PLAIN_TIME)
     if line.user_id is not None and line.username == f"deleted-{line.user_id}":
         # Who was deleted there is deleted here, too.
+        if line.external_id is not None:
+            fault = "Expected none, since the player was deleted"
+            raise LineRefused("The line is not valid.", "external_id", fault)
         return line
     try:
         username = clean_new_username(line.username)
@@ -296,7 +308,25 @@ async def _make_players(
 def _find_session_fault(line: SessionLine, row: asyncpg.Record) -> InvalidRequest | None:
     if row["is_future"]:
         return LineRefused("The line is not valid.", "submitted_at", _TIME)
-    return _find_difference(line, row)
+    fault = _find_difference(line, row)
+    if fault is None and row["is_deleted"] and not _is_anonymous(line):
+        return _refuse_player(line)
+    return fault
+
+
+def _is_anonymous(line: SessionLine) -> bool:
+    """Tell whether a line has nothing but the score of a player who was deleted, as exported."""
+    # The name, which is the player's, is known after the deletion only.
+    return (
+        line.username is not None
+        and line.metadata is None
+        and line.idempotency_key.startswith(_GIVEN_KEY)
+    )
+
+
+def _refuse_player(line: SessionLine) -> LineRefused:
+    field = "username" if line.user_id is None else "user_id"
+    return LineRefused("User not found", field, "Nobody has this", PlayerNotFound.code)
 
 
 def _find_difference(line: PlayerLine | SessionLine, row: asyncpg.Record) -> InvalidRequest | None:

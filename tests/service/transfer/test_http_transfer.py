@@ -138,6 +138,63 @@ async def test_player_who_is_another_one_here_is_refused(
     assert [row["username"] for row in rows] == ["ada", "grace", "eve"]
 
 
+async def test_who_was_deleted_there_is_deleted_here(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    ada = {"username": "deleted-7", "user_id": 7}
+    answer = await send_lines(client, "players", ada | {"external_id": "own:ada"}, ada)
+    assert list_errors(answer) == [(1, "invalid_request", "external_id")]
+    assert count(answer) == (1, 0, 1)
+    submitted = await client.post("/api/leaderboard/submit", json={"user_id": 7, "score": 1})
+    assert (submitted.status_code, submitted.json()["code"]) == (404, "user_not_found")
+    renamed = await client.patch("/api/players/7", json={"username": "eve", "reason": "back"})
+    assert renamed.status_code == 404
+    assert (await client.get("/api/players?name=deleted")).json()["players"] == []
+    # The scores that were kept are, as they are exported then.
+    kept = ada | {"idempotency_key": "leaderboard:session:3"}
+    answer = await send_lines(
+        client,
+        "sessions",
+        make_session(**kept),
+        make_session(**kept),
+        make_session(user_id=7, idempotency_key="leaderboard:session:4"),
+        make_session(**kept | {"idempotency_key": "match-1"}),
+        make_session(username="deleted-7", idempotency_key="match-2", metadata={"car": 1}),
+        make_session(**kept, metadata={"car": 1}),
+    )
+    assert list_errors(answer) == [
+        (3, "user_not_found", "user_id"),
+        (4, "user_not_found", "user_id"),
+        (5, "user_not_found", "username"),
+        (6, "user_not_found", "user_id"),
+    ]
+    assert count(answer) == (1, 1, 4)
+    noon = datetime(2020, 1, 1, 12, tzinfo=UTC)
+    assert await fetch_sessions(database) == [(7, 1, "solo", noon, "leaderboard:session:3")]
+
+
+async def test_nothing_of_who_was_deleted_here_is_imported(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    ada = await make_player(database, "ada")
+    line = make_session(user_id=ada, metadata={"car": 1})
+    assert count(await send_lines(client, "sessions", line)) == (1, 0, 0)
+    deleted = await client.delete(f"/api/players/{ada}?reason=asked")
+    assert deleted.status_code == 204, deleted.text
+    answer = await send_lines(client, "sessions", line)
+    assert list_errors(answer) == [(1, "user_not_found", "user_id")]
+    exported = (await client.get("/api/export/sessions?format=ndjson")).json()
+    assert count(await send_lines(client, "sessions", exported)) == (0, 1, 0)
+    # As exported where the line came from, after a deletion there.
+    other = {"session_id": 999, "idempotency_key": "leaderboard:session:999"}
+    answer = await send_lines(client, "sessions", exported | other)
+    assert list_errors(answer) == [(1, "user_not_found", "user_id")]
+    rows = await database.fetch("SELECT score, metadata, idempotency_key FROM game_session")
+    assert [tuple(row) for row in rows] == [(1, None, None)]
+    await refresher.refresh()
+    assert (await client.get(f"/api/leaderboard/rank/{ada}")).json()["total_score"] == 1
+
+
 async def test_the_longest_ban_is_exported_and_imported(
     client: httpx.AsyncClient, database: Database
 ) -> None:
@@ -423,6 +480,8 @@ async def test_everything_exported_can_be_imported_into_an_empty_service(
     ):
         answer = await client.request(method, f"/api/{path}", json=change)
         assert answer.status_code == 200, answer.text
+    # Who was deleted is known by nothing, and the scores stay.
+    assert (await client.delete(f"/api/players/{ids[3]}?reason=asked")).status_code == 204
     await refresher.refresh()
     exported = {
         (kind, row_format): (await client.get(f"/api/export/{kind}?format={row_format}")).content
