@@ -52,8 +52,16 @@ pending AS (
 SELECT id, player_id, score, game_mode, submitted_at FROM recorded
 """
 
+# Not by TRUNCATE: it waits for whatever reads, and what the service reads by the way may in turn
+# wait for it, which is a deadlock.
 EMPTY = """
-    TRUNCATE player, game_session, outbox, standing, rank_block, milestone, dropped_season CASCADE;
+    DELETE FROM outbox;
+    DELETE FROM milestone;
+    DELETE FROM rank_block;
+    DELETE FROM dropped_season;
+    DELETE FROM standing;
+    DELETE FROM game_session;
+    DELETE FROM player;
     DELETE FROM season WHERE board_id <> (SELECT id FROM board WHERE slug = 'global');
     DELETE FROM board WHERE slug <> 'global';
     UPDATE season_refresh SET players = 0, number = 0;
