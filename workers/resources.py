@@ -12,7 +12,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import CurrentMessage
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database
+from service.backends.database import WORKER_CONNECTIONS, Database
 from service.backends.heartbeats import HeartbeatSender, note_schedule
 from service.backends.redis import (
     RETRY_KEY,
@@ -114,7 +114,11 @@ class ResourcesMiddleware(Middleware):
     async def _open(self) -> None:
         self._redis = connect_redis(self._settings)
         self._breaker = Breaker(self._redis)
-        self.database = Database(self._settings, application_name="leaderboard worker")
+        self.database = Database(
+            self._settings,
+            application_name="leaderboard worker",
+            pool_size=max(self._settings.database_pool_size, WORKER_CONNECTIONS),
+        )
         await self.database.open()
         self.index = Index(self._redis, self.database, self.slice_standings)
         self.keeper = SeasonKeeper(self.database, self.index)

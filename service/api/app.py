@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
@@ -60,6 +60,9 @@ from service.tracing.bootstrap import load_agent
 from service.transfer.routes import export_router, import_router
 from service.transfer.service import Transfers
 
+# Two transfers, two locks (of boards and of results), and one for all that are asked beside them.
+_OTHER_CONNECTIONS: Final = 5
+
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     """Wire the service together; connects to nothing until it is started.
@@ -82,7 +85,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
     database = Database(
         settings,
         application_name="leaderboard api",
-        pool_size=settings.database_pool_size - LEDGER_CONNECTIONS,
+        pool_size=max(settings.database_pool_size - LEDGER_CONNECTIONS, _OTHER_CONNECTIONS),
         pulse=pulse,
     )
     keyring = Keyring(settings)

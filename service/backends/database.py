@@ -8,6 +8,7 @@ corrupt `'{}'` and `$1`.
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -52,6 +53,10 @@ _NO_SCHEMA: Final = (
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
 )
+
+WORKER_CONNECTIONS: Final = 6
+"""What a worker needs at once: three locks (of folds, a re-rank, closing seasons), and a statement
+beside each, of which some take minutes."""
 
 # How long a connection that is given back may take to cancel its last statement. A server that
 # hangs does not answer that either, and the caller has already waited for its time-out.
@@ -124,6 +129,8 @@ class Database:
         self._pulse = pulse
         self._acquiring: set[asyncio.Timeout] = set()
         self._open: set[Connection] = set()
+        # By the numbers of service.backends.locks.
+        self.turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def open(self) -> None:
         """Make the pool; does not connect yet."""

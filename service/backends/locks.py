@@ -4,6 +4,7 @@ A lock is a lease: its holder renews it, and a holder that is frozen loses it to
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
@@ -116,13 +117,24 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
     connections and only renews this one: where it does not, because it is frozen, the server ends
     the transaction as idle. Whoever lost the lock can do no harm: a fold takes its rows in a
     transaction of its own, and the index takes only the change that follows its offset.
+
+    Of those in this process who want it one at a time waits on a connection: all of them together
+    could take every connection that the holder needs for its work.
     """
+    gives_up_at = time.monotonic() + wait_seconds
+    turn = database.turns[lock]
+    try:
+        async with asyncio.timeout(wait_seconds):
+            await turn.acquire()
+    except TimeoutError:
+        raise WriterBusy(wait_seconds) from None
     lease: Lease | None = None
     try:
         async with database.transaction() as connection:
             # A time-out of 0 would mean none.
+            left_ms = max(1, round((gives_up_at - time.monotonic()) * 1000))
             await connection.execute(
-                f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))};"
+                f"SET LOCAL lock_timeout = {left_ms};"
                 f"SET LOCAL idle_in_transaction_session_timeout = {round(_LEASE_SECONDS * 1000)}"
             )
             try:
@@ -144,3 +156,5 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
         if lease is not None:
             lease.check()
         raise
+    finally:
+        turn.release()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,11 +11,13 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import hold_writer_lock
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import open_stream
 from tests.support.factories import make_players, record_scores
+from tests.support.lock_waits import count_lock_waits
 from tests.support.season_work import SeasonWorker, make_hourly
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
@@ -257,6 +260,21 @@ async def test_session_counts_on_twenty_boards_at_most(client: httpx.AsyncClient
     refused = await client.put("/api/boards/one-more", json={})
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many_boards")
     assert (await client.put("/api/boards/other", json={"game_mode": "duo"})).status_code == 201
+
+
+async def test_who_changes_boards_while_others_do_keeps_nobody_else_waiting(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    async with hold_writer_lock(database, wait_seconds=5):
+        making = [
+            asyncio.create_task(client.put(f"/api/boards/b{number}", json={"game_mode": "race"}))
+            for number in range(12)
+        ]
+        await wait_until(partial(count_lock_waits, database))
+        registered = await client.post("/api/players", json={"username": "ada"})
+        assert registered.status_code == 201, registered.text
+        assert not any(task.done() for task in making)
+    assert {answer.status_code for answer in await asyncio.gather(*making)} == {201}
 
 
 @pytest.mark.parametrize("change", [{"game_mode": "duo"}, {"game_mode": None, "max_score": 9}])

@@ -114,12 +114,16 @@ async def test_rerank_is_due_once_standings_have_changed_and_some_time_has_passe
 
 
 async def test_two_that_find_a_rerank_due_make_one(
-    refresher: Refresher, database: Database
+    refresher: Refresher, database: Database, settings: Settings
 ) -> None:
     await make_players_with_scores(database, [1, 2])
     await refresher.refresh()
+    # As two workers do, each with connections of its own.
+    workers = [Database(settings, application_name="leaderboard tests") for _ in range(2)]
+    for worker in workers:
+        await worker.open()
     async with hold_rerank_lock(database, wait_seconds=1):
-        both = [asyncio.create_task(rerank_if_due(database)) for _ in range(2)]
+        both = [asyncio.create_task(rerank_if_due(worker)) for worker in workers]
 
         async def both_wait() -> bool:
             row = await database.fetch_one(
@@ -131,6 +135,8 @@ async def test_two_that_find_a_rerank_due_make_one(
         await wait_until(both_wait)
     outcomes = await asyncio.gather(*both)
     assert sorted(outcome.ranks for outcome in outcomes if outcome is not None) == [2]
+    for worker in workers:
+        await worker.close()
 
 
 async def test_lock_is_not_waited_for_without_end_and_outlives_idle_time_outs(
