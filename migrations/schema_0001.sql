@@ -106,8 +106,8 @@ CREATE TABLE season (
     -- From when on no fold changes it: every session of it is counted, and its ranks can be stored. A
     -- correction moves it on. What moderators did later its standings do not show.
     sealed_at timestamptz,
-    -- The newest session that there was then, or when its board was archived before. One of that season
-    -- with a higher id came too late.
+    -- The newest session that there was then, or when its board was archived before; null while neither
+    -- is so. One of that season with a higher id came too late.
     last_session_id bigint,
     closed_at timestamptz,
     -- Redis may still hold its index, which goes once it is closed.
@@ -215,6 +215,10 @@ CREATE UNIQUE INDEX game_session_player_id_idempotency_key
 -- are full are summed up at once: one that is not is read in any case.
 CREATE INDEX game_session_id ON game_session USING brin (id)
     WITH (pages_per_range = 64, autosummarize = on);
+
+-- The highest id that a session may have by now, be it of one that came to nothing; 0 before the first.
+CREATE FUNCTION highest_session_id() RETURNS bigint LANGUAGE sql VOLATILE
+RETURN (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM game_session_id_seq);
 
 -- The outbox: what no refresh has folded yet, written in the transaction of the sessions. A row holds
 -- up to 256 sessions of one commit, so that a commit adds one row, and a snapshot that is held for an
@@ -659,7 +663,7 @@ CROSS JOIN LATERAL (
         AND player.state <> 'banned'
         AND (
             season.id IN (SELECT id FROM counting_season)
-            -- Null while folds change the season.
+            -- Null while more may come.
             OR player.state = 'hidden' AND counted_session.id <= season.last_session_id
         )
 ) AS made;

@@ -55,6 +55,20 @@ class BoardFixed(ServiceError):
         self.at_terminal = f"{fixed} make a board of your own with `leaderboard boards create`."
 
 
+class StandingsBehind(ServiceError):
+    """Standings are still to be made again for what moderators did."""
+
+    status = 503
+    code = "standings_behind"
+    retry_after_seconds = 5
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(
+            "No worker has made the standings again for what moderators did, for over "
+            f"{wait_seconds:g} s; try again when one runs and has."
+        )
+
+
 class TooManyBoards(ServiceError):
     """One session would count on more boards than one may."""
 

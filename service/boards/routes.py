@@ -20,6 +20,7 @@ from service.boards.errors import (
     BoardNotFound,
     IfMatchRequired,
     SeasonNotFound,
+    StandingsBehind,
     TooManyBoards,
 )
 from service.boards.finder import SeasonFinder, find_board
@@ -155,7 +156,10 @@ async def change_board(
     role=Role.ADMIN,
     response_headers=[_ETAG],
     status_code=200,
-    responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _UNAVAILABLE,
+    responses=INVALID
+    | BOARD_NOT_FOUND
+    | _NOT_ALLOWED
+    | unavailable(WriterBusy(25), StandingsBehind(25)),
 )
 async def archive_board(
     slug: Slug,

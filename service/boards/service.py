@@ -1,5 +1,7 @@
 """Making and listing boards, and changing their rules."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,6 +17,7 @@ from service.boards.errors import (
     BoardExists,
     BoardFixed,
     IfMatchRequired,
+    StandingsBehind,
     TooManyBoards,
 )
 from service.boards.finder import BEFORE_ALL_SLUGS, GLOBAL_BOARD, LIST_BOARDS, find_board
@@ -55,6 +58,10 @@ CHANGE_BOARD: Final = load_sql("boards", "change_board")
 ARCHIVE_BOARD: Final = load_sql("boards", "archive_board")
 UNARCHIVE_BOARD: Final = load_sql("boards", "unarchive_board")
 GIVE_SEASON_RULE: Final = load_sql("boards", "give_season_rule")
+
+# Refreshes come to what moderators did within moments; somebody waits for the answer.
+_ACTS_SECONDS: Final = 25.0
+_ACTS_POLL_SECONDS: Final = 0.05
 
 
 async def list_boards(database: Database, after: str, limit: int) -> BoardList:
@@ -212,12 +219,23 @@ async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, 
 
 
 async def archive_board(database: Database, slug: str) -> asyncpg.Record:
-    """Have a board count nothing from now on; return its row. Again, it changes nothing."""
+    """Have a board count nothing from now on; return its row. Again, it changes nothing.
+
+    Of the scores and the acts of moderators before, it shows all: folds count the scores, and the
+    acts are waited for. Raises `BoardNotFound`, `BoardFixed`, `StandingsBehind`, `WriterBusy` or
+    `DatabaseUnavailable`.
+    """
     await find_changeable(database, slug)
-    async with hold_board(database, slug) as (connection, board):
-        if board["archived_at"] is None:
-            await connection.fetch(ARCHIVE_BOARD, board["board_id"])
-        return await find_board(connection, slug)
+    gives_up_at = time.monotonic() + _ACTS_SECONDS
+    while True:
+        async with hold_board(database, slug) as (connection, board):
+            if board["archived_at"] is not None or await connection.fetch(
+                ARCHIVE_BOARD, board["board_id"]
+            ):
+                return await find_board(connection, slug)
+        if time.monotonic() >= gives_up_at:
+            raise StandingsBehind(_ACTS_SECONDS)
+        await asyncio.sleep(_ACTS_POLL_SECONDS)
 
 
 async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:

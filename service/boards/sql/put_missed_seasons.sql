@@ -40,7 +40,7 @@ WITH put AS (
         ) AS marked
     ) AS missed
     CROSS JOIN (
-        SELECT ledger_now() AS at, last_value AS last_session_id FROM game_session_id_seq OFFSET 0
+        SELECT ledger_now() AS at, highest_session_id() AS last_session_id OFFSET 0
     ) AS ledger
     WHERE ends_at IS NOT NULL
     ORDER BY place

@@ -29,7 +29,7 @@ SELECT
         WHEN session.id = made.session_id THEN 'improved'
         WHEN session.id > season.last_session_id THEN 'late'
         WHEN season.fill_from_player <= session.player_id
-            OR made.is_open AND EXISTS (
+            OR season.sealed_at IS NULL AND EXISTS (
                 SELECT FROM pending_session AS pending
                 WHERE pending.player_id = session.player_id AND pending.session_id = session.id
             )
@@ -57,8 +57,11 @@ LEFT JOIN season
     ON session.submitted_at >= season.starts_at
     AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
     AND season.number > 0
-    AND season.board_id NOT IN (
-        SELECT archived.id FROM board AS archived WHERE archived.archived_at <= session.submitted_at
+    AND (
+        session.id <= season.last_session_id
+        OR season.board_id NOT IN (
+            SELECT archived.id FROM board AS archived WHERE archived.archived_at <= session.submitted_at
+        )
     )
 LEFT JOIN board ON board.id = season.board_id
 LEFT JOIN rule ON rule.id = season.rule_id

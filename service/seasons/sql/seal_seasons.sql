@@ -10,7 +10,7 @@ UPDATE season
 SET
     sealed_at = ledger_now(),
     -- Whoever drew a lower id has committed by now, but for an import that began after the end.
-    last_session_id = (SELECT last_value FROM game_session_id_seq)
+    last_session_id = highest_session_id()
 WHERE season.id = ANY ($1::bigint[])
     AND season.sealed_at IS NULL
     AND NOT EXISTS (

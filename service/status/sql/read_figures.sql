@@ -21,8 +21,7 @@ SELECT
         ORDER BY transaction_id
         LIMIT 1
     ) AS oldest_pending_seconds,
-    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM game_session_id_seq)
-        AS highest_session_id,
+    highest_session_id() AS highest_session_id,
     (SELECT coalesce(max(id), 0) FROM player) AS highest_user_id,
     season.id AS season_id,
     season.players,

@@ -19,7 +19,7 @@ WITH waiting AS MATERIALIZED (
 ),
 -- OFFSET 0 keeps the planner from a join that reads the whole ledger.
 session AS MATERIALIZED (
-    SELECT waiting.player_id, waiting.written_at, entry.*
+    SELECT waiting.player_id, waiting.session_id, waiting.written_at, entry.*
     FROM waiting
     CROSS JOIN LATERAL (
         SELECT score, game_mode, submitted_at
@@ -33,6 +33,7 @@ open_season AS MATERIALIZED (
         board.slug,
         season.starts_at,
         coalesce(season.ends_at, 'infinity') AS ends_at,
+        coalesce(season.last_session_id, 9223372036854775807) AS last_session_id,
         coalesce(season.fill_from_player, 9223372036854775807) AS filled_to,
         rule.game_mode AS mode,
         coalesce(rule.min_score, -9007199254740991) AS min_score,
@@ -43,7 +44,10 @@ open_season AS MATERIALIZED (
     WHERE season.closed_at IS NULL
         AND season.sealed_at IS NULL
         AND season.number > 0
-        AND board.archived_at IS NULL
+        AND (
+            season.last_session_id IS NULL
+            OR season.last_session_id >= (SELECT min(session_id) FROM waiting)
+        )
 ),
 -- Two joins, as in the fold: a thousand boards may have a mode each.
 matched AS (
@@ -58,6 +62,7 @@ SELECT
 FROM matched
 WHERE submitted_at >= starts_at
     AND submitted_at < ends_at
+    AND session_id <= last_session_id
     AND player_id < filled_to
     AND score BETWEEN min_score AND max_score
 GROUP BY slug

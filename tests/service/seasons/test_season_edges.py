@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
 from service.backends.locks import hold_writer_lock
+from service.boards import service
 from service.boards.errors import SeasonNotFound
 from service.boards.finder import SeasonFinder
 from service.maintenance.audit import audit
@@ -22,6 +23,7 @@ from service.settings.settings import Settings
 from service.standings.refresh.refresh import FOLD_SESSIONS
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
 from tests.support.factories import make_players, record_scores
+from tests.support.moderating import call
 from tests.support.season_work import SeasonWorker, make_hourly
 from tests.support.waiting import wait_until
 
@@ -49,6 +51,28 @@ async def post(client: httpx.AsyncClient, action: str) -> dict[str, Any]:
 
 async def close(client: httpx.AsyncClient) -> None:
     await post(client, "seasons/current/close")
+
+
+async def judge(client: httpx.AsyncClient, *session_ids: int) -> list[str | None]:
+    """Return what became of sessions on the board, None of those that are none of its."""
+    verdicts = []
+    for session_id in session_ids:
+        told = (await client.get(f"/api/sessions/{session_id}")).json()
+        verdicts.append({one["board"]: one["verdict"] for one in told["boards"]}.get("cup"))
+    return verdicts
+
+
+async def is_waiting(client: httpx.AsyncClient, user_id: int, session_id: int) -> bool:
+    """Return whether the board says that it does not show a session yet."""
+    answer = await client.get(f"/api/boards/cup/rank/{user_id}", params={"seen": session_id})
+    assert answer.status_code in (200, 404), answer.text
+    return bool(answer.json().get("pending", False))
+
+
+async def find_pending(client: httpx.AsyncClient) -> dict[str, int]:
+    """Return how many sessions wait to be counted on each board."""
+    status = (await client.get("/api/ops/status")).json()
+    return {one["board"]: one["sessions"] for one in status["boards"]["pending"]}
 
 
 async def list_seasons(client: httpx.AsyncClient) -> list[tuple[int, str, int]]:
@@ -125,15 +149,90 @@ async def test_archived_board_completes_the_season_that_was_ending(
     await record_scores(database, (ben, 7))
     await close(client)
     await post(client, "archive")
-    # The fold takes the session, and the board counts nothing.
+    # The fold takes what was there by then, and the season is not closed.
     await worker.work()
-    assert await list_seasons(client) == [(1, "ending", 1), (2, "open", 0)]
+    assert await list_seasons(client) == [(1, "ending", 2), (2, "open", 0)]
     await post(client, "unarchive")
     await worker.work()
     await worker.work()
     assert await list_seasons(client) == [(1, "closed", 2), (2, "open", 0)]
     assert await read_scores(database, 1) == {ada: 5, ben: 7}
     assert await audit(settings)
+
+
+async def test_archived_board_has_all_scores_of_before(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    worker: SeasonWorker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.standings.reads.seen._LONGEST_WAIT_SECONDS", 0.1)
+    await make_board(client, operator="best")
+    ada, ben = await make_players(database, 2)
+    await worker.work()
+    seen = await record_scores(database, (ada, 5), (ben, 3))
+    assert (await post(client, "archive"))["state"] == "archived"
+    late = await record_scores(database, (ada, 9), (ben, 7))
+    assert await find_pending(client) == {"cup": 2, "global": 4}
+    assert await judge(client, *seen, *late) == ["pending", "pending", None, None]
+    assert await is_waiting(client, ada, seen[0])
+    assert not await is_waiting(client, ada, late[0])
+    await worker.work()
+    top = (await client.get("/api/boards/cup/top")).json()
+    assert [(entry["user_id"], entry["score"]) for entry in top["entries"]] == [(ada, 5), (ben, 3)]
+    assert await judge(client, *seen, *late) == ["improved", "improved", None, None]
+    assert not await is_waiting(client, ada, seen[0])
+    await post(client, "unarchive")
+    await worker.work()
+    assert await read_scores(database, 1) == {ada: 9, ben: 7}
+    assert await audit(settings)
+
+
+async def test_board_archived_before_the_first_score_of_all_has_none(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await post(client, "archive")
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    assert await read_scores(database, 1) == {}
+
+
+async def test_archive_waits_for_what_moderators_did(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    await record_scores(database, (ada, 5), (ben, 7))
+    await worker.work()
+    await call(client, "PUT", f"/api/players/{ben}/state", state="banned")
+    archiving = asyncio.create_task(post(client, "archive"))
+    done, _ = await asyncio.wait({archiving}, timeout=0.3)
+    assert not done
+    await worker.work()
+    assert (await archiving)["state"] == "archived"
+    assert await read_scores(database, 1) == {ada: 5}
+
+
+async def test_archive_says_for_what_it_waited_in_vain(
+    client: httpx.AsyncClient,
+    database: Database,
+    worker: SeasonWorker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    await call(client, "PUT", f"/api/players/{ada}/state", state="hidden")
+    monkeypatch.setattr(service, "_ACTS_SECONDS", 0.1)
+    refused = await client.post("/api/boards/cup/archive")
+    assert (refused.status_code, refused.json()["code"]) == (503, "standings_behind")
+    assert "for over 0.1 s; try again when" in refused.json()["error"]
+    assert refused.headers["Retry-After"] == "5"
+    assert (await client.get("/api/boards/cup")).json()["state"] == "open"
 
 
 async def test_recount_outlives_the_archive(

@@ -12,8 +12,7 @@ WITH begin AS MATERIALIZED (
     SELECT
         reranked_at,
         reranked_at - make_interval(secs => $3 + rerank_ms / 1000) AS looks_from,
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM game_session_id_seq) - $2
-            AS after_id
+        highest_session_id() - $2 AS after_id
     FROM database_state
 ),
 newest AS MATERIALIZED (

@@ -87,6 +87,8 @@ open_season AS MATERIALIZED (
         season.id AS season_id,
         season.starts_at,
         coalesce(season.ends_at, 'infinity') AS ends_at,
+        -- Of a board in the archive what was there before that is still counted.
+        coalesce(season.last_session_id, 9223372036854775807) AS last_session_id,
         -- Of a season that is being filled, the players from here on are counted from the ledger.
         coalesce(season.fill_from_player, 9223372036854775807) AS filled_to,
         rule.operator,
@@ -97,8 +99,9 @@ open_season AS MATERIALIZED (
         coalesce(rule.max_score, 9007199254740991) AS max_score
     FROM season
     JOIN rule ON rule.id = season.rule_id
-    JOIN board ON board.id = season.board_id
-    WHERE season.closed_at IS NULL AND season.sealed_at IS NULL AND board.archived_at IS NULL
+    WHERE season.closed_at IS NULL
+        AND season.sealed_at IS NULL
+        AND (season.last_session_id IS NULL OR season.last_session_id >= (SELECT min(id) FROM session))
 ),
 -- Two joins, because the boards of a mode are found by it: a thousand of them may have one each.
 matched AS (
@@ -119,6 +122,7 @@ counted AS MATERIALIZED (
     FROM matched
     WHERE submitted_at >= starts_at
         AND submitted_at < ends_at
+        AND id <= last_session_id
         AND player_id < filled_to
         AND score BETWEEN min_score AND max_score
 ),
