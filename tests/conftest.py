@@ -31,6 +31,7 @@ from tests.support.patience import keep_limits, lift_limits, stopwatch
 from tests.support.routing import share_handlers, share_signatures
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
+from tests.support.shared_service import SharedService, run_shared_service
 from tests.support.up_process import clean_environment
 from tests.support.whole_stack import WholeStack, run_whole_stack, serve_process
 
@@ -211,6 +212,15 @@ async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process; event streams need `tests.support.serving`."""
     async with connect_client(app) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    postgres: PostgresServer, valkey: ValkeyServer, template_database: str
+) -> AsyncIterator[SharedService]:
+    """One service for the tests of a module that leave each other alone, in the module's loop."""
+    async with run_shared_service(postgres, valkey, template_database) as service:
+        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -1,17 +1,10 @@
 """Bad addresses: always a 4xx in the one shape that names what is wrong."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
-import pytest_asyncio
 
-from service.api.app import create_app
-from service.local.embedded import PostgresServer, ValkeyServer
-from service.settings.settings import load_settings
-from tests.support.databases import create_database, flush
 from tests.support.error_checks import check_error, list_fields
-from tests.support.serving import connect_client, run_app
+from tests.support.shared_service import SharedService
 
 SUBMIT = "/api/leaderboard/submit"
 TOP = "/api/leaderboard/top"
@@ -21,14 +14,9 @@ PLAYERS = "/api/players"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(
-    postgres: PostgresServer, valkey: ValkeyServer, template_database: str
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with create_database(postgres, template_database) as url:
-        settings = load_settings(database_url=url, redis_url=flush(valkey))
-        async with run_app(create_app(settings)) as app, connect_client(app) as client:
-            yield client
+@pytest.fixture
+def client(shared: SharedService) -> httpx.AsyncClient:
+    return shared.client
 
 
 @pytest.mark.parametrize("path", [TOP, "/api/leaderboard/stream", "/api/leaderboard/around/1"])

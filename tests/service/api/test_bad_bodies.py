@@ -1,20 +1,15 @@
 """Bad bodies: always a 4xx in the one shape that names what is wrong, and nothing is written."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from service.api.app import create_app
 from service.backends.database import Database
-from service.local.embedded import PostgresServer, ValkeyServer
-from service.settings.settings import Settings, load_settings
-from tests.support.databases import create_database, flush
 from tests.support.error_checks import check_error, list_fields
 from tests.support.factories import make_player
-from tests.support.serving import connect_client, run_app
+from tests.support.shared_service import SharedService
 
 SUBMIT = "/api/leaderboard/submit"
 PLAYERS = "/api/players"
@@ -29,27 +24,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def settings(
-    postgres: PostgresServer, valkey: ValkeyServer, template_database: str
-) -> AsyncIterator[Settings]:
-    async with create_database(postgres, template_database) as url:
-        yield load_settings(database_url=url, redis_url=flush(valkey))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def database(settings: Settings) -> AsyncIterator[Database]:
+async def database(shared: SharedService) -> Database:
     """A database with one player, whose id is 1."""
-    database = Database(settings, application_name="leaderboard tests")
-    await database.open()
-    assert await make_player(database, "ada") == 1
-    yield database
-    await database.close()
+    assert await make_player(shared.database, "ada") == 1
+    return shared.database
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with run_app(create_app(settings)) as app, connect_client(app) as client:
-        yield client
+@pytest.fixture
+def client(shared: SharedService) -> httpx.AsyncClient:
+    return shared.client
 
 
 async def assert_nothing_is_written(database: Database) -> None:

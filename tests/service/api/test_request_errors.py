@@ -10,6 +10,9 @@ from service.boards.schemas import BoardRule
 from service.errors import FieldError, InvalidRequest
 from service.http.requests import decode_body, locate_error
 from service.sessions.schemas import SubmitScore
+from tests.support.shared_service import SharedService
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 BOARD = msgspec.json.Decoder(BoardRule)
 SUBMIT = msgspec.json.Decoder(SubmitScore)
@@ -110,6 +113,12 @@ def test_which_fields_there_are_is_told() -> None:
     assert [*error.value.fields] == [FieldError("points", message)]
 
 
+@pytest.fixture
+def client(shared: SharedService) -> httpx.AsyncClient:
+    return shared.client
+
+
+@in_module
 @pytest.mark.parametrize(
     ("path", "field", "message"),
     [
@@ -155,6 +164,7 @@ async def test_what_a_parameter_may_be_is_told(
     assert answer["fields"] == [{"field": field, "message": message}]
 
 
+@in_module
 async def test_parameter_that_there_is_not_is_told_of_a_submit_and_a_head(
     client: httpx.AsyncClient,
 ) -> None:
@@ -167,6 +177,7 @@ async def test_parameter_that_there_is_not_is_told_of_a_submit_and_a_head(
         assert (await client.get(page)).status_code == 200, page
 
 
+@in_module
 async def test_unknown_parameter_gets_an_answer_that_its_operation_documents(
     client: httpx.AsyncClient,
 ) -> None:
@@ -182,6 +193,7 @@ async def test_unknown_parameter_gets_an_answer_that_its_operation_documents(
                 assert body["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, path
 
 
+@in_module
 async def test_body_that_comes_late_is_documented_where_there_is_one(
     client: httpx.AsyncClient,
 ) -> None:
@@ -192,6 +204,7 @@ async def test_body_that_comes_late_is_documented_where_there_is_one(
     assert {"submitScore", "importSessions"} <= {one["operationId"] for one in documented}
 
 
+@in_module
 async def test_methods_that_there_are_stand_in_the_text(client: httpx.AsyncClient) -> None:
     answer = await client.put("/api/leaderboard/top")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")

@@ -1,23 +1,18 @@
 """Whatever is wrong with a request about boards is told in the one shape of errors."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from service.api.app import create_app
 from service.backends.database import Database
-from service.local.embedded import PostgresServer, ValkeyServer
-from service.settings.settings import load_settings
 from service.standings.refresh.refresh import Refresher
-from tests.support.databases import create_database, flush
 from tests.support.factories import make_players, record_scores
-from tests.support.serving import connect_client, run_app
+from tests.support.shared_service import SharedService
 
 LIMIT = 2**53 - 1
 
@@ -26,17 +21,10 @@ in_module = pytest.mark.asyncio(loop_scope="module")
 _slugs = (f"cup-{number}" for number in count(1))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(
-    postgres: PostgresServer, valkey: ValkeyServer, template_database: str
-) -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture
+def shared(shared: SharedService) -> httpx.AsyncClient:
     """A client of one service for all that change nothing, or one board of their own."""
-    async with create_database(postgres, template_database) as url:
-        settings = load_settings(
-            database_url=url, redis_url=flush(valkey), stale_after_seconds=600.0
-        )
-        async with run_app(create_app(settings)) as app, connect_client(app) as client:
-            yield client
+    return shared.client
 
 
 async def make_board(client: httpx.AsyncClient, **rule: Any) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import httpx
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from service.backends.database import Database
@@ -20,6 +21,7 @@ from service.seasons.service import end_season
 from service.settings.settings import Settings
 from tests.support.factories import make_players, record_scores
 from tests.support.season_work import SeasonWorker
+from tests.support.shared_service import SharedService
 from tests.support.up_process import clean_environment, run_leaderboard
 
 LAPS = (
@@ -32,6 +34,16 @@ LAPS = (
 @pytest.fixture
 def environment(database_url: str, redis_url: str) -> dict[str, str]:
     return {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_environment(shared: SharedService) -> dict[str, str]:
+    """For commands that come to nothing, where a board `cup` is."""
+    await create_board(shared.database, "cup", BoardRule())
+    return {
+        "DATABASE_URL": shared.settings.require_database_url(),
+        "REDIS_URL": shared.settings.require_redis_url(),
+    }
 
 
 def run_boards(environment: Mapping[str, str], *arguments: str) -> list[str]:
@@ -88,9 +100,9 @@ async def test_create_list_show(environment: dict[str, str], client: httpx.Async
     ],
 )
 def test_what_is_wrong_is_one_line(
-    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+    shared_environment: dict[str, str], arguments: tuple[str, ...], complaint: str
 ) -> None:
-    finished = run_leaderboard("boards", *arguments, environment=environment)
+    finished = run_leaderboard("boards", *arguments, environment=shared_environment)
     assert (finished.returncode, finished.stdout) == (1, "")
     assert complaint in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
@@ -109,11 +121,10 @@ def test_what_is_wrong_is_one_line(
         (("close", "cup", "--season", "0"), "'--season': '0' is not a whole number from 1 to"),
     ],
 )
-async def test_what_cannot_be_done_is_told_in_words_of_the_terminal(
-    environment: dict[str, str], database: Database, arguments: tuple[str, ...], complaint: str
+def test_what_cannot_be_done_is_told_in_words_of_the_terminal(
+    shared_environment: dict[str, str], arguments: tuple[str, ...], complaint: str
 ) -> None:
-    await create_board(database, "cup", BoardRule())
-    finished = run_leaderboard("boards", *arguments, environment=environment)
+    finished = run_leaderboard("boards", *arguments, environment=shared_environment)
     assert (finished.returncode, finished.stdout) == (1, "")
     assert complaint in finished.stderr
     assert "/api" not in finished.stderr
@@ -203,9 +214,9 @@ async def test_season_that_is_closed_is_the_one_that_was_asked_about(
     ],
 )
 def test_export_of_what_is_not_there(
-    environment: dict[str, str], arguments: tuple[str, ...], complaint: str
+    shared_environment: dict[str, str], arguments: tuple[str, ...], complaint: str
 ) -> None:
-    finished = run_leaderboard("export", *arguments, environment=environment)
+    finished = run_leaderboard("export", *arguments, environment=shared_environment)
     assert (finished.returncode, finished.stdout) == (1, "")
     assert complaint in finished.stderr
 

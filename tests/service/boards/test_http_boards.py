@@ -20,7 +20,10 @@ from tests.support.factories import make_players, record_scores
 from tests.support.lock_waits import count_lock_waits
 from tests.support.season_work import SeasonWorker, make_hourly
 from tests.support.serving import serve_app
+from tests.support.shared_service import SharedService
 from tests.support.waiting import wait_until
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 LAPS: dict[str, Any] = {
     "title": "Weekly laps",
@@ -53,6 +56,7 @@ async def test_board_is_made_once(client: httpx.AsyncClient) -> None:
     assert [one["slug"] for one in listed["boards"]] == ["global", "weekly-laps"]
 
 
+@in_module
 @pytest.mark.parametrize(
     ("rule", "field"),
     [
@@ -74,12 +78,12 @@ async def test_board_is_made_once(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_bad_rule_names_the_field(
-    client: httpx.AsyncClient, rule: dict[str, Any], field: str
+    shared: SharedService, rule: dict[str, Any], field: str
 ) -> None:
-    refused = await client.put("/api/boards/some", json=rule)
+    refused = await shared.client.put("/api/boards/some", json=rule)
     assert refused.status_code == 400, refused.text
     assert [one["field"] for one in refused.json()["fields"]] == [field]
-    assert (await client.get("/api/boards/some")).status_code == 404
+    assert (await shared.client.get("/api/boards/some")).status_code == 404
 
 
 async def test_change_needs_the_state_that_it_changes(client: httpx.AsyncClient) -> None:
@@ -186,6 +190,7 @@ async def test_clock_that_is_set_back_takes_no_board_away(
     assert await audit(settings)
 
 
+@in_module
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -198,9 +203,9 @@ async def test_clock_that_is_set_back_takes_no_board_away(
     ],
 )
 async def test_global_stays_as_it_is(
-    client: httpx.AsyncClient, method: str, path: str, body: Any
+    shared: SharedService, method: str, path: str, body: Any
 ) -> None:
-    refused = await client.request(method, path, json=body, headers={"If-Match": "*"})
+    refused = await shared.client.request(method, path, json=body, headers={"If-Match": "*"})
     assert (refused.status_code, refused.json()["code"]) == (409, "board_fixed")
 
 
@@ -220,35 +225,37 @@ async def test_number_without_a_fraction_is_an_integer(client: httpx.AsyncClient
     assert [one["field"] for one in wrong.json()["fields"]] == ["user_ids[0]"]
 
 
+@in_module
 @pytest.mark.parametrize(
     "slug", ["Laps", "la_ps", "laps%0A", "%0Alaps", "x" * 65, "l%C3%A4ps", "laps%20"]
 )
-async def test_slug_has_small_letters_digits_and_hyphens(
-    client: httpx.AsyncClient, slug: str
-) -> None:
-    refused = await client.put(f"/api/boards/{slug}", json={})
+async def test_slug_has_small_letters_digits_and_hyphens(shared: SharedService, slug: str) -> None:
+    refused = await shared.client.put(f"/api/boards/{slug}", json={})
     assert refused.status_code == 400, refused.text
     assert refused.json()["fields"] == [
         {"field": "slug", "message": "Expected 1 to 64 of a-z, 0-9 and -"}
     ]
 
 
+@in_module
 @pytest.mark.parametrize("season", ["current%0A", "0", "-1", "next", "1" * 10, ""])
-async def test_season_is_named_by_number_or_by_word(client: httpx.AsyncClient, season: str) -> None:
-    refused = await client.get(f"/api/boards/global/top?season={season}")
+async def test_season_is_named_by_number_or_by_word(shared: SharedService, season: str) -> None:
+    refused = await shared.client.get(f"/api/boards/global/top?season={season}")
     assert refused.status_code == 400, refused.text
     assert [one["field"] for one in refused.json()["fields"]] == ["season"]
 
 
-async def test_list_goes_on_after_any_text_that_can_be_a_text(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/api/boards?after=g")).json()["boards"][0]["slug"] == "global"
-    refused = await client.get("/api/boards?after=%00")
+@in_module
+async def test_list_goes_on_after_any_text_that_can_be_a_text(shared: SharedService) -> None:
+    assert (await shared.client.get("/api/boards?after=g")).json()["boards"][0]["slug"] == "global"
+    refused = await shared.client.get("/api/boards?after=%00")
     assert refused.status_code == 400
     assert [one["field"] for one in refused.json()["fields"]] == ["after"]
 
 
-async def test_methods_of_a_board_are_named(client: httpx.AsyncClient) -> None:
-    answer = await client.options("/api/boards/global")
+@in_module
+async def test_methods_of_a_board_are_named(shared: SharedService) -> None:
+    answer = await shared.client.options("/api/boards/global")
     assert answer.status_code == 204
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH", "PUT"}
 

@@ -20,7 +20,10 @@ from tests.support.factories import make_player, make_players, record_scores
 from tests.support.moderating import WHY, call
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import serve_app
+from tests.support.shared_service import SharedService
 from tests.support.waiting import wait_until
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 BOARDS: dict[str, dict[str, Any]] = {
     "sum": {},
@@ -320,6 +323,7 @@ async def test_what_was_taken_away_while_redis_was_emptied_stays_away(
     assert await audit(settings)
 
 
+@in_module
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
@@ -361,14 +365,14 @@ async def test_what_was_taken_away_while_redis_was_emptied_stays_away(
     ],
 )
 async def test_a_mistake_is_named(
-    client: httpx.AsyncClient,
+    shared: SharedService,
     method: str,
     path: str,
     body: dict[str, object] | None,
     status: int,
     code: str,
 ) -> None:
-    answer = await client.request(method, path, json=body)
+    answer = await shared.client.request(method, path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
@@ -932,6 +936,7 @@ async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
     assert (unknown.status_code, unknown.json()["code"]) == (404, "season_not_found")
 
 
+@in_module
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
@@ -940,7 +945,7 @@ async def test_a_closed_season_stays_as_it_was_until_it_is_corrected(
     ],
 )
 async def test_options_name_the_methods_of_a_path(
-    client: httpx.AsyncClient, path: str, methods: set[str]
+    shared: SharedService, path: str, methods: set[str]
 ) -> None:
-    allowed = (await client.options(path)).headers["Allow"]
+    allowed = (await shared.client.options(path)).headers["Allow"]
     assert {method.strip() for method in allowed.split(",")} == methods

@@ -5,6 +5,19 @@ import pytest
 
 from service.backends.database import Database
 from tests.support.factories import make_player, make_players, record_scores
+from tests.support.shared_service import NOBODY, SharedService
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def client(shared: SharedService) -> httpx.AsyncClient:
+    return shared.client
+
+
+@pytest.fixture
+def database(shared: SharedService) -> Database:
+    return shared.database
 
 
 async def test_list_player_sessions_newest_first_page_by_page(
@@ -30,7 +43,7 @@ async def test_no_sessions_is_not_no_player(client: httpx.AsyncClient, database:
     user_id = await make_player(database)
     none = await client.get(f"/api/players/{user_id}/sessions")
     assert (none.status_code, none.json()) == (200, {"sessions": [], "next_before": None})
-    nobody = await client.get(f"/api/players/{user_id + 1_000}/sessions")
+    nobody = await client.get(f"/api/players/{NOBODY}/sessions")
     assert nobody.status_code == 404
 
 

@@ -11,6 +11,7 @@ from service.settings.settings import Settings
 from tests.support.api_keys import bear, make_keys, start
 from tests.support.error_checks import check_error, list_fields
 from tests.support.explaining import Case, explain, walk
+from tests.support.shared_service import SharedService
 
 PLAYERS = "/api/players"
 MANY = 60_000
@@ -124,6 +125,7 @@ async def test_who_was_deleted_is_never_found(client: httpx.AsyncClient) -> None
     assert await search(client, "eleted") == []
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("query", "field", "message"),
     [
@@ -138,9 +140,9 @@ async def test_who_was_deleted_is_never_found(client: httpx.AsyncClient) -> None
     ],
 )
 async def test_search_players_refuses_bad_input(
-    client: httpx.AsyncClient, query: dict[str, str | int], field: str, message: str
+    shared: SharedService, query: dict[str, str | int], field: str, message: str
 ) -> None:
-    answer = check_error(await client.get(PLAYERS, params=query), 400, "invalid_request")
+    answer = check_error(await shared.client.get(PLAYERS, params=query), 400, "invalid_request")
     assert list_fields(answer) == [field]
     assert message in answer["fields"][0]["message"]
 

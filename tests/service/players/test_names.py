@@ -11,6 +11,9 @@ from service.errors import InvalidRequest
 from service.players.names import LONGEST_USERNAME, clean_username
 from service.validation import find_name_fault
 from tests.support.error_checks import check_error, list_fields
+from tests.support.shared_service import SharedService
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 PLAYERS = "/api/players"
 JSON = {"Content-Type": "application/json"}
@@ -29,6 +32,12 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def client(shared: SharedService) -> httpx.AsyncClient:
+    return shared.client
+
+
+@in_module
 @pytest.mark.parametrize("username", NAMES)
 async def test_name_that_can_be_seen_is_kept(client: httpx.AsyncClient, username: str) -> None:
     made = await client.post(PLAYERS, json={"username": username})
@@ -38,6 +47,7 @@ async def test_name_that_can_be_seen_is_kept(client: httpx.AsyncClient, username
     assert (found.status_code, found.json()) == (200, made.json())
 
 
+@in_module
 async def test_name_that_cannot_be_seen_is_refused_wherever_it_is_given(
     client: httpx.AsyncClient,
 ) -> None:
@@ -56,6 +66,7 @@ async def test_name_that_cannot_be_seen_is_refused_wherever_it_is_given(
     check_error(await client.get(PLAYERS, params={"username": "ada"}), 404, "user_not_found")
 
 
+@in_module
 async def test_refusal_says_what_is_wrong(client: httpx.AsyncClient) -> None:
     for name, words in {
         "a\nb": "without control characters, got U+000A",
@@ -66,6 +77,7 @@ async def test_refusal_says_what_is_wrong(client: httpx.AsyncClient) -> None:
         assert words in field["message"]
 
 
+@in_module
 async def test_name_is_kept_in_nfc(client: httpx.AsyncClient) -> None:
     made = await client.post(PLAYERS, json={"username": "Rene\u0301"})
     assert made.json()["username"] == "Ren\u00e9"
@@ -76,6 +88,7 @@ async def test_name_is_kept_in_nfc(client: httpx.AsyncClient) -> None:
         assert found.json() == made.json()
 
 
+@in_module
 async def test_length_is_that_of_the_name_as_it_is_kept(client: httpx.AsyncClient) -> None:
     # One character, decomposed as far as any can be; and one that NFC makes three of.
     shrinking, growing = unicodedata.normalize("NFD", "\u1fa7"), "\ufb2c"
@@ -88,6 +101,7 @@ async def test_length_is_that_of_the_name_as_it_is_kept(client: httpx.AsyncClien
         assert list_fields(check_error(refused, 400, "invalid_request")) == ["username"]
 
 
+@in_module
 @pytest.mark.parametrize(
     "username", ["deleted-1", "deleted-0", "deleted-007", "deleted-" + "9" * 30]
 )

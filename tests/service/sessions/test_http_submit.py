@@ -9,6 +9,10 @@ import pytest
 
 from service.backends.database import Database
 from tests.support.factories import make_player
+from tests.support.shared_service import NOBODY, SharedService
+
+# Each test asks for what its own players have.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SUBMIT = "/api/leaderboard/submit"
 KEY = "Idempotency-Key"
@@ -22,9 +26,23 @@ def content_type(request: pytest.FixtureRequest) -> dict[str, str]:
     return {"Content-Type": WAYS[request.param]}
 
 
-async def fetch_sessions(database: Database) -> list[tuple[object, ...]]:
+@pytest.fixture
+def client(shared: SharedService) -> httpx.AsyncClient:
+    return shared.client
+
+
+@pytest.fixture
+def database(shared: SharedService) -> Database:
+    return shared.database
+
+
+async def fetch_sessions(database: Database, user_id: int) -> list[tuple[object, ...]]:
     rows = await database.fetch(
-        "SELECT player_id, score, game_mode, idempotency_key FROM game_session ORDER BY id"
+        """
+        SELECT player_id, score, game_mode, idempotency_key FROM game_session
+        WHERE player_id = $1 ORDER BY id
+        """,
+        user_id,
     )
     return [tuple(row) for row in rows]
 
@@ -38,10 +56,10 @@ async def test_submit_answers_with_the_session(
     )
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
-    row = await database.fetch_one("SELECT id FROM game_session")
+    row = await database.fetch_one("SELECT id FROM game_session WHERE player_id = $1", user_id)
     assert row is not None
     assert response.json() == {"status": "success", "session_id": row["id"]}
-    assert await fetch_sessions(database) == [(user_id, 42, "solo", None)]
+    assert await fetch_sessions(database, user_id) == [(user_id, 42, "solo", None)]
 
 
 async def test_submit_keeps_game_mode_and_key(
@@ -54,7 +72,7 @@ async def test_submit_keeps_game_mode_and_key(
         headers=content_type | {KEY: "match-17"},
     )
     assert response.status_code == 200, response.text
-    assert await fetch_sessions(database) == [(user_id, -7, "Düö 🎮", "match-17")]
+    assert await fetch_sessions(database, user_id) == [(user_id, -7, "Düö 🎮", "match-17")]
 
 
 @pytest.mark.parametrize("score", [-(2**53) + 1, -1, 0, 1, 2**53 - 1])
@@ -64,18 +82,18 @@ async def test_submit_takes_every_score_that_json_holds_exactly(
     user_id = await make_player(database)
     response = await client.post(SUBMIT, json={"user_id": user_id, "score": score})
     assert response.status_code == 200
-    assert await fetch_sessions(database) == [(user_id, score, "solo", None)]
+    assert await fetch_sessions(database, user_id) == [(user_id, score, "solo", None)]
 
 
 async def test_submit_for_an_unknown_player(
     client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
 ) -> None:
     response = await client.post(
-        SUBMIT, content=b'{"user_id":123,"score":42}', headers=content_type
+        SUBMIT, content=b'{"user_id":%d,"score":42}' % NOBODY, headers=content_type
     )
     assert response.status_code == 404
     assert response.json() == {"error": "User not found", "code": "user_not_found"}
-    assert await fetch_sessions(database) == []
+    assert await fetch_sessions(database, NOBODY) == []
 
 
 async def test_submit_with_a_key_of_another_body(
@@ -92,7 +110,7 @@ async def test_submit_with_a_key_of_another_body(
     assert refused.json().keys() == {"error", "code"}
     assert refused.json()["code"] == "idempotency_key_reused"
     assert (again.status_code, again.json()) == (200, answered.json())
-    assert len(await fetch_sessions(database)) == 1
+    assert len(await fetch_sessions(database, user_id)) == 1
 
 
 async def test_session_ids_ascend(client: httpx.AsyncClient, database: Database) -> None:
@@ -126,23 +144,25 @@ async def test_register_player_keeps_any_name(client: httpx.AsyncClient, usernam
 
 
 async def test_register_player_under_a_taken_name(client: httpx.AsyncClient) -> None:
-    await client.post("/api/players", json={"username": "ada"})
-    response = await client.post("/api/players", json={"username": "ada"})
+    await client.post("/api/players", json={"username": "grace"})
+    response = await client.post("/api/players", json={"username": "grace"})
     assert response.status_code == 409
     assert response.json().keys() == {"error", "code"}
     assert response.json()["code"] == "username_taken"
-    assert "'ada'" in response.json()["error"]
+    assert "'grace'" in response.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/api/players/123", "/api/players?username=nobody"])
+@pytest.mark.parametrize("path", [f"/api/players/{NOBODY}", "/api/players?username=nobody"])
 async def test_look_up_nobody(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert response.status_code == 404
     assert response.json() == {"error": "User not found", "code": "user_not_found"}
 
 
-async def fetch_metadata(database: Database) -> list[str | None]:
-    rows = await database.fetch("SELECT metadata::text FROM game_session ORDER BY id")
+async def fetch_metadata(database: Database, user_id: int) -> list[str | None]:
+    rows = await database.fetch(
+        "SELECT metadata::text FROM game_session WHERE player_id = $1 ORDER BY id", user_id
+    )
     return [row["metadata"] for row in rows]
 
 
@@ -176,7 +196,7 @@ async def test_submit_keeps_metadata(
     for headers in (content_type, keyed, keyed):
         response = await client.post(SUBMIT, content=body, headers=headers)
         assert response.status_code == 200, response.text
-    assert await fetch_metadata(database) == [kept, kept]
+    assert await fetch_metadata(database, user_id) == [kept, kept]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +227,7 @@ async def test_submit_refuses_metadata_that_cannot_be_kept(
     assert response.status_code == 400
     (field,) = response.json()["fields"]
     assert (field["field"].partition("[")[0], field["message"]) == ("metadata", message)
-    assert await fetch_sessions(database) == []
+    assert await fetch_sessions(database, user_id) == []
 
 
 @pytest.mark.parametrize("other", ['{"a":true}', '{"a":2}', "{}", "null"])
@@ -234,7 +254,7 @@ async def test_bulk_keeps_metadata_a_line(client: httpx.AsyncClient, database: D
         json=[line | {"metadata": {"n": 1}}, line, line | {"metadata": {"a": "x" * 1_017}}],
     )
     assert [answer["status"] for answer in response.json()] == ["success", "success", "error"]
-    assert await fetch_metadata(database) == ['{"n": 1}', None]
+    assert await fetch_metadata(database, user_id) == ['{"n": 1}', None]
 
 
 FORMS = ("5.0", "0.5e1", "5")
@@ -252,7 +272,8 @@ async def test_metadata_is_what_was_sent_in_whatever_form_the_score_is(
     response = await client.post(f"{SUBMIT}/bulk", content=f"[{body}]", headers=content_type)
     assert response.json()[0]["status"] == "success"
     kept = await database.fetch(
-        "SELECT score, metadata = $1::jsonb AS is_same FROM game_session", metadata
+        "SELECT score, metadata = $1::jsonb AS is_same FROM game_session WHERE player_id = $2",
+        *(metadata, user_id),
     )
     assert [tuple(row) for row in kept] == [(5, True)] * 2
 
@@ -285,7 +306,7 @@ async def test_key_knows_a_body_in_whatever_form_its_score_is(
     )
     codes = [answer.get("code", 200) for answer in bulk.json()]
     assert codes == [200] + [200 if statuses == {200} else "idempotency_key_reused"] * 2
-    assert len(await fetch_sessions(database)) == 1
+    assert len(await fetch_sessions(database, user_id)) == 1
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e99999999999999999999", "9" * 5_000])
@@ -303,7 +324,7 @@ async def test_number_that_nothing_holds_is_refused_in_whatever_form_the_score_i
     (field,) = told[0]
     assert field["field"].partition("[")[0] == "metadata"
     assert told == [told[0]] * len(told)
-    assert await fetch_sessions(database) == []
+    assert await fetch_sessions(database, user_id) == []
 
 
 @pytest.mark.parametrize("sent", ["1200.0", "1200.00e0", "1.2e3", "12E+2", "120000e-2", "1200"])
@@ -316,7 +337,7 @@ async def test_number_without_a_fraction_is_an_integer(
     assert response.status_code == 200, response.text
     response = await client.post(f"{SUBMIT}/bulk", content=f"[{body}]", headers=content_type)
     assert response.json()[0]["status"] == "success"
-    assert await fetch_sessions(database) == [(user_id, 1200, "solo", None)] * 2
+    assert await fetch_sessions(database, user_id) == [(user_id, 1200, "solo", None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -360,25 +381,26 @@ async def test_mark_of_utf8_is_skipped(
             f"{SUBMIT}/bulk", content=lines, headers={"Content-Type": kind}
         )
         assert "error" not in response.text
-    assert len(await fetch_sessions(database)) == 4
+    assert len(await fetch_sessions(database, user_id)) == 4
 
 
 async def test_coded_body_is_refused_unread(
     client: httpx.AsyncClient, database: Database, content_type: dict[str, str]
 ) -> None:
-    body = b'{"user_id":%d,"score":1}' % await make_player(database)
+    user_id = await make_player(database)
+    body = b'{"user_id":%d,"score":1}' % user_id
     for path, content in (
         (SUBMIT, body),
         (SUBMIT, gzip.compress(body)),
         (f"{SUBMIT}/bulk", b"[" + body + b"]"),
-        ("/api/players", b'{"username":"grace"}'),
+        ("/api/players", b'{"username":"coded"}'),
     ):
         headers = content_type | {"Content-Encoding": "gzip"}
         response = await client.post(path, content=content, headers=headers)
         assert response.status_code == 415
         assert response.json()["code"] == "unsupported_encoding"
         assert response.headers["accept-encoding"] == "identity"
-    assert await fetch_sessions(database) == []
+    assert await fetch_sessions(database, user_id) == []
     headers = content_type | {"Content-Encoding": "Identity"}
     assert (await client.post(SUBMIT, content=body, headers=headers)).status_code == 200
 

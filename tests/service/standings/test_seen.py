@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from service.api.app import create_app
@@ -15,7 +16,10 @@ from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, make_season, record_scores
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
+from tests.support.shared_service import SharedService
 from tests.support.waiting import wait_until
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 LONG = "service.standings.reads.seen._LONGEST_WAIT_SECONDS"
 
@@ -244,14 +248,20 @@ async def test_session_that_counts_again_is_waited_for(
     assert (list_scores(told), "pending" in told) == ([9 if act == "restored" else 14], False)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_board(shared: SharedService) -> None:
+    await make_season(shared.database, "best", operator="best")
+
+
+@in_module
+@pytest.mark.usefixtures("shared_board")
 @pytest.mark.parametrize("path", READS.values(), ids=READS)
 async def test_unknown_session(
-    client: httpx.AsyncClient, database: Database, path: str, monkeypatch: pytest.MonkeyPatch
+    shared: SharedService, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LONG, 60.0)
-    await make_season(database, "best", operator="best")
-    user_id = await make_player(database)
-    response = await ask(client, path, user_id, 2**53 - 1)
+    user_id = await make_player(shared.database)
+    response = await ask(shared.client, path, user_id, 2**53 - 1)
     assert (response.status_code, response.json()["code"]) == (404, "session_not_found")
 
 
@@ -265,10 +275,11 @@ async def test_session_of_somebody_else_is_found(
     assert (response.status_code, response.json()["rank"]) == (200, None)
 
 
+@in_module
 @pytest.mark.parametrize("seen", ["0", "x", "-1", "1.0", "", str(2**53)])
-async def test_seen_that_is_no_id(client: httpx.AsyncClient, database: Database, seen: str) -> None:
-    user_id = await make_player(database)
-    response = await ask(client, READS["rank"], user_id, seen)
+async def test_seen_that_is_no_id(shared: SharedService, seen: str) -> None:
+    user_id = await make_player(shared.database)
+    response = await ask(shared.client, READS["rank"], user_id, seen)
     assert response.status_code == 400
     assert [field["field"] for field in response.json()["fields"]] == ["seen"]
 

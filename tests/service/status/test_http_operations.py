@@ -20,8 +20,11 @@ from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
 from service.status.schemas import Status
 from tests.support.factories import make_player, make_players_with_scores, record_scores
+from tests.support.shared_service import SharedService
 from tests.support.waiting import wait_until
 from tests.support.worker_process import run_worker
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 
 async def read(client: httpx.AsyncClient, path: str) -> Any:
@@ -221,8 +224,9 @@ async def test_worker_comes_and_goes(
     assert not await is_folded()
 
 
-async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
-    schema = await read(client, "/schema")
+@in_module
+async def test_schema_documents_every_route(shared: SharedService) -> None:
+    schema = await read(shared.client, "/schema")
     assert schema["openapi"].startswith("3.1")
     documented = {
         (method.upper(), path) for path, methods in schema["paths"].items() for method in methods
@@ -285,10 +289,11 @@ async def test_schema_documents_every_route(client: httpx.AsyncClient) -> None:
     }
 
 
+@in_module
 async def test_schema_names_every_operation_for_the_clients_made_of_it(
-    client: httpx.AsyncClient,
+    shared: SharedService,
 ) -> None:
-    paths = (await read(client, "/schema"))["paths"]
+    paths = (await read(shared.client, "/schema"))["paths"]
     operations = [one for methods in paths.values() for one in methods.values()]
     ids = [one["operationId"] for one in operations]
     assert len(set(ids)) == len(ids)
@@ -304,8 +309,9 @@ async def test_schema_names_every_operation_for_the_clients_made_of_it(
     assert found["description"].endswith("\n\nNeeds the role `submit`.")
 
 
-async def test_schema_documents_every_error_of_submit(client: httpx.AsyncClient) -> None:
-    submit = (await read(client, "/schema"))["paths"]["/api/leaderboard/submit"]["post"]
+@in_module
+async def test_schema_documents_every_error_of_submit(shared: SharedService) -> None:
+    submit = (await read(shared.client, "/schema"))["paths"]["/api/leaderboard/submit"]["post"]
     assert submit["responses"].keys() == {
         *("200", "400", "401", "403", "404", "408", "413", "415", "422", "429", "431", "503")
     }  # fmt: skip
@@ -337,8 +343,9 @@ def list_structs(struct: type[msgspec.Struct] = msgspec.Struct) -> Iterator[Any]
         yield from list_structs(one)
 
 
-async def test_schema_shows_an_example_of_every_body_and_error(client: httpx.AsyncClient) -> None:
-    schema = await read(client, "/schema")
+@in_module
+async def test_schema_shows_an_example_of_every_body_and_error(shared: SharedService) -> None:
+    schema = await read(shared.client, "/schema")
     structs = {
         struct.__name__: struct
         for struct in list_structs()

@@ -7,6 +7,9 @@ import pytest
 
 from service.backends.database import Database
 from tests.support.factories import make_players, record_scores
+from tests.support.shared_service import SharedService
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 PATH = "/api/ops/sessions/count"
 
@@ -64,6 +67,7 @@ async def test_count_sessions_begins_behind_the_given_one(
     assert (await count(client, 2**53 - 1, "run-"))["sessions"] == 0
 
 
+@in_module
 @pytest.mark.parametrize(
     ("parameters", "field"),
     [
@@ -79,17 +83,18 @@ async def test_count_sessions_begins_behind_the_given_one(
     ],
 )
 async def test_a_wrong_parameter_is_named(
-    client: httpx.AsyncClient, parameters: dict[str, str], field: str
+    shared: SharedService, parameters: dict[str, str], field: str
 ) -> None:
-    response = await client.get(PATH, params=parameters)
+    response = await shared.client.get(PATH, params=parameters)
     assert response.status_code == 400, response.text
     answer = response.json()
     assert answer["code"] == "invalid_request"
     assert [wrong["field"] for wrong in answer["fields"]] == [field]
 
 
-async def test_the_endpoint_is_documented(client: httpx.AsyncClient) -> None:
-    operation = (await client.get("/schema")).json()["paths"][PATH]["get"]
+@in_module
+async def test_the_endpoint_is_documented(shared: SharedService) -> None:
+    operation = (await shared.client.get("/schema")).json()["paths"][PATH]["get"]
     assert {"200", "400", "503"} <= operation["responses"].keys()
     assert {parameter["name"]: parameter["required"] for parameter in operation["parameters"]} == {
         "after": True,

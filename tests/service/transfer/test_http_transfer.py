@@ -29,7 +29,10 @@ from tests.support.databases import create_database
 from tests.support.error_checks import check_error, list_fields
 from tests.support.factories import make_player, record_scores
 from tests.support.serving import connect_client, run_app, serve_app
+from tests.support.shared_service import SharedService
 from tests.support.waiting import wait_until
+
+in_module = pytest.mark.asyncio(loop_scope="module")
 
 CSV = {"Content-Type": "text/csv"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -310,8 +313,10 @@ async def test_import_at_once_with_itself_and_with_submits_counts_once(
     assert len(await fetch_sessions(database)) == 1_010
 
 
-async def test_errors_are_counted_and_the_first_thousand_shown(client: httpx.AsyncClient) -> None:
-    answer = await send_lines(client, "players", *[{"username": ""}] * 3_000, {"username": "ada"})
+@in_module
+async def test_errors_are_counted_and_the_first_thousand_shown(shared: SharedService) -> None:
+    lines = [*[{"username": ""}] * 3_000, {"username": "ada"}]
+    answer = await send_lines(shared.client, "players", *lines)
     assert count(answer) == (1, 0, 3_000)
     assert [error["line"] for error in answer["errors"]] == [*range(1, 1_001)]
 
@@ -330,18 +335,22 @@ async def test_what_comes_before_a_line_that_cannot_be_read_is_imported(
     assert [row["username"] for row in rows] == ["ada"]
 
 
+@in_module
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
 async def test_import_of_another_format_is_refused(
-    client: httpx.AsyncClient, content_type: str
+    shared: SharedService, content_type: str
 ) -> None:
     headers = {"Content-Type": content_type}
-    answer = await client.post("/api/import/players", content=b"username\nada", headers=headers)
+    answer = await shared.client.post(
+        "/api/import/players", content=b"username\nada", headers=headers
+    )
     check_error(answer, 415, "unsupported_media_type")
 
 
-async def test_coded_file_is_refused(client: httpx.AsyncClient) -> None:
+@in_module
+async def test_coded_file_is_refused(shared: SharedService) -> None:
     headers = CSV | {"Content-Encoding": "gzip"}
-    answer = await client.post("/api/import/players", content=b"\x1f\x8b", headers=headers)
+    answer = await shared.client.post("/api/import/players", content=b"\x1f\x8b", headers=headers)
     check_error(answer, 415, "unsupported_encoding")
     assert answer.headers["accept-encoding"] == "identity"
 
@@ -405,8 +414,9 @@ async def test_imported_metadata_is_what_was_sent_in_whatever_form_the_score_is(
     assert tuple(row) == (5, True)
 
 
-async def test_documentation_names_every_field_of_a_line(client: httpx.AsyncClient) -> None:
-    paths = (await client.get("/schema")).json()["paths"]
+@in_module
+async def test_documentation_names_every_field_of_a_line(shared: SharedService) -> None:
+    paths = (await shared.client.get("/schema")).json()["paths"]
     help_ = CliRunner().invoke(import_, ["--help"]).stdout
     for path, method, row_type in (
         ("/api/export/players", "get", PlayerRow),
