@@ -1,6 +1,7 @@
 """How the rate of an open run goes: stages, each held or climbed evenly, one after the other."""
 
 import math
+import re
 from dataclasses import dataclass
 
 MAX_RATE = 100_000
@@ -130,9 +131,10 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
 
 def _parse_stage(part: str) -> Stage:
     rates, _, seconds = part.partition("x")
-    start, dash, end = rates.partition("-")
+    # Not the one in 5e-05.
+    start, *ends = re.split("(?<![eE])-", rates, maxsplit=1)
     try:
-        numbers = float(start), float(end if dash else start), float(seconds)
+        numbers = float(start), float(ends[0] if ends else start), float(seconds)
     except ValueError:
         raise ValueError(
             f"{part!r} is not a stage such as 300x60 (300 a second for 60 s) or 0-300x60 (from 0 "
@@ -142,10 +144,14 @@ def _parse_stage(part: str) -> Stage:
 
 
 def format_stages(stages: tuple[Stage, ...]) -> str:
-    """Return stages as `parse_stages` reads them."""
+    """Return stages as `parse_stages` reads them, to the last digit."""
     return ",".join(
-        f"{stage.start_rate:g}"
-        + (f"-{stage.end_rate:g}" if stage.end_rate != stage.start_rate else "")
-        + f"x{stage.duration_seconds:g}"
+        _write(stage.start_rate)
+        + (f"-{_write(stage.end_rate)}" if stage.end_rate != stage.start_rate else "")
+        + f"x{_write(stage.duration_seconds)}"
         for stage in stages
     )
+
+
+def _write(number: float) -> str:
+    return str(number).removesuffix(".0")

@@ -1,12 +1,19 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashboard.simulation.workload.plan import Arrivals, RunOptions, plan_requests, plan_user
 from dashboard.simulation.workload.scores import LARGEST_SCORE, Scores
-from dashboard.simulation.workload.stages import Course, Stage, format_stages, parse_stages
+from dashboard.simulation.workload.stages import (
+    MAX_RATE,
+    MAX_SECONDS,
+    Course,
+    Stage,
+    format_stages,
+    parse_stages,
+)
 
 
 def make_options(stages: str, scores: Scores = Scores.LOGNORMAL) -> RunOptions:
@@ -19,7 +26,21 @@ def test_stages_are_read_and_written_alike() -> None:
     assert format_stages(stages) == "0-300x30,300x60,300-0x7.5"
 
 
-@pytest.mark.parametrize("text", ["", "300", "x60", "300x", "1-2-3x4", "300x60,", "axb"])
+RATES = st.floats(0, MAX_RATE)
+
+
+@given(
+    st.lists(
+        st.builds(Stage, RATES, RATES, st.floats(0, MAX_SECONDS, exclude_min=True)), min_size=1
+    ).map(tuple)
+)
+@example((Stage(5e-05, 5e-05, 60),))
+@example((Stage(1e-7, 5e-05, 12_345.678),))
+def test_what_is_written_is_read_as_it_was(stages: tuple[Stage, ...]) -> None:
+    assert parse_stages(format_stages(stages)) == stages
+
+
+@pytest.mark.parametrize("text", ["", "300", "x60", "300x", "1-2-3x4", "300x60,", "axb", "e-5x9"])
 def test_what_is_no_stage_is_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="is not a stage such as 300x60"):
         parse_stages(text)
