@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -22,12 +22,36 @@ class Clock(Protocol):
         ...
 
 
+class _LocalZone(tzinfo):
+    """The machine's zone: what is converted to it gets the offset that holds at its own moment.
+
+    An offset alone is that of one half of the year. A moment that carries this zone has the offset
+    that it was made with, so that sums and differences with it stay exact.
+    """
+
+    def __init__(self, offset: timedelta | None = None) -> None:
+        self._offset = offset
+
+    def utcoffset(self, moment: datetime | None, /) -> timedelta | None:
+        return self._offset
+
+    def dst(self, moment: datetime | None, /) -> None:
+        return None
+
+    def tzname(self, moment: datetime | None, /) -> None:
+        return None
+
+    def fromutc(self, moment: datetime, /) -> datetime:
+        return moment.replace(tzinfo=UTC).astimezone()
+
+
 class SystemClock:
     """The machine's clock, in its local zone."""
 
     def now(self) -> datetime:
         """Return the local time."""
-        return datetime.now().astimezone()
+        now = datetime.now().astimezone()
+        return now.replace(tzinfo=_LocalZone(now.utcoffset()))
 
     def monotonic(self) -> float:
         """Return the machine's monotonic seconds."""

@@ -108,14 +108,22 @@ def write_bytes(size: int | None) -> str:
     return f"{amount:.0f} MiB" if amount < _KILO else f"{amount / _KILO:.1f} GiB"
 
 
+def localize(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Return a moment in the operator's zone; as it is where it would be out of the years there."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment
+
+
 def write_time(moment: datetime | None, zone: tzinfo | None) -> str:
     """Return the time of day in the operator's zone."""
-    return NOTHING if moment is None else f"{moment.astimezone(zone):%H:%M:%S}"
+    return NOTHING if moment is None else f"{localize(moment, zone):%H:%M:%S}"
 
 
 def write_moment(moment: datetime | None, zone: tzinfo | None) -> str:
     """Return a day and the time of day in the operator's zone."""
-    return NOTHING if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    return NOTHING if moment is None else f"{localize(moment, zone):%Y-%m-%d %H:%M}"
 
 
 def write_percentile(rank: int, players: int) -> str:

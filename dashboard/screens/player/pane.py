@@ -18,6 +18,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.state.lookup import POLL_SECONDS, Lookup, Stage, find_player, read_place
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
+    localize,
     write_amount,
     write_count,
     write_moment,
@@ -220,7 +221,7 @@ class PlayerPane(WorkerReporter, Vertical):
         room = self._sessions.room
         lines: list[ToneLine] = []
         for session in sessions:
-            moment = session.submitted_at.astimezone(now.tzinfo)
+            moment = localize(session.submitted_at, now.tzinfo)
             when = f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%Y-%m-%d}"
             score = f"{session.score:>{_SESSION_SCORE},} "
             mode: Span = (fit_name(session.game_mode, _MODE).rstrip(), "")

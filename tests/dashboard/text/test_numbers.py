@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
 from dashboard.text.numbers import (
@@ -8,9 +10,11 @@ from dashboard.text.numbers import (
     write_amount,
     write_bytes,
     write_count,
+    write_moment,
     write_ms,
     write_rate,
     write_span,
+    write_time,
 )
 
 
@@ -100,3 +104,16 @@ def test_draw_sparkline_against_a_limit_shows_what_is_well_small() -> None:
     assert draw_sparkline([0.7, 2.1, None, 1.2], 4, limit=20) == "▁▂ ▁"
     assert draw_sparkline([0, 10, 20], 3, limit=20) == "▁▅█"
     assert draw_sparkline([20, 40], 2, limit=20) == "▅█"
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours"),
+    [
+        (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), 2),
+        (datetime(1, 1, 1, 0, 0, tzinfo=UTC), -5),
+    ],
+)
+def test_the_first_and_the_last_moment_are_written_everywhere(moment: datetime, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    assert write_moment(moment, zone) == write_moment(moment, UTC)
+    assert write_time(moment, zone) == write_time(moment, UTC)
