@@ -24,7 +24,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent leaderboard
 COPY --from=build /opt/leaderboard /opt/leaderboard
-ENV PATH=/opt/leaderboard/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TZ=UTC
+# The user has no home: traces of runs, by which the console finds them, are where all may write.
+ENV PATH=/opt/leaderboard/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TZ=UTC \
+    XDG_STATE_HOME=/tmp/state
 USER leaderboard
 WORKDIR /tmp
 EXPOSE 8000

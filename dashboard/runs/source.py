@@ -85,8 +85,9 @@ class LocalRuns:
         """Start a run in a session of its own, so that closing the terminal does not end it."""
         # Not a pipe: nobody would read it any more once the console is closed.
         self._complaint = tempfile.TemporaryFile()  # noqa: SIM115  read when it has ended
+        command = [sys.executable, "-P", "-m", "dashboard.simulation", "--must-be-found"]
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "dashboard.simulation", f"--url={self._url}", *arguments],
+            [*command, f"--url={self._url}", *arguments],
             env={**os.environ, **self._environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -204,6 +204,8 @@ api_key_option = click.option(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--list", "list_only", is_flag=True, help="List the runs that go on, start none.")
+# Of a run that a console starts: nobody could watch or stop one that it does not find.
+@click.option("--must-be-found", is_flag=True, hidden=True)
 def simulate(
     *,
     rate: float | None,
@@ -221,6 +223,7 @@ def simulate(
     timeout: float,
     as_json: bool,
     list_only: bool,
+    must_be_found: bool,
 ) -> int:
     """Send traffic to a leaderboard and tell how it was answered.
 
@@ -258,7 +261,9 @@ def simulate(
     screen = Console(stderr=True, quiet=as_json)
     limits = RunLimits.of_timeout(timeout)
     target = Target(url, api_key, board)
-    report = uvloop.run(run_simulation(options, target, limits, screen, locate_runs()))
+    report = uvloop.run(
+        run_simulation(options, target, limits, screen, locate_runs(), must_be_found=must_be_found)
+    )
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:

@@ -1,5 +1,7 @@
 """Why a run cannot start or go on, in words for whoever asked for it."""
 
+from pathlib import Path
+
 
 class SimulationError(Exception):
     """A run that cannot be carried out; `finding` is the short reason."""
@@ -41,6 +43,16 @@ class KeyRejected(SimulationError):
             f"{url} refuses the run: {finding}; name one of the role admin, made by "
             "`leaderboard keys create`, with --api-key or LEADERBOARD_API_KEY",
             f"{finding}: start with --api-key or LEADERBOARD_API_KEY",
+        )
+
+
+class RunUnfindable(SimulationError):
+    """There is no place for the trace by which a console finds the run."""
+
+    def __init__(self, runs: Path, error: OSError) -> None:
+        super().__init__(
+            f"no console could find this run: {error.filename or runs}: {error.strerror}; "
+            "set XDG_STATE_HOME to a directory that can be written"
         )
 
 

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dashboard.simulation.client.requests import Target
-from dashboard.simulation.errors import SimulationError
+from dashboard.simulation.errors import RunUnfindable, SimulationError
 from dashboard.simulation.ledger_check import compare_with_ledger, find_ledger_end
 from dashboard.simulation.players import find_players
 from dashboard.simulation.reports.presentation import describe_progress
@@ -39,15 +39,22 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def run_simulation(
-    options: RunOptions, target: Target, limits: RunLimits, screen: Console, runs: Path
+    options: RunOptions,
+    target: Target,
+    limits: RunLimits,
+    screen: Console,
+    runs: Path,
+    *,
+    must_be_found: bool = False,
 ) -> RunReport:
     """Find the players, carry out the run and compare it with the ledger; return its report.
 
     Progress goes to `screen` if it is a terminal, and into a directory below `runs`. A run that
-    cannot have one goes on without: then no console finds it. Raises `SimulationError`.
+    cannot have one goes on without, so that no console finds it, unless it `must_be_found`. Raises
+    `SimulationError`.
     """
     run_id = secrets.token_hex(6)
-    directory = _make_directory(runs, run_id, target.url, screen)
+    directory = _make_directory(runs, run_id, target.url, screen, must_be_found=must_be_found)
     snapshots = _Snapshots(directory)
     try:
         return await _prepare_and_run(run_id, options, target, limits, screen, snapshots)
@@ -137,11 +144,15 @@ async def _prepare_and_run(
     return report
 
 
-def _make_directory(runs: Path, run_id: str, url: str, screen: Console) -> RunDirectory | None:
+def _make_directory(
+    runs: Path, run_id: str, url: str, screen: Console, *, must_be_found: bool
+) -> RunDirectory | None:
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
         return RunDirectory.make(runs, run_id, url, started_at)
     except OSError as error:
+        if must_be_found:
+            raise RunUnfindable(runs, error) from error
         screen.print(
             f"The console will not list this run: {error.strerror}: {error.filename}", markup=False
         )

@@ -214,6 +214,9 @@ def test_image_has_what_the_commands_need() -> None:
     }
     assert {"service", "workers", "dashboard", "migrations"} == copied
     assert copied < kept
+    # Runs of the console leave their traces where compose lets something be written.
+    assert "    XDG_STATE_HOME=/tmp/state" in lines
+    assert read_compose(read_example())["services"]["dashboard"]["tmpfs"] == ["/tmp"]  # noqa: S108
     user = next(line for line in lines if line.startswith("USER "))
     assert user != "USER root"
     assert 'ENTRYPOINT ["leaderboard"]' in lines

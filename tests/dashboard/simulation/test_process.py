@@ -163,7 +163,7 @@ async def test_without_a_place_for_its_trace_a_run_goes_on(tmp_path: Path) -> No
     assert "0 lost, 0 counted twice" in stdout.decode()
 
 
-async def test_the_console_says_what_became_of_a_run_that_left_no_trace(
+async def test_the_console_starts_no_run_that_it_would_not_find_and_says_what_is_in_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "leaderboard").write_text("in the way")
@@ -174,7 +174,10 @@ async def test_the_console_says_what_became_of_a_run_that_left_no_trace(
         assert runs.read_failure() is None
         failure = await wait_until(runs.read_failure, seconds=60)
     assert runs.find_started() is None
-    assert failure
+    assert failure is not None
+    assert f"{tmp_path}/leaderboard/runs: Not a directory" in failure
+    assert "set XDG_STATE_HOME to a directory that can be written" in failure
+    assert peer.received == []
 
 
 async def test_a_run_goes_on_when_its_trace_is_lost(tmp_path: Path) -> None:
