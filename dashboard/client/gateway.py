@@ -48,7 +48,14 @@ KEY_CODES: Final = (KEY_REQUIRED, KEY_REFUSED, ROLE_INSUFFICIENT)
 READ_ONLY: Final = "read_only"
 """The code of what this console itself refuses to write."""
 
+_NOT_BEGUN: Final = ("keys_unknown", "ledger_busy", "standings_busy", "too_busy")
+"""The codes with which the service refuses what it has not begun."""
+
 _PATIENCE_SECONDS: Final = 5.0
+_ACT_SECONDS: Final = 60.0
+"""What is written waits for locks, and may be of thousands of sessions."""
+_CORRECTION_SECONDS: Final = 660.0
+"""The service waits for two locks, half a minute each, and may then rank millions of players."""
 
 _Shape = TypeVar("_Shape")
 
@@ -73,9 +80,19 @@ class GatewayError(Exception):
         self.code = code
         self.message = message
 
+    @property
+    def maybe_done(self) -> bool:
+        """Whether what was to be written may be written all the same."""
+        return False
+
 
 class Unreachable(GatewayError):
     """Nobody answered: no connection, a lost one, or too late."""
+
+    @property
+    def maybe_done(self) -> bool:
+        """It may be: what was asked may have come through."""
+        return True
 
 
 class Refused(GatewayError):
@@ -86,9 +103,19 @@ class Refused(GatewayError):
         self.status = status
         self.role = role
 
+    @property
+    def maybe_done(self) -> bool:
+        """Where it failed half way, even in its commit, or where a proxy did not wait for it."""
+        return not (300 <= self.status < 500 or self.code in _NOT_BEGUN)
+
 
 class NotUnderstood(GatewayError):
     """Something answered, but it is not a leaderboard."""
+
+    @property
+    def maybe_done(self) -> bool:
+        """It may be: what answered may have asked a leaderboard."""
+        return True
 
 
 # The service's own messages are for people who write HTTP requests; the operator has options.
@@ -241,7 +268,7 @@ class Gateway:
         self._check_right("moderation")
         query = httpx.QueryParams(scores=scores, reason=reason)
         request = self._client.build_request("DELETE", f"/api/players/{user_id}?{query}")
-        response = await self._send(request)
+        response = await self._send(_allow_time(request, _ACT_SECONDS))
         if response.status_code != httpx.codes.NO_CONTENT:
             raise _refuse(response.status_code, response.content)
 
@@ -251,7 +278,8 @@ class Gateway:
         """Rank a closed season again without what does not count by now, or look what changes."""
         body = {"reason": reason, "dry_run": dry_run}
         path = f"/api/boards/{slug}/seasons/{number}/correct"
-        return await self._write("moderation", "POST", path, body, CorrectedSeason)
+        seconds = _CORRECTION_SECONDS
+        return await self._write("moderation", "POST", path, body, CorrectedSeason, seconds)
 
     async def read_moderation_log(self, after: int | None = None) -> ModerationLog:
         """Return the newest entries of the moderation log, or those older than one."""
@@ -300,9 +328,11 @@ class Gateway:
         path: str,
         body: Mapping[str, object],
         shape: type[_Shape],
+        seconds: float = _ACT_SECONDS,
     ) -> _Shape:
         self._check_right(right)
-        return await self._ask(self._client.build_request(method, path, json=body), shape)
+        request = self._client.build_request(method, path, json=body)
+        return await self._ask(_allow_time(request, seconds), shape)
 
     def _check_right(self, right: Right) -> None:
         refusal = self.rights.find_refusal(right)
@@ -328,6 +358,12 @@ def _write_path(board: BoardSeason, read: str, **query: int) -> str:
         query["season"] = board.number
     path = f"/api/boards/{board.slug}/{read}"
     return f"{path}?{httpx.QueryParams(query)}" if query else path
+
+
+def _allow_time(request: httpx.Request, seconds: float) -> httpx.Request:
+    """Let the answer take that long; a connection has to come about as soon as any."""
+    request.extensions["timeout"]["read"] = seconds
+    return request
 
 
 def _decode(body: bytes, shape: type[_Shape]) -> _Shape:
@@ -360,5 +396,7 @@ def _describe_failure(error: httpx.RequestError) -> GatewayError:
     if isinstance(error, httpx.ConnectError):
         return Unreachable("connection_refused", "nothing answers")
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(TIMEOUT, f"no answer within {_PATIENCE_SECONDS:g} s")
+        step = "read" if isinstance(error, httpx.ReadTimeout) else "connect"
+        seconds = error.request.extensions["timeout"][step] or _PATIENCE_SECONDS
+        return Unreachable(TIMEOUT, f"no answer within {seconds:g} s")
     return Unreachable("connection_lost", "the connection broke")

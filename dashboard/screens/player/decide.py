@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from dashboard.client.gateway import GatewayError, Unreachable
+from dashboard.client.gateway import GatewayError
 from dashboard.client.moderation import ChangedEntry
 from dashboard.keys.keymap import KeyNames
 from dashboard.screens.dialog import Dialog, draw_error
@@ -48,6 +48,8 @@ class DecideScreen(Dialog[str | None]):
         self._keys = keys
         self._looked = False
         self._is_asking = False
+        # From a call whose outcome nobody knows until it is known that it is done.
+        self._in_doubt = False
 
     def compose(self) -> ComposeResult:
         """What would change, the reason and the confirmation."""
@@ -75,7 +77,7 @@ class DecideScreen(Dialog[str | None]):
     async def look(self) -> None:
         """Ask what would change."""
         self._is_asking = True
-        self.query_one(Panel).show([[("… asking what would change", "muted")]])
+        self.query_one(Panel).show([[("… asking what would change: it may take minutes", "muted")]])
         try:
             outcome = await self._proposal.look()
         except GatewayError as error:
@@ -112,19 +114,23 @@ class DecideScreen(Dialog[str | None]):
             confirm.focus()
         else:
             self._is_asking = True
-            self._say("… ", "asking", "muted")
+            self._say("… ", "under way: it may take minutes, and this waits for it", "muted")
             self.do(reason.value.strip())
 
     @work(exit_on_error=False)
     async def do(self, reason: str) -> None:
         """Have it done, and go."""
+        again, self._in_doubt = self._in_doubt, True
         try:
-            outcome = await self._proposal.do(reason)
-        except Unreachable as error:
-            # Each of these calls does what is done already once only.
-            self._say("▲ ", f"{error.message}: it may be done or not. Enter does it again.", "warn")
+            outcome = await self._proposal.do(reason, again=again)
         except GatewayError as error:
-            self._say("✕ ", f"not done: {error.code}: {error.message}", "bad")
+            # A later refusal says nothing of the call before it.
+            self._in_doubt = again or error.maybe_done
+            if self._in_doubt:
+                how = "it may be done or not, the log says which. Enter does it unless it is done."
+                self._say("▲ ", f"{error.message.removesuffix('.')}: {how}", "warn")
+            else:
+                self._say("✕ ", f"not done: {error.code}: {error.message}", "bad")
         else:
             self.dismiss(outcome.text)
         finally:

@@ -1,12 +1,12 @@
 """What a moderator may want: looked at first, then done. No user interface."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
 from dashboard.client.answers import Player
 from dashboard.client.gateway import Gateway, GatewayError, Refused
-from dashboard.client.moderation import ChangedEntry
+from dashboard.client.moderation import ChangedEntry, CorrectedSeason
 from dashboard.text.names import quote_name
 from dashboard.text.numbers import write_amount, write_moment
 
@@ -16,6 +16,7 @@ Scores = Literal["keep", "revoke"]
 
 _NAME: Final = 30
 _NOT_FOUND: Final = 404
+_NOBODY: Final = "user_not_found"
 _LOOKED: Final = "looked at, not done"
 _FOREMOST: Final = 5
 _VERBS: Final = {"active": "activate", "hidden": "hide", "banned": "ban"}
@@ -42,8 +43,12 @@ class Proposal(Protocol):
     async def look(self) -> Outcome:
         """Return what would be done."""
 
-    async def do(self, reason: str) -> Outcome:
-        """Do it, and return what was done."""
+    async def do(self, reason: str, *, again: bool) -> Outcome:
+        """Do it, and return what was done.
+
+        `again`: it may be done already, by a call before whose outcome nobody knows. It is done
+        once all the same.
+        """
 
 
 def describe_player(player: Player) -> str:
@@ -75,7 +80,7 @@ class MarkProposal:
         """Return what would be done."""
         return await self._call(_LOOKED, "would be", dry_run=True)
 
-    async def do(self, reason: str) -> Outcome:
+    async def do(self, reason: str, *, again: bool) -> Outcome:
         """Do it, and return what was done."""
         return await self._call(reason, "now", dry_run=False)
 
@@ -84,11 +89,9 @@ class MarkProposal:
             self.player.user_id, self.mark, self.session_ids, reason, dry_run=dry_run
         )
         state = "revoked" if self.mark == "revoke" else "restored"
-        return Outcome(
-            f"{write_amount(answer.sessions, 'session')} of player {self.player.user_id} "
-            f"{when} {state}",
-            answer.boards,
-        )
+        # Once it is done they all are, whichever call did it.
+        amount = write_amount(answer.sessions if dry_run else len(self.session_ids), "session")
+        return Outcome(f"{amount} of player {self.player.user_id} {when} {state}", answer.boards)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class StateProposal:
         """Return what would be done."""
         return await self._call(_LOOKED, "would be", dry_run=True)
 
-    async def do(self, reason: str) -> Outcome:
+    async def do(self, reason: str, *, again: bool) -> Outcome:
         """Do it, and return what was done."""
         return await self._call(reason, "is now", dry_run=False)
 
@@ -158,7 +161,7 @@ class RenameProposal:
                 raise GatewayError("username_taken", message)
         return self._describe("would be called", self.username)
 
-    async def do(self, reason: str) -> Outcome:
+    async def do(self, reason: str, *, again: bool) -> Outcome:
         """Do it, and return what was done."""
         renamed = await self.gateway.rename_player(self.player.user_id, self.username, reason)
         return self._describe("is now called", renamed.username)
@@ -198,9 +201,15 @@ class DeleteProposal:
             boards = gone.boards
         return self._describe("would be", boards)
 
-    async def do(self, reason: str) -> Outcome:
+    async def do(self, reason: str, *, again: bool) -> Outcome:
         """Do it, and return what was done."""
-        await self.gateway.delete_player(self.player.user_id, self.scores, reason)
+        user_id = self.player.user_id
+        try:
+            await self.gateway.delete_player(user_id, self.scores, reason)
+        except Refused as error:
+            if not again or error.code != _NOBODY:
+                raise
+            return Outcome(f"player {user_id} is forgotten for good: nobody has that id now", ())
         return self._describe("is now", ())
 
     def _describe(self, when: str, boards: tuple[ChangedEntry, ...]) -> Outcome:
@@ -212,13 +221,14 @@ class DeleteProposal:
         return Outcome(text, boards)
 
 
-@dataclass(frozen=True)
+@dataclass
 class CorrectProposal:
     """Rank a closed season again without what does not count by now."""
 
     gateway: Gateway
     slug: str
     number: int
+    _revision: int = field(default=0, init=False)
 
     @property
     def title(self) -> str:
@@ -232,7 +242,8 @@ class CorrectProposal:
 
     async def look(self) -> Outcome:
         """Return what would be done, and whose entries change by it."""
-        season = await self.gateway.correct_season(self.slug, self.number, _LOOKED, dry_run=True)
+        season = await self._look()
+        self._revision = season.revision
         foremost = ", ".join(
             f"player {entry.user_id} {write_rank(entry.rank_before)} → "
             f"{write_rank(entry.rank_after)}"
@@ -246,12 +257,20 @@ class CorrectProposal:
             (),
         )
 
-    async def do(self, reason: str) -> Outcome:
+    async def do(self, reason: str, *, again: bool) -> Outcome:
         """Do it, and return what was done."""
-        season = await self.gateway.correct_season(self.slug, self.number, reason, dry_run=False)
-        return Outcome(
-            f"season {self.number} of {self.slug} is corrected: revision {season.revision}", ()
-        )
+        revision = self._revision
+        # Each time makes another revision. The look waits for a call that is still under way, and
+        # names the revision after the one there is.
+        if not again or (await self._look()).revision <= revision:
+            season = await self.gateway.correct_season(
+                self.slug, self.number, reason, dry_run=False
+            )
+            revision = season.revision
+        return Outcome(f"season {self.number} of {self.slug} is corrected: revision {revision}", ())
+
+    async def _look(self) -> CorrectedSeason:
+        return await self.gateway.correct_season(self.slug, self.number, _LOOKED, dry_run=True)
 
 
 def write_rank(rank: int | None) -> str:

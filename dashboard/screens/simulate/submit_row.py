@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from dashboard.client.gateway import Gateway, GatewayError, Unreachable
+from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.client.submitter import SingleSubmit, SubmitAnswer, Submitter
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.single_submit import LONGEST_MODE, IdempotencyKeys, parse_score
@@ -74,6 +74,8 @@ class SubmitRow(WorkerReporter, Vertical):
         self._written: SingleSubmit | None = None
         # What the next undoing revokes: a score, and its session.
         self._undoable: tuple[SingleSubmit, int] | None = None
+        # The session that may be revoked already.
+        self._in_doubt: int | None = None
         self._idempotency_keys = IdempotencyKeys()
         self._is_asking = False
         self._complains = False
@@ -182,12 +184,14 @@ class SubmitRow(WorkerReporter, Vertical):
         what = f"player {score.user_id}, {score.score:+,}, {score.game_mode}: session {session_id}"
         try:
             await self._gateway.revoke_session(session_id, _UNDO_REASON)
-        except Unreachable as error:
-            undo = self._keys["simulate.undo"]
-            self._say("▲ ", f"{what}: {error.message}. {undo} undoes it again.", "warn")
-            return
         except GatewayError as error:
-            self._say("✕ ", f"{what} not undone: {error.code}: {error.message}", "bad")
+            if error.maybe_done:
+                self._in_doubt = session_id
+            if self._in_doubt == session_id:
+                how = f"{self._keys['simulate.undo']} undoes it again."
+                self._say("▲ ", f"{what}: {error.message.removesuffix('.')}. {how}", "warn")
+            else:
+                self._say("✕ ", f"{what} not undone: {error.code}: {error.message}", "bad")
             return
         finally:
             self._is_asking = False

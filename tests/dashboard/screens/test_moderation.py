@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from dashboard.app import Console
@@ -17,6 +18,14 @@ from tests.support.console.snapshots import SIZES, check_snapshots
 def list_calls(operator: Operator) -> list[tuple[str, bool]]:
     """Return what was asked for, and whether only to look."""
     return [(path.rpartition("/")[2], body["dry_run"]) for path, body in operator.peer.bodies]
+
+
+UNKNOWN = "it may be done or not, the log says which. Enter does it unless it is done."
+
+
+def say(operator: Operator) -> str:
+    """Return what is said below the words, on one line."""
+    return " ".join(operator.read("#said").split())
 
 
 async def confirm(operator: Operator, reason: str, phrase: str) -> None:
@@ -174,10 +183,42 @@ async def test_what_is_refused_or_not_answered_is_said_and_can_be_tried_again() 
         await operator.press("enter")
         await operator.type("revoke 2")
         await operator.press("enter")
-        assert "it may be done or not. Enter does it again." in operator.read("#said")
+        assert UNKNOWN in say(operator)
         peer.come_back()
         await operator.press("enter")
         assert list_calls(operator) == [("revoke", True), ("revoke", False)]
+
+
+async def test_what_failed_half_way_is_not_called_undone_until_it_is_known_to_be_done() -> None:
+    peer = make_peer()
+    async with watch_live(peer) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "space", "down", "space", "enter")
+        peer.refuse(503, "too_busy", "Too many requests.", MANY)
+        await confirm(operator, "speedhack", "revoke 2")
+        assert say(operator) == "✕ not done: too_busy: Too many requests."
+        for status, code in ((503, "database_unavailable"), (504, "http_504")):
+            peer.refuse(status, code, "It is away; send it again.", MANY)
+            await operator.press("enter")
+            assert UNKNOWN in say(operator), code
+        # What is refused now may have been done before.
+        peer.refuse(403, "role_insufficient", "Too low.", MANY)
+        await operator.press("enter")
+        assert UNKNOWN in say(operator)
+        peer.come_back()
+        peer.answers[MANY] = {"user_id": 2, "sessions": 0, "more": False, "boards": []}
+        await operator.press("enter")
+        assert operator.toasts[-1] == "2 sessions of player 2 now revoked"
+
+
+async def test_an_answer_that_is_none_of_a_leaderboard_leaves_an_act_unknown() -> None:
+    peer = make_peer()
+    async with watch_live(peer) as operator:
+        await look_up(operator, "2")
+        await operator.press("v", "enter")
+        peer.fail = lambda request: httpx.Response(200) if request.url.path == MANY else None
+        await confirm(operator, "speedhack", "revoke 2")
+        assert UNKNOWN in say(operator)
 
 
 async def test_why_something_is_refused_is_shown_to_its_last_word() -> None:

@@ -1,6 +1,10 @@
 """Renaming and deleting a player, and correcting a closed season: looked at, confirmed, done."""
 
+import json
 from typing import Any
+
+import httpx
+import pytest
 
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.laps import choose_board, drive_laps
@@ -27,6 +31,22 @@ def rename_in(peer: ServicePeer, user_id: int, name: str) -> None:
 async def answer(operator: Operator, text: str) -> None:
     await operator.type(text)
     await operator.press("enter")
+
+
+def lose_answers(peer: ServicePeer, *, done: bool) -> None:
+    """Have no act answered in time, whether it was `done` or not."""
+
+    def lose(request: httpx.Request) -> httpx.Response | None:
+        body = json.loads(request.content) if request.content else {}
+        if request.method == "GET" or body.get("dry_run"):
+            return None
+        if done and request.method == "DELETE":
+            peer.refuse(404, "user_not_found", "User not found", PLAYER)
+        elif done:
+            peer.answers[CORRECT] = {"revision": 3, "changes": 0}
+        raise httpx.ReadTimeout("late", request=request)
+
+    peer.fail = lose
 
 
 def list_writes(peer: ServicePeer) -> list[tuple[str, Any]]:
@@ -96,6 +116,40 @@ async def test_a_player_is_deleted_with_or_without_the_scores() -> None:
         assert list_writes(peer)[1:] == [(PLAYER, {"scores": "keep", "reason": "asked for it"})]
         await operator.press("4")
         assert "Moderation player 2 is now forgotten for good" in operator.read("#events")
+
+
+async def test_a_player_who_is_gone_when_it_is_tried_again_is_forgotten() -> None:
+    peer = ServicePeer(FrozenClock())
+    async with watch_live(peer) as operator:
+        await look_up(operator, "2")
+        await operator.press("D")
+        await answer(operator, "keep")
+        await answer(operator, "asked for it")
+        peer.refuse(404, "user_not_found", "User not found", PLAYER)
+        await answer(operator, "delete 2")
+        assert operator.read("#said") == "✕ not done: user_not_found: User not found"
+        lose_answers(peer, done=True)
+        await operator.press("enter")
+        assert "no answer within 60 s: it may be done or not" in operator.read("#said")
+        await operator.press("enter")
+        assert operator.toasts[-1].startswith("player 2 is forgotten for good")
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_correction_without_an_answer_is_made_once(*, done: bool) -> None:
+    peer = drive_laps()
+    peer.answers[CORRECT] = {"revision": 2, "changes": 2}
+    async with watch_live(peer) as operator:
+        await choose_board(operator, "laps", "6")
+        await operator.press("2", "escape", "C")
+        await answer(operator, "the cheat of replay 4711")
+        lose_answers(peer, done=done)
+        await answer(operator, "correct weekly-laps 6")
+        assert "no answer within 660 s: it may be done or not" in operator.read("#said")
+        peer.come_back()
+        await operator.press("enter")
+        assert len(list_writes(peer)) == (0 if done else 1)
+        assert operator.toasts[-1] == "season 6 of weekly-laps is corrected: revision 2"
 
 
 async def test_a_closed_season_is_corrected_and_an_open_one_is_not_offered() -> None:

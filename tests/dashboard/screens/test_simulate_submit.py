@@ -154,6 +154,11 @@ async def test_an_undoing_that_fails_can_be_tried_again() -> None:
         await operator.press("escape", "u")
         answer = operator.read("#submit-answer")
         assert "session 1001 not undone: role_insufficient: The key's role is too low" in answer
+        # What is refused the second time may have been undone the first.
+        for status, code in ((503, "database_unavailable"), (404, "session_not_found")):
+            peer.refuse(status, code, "It failed.", "/api/sessions/")
+            await operator.press("u")
+            assert operator.read("#submit-answer").endswith("It failed. u undoes it again."), code
         peer.go_away()
         await operator.press("u")
         assert operator.read("#submit-answer").endswith("nothing answers. u undoes it again.")
