@@ -25,14 +25,17 @@ from service.maintenance.connections import (
     open_connections,
 )
 from service.maintenance.report import Report
+from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
+from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import record_rerank, store_ranks
 from service.validation import MAX_ID
 
 FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")
 MEND_STANDINGS: Final = load_sql("maintenance", "mend_standings")
 MEND_OUTBOX: Final = load_sql("maintenance", "mend_outbox")
+COUNT_PENDING: Final = load_sql("maintenance", "count_pending")
 FIND_HIGHEST_PLAYER: Final = load_sql("maintenance", "find_highest_player")
 NUMBER_BOARD_REBUILD: Final = load_sql("maintenance", "number_board_rebuild")
 NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
@@ -41,10 +44,11 @@ NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 async def rebuild(settings: Settings, board: str | None = None) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
-    All of it is read and compared, and only what is wrong is written. With a `board` only its
-    standings, and its index is built anew. What is pending stays for the next refresh: seasons that
-    are being filled, or are still to be made, will count it too. Shows its progress. Submits and
-    reads go on meanwhile, refreshes wait, or go on between two slices.
+    All of it is read and compared, and only what is wrong is written. Last, what is pending is
+    folded, as a worker does it: also into seasons that are being filled, or had still to be made.
+    With a `board` only its standings are compared, its index is built anew, and what is pending
+    stays. Shows its progress. Submits and reads go on meanwhile, refreshes wait, or go on between
+    two slices.
 
     Raises `WriterBusy`, with the standings as before; `DatabaseUnavailable`, with them as before
     or, once their step has ended, right; or `CacheUnavailable`, with the standings right and the
@@ -65,6 +69,8 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
                     await _rebuild_at_once(connections, report)
             else:
                 await _rebuild_in_slices(connections, report, row[0], season_ids)
+        if season_ids is None:
+            await _fold_pending(connections, report)
         await connections.wake_refresh()
 
 
@@ -77,6 +83,26 @@ async def _mend_outbox(connections: Connections, report: Report) -> None:
         async with _hold_writer_lock(connections), connections.database.transaction() as connection:
             removed = await connection.fetchval(MEND_OUTBOX, timeout=STATEMENT_SECONDS)
         step.facts = f"{removed:,} removed"
+
+
+async def _fold_pending(connections: Connections, report: Report) -> None:
+    """Fold as many sessions as are pending now; a worker may do so at the same time."""
+    with report.step("Pending") as step:
+        row = await connections.database.fetch_one(COUNT_PENDING)
+        assert row is not None
+        refresher = Refresher(
+            connections.database,
+            connections.redis,
+            connections.settings,
+            between_folds=SeasonKeeper(connections.database, connections.index()).keep,
+        )
+        folded = 0
+        while folded < row["sessions"]:
+            outcome = await refresher.refresh()
+            if not outcome.sessions:
+                break
+            folded += outcome.sessions
+        step.facts = f"{folded:,} sessions folded"
 
 
 async def _number(connection: Connection, season_ids: list[int] | None) -> None:

@@ -49,7 +49,7 @@ async def begin_again(client: httpx.AsyncClient, begin: str) -> None:
 
 
 @pytest.mark.parametrize("begin", ["create", "recount"])
-async def test_rebuild_leaves_a_fill_what_is_pending(
+async def test_rebuild_folds_into_a_season_that_is_being_filled(
     client: httpx.AsyncClient,
     database: Database,
     settings: Settings,
@@ -101,10 +101,12 @@ async def sleeper(client: httpx.AsyncClient, database: Database, worker: SeasonW
     return ada
 
 
-async def test_rebuild_leaves_seasons_that_nobody_made_in_time_their_sessions(
+async def test_rebuild_makes_the_seasons_first_that_nobody_made_in_time(
     database: Database, settings: Settings, worker: SeasonWorker, sleeper: int
 ) -> None:
     await rebuild(settings)
+    assert await read_scores(database, 3) == {sleeper: 4}
+    assert await read_scores(database, 4) == {sleeper: 2}
     await worker.work()
     assert await read_scores(database, 3) == {sleeper: 4}
     assert await read_scores(database, 4) == {sleeper: 2}

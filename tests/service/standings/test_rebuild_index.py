@@ -305,9 +305,10 @@ async def test_index_found_right_is_made_again_where_the_ledger_says_otherwise(
 
 
 async def test_rebuild_notes_that_the_ranks_are_its_own(
-    database: Database, settings: Settings
+    database: Database, settings: Settings, refresher: Refresher
 ) -> None:
     await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
     for _ in range(2):
         await rebuild(settings)
         (row,) = await database.fetch("SELECT number, rerank_number FROM refresh_state")
