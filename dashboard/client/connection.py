@@ -11,6 +11,7 @@ from textual.message import Message
 
 from dashboard.client.answers import BoardFacts, Readiness, Status, Top
 from dashboard.client.gateway import (
+    FILLING,
     KEY_REQUIRED,
     PAGE_LIMIT,
     TIMEOUT,
@@ -156,9 +157,10 @@ class Connection:
         self._moved.set()
 
     def watch(self, board: BoardSeason) -> None:
-        """Follow another board or another season, from its first line."""
+        """Follow another board or another season, from its first line, and at once."""
         self._board, self._first, self._shown = board, 0, None
         self._chosen.set()
+        self._retry.set()
 
     def look_closer(self) -> None:
         """Ask for the next status soon."""
@@ -243,9 +245,10 @@ class Connection:
                     else:
                         self._moved.set()
             except Refused as error:
-                if error.status != _NOT_FOUND:
+                if error.status != _NOT_FOUND and error.code != FILLING:
                     raise
-                # Of this board alone, which another database may lack. The read of it says so.
+                # Of this board alone, which another database may lack, or which is being filled.
+                # The read of it says so.
                 self._note_connected()
                 await self._clock.sleep(FACTS_SECONDS)
 

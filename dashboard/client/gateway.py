@@ -40,6 +40,9 @@ GLOBAL_BOARD: Final = "global"
 TIMEOUT: Final = "timeout"
 """The code of an answer that did not come in time."""
 
+FILLING: Final = "board_filling"
+"""The code with which a board that counts the past first refuses to be read."""
+
 KEY_REQUIRED: Final = "key_required"
 KEY_REFUSED: Final = "key_refused"
 ROLE_INSUFFICIENT: Final = "role_insufficient"

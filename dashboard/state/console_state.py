@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dashboard.client.answers import BoardFacts, Season, Status, Top
-from dashboard.client.gateway import KEY_CODES, BoardSeason, GatewayError
+from dashboard.client.gateway import FILLING, KEY_CODES, BoardSeason, GatewayError
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.client.rights import Rights
 from dashboard.clock import Clock
@@ -32,7 +32,6 @@ from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_amount, write_moment, write_time
 
 _TITLE: Final = 30
-FILLING: Final = "board_filling"
 
 SILENCE_SECONDS: Final = 4.5
 """Longest time between two statuses of a service that answers: past it nothing is known of it."""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
-from dashboard.client.gateway import Gateway
+from dashboard.client.gateway import FILLING, Gateway
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.pane import PlayerPane
@@ -24,7 +24,7 @@ from dashboard.screens.player.proposals import (
 from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.state.address import Address
-from dashboard.state.console_state import FILLING, ConsoleState
+from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event
 from dashboard.state.lookup import Lookup, Stage

@@ -4,8 +4,9 @@ import httpx
 import pytest
 
 from dashboard.client.connection import BackOff
-from dashboard.client.gateway import Gateway, NotUnderstood, Refused, Unreachable
+from dashboard.client.gateway import BoardSeason, Gateway, NotUnderstood, Refused, Unreachable
 from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.laps import drive_laps
 from tests.support.console.operating import open_console, watch_live
 from tests.support.console.service_peer import URL, ServicePeer
 
@@ -49,6 +50,17 @@ async def test_r_tries_at_once() -> None:
         operator.peer.come_back()
         await operator.press("r")
         assert operator.notice.startswith(" ● live")
+
+
+async def test_a_board_that_is_chosen_is_not_put_off_by_the_pause() -> None:
+    async with watch_live(drive_laps()) as operator:
+        operator.peer.go_away()
+        await operator.pass_time(60.0)
+        operator.peer.come_back()
+        operator.console.watch_board(BoardSeason("weekly-laps"))
+        await operator.pass_time()
+        assert operator.notice.startswith(" ● live")
+        assert "1:34.000" in operator.screen_text
 
 
 async def test_what_a_silent_stream_does_not_tell_is_fetched() -> None:

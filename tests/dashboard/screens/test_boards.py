@@ -227,8 +227,11 @@ async def test_boards_that_are_filled_archived_or_gone_say_so() -> None:
     async with watch_live(drive_laps()) as operator:
         await choose_board(operator, "new-cup")
         filling = " … loading new-cup is being filled from the ledger"
+        asked = count_requests(operator, "/api/ops/status")
+        await operator.pass_time(12.0)
         assert operator.notice.startswith(filling)
         assert "● connected" in operator.read("#status")
+        assert count_requests(operator, "/api/ops/status") >= asked + 5
         await look_up(operator, "1")
         assert operator.notice.startswith(filling)
         operator.peer.boards["new-cup"].state = "open"

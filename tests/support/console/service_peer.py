@@ -287,7 +287,7 @@ class ServicePeer:
         if season is None:
             message = f"The board has no season {parameters['season']}."
             return httpx.Response(404, json={"error": message, "code": "season_not_found"})
-        if board.state == "filling" and path != ["stream"]:
+        if board.state == "filling":
             message = f"The board {board.slug!r} is being filled from the ledger."
             return httpx.Response(503, json={"error": message, "code": "board_filling"})
         return await self._answer_season(board, season, path, parameters)
