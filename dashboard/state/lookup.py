@@ -22,12 +22,16 @@ _UNAVAILABLE: Final = 503
 
 
 class Place(NamedTuple):
-    """Where a player stands, among whom, the nearest one who is better, and the last sessions."""
+    """Where a player stands, among whom, the nearest one who is better, and the last sessions.
+
+    `state` is asked for only of who has no rank; None where it is not told.
+    """
 
     rank: Rank
     around: Top
     above: Entry | None
     sessions: tuple[Session, ...] | None
+    state: str | None = None
 
 
 class Stage(Enum):
@@ -38,6 +42,8 @@ class Stage(Enum):
     MISSING = auto()
     FAILED = auto()
     UNPLAYED = auto()
+    UNCOUNTED = auto()
+    BANNED = auto()
     FOUND = auto()
 
 
@@ -62,17 +68,25 @@ class Lookup:
         self._first_rank: int | None = None
         self._above: Entry | None = None
         self._missing = False
+        self._banned = False
 
     @property
     def stage(self) -> Stage:
         """Return how far the look-up has come."""
         if self.rank is not None:
-            return Stage.FOUND if self.rank.rank is not None else Stage.UNPLAYED
+            return Stage.FOUND if self.rank.rank is not None else self._find_lack(self.rank)
         if self._missing:
             return Stage.MISSING
         if self.error is not None:
             return Stage.FAILED
         return Stage.SEARCHING if self.wanted else Stage.IDLE
+
+    def _find_lack(self, rank: Rank) -> Stage:
+        """Return why the player has no rank."""
+        # Who is banned by now may well stand in a season that is closed.
+        if self._banned and not rank.season.is_final:
+            return Stage.BANNED
+        return Stage.UNPLAYED if self.sessions == () else Stage.UNCOUNTED
 
     def is_about(self, wanted: str) -> bool:
         """Whether this is how one asks for the player who is known here."""
@@ -96,6 +110,7 @@ class Lookup:
         if place.sessions is not None:
             self.sessions = place.sessions
         self.rank, self.error, self._above = rank, None, place.above
+        self._banned = place.state == "banned"
         self.neighbours.take(place.around.entries, at)
         if rank.score_text is not None:
             self.score_format = ScoreFormat.of_text(rank.score_text)
@@ -183,12 +198,21 @@ async def read_place(gateway: Gateway, board: BoardSeason, user_id: int) -> Plac
     if own is not None and own.rank > 1 and not better:
         # More tie than are neighbours: the nearest who is better stands just before all of them.
         better = list((await gateway.read_page(board, own.rank - 2, 1)).entries)
-    return Place(rank, around, better[-1] if better else None, sessions)
+    state = None if rank.rank is not None else await _read_state(gateway, board, user_id)
+    return Place(rank, around, better[-1] if better else None, sessions, state)
 
 
 async def _read_sessions(gateway: Gateway, user_id: int) -> tuple[Session, ...] | None:
     # The ledger is in PostgreSQL alone: while that is away, ranks are still answered.
     try:
         return (await gateway.read_sessions(user_id, LAST_SESSIONS)).sessions
+    except Refused:
+        return None
+
+
+async def _read_state(gateway: Gateway, board: BoardSeason, user_id: int) -> str | None:
+    # A moderator's key may know it.
+    try:
+        return (await gateway.explain_rank(board, user_id)).state
     except Refused:
         return None

@@ -247,18 +247,7 @@ def _draw_facts(
     if rank is None:
         return []
     if rank.rank is None or rank.score is None or rank.score_text is None:
-        players = write_count(rank.players)
-        if of_board:
-            no_score = "No score that counted" if rank.season.is_final else "No score that counts"
-            return [
-                [(f"○ {no_score}", "accent")],
-                [(f"{players} players{of_board}", "muted")],
-            ]
-        return [
-            [("○ No sessions yet", "accent")],
-            [("A rank comes with the first score.", "")],
-            [(f"{players} players stand on the board", "muted")],
-        ]
+        return _draw_lack(lookup.stage, rank, of_board)
     points = lookup.score_format.write_points(rank.score)
     as_of = f", board as of {write_time(rank.as_of, now.tzinfo)}"
     head: Span = (f"#{rank.rank:,} " if with_rank else "", "strong")
@@ -277,6 +266,19 @@ def _draw_facts(
     points_line = choose_line(room, score, score[:1])
     lines = [standing, points_line] if with_rank else [points_line, standing]
     return [*lines, _draw_next(lookup, rank, room), _draw_way(lookup, room)]
+
+
+def _draw_lack(stage: Stage, rank: Rank, of_board: str) -> list[ToneLine]:
+    """Return why a player has no rank, and among how many."""
+    why = {Stage.BANNED: "Banned", Stage.UNPLAYED: "No sessions yet"}
+    what = why.get(stage, "No score that counts")
+    if rank.season.is_final:
+        what = "No score that counted"
+    lines: list[ToneLine] = [[(f"○ {what}", "accent")]]
+    if stage is Stage.UNPLAYED and not of_board:
+        lines.append([("A rank comes with the first score.", "")])
+    players = f"{write_count(rank.players)} players{of_board or ' stand on the board'}"
+    return [*lines, [(players, "muted")]]
 
 
 def _draw_next(lookup: Lookup, rank: Rank, room: int) -> ToneLine:

@@ -190,15 +190,20 @@ class PlayerScreen(ConsoleScreen):
                 )
             case _ if lag is not None:
                 return DataState(Kind.STALE, f"{self.state.describe_age()}: {lag}")
-            case Stage.UNPLAYED if not self.state.chosen.is_global:
+            case Stage.BANNED:
+                return DataState(Kind.EMPTY, "This player is banned, and stands on no open board.")
+            case Stage.UNPLAYED:
+                return DataState(Kind.EMPTY, "No sessions yet: this player has not played.")
+            case Stage.UNCOUNTED if self.state.chosen.is_global:
+                revoked = "Last sessions tells which were revoked."
+                return DataState(Kind.EMPTY, f"No session of this player counts. {revoked}")
+            case Stage.UNCOUNTED:
                 key = self.keys["console.boards"]
                 return DataState(
                     Kind.EMPTY,
                     f"No score of this player counts in {self.state.board_name}. "
                     f"{key} chooses another board or season.",
                 )
-            case Stage.UNPLAYED:
-                return DataState(Kind.EMPTY, "No sessions yet: this player has not played.")
             case _:
                 return DataState(Kind.LIVE, "")
 
@@ -438,6 +443,10 @@ class PlayerScreen(ConsoleScreen):
                     return f"No answer about {wanted} yet: asked again every 2 s."
                 case Stage.UNPLAYED:
                     return f"{wanted} has no sessions yet, and so no rank to compare."
+                case Stage.UNCOUNTED:
+                    return f"No session of {wanted} counts here: there is no rank to compare."
+                case Stage.BANNED:
+                    return f"{wanted} is banned, and so has no rank to compare."
         return ""
 
     def _draw_comparison(self) -> ToneLine:

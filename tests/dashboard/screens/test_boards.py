@@ -213,6 +213,9 @@ async def test_a_player_is_shown_on_the_board_that_is_chosen() -> None:
         assert {row["board"] for row in screen.list_rows()} == {"weekly-laps"}
         await choose_board(operator, "old")
         await operator.pass_time()
+        assert "No sessions yet: this player has not played." in operator.notice
+        operator.peer.add_score(3, 5)
+        await operator.pass_time(2.2)
         assert "No score of this player counts in Old [red]cup[/x], season 1." in operator.notice
 
 

@@ -112,6 +112,7 @@ async def test_a_cheater_is_revoked_and_banned_and_it_is_undone(
     await stack.say(f"ban {cheat}")
     await stack.see("player 1 is now banned until")
     assert await stack.read_board() == [(other, 50)]
+    await stack.see("○ Banned")
 
     await operator.press("t")
     await stack.see("Now: banned until")

@@ -3,6 +3,7 @@ import httpx
 from dashboard.screens.player.pane import PlayerPane
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
+from tests.support.console.moderating import explain
 from tests.support.console.operating import Operator, look_up, look_up_again, watch_live
 from tests.support.console.service_peer import ServicePeer
 
@@ -103,6 +104,24 @@ async def test_not_found_no_sessions_and_an_error_are_three_things() -> None:
         operator.peer.come_back()
         await operator.pass_time(2.2)
         assert "edsger  id 3" in operator.screen_text
+
+
+async def test_who_has_no_rank_is_told_why() -> None:
+    async with watch_live() as operator:
+        operator.peer.add_score(77, 900)
+        await look_up(operator, "77")
+        assert "No session of this player counts. Last sessions tells" in operator.notice
+        assert "○ No score that counts" in operator.screen_text
+        path = "/api/boards/global/explain/77"
+        operator.peer.answers[path] = explain(state="banned", rank=None)
+        await operator.pass_time(2.2)
+        assert "This player is banned, and stands on no open board." in operator.notice
+        assert "○ Banned" in operator.screen_text
+        await operator.press("c", "1", "enter")
+        assert "“77” is banned, and so has no rank" in operator.read("#comparison")
+        operator.peer.answers[path] = explain(state="active", rank=None)
+        await operator.pass_time(2.2)
+        assert "No session of “77” counts here" in operator.read("#comparison")
 
 
 async def test_a_name_of_digits_is_found_when_no_id_is() -> None:
