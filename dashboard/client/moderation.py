@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.client.answers import Entry, Moment
+from dashboard.client.answers import Entry, Moment, Season
 
 
 class ChangedEntry(msgspec.Struct, frozen=True):
@@ -123,6 +123,7 @@ class Explanation(msgspec.Struct, frozen=True):
     standing is about to be made again.
     """
 
+    season: Season
     rule: RuleFacts
     user_id: int
     username: str

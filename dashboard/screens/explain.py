@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import tzinfo
 from textwrap import wrap
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 from textual import work
 from textual.app import ComposeResult
@@ -19,7 +19,10 @@ from dashboard.text.names import fit_name, quote_name
 from dashboard.text.numbers import write_amount, write_count, write_moment
 from dashboard.text.scores import INTEGER, ScoreFormat, group_score
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import Span, ToneLine
+from dashboard.widgets.tones import Span, Tone, ToneLine, fold_text
+
+Verdict: TypeAlias = tuple[str, Tone, str]
+"""A mark and its tone, and a sentence."""
 
 _NAME: Final = 30
 _LABEL: Final = 10
@@ -75,6 +78,9 @@ class ExplainScreen(Dialog[None]):
         panel = self.query_one(Panel)
         try:
             told = await self._gateway.explain_rank(self._board, self.user_id)
+            is_archived = not self._board.is_global and (
+                (await self._gateway.read_board(self._board.slug)).state == "archived"
+            )
         except GatewayError as error:
             panel.show(draw_error(error, self.room))
             return
@@ -82,11 +88,15 @@ class ExplainScreen(Dialog[None]):
             f"Why player {told.user_id}, {quote_name(told.username, _NAME)}, is "
             f"{_write_rank(told.rank)}{self._of_board}"
         )
-        panel.show(draw_explanation(told, self._state.clock.now().tzinfo, self.room))
+        correct = self._state.keys["player.correct"]
+        verdict = _judge_evidence(told, correct, is_archived=is_archived)
+        panel.show(draw_explanation(told, verdict, self._state.clock.now().tzinfo, self.room))
 
 
-def draw_explanation(told: Explanation, zone: tzinfo | None, room: int) -> list[ToneLine]:
-    """Return all that the service says of a rank."""
+def draw_explanation(
+    told: Explanation, verdict: Verdict, zone: tzinfo | None, room: int
+) -> list[ToneLine]:
+    """Return all that the service says of a rank, and what is to be thought of its evidence."""
     texts = [entry.score_text for entry in (told.above, told.below) if entry]
     texts += [session.score_text for session in told.sessions]
     score_format = ScoreFormat.of_text(texts[0]) if texts else INTEGER
@@ -109,7 +119,7 @@ def draw_explanation(told: Explanation, zone: tzinfo | None, room: int) -> list[
         [("", "")],
         *_draw_evidence(told, score_format.write, zone, room),
         [("", "")],
-        _judge_evidence(told),
+        *fold_text(*verdict, room),
         [("", "")],
     ]
     if not told.sessions:
@@ -203,14 +213,23 @@ def _describe(evidence: Evidence | None, zone: tzinfo | None) -> str:
     return f"session {evidence.session_id}" if evidence.session_id else moment
 
 
-def _judge_evidence(told: Explanation) -> ToneLine:
-    if told.state != "active":
-        return [("▲ ", "warn"), (f"who is {told.state} does not stand, whatever the sessions", "")]
-    scores = {_score(told.ledger), _score(told.standing), told.index and told.index.score}
-    if len(scores) == 1:
-        agreed: Span = ("✓ ", "good")
-        return [agreed, ("ledger, standing and index agree", "")]
-    if told.changing or told.pending:
+def _judge_evidence(told: Explanation, correct: str, *, is_archived: bool) -> Verdict:
+    """Say whether the sources agree; `correct` is the key that has a closed season made again."""
+    earned, stored = _score(told.ledger), _score(told.standing)
+    shown = told.index.score if told.index else None
+    # What is done since does not reach these.
+    is_kept = told.season.is_final or is_archived
+    if is_kept and earned != stored == shown:
+        if told.season.is_final:
+            since = "what was revoked, restored, imported or banned since"
+            return "▲ ", "warn", f"{since} is not in the result: {correct} on Player corrects it"
+        since = "what was submitted, revoked, restored or banned since"
+        return "▲ ", "warn", f"{since} changes an archived board only once it is unarchived"
+    if told.state != "active" and not is_kept:
+        return "▲ ", "warn", f"who is {told.state} does not stand, whatever the sessions"
+    if earned == stored == shown:
+        return "✓ ", "good", "ledger, standing and index agree"
+    if (told.changing or told.pending) and not is_kept:
         waits = f"{write_count(told.pending)} pending" if told.pending else "being made again"
-        return [("… ", "warn"), (f"they differ until the next fold: {waits}", "")]
-    return [("✕ ", "bad"), ("they differ: leaderboard audit says where, rebuild mends it", "")]
+        return "… ", "warn", f"they differ until the next fold: {waits}"
+    return "✕ ", "bad", "they differ: leaderboard audit says where, rebuild mends it"

@@ -8,7 +8,7 @@ import pytest
 from dashboard.app import Console
 from dashboard.client.gateway import Gateway
 from dashboard.client.rights import Rights
-from tests.support.console.laps import drive_laps
+from tests.support.console.laps import choose_board, drive_laps
 from tests.support.console.moderating import LOG, MANY, explain, log, make_peer
 from tests.support.console.operating import Operator, PatientConsole, look_up, watch_live
 from tests.support.console.service_peer import URL
@@ -340,6 +340,7 @@ async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_
         "min_score": 0,
     }
     differs = explain()["standing"] | {"score": 8_000, "sessions": None}
+    closed = explain()["season"] | {"state": "closed"}
     cases: list[tuple[dict[str, Any], list[str]]] = [
         ({}, ["hidden until", "▲ who is hidden does not stand"]),
         (
@@ -348,6 +349,12 @@ async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_
         ),
         ({"state": "active", "standing": differs, "changing": True}, ["being made again"]),
         ({"state": "active", "index": None}, ["✕ they differ: leaderboard audit says where"]),
+        ({"season": closed}, ["✓ ledger, standing and index agree"]),
+        (
+            {"season": closed, "ledger": None},
+            ["▲ what was revoked, restored", "C on Player corrects it"],
+        ),
+        ({"season": closed, "standing": differs, "pending": 4}, ["✕ they differ: leaderboard"]),
         (
             {"state": "active", "rule": rule, "more": True, "above": None, "below": None},
             [
@@ -372,3 +379,14 @@ async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_
             shown = operator.read("#explanation")
             assert [word for word in words if word not in shown] == [], shown
             await operator.press("escape")
+
+
+async def test_an_archived_board_is_explained_as_it_was() -> None:
+    peer = drive_laps()
+    peer.answers["/api/boards/old-cup/explain/2"] = explain(state="banned", ledger=None)
+    async with watch_live(peer) as operator:
+        await choose_board(operator, "old")
+        await look_up(operator, "2")
+        await operator.press("w")
+        shown = " ".join(operator.read("#explanation").split())
+        assert "▲ what was submitted, revoked, restored or banned since changes an arch" in shown

@@ -39,6 +39,7 @@ def explain(**changes: Any) -> dict[str, Any]:
     barbara = {"user_id": 4, "username": "[/x]", "score": 7_150, "score_text": "7150", "rank": 4}
     return {
         "board": "global",
+        "season": {"number": 1, "state": "open", "revision": 1, "starts_at": None, "ends_at": None},
         "rule": rule,
         "user_id": 2,
         "username": "grace",
