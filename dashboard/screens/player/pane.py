@@ -143,6 +143,8 @@ class PlayerPane(WorkerReporter, Vertical):
                 lookup.take_error(error)
             else:
                 if self._state.paused and lookup.rank is not None:
+                    # It is the operator who keeps it back, and not the service any more.
+                    lookup.error = None
                     self._state.held += 1
                 else:
                     lookup.take_place(place, clock.monotonic())

@@ -124,6 +124,20 @@ async def test_who_has_no_rank_is_told_why() -> None:
         assert "No session of “77” counts here" in operator.read("#comparison")
 
 
+async def test_an_answer_ends_an_error_also_while_paused() -> None:
+    async with watch_live() as operator:
+        await look_up(operator, "donald")
+        await operator.press("space")
+        operator.peer.refuse(503, "standings_unavailable", "Ask again in a second.", "/rank")
+        await operator.pass_time(2.2)
+        assert "standings_unavailable" in operator.notice
+        operator.peer.come_back()
+        operator.peer.add_score(5, 1)
+        await operator.pass_time(2.2)
+        assert operator.notice.startswith(" ‖ paused")
+        assert "5,000 points" in operator.screen_text
+
+
 async def test_a_name_of_digits_is_found_when_no_id_is() -> None:
     async with watch_live() as operator:
         operator.peer.scores[8] = (9, "1234567", -35)
