@@ -393,8 +393,8 @@ def _judge_run(run: FoundRun, keys: KeyNames) -> DataState:
 def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> DataState:
     if ended:
         new = f"{keys['simulate.new']} for a new one, {keys['simulate.hand']} for a score by hand"
-        kind = Kind.ALARM if report.ledger is not None and report.ledger.is_wrong else Kind.LIVE
-        return DataState(kind, f"The run has ended: {describe_comparison(report)}. {new}.")
+        kind, what = _judge_end(report)
+        return DataState(kind, f"The run has ended: {what}. {new}.")
     pause, stop = keys["simulate.pause"], keys["simulate.stop"]
     match report.state:
         case RunState.PAUSED:
@@ -410,3 +410,14 @@ def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> DataStat
             return DataState(Kind.LIVE, "All is sent; the last answers are awaited.")
         case _:
             return DataState(Kind.LIVE, "All is answered; the ledger is being compared.")
+
+
+def _judge_end(report: RunReport) -> tuple[Kind, str]:
+    """Return what is to be thought of a run that has ended, and what came of it."""
+    total, what = report.total, describe_comparison(report)
+    has_failed = 2 * total.failed > total.started
+    if has_failed:
+        what = f"{total.failed:,} of {total.started:,} requests failed; {what}"
+    if report.ledger is not None and report.ledger.is_wrong:
+        return Kind.ALARM, what
+    return Kind.WARNING if has_failed or report.ledger is None else Kind.LIVE, what

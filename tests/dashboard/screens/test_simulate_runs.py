@@ -10,7 +10,12 @@ from textual.widgets import Input
 from dashboard.screens.console_screen import ConsoleScreen
 from dashboard.screens.simulate.rate_chart import RateChart
 from dashboard.screens.simulate.run_view import list_answered
-from dashboard.simulation.reports.report import RunState, SecondReport, describe_options
+from dashboard.simulation.reports.report import (
+    RunState,
+    SecondReport,
+    TrafficReport,
+    describe_options,
+)
 from dashboard.simulation.reports.run_directory import Command
 from dashboard.simulation.workload.plan import RunOptions
 from tests.support.console.frozen_clock import FrozenClock
@@ -252,6 +257,22 @@ async def test_the_comparison_stays_until_a_new_run_is_wanted() -> None:
         assert "No run goes on" in simulating.operator.notice
         await simulating.operator.press("l")
         assert "0 lost, 0 counted twice" in simulating.operator.notice
+
+
+async def test_a_run_that_proves_nothing_ends_as_a_warning() -> None:
+    figures = make_report().total
+    failing = TrafficReport(8_000, 3_000, 5_000, 0, 75.0, figures.latency, figures.recent_latency)
+    problem = "no answer within 30 s"
+    async with open_simulate() as simulating:
+        await simulate_running(simulating)
+        for changes, words in (
+            ({"ledger": None, "ledger_problem": problem}, f"not compared: {problem}. n for"),
+            ({"total": failing}, "5,000 of 8,000 requests failed; 0 lost, 0 counted twice. n for"),
+        ):
+            simulating.runs.show(make_ended_report(**changes), alive=False, ended=True)
+            await simulating.look()
+            notice = " ".join(simulating.operator.notice.split())
+            assert notice.startswith(f"▲ warning The run has ended: {words}")
 
 
 async def test_a_run_that_others_start_is_taken_up_also_from_one_that_has_ended() -> None:
