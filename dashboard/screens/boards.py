@@ -263,10 +263,9 @@ class BoardsScreen(ListDialog[Choice | None]):
 
     def _describe_lack(self) -> str:
         rows = self._boards if self._board is None else self._seasons
-        if self.query_one("#trouble", Lines).display:
-            return "nothing to choose from"
         if rows is None:
-            return "… asking the service"
+            has_failed = self.query_one("#trouble", Lines).display
+            return "nothing to choose from" if has_failed else "… asking the service"
         what = "board" if self._board is None else "season"
         return f"no {what} matches {quote_name(self.query_one(Input).value)}"
 
@@ -274,7 +273,7 @@ class BoardsScreen(ListDialog[Choice | None]):
         trouble = self.query_one("#trouble", Lines)
         trouble.show(draw_error(error, self.room))
         trouble.display = True
-        self._show_rows()
+        self._show_rows(self._find_slug())
 
     def _draw_board(self, board: BoardFacts) -> _Row:
         pending, waits = self._write_pending(board)

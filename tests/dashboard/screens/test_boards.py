@@ -71,6 +71,10 @@ async def test_boards_are_told_with_what_waits_and_when_their_seasons_end() -> N
         await operator.pass_time(2.2)
         assert "! database_unavailable: The database is away." in operator.screen_text
         assert "│ Another " in operator.screen_text
+        assert " new-cup, 42.5 % filled: enter chooses" in operator.screen_text
+        await operator.type("zzz")
+        assert "no board matches “zzz”" in operator.screen_text
+        await operator.press("ctrl+u")
         peer.come_back()
         await operator.pass_time(2.2)
         assert "database_unavailable" not in operator.screen_text
