@@ -1,7 +1,6 @@
 """One field that finds whatever the operator names: a player, a rank, a board, a run, an action."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from textwrap import wrap
@@ -14,7 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
-from textual.worker import WorkerCancelled
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.dialog import ListDialog, draw_error
@@ -66,6 +65,8 @@ class FinderScreen(ListDialog[Found | None]):
         Binding("down", "list_move(1)", "Down", show=False, id="finder.down"),
         Binding("pageup", "list_page(-1)", "Page up", show=False, id="finder.page_up"),
         Binding("pagedown", "list_page(1)", "Page down", show=False, id="finder.page_down"),
+        # Before the field, which would only post a message: the finder lives on while this waits.
+        Binding("enter", "choose", "Go there", show=False, priority=True, id="finder.choose"),
         Binding("escape", "dismiss", "Close", id="finder.close"),
     ]
 
@@ -91,8 +92,8 @@ class FinderScreen(ListDialog[Found | None]):
         """Show what can be typed, and ask what boards there are."""
         frame = self.query_one("#finder")
         frame.border_title = Content("Find")
-        close = self._state.keys["finder.close"]
-        frame.border_subtitle = Content(f"enter goes there, up and down choose, {close} closes")
+        choose, close = (self._state.keys[f"finder.{action}"] for action in ("choose", "close"))
+        frame.border_subtitle = Content(f"{choose} goes there, up and down choose, {close} closes")
         self._show_rows()
         self.read_boards()
 
@@ -129,15 +130,17 @@ class FinderScreen(ListDialog[Found | None]):
             self.workers.cancel_group(self, "players")
         self._show_rows()
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
+    async def action_choose(self) -> None:
         """Choose the line under the cursor, of all that there are: not before they are here."""
-        if not event.value.strip():
+        if not self._wanted.strip():
             self.dismiss(None)
             return
         if self._asking:
-            # Closing the finder cancels it.
-            with suppress(WorkerCancelled):
-                await self.read_players(event.value, 0.0).wait()
+            try:
+                await self.read_players(self._wanted, 0.0).wait()
+            except (WorkerCancelled, WorkerFailed):
+                # What is typed on cancels it, and so does closing; a defect is told of by itself.
+                return
         row = self.options.highlighted
         if self.is_current and row is not None and row < len(self._listed):
             self.dismiss(self._listed[row])

@@ -132,8 +132,8 @@ async def test_player_names_the_keys_in_effect(keymap: Mapping[str, str]) -> Non
         await reader.act("player.compare")
         await operator.press("1", "enter")
         await reader.act("console.search")
-        await operator.press("1", "enter")
-        reader.look()
+        await operator.press("1")
+        await reader.act("finder.choose")
         await operator.press("tab", "ctrl+u")
         # While a second one is compared with, nobody is the first.
         await operator.pass_time(2.0)
@@ -145,6 +145,7 @@ async def test_player_names_the_keys_in_effect(keymap: Mapping[str, str]) -> Non
         "<player.part> stops comparing, <console.search> looks up another",
         f"Both are the same player: {again} to name another.",
         "No first player is chosen: <console.search> looks one up.",
+        "<finder.choose> goes there, up and down choose, <finder.close> closes",
     )
 
 

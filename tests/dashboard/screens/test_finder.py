@@ -1,12 +1,20 @@
 """One field that finds whatever is named, from anywhere."""
 
+import asyncio
+
 import pytest
 from textual.command import CommandPalette
 
 from dashboard.screens.finder import FinderScreen
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.laps import drive_laps
-from tests.support.console.operating import Operator, find_board, open_console, watch_live
+from tests.support.console.operating import (
+    Operator,
+    PatientConsole,
+    find_board,
+    open_console,
+    watch_live,
+)
 from tests.support.console.service_peer import ServicePeer, fill
 from tests.support.console.simulating import make_ended_report, open_simulate
 from tests.support.console.snapshots import check_snapshots
@@ -56,6 +64,36 @@ async def test_enter_waits_for_the_answer() -> None:
         await operator.press_together("slash", *"grace", "enter", "y")
         assert "grace  id 2" in operator.screen_text
         assert operator.console.clipboard.startswith("2\t2\tgrace")
+
+
+async def test_the_finder_lives_on_while_enter_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = ServicePeer(FrozenClock())
+    async with watch_live(peer) as operator:
+
+        def count(wanted: str) -> int:
+            return sum(f"name={wanted}&" in path for path in peer.requests)
+
+        async def is_asked_by_itself() -> bool:
+            await operator.pass_time(0.4)
+            return count("grace") == 1
+
+        peer.players_held = asyncio.Event()
+        try:
+            await find(operator, "grac")
+            # Keys behind the enter are taken before it has acted.
+            monkeypatch.setattr(PatientConsole, "LONGEST_WAIT_SECONDS", 0.01)
+            operator.send_key("enter")
+            await wait_until(lambda: count("grac") == 2)
+            operator.send_key("e")
+            await wait_until(is_asked_by_itself)
+            operator.send_key("enter")
+            await wait_until(lambda: count("grace") == 2)
+            await operator.pass_time(5.0)
+            assert "… asking for players" in operator.screen_text
+        finally:
+            peer.players_held.set()
+        await operator.pass_time(1.0)
+        assert "grace  id 2" in operator.screen_text
 
 
 async def test_an_id_an_external_id_and_a_whole_name_come_first() -> None:

@@ -138,6 +138,7 @@ class ServicePeer:
     hanging: bool = False
     page_seconds: float = 0.0
     rank_seconds: float = 0.0
+    players_held: asyncio.Event | None = None
     shown_sessions: list[int] | None = field(default_factory=lambda: [0, 0, 0, 0])
 
     @property
@@ -242,7 +243,7 @@ class ServicePeer:
             case ["players", user_id]:
                 return self._describe_player(int(user_id))
             case ["players"]:
-                return self._find_players(request.url.params)
+                return await self._find_players(request.url.params)
             case ["ops", "status"]:
                 return await self._answer_status()
         return _refuse_path()
@@ -335,7 +336,9 @@ class ServicePeer:
         names = {number: name for number, name, _ in self.scores} | self.unplayed
         return names.get(user_id)
 
-    def _find_players(self, parameters: httpx.QueryParams) -> httpx.Response:
+    async def _find_players(self, parameters: httpx.QueryParams) -> httpx.Response:
+        if self.players_held is not None:
+            await self.players_held.wait()
         names = {number: name for number, name, _ in self.scores} | self.unplayed
         if "external_id" in parameters:
             return self._describe_player(self.external_ids.get(parameters["external_id"], 0))
