@@ -6,7 +6,7 @@ time. More take slices of as many players, and folds go on between them.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +27,7 @@ from service.maintenance.connections import (
 from service.maintenance.report import Report
 from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
-from service.standings.index.writer import Index
+from service.standings.index.writer import Index, SeasonClosed
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import record_rerank, store_ranks
 from service.validation import MAX_ID
@@ -156,7 +156,8 @@ async def _build_in_slices(connections: Connections) -> int:
                 for season_id in unnamed[:1]:
                     await index.load_names(season_id)
                 for season_id in outdated[:1]:
-                    await index.build_slice(season_id)
+                    with suppress(SeasonClosed):
+                        await index.build_slice(season_id)
                 if not outdated and not unnamed:
                     return len(rebuilt)
     except CacheUnavailable as error:

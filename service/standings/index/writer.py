@@ -53,6 +53,13 @@ _NOT_AS_COUNTED: Final = (
 _encode = msgspec.json.Encoder().encode
 
 
+class SeasonClosed(Exception):
+    """The season was closed since it was listed, or swapped for another: it needs no index.
+
+    A season that is sealed is closed by whoever comes to it, without the writer lock.
+    """
+
+
 class Index:
     """Writes the index of every open season. Only the holder of the writer lock may."""
 
@@ -177,9 +184,10 @@ class Index:
                 pass
         for season_id in outdated:
             found_offset = (matching or {}).get(season_id)
-            if found_offset is None or not await self._set_offset(season_id, found_offset):
-                await self.rebuild(season_id)
-                rebuilt.append(season_id)
+            with suppress(SeasonClosed):
+                if found_offset is None or not await self._set_offset(season_id, found_offset):
+                    await self.rebuild(season_id)
+                    rebuilt.append(season_id)
         return rebuilt
 
     async def find_outdated(self) -> tuple[list[int], list[int]]:
@@ -218,10 +226,10 @@ class Index:
     async def look_up(self, season_id: int) -> tuple[str, bool]:
         """Return what an open season is called, and whether it needs an index for the first time.
 
-        Of `global`, where everybody stands, one that is not there was lost.
+        Of `global`, where everybody stands, one that is not there was lost. Raises `SeasonClosed`.
         """
         async with self._database.connect() as connection:
-            season = await _read_season(connection, season_id)
+            season = await read_season(connection, season_id)
         stored: bytes | str | None = ""
         with suppress(CacheUnavailable):
             stored = await self._read_key(SeasonKeys.of(season_id).offset)
@@ -230,7 +238,7 @@ class Index:
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:
-            offset = Offset.of_season(await _read_season(connection, season_id))
+            offset = Offset.of_season(await read_season(connection, season_id))
             index = SeasonKeys.of(season_id).index
             return await self._swap_in(connection, season_id, index, found, offset, b"")
 
@@ -252,12 +260,13 @@ class Index:
         loaded as it is, or has changed since and was added by that.
 
         Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
-        to by another writer: one that lost its lock must not undo the work of the next.
+        to by another writer: one that lost its lock must not undo the work of the next. Raises
+        `SeasonClosed` too.
         """
         try:
             # One snapshot, so that offset, top and standings belong together.
             async with self._database.snapshot() as connection:
-                season = await _read_season(connection, season_id)
+                season = await read_season(connection, season_id)
                 offset = Offset.of_season(season)
                 build = await self._find_build(season_id)
                 if build is None or build.position != offset.position:
@@ -316,7 +325,7 @@ class Index:
                 season_id,
                 first,
                 self._slice_standings,
-                is_all=self._is_slice(await _read_season(connection, season_id)),
+                is_all=self._is_slice(await read_season(connection, season_id)),
                 may_be_left=bool(build.found),
             )
         build_key = SeasonKeys.of(season_id).build
@@ -461,9 +470,11 @@ def _is_top_of(stored: object, players: int) -> bool:
     return top is not None and top.players == players
 
 
-async def _read_season(connection: Connection, season_id: int) -> asyncpg.Record:
+async def read_season(connection: Connection, season_id: int) -> asyncpg.Record:
+    """Return an open season, as list_open_seasons.sql has it; raises `SeasonClosed`."""
     row = await connection.fetchrow(_READ_SEASON, season_id)
-    assert row is not None
+    if row is None:
+        raise SeasonClosed
     return row
 
 

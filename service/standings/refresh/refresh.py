@@ -23,7 +23,7 @@ from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.change import SeasonChange
 from service.standings.index.offset import Offset
-from service.standings.index.writer import Index
+from service.standings.index.writer import Index, SeasonClosed
 from service.standings.refresh.freshness import Freshness
 from service.standings.refresh.pauses import RebuildPause
 from service.standings.top import select_top
@@ -391,7 +391,11 @@ class Refresher:
             outdated, unnamed = await self._index.find_outdated()
             rebuilt = []
             for season_id in outdated:
-                rebuilt.append(await self._rebuild(season_id))
+                try:
+                    rebuilt.append(await self._rebuild(season_id))
+                except SeasonClosed:
+                    del self._pauses[season_id]
+                    rebuilt.append(True)
                 if time.monotonic() >= turn_ends_at and len(rebuilt) < len(outdated):
                     rebuilt.append(False)
                     self._is_building = True
@@ -416,7 +420,7 @@ class Refresher:
 
         Returns whether the index follows now.
 
-        Raises `CacheUnavailable` where Redis is away.
+        Raises `CacheUnavailable` where Redis is away, or `SeasonClosed`.
         """
         pause = self._pauses.setdefault(season_id, RebuildPause(self._redis))
         if not await pause.is_over():

@@ -220,7 +220,11 @@ async def _advance(
                 worked_ms,
                 timeout=_STATEMENT_SECONDS,
             )
-        if row is None:
+        # No row of one that is closed by now; of any other somebody else has gone on.
+        if row is None and any(
+            other["season_id"] == progress["season_id"]
+            for other in await connection.fetch(LIST_SLICES)
+        ):
             raise LeaseLost
     return (time.monotonic() - started_at) * 1000
 

@@ -1,4 +1,4 @@
-"""`leaderboard audit` of whole boards: many differences, several seasons, and folds meanwhile."""
+"""`leaderboard audit` of whole boards: many differences, several seasons, and what goes on."""
 
 import asyncio
 
@@ -6,10 +6,12 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import hold_writer_lock
 from service.backends.redis import SeasonKeys
 from service.maintenance.audit import audit
 from service.maintenance.populate import populate
 from service.settings.settings import Settings
+from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import (
     find_global_season,
@@ -18,6 +20,8 @@ from tests.support.factories import (
     make_season,
     record_scores,
 )
+from tests.support.lock_waits import count_lock_waits
+from tests.support.waiting import wait_until
 
 
 async def test_audit_shows_ten_differences_and_counts_all(
@@ -94,3 +98,31 @@ async def test_audit_is_right_while_scores_are_folded(
         assert await audit(settings)
     ended.set()
     await asyncio.gather(*traffic)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1",
+        "DELETE FROM season WHERE id = $1",
+    ],
+)
+async def test_audit_leaves_out_a_season_that_is_closed_or_swapped_meanwhile(
+    database: Database,
+    settings: Settings,
+    redis: Redis,
+    refresher: Refresher,
+    capsys: pytest.CaptureFixture[str],
+    end: str,
+) -> None:
+    cup = await make_season(database, "cup")
+    await make_players_with_scores(database, range(3))
+    await refresher.refresh()
+    async with hold_writer_lock(database, wait_seconds=60):
+        auditing = asyncio.create_task(audit(settings))
+        # It has listed the seasons, and waits for its look at the first one.
+        await wait_until(lambda: count_lock_waits(database))
+        await database.fetch(end, cup)
+        await Index(redis, database).drop(cup)
+    assert await auditing
+    assert "cup, season 1: closed or counted anew meanwhile" in capsys.readouterr().out

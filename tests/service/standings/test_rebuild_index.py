@@ -1,7 +1,7 @@
 """`leaderboard rebuild` compares the index with the standings, and makes again what differs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import asyncpg
 import pytest
@@ -18,8 +18,14 @@ from service.settings.settings import Settings
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
-from tests.support.factories import find_global_season, make_players_with_scores, record_scores
+from tests.support.factories import (
+    find_global_season,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
 from tests.support.index_checks import assert_index_follows, read_index
+from tests.support.lock_waits import count_lock_waits
 from tests.support.waiting import wait_until
 
 PLAYERS = 21_000
@@ -211,6 +217,38 @@ async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
         with pytest.raises(DatabaseUnavailable):
             await scan(Index(redis, hurried), await hurried.fetch(LIST_OPEN_SEASONS))
     await hurried.close()
+
+
+async def catch_up(refresher: Refresher) -> None:
+    await refresher._catch_up_index(float("inf"))
+
+
+async def rebuild_outdated(refresher: Refresher) -> None:
+    await refresher._index.rebuild_outdated()
+
+
+@pytest.mark.parametrize("work", [catch_up, rebuild_outdated])
+async def test_season_that_is_closed_before_its_turn_needs_no_index(
+    database: Database,
+    refresher: Refresher,
+    redis: Redis,
+    work: Callable[[Refresher], Coroutine[None, None, None]],
+) -> None:
+    cup = await make_season(database, "cup")
+    await make_players_with_scores(database, [5, 7])
+    await refresher.refresh()
+    await redis.flushall()
+    async with database.transaction() as connection:
+        await connection.execute("LOCK TABLE standing")
+        working = asyncio.create_task(work(refresher))
+        # Both are outdated, and the standings of the first one are waited for.
+        await wait_until(lambda: count_lock_waits(database))
+        await database.fetch(
+            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
+        )
+    await working
+    await assert_index_follows(redis, database)
+    assert await redis.get(SeasonKeys.of(cup).offset) is None
 
 
 async def test_versions_that_a_snapshot_keeps_are_not_looked_up_one_by_one(

@@ -7,9 +7,10 @@ import pytest
 
 from service.backends.database import Database
 from service.maintenance.audit import audit
+from service.seasons.closing import STOP_RERANK
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
-from service.standings.refresh.rerank import LIST_SLICES, rerank, rerank_if_due
+from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, rerank, rerank_if_due
 from tests.support.factories import (
     count_players,
     find_global_season,
@@ -17,6 +18,7 @@ from tests.support.factories import (
     make_season,
     record_scores,
 )
+from tests.support.lock_waits import count_lock_waits
 from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
 
@@ -120,6 +122,25 @@ async def test_standings_that_move_between_slices_keep_a_rank_and_have_one(
     assert [ranks[user_id] for user_id in user_ids[1:-1]] == list(range(2, 20))
     await database.fetch("DROP TRIGGER moves ON rerank_progress")
     await rerank(database, 5)
+    assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
+
+
+async def test_season_that_is_closed_before_its_next_slice_is_left_out(
+    refresher: Refresher, database: Database
+) -> None:
+    season_id = await find_global_season(database)
+    cup = await make_season(database, "cup")
+    await make_players_with_scores(database, [5, 7, 7])
+    await refresher.refresh()
+    await database.fetch(BEGIN_SLICES, [season_id, cup], 1)
+    async with database.transaction() as connection:
+        await connection.fetch(STOP_RERANK, cup)
+        await connection.execute(
+            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
+        )
+        ranking = asyncio.create_task(rerank_if_due(database, 2))
+        await wait_until(lambda: count_lock_waits(database))
+    assert await ranking is not None
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
 
