@@ -1,7 +1,6 @@
 """The broker and its middleware, in order; set before any actor is imported.
 
-Importing this module makes the broker, so that `periodiq workers.broker …` and the worker see the
-same one.
+Importing this module makes the broker, so that the scheduler and the worker see the same one.
 """
 
 import math

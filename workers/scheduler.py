@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import click
@@ -23,28 +22,28 @@ from service.tracing.bootstrap import ensure_agent
     help="Note each round in this file, which `leaderboard health scheduler` reads.",
 )
 def schedule(ready_fd: int | None, rounds: Path | None) -> None:
-    """Send each periodic actor's message when it is due, by UTC."""
+    """Send each periodic actor's message when it is due, by UTC, until SIGTERM or SIGINT."""
     settings = load_settings()
     ensure_agent(settings, "workers.scheduler")
     configure_logging(settings)
     # periodiq reckons in local time.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    import periodiq  # noqa: PLC0415 - after its time zone
-
     import workers.actors.standings  # noqa: F401, PLC0415 - declares the periodic actors
-    from workers.periodiq_scheduler import PatientScheduler  # noqa: PLC0415
+    from workers.broker import broker  # noqa: PLC0415
+    from workers.periodiq_scheduler import PatientScheduler  # noqa: PLC0415 - after its time zone
 
-    # periodiq makes its scheduler by this name.
-    periodiq.Scheduler = partial(PatientScheduler, rounds=rounds)
-
-    # periodiq has a handler of its own, later: whoever knows that it runs may stop it already.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Not by periodiq's own command, which sets the level of the log and fails at Ctrl-C.
+    scheduler = PatientScheduler(
+        [actor for actor in broker.actors.values() if "periodic" in actor.options], rounds
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     if ready_fd is not None:
         os.write(ready_fd, b"\n")
         os.close(ready_fd)
-    sys.argv = ["periodiq", "workers.broker"]
-    periodiq.entrypoint()
+    scheduler.schedule()
+    scheduler.loop()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import run
+from tests.support.programs import PATIENCE_SECONDS, run
 
 
 @pytest.mark.parametrize("broker", ["redis", "amqp"])
@@ -19,7 +19,7 @@ def test_scheduler_outlives_a_broker_that_is_away(broker: str, tmp_path: Path) -
     rounds = tmp_path / "rounds"
     command = [sys.executable, "-m", "service.commands.main", "scheduler", "--rounds", str(rounds)]
     with run("scheduler", command, environment, tmp_path) as scheduler:
-        # When it starts; in the last seconds of a minute when that ends.
+        # When it starts.
         scheduler.wait_for("the broker is away, the next minute tries again")
         # Its own alarm clock, a little early.
         scheduler.process.send_signal(signal.SIGALRM)
@@ -44,3 +44,20 @@ def test_scheduler_goes_on_where_it_cannot_note_its_rounds(redis_url: str, tmp_p
         scheduler.wait_for("a round cannot be noted", times=2)
         assert scheduler.process.poll() is None
     assert "Traceback" not in scheduler.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_scheduler_ends_well_and_logs_at_its_level(number: signal.Signals, tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql://127.0.0.1:1/leaderboard",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "LEADERBOARD_LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "service.commands.main", "scheduler"]
+    with run("scheduler", command, environment, tmp_path) as scheduler:
+        scheduler.wait_for("the broker is away")
+        scheduler.process.send_signal(number)
+        assert scheduler.process.wait(PATIENCE_SECONDS) == 0
+    log = scheduler.log.read_text()
+    assert " INFO " not in log
+    assert "Interrupted" not in log
