@@ -92,7 +92,11 @@ class Submission:
 
 def encode_metadata(metadata: dict[str, Any]) -> str:
     """Return metadata as the ledger keeps it; raises `InvalidRequest` where it cannot be kept."""
-    text = _encode(metadata)
+    try:
+        text = _encode(metadata)
+    except RecursionError as error:
+        # It was read where fewer calls were under way.
+        raise refuse_body("metadata", "Expected JSON that is nested less deeply") from error
     size = len(text)
     if size <= METADATA_LIMIT and b"e" in text:
         size += _count_zeros(metadata)

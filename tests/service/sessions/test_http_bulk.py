@@ -161,3 +161,21 @@ async def test_first_line_with_a_key_counts(client: httpx.AsyncClient, database:
         assert {answer["code"] for answer in answers[1:]} == {"idempotency_key_reused"}
     rows = await database.fetch("SELECT score FROM game_session")
     assert [row["score"] for row in rows] == [0] * 20
+
+
+async def test_metadata_of_any_depth_is_no_fault_of_ours(client: httpx.AsyncClient) -> None:
+    lines = [
+        b'{"user_id":1,"score":1,"metadata":%s1%s}' % (b'{"a":' * depth, b"}" * depth)
+        for depth in range(600, 1_001)
+    ]
+    answer = await client.post(
+        PATH, content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"}
+    )
+    codes = [json.loads(line)["code"] for line in answer.text.splitlines()]
+    assert codes == ["invalid_request"] * len(lines)
+    for line in lines:
+        answer = await client.post(
+            PATH, content=b"[%s]" % line, headers={"Content-Type": "application/json"}
+        )
+        # As a whole where the line cannot even be told from the next.
+        assert answer.status_code == 400 or answer.json()[0]["code"] == "invalid_request"

@@ -230,6 +230,17 @@ async def test_submit_refuses_metadata_that_cannot_be_kept(
     assert await fetch_sessions(database, user_id) == []
 
 
+async def test_metadata_of_any_depth_is_no_fault_of_ours(
+    client: httpx.AsyncClient, content_type: dict[str, str]
+) -> None:
+    # JSON's depth and the calls under way share one limit, when it is read and when it is written.
+    for depth in range(600, 1_001):
+        metadata = '{"a":' * depth + "1" + "}" * depth
+        body = f'{{"user_id":1,"score":1,"metadata":{metadata}}}'
+        response = await client.post(SUBMIT, content=body, headers=content_type)
+        assert response.status_code == 400, depth
+
+
 @pytest.mark.parametrize("other", ['{"a":true}', '{"a":2}', "{}", "null"])
 async def test_key_with_other_metadata_is_refused(
     client: httpx.AsyncClient, database: Database, content_type: dict[str, str], other: str

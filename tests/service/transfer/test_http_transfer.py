@@ -384,6 +384,24 @@ async def test_sessions_have_numbers_and_keys_as_a_submit_has_them(
     assert [row[1:2] + row[4:] for row in await fetch_sessions(database)] == [(1200, "a")]
 
 
+@pytest.mark.parametrize("content_type", [CSV, NDJSON], ids=["csv", "ndjson"])
+async def test_metadata_of_any_depth_is_no_fault_of_ours(
+    client: httpx.AsyncClient, content_type: dict[str, str]
+) -> None:
+    nested = ['{"a":' * depth + "1" + "}" * depth for depth in range(600, 1_001)]
+    if content_type is CSV:
+        rows = [[1, PAST, 1, "k", metadata] for metadata in nested]
+        text = io.StringIO()
+        names = ["user_id", "submitted_at", "score", "idempotency_key", "metadata"]
+        csv.writer(text).writerows([names, *rows])
+        content = text.getvalue()
+    else:
+        line = f'{{"user_id":1,"submitted_at":"{PAST}","score":1,"idempotency_key":"k"'
+        content = "".join(f'{line},"metadata":{metadata}}}\n' for metadata in nested)
+    answer = await client.post("/api/import/sessions", content=content, headers=content_type)
+    assert count(answer.json()) == (0, 0, len(nested)), answer.text
+
+
 async def test_imported_metadata_is_what_was_sent_in_whatever_form_the_score_is(
     client: httpx.AsyncClient, database: Database
 ) -> None:
