@@ -332,7 +332,8 @@ def _read_answer(row: asyncpg.Record) -> int | ServiceError:
 def _compare(submission: Submission, first: asyncpg.Record) -> int | ServiceError:
     """Return what a submission is answered by the session that its key made, if there is one."""
     if first["session_id"] is None:
-        return PlayerBanned()
+        # A deletion erases keys, also between the two statements.
+        return PlayerNotFound() if first["is_unknown"] else PlayerBanned()
     if first["has_same_metadata"] and (first["score"], first["game_mode"]) == (
         submission.score,
         submission.game_mode,

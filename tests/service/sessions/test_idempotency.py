@@ -151,10 +151,32 @@ async def test_find_keyed_sessions_answers_in_the_order_asked(database: Database
         [None, "{}", "{}"],
     )
     assert [tuple(row) for row in found] == [
-        (ids[2], 3, "solo", True),
-        (ids[0], 1, "solo", True),
-        (ids[1], 2, "solo", False),
+        (ids[2], 3, "solo", True, False),
+        (ids[0], 1, "solo", True, False),
+        (ids[1], 2, "solo", False, False),
     ]
+
+
+@pytest.mark.parametrize("state", ["active", "banned"])
+async def test_key_of_a_player_who_is_deleted_meanwhile_is_of_nobody(
+    clients: list[httpx.AsyncClient], database: Database, state: str
+) -> None:
+    user_id = await make_player(database)
+    assert (await submit(clients[0], user_id, 42, "match-17")).status_code == 200
+    await database.fetch("UPDATE player SET state = $1", state)
+    # As a deletion does that is committed as soon as the key was found to be used.
+    await database.fetch(
+        """
+        CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            UPDATE game_session SET idempotency_key = NULL;
+            UPDATE player SET deleted_at = now();
+            RETURN NULL;
+        END $$
+        """
+    )
+    await database.fetch("CREATE TRIGGER forgets AFTER INSERT ON outbox EXECUTE FUNCTION forget()")
+    again = await submit(clients[0], user_id, 42, "match-17")
+    assert (again.status_code, again.json()["code"]) == (404, "user_not_found")
 
 
 async def test_batches_with_the_same_keys_in_opposite_orders_do_not_deadlock(

@@ -96,7 +96,7 @@ CASES = [
             "sessions",
             "find_keyed_sessions",
             (make_batch(size)[0], *make_batch(size)[3:]),
-            {"game_session_player_id_idempotency_key"},
+            {"game_session_player_id_idempotency_key", "player_pkey"},
         )
         for size in (1, 500)
     ),
