@@ -3,7 +3,6 @@
 Where the output is not a terminal, a line every few seconds takes the place of the moving one.
 """
 
-import os
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from service.settings.settings import is_locale_plain
 
 _LINE_INTERVAL_SECONDS: Final = 5.0
 
@@ -63,9 +64,8 @@ class Report:
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
-        # In the locale C Python itself writes UTF-8, which its terminal need not show.
-        locale = os.environ.get("LC_ALL") or os.environ.get("LANG")
-        has_marks = self._console.encoding.startswith("utf") and locale not in {"C", "POSIX"}
+        # Whatever Python writes in the locale C, its terminal need not show it.
+        has_marks = self._console.encoding.startswith("utf") and not is_locale_plain()
         self._right, self._wrong = ("✓ ", "✗ ") if has_marks else ("ok ", "!! ")
 
     def write(self, line: str) -> None:

@@ -232,6 +232,14 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageError(_explain(error)) from error
 
 
+def is_locale_plain() -> bool:
+    """Return whether the locale is said to be C, in which Python itself writes UTF-8.
+
+    Where none is named, most terminals show that.
+    """
+    return (os.environ.get("LC_ALL") or os.environ.get("LANG")) in {"C", "POSIX"}
+
+
 @cache
 def _warn_of_unknown_variables() -> None:
     known = {environment_name(field) for field in Settings.model_fields}
