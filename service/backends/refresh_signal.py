@@ -7,10 +7,16 @@ submit finds the flag down and sends a message. What a crash still loses, the sw
 
 At most one message waits: the flag also falls by itself, again and again while no worker is there,
 and a refresh that has not begun yet will see every session that is committed before it does.
+
+While Redis is away nothing tells whether a message is on its way. The broker may be another server,
+so a process that was asked sends one all the same, once a second at most; a worker that has a
+refresh waiting drops the next.
 """
 
 import asyncio
 import logging
+import time
+from contextlib import suppress
 from typing import Final
 
 import dramatiq
@@ -25,6 +31,8 @@ REFRESH_ACTOR: Final = "standings.refresh"
 
 # Long enough for a refresh to renew it, short enough that a flag left by a crash expires soon.
 DIRTY_FLAG_MS: Final = 5_000
+
+_PAUSE_WITHOUT_FLAG_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,18 +50,20 @@ class RefreshSignal:
         self._tracer = tracer
         self._sender: asyncio.Task[None] | None = None
         self._raised_again = False
+        self._next_without_flag_at = 0.0
         self.problem: Exception | None = None
-        """Why the last wake-up could not be sent: `BrokerUnavailable`, or an error of Redis."""
+        """Why the last wake-up failed: `BrokerUnavailable`, or an error of Redis."""
 
     def raise_soon(self, *, anyway: bool = False) -> None:
         """Ask for a refresh in the background; calls while one is being sent become one more.
 
         With `anyway` the message is sent even if the flag is up: a process that starts cannot know
-        whether the one that raised it was killed before it sent the message.
+        whether the one that raised it was killed before it sent the message. As nothing may have
+        been committed, it is not sent without Redis.
         """
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send(anyway=anyway))
-        else:
+        elif not anyway:
             self._raised_again = True
 
     async def drain(self) -> None:
@@ -71,15 +81,17 @@ class RefreshSignal:
                 # After a failure the flag means nothing: a Redis that hung may have raised it
                 # later, for a command that had timed out.
                 await self._wake_refresh(anyway=anyway or self.problem is not None)
-                anyway = False
                 self.problem = None
             except (*REDIS_ERRORS, BrokerUnavailable) as error:
                 # Nothing is lost: the session is in the outbox, where the sweep finds it.
                 if self.problem is None:
-                    _log.warning("the workers cannot be woken, ranks wait for the sweep: %s", error)
+                    _log.warning("waking the workers failed, ranks may have to wait: %s", error)
                 self.problem = error
+                if not anyway and not isinstance(error, BrokerUnavailable):
+                    await self._wake_without_flag()
             if not self._raised_again:
                 return
+            anyway = False
 
     async def _wake_refresh(self, *, anyway: bool) -> None:
         if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
@@ -89,6 +101,14 @@ class RefreshSignal:
                 # No message is on its way: the next submit has to try again.
                 await self._redis.delete(DIRTY_KEY)
                 raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+
+    async def _wake_without_flag(self) -> None:
+        await asyncio.sleep(self._next_without_flag_at - time.monotonic())
+        # For all who asked until now.
+        self._raised_again = False
+        self._next_without_flag_at = time.monotonic() + _PAUSE_WITHOUT_FLAG_SECONDS
+        with suppress(*BROKER_ERRORS):
+            await asyncio.to_thread(send_refresh, self._broker, request_id.get())
 
 
 def send_refresh(broker: dramatiq.Broker, woken_by: str | None = None) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+
+from tests.support.waiting import PATIENCE_SECONDS
 
 _PATIENCE_SECONDS = 15.0
 
@@ -46,6 +48,13 @@ class EventStream:
                 answer: dict[str, Any] = json.loads(data.removeprefix("data: "))
                 return answer
         raise AssertionError("the stream ended")
+
+    async def read_until(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the data of the next event that is wanted, passing others over."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_wanted(top := await self.read_top()):
+                pass
+            return top
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 Every refresh publishes the tops that somebody reads, so that the next read is a look into memory.
 A process that does not hear of refreshes, because its subscription is down, reads Redis each time,
-and PostgreSQL where that is away. Where both are, it answers from memory and says so.
+and PostgreSQL where that is away; for all who watch a board, once a second. Where both are, it
+answers from memory and says so.
 """
 
 import asyncio
@@ -45,6 +46,11 @@ _RECONNECT_SECONDS: Final = (0.1, 2.0)
 # Nothing tells that a season ends, that a closed one was corrected, or that a player in it was
 # renamed: for those who watch it this is looked for as soon as P5 wants it shown.
 _LOOK_AGAIN_SECONDS: Final = 0.4
+
+# While refreshes are not heard of, what is watched is read this often, and less often where reading
+# all of it takes more than a third of the time.
+_UNHEARD_SECONDS: Final = 1.0
+_PAUSES_IN_A_READING: Final = 2.0
 
 # Each refresh has another time, whether or not it changed a top.
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
@@ -144,6 +150,7 @@ class TopFeeds:
             asyncio.create_task(self._stay_subscribed()),
             asyncio.create_task(self._go_on_asking()),
             asyncio.create_task(self._follow_seasons()),
+            asyncio.create_task(self._read_unheard()),
         ]
 
     async def stop(self) -> None:
@@ -287,6 +294,26 @@ class TopFeeds:
             feeds = self._feeds.values()
             await self._ask_for([feed for feed in feeds if feed.season.state != "closed"])
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    async def _read_unheard(self) -> None:
+        """While refreshes are not heard of, read what is watched, once for all who watch it."""
+        pause_seconds = _UNHEARD_SECONDS
+        while True:
+            await asyncio.sleep(pause_seconds)
+            began_at = time.monotonic()
+            for feed in list(self._feeds.values()):
+                if feed.watchers and feed.season.state != "closed" and not self._subscribed:
+                    with suppress(ServiceError):
+                        await self._read_for_watchers(feed)
+            took = time.monotonic() - began_at
+            pause_seconds = max(_UNHEARD_SECONDS, _PAUSES_IN_A_READING * took)
+
+    async def _read_for_watchers(self, feed: _Feed) -> None:
+        changed, season = feed.changed, feed.season
+        top = await self._reads.put(feed)
+        # Otherwise they look for themselves, or will.
+        if feed.season == season and not changed.is_set():
+            feed.keep(top)
 
     async def _follow_seasons(self) -> None:
         """Wake those who watch a season that is over, or whose board was changed.

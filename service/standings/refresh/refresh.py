@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -152,6 +152,8 @@ class Refresher:
         # From when on what the last refresh took is recorded again; its problem always is.
         self._record_at = 0.0
         self._recorded_problem: str | None = None
+        # Held while a refresh of this process waits for the writer lock.
+        self._queue = asyncio.Lock()
         self._batch_limit = settings.refresh_batch_limit
         self._interval_seconds = settings.refresh_interval_ms / 1000
 
@@ -172,7 +174,14 @@ class Refresher:
         except REDIS_ERRORS as error:
             _log.warning("refreshing without Redis: %s", error)
         try:
-            async with hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS) as lease:
+            if self._queue.locked():
+                # Without the mutex nothing else would keep them from queueing up. The one that
+                # waits will see what is committed by now.
+                return RefreshOutcome(sessions=0, more=False)
+            async with AsyncExitStack() as held:
+                lock = hold_writer_lock(self._database, wait_seconds=_LOCK_WAIT_SECONDS)
+                async with self._queue:
+                    lease = await held.enter_async_context(lock)
                 return await self._fold_until_idle(mutex, lease)
         finally:
             with suppress(*REDIS_ERRORS):

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,7 +22,11 @@ from service.backends.broker import (
 from service.backends.database import Database
 from service.backends.locks import hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
-from service.backends.refresh_signal import DIRTY_FLAG_MS, RefreshSignal
+from service.backends.refresh_signal import (
+    _PAUSE_WITHOUT_FLAG_SECONDS,
+    DIRTY_FLAG_MS,
+    RefreshSignal,
+)
 from service.local.embedded import ValkeyServer
 from service.sessions.service import Ledger, Submission
 from service.settings.settings import Settings
@@ -153,6 +158,60 @@ async def test_redis_away_fails_no_submit(database: Database, settings: Settings
     await refresh_signal.drain()
     await redis.aclose()
     disconnect_broker(broker)
+
+
+async def test_cache_that_is_away_holds_up_no_message(
+    settings: Settings, broker: dramatiq.Broker
+) -> None:
+    redis = connect_redis(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"}))
+    refresh_signal = RefreshSignal(redis, broker)
+    began_at = time.monotonic()
+    for _ in range(3):
+        # Many who ask are one message, as ever.
+        await raise_now(refresh_signal, 100)
+        assert count_ready(broker) == 1
+        take_message(broker)
+    assert time.monotonic() - began_at >= 2 * _PAUSE_WITHOUT_FLAG_SECONDS
+    # Who cannot know whether there is anything to fold leaves that to the sweep.
+    refresh_signal.raise_soon(anyway=True)
+    await refresh_signal.drain()
+    assert count_ready(broker) == 0
+    await redis.aclose()
+
+
+async def test_scores_are_folded_while_the_cache_is_away(
+    settings: Settings, database: Database, broker: dramatiq.Broker
+) -> None:
+    urls = {"redis_url": "redis://127.0.0.1:1", "broker_url": settings.require_redis_url()}
+    own = settings.model_copy(update=urls)
+    redis = connect_redis(own)
+    refresh_signal = RefreshSignal(redis, broker)
+    ledger = Ledger(database, refresh_signal, own)
+    user_id = await make_player(database)
+    with run_worker(own):
+        # This one may be folded because the worker has just begun, and the next one while it is.
+        await ledger.record(Submission(user_id, 1, "solo", None))
+        await wait_until(lambda: is_folded(database))
+        async with hold_writer_lock(database, wait_seconds=60):
+            await ledger.record(Submission(user_id, 1, "solo", None))
+        await wait_until(lambda: is_folded(database))
+    await refresh_signal.drain()
+    await redis.aclose()
+
+
+async def test_refreshes_without_redis_do_not_queue_up(
+    settings: Settings, database: Database
+) -> None:
+    own = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
+    redis = connect_redis(own)
+    refresher = Refresher(database, redis, own)
+    await record_scores(database, (await make_player(database), 1))
+    async with hold_writer_lock(database, wait_seconds=60):
+        refreshing = [asyncio.create_task(refresher.refresh()) for _ in range(5)]
+        await wait_until(lambda: sum(task.done() for task in refreshing) == 4)
+    outcomes = await asyncio.gather(*refreshing)
+    assert sorted(outcome.sessions for outcome in outcomes) == [0, 0, 0, 0, 1]
+    await redis.aclose()
 
 
 async def test_message_that_could_not_be_sent_leaves_no_flag(redis: Redis) -> None:
