@@ -82,7 +82,7 @@ _USUAL_WRITE: Final = Access(Role.ADMIN, Kind.READ)
 
 def _read_methods(route: HTTPRoute) -> dict[str, Access]:
     methods: dict[str, Access] = {
-        method: _read_access(handler.opt)
+        method: _read_access(method, handler.opt)
         for method, (handler, _) in route.route_handler_map.items()
         if method != "OPTIONS"
     }
@@ -95,11 +95,12 @@ def _read_methods(route: HTTPRoute) -> dict[str, Access]:
     return methods
 
 
-def _read_access(opt: Mapping[str, Any]) -> Access:
+def _read_access(method: str, opt: Mapping[str, Any]) -> Access:
     role = opt.get("role", Role.ADMIN)
     if opt.get("stream"):
         return Access(role, Kind.STREAM)
-    return Access(role, Kind.WRITE if role is Role.SUBMIT else Kind.READ)
+    is_write = role is Role.SUBMIT and method not in _READING
+    return Access(role, Kind.WRITE if is_write else Kind.READ)
 
 
 class Authorizer:

@@ -5,7 +5,7 @@ from litestar import Litestar, get
 from litestar.routes import HTTPRoute
 
 from service.api.app import create_app
-from service.http.auth import RouteAccess
+from service.http.auth import Kind, RouteAccess
 from service.keys.roles import Role
 from service.settings.settings import load_settings
 
@@ -81,6 +81,21 @@ def test_route_without_a_role_needs_an_admin() -> None:
         RouteAccess(Litestar([later], logging_config=None).routes).find("GET", "/later").role
         is Role.ADMIN
     )
+
+
+def test_places_of_writes_are_for_submits_and_registrations(app: Litestar) -> None:
+    access = RouteAccess(app.routes)
+    writing = {
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods
+        if access.find(method, route.path_format).kind is Kind.WRITE
+    }
+    assert writing == {
+        ("POST", "/api/leaderboard/submit"), ("POST", "/api/leaderboard/submit/bulk"),
+        ("POST", "/api/players"), ("POST", "/api/players/bulk"),
+    }  # fmt: skip
 
 
 def test_every_route_was_given_its_role(app: Litestar) -> None:
