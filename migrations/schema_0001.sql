@@ -340,7 +340,6 @@ CREATE TABLE rank_block (
     block bigint NOT NULL,
     players smallint[] NOT NULL,
     ranks integer[] NOT NULL,
-    ranked_at timestamptz NOT NULL,
     PRIMARY KEY (season_id, block),
     CONSTRAINT rank_block_one_rank_a_player CHECK (cardinality(players) = cardinality(ranks))
 ) WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0);

@@ -56,7 +56,6 @@ class RankBlock(Table):
     block = BigInt(default=None, help_text="The player id without its last eight bits.")
     players = Array(base_column=SmallInt(), default=None, help_text="The last eight bits of each.")
     ranks = Array(base_column=Integer(), default=None, help_text="Of each, in the same order.")
-    ranked_at = Timestamptz(default=None)
 
 
 class Milestone(Table):

@@ -79,12 +79,11 @@ emptied AS (
         AND old.block NOT IN (SELECT block FROM block)
 ),
 stored AS (
-    INSERT INTO rank_block AS old (season_id, block, players, ranks, ranked_at)
-    SELECT $1, block, players, ranks, now() FROM block
+    INSERT INTO rank_block AS old (season_id, block, players, ranks)
+    SELECT $1, block, players, ranks FROM block
     ON CONFLICT (season_id, block) DO UPDATE SET
         players = excluded.players,
-        ranks = excluded.ranks,
-        ranked_at = excluded.ranked_at
+        ranks = excluded.ranks
     WHERE (old.players, old.ranks) IS DISTINCT FROM (excluded.players, excluded.ranks)
     RETURNING cardinality(ranks) AS ranks
 ),

@@ -15,12 +15,11 @@ WITH emptied AS (
         )
 ),
 stored AS (
-    INSERT INTO rank_block AS old (season_id, block, players, ranks, ranked_at)
-    SELECT season_id, block, players, ranks, now() FROM fresh_block
+    INSERT INTO rank_block AS old (season_id, block, players, ranks)
+    SELECT season_id, block, players, ranks FROM fresh_block
     ON CONFLICT (season_id, block) DO UPDATE SET
         players = excluded.players,
-        ranks = excluded.ranks,
-        ranked_at = excluded.ranked_at
+        ranks = excluded.ranks
     WHERE (old.players, old.ranks) IS DISTINCT FROM (excluded.players, excluded.ranks)
     RETURNING cardinality(ranks) AS ranks
 )
