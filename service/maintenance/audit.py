@@ -13,6 +13,7 @@ from service.backends.database import Connection, load_sql
 from service.boards.finder import LIST_OPEN_SEASONS, name_seasons
 from service.maintenance.connections import (
     BULK_PLANS,
+    COUNT_ROWS,
     STATEMENT_SECONDS,
     find_board_seasons,
     open_connections,
@@ -22,7 +23,6 @@ from service.maintenance.report import EXAMPLES, Finding, Report
 from service.settings.settings import Settings
 
 COUNT_OUTBOX: Final = load_sql("maintenance", "count_outbox")
-COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
 COUNT_STANDINGS: Final = load_sql("maintenance", "count_standings")
 COMPARE_STANDINGS: Final = load_sql("maintenance", "compare_standings")
 COMPARE_RANKS: Final = load_sql("maintenance", "compare_ranks")

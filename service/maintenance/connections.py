@@ -16,6 +16,7 @@ from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
 
+COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
 FIND_BOARD_SEASONS: Final = load_sql("maintenance", "find_board_seasons")
 
 # The time-outs of the settings are meant for requests. A command reads a million rows at once,

@@ -23,12 +23,14 @@ from service.boards.service import list_open_boards
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
+    COUNT_ROWS,
     LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
     Connections,
     open_connections,
 )
 from service.maintenance.report import Report
+from service.players.service import LOCK_PLAYERS
 from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import number_refresh
@@ -39,7 +41,6 @@ MAKE_PLAYERS: Final = load_sql("maintenance", "make_players")
 MAKE_SESSIONS: Final = load_sql("maintenance", "make_sessions")
 MAKE_STANDINGS: Final = load_sql("maintenance", "make_standings")
 EMPTY_DATABASE: Final = load_sql("maintenance", "empty_database")
-COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
 VACUUM_TABLES: Final = load_sql("maintenance", "vacuum_tables")
 
 # No commit waits for the disk but the last one, which flushes all before it too. The new sessions
@@ -215,7 +216,7 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
 
 async def _reserve_player_ids(database: Database, players: int) -> int:
     async with database.transaction() as connection:
-        await connection.execute("LOCK TABLE player IN SHARE ROW EXCLUSIVE MODE")
+        await connection.execute(LOCK_PLAYERS)
         id_before = await connection.fetchval(RESERVE_PLAYER_IDS, players)
     assert isinstance(id_before, int)
     return id_before

@@ -25,6 +25,7 @@ from service.maintenance.connections import (
     open_connections,
 )
 from service.maintenance.report import Report
+from service.players.service import FIND_HIGHEST_PLAYER
 from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
 from service.standings.index.writer import Index, SeasonClosed
@@ -36,7 +37,6 @@ FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")
 MEND_STANDINGS: Final = load_sql("maintenance", "mend_standings")
 MEND_OUTBOX: Final = load_sql("maintenance", "mend_outbox")
 COUNT_PENDING: Final = load_sql("maintenance", "count_pending")
-FIND_HIGHEST_PLAYER: Final = load_sql("maintenance", "find_highest_player")
 NUMBER_BOARD_REBUILD: Final = load_sql("maintenance", "number_board_rebuild")
 NUMBER_REBUILD: Final = load_sql("maintenance", "number_rebuild")
 

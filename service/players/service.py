@@ -19,6 +19,8 @@ from service.players.schemas import (
     RegisterPlayer,
 )
 
+FIND_HIGHEST_PLAYER: Final = load_sql("players", "find_highest_player")
+LOCK_PLAYERS: Final = load_sql("players", "lock_players")
 LOCK_REGISTRATIONS: Final = load_sql("players", "lock_registrations")
 REGISTER_PLAYERS: Final = load_sql("players", "register_players")
 FIND_REGISTERED: Final = load_sql("players", "find_registered")

@@ -15,6 +15,7 @@ import msgspec
 from service.backends.database import Database, load_sql
 from service.boards.errors import BoardFilling, SeasonNotFound
 from service.boards.finder import Season, find_season, number_season
+from service.standings.reads.stored import READ_FACTS
 from service.transfer.rows import PlayerRow, SessionRow, StandingRow
 
 EXPORT_PLAYERS: Final = load_sql("transfer", "export_players")
@@ -112,9 +113,8 @@ def _make_session(row: asyncpg.Record) -> SessionRow:
 async def _export_standings(database: Database, season: Season) -> AsyncIterator[Batch]:
     async with database.snapshot() as connection:
         await connection.execute(IN_ORDER)
-        total = await connection.fetchval(
-            "SELECT players FROM season_with_refresh WHERE id = $1", season.season_id
-        )
+        facts = await connection.fetchrow(READ_FACTS, season.season_id)
+        total = facts["players"] if facts else 0
         cursor = await connection.cursor(EXPORT_STANDINGS, season.season_id)
         done = 0
         while rows := await cursor.fetch(_ROWS_AT_ONCE):

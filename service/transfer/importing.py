@@ -20,6 +20,7 @@ from service.backends.database import Connection, Database, load_sql
 from service.errors import InvalidRequest
 from service.players.errors import PlayerNotFound, UsernameReserved
 from service.players.names import check_external_id, clean_new_username, clean_username
+from service.players.service import LOCK_PLAYERS
 from service.sessions.errors import IdempotencyKeyReused
 from service.sessions.schemas import DEFAULT_MODE
 from service.sessions.service import encode_metadata
@@ -29,7 +30,6 @@ from service.transfer.rows import PlayerLine, SessionLine
 from service.transfer.schemas import ImportAnswer, LineError
 from service.validation import LAST_MOMENT, clean_key
 
-LOCK_PLAYERS: Final = load_sql("transfer", "lock_players")
 IMPORT_PLAYERS: Final = load_sql("transfer", "import_players")
 ADVANCE_PLAYER_IDS: Final = load_sql("transfer", "advance_player_ids")
 FIND_IMPORTED_PLAYERS: Final = load_sql("transfer", "find_imported_players")

@@ -20,6 +20,7 @@ from service.backends.redis import (
     unlink_keys,
     unlink_matching,
 )
+from service.players.service import FIND_HIGHEST_PLAYER
 from service.standings.index.streaming import SCAN_SECONDS, reading_at_once, stream_rows
 
 FIND_LAST_PLAYER: Final = load_sql("standings/index", "find_last_player")
@@ -113,8 +114,7 @@ class NameStore:
         if may_be_left:
             end = next_player_id
             if is_last:
-                highest = await connection.fetchval("SELECT max(id) FROM player")
-                end = max(end, (highest or 0) + 1)
+                end = max(end, await connection.fetchval(FIND_HIGHEST_PLAYER) + 1)
             span = range(first_player_id // PLAYERS_PER_BUCKET, -(-end // PLAYERS_PER_BUCKET))
             await self._drop_all_but(filled, span, players)
         return None if is_last else next_player_id

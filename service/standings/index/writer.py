@@ -34,9 +34,7 @@ from service.standings.run import Published
 from service.standings.top import parse_top, select_top
 
 SCAN_STANDINGS: Final = load_sql("standings/index", "scan_standings")
-
-# Of a thousand boards not all are listed to find one.
-_READ_SEASON: Final = f"SELECT * FROM ({LIST_OPEN_SEASONS}) AS open WHERE season_id = $1"  # noqa: S608 - ours
+READ_INDEXED_SEASON: Final = load_sql("standings/index", "read_indexed_season")
 
 _STANDINGS_PER_LOAD: Final = 10_000
 _BEFORE_ALL: Final = (-(2**63), 0, 0)
@@ -472,7 +470,7 @@ def _is_top_of(stored: object, players: int) -> bool:
 
 async def read_season(connection: Connection, season_id: int) -> asyncpg.Record:
     """Return an open season, as list_open_seasons.sql has it; raises `SeasonClosed`."""
-    row = await connection.fetchrow(_READ_SEASON, season_id)
+    row = await connection.fetchrow(READ_INDEXED_SEASON, season_id)
     if row is None:
         raise SeasonClosed
     return row

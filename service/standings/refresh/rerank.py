@@ -19,6 +19,7 @@ from service.boards.finder import LIST_OPEN_SEASONS
 from service.settings.settings import SLICE_STANDINGS
 from service.standings.refresh.milestones import store_milestones
 
+READ_REFRESH_NUMBER: Final = load_sql("standings/refresh", "read_refresh_number")
 RANK_STANDINGS: Final = load_sql("standings/refresh", "rank_standings")
 STORE_RANKS: Final = load_sql("standings/refresh", "store_ranks")
 BEGIN_SLICES: Final = load_sql("standings/refresh", "begin_slices")
@@ -177,13 +178,13 @@ async def _rank_together(
         async with database.snapshot(readonly=False) as connection:
             await connection.execute(_PLAN_FOR_RANKING)
             if number is None:
-                number = await connection.fetchval("SELECT number FROM refresh_state")
+                number = await connection.fetchval(READ_REFRESH_NUMBER)
             await connection.execute(RANK_STANDINGS, season_ids, timeout=_STATEMENT_SECONDS)
             await connection.execute(_PLAN_FOR_STORING)
             ranks += await connection.fetchval(STORE_RANKS, season_ids, timeout=_STATEMENT_SECONDS)
     elapsed_ms = (time.monotonic() - started_at) * 1000
     if number is None:
-        row = await database.fetch_one("SELECT number FROM refresh_state")
+        row = await database.fetch_one(READ_REFRESH_NUMBER)
         assert row is not None
         number = row["number"]
     return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)

@@ -1,0 +1,2 @@
+-- The number of the last refresh.
+SELECT number FROM refresh_state
