@@ -245,7 +245,7 @@ class Database:
 
 
 class Pulse:
-    """Asks PostgreSQL for a sign of life twice a second, for all who wait for it in this process.
+    """Asks PostgreSQL twice a second whether it answers, for all who wait for it in this process.
 
     One that hangs, or is cut off the network, costs every request the whole time limit of its
     statement, and that has to be long enough for the longest. So after a second and a half without

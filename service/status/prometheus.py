@@ -218,7 +218,7 @@ def _list_gauges(status: Status) -> Iterator[tuple[str, str, float | None]]:
     yield "redis_memory_bytes", "Memory that Redis uses.", parts.redis.memory_bytes
     yield "postgresql_connections", "Connections to it.", parts.postgresql.connections
     seen_at = _unix(parts.scheduler.last_seen_at)
-    yield "scheduler_seen_timestamp_seconds", "Last sign of the scheduler.", seen_at
+    yield "scheduler_seen_timestamp_seconds", "When the scheduler's last message came.", seen_at
     if players is not None:
         yield "players", "Players who stand on the global board.", players.standing
     if refresh is not None:

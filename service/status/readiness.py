@@ -17,7 +17,7 @@ _PATIENCE_SECONDS: Final = 2.0
 
 
 class HealthCheck:
-    """Asks every part for a sign of life, each for at most two seconds."""
+    """Asks every part whether it is there, each for at most two seconds."""
 
     def __init__(
         self,

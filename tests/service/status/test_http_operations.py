@@ -152,15 +152,15 @@ async def test_junk_in_redis_is_no_error_of_the_status(
         assert (await read_status(client)).parts.scheduler.state == "away"
 
 
-async def test_signs_of_the_dead_are_removed_of_whichever_release(
+async def test_heartbeats_of_the_dead_are_removed_of_whichever_release(
     client: httpx.AsyncClient, redis: Redis
 ) -> None:
-    signs: dict[Any, Any] = {
+    heartbeats: dict[Any, Any] = {
         "older:1": '{"at": "2026-01-01T00:00:00Z", "process": {"name": "of another shape"}}',
         "junk:1": "junk",
         "zoneless:1": '{"at": "2026-01-01T00:00:00", "process": {}}',
     }
-    await redis.hset(WORKER_PROCESSES_KEY, mapping=signs)
+    await redis.hset(WORKER_PROCESSES_KEY, mapping=heartbeats)
     assert (await read_status(client)).parts.worker.state == "away"
     assert await redis.hlen(WORKER_PROCESSES_KEY) == 0
 

@@ -12,7 +12,7 @@ from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import watch_live
 from tests.support.console.service_peer import ServicePeer
 
-SIGN_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
 """How long a process that was killed is still listed."""
 
 
@@ -178,9 +178,9 @@ def test_each_process_of_a_rolling_restart_is_told_once_whichever_comes_first() 
 
 def test_a_process_that_is_killed_and_started_again_is_told_when_the_old_one_is_missed() -> None:
     looks = Looks()
-    # The dead one is listed for as long as its last sign is fresh.
+    # The dead one is listed for as long as its last heartbeat is fresh.
     looks.list_apis(looks.start(4_999), 4_100, 4_102, 4_103)
-    looks.look(SIGN_SECONDS)
+    looks.look(HEARTBEAT_SECONDS)
     assert looks.restarts == []
     looks.list_apis(4_999, 4_102, 4_103)
     looks.look(60.0)
