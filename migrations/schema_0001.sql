@@ -185,7 +185,7 @@ BEGIN
 END
 $$;
 
--- The ledger: one row a submitted score, append-only.
+-- The ledger: one row a submitted score, which never changes.
 --
 -- Every unique index contains player_id, so that the table can be partitioned by it one day.
 CREATE TABLE game_session (

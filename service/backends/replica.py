@@ -1,9 +1,9 @@
 """A read replica, for the reads that may lag.
 
-Those are: players; a player's sessions; the ranks of the last re-rank; and what is read from
-PostgreSQL because Redis is away. All but a single player say `"stale": true` where a replica
-answered. What must be right is read from the primary: ranks beside the index, the
-season, the keys, the status, the audit.
+Those are: players; a player's sessions; the ranks of the last re-rank; closed seasons; and what is
+read from PostgreSQL because Redis is away. All say `"stale": true` where a replica answered, but a
+single player and a closed season, which no score changes. What must be right is read from the
+primary: ranks beside the index, the season, the keys, the status, exports, the audit.
 """
 
 import asyncio

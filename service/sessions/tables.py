@@ -25,7 +25,7 @@ class LedgerClock(Table):
 
 
 class GameSession(Table):
-    """One submitted score: append-only truth.
+    """One submitted score, which never changes.
 
     The key is (player_id, id), for a ledger in parts; Piccolo knows single-column keys only.
     """
