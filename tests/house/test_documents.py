@@ -1,5 +1,6 @@
 """The documents: what they link to is there, and the code that they name has not moved."""
 
+import importlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import ServiceError
 from service.http.bulk import BULK_BODY_LIMIT, BULK_LIMIT
 from service.settings.settings import Settings
 
@@ -129,6 +131,34 @@ def test_documents_tell_how_large_a_bulk_request_may_be() -> None:
     readme, running = read_text(ROOT / "README.md"), read_text(ROOT / "service/README.md")
     assert f"up to {BULK_LIMIT:,} such bodies and {limit}" in readme
     assert f"in bulk {limit}" in running
+
+
+def list_errors(kind: type[ServiceError]) -> Iterator[type[ServiceError]]:
+    """Yield a kind of error and all that are of this kind."""
+    yield kind
+    for other in kind.__subclasses__():
+        yield from list_errors(other)
+
+
+def test_documents_list_the_code_of_every_error() -> None:
+    for path in (ROOT / "service").rglob("*.py"):
+        if 'code = "' in path.read_text("utf-8"):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    errors = {
+        (kind.status, kind.code)
+        for kind in list_errors(ServiceError)
+        if kind.__module__.startswith("service.")
+    }
+    # What the framework refuses, and the page of readiness.
+    errors |= {(404, "not_found"), (405, "method_not_allowed"), (503, "not_ready")}
+    listed = {
+        (int(row[1]), code)
+        for row in re.finditer(
+            r"^\| (\d{3}) \| (.+) \|$", read_text(ROOT / "service/README.md"), re.MULTILINE
+        )
+        for code in re.findall(r"(?:^|· )`(\w+)`", row[2])
+    }
+    assert listed == errors
 
 
 def test_readme_stays_short() -> None:
