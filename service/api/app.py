@@ -60,8 +60,9 @@ from service.tracing.bootstrap import load_agent
 from service.transfer.routes import export_router, import_router
 from service.transfer.service import Transfers
 
-# Two transfers, two locks (of boards and of results), and one for all that are asked beside them.
-_OTHER_CONNECTIONS: Final = 5
+# Two transfers, and a change of a board and a correction with a lock and a transaction each: who
+# holds a lock must never wait for a connection. All others have what of these is not in use.
+_OTHER_CONNECTIONS: Final = 6
 
 
 def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:

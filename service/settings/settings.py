@@ -79,11 +79,11 @@ class Settings(BaseSettings):
     """Where `leaderboard up` keeps its database, sockets and logs."""
 
     database_pool_size: int = Field(default=8, ge=4, le=200)
-    """Most connections a process opens to PostgreSQL, but eight an API process and six a worker.
+    """Most connections a process opens to PostgreSQL, but nine an API process and six a worker.
 
     With fewer they would wait for each other, holding locks: an API process keeps three for
-    submits, and needs two for transfers, two for locks and one beside them; a worker needs three
-    for locks and a statement beside each.
+    submits, and needs two for transfers and two each for a change of a board and a correction; a
+    worker needs three for locks and a statement beside each.
     """
 
     database_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
