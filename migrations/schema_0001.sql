@@ -469,7 +469,8 @@ CREATE TABLE api_key (
     revoked_at timestamptz
 );
 
--- The seasons that folds change, and whose standings the ledger therefore makes at every moment.
+-- The seasons whose standings the ledger makes at every moment. Folds also count what was pending when a
+-- board was archived, and nothing else of it.
 CREATE VIEW counting_season AS
 SELECT season.id, season.board_id, season.rule_id
 FROM season
@@ -546,7 +547,7 @@ CROSS JOIN LATERAL (
 WHERE log.action IN ('revoke', 'restore', 'revoke_many', 'restore_many')
     AND marked.session_id IS NOT NULL;
 
--- The sessions of a player that count in the standings of a season as they are stored. Where nothing
+-- The sessions of a player that count in the standings of a season as they are stored. Where no later act
 -- changes these any more, because the season is sealed or its board in the archive, that is what counted
 -- then: a session is taken as it was before the first thing that was done to it since.
 --
@@ -635,7 +636,7 @@ WHERE NOT EXISTS (
 );
 
 -- What a player's sessions come to in a season, folded or not: a row for each player and season, without
--- a score where none counts. That is so for who is banned, and in a season that folds do not change any
+-- a score where none counts. That is so for who is banned, and in a season that counts nothing new any
 -- more, where those that are not counted never will be. But a player who is hidden is told of such a
 -- one as if those that were not too late had been counted there.
 --

@@ -56,6 +56,7 @@ INSERT_RULE: Final = load_sql("boards", "insert_rule")
 INSERT_BOARD: Final = load_sql("boards", "insert_board")
 CHANGE_BOARD: Final = load_sql("boards", "change_board")
 ARCHIVE_BOARD: Final = load_sql("boards", "archive_board")
+READ_CHANGES: Final = load_sql("boards", "read_changes")
 UNARCHIVE_BOARD: Final = load_sql("boards", "unarchive_board")
 GIVE_SEASON_RULE: Final = load_sql("boards", "give_season_rule")
 
@@ -225,17 +226,27 @@ async def archive_board(database: Database, slug: str) -> asyncpg.Record:
     acts are waited for. Raises `BoardNotFound`, `BoardFixed`, `StandingsBehind`, `WriterBusy` or
     `DatabaseUnavailable`.
     """
-    await find_changeable(database, slug)
+    board = await find_changeable(database, slug)
+    if board["archived_at"] is None:
+        await _outlast_acts(database)
+    async with hold_board(database, slug) as (connection, board):
+        if board["archived_at"] is None:
+            await connection.fetch(ARCHIVE_BOARD, board["board_id"])
+        return await find_board(connection, slug)
+
+
+async def _outlast_acts(database: Database) -> None:
+    """Wait until all standings are made again for what moderators have done until now."""
     gives_up_at = time.monotonic() + _ACTS_SECONDS
-    while True:
-        async with hold_board(database, slug) as (connection, board):
-            if board["archived_at"] is not None or await connection.fetch(
-                ARCHIVE_BOARD, board["board_id"]
-            ):
-                return await find_board(connection, slug)
+    changes = await database.fetch_one(READ_CHANGES)
+    assert changes is not None
+    last = changes["last"]
+    while changes["first"] is not None and changes["first"] <= last:
         if time.monotonic() >= gives_up_at:
             raise StandingsBehind(_ACTS_SECONDS)
         await asyncio.sleep(_ACTS_POLL_SECONDS)
+        changes = await database.fetch_one(READ_CHANGES)
+        assert changes is not None
 
 
 async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:

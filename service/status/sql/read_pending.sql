@@ -45,7 +45,7 @@ open_season AS MATERIALIZED (
         AND season.sealed_at IS NULL
         AND season.number > 0
         AND (
-            season.last_session_id IS NULL
+            board.archived_at IS NULL
             OR season.last_session_id >= (SELECT min(session_id) FROM waiting)
         )
 ),

@@ -216,6 +216,46 @@ async def test_archive_waits_for_what_moderators_did(
     assert await read_scores(database, 1) == {ada: 5}
 
 
+async def test_archive_waits_for_no_act_of_after_it_was_asked_for(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    ada, ben = await make_players(database, 2)
+    await worker.work()
+    await call(client, "PUT", f"/api/players/{ada}/state", state="banned")
+    archiving = asyncio.create_task(post(client, "archive"))
+    done, _ = await asyncio.wait({archiving}, timeout=0.3)
+    assert not done
+    await call(client, "PUT", f"/api/players/{ben}/state", state="banned")
+    await database.fetch("DELETE FROM changed_player WHERE player_id = $1", ada)
+    assert (await archiving)["state"] == "archived"
+
+
+async def test_season_that_is_made_in_the_archive_counts_nothing(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client, schedule=make_hourly())
+    (ada,) = await make_players(database, 1)
+    # No worker has made the next one yet.
+    await database.fetch("DELETE FROM season WHERE number = 2")
+    await post(client, "archive")
+    await change(client, operator="best")
+    await database.fetch(
+        """
+        WITH over AS (
+            UPDATE season SET ends_at = clock_timestamp() FROM board
+            WHERE board.id = board_id AND slug = 'cup' AND number = 1 RETURNING season.*
+        )
+        UPDATE season SET starts_at = over.ends_at FROM over
+        WHERE season.board_id = over.board_id AND season.number = 2
+        """
+    )
+    await record_scores(database, (ada, 5))
+    assert await find_pending(client) == {"global": 1}
+    await worker.work()
+    assert await read_scores(database, 2) == {}
+
+
 async def test_archive_says_for_what_it_waited_in_vain(
     client: httpx.AsyncClient,
     database: Database,

@@ -56,7 +56,7 @@ LEFT JOIN LATERAL (
         session.may_count
         AND season.closed_at IS NULL
         AND season.fill_from_player IS NULL
-        AND (season.last_session_id IS NULL OR session.id <= season.last_session_id)
+        AND (board.archived_at IS NULL OR session.id <= season.last_session_id)
         AND session.submitted_at >= season.starts_at
         AND (season.ends_at IS NULL OR session.submitted_at < season.ends_at)
         AND (rule.game_mode IS NULL OR rule.game_mode = session.game_mode)
@@ -64,6 +64,7 @@ LEFT JOIN LATERAL (
         AND (rule.max_score IS NULL OR rule.max_score >= session.score) AS counts
     FROM season_with_refresh AS season
     JOIN rule ON rule.id = season.rule_id
+    JOIN board ON board.id = season.board_id
     WHERE season.id = given.season_id
     OFFSET 0
 ) AS season ON true

@@ -99,9 +99,11 @@ open_season AS MATERIALIZED (
         coalesce(rule.max_score, 9007199254740991) AS max_score
     FROM season
     JOIN rule ON rule.id = season.rule_id
+    JOIN board ON board.id = season.board_id
     WHERE season.closed_at IS NULL
         AND season.sealed_at IS NULL
-        AND (season.last_session_id IS NULL OR season.last_session_id >= (SELECT min(id) FROM session))
+        -- One that was made in the archive has no last session, and counts nothing.
+        AND (board.archived_at IS NULL OR season.last_session_id >= (SELECT min(id) FROM session))
 ),
 -- Two joins, because the boards of a mode are found by it: a thousand of them may have one each.
 matched AS (

@@ -1,4 +1,4 @@
--- Makes the standings of a player again from the ledger, in every season that folds change.
+-- Makes the standings of a player again from the ledger, in every season that counts.
 --
 -- $1 player. Answers one row a season in which the player stands or stood: the standing, packed for the
 -- index as in scan_standings.sql, null where the player does not stand any more; and by how many the
