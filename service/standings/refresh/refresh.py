@@ -400,11 +400,7 @@ class Refresher:
             outdated, unnamed = await self._index.find_outdated()
             rebuilt = []
             for season_id in outdated:
-                try:
-                    rebuilt.append(await self._rebuild(season_id))
-                except SeasonClosed:
-                    del self._pauses[season_id]
-                    rebuilt.append(True)
+                rebuilt.append(await self._rebuild(season_id))
                 if time.monotonic() >= turn_ends_at and len(rebuilt) < len(outdated):
                     rebuilt.append(False)
                     self._is_building = True
@@ -427,10 +423,16 @@ class Refresher:
     async def _rebuild(self, season_id: int) -> bool:
         """Rebuild some of an index that is behind, unless that failed just now.
 
-        Returns whether the index follows now.
-
-        Raises `CacheUnavailable` where Redis is away, or `SeasonClosed`.
+        Returns whether the index follows now, or is of a season that has closed meanwhile. Raises
+        `CacheUnavailable` where Redis is away.
         """
+        try:
+            return await self._rebuild_open(season_id)
+        except SeasonClosed:
+            del self._pauses[season_id]
+            return True
+
+    async def _rebuild_open(self, season_id: int) -> bool:
         pause = self._pauses.setdefault(season_id, RebuildPause(self._redis))
         if not await pause.is_over():
             return False

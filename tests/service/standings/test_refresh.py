@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.locks import LeaseLost
-from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
+from service.backends.redis import DIRTY_KEY, MUTEX_KEY, SeasonKeys, connect_redis
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import DatabaseUnavailable
 from service.settings.settings import Settings
@@ -377,6 +377,21 @@ async def count_pages_of_claim(database: Database) -> int:
         nodes.extend(node.get("Plans", ()))
     (claim,) = [node for node in nodes if node.get("Index Name") == "outbox_transaction_id"]
     return count_pages(claim)
+
+
+async def test_season_that_closes_before_its_fold_is_published_is_left_out(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    cup = await make_season(database, "cup")
+    await make_players_with_scores(database, [5])
+    fold = await refresher._fold()
+    # By who took the lock of a worker that stood still.
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
+    )
+    await refresher._publish(fold, 0.0)
+    assert not await redis.exists(SeasonKeys.of(cup).offset)
+    assert (await refresher.refresh()).sessions == 0
 
 
 async def test_rows_that_each_refresh_changes_cost_as_much_under_a_snapshot(
