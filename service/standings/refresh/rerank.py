@@ -128,7 +128,10 @@ async def _store_ranks(
     ends_at: float | None = None,
     lease: Lease | None = None,
 ) -> RerankOutcome | None:
-    """Begin a re-rank, or go on with one; return None where it ended before it was finished."""
+    """Begin a re-rank, or go on with one; return None where it ended before it was finished.
+
+    Also where all that it went on with has closed meanwhile: the next one begins anew.
+    """
     together: RerankOutcome | None = None
     slices = await database.fetch(LIST_SLICES)
     if not slices:
@@ -160,8 +163,10 @@ async def _store_ranks(
     numbers = [row["number"] for row in done]
     if together is not None:
         numbers.append(together.number)
+    if not numbers:
+        return None
     return RerankOutcome(
-        number=min(numbers, default=0),
+        number=min(numbers),
         ranks=sum(row["stored_ranks"] for row in done) + (together.ranks if together else 0),
         elapsed_ms=sum(row["worked_ms"] for row in done)
         + (together.elapsed_ms if together else 0.0),

@@ -144,6 +144,28 @@ async def test_season_that_is_closed_before_its_next_slice_is_left_out(
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
 
+async def test_rerank_of_which_all_has_closed_begins_anew(
+    refresher: Refresher, database: Database
+) -> None:
+    season_id = await find_global_season(database)
+    cup = await make_season(database, "cup")
+    await make_players_with_scores(database, [5, 7, 7])
+    await refresher.refresh()
+    await database.fetch(BEGIN_SLICES, [cup], 1)
+    async with database.transaction() as connection:
+        await connection.fetch(STOP_RERANK, cup)
+        await connection.execute(
+            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
+        )
+        ranking = asyncio.create_task(rerank_if_due(database, 2))
+        await wait_until(lambda: count_lock_waits(database))
+    assert await ranking is None
+    outcome = await rerank_if_due(database, 2)
+    assert outcome is not None
+    assert outcome.number > 0
+    assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
+
+
 PROGRAM = """
 import asyncio
 from service.backends.database import Database
