@@ -5,6 +5,7 @@ time. More take slices of as many players, and folds go on between them.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
+from service.backends.locks import Lease, WriterBusy, hold_rerank_lock, hold_writer_lock
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
@@ -30,7 +31,7 @@ from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
 from service.standings.index.writer import Index, SeasonClosed
 from service.standings.refresh.refresh import Refresher
-from service.standings.refresh.rerank import record_rerank, store_ranks
+from service.standings.refresh.rerank import record_rerank, rerank, store_ranks
 from service.validation import MAX_ID
 
 FIND_WRONG_STANDINGS: Final = load_sql("maintenance", "find_wrong_standings")
@@ -45,14 +46,14 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
     """Make the standings of the open seasons what the ledger says, then their ranks and index.
 
     All of it is read and compared, and only what is wrong is written. Last, what is pending is
-    folded, as a worker does it: also into seasons that are being filled, or had still to be made.
-    With a `board` only its standings are compared, its index is built anew, and what is pending
-    stays. Shows its progress. Submits and reads go on meanwhile, refreshes wait, or go on between
-    two slices.
+    folded, as a worker does it, and ranked: also in seasons that are being filled, or had still to
+    be made. With a `board` only its standings are compared, its index is built anew, and what is
+    pending stays. Shows its progress. Submits and reads go on meanwhile, refreshes wait, or go on
+    between two slices.
 
-    Raises `WriterBusy`, with the standings as before; `DatabaseUnavailable`, with them as before
-    or, once their step has ended, right; or `CacheUnavailable`, with the standings right and the
-    index to follow.
+    Raises `WriterBusy` or `DatabaseUnavailable`, with the standings as before or, once their step
+    has ended, right; or `CacheUnavailable`, with the standings right and the index to follow. What
+    is pending is left to the workers then.
     """
     report = Report()
     async with open_connections(settings, application_name="leaderboard rebuild") as connections:
@@ -97,11 +98,19 @@ async def _fold_pending(connections: Connections, report: Report) -> None:
             between_folds=SeasonKeeper(connections.database, connections.index()).keep,
         )
         folded = 0
+        gives_up_at = time.monotonic() + LOCK_WAIT_SECONDS
         while folded < row["sessions"]:
-            outcome = await refresher.refresh()
+            try:
+                outcome = await refresher.refresh()
+            except WriterBusy:
+                if time.monotonic() >= gives_up_at:
+                    raise
+                continue
             if not outcome.sessions:
                 break
             folded += outcome.sessions
+        if folded:
+            await rerank(connections.database, connections.settings.slice_standings)
         step.facts = f"{folded:,} sessions folded"
 
 

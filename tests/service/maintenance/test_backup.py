@@ -46,7 +46,7 @@ async def test_restored_database_goes_on_ranking_rightly(
     await refresher.refresh()
     await rebuild(settings)
     saved = await read_standings(database)
-    await record_scores(database, (user_ids[0], 1))
+    await record_scores(database, (user_ids[0], 3))
     dump = tmp_path / "leaderboard.dump"
     run_tool("pg_dump", "--format=custom", f"--file={dump}", settings.require_database_url())
     # Valkey follows on after the backup, to the very number that the restored database gives next.
@@ -66,12 +66,14 @@ async def test_restored_database_goes_on_ranking_rightly(
             await rebuild(restored_settings)
             assert await audit(restored_settings)
             scores = {user_id: score for user_id, score, _ in await read_standings(restored)}
-            assert [scores[user_id] for user_id in user_ids] == [6, 7, 7, 0, -3, 12]
+            assert [scores[user_id] for user_id in user_ids] == [8, 7, 7, 0, -3, 12]
+            ranks = await restored.fetch("SELECT rank FROM ranked_standing ORDER BY player_id")
+            assert [row["rank"] for row in ranks] == [2, 3, 3, 5, 6, 1]
 
             await record_scores(restored, (user_ids[1], 10))
             await Refresher(restored, redis, restored_settings).refresh()
             assert await audit(restored_settings)
             scores = {user_id: score for user_id, score, _ in await read_standings(restored)}
-            assert [scores[user_id] for user_id in user_ids] == [6, 17, 7, 0, -3, 12]
+            assert [scores[user_id] for user_id in user_ids] == [8, 17, 7, 0, -3, 12]
         finally:
             await restored.close()
