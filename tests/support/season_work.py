@@ -19,6 +19,18 @@ def make_hourly() -> dict[str, str]:
     return {"cron": f"{minute} * * * *", "timezone": "UTC"}
 
 
+async def read_season_scores(database: Database, number: int, slug: str = "cup") -> dict[int, int]:
+    """Return who stands in a season with which score, whatever anybody remembers of it."""
+    rows = await database.fetch(
+        """
+        SELECT player_id, score FROM standing JOIN season ON season.id = season_id
+        JOIN board ON board.id = board_id WHERE slug = $2 AND number = $1
+        """,
+        *(number, slug),
+    )
+    return {row["player_id"]: row["score"] for row in rows}
+
+
 class SeasonWorker:
     """Folds, keeps seasons up with the time, and closes them, until nothing is left to do."""
 

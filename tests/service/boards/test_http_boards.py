@@ -137,14 +137,7 @@ async def test_board_that_somebody_else_makes_meanwhile_is_there_already(
             asyncio.create_task(client.put("/api/boards/cup", json=rule))
             for rule in ({}, {"operator": "best"})
         )
-
-        async def is_waited_for() -> bool:
-            waiting = await database.fetch(
-                "SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
-            )
-            return bool(waiting)
-
-        await wait_until(is_waited_for)
+        await wait_until(partial(count_lock_waits, database))
     assert (await same).status_code == 200
     refused = await other
     assert (refused.status_code, refused.json()["code"]) == (409, "board_exists")

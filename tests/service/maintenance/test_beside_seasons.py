@@ -11,7 +11,7 @@ from service.maintenance.populate import populate
 from service.maintenance.rebuild import rebuild
 from service.settings.settings import Settings
 from tests.support.factories import make_player, record_scores
-from tests.support.season_work import SeasonWorker, make_hourly
+from tests.support.season_work import SeasonWorker, make_hourly, read_season_scores
 
 # A fill takes a thousand at first.
 PLAYERS_BETWEEN = 1_500
@@ -20,18 +20,6 @@ PLAYERS_BETWEEN = 1_500
 async def make_board(client: httpx.AsyncClient, **rule: object) -> None:
     made = await client.put("/api/boards/cup", json=rule)
     assert made.status_code == 201, made.text
-
-
-async def read_scores(database: Database, number: int) -> dict[int, int]:
-    """Return the standings of a season of the board."""
-    rows = await database.fetch(
-        """
-        SELECT player_id, score FROM standing JOIN season ON season.id = season_id
-        JOIN board ON board.id = board_id WHERE slug = 'cup' AND number = $1
-        """,
-        number,
-    )
-    return {row["player_id"]: row["score"] for row in rows}
 
 
 async def begin_again(client: httpx.AsyncClient, begin: str) -> None:
@@ -72,7 +60,7 @@ async def test_rebuild_folds_into_a_season_that_is_being_filled(
     await rebuild(settings)
     await worker.work()
     await worker.work()
-    assert await read_scores(database, 1) == {ada: 5, ben: 7}
+    assert await read_season_scores(database, 1) == {ada: 5, ben: 7}
     assert await audit(settings)
 
 
@@ -105,11 +93,11 @@ async def test_rebuild_makes_the_seasons_first_that_nobody_made_in_time(
     database: Database, settings: Settings, worker: SeasonWorker, sleeper: int
 ) -> None:
     await rebuild(settings)
-    assert await read_scores(database, 3) == {sleeper: 4}
-    assert await read_scores(database, 4) == {sleeper: 2}
+    assert await read_season_scores(database, 3) == {sleeper: 4}
+    assert await read_season_scores(database, 4) == {sleeper: 2}
     await worker.work()
-    assert await read_scores(database, 3) == {sleeper: 4}
-    assert await read_scores(database, 4) == {sleeper: 2}
+    assert await read_season_scores(database, 3) == {sleeper: 4}
+    assert await read_season_scores(database, 4) == {sleeper: 2}
     assert await audit(settings)
 
 
@@ -118,7 +106,7 @@ async def test_populate_makes_the_seasons_first_that_nobody_made_in_time(
 ) -> None:
     await populate(settings, players=20, sessions=200, seed=1, reset=False, board="cup")
     await worker.work()
-    scores = await read_scores(database, 4)
+    scores = await read_season_scores(database, 4)
     assert scores.pop(sleeper) == 2
     assert scores
     assert await audit(settings)

@@ -18,7 +18,7 @@ from service.settings.settings import Settings
 from tests.support.event_stream import open_stream
 from tests.support.factories import make_player, make_players, record_scores
 from tests.support.moderating import WHY, call
-from tests.support.season_work import SeasonWorker
+from tests.support.season_work import SeasonWorker, read_season_scores
 from tests.support.serving import serve_app
 from tests.support.shared_service import SharedService
 from tests.support.waiting import wait_until
@@ -836,16 +836,7 @@ async def test_a_hidden_player_cannot_tell_by_an_archived_board(
     assert (await client.post(f"/api/boards/{slug}/unarchive")).status_code == 200
     await worker.work()
     await worker.work()
-    scores = {
-        row["player_id"]: row["score"]
-        for row in await database.fetch(
-            """
-            SELECT player_id, score FROM standing JOIN season ON season.id = season_id
-            JOIN board ON board.id = board_id WHERE slug = $1 AND number = 1
-            """,
-            slug,
-        )
-    }
+    scores = await read_season_scores(database, 1, slug)
     assert scores[hidden] == {"sum": 65, "best": 40, "low": 5, "latest": 5}[slug]
 
 

@@ -24,7 +24,7 @@ from service.standings.refresh.refresh import FOLD_SESSIONS
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
 from tests.support.factories import make_players, record_scores
 from tests.support.moderating import call
-from tests.support.season_work import SeasonWorker, make_hourly
+from tests.support.season_work import SeasonWorker, make_hourly, read_season_scores
 from tests.support.waiting import wait_until
 
 YEARLY = {"cron": "0 0 1 1 *", "timezone": "UTC"}
@@ -75,24 +75,26 @@ async def find_pending(client: httpx.AsyncClient) -> dict[str, int]:
     return {one["board"]: one["sessions"] for one in status["boards"]["pending"]}
 
 
+async def end_first_season(database: Database) -> None:
+    """Have the first season end now, as if its time had come."""
+    await database.fetch(
+        """
+        WITH over AS (
+            UPDATE season SET ends_at = clock_timestamp() FROM board
+            WHERE board.id = board_id AND slug = 'cup' AND number = 1 RETURNING season.*
+        )
+        UPDATE season SET starts_at = over.ends_at FROM over
+        WHERE season.board_id = over.board_id AND season.number = 2
+        """
+    )
+
+
 async def list_seasons(client: httpx.AsyncClient) -> list[tuple[int, str, int]]:
     """Return the seasons, oldest first, which follow each other without a gap."""
     seasons = (await client.get("/api/boards/cup/seasons")).json()["seasons"][::-1]
     for earlier, later in pairwise(seasons):
         assert earlier["ends_at"] == later["starts_at"]
     return [(one["number"], one["state"], one["players"]) for one in seasons]
-
-
-async def read_scores(database: Database, number: int) -> dict[int, int]:
-    """Return the standings of a season of the board, whatever anybody remembers of it."""
-    rows = await database.fetch(
-        """
-        SELECT player_id, score FROM standing JOIN season ON season.id = season_id
-        JOIN board ON board.id = board_id WHERE slug = 'cup' AND number = $1
-        """,
-        number,
-    )
-    return {row["player_id"]: row["score"] for row in rows}
 
 
 async def test_season_that_ends_while_it_is_counted_anew_ends_once(
@@ -108,8 +110,8 @@ async def test_season_that_ends_while_it_is_counted_anew_ends_once(
     await worker.work()
     await worker.work()
     assert await list_seasons(client) == [(1, "closed", 2), (2, "open", 1)]
-    assert await read_scores(database, 1) == {ada: 5, ben: 6}
-    assert await read_scores(database, 2) == {ada: 1}
+    assert await read_season_scores(database, 1) == {ada: 5, ben: 6}
+    assert await read_season_scores(database, 2) == {ada: 1}
     assert await audit(settings)
 
 
@@ -135,7 +137,7 @@ async def test_two_recounts_make_the_second(
     await change(client, operator="best", apply="recount")
     await change(client, operator="latest", apply="recount")
     await worker.work()
-    assert await read_scores(database, 1) == {ada: 2}
+    assert await read_season_scores(database, 1) == {ada: 2}
     assert await audit(settings)
 
 
@@ -156,7 +158,7 @@ async def test_archived_board_completes_the_season_that_was_ending(
     await worker.work()
     await worker.work()
     assert await list_seasons(client) == [(1, "closed", 2), (2, "open", 0)]
-    assert await read_scores(database, 1) == {ada: 5, ben: 7}
+    assert await read_season_scores(database, 1) == {ada: 5, ben: 7}
     assert await audit(settings)
 
 
@@ -185,7 +187,7 @@ async def test_archived_board_has_all_scores_of_before(
     assert not await is_waiting(client, ada, seen[0])
     await post(client, "unarchive")
     await worker.work()
-    assert await read_scores(database, 1) == {ada: 9, ben: 7}
+    assert await read_season_scores(database, 1) == {ada: 9, ben: 7}
     assert await audit(settings)
 
 
@@ -197,7 +199,7 @@ async def test_board_archived_before_the_first_score_of_all_has_none(
     await post(client, "archive")
     await record_scores(database, (ada, 5))
     await worker.work()
-    assert await read_scores(database, 1) == {}
+    assert await read_season_scores(database, 1) == {}
 
 
 async def test_archive_waits_for_what_moderators_did(
@@ -213,7 +215,7 @@ async def test_archive_waits_for_what_moderators_did(
     assert not done
     await worker.work()
     assert (await archiving)["state"] == "archived"
-    assert await read_scores(database, 1) == {ada: 5}
+    assert await read_season_scores(database, 1) == {ada: 5}
 
 
 async def test_archive_waits_for_no_act_of_after_it_was_asked_for(
@@ -240,20 +242,11 @@ async def test_season_that_is_made_in_the_archive_counts_nothing(
     await database.fetch("DELETE FROM season WHERE number = 2")
     await post(client, "archive")
     await change(client, operator="best")
-    await database.fetch(
-        """
-        WITH over AS (
-            UPDATE season SET ends_at = clock_timestamp() FROM board
-            WHERE board.id = board_id AND slug = 'cup' AND number = 1 RETURNING season.*
-        )
-        UPDATE season SET starts_at = over.ends_at FROM over
-        WHERE season.board_id = over.board_id AND season.number = 2
-        """
-    )
+    await end_first_season(database)
     await record_scores(database, (ada, 5))
     assert await find_pending(client) == {"global": 1}
     await worker.work()
-    assert await read_scores(database, 2) == {}
+    assert await read_season_scores(database, 2) == {}
 
 
 async def test_archive_says_for_what_it_waited_in_vain(
@@ -285,10 +278,10 @@ async def test_recount_outlives_the_archive(
     await change(client, operator="best", apply="recount")
     await post(client, "archive")
     await worker.work()
-    assert await read_scores(database, 1) == {ada: 7}
+    assert await read_season_scores(database, 1) == {ada: 7}
     await post(client, "unarchive")
     await worker.work()
-    assert await read_scores(database, 1) == {ada: 5}
+    assert await read_season_scores(database, 1) == {ada: 5}
     assert await audit(settings)
 
 
@@ -302,16 +295,7 @@ async def test_season_that_begins_while_the_archive_is_left_misses_nothing(
     async with hold_writer_lock(database, wait_seconds=5):
         leaving = asyncio.create_task(client.post("/api/boards/cup/unarchive"))
         await wait_until(partial(count_waiting, database))
-        await database.fetch(
-            """
-            WITH over AS (
-                UPDATE season SET ends_at = clock_timestamp() FROM board
-                WHERE board.id = board_id AND slug = 'cup' AND number = 1 RETURNING season.*
-            )
-            UPDATE season SET starts_at = over.ends_at FROM over
-            WHERE season.board_id = over.board_id AND season.number = 2
-            """
-        )
+        await end_first_season(database)
         await record_scores(database, (ada, 7))
         # By the one that holds the lock.
         await database.fetch(FOLD_SESSIONS, 100)
@@ -319,7 +303,7 @@ async def test_season_that_begins_while_the_archive_is_left_misses_nothing(
     await worker.work()
     await worker.work()
     assert await list_seasons(client) == [(1, "closed", 0), (2, "open", 1)]
-    assert await read_scores(database, 2) == {ada: 7}
+    assert await read_season_scores(database, 2) == {ada: 7}
 
 
 async def count_waiting(database: Database) -> int:
@@ -502,10 +486,10 @@ async def test_rebuild_mends_every_board(
     await record_scores(database, (ada, 5), (ben, 5), (ada, 3))
     await close(client)
     await worker.work()
-    result = await read_scores(database, 1)
+    result = await read_season_scores(database, 1)
     await record_scores(database, (ada, 1), (ben, 2), (ada, 2))
     await worker.work()
-    right = await read_scores(database, 2)
+    right = await read_season_scores(database, 2)
     await make_board(client, "filling", count_from="ever")
     async with database.connect() as connection:
         await connection.execute(
@@ -518,7 +502,10 @@ async def test_rebuild_mends_every_board(
         )
     assert not await audit(settings)
     await rebuild(settings)
-    assert (await read_scores(database, 1), await read_scores(database, 2)) == (result, right)
+    assert (await read_season_scores(database, 1), await read_season_scores(database, 2)) == (
+        result,
+        right,
+    )
     assert await audit(settings)
     await worker.work()
     assert await audit(settings)

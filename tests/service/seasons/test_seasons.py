@@ -19,7 +19,7 @@ from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import EventStream, open_stream
 from tests.support.factories import make_players, make_season, record_scores
-from tests.support.season_work import SeasonWorker, make_hourly
+from tests.support.season_work import SeasonWorker, make_hourly, read_season_scores
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until
 
@@ -282,7 +282,7 @@ async def test_season_that_nobody_made_in_time_is_the_one_that_is_counted_anew(
     ends = await read_ends(client)
     assert ends == [*before, before[1] + HOUR, before[1] + 2 * HOUR]
     assert await read_operators(database) == ["sum", "sum", "sum", "best", "best"]
-    assert await read_standings(database, 4) == {sleeper: 4}
+    assert await read_season_scores(database, 4) == {sleeper: 4}
     assert await audit(settings)
 
 
@@ -306,7 +306,7 @@ async def test_seasons_that_nobody_made_in_time_have_the_rule_of_their_time(
     for _ in range(3):
         await worker.work()
     assert await read_operators(database) == ["sum"] * 4 + ["best"]
-    assert await read_standings(database, 4) == {sleeper: 6}
+    assert await read_season_scores(database, 4) == {sleeper: 6}
     assert await audit(settings)
 
 
@@ -319,18 +319,6 @@ async def read_operators(database: Database) -> list[str]:
         """
     )
     return [row["operator"] for row in rows]
-
-
-async def read_standings(database: Database, number: int) -> dict[int, int]:
-    """Return the scores of a season, whatever anybody remembers of it."""
-    rows = await database.fetch(
-        """
-        SELECT player_id, score FROM standing JOIN season ON season.id = season_id
-        JOIN board ON board.id = board_id WHERE slug = 'cup' AND number = $1
-        """,
-        number,
-    )
-    return {row["player_id"]: row["score"] for row in rows}
 
 
 async def test_season_ended_by_hand_ends_no_later_than_it_was_to(

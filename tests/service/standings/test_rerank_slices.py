@@ -10,7 +10,13 @@ from service.maintenance.audit import audit
 from service.seasons.closing import STOP_RERANK
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
-from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, rerank, rerank_if_due
+from service.standings.refresh.rerank import (
+    BEGIN_SLICES,
+    LIST_SLICES,
+    RerankOutcome,
+    rerank,
+    rerank_if_due,
+)
 from tests.support.factories import (
     count_players,
     find_global_season,
@@ -125,6 +131,21 @@ async def test_standings_that_move_between_slices_keep_a_rank_and_have_one(
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
 
+async def rerank_beside_closing(
+    database: Database, closed: int, season_ids: list[int]
+) -> RerankOutcome | None:
+    """Go on with a re-rank of these seasons, of which one is closed meanwhile."""
+    await database.fetch(BEGIN_SLICES, season_ids, 1)
+    async with database.transaction() as connection:
+        await connection.fetch(STOP_RERANK, closed)
+        await connection.execute(
+            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", closed
+        )
+        ranking = asyncio.create_task(rerank_if_due(database, 2))
+        await wait_until(lambda: count_lock_waits(database))
+    return await ranking
+
+
 async def test_season_that_is_closed_before_its_next_slice_is_left_out(
     refresher: Refresher, database: Database
 ) -> None:
@@ -132,15 +153,7 @@ async def test_season_that_is_closed_before_its_next_slice_is_left_out(
     cup = await make_season(database, "cup")
     await make_players_with_scores(database, [5, 7, 7])
     await refresher.refresh()
-    await database.fetch(BEGIN_SLICES, [season_id, cup], 1)
-    async with database.transaction() as connection:
-        await connection.fetch(STOP_RERANK, cup)
-        await connection.execute(
-            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
-        )
-        ranking = asyncio.create_task(rerank_if_due(database, 2))
-        await wait_until(lambda: count_lock_waits(database))
-    assert await ranking is not None
+    assert await rerank_beside_closing(database, cup, [season_id, cup]) is not None
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
 
@@ -151,15 +164,7 @@ async def test_rerank_of_which_all_has_closed_begins_anew(
     cup = await make_season(database, "cup")
     await make_players_with_scores(database, [5, 7, 7])
     await refresher.refresh()
-    await database.fetch(BEGIN_SLICES, [cup], 1)
-    async with database.transaction() as connection:
-        await connection.fetch(STOP_RERANK, cup)
-        await connection.execute(
-            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
-        )
-        ranking = asyncio.create_task(rerank_if_due(database, 2))
-        await wait_until(lambda: count_lock_waits(database))
-    assert await ranking is None
+    assert await rerank_beside_closing(database, cup, [cup]) is None
     outcome = await rerank_if_due(database, 2)
     assert outcome is not None
     assert outcome.number > 0
