@@ -12,7 +12,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import CurrentMessage
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import WORKER_CONNECTIONS, Database
+from service.backends.database import Database
 from service.backends.heartbeats import HeartbeatSender, note_schedule
 from service.backends.redis import (
     RETRY_KEY,
@@ -38,6 +38,9 @@ from service.status.status import READ_FIGURES
 
 # Longer than from one failure to the next: the pause, the queue, the waits for mutex and lock.
 _RETRY_MS: Final = 30_000
+
+# Three locks (folds, a re-rank, closing seasons), and a statement beside each: some take minutes.
+_CONNECTIONS: Final = 6
 
 
 class ResourcesMiddleware(Middleware):
@@ -117,7 +120,7 @@ class ResourcesMiddleware(Middleware):
         self.database = Database(
             self._settings,
             application_name="leaderboard worker",
-            pool_size=max(self._settings.database_pool_size, WORKER_CONNECTIONS),
+            pool_size=max(self._settings.database_pool_size, _CONNECTIONS),
         )
         await self.database.open()
         self.index = Index(self._redis, self.database, self.slice_standings)

@@ -54,10 +54,6 @@ _NO_SCHEMA: Final = (
     asyncpg.UndefinedFunctionError,
 )
 
-WORKER_CONNECTIONS: Final = 6
-"""What a worker needs at once: three locks (of folds, a re-rank, closing seasons), and a statement
-beside each, of which some take minutes."""
-
 # How long a connection that is given back may take to cancel its last statement. A server that
 # hangs does not answer that either, and the caller has already waited for its time-out.
 _RELEASE_SECONDS: Final = 1.0

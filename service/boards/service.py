@@ -56,7 +56,7 @@ INSERT_RULE: Final = load_sql("boards", "insert_rule")
 INSERT_BOARD: Final = load_sql("boards", "insert_board")
 CHANGE_BOARD: Final = load_sql("boards", "change_board")
 ARCHIVE_BOARD: Final = load_sql("boards", "archive_board")
-READ_CHANGES: Final = load_sql("boards", "read_changes")
+READ_CHANGED_PLAYERS: Final = load_sql("boards", "read_changed_players")
 UNARCHIVE_BOARD: Final = load_sql("boards", "unarchive_board")
 GIVE_SEASON_RULE: Final = load_sql("boards", "give_season_rule")
 
@@ -238,15 +238,16 @@ async def archive_board(database: Database, slug: str) -> asyncpg.Record:
 async def _outlast_acts(database: Database) -> None:
     """Wait until all standings are made again for what moderators have done until now."""
     gives_up_at = time.monotonic() + _ACTS_SECONDS
-    changes = await database.fetch_one(READ_CHANGES)
-    assert changes is not None
-    last = changes["last"]
-    while changes["first"] is not None and changes["first"] <= last:
+    last: int | None = None
+    while True:
+        changed = await database.fetch_one(READ_CHANGED_PLAYERS)
+        assert changed is not None
+        last = last or changed["last"]
+        if last is None or changed["first"] is None or changed["first"] > last:
+            return
         if time.monotonic() >= gives_up_at:
             raise StandingsBehind(_ACTS_SECONDS)
         await asyncio.sleep(_ACTS_POLL_SECONDS)
-        changes = await database.fetch_one(READ_CHANGES)
-        assert changes is not None
 
 
 async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:

@@ -162,7 +162,7 @@ class Index:
                     season_id,
                     first,
                     self._slice_standings,
-                    is_all=self._is_slice(season),
+                    is_all=self._is_read_at_once(season),
                     may_be_left=False,
                 )
         return offset
@@ -323,7 +323,7 @@ class Index:
                 season_id,
                 first,
                 self._slice_standings,
-                is_all=self._is_slice(await read_season(connection, season_id)),
+                is_all=self._is_read_at_once(await read_season(connection, season_id)),
                 may_be_left=bool(build.found),
             )
         build_key = SeasonKeys.of(season_id).build
@@ -383,7 +383,7 @@ class Index:
         consume: Callable[[list[asyncpg.Record]], Awaitable[bool]],
     ) -> bool:
         """Pass the standings of the next slice to `consume`, as `stream_rows` does."""
-        async with reading_at_once(connection, is_all=self._is_slice(season)):
+        async with reading_at_once(connection, is_all=self._is_read_at_once(season)):
             return await stream_rows(
                 connection,
                 consume,
@@ -395,7 +395,7 @@ class Index:
                 self._slice_standings,
             )
 
-    def _is_slice(self, season: asyncpg.Record) -> bool:
+    def _is_read_at_once(self, season: asyncpg.Record) -> bool:
         """Return whether all who stand in a season are read at once."""
         return bool(season["players"] <= self._slice_standings)
 
