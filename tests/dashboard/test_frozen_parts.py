@@ -12,7 +12,7 @@ from dashboard.app import Console
 from dashboard.client.gateway import Gateway
 from dashboard.clock import SystemClock
 from service.local.embedded import PostgresServer, ValkeyServer
-from tests.support.console.operating import read_screen
+from tests.support.console.headless import read_screen
 from tests.support.databases import Clusters
 from tests.support.outages import hanging
 from tests.support.patience import stopwatch

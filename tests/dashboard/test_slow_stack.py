@@ -15,7 +15,7 @@ from dashboard.app import Console
 from dashboard.client.gateway import Gateway
 from dashboard.clock import SystemClock
 from tests.support.commits import wait_until_commits_wait
-from tests.support.console.operating import read_screen
+from tests.support.console.headless import read_screen
 from tests.support.databases import Clusters
 from tests.support.serving import serve_app
 from tests.support.waiting import wait_until

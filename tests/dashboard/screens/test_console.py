@@ -125,7 +125,7 @@ async def test_the_palette_runs_actions() -> None:
 
 
 async def chosen(operator: Operator, title: str) -> bool:
-    await operator.draw()
+    await operator.lay_out()
     return title in operator.screen_text
 
 

@@ -13,7 +13,7 @@ def read_footer(operator: Operator) -> str:
 
 async def footer_has(operator: Operator, words: str) -> bool:
     """Return whether the footer shows that; for 50 ms of real time a new screen draws nothing."""
-    await operator.draw()
+    await operator.lay_out()
     return words in read_footer(operator)
 
 

@@ -209,7 +209,7 @@ async def test_the_palette_finds_players_too() -> None:
         await operator.type("marga")
 
         async def is_listed() -> bool:
-            await operator.draw()
+            await operator.lay_out()
             return "player: margaret (id 9)" in operator.screen_text
 
         await wait_until(is_listed)

@@ -44,7 +44,7 @@ async def show_health(operator: Operator) -> None:
 
 async def shows(operator: Operator, text: str) -> bool:
     """Whether it is in sight, where Textual scrolls in real time."""
-    await operator.draw()
+    await operator.lay_out()
     return text in operator.screen_text
 
 

@@ -106,7 +106,7 @@ async def test_under_a_dialog_its_own_keys_are_named() -> None:
     async with watch_live() as operator:
         for key, name in (("W", "esc Close"), ("b", "esc Back"), ("question_mark", "esc Close")):
             await operator.press(key)
-            await operator.draw_all()
+            await operator.lay_out()
             line = operator.screen_text.splitlines()[-1]
             assert name in line, key
             assert "Follow" not in line, key

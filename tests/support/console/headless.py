@@ -6,10 +6,9 @@ import pytest
 from textual import strip
 from textual._compositor import Compositor
 from textual._context import visible_screen_stack
+from textual.app import App
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
-from textual.geometry import Region
-from textual.screen import Screen
 
 
 def share_parsed_rules(patch: pytest.MonkeyPatch) -> None:
@@ -61,8 +60,7 @@ def keep_no_pieces(patch: pytest.MonkeyPatch) -> None:
 def leave_terminal_out(patch: pytest.MonkeyPatch) -> None:
     """Note what would be drawn anew, but draw nothing for a terminal that is not there.
 
-    A headless app throws that away. `draw_noted` draws every widget once things have settled, and
-    `Operator.screen_text` puts them together when it is read.
+    A headless app throws that away; `read_screen` draws what is read.
     """
     render_update = Compositor.render_update
 
@@ -72,12 +70,8 @@ def leave_terminal_out(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Compositor, "render_update", note_only)
 
 
-def draw_noted(screen: Screen[Any]) -> None:
-    """Draw every widget that has changed on the screen in front."""
-    compositor = screen._compositor
-    visible_screen_stack.set(screen.app._background_screens)
-    if compositor._dirty_regions:
-        changed = Region.from_union(compositor._dirty_regions)
-        compositor._dirty_regions.clear()
-        for _ in compositor._get_renders(changed.intersection(compositor.size.region)):
-            pass
+def read_screen(app: App[Any]) -> str:
+    """Draw an app's screen in front, and what shows of those behind, and return that as text."""
+    visible_screen_stack.set(app._background_screens)
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"

@@ -21,7 +21,7 @@ from dashboard.state.address import Address
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
-from tests.support.console.headless import draw_noted
+from tests.support.console.headless import read_screen
 from tests.support.console.service_peer import URL, ServicePeer
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -35,12 +35,6 @@ _CHARACTERS = {
     "number_sign": "#",
     "colon": ":",
 }
-
-
-def read_screen(console: Console) -> str:
-    """Return what a console shows."""
-    strips = console.screen._compositor.render_strips()
-    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
 
 
 class PatientConsole(Console):
@@ -76,31 +70,25 @@ class Operator:
         In steps of at least `step`: minutes need not be shown five times a second.
         """
         end = self.clock.seconds + seconds
-        await self.draw()
+        await self.lay_out()
         while (at := self.clock.find_next()) is not None and at <= end + 1e-9:
             self.clock.move(min(max(at, self.clock.seconds + step), end))
             await self.settle()
         self.clock.move(end)
-        await self.draw()
+        await self.lay_out()
 
-    async def draw(self) -> None:
-        """Lay out and draw until nothing is left to be drawn.
+    async def lay_out(self) -> None:
+        """Lay out until nothing is left to be laid out or noted as to be drawn.
 
-        Textual puts drawing off by a sixtieth of a second, of real time; a new screen is laid out
-        in several turns.
+        Textual puts that off by a sixtieth of a second, of real time; a new screen is laid out in
+        several turns.
         """
         await self.settle()
-        while self._is_undrawn():
+        while self._is_unsettled():
             self.console.screen._on_timer_update()
             await self.settle()
-        draw_noted(self.console.screen)
 
-    async def draw_all(self) -> None:
-        """Draw everything again: what lies behind a dialog is drawn late, by real time."""
-        self.console.screen.refresh()
-        await self.draw()
-
-    def _is_undrawn(self) -> bool:
+    def _is_unsettled(self) -> bool:
         screen = self.console.screen
         return not self.console._batch_count and bool(
             screen._layout_required
@@ -126,11 +114,11 @@ class Operator:
     async def resize(self, width: int, height: int) -> None:
         """Give the terminal another size, and show what the next tick would in it."""
         await Pilot(self.console).resize_terminal(width, height)
-        await self.draw()
+        await self.lay_out()
         for screen in self.console.screen_stack:
             if isinstance(screen, ConsoleScreen):
                 screen.show()
-        await self.draw_all()
+        await self.lay_out()
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, and see what comes of them all."""
@@ -211,6 +199,8 @@ async def open_console(
     console.set_keymap(keymap or {})
     async with console.run_test(size=size, notifications=True):
         yield Operator(console, peer)
+        # What nobody has read must be fit to be drawn, too.
+        read_screen(console)
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ async def _draw_states(folder: Path, names: Sequence[str]) -> None:
                 drawn: list[str] = []
                 for size in _SIZES:
                     async with PICTURES[name](size) as operator:
-                        await operator.draw_all()
+                        await operator.lay_out()
                         drawn.append(drop_outside_fonts(operator.console.export_screenshot()))
                 await page.evaluate(f"document.body.innerHTML = {''.join(drawn)!r}")
                 await _photograph(page, folder / f"{name}.png")

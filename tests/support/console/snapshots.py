@@ -16,7 +16,7 @@ SIZES = {"narrow": (80, 24), "wide": (120, 36)}
 
 async def check_snapshots(operator: Operator, name: str) -> None:
     """Assert that a wide screen, and then the same made narrow, look as their snapshots do."""
-    await operator.draw_all()
+    await operator.lay_out()
     _check_snapshot(f"{name}_wide", operator.screen_text, SIZES["wide"])
     await operator.resize(*SIZES["narrow"])
     _check_snapshot(f"{name}_narrow", operator.screen_text, SIZES["narrow"])
