@@ -82,6 +82,23 @@ async def test_many_submits_are_one_message(
     assert count_ready(broker) == 1
 
 
+async def test_commits_that_follow_each_other_cost_redis_no_command_each(
+    refresh_signal: RefreshSignal, redis: Redis
+) -> None:
+    async def count_commands() -> int:
+        return int((await redis.info("commandstats"))["cmdstat_set"]["calls"])
+
+    await raise_now(refresh_signal)
+    before, began_at = await count_commands(), time.monotonic()
+    for _ in range(100):
+        refresh_signal.raise_soon()
+        # Longer than it takes to raise the flag.
+        await asyncio.sleep(0.002)
+    await refresh_signal.drain()
+    took = time.monotonic() - began_at
+    assert 0 < await count_commands() - before <= took / 0.01 + 2
+
+
 async def test_submit_after_the_flag_was_lowered_sends_a_message(
     refresh_signal: RefreshSignal, broker: dramatiq.Broker, redis: Redis
 ) -> None:
