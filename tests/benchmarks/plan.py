@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 BOARD_OF_THE_BUDGETS = (1_000_000, 5_000_000)
 CONNECTIONS = (1, 16, 64, 256)
 HEADLINE_CONNECTIONS = 64
+FEW_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dashboard.simulation.reports.presentation import (
     describe_count,
     describe_shortfall,
 )
-from tests.benchmarks.plan import CONNECTIONS, HEADLINE_CONNECTIONS
+from tests.benchmarks.plan import CONNECTIONS, FEW_CONNECTIONS, HEADLINE_CONNECTIONS
 from tests.benchmarks.processor_time import FindProcesses
 from tests.benchmarks.references import InsertBenchmark, serve_bare_handler
 from tests.benchmarks.results import Budget, Context, LoadLine, Row, Series
@@ -36,6 +36,7 @@ _WHATS: dict[Kind, str] = {
     "rank": "`rank` of random players",
 }
 _PROCESSOR_BUDGETS = {"submit": Budget("ratio", most=1.2), "rank": Budget("ratio", most=1.2)}
+_FEW_CALLERS_BUDGET = Budget("ratio", most=1.3)
 _THROUGHPUT_BUDGETS = {"submit": Budget("ratio", least=0.75), "top": Budget("ratio", least=0.9)}
 
 
@@ -131,19 +132,41 @@ async def measure_submits(context: Context) -> list[Row]:
         *handler.list_lines("submit"),
         LoadLine.of(f"submit: {pgbench}", inserted),
     ]
-    return _make_rows(
-        "submit",
-        ours.headline,
-        throughput=Series.of([run.per_second for run in inserted]),
-        throughput_what=pgbench,
-        processor=Series.of(
-            [
-                insert.server_us + answer.server_us
-                for insert, answer in zip(inserted, handler.headline, strict=True)
-            ]
+    return [
+        *_make_rows(
+            "submit",
+            ours.headline,
+            throughput=Series.of([run.per_second for run in inserted]),
+            throughput_what=pgbench,
+            processor=Series.of(
+                [
+                    insert.server_us + answer.server_us
+                    for insert, answer in zip(inserted, handler.headline, strict=True)
+                ]
+            ),
+            processor_what=f"bare handler + {pgbench}",
+            notes=(checked, *_note_errors(ours.runs.values())),
         ),
-        processor_what=f"bare handler + {pgbench}",
-        notes=(checked, *_note_errors(ours.runs.values())),
+        _make_few_callers_row(ours),
+    ]
+
+
+def _make_few_callers_row(ours: _Load) -> Row:
+    """Compare a submit of few callers, who share a commit with few, with one of many."""
+    few, many = (
+        Series.of([run.server_us for run in runs])
+        for runs in (ours.runs[FEW_CONNECTIONS], ours.headline)
+    )
+    return Row(
+        name="submit",
+        what=f"{_WHATS['submit']}, {FEW_CONNECTIONS} connections",
+        unit="µs",
+        figure=few,
+        budget=_FEW_CALLERS_BUDGET,
+        reference=many,
+        reference_what=f"the same, {HEADLINE_CONNECTIONS} connections",
+        ratio=few.over(many),
+        processor=True,
     )
 
 
