@@ -15,6 +15,7 @@ from dashboard.client.gateway import (
     KEY_REQUIRED,
     PAGE_LIMIT,
     TIMEOUT,
+    TOO_BUSY,
     BoardSeason,
     Gateway,
     GatewayError,
@@ -245,10 +246,11 @@ class Connection:
                     else:
                         self._moved.set()
             except Refused as error:
-                if error.status != _NOT_FOUND and error.code != FILLING:
+                if error.status != _NOT_FOUND and error.code not in (FILLING, TOO_BUSY):
                     raise
-                # Of this board alone, which another database may lack, or which is being filled.
-                # The read of it says so.
+                # Of this board alone, which another database may lack, or which is being filled:
+                # the read says so. Or of streams alone, whose places are their own: the board is
+                # read every second without one.
                 self._note_connected()
                 await self._clock.sleep(FACTS_SECONDS)
 

@@ -43,6 +43,9 @@ TIMEOUT: Final = "timeout"
 FILLING: Final = "board_filling"
 """The code with which a board that counts the past first refuses to be read."""
 
+TOO_BUSY: Final = "too_busy"
+"""The code with which the service refuses a request for which it has no place left."""
+
 KEY_REQUIRED: Final = "key_required"
 KEY_REFUSED: Final = "key_refused"
 ROLE_INSUFFICIENT: Final = "role_insufficient"
@@ -51,7 +54,7 @@ KEY_CODES: Final = (KEY_REQUIRED, KEY_REFUSED, ROLE_INSUFFICIENT)
 READ_ONLY: Final = "read_only"
 """The code of what this console itself refuses to write."""
 
-_NOT_BEGUN: Final = ("keys_unknown", "ledger_busy", "standings_busy", "too_busy")
+_NOT_BEGUN: Final = ("keys_unknown", "ledger_busy", "standings_busy", TOO_BUSY)
 """The codes with which the service refuses what it has not begun."""
 
 _PATIENCE_SECONDS: Final = 5.0

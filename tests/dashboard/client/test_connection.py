@@ -93,6 +93,23 @@ async def test_what_the_stream_does_not_tell_is_read_each_second() -> None:
         assert "9,801" in operator.screen_text
 
 
+async def test_without_a_place_for_its_stream_the_board_is_read_each_second() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.refuse(503, "too_busy", "Too many requests are under way here; send it again.", "/stream")
+    async with watch_live(peer) as operator:
+        assert operator.notice.startswith(" ● live")
+        peer.scores[0] = (1, "ada", 12_345)
+        await operator.pass_time(1.4)
+        assert "12,345" in operator.screen_text
+        await operator.pass_time(60.0, step=1.0)
+        assert operator.notice.startswith(" ● live")
+        assert "away" not in operator.screen_text
+        # As soon as there is a place, it takes it.
+        peer.come_back()
+        await operator.pass_time(6.0)
+        assert len(peer.streams) == 1
+
+
 async def test_a_slow_service_is_not_asked_for_the_board_more_often_than_it_can() -> None:
     peer = ServicePeer(FrozenClock())
     async with watch_live(peer) as operator:
