@@ -246,11 +246,17 @@ class Connection:
                     else:
                         self._moved.set()
             except Refused as error:
-                if error.status != _NOT_FOUND and error.code not in (FILLING, TOO_BUSY):
+                if error.code == TOO_BUSY:
+                    # Perhaps of streams alone, whose places are their own: the board is read every
+                    # second without one. If nothing is read either, they all have to wait.
+                    await self._clock.sleep(FACTS_SECONDS)
+                    if self._shown is None:
+                        raise
+                    continue
+                if error.status != _NOT_FOUND and error.code != FILLING:
                     raise
-                # Of this board alone, which another database may lack, or which is being filled:
-                # the read says so. Or of streams alone, whose places are their own: the board is
-                # read every second without one.
+                # Of this board alone, which another database may lack, or which is being filled.
+                # The read of it says so.
                 self._note_connected()
                 await self._clock.sleep(FACTS_SECONDS)
 
@@ -301,6 +307,7 @@ class Connection:
             self._shown = None
             self._post(TopRefused(board, error))
             return
+        self._note_connected()
         before, self._shown = self._shown, (first, top)
         if before is not None and before == (
             first,

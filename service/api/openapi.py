@@ -35,7 +35,13 @@ from service.errors import ServiceError, refuse_request
 from service.http.auth import RouteAccess
 from service.http.errors import AnyRequest
 from service.http.responses import list_examples
-from service.keys.errors import KeyRefused, KeyRequired, RoleInsufficient, TooManyOfKey
+from service.keys.errors import (
+    KeyRefused,
+    KeyRequired,
+    KeysUnknown,
+    RoleInsufficient,
+    TooManyOfKey,
+)
 from service.keys.roles import Role
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -181,8 +187,7 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
             # Without it generators of clients take 32 bits.
             schema.format = "int64"  # type: ignore[assignment]
     for path, method, operation in _list_operations(document):
-        own = operation.responses or {}
-        operation.responses = {**own, **_list_early_refusals(path, operation)}
+        _document_early_refusals(path, operation)
         assert operation.description, f"{method} {path} has no docstring"
         operation.summary = _summarise(operation.description)
         needed = access.find(method, path).role
@@ -193,20 +198,19 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
                 _name_examples(response)
 
 
-def _list_early_refusals(path: str, operation: Operation) -> dict[str, OpenAPIResponse]:
-    """Return what a request may be answered before its route sees it, by status."""
-    refusals = {"431": _refuse("The request line and headers are too long.", HeadTooLarge())}
-    # Litestar knows of one only where there are parameters.
-    if path.startswith("/api/") and "400" not in (operation.responses or {}):
-        refusals["400"] = _refuse(
+def _document_early_refusals(path: str, operation: Operation) -> None:
+    """Add what a request may be answered before its route sees it."""
+    _refuse(operation, "The request line and headers are too long.", HeadTooLarge())
+    if path.startswith("/api/") and not operation.parameters:
+        _refuse(
+            operation,
             "There are parameters in the query, and this address takes none.",
             refuse_request("limit", "There is no such parameter; this address takes none"),
         )
     if operation.request_body is not None:
-        refusals["408"] = _refuse(
-            "The request did not arrive in time, with its body.", ArrivedTooSlowly(30)
+        _refuse(
+            operation, "The request did not arrive in time, with its body.", ArrivedTooSlowly(30)
         )
-    return refusals
 
 
 def _document_role(operation: Operation, needed: Role) -> None:
@@ -214,26 +218,41 @@ def _document_role(operation: Operation, needed: Role) -> None:
     operation.security = [{_SCHEME: []}, {}]
     role = f"Needs the role `{needed.word}`."
     operation.description = f"{operation.description}\n\n{role}"
-    operation.responses = {
-        **(operation.responses or {}),
-        "401": _refuse(
-            "A key is needed here, or the one that was sent is not valid.",
-            KeyRequired(),
-            KeyRefused(),
-        ),
-        "403": _refuse(f"The key's role is too low. {role}", RoleInsufficient("read", "submit")),
-        "429": _refuse(
-            "The key has sent too many requests: wait for `Retry-After` seconds.",
-            TooManyOfKey(600, 12),
-        ),
-        "503": (operation.responses or {}).get("503")
-        or _refuse("Try again after the seconds in `Retry-After`.", TooManyRequests()),
-    }
+    _refuse(
+        operation,
+        "A key is needed here, or the one that was sent is not valid.",
+        KeyRequired(),
+        KeyRefused(),
+    )
+    _refuse(operation, f"The key's role is too low. {role}", RoleInsufficient("read", "submit"))
+    _refuse(
+        operation,
+        "The key has sent too many requests: wait for `Retry-After` seconds.",
+        TooManyOfKey(600, 12),
+    )
+    _refuse(
+        operation,
+        "Try again after the seconds in `Retry-After`.",
+        TooManyRequests(),
+        KeysUnknown(),
+    )
 
 
-def _refuse(description: str, *errors: ServiceError) -> OpenAPIResponse:
-    body = OpenAPIMediaType(schema=_ERROR, examples={**list_examples(*errors)})
-    return OpenAPIResponse(description=description, content={"application/json": body})
+def _refuse(operation: Operation, description: str, *errors: ServiceError) -> None:
+    """Add errors, all of one status, to those that the route itself has of that status."""
+    (status,) = {str(error.status) for error in errors}
+    responses = operation.responses = dict(operation.responses or {})
+    examples: dict[str, Example | Reference] = {**list_examples(*errors)}
+    own = responses.get(status)
+    if isinstance(own, OpenAPIResponse):
+        (body,) = (own.content or {}).values()
+        examples = {**(body.examples or {}), **examples}
+        if description not in own.description:
+            description = f"{own.description} {description}"
+    answer = OpenAPIMediaType(schema=_ERROR, examples=examples)
+    responses[status] = OpenAPIResponse(
+        description=description, content={"application/json": answer}
+    )
 
 
 def _name_examples(response: OpenAPIResponse) -> None:

@@ -53,7 +53,7 @@ class RefreshSignal:
         self._broker = broker
         self._tracer = tracer
         self._sender: asyncio.Task[None] | None = None
-        self._raised_again = False
+        self._is_asked = self._is_asked_anyway = False
         self._next_at = self._next_without_flag_at = 0.0
         self.problem: Exception | None = None
         """Why the last wake-up failed: `BrokerUnavailable`, or an error of Redis."""
@@ -65,25 +65,26 @@ class RefreshSignal:
         whether the one that raised it was killed before it sent the message. As nothing may have
         been committed, it is not sent without Redis.
         """
+        self._is_asked = True
+        self._is_asked_anyway = self._is_asked_anyway or anyway
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send(anyway=anyway))
-        elif not anyway:
-            self._raised_again = True
+            self._sender = asyncio.create_task(self._send())
 
     async def drain(self) -> None:
         """Wait until what was asked for has been sent, or has failed."""
         if self._sender is not None:
             await self._sender
 
-    async def _send(self, *, anyway: bool) -> None:
+    async def _send(self) -> None:
         if self._tracer is not None:
             # The trace of the submit that asks ends before this does.
             self._tracer.leave()
-        while True:
-            if not anyway:
+        while self._is_asked:
+            if not self._is_asked_anyway:
                 await asyncio.sleep(self._next_at - time.monotonic())
             # The flag is looked at after all the commits that have asked until now.
-            self._raised_again = False
+            anyway = self._is_asked_anyway
+            self._is_asked = self._is_asked_anyway = False
             self._next_at = time.monotonic() + _PAUSE_SECONDS
             try:
                 # After a failure the flag means nothing: a Redis that hung may have raised it
@@ -97,9 +98,6 @@ class RefreshSignal:
                 self.problem = error
                 if not anyway and not isinstance(error, BrokerUnavailable):
                     await self._wake_without_flag()
-            if not self._raised_again:
-                return
-            anyway = False
 
     async def _wake_refresh(self, *, anyway: bool) -> None:
         if await self._redis.set(DIRTY_KEY, b"1", nx=not anyway, px=DIRTY_FLAG_MS):
@@ -113,7 +111,7 @@ class RefreshSignal:
     async def _wake_without_flag(self) -> None:
         await asyncio.sleep(self._next_without_flag_at - time.monotonic())
         # For all who asked until now.
-        self._raised_again = False
+        self._is_asked = False
         self._next_without_flag_at = time.monotonic() + _PAUSE_WITHOUT_FLAG_SECONDS
         with suppress(*BROKER_ERRORS):
             await asyncio.to_thread(send_refresh, self._broker, request_id.get())

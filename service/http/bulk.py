@@ -17,7 +17,8 @@ from litestar.openapi.spec import (
 )
 
 from service.errors import FieldError, InvalidRequest, ServiceError
-from service.http.requests import Body, StrictRequest, decode_body
+from service.http.requests import Body, BodyTooLarge, StrictRequest, decode_body
+from service.http.responses import error_response
 
 BULK_LIMIT: Final = 10_000
 """Most lines in one bulk request."""
@@ -39,6 +40,13 @@ class TooManyLines(ServiceError):
 
     def __init__(self, lines: int, limit: int) -> None:
         super().__init__(f"{lines} lines in one request; send at most {limit} in each.")
+
+
+BULK_TOO_LARGE: Final = error_response(
+    "The body is too large, or has too many lines.",
+    BodyTooLarge(BULK_BODY_LIMIT),
+    TooManyLines(BULK_LIMIT + 1, BULK_LIMIT),
+)
 
 
 class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="status", tag="error"):

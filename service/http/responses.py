@@ -6,7 +6,13 @@ import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
+from service.errors import (
+    DatabaseUnavailable,
+    FieldError,
+    InvalidRequest,
+    SchemaMissing,
+    ServiceError,
+)
 from service.http.requests import BodyTooLarge, UnsupportedEncoding, UnsupportedMediaType
 
 
@@ -65,5 +71,8 @@ UNSUPPORTED: Final = error_response(
 def unavailable(*errors: ServiceError) -> dict[int, ResponseSpec]:
     """Document that a route may fail for a while; `errors` are those of its own."""
     return error_response(
-        "Try again after the seconds in `Retry-After`.", DatabaseUnavailable(""), *errors
+        "Try again after the seconds in `Retry-After`.",
+        DatabaseUnavailable(""),
+        SchemaMissing(""),
+        *errors,
     )

@@ -17,6 +17,7 @@ from service.errors import InvalidRequest, ServiceError, refuse_request
 from service.http.auth import Authorizer
 from service.http.bulk import (
     BULK_BODY_LIMIT,
+    BULK_TOO_LARGE,
     BulkOperation,
     BulkRefused,
     answer_lines,
@@ -101,7 +102,7 @@ async def register_player(
     request_max_body_size=BULK_BODY_LIMIT,
     operation_class=_BulkRegister,
     responses=INVALID
-    | TOO_LARGE
+    | BULK_TOO_LARGE
     | UNSUPPORTED
     | _UNAVAILABLE
     | document_answers(

@@ -13,6 +13,7 @@ from service.batching import QueueFull
 from service.errors import InvalidRequest, refuse_request
 from service.http.bulk import (
     BULK_BODY_LIMIT,
+    BULK_TOO_LARGE,
     BulkOperation,
     BulkRefused,
     answer_lines,
@@ -106,7 +107,7 @@ async def submit_score(
     request_max_body_size=BULK_BODY_LIMIT,
     operation_class=_BulkSubmit,
     responses=INVALID
-    | TOO_LARGE
+    | BULK_TOO_LARGE
     | UNSUPPORTED
     | _UNAVAILABLE
     | document_answers(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 import dramatiq
@@ -10,7 +11,7 @@ from periodiq import cron
 
 from service.backends.broker import PERIODIC_QUEUE, STANDINGS_QUEUE
 from service.backends.refresh_signal import REFRESH_ACTOR, send_refresh
-from service.errors import ServiceError, explain_error
+from service.errors import CacheUnavailable, ServiceError, explain_error
 from service.moderation.service import finish_deletions
 from service.standings.refresh.outbox_index import shrink_outbox_index
 from service.standings.refresh.rerank import rerank_if_due
@@ -51,10 +52,10 @@ async def refresh() -> None:
         raise Retry(str(error)) from error
     await resources.release_retry()
     if resources.keeper.take_sealed():
-        close_seasons.send()
+        await asyncio.to_thread(close_seasons.send)
     _log.debug("folded %d sessions", outcome.sessions)
     if outcome.more:
-        refresh.send()
+        await asyncio.to_thread(refresh.send)
 
 
 @dramatiq.actor(
@@ -83,9 +84,11 @@ async def sweep() -> None:
     """Catch what was lost, ask for the re-rank, show that the scheduler is alive, and tidy up."""
     await resources.refresher.recheck_outbox()
     await asyncio.to_thread(send_refresh, refresh.broker)
-    rerank.send()
-    close_seasons.send()
-    await resources.note_schedule()
+    await asyncio.to_thread(rerank.send)
+    await asyncio.to_thread(close_seasons.send)
+    # The broker may be another server than the one that is away.
+    with suppress(CacheUnavailable):
+        await resources.note_schedule()
     await resources.copy_season()
     await shrink_outbox_index(resources.database)
     await finish_deletions(resources.database)

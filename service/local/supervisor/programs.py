@@ -111,10 +111,15 @@ def hide_api_key(arguments: Sequence[str]) -> list[str]:
         name, separator, key = argument.partition("=")
         if name != _API_KEY_OPTION:
             shown.append(argument)
-        elif key := key if separator else next(rest, ""):
-            os.environ["LEADERBOARD_API_KEY"] = key
-        else:
+            continue
+        value = key if separator else next(rest, None)
+        if value is None:
             shown.append(argument)
+        elif value:
+            os.environ["LEADERBOARD_API_KEY"] = value
+        else:
+            # In one piece, or what follows would be taken for the key.
+            shown.append(f"{_API_KEY_OPTION}=")
     return shown
 
 

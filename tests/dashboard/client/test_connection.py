@@ -110,6 +110,27 @@ async def test_without_a_place_for_its_stream_the_board_is_read_each_second() ->
         assert len(peer.streams) == 1
 
 
+@pytest.mark.parametrize("others", ["too_busy", "late"])
+async def test_a_service_without_any_place_left_is_asked_less_and_less(others: str) -> None:
+    peer = ServicePeer(FrozenClock())
+    asked = 0
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        if others == "late" and not request.url.path.endswith("/stream"):
+            raise httpx.ReadTimeout("late", request=request)
+        return httpx.Response(503, json={"error": "Too many.", "code": "too_busy"})
+
+    peer.fail = fail
+    async with watch_live(peer) as operator:
+        await operator.pass_time(240.0, step=0.2)
+        asked = 0
+        await operator.pass_time(60.0, step=0.2)
+        # Once or twice in half a minute each, and not each second.
+        assert asked <= 24
+
+
 async def test_a_slow_service_is_not_asked_for_the_board_more_often_than_it_can() -> None:
     peer = ServicePeer(FrozenClock())
     async with watch_live(peer) as operator:

@@ -191,6 +191,7 @@ async def test_unknown_parameter_gets_an_answer_that_its_operation_documents(
                 assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
                 body = operation["responses"]["400"]["content"]["application/json"]
                 assert body["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, path
+                assert "invalid_request" in body["examples"], path
 
 
 @in_module
@@ -263,3 +264,27 @@ def test_decode_body_survives_any_depth() -> None:
     # Deeper than Python's stack: the decoder must refuse, not crash the process.
     with pytest.raises(InvalidRequest):
         decode_body(msgspec.json.Decoder(object), b"[" * 50_000)
+
+
+@in_module
+@pytest.mark.parametrize(
+    ("path", "status", "codes"),
+    [
+        ("/api/leaderboard/submit", "403", {"role_insufficient", "player_banned"}),
+        (
+            "/api/leaderboard/submit",
+            "503",
+            {"database_unavailable", "schema_missing", "overloaded", "too_busy", "keys_unknown"},
+        ),
+        ("/api/leaderboard/submit/bulk", "413", {"body_too_large", "too_many_lines"}),
+        ("/api/players/bulk", "413", {"body_too_large", "too_many_lines"}),
+        ("/api/import/sessions", "400", {"file_unreadable", "invalid_request"}),
+        ("/api/import/sessions", "403", {"role_insufficient"}),
+    ],
+)
+async def test_errors_of_a_route_and_those_ahead_of_it_are_documented_together(
+    shared: SharedService, path: str, status: str, codes: set[str]
+) -> None:
+    paths = (await shared.client.get("/schema")).json()["paths"]
+    (body,) = paths[path]["post"]["responses"][status]["content"].values()
+    assert body["examples"].keys() == codes

@@ -85,6 +85,24 @@ async def test_what_a_frozen_submit_brings_back_is_erased_once_it_is_done(
         await wait_until(is_all_done)
 
 
+async def test_a_deletion_is_finished_also_while_the_cache_is_away(
+    database: Database, settings: Settings
+) -> None:
+    """The broker may be another server."""
+    one = await make_player(database, "ada")
+    await database.fetch("INSERT INTO forgotten_player (player_id) VALUES ($1)", one)
+    nowhere = {"broker_url": settings.require_redis_url(), "redis_url": "redis://127.0.0.1:1"}
+    apart = settings.model_copy(update=nowhere)
+
+    async def is_done() -> bool:
+        # Whoever reads this database just now keeps it until another sweep.
+        send_sweep(apart)
+        return not await database.fetch("SELECT FROM forgotten_player")
+
+    with run_worker(apart):
+        await wait_until(is_done)
+
+
 async def test_who_is_at_work_in_another_database_keeps_no_deletion(
     client: httpx.AsyncClient, database: Database, postgres: PostgresServer
 ) -> None:
