@@ -106,8 +106,9 @@ CREATE TABLE season (
     -- From when on no fold changes it: every session of it is counted, and its ranks can be stored. A
     -- correction moves it on. What moderators did later its standings do not show.
     sealed_at timestamptz,
-    -- The newest session that there was then, or when its board was archived before; null while neither
-    -- is so. One of that season with a higher id came too late.
+    -- The newest session that there was shortly before that, when folds began to leave out all after it, or
+    -- when its board was archived before; null while neither is so. One of that season with a higher id came
+    -- too late.
     last_session_id bigint,
     closed_at timestamptz,
     -- Redis may still hold its index, which goes once it is closed.
@@ -522,7 +523,7 @@ CREATE VIEW counted_session AS SELECT * FROM season_session WHERE revoked_at IS 
 CREATE VIEW folded_session AS
 SELECT *
 FROM counted_session AS counted
-WHERE (counted.sealed_at IS NULL OR counted.id <= counted.last_session_id)
+WHERE (counted.last_session_id IS NULL OR counted.id <= counted.last_session_id)
     AND NOT EXISTS (
         SELECT FROM pending_session AS pending
         WHERE pending.player_id = counted.player_id
@@ -681,10 +682,10 @@ CROSS JOIN LATERAL (
     WHERE counted_session.season_id = season.id
         AND counted_session.player_id = player.id
         AND player.state <> 'banned'
+        AND (season.last_session_id IS NULL OR counted_session.id <= season.last_session_id)
         AND (
             season.id IN (SELECT id FROM counting_season)
-            -- Null while more may come.
-            OR player.state = 'hidden' AND counted_session.id <= season.last_session_id
+            OR player.state = 'hidden' AND season.last_session_id IS NOT NULL
         )
 ) AS made;
 

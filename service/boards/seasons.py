@@ -19,6 +19,7 @@ from service.boards.schemas import SeasonAnswer, SeasonList
 from service.validation import MAX_SEASON
 
 LIST_SEASONS: Final = load_sql("boards", "list_seasons")
+READ_LAST_SESSION: Final = load_sql("boards", "read_last_session")
 READ_LEDGER_TIME: Final = load_sql("boards", "read_ledger_time")
 PUT_SEASON: Final = load_sql("boards", "put_season")
 PUT_MISSED_SEASONS: Final = load_sql("boards", "put_missed_seasons")
@@ -44,11 +45,12 @@ _WRITERS_POLL_SECONDS: Final = 0.01
 class LedgerCut(NamedTuple):
     """A moment before which no session may be dated any more.
 
-    It `is_complete` where this is shown: nobody is left who may still write one of before.
+    Where this is shown, `last_session_id` is the newest session that may have been dated before it
+    in time; None where somebody is left who may still write one.
     """
 
     at: datetime
-    is_complete: bool
+    last_session_id: int | None
 
 
 def hold_seasons(database: Database) -> AbstractAsyncContextManager[Lease]:
@@ -149,12 +151,26 @@ async def list_writers(database: Database) -> set[str]:
 async def outlast_writers(database: Database) -> LedgerCut:
     """Have no session be dated before this moment any more; return that moment.
 
-    Those who may still write one of before are waited for, for a second.
+    Those who may still write one of before are waited for, for a second or two.
     """
     row = await database.fetch_one(READ_LEDGER_TIME)
     assert row is not None
     await database.fetch(MOVE_CLOCK_ON, row["now"])
-    return LedgerCut(row["now"], is_complete=await wait_for_writers(database))
+    if not await wait_for_writers(database):
+        return LedgerCut(row["now"], None)
+    # An import may date sessions to before it for as long as it runs.
+    return LedgerCut(row["now"], await find_settled_session(database))
+
+
+async def find_settled_session(database: Database, seconds: float = 1.0) -> int | None:
+    """Return the highest id of a session, once all with a lower one are committed or never will be.
+
+    None where somebody may still be writing one of them after so many seconds.
+    """
+    row = await database.fetch_one(READ_LAST_SESSION)
+    assert row is not None
+    # Whoever has drawn an id holds the lock of `ledger_time()` until the commit.
+    return row["session_id"] if await wait_for_writers(database, seconds) else None
 
 
 async def wait_for_writers(database: Database, seconds: float = 1.0) -> bool:
@@ -217,7 +233,7 @@ async def make_missed_seasons(
             bounds,
             places,
             is_filled,
-            cut.is_complete,
+            cut.last_session_id,
             timeout=_MISSED_SECONDS,
         )
         number, starts_at = number + len(some), some[-1]

@@ -11,14 +11,13 @@ import dramatiq
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import hold_closing_lock
-from service.boards.seasons import wait_for_writers
+from service.boards.seasons import find_settled_session
 from service.errors import CacheUnavailable
 from service.seasons.errors import LedgerBusy
 from service.standings.index.writer import Index
 from service.standings.refresh.milestones import store_season_milestones
 
 STOP_RERANK: Final = load_sql("seasons", "stop_rerank")
-READ_LAST_SESSION: Final = load_sql("seasons", "read_last_session")
 INCLUDE_SESSIONS: Final = load_sql("seasons", "include_sessions")
 CORRECT_STANDINGS: Final = load_sql("seasons", "correct_standings")
 NOTE_CORRECTION: Final = load_sql("seasons", "note_correction")
@@ -80,12 +79,9 @@ async def find_last_session(database: Database) -> int:
     A session that is committed later has a higher id, so by that it is known as one that no result
     of before can have. Raises `LedgerBusy` or `DatabaseUnavailable`.
     """
-    row = await database.fetch_one(READ_LAST_SESSION)
-    assert row is not None
-    # Whoever has drawn an id holds the lock of `ledger_time()` until the commit.
-    if not await wait_for_writers(database, _CORRECTION_WAIT_SECONDS):
+    last_session_id = await find_settled_session(database, _CORRECTION_WAIT_SECONDS)
+    if last_session_id is None:
         raise LedgerBusy(_CORRECTION_WAIT_SECONDS)
-    last_session_id: int = row["session_id"]
     return last_session_id
 
 

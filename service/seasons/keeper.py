@@ -37,6 +37,7 @@ FILL_SEASONS: Final = load_sql("seasons", "fill_seasons")
 FIND_FILL_END: Final = load_sql("seasons", "find_fill_end")
 NOTE_FILLED: Final = load_sql("seasons", "note_filled")
 SWAP_SEASON: Final = load_sql("seasons", "swap_season")
+BOUND_SEASONS: Final = load_sql("seasons", "bound_seasons")
 DELETE_STANDINGS: Final = load_sql("seasons", "delete_standings")
 FORGET_DROPPED_SEASON: Final = load_sql("seasons", "forget_dropped_season")
 
@@ -56,10 +57,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Ending:
-    """What seasons that are over wait for: writers of sessions first, then the folds of these."""
+    """What seasons that are over wait for: writers of sessions first, then the folds of these.
+
+    Writers are waited for twice: a session has its time before its id, so which is the newest that
+    counts is known once nobody can date any into the seasons, and then some of before may be on
+    their way, from an import.
+    """
 
     season_ids: set[int]
     writers: set[str]
+    is_bounded: bool = False
     transaction_id: int | None = None
 
 
@@ -129,9 +136,10 @@ class SeasonKeeper:
     async def _seal(self, over: Mapping[int, datetime]) -> None:
         """Go on with the ends of seasons, as far as that is possible without waiting.
 
-        First no session may be dated into them any more. Whoever may still write one that was holds
-        the lock of `ledger_time()` at that moment; once all of these are gone, and all that was
-        committed by then is folded, they are complete.
+        First no submit may be dated into them any more. Whoever may still write one that was holds
+        the lock of `ledger_time()` at that moment; once all of these are gone, no session counts
+        any more that is newer than all there are. Once those are committed and folded, too, the
+        seasons are complete.
         """
         begun = set(over)
         for ending in self._endings:
@@ -145,6 +153,9 @@ class SeasonKeeper:
             for ending in self._endings:
                 ending.writers &= writers
         for ending in self._endings:
+            if not ending.writers and not ending.is_bounded:
+                await self._database.fetch(BOUND_SEASONS, list(ending.season_ids))
+                ending.is_bounded, ending.writers = True, await list_writers(self._database)
             if not ending.writers:
                 await self._seal_complete(ending)
         self._endings = [ending for ending in self._endings if ending.season_ids]

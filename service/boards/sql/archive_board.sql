@@ -5,7 +5,7 @@
 -- the lock of the only writer.
 WITH stopped AS (
     UPDATE season
-    SET last_session_id = highest_session_id()
+    SET last_session_id = coalesce(last_session_id, highest_session_id())
     WHERE board_id = $1 AND sealed_at IS NULL
 )
 UPDATE board SET archived_at = ledger_now(), version = version + 1 WHERE id = $1

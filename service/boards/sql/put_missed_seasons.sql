@@ -2,8 +2,9 @@
 --
 -- $1 board, $2 number of the first, $3 rule, $4 their starts and the end of the last, in order; $5 the places
 -- among them, from 1, of those in which sessions may count; $6 whether the ledger has sessions that are not
--- counted: then those are to be filled; $7 whether no session can still be dated into any: then all
--- others are closed at once, with nobody in them.
+-- counted: then those are to be filled; $7 the newest session from which on one that is dated into them is
+-- late, or null where others can still be: where it is known, all others are closed at once, with nobody in
+-- them.
 WITH put AS (
     INSERT INTO season (
         board_id,
@@ -25,11 +26,11 @@ WITH put AS (
         ends_at,
         CASE WHEN may_count AND $6 THEN 0 END,
         CASE WHEN is_empty THEN ledger.at END,
-        CASE WHEN is_empty THEN ledger.last_session_id END,
+        CASE WHEN is_empty THEN $7::bigint END,
         CASE WHEN is_empty THEN ledger.at END,
         NOT is_empty
     FROM (
-        SELECT *, NOT may_count AND $7 AS is_empty
+        SELECT *, NOT may_count AND $7::bigint IS NOT NULL AS is_empty
         FROM (
             SELECT
                 place,
@@ -39,9 +40,7 @@ WITH put AS (
             FROM unnest($4::timestamptz[]) WITH ORDINALITY AS missed (starts_at, place)
         ) AS marked
     ) AS missed
-    CROSS JOIN (
-        SELECT ledger_now() AS at, highest_session_id() AS last_session_id OFFSET 0
-    ) AS ledger
+    CROSS JOIN (SELECT ledger_now() AS at OFFSET 0) AS ledger
     WHERE ends_at IS NOT NULL
     ORDER BY place
     RETURNING id

@@ -7,10 +7,7 @@
 -- Index: outbox_transaction_id from where folds claim. Locks: the rows of the seasons; the caller holds
 -- the lock of the only writer.
 UPDATE season
-SET
-    sealed_at = ledger_now(),
-    -- Whoever drew a lower id has committed by now, but for an import that began after the end.
-    last_session_id = highest_session_id()
+SET sealed_at = ledger_now()
 WHERE season.id = ANY ($1::bigint[])
     AND season.sealed_at IS NULL
     AND NOT EXISTS (

@@ -1,6 +1,7 @@
 """What may come at the same time as the end of a season: changes, the archive, other workers."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
-from service.backends.database import Database
+from service.backends.database import Connection, Database
 from service.backends.locks import hold_writer_lock
 from service.boards import service
 from service.boards.errors import SeasonNotFound
@@ -22,6 +23,7 @@ from service.seasons.closing import close_sealed_seasons
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import FOLD_SESSIONS
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
+from service.transfer.importing import IMPORT_SESSIONS
 from tests.support.factories import make_players, record_scores
 from tests.support.moderating import call
 from tests.support.season_work import SeasonWorker, make_hourly, read_season_scores
@@ -317,6 +319,46 @@ async def count_waiting(database: Database) -> int:
     )
     assert row is not None
     return int(row["waiting"])
+
+
+async def import_session(connection: Connection, user_id: int, score: int, at: datetime) -> None:
+    """Write a session as an import does, in a transaction that the caller ends."""
+    key = f"key of {score}"
+    await connection.fetch(
+        IMPORT_SESSIONS, [user_id], [score], ["solo"], [at], [key], [None], [None]
+    )
+
+
+async def test_an_import_over_the_end_of_a_season_counts_or_is_late(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker, settings: Settings
+) -> None:
+    """It dates its sessions itself, so one of a season that has ended may always be on its way."""
+    await make_board(client, operator="sum")
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 1))
+    await worker.work()
+    inside = await database.fetch_one("SELECT max(submitted_at) AS at FROM game_session")
+    assert inside is not None
+    async with database.connect() as submit, database.connect() as first_import:
+        await submit.execute("BEGIN; SELECT ledger_time()")
+        await close(client)
+        await worker.work()
+        # The end waits for the submit. When it is done, some of an import are on their way.
+        await first_import.execute("BEGIN")
+        await import_session(first_import, ada, 10, inside["at"])
+        await submit.execute("COMMIT")
+        await worker.work()
+        assert [state for _, state, _ in await list_seasons(client)] == ["ending", "open"]
+        await import_session(submit, ada, 100, inside["at"])
+        await worker.work()
+        await first_import.execute("COMMIT")
+    await worker.work()
+    assert [state for _, state, _ in await list_seasons(client)] == ["closed", "open"]
+    ids = await database.fetch("SELECT id FROM game_session ORDER BY score")
+    assert await judge(client, *(row["id"] for row in ids)) == ["improved", "improved", "late"]
+    explained = (await client.get(f"/api/boards/cup/explain/{ada}?season=1")).json()
+    assert explained["standing"]["score"] == explained["ledger"]["score"] == 11
+    assert await audit(settings)
 
 
 async def test_two_who_close_at_once_end_a_season_each(
