@@ -16,6 +16,7 @@ from service.boards.errors import (
     BoardArchived,
     BoardChanged,
     BoardExists,
+    BoardFilling,
     BoardFixed,
     BoardNotFound,
     IfMatchRequired,
@@ -41,6 +42,10 @@ Slug = Annotated[
     str, PathParameter(pattern=SLUG, description="The board's address: 1 to 64 of a-z0-9-.")
 ]
 _Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
+_IfMatch = Annotated[
+    str | None,
+    HeaderParameter(name="If-Match", description="The `ETag` of the board that is changed."),
+]
 
 BOARD_NOT_FOUND: Final = error_response("No such board.", BoardNotFound("weekly-laps"))
 SEASON_NOT_FOUND: Final = error_response(
@@ -48,6 +53,7 @@ SEASON_NOT_FOUND: Final = error_response(
     BoardNotFound("weekly-laps"),
     SeasonNotFound("weekly-laps", "8"),
 )
+_CHANGED: Final = error_response("The board was changed meanwhile.", BoardChanged())
 _READ_UNAVAILABLE: Final = unavailable()
 _UNAVAILABLE: Final = unavailable(WriterBusy(25))
 _NOT_ALLOWED: Final = error_response(
@@ -129,7 +135,7 @@ async def create_board(
     responses=INVALID
     | BOARD_NOT_FOUND
     | _NOT_ALLOWED
-    | error_response("The board was changed meanwhile.", BoardChanged())
+    | _CHANGED
     | error_response("The header `If-Match` is missing.", IfMatchRequired())
     | TOO_LARGE
     | UNSUPPORTED
@@ -140,10 +146,7 @@ async def change_board(
     data: JSONBody[ChangeBoard],
     database: NamedDependency[Database],
     season_finder: NamedDependency[SeasonFinder],
-    if_match: Annotated[
-        str | None,
-        HeaderParameter(name="If-Match", description="The `ETag` of the board that is changed."),
-    ] = None,
+    if_match: _IfMatch = None,
 ) -> Response[BoardAnswer]:
     """Change a board. Its rule changes with the next season, or at once with a recount."""
     board = await service.change_board(database, slug, if_match, data)
@@ -159,15 +162,17 @@ async def change_board(
     responses=INVALID
     | BOARD_NOT_FOUND
     | _NOT_ALLOWED
-    | unavailable(WriterBusy(25), StandingsBehind(25)),
+    | _CHANGED
+    | unavailable(WriterBusy(25), StandingsBehind(25), BoardFilling("weekly-laps")),
 )
 async def archive_board(
     slug: Slug,
     database: NamedDependency[Database],
     season_finder: NamedDependency[SeasonFinder],
+    if_match: _IfMatch = None,
 ) -> Response[BoardAnswer]:
     """Have a board count nothing from now on; it is read as it was."""
-    board = await service.archive_board(database, slug)
+    board = await service.archive_board(database, slug, if_match)
     season_finder.forget(slug)
     return answer_board(board)
 
@@ -177,15 +182,16 @@ async def archive_board(
     role=Role.ADMIN,
     response_headers=[_ETAG],
     status_code=200,
-    responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _UNAVAILABLE,
+    responses=INVALID | BOARD_NOT_FOUND | _NOT_ALLOWED | _CHANGED | _UNAVAILABLE,
 )
 async def unarchive_board(
     slug: Slug,
     database: NamedDependency[Database],
     season_finder: NamedDependency[SeasonFinder],
+    if_match: _IfMatch = None,
 ) -> Response[BoardAnswer]:
     """Have an archived board count again, with all that it missed and the seasons since."""
-    board = await service.unarchive_board(database, slug)
+    board = await service.unarchive_board(database, slug, if_match)
     season_finder.forget(slug)
     return answer_board(board)
 

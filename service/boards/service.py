@@ -15,6 +15,7 @@ from service.boards.errors import (
     BoardArchived,
     BoardChanged,
     BoardExists,
+    BoardFilling,
     BoardFixed,
     IfMatchRequired,
     StandingsBehind,
@@ -174,8 +175,7 @@ async def change_board(
     if if_match is None:
         raise IfMatchRequired
     async with hold_board(database, slug) as (connection, board):
-        if not _matches(if_match, make_etag(board)):
-            raise BoardChanged(is_etag='"' in if_match)
+        _check_etag(board, if_match)
         recounted = change.apply == "recount"
         if recounted and board["archived_at"] is not None:
             raise BoardArchived(slug)
@@ -219,18 +219,24 @@ async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, 
     await put_next_season(connection, board_id, number + 1, rule_id, rule, ends_at)
 
 
-async def archive_board(database: Database, slug: str) -> asyncpg.Record:
+async def archive_board(
+    database: Database, slug: str, if_match: str | None = None
+) -> asyncpg.Record:
     """Have a board count nothing from now on; return its row. Again, it changes nothing.
 
     Of the scores and the acts of moderators before, it shows all: folds count the scores, and the
-    acts are waited for. Raises `BoardNotFound`, `BoardFixed`, `StandingsBehind`, `WriterBusy` or
-    `DatabaseUnavailable`.
+    acts are waited for. Raises `BoardNotFound`, `BoardFixed`, `BoardChanged`, `BoardFilling`,
+    `StandingsBehind`, `WriterBusy` or `DatabaseUnavailable`.
     """
     board = await find_changeable(database, slug)
     if board["archived_at"] is None:
         await _outlast_acts(database)
     async with hold_board(database, slug) as (connection, board):
+        _check_etag(board, if_match)
         if board["archived_at"] is None:
+            if board["is_filling"]:
+                # Nobody would fill it in the archive, and nobody could read it there.
+                raise BoardFilling(slug)
             await connection.fetch(ARCHIVE_BOARD, board["board_id"])
         return await find_board(connection, slug)
 
@@ -250,15 +256,18 @@ async def _outlast_acts(database: Database) -> None:
         await asyncio.sleep(_ACTS_POLL_SECONDS)
 
 
-async def unarchive_board(database: Database, slug: str) -> asyncpg.Record:
+async def unarchive_board(
+    database: Database, slug: str, if_match: str | None = None
+) -> asyncpg.Record:
     """Have an archived board count again, with all that it missed; return its row.
 
     Its season is counted anew, and those that should have followed meanwhile are made. Raises
-    `TooManyBoards`, with the board as it was.
+    `TooManyBoards`, with the board as it was, and `BoardChanged`.
     """
     await find_changeable(database, slug)
     async with hold_seasons(database):
         board = await find_board(database, slug)
+        _check_etag(board, if_match)
         if board["archived_at"] is None:
             return board
         # While nobody folds: what is folded of seasons that are not made here would be missed.
@@ -339,6 +348,11 @@ def describe_board(row: asyncpg.Record) -> BoardAnswer:
 def make_etag(board: asyncpg.Record) -> str:
     """Return the entity tag of a board: another one after each change of it."""
     return f'"{board["board_id"]}-{board["version"]}"'
+
+
+def _check_etag(board: asyncpg.Record, if_match: str | None) -> None:
+    if if_match is not None and not _matches(if_match, make_etag(board)):
+        raise BoardChanged(is_etag='"' in if_match)
 
 
 def _matches(if_match: str, etag: str) -> bool:

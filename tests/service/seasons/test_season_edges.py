@@ -235,6 +235,42 @@ async def test_archive_waits_for_no_act_of_after_it_was_asked_for(
     assert (await archiving)["state"] == "archived"
 
 
+async def test_a_board_that_is_filled_is_not_archived_half(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    await make_board(client, count_from="ever")
+    refused = await client.post("/api/boards/cup/archive")
+    assert (refused.status_code, refused.json()["code"]) == (503, "board_filling")
+    assert "Retry-After" in refused.headers
+    await worker.work()
+    await post(client, "archive")
+    assert (await client.get("/api/boards/cup/top")).json()["players"] == 1
+
+
+@pytest.mark.parametrize("action", ["archive", "unarchive"])
+async def test_a_board_that_was_changed_meanwhile_stays_where_it_is(
+    client: httpx.AsyncClient, action: str
+) -> None:
+    await make_board(client)
+    before = (await client.get("/api/boards/cup")).headers["etag"]
+    if action == "unarchive":
+        await post(client, "archive")
+    await change(client, title="Cup")
+    board = await client.get("/api/boards/cup")
+    refused = await client.post(f"/api/boards/cup/{action}", headers={"If-Match": before})
+    assert (refused.status_code, refused.json()["code"]) == (412, "board_changed")
+    assert (await client.get("/api/boards/cup")).json() == board.json()
+    tag = {"If-Match": board.headers["etag"]}
+    done = await client.post(f"/api/boards/cup/{action}", headers=tag)
+    assert (done.status_code, done.json()["state"]) == (
+        200,
+        "archived" if action == "archive" else "open",
+    )
+
+
 async def test_season_that_is_made_in_the_archive_counts_nothing(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker
 ) -> None:
