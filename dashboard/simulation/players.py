@@ -19,6 +19,8 @@ _CONNECTIONS = 8
 # Ids have gaps. Where half of the draws are in vain, making players is quicker than searching.
 _DRAWS_PER_PLAYER = 2
 
+_ALWAYS_THERE = "global"
+
 OnProgress = Callable[[int], None]
 """Called with the number of players found so far."""
 
@@ -35,6 +37,10 @@ class _Status(msgspec.Struct):
 
 class _Player(msgspec.Struct):
     user_id: int
+
+
+class _Board(msgspec.Struct):
+    slug: str
 
 
 async def find_players(
@@ -65,6 +71,7 @@ async def find_players(
 
     try:
         highest = await lookup.read_highest_id()
+        await lookup.require_board()
         draws = Random(f"{seed}:players")  # noqa: S311  reproducible by intent
         await collect(
             draws.sample(range(1, highest + 1), min(highest, count * _DRAWS_PER_PLAYER)),
@@ -96,6 +103,11 @@ class _PlayerLookup:
                 self._target.url, f"GET {path}", "no players: its database is away"
             )
         return status.players.highest_user_id or 0
+
+    async def require_board(self) -> None:
+        """Read the board of the run, before players are made who would stay without it."""
+        if self._target.board != _ALWAYS_THERE:
+            await self._client.read(f"/api/boards/{self._target.board}", _Board)
 
     async def look_up_player(self, user_id: int) -> int | None:
         """Return `user_id` if there is such a player."""

@@ -46,6 +46,13 @@ async def test_a_name_that_is_taken_is_the_player_of_an_earlier_run() -> None:
         assert sorted(second) == [user_id + 1_000_000 for user_id in sorted(first)]
 
 
+async def test_nobody_is_made_for_a_board_that_is_not_there() -> None:
+    async with run_peer(players=3) as peer:
+        with pytest.raises(UnexpectedAnswer, match="GET /api/boards/typo with 404"):
+            await find_players(Target(peer.url, board="typo"), 20, seed=7)
+        assert len(peer.players) == 3
+
+
 async def test_where_nothing_answers_the_url_and_the_way_out_are_named() -> None:
     with pytest.raises(ServiceUnreachable, match=r"http://127\.0\.0\.1:1: start one with"):
         await find_players(Target("http://127.0.0.1:1"), 1, seed=1)
