@@ -71,12 +71,13 @@ async def gate(redis_url: str, server_directory: Path) -> AsyncIterator[Gate]:
 
 
 @pytest.fixture
-async def gated_refresher(
-    database: Database, settings: Settings, gate: Gate
-) -> AsyncIterator[Refresher]:
-    """A worker that reaches Redis through the gate."""
+async def gated_refresher(settings: Settings, gate: Gate) -> AsyncIterator[Refresher]:
+    """A worker that reaches Redis through the gate, as another process, with its own database."""
     redis = connect_redis(load_settings(redis_url=gate.url, redis_timeout_seconds=60))
+    database = Database(settings, application_name="leaderboard tests")
+    await database.open()
     yield Refresher(database, redis, settings)
+    await database.close()
     await redis.aclose()
 
 
