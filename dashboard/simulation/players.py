@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from dashboard.simulation.client.api_client import ApiClient
-from dashboard.simulation.client.requests import Target
+from dashboard.simulation.client.requests import GLOBAL_BOARD, Target
 from dashboard.simulation.errors import UnexpectedAnswer
 
 # Enough to be quick (a thousand players in a second or two), too few to disturb a service.
@@ -18,8 +18,6 @@ _CONNECTIONS = 8
 
 # Ids have gaps. Where half of the draws are in vain, making players is quicker than searching.
 _DRAWS_PER_PLAYER = 2
-
-_ALWAYS_THERE = "global"
 
 OnProgress = Callable[[int], None]
 """Called with the number of players found so far."""
@@ -106,7 +104,7 @@ class _PlayerLookup:
 
     async def require_board(self) -> None:
         """Read the board of the run, before players are made who would stay without it."""
-        if self._target.board != _ALWAYS_THERE:
+        if self._target.board != GLOBAL_BOARD:
             await self._client.read(f"/api/boards/{self._target.board}", _Board)
 
     async def look_up_player(self, user_id: int) -> int | None:

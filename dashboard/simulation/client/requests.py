@@ -10,6 +10,9 @@ from dashboard.simulation.workload.plan import PlannedRequest, RequestKind
 
 _SAMPLE_LENGTH = 300
 
+GLOBAL_BOARD = "global"
+"""The board that is always there."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -113,7 +116,7 @@ class Target:
 
     def __init__(self, url: str, api_key: str | None = None, board: str | None = None) -> None:
         self.url = url
-        self.board = board or "global"
+        self.board = board or GLOBAL_BOARD
         self.has_key = api_key is not None
         self.reads = "/api/leaderboard" if board is None else f"/api/boards/{board}"
         base = httpx.URL(url)

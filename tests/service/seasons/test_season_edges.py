@@ -37,6 +37,17 @@ async def make_board(client: httpx.AsyncClient, slug: str = "cup", **rule: Any) 
     assert made.status_code == 201, made.text
 
 
+async def make_board_to_fill(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> int:
+    """Make a board that counts from ever, once a player has 5; return who."""
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    await make_board(client, count_from="ever")
+    return ada
+
+
 async def change(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
     changed = await client.patch("/api/boards/cup", json=fields, headers={"If-Match": "*"})
     assert changed.status_code == 200, changed.text
@@ -238,10 +249,7 @@ async def test_archive_waits_for_no_act_of_after_it_was_asked_for(
 async def test_a_board_that_is_filled_is_not_archived_half(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker
 ) -> None:
-    (ada,) = await make_players(database, 1)
-    await record_scores(database, (ada, 5))
-    await worker.work()
-    await make_board(client, count_from="ever")
+    await make_board_to_fill(client, database, worker)
     refused = await client.post("/api/boards/cup/archive")
     assert (refused.status_code, refused.json()["code"]) == (503, "board_filling")
     assert "Retry-After" in refused.headers
@@ -450,10 +458,7 @@ async def test_season_with_nobody_is_read_for_ever(
 async def test_player_is_read_on_all_boards_but_those_that_are_filled(
     client: httpx.AsyncClient, database: Database, worker: SeasonWorker
 ) -> None:
-    (ada,) = await make_players(database, 1)
-    await record_scores(database, (ada, 5))
-    await worker.work()
-    await make_board(client, count_from="ever")
+    ada = await make_board_to_fill(client, database, worker)
     answer = await client.get(f"/api/players/{ada}/ranks")
     assert answer.status_code == 200, answer.text
     assert [entry["board"] for entry in answer.json()["entries"]] == ["global"]

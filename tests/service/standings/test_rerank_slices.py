@@ -131,6 +131,15 @@ async def test_standings_that_move_between_slices_keep_a_rank_and_have_one(
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
 
+async def make_two_boards(refresher: Refresher, database: Database) -> tuple[int, int]:
+    """Have three players stand on `global` and on a cup; return the two seasons."""
+    season_id = await find_global_season(database)
+    cup = await make_season(database, "cup")
+    await make_players_with_scores(database, [5, 7, 7])
+    await refresher.refresh()
+    return season_id, cup
+
+
 async def rerank_beside_closing(
     database: Database, closed: int, season_ids: list[int]
 ) -> RerankOutcome | None:
@@ -149,10 +158,7 @@ async def rerank_beside_closing(
 async def test_season_that_is_closed_before_its_next_slice_is_left_out(
     refresher: Refresher, database: Database
 ) -> None:
-    season_id = await find_global_season(database)
-    cup = await make_season(database, "cup")
-    await make_players_with_scores(database, [5, 7, 7])
-    await refresher.refresh()
+    season_id, cup = await make_two_boards(refresher, database)
     assert await rerank_beside_closing(database, cup, [season_id, cup]) is not None
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
@@ -160,10 +166,7 @@ async def test_season_that_is_closed_before_its_next_slice_is_left_out(
 async def test_rerank_of_which_all_has_closed_begins_anew(
     refresher: Refresher, database: Database
 ) -> None:
-    season_id = await find_global_season(database)
-    cup = await make_season(database, "cup")
-    await make_players_with_scores(database, [5, 7, 7])
-    await refresher.refresh()
+    season_id, cup = await make_two_boards(refresher, database)
     assert await rerank_beside_closing(database, cup, [cup]) is None
     outcome = await rerank_if_due(database, 2)
     assert outcome is not None
