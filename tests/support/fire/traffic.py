@@ -7,6 +7,7 @@ in opposite orders, and every row of the ledger is compared with its own answers
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -37,6 +38,9 @@ _KEYLESS_CLIENTS = 3
 _SCORES_PER_LOAD = 10
 _PAUSE_SECONDS = 0.06
 
+# An API process that is told to stop waits a second for the next request of an idle connection.
+_KEPT_SECONDS = 0.5
+
 
 @dataclass(eq=False, slots=True)
 class Attempt:
@@ -56,19 +60,21 @@ class Attempt:
 class Client:
     """Sends each request over a connection that no other uses; with `keeps`, the next one may.
 
-    httpx's own client would take more processor time than the service that it asks.
+    One that has been idle for long is closed: a server may do that at the very moment in which the
+    next request is sent. httpx's own client would take more processor time than the service.
     """
 
     def __init__(self, url: str, *, keeps: bool = True) -> None:
         self._target = Target(url)
         self._keeps = keeps
-        self._idle: list[Connection] = []
+        self._idle: list[tuple[float, Connection]] = []
 
     async def send(
         self, method: str, path: str, body: Any = None, key: str | None = None
     ) -> Answer:
         """Return the answer to one request; raises `httpx.TransportError` where it is lost."""
-        connection = self._idle.pop() if self._idle else self._target.open_connection()
+        connection = self._take_idle() or self._target.open_connection()
+        started_at = time.monotonic()
         content = None if body is None else msgspec.json.encode(body)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -76,15 +82,24 @@ class Client:
         except TimeoutError:
             raise AssertionError(f"no answer: {method} {path}") from None
         if self._keeps:
-            self._idle.append(connection)
+            self._idle.append((started_at, connection))
         else:
             connection.close()
         return answer
 
     def close(self) -> None:
         """Close the connections that it has kept."""
-        for connection in self._idle:
+        for _, connection in self._idle:
             connection.close()
+
+    def _take_idle(self) -> Connection | None:
+        # By when its last request began: how long the answer lay here is not known.
+        while self._idle:
+            started_at, connection = self._idle.pop()
+            if time.monotonic() - started_at < _KEPT_SECONDS:
+                return connection
+            connection.close()
+        return None
 
 
 class Traffic:
@@ -271,7 +286,7 @@ class Traffic:
         self.refused += 1
 
     def _note_broken(self, error: httpx.TransportError) -> None:
-        self.broken[type(error).__name__] += 1
+        self.broken[f"{type(error).__name__}: {error}"] += 1
 
     def _draw(self, chance: random.Random, *, keyed: bool) -> Attempt:
         name = f"attempt-{next(self._scores)}"
