@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
@@ -10,7 +10,7 @@ import dramatiq
 
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import hold_closing_lock
+from service.backends.locks import WriterBusy, hold_closing_lock
 from service.boards.seasons import find_settled_session
 from service.errors import CacheUnavailable
 from service.seasons.errors import LedgerBusy
@@ -30,7 +30,8 @@ NOTE_INDEXES_DROPPED: Final = load_sql("seasons", "note_indexes_dropped")
 
 CLOSE_ACTOR: Final = "seasons.close"
 
-_LOCK_WAIT_SECONDS: Final = 60.0
+# Who waits here has a thread of a worker, which has few, and folds need one.
+_LOCK_WAIT_SECONDS: Final = 1.0
 # Somebody waits for the answer.
 _CORRECTION_WAIT_SECONDS: Final = 25.0
 _STATEMENT_SECONDS: Final = 600.0
@@ -46,15 +47,15 @@ async def close_sealed_seasons(database: Database, index: Index) -> int:
 
     Each is closed in one transaction, at any time after it was sealed: nothing changes its
     standings any more. Those with nobody in them, which may be a year of a season a minute, are
-    closed together. Folds go on beside it. Raises `WriterBusy` or `DatabaseUnavailable`; the next
-    call goes on.
+    closed together. Folds go on beside it. While another process does so, or corrects a result,
+    nothing is closed here: the other one looks again when it is done, and `SeasonTimer` asks again.
+    Raises `DatabaseUnavailable`; the next call goes on.
     """
     closed = 0
-    if await database.fetch(LIST_SEALED_SEASONS):
-        async with hold_closing_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-            closed += await _close_empty(database)
-            for season in await database.fetch(LIST_SEALED_SEASONS):
-                closed += await _close(database, season["season_id"])
+    with suppress(WriterBusy):
+        while await database.fetch(LIST_SEALED_SEASONS):
+            async with hold_closing_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
+                closed += await _close_all(database)
     await _drop_indexes(database, index)
     return closed
 
@@ -100,6 +101,13 @@ async def correct_season(
     await store_season_milestones(connection, season_id)
     await connection.fetch(NOTE_CORRECTION, season_id, timeout=_STATEMENT_SECONDS)
     return changed
+
+
+async def _close_all(database: Database) -> int:
+    closed = await _close_empty(database)
+    for season in await database.fetch(LIST_SEALED_SEASONS):
+        closed += await _close(database, season["season_id"])
+    return closed
 
 
 async def _close(database: Database, season_id: int) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -37,6 +38,7 @@ class SeasonTimer:
         self._wake_refresh = wake_refresh
         self._wake_closing = wake_closing
         self._task: asyncio.Task[None] | None = None
+        self._asks_again_at = float("-inf")
 
     def start(self) -> None:
         """Start the timer."""
@@ -63,7 +65,9 @@ class SeasonTimer:
         row = await self._database.fetch_one(READ_NEXT_END)
         assert row is not None
         seconds_sealed = row["seconds_sealed"]
-        if seconds_sealed is not None and seconds_sealed >= _CLOSING_SECONDS:
+        is_late = seconds_sealed is not None and seconds_sealed >= _CLOSING_SECONDS
+        if is_late and time.monotonic() >= self._asks_again_at:
+            self._asks_again_at = time.monotonic() + _LONGEST_PAUSE_SECONDS
             await asyncio.to_thread(self._wake_closing)
         seconds_to_end = row["seconds_to_end"]
         if row["is_filling"] or (seconds_to_end is not None and seconds_to_end <= 0):

@@ -15,6 +15,7 @@ _LIMITS = (
     "service.backends.database._SILENCE_SECONDS",
     "service.backends.replica._TIMEOUT_SECONDS",
     "service.keys.keyring._PATIENCE_SECONDS",
+    "service.seasons.closing._LOCK_WAIT_SECONDS",
     "service.standings.refresh.refresh._LOCK_WAIT_SECONDS",
     "service.status.readiness._PATIENCE_SECONDS",
     "service.status.status._BROKER_PATIENCE_SECONDS",

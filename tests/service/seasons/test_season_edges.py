@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Connection, Database
-from service.backends.locks import hold_writer_lock
+from service.backends.locks import hold_closing_lock, hold_writer_lock
 from service.boards import service
 from service.boards.errors import SeasonNotFound
 from service.boards.finder import SeasonFinder
@@ -25,9 +25,10 @@ from service.standings.refresh.refresh import FOLD_SESSIONS
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
 from service.transfer.importing import IMPORT_SESSIONS
 from tests.support.factories import make_players, record_scores
+from tests.support.lock_waits import count_lock_waits
 from tests.support.moderating import call
 from tests.support.season_work import SeasonWorker, make_hourly, read_season_scores
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 YEARLY = {"cron": "0 0 1 1 *", "timezone": "UTC"}
 
@@ -431,6 +432,42 @@ async def test_two_closers_and_one_that_was_killed_close_once(
     assert sum(closed) == 1
     assert await list_seasons(client) == [(1, "closed", 1), (2, "open", 0)]
     assert await audit(settings)
+
+
+@pytest.mark.usefixtures("usual_limits")
+async def test_nobody_waits_for_whoever_closes_seasons(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    await close(client)
+    await worker.refresher.refresh()
+    async with hold_closing_lock(database, wait_seconds=PATIENCE_SECONDS):
+        # A worker has a few threads for all that it does, and more messages than that may come.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            closed = [await close_sealed_seasons(database, worker.index) for _ in range(10)]
+        assert closed == [0] * 10
+        assert await list_seasons(client) == [(1, "ending", 0), (2, "open", 0)]
+    assert await close_sealed_seasons(database, worker.index) == 1
+
+
+@pytest.mark.usefixtures("usual_limits")
+async def test_whoever_closes_seasons_looks_again_for_those_who_did_not_wait(
+    client: httpx.AsyncClient, database: Database, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await close(client)
+    await worker.refresher.refresh()
+    async with database.transaction() as connection:
+        await connection.execute("LOCK TABLE rank_block IN EXCLUSIVE MODE")
+        closing = asyncio.create_task(close_sealed_seasons(database, worker.index))
+        await wait_until(partial(count_lock_waits, database))
+        await close(client)
+        await worker.refresher.refresh()
+        assert await close_sealed_seasons(database, worker.index) == 0
+    assert await closing == 2
+    assert await list_seasons(client) == [(1, "closed", 1), (2, "closed", 0), (3, "open", 0)]
 
 
 async def test_season_with_nobody_is_read_for_ever(
