@@ -1,6 +1,7 @@
 -- Makes those players active again whose state is over, and notes that their standings change.
 --
--- Index: player_state_until. Locks: the players.
+-- Index: player_state_until. Locks: the players, but waits for none: every fold comes after this, and who
+-- is locked now is looked at again before the next one.
 WITH ended AS (
     UPDATE player
     SET state = 'active', state_until = NULL
@@ -8,7 +9,7 @@ WITH ended AS (
         SELECT id, state
         FROM player
         WHERE state_until <= clock_timestamp()
-        FOR NO KEY UPDATE
+        FOR NO KEY UPDATE SKIP LOCKED
     ) AS before
     WHERE player.id = before.id AND player.state_until <= clock_timestamp()
     RETURNING player.id, before.state

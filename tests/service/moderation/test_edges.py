@@ -7,6 +7,7 @@ import pytest
 
 from service.backends.database import Database
 from service.maintenance.audit import audit
+from service.moderation.service import LOCK_PLAYER
 from service.settings.settings import Settings
 from tests.support.factories import make_player, make_players, record_scores
 from tests.support.moderating import call
@@ -15,6 +16,11 @@ from tests.support.season_work import SeasonWorker
 
 async def count_log(client: httpx.AsyncClient) -> int:
     return len((await client.get("/api/moderation")).json()["entries"])
+
+
+async def list_standing(database: Database) -> list[int]:
+    rows = await database.fetch("SELECT player_id FROM standing ORDER BY player_id")
+    return [row["player_id"] for row in rows]
 
 
 async def test_what_is_revoked_twice_was_revoked_the_first_time(
@@ -56,6 +62,22 @@ async def test_scores_that_left_with_their_player_stay_away_when_a_state_would_e
     top = (await client.get("/api/leaderboard/top")).json()
     assert [entry["user_id"] for entry in top["leaderboard"]] == [other]
     assert await audit(settings)
+
+
+async def test_no_fold_waits_for_a_moderator_of_somebody_whose_state_is_over(
+    database: Database, worker: SeasonWorker
+) -> None:
+    one, other = await make_players(database, 2)
+    await record_scores(database, (one, 5), (other, 7))
+    over = "UPDATE player SET state = 'hidden', state_until = now() WHERE id = $1"
+    await database.fetch(over, one)
+    async with database.transaction() as moderator:
+        # As a deletion does, which then reads the whole log.
+        await moderator.fetch(LOCK_PLAYER, one)
+        await worker.work()
+        assert await list_standing(database) == [other]
+    await worker.work()
+    assert await list_standing(database) == [one, other]
 
 
 async def test_preview_knows_who_of_those_who_tie_was_first(
