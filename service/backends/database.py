@@ -209,9 +209,7 @@ class Database:
         """Lend a connection inside a transaction that commits unless the block raises."""
         async with self.connect() as connection:
             async with connection.transaction():
-                if self._connector.is_pooled:
-                    # A pooler keeps no such setting for a session.
-                    await connection.execute(_LIMIT_IDLENESS)
+                await self._limit_idleness(connection)
                 yield connection
                 done_at = time.perf_counter()
             spent = stages.get()
@@ -227,7 +225,16 @@ class Database:
             self.connect() as connection,
             connection.transaction(isolation="repeatable_read", readonly=readonly),
         ):
+            await self._limit_idleness(connection)
             yield connection
+
+    async def _limit_idleness(self, connection: Connection) -> None:
+        """Have a transaction end where this process stands still in it, also behind a pooler.
+
+        That keeps no such setting for a session.
+        """
+        if self._connector.is_pooled:
+            await connection.execute(_LIMIT_IDLENESS)
 
     async def fetch(self, statement: str, *parameters: object) -> list[asyncpg.Record]:
         """Run one statement on its own; return its rows."""

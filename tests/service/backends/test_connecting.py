@@ -63,6 +63,25 @@ async def test_server_that_goes_away_is_no_pooler(database: Database, database_u
     assert not connector.is_pooled
 
 
+@pytest.mark.parametrize("is_pooled", [False, True])
+async def test_who_stands_still_in_a_transaction_loses_it(
+    settings: Settings, *, is_pooled: bool
+) -> None:
+    database = Database(settings, application_name="leaderboard tests")
+    # As behind a pooler: what is set for a session is another client's by now.
+    database._connector.is_pooled = is_pooled
+    await database.open()
+    async with (
+        database.transaction() as one,
+        database.snapshot() as two,
+        database.snapshot(readonly=False) as three,
+    ):
+        for connection in (one, two, three):
+            limit = await connection.fetchval("SHOW idle_in_transaction_session_timeout")
+            assert limit == "20s"
+    await database.close()
+
+
 async def test_option_that_the_server_does_not_know_is_no_error_of_ours(
     settings: Settings,
 ) -> None:
