@@ -8,8 +8,8 @@ that fails again and again.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import asyncpg
@@ -26,7 +26,7 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.backends.refresh_signal import BrokerUnavailable, RefreshSignal
-from service.boards.finder import SeasonFinder
+from service.boards.finder import Season, SeasonFinder
 from service.errors import CacheUnavailable, ServiceError, explain_error
 from service.lifecycle import stop_task
 from service.settings.settings import Settings
@@ -35,6 +35,9 @@ from service.standings.index.offset import Offset
 READ_PROGRESS: Final = load_sql("standings/reads", "read_progress")
 
 _POLL_SECONDS: Final = 0.5
+
+# Nobody has to be told of a board that nobody reads.
+_WATCHED_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -92,10 +95,10 @@ class _Mark:
 
 
 class LagWatch:
-    """Watches, beside the requests, whether the index follows.
+    """Watches, beside the requests, whether the indexes follow: that of `global`, and what is read.
 
-    `lag` is None while it does, and `is_lagging` says the same for the hot paths. While it does
-    not, a refresh is asked for again and again, so that all is mended once the cause has ended.
+    `lag` is None while they do. While one does not, a refresh is asked for again and again, so that
+    all is mended once the cause has ended.
     """
 
     def __init__(
@@ -113,11 +116,12 @@ class LagWatch:
         self._season_finder = season_finder
         self._refresh_signal = refresh_signal
         self._allowed_seconds = settings.stale_after_seconds + settings.refresh_interval_ms / 1000
-        self._mark: _Mark | None = None
+        self._marks: dict[int, _Mark] = {}
+        self._read_at: dict[int, float] = {}
+        self._lagging: frozenset[int] = frozenset()
         self._watcher: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[], None]] = []
         self.lag: Lag | None = None
-        self.is_lagging = False
 
     def start(self) -> None:
         """Start to watch."""
@@ -128,8 +132,17 @@ class LagWatch:
         if self._watcher is not None:
             await stop_task(self._watcher)
 
+    def watch(self, season: Season) -> None:
+        """Watch a season that is read, for a minute from now on."""
+        self._read_at[season.season_id] = time.monotonic()
+
+    def is_lagging(self, season: Season) -> bool:
+        """Tell whether what the index of a season shows lags, and watch that season."""
+        self.watch(season)
+        return season.season_id in self._lagging
+
     def call_on_change(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called whenever `is_lagging` has changed."""
+        """Have `listener` called whenever `is_lagging` has changed for a season."""
         self._listeners.append(listener)
 
     async def _watch(self) -> None:
@@ -144,33 +157,54 @@ class LagWatch:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self) -> None:
-        season = await self._season_finder.find()
+        of_global = (await self._season_finder.find()).season_id
         looked_at = time.monotonic()
-        row = await self._database.fetch_one(READ_PROGRESS, season.season_id)
-        if row is None:
-            return
-        offset, redis_error = await self._read_offset(season.season_id)
-        expected = Offset.of_season(row)
-        mark = self._mark
-        if mark is None or (
-            mark.is_folded(row["oldest_pending"]) and mark.is_reached(offset, expected)
-        ):
-            self._mark = _Mark(looked_at, row["newest_pending"], expected)
-            self._note(None)
-            return
-        seconds = time.monotonic() - mark.at
-        if seconds < self._allowed_seconds:
+        season_ids = self._choose_seasons(of_global, looked_at)
+        rows = await self._database.fetch(READ_PROGRESS, season_ids)
+        offsets, redis_error = await self._read_offsets([row["season_id"] for row in rows])
+        before, self._marks = self._marks, {}
+        late: dict[int, asyncpg.Record] = {}
+        for row, offset in zip(rows, offsets, strict=True):
+            expected = Offset.of_season(row)
+            mark = before.get(row["season_id"])
+            if mark is None or (
+                mark.is_folded(row["oldest_pending"]) and mark.is_reached(offset, expected)
+            ):
+                mark = _Mark(looked_at, row["newest_pending"], expected)
+            elif time.monotonic() - mark.at >= self._allowed_seconds:
+                late[row["season_id"]] = row
+            self._marks[row["season_id"]] = mark
+        if not late:
+            self._note(None, late)
             return
         self._refresh_signal.raise_soon(anyway=True)
-        self._note(Lag(seconds, await self._find_cause(row, redis_error)))
+        oldest = min(late, key=lambda season_id: self._marks[season_id].at)
+        worst = of_global if of_global in late else oldest
+        cause = await self._find_cause(late[worst], redis_error)
+        if worst != of_global:
+            cause = replace(cause, detail=f"board {late[worst]['slug']}: {cause.detail}")
+        self._note(Lag(time.monotonic() - self._marks[oldest].at, cause), late)
 
-    async def _read_offset(self, season_id: int) -> tuple[Offset | None, CacheUnavailable | None]:
+    def _choose_seasons(self, of_global: int, now: float) -> list[int]:
+        self._read_at = {
+            season_id: read_at
+            for season_id, read_at in self._read_at.items()
+            if read_at + _WATCHED_SECONDS > now
+        }
+        return [*{of_global, *self._read_at}]
+
+    async def _read_offsets(
+        self, season_ids: Sequence[int]
+    ) -> tuple[list[Offset | None], CacheUnavailable | None]:
         try:
             with self._breaker.guard(), translate_redis_errors():
-                (stored,) = await self._redis.mget(SeasonKeys.of(season_id).offset)
+                pipeline = self._redis.pipeline(transaction=False)
+                for season_id in season_ids:
+                    pipeline.get(SeasonKeys.of(season_id).offset)
+                found = await pipeline.execute(raise_on_error=False)
         except CacheUnavailable as error:
-            return None, error
-        return Offset.parse(stored), None
+            return [None] * len(season_ids), error
+        return [None if isinstance(one, Exception) else Offset.parse(one) for one in found], None
 
     async def _find_cause(self, row: asyncpg.Record, redis_error: CacheUnavailable | None) -> Cause:
         """Return the first that explains it: what a later one says can follow from an earlier."""
@@ -207,15 +241,15 @@ class LagWatch:
             "the workers have not come to a refresh, and report no error",
         )
 
-    def _note(self, lag: Lag | None) -> None:
+    def _note(self, lag: Lag | None, late: Collection[int]) -> None:
         before, self.lag = self.lag, lag
-        self.is_lagging = lag is not None
+        were_lagging, self._lagging = self._lagging, frozenset(late)
         if before is None and lag is not None:
             _log.warning("ranks do not follow the ledger: %s", lag.cause.detail)
         elif before is not None and lag is not None and before.cause.part != lag.cause.part:
             _log.warning("ranks do not follow the ledger yet: %s", lag.cause.detail)
         elif before is not None and lag is None:
             _log.info("ranks follow the ledger again, after %.1f s", before.seconds)
-        if (before is None) is not (lag is None):
+        if were_lagging != self._lagging:
             for listener in self._listeners:
                 listener()

@@ -96,7 +96,7 @@ class MoverReader:
             is_complete=row["is_complete"],
             climbed=[move for move in moves[:limit] if move.climbed > 0],
             fell=[move for move in moves[: -limit - 1 : -1] if move.climbed < 0],
-            is_stale=is_of_replica or self._lag_watch.is_lagging,
+            is_stale=is_of_replica or self._lag_watch.is_lagging(season),
         )
 
     async def _compare(self, season: Season, user_ids: list[int], before: list[int]) -> list[Move]:

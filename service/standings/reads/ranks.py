@@ -89,7 +89,7 @@ class RankReader:
             with _translate_outage():
                 rank, _ = await self._place_total(season, user_id)
                 return rank
-        return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging)
+        return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging(season))
 
     async def read_ranks(self, season: Season, user_ids: Sequence[int]) -> list[Rank]:
         """Return the ranks of those of these players who stand in the season."""
@@ -97,7 +97,7 @@ class RankReader:
         async def read_index() -> list[Rank]:
             found = await self._index_reader.read_ranks(season, user_ids)
             return [
-                _make_rank(season, user_id, rank, stale=self._lag_watch.is_lagging)
+                _make_rank(season, user_id, rank, stale=self._lag_watch.is_lagging(season))
                 for user_id, rank in zip(user_ids, found, strict=True)
                 if rank is not None
             ]
@@ -126,14 +126,14 @@ class RankReader:
         while True:
             near = await self._index_reader.read_neighbours(season, user_id, radius)
             if near is not None:
-                return self._mark(near)
+                return self._mark(season, near)
             rank, row = await self._place_total(season, user_id)
             if rank.rank is None:
                 return _list_nobody(rank)
             if row is not None:
                 near = await self._expected_reader.list_around(season, rank, row, radius)
                 if near is not None:
-                    return self._mark(near)
+                    return self._mark(season, near)
             # A refresh folded the sessions meanwhile.
 
     async def _list_stored_around(
@@ -161,7 +161,7 @@ class RankReader:
         """Return the first players, for whoever asks one at a time for all that wait."""
 
         async def read_index() -> Run:
-            return self._mark(await self._index_reader.read_page(season, 0, TOP_LIMIT))
+            return self._mark(season, await self._index_reader.read_page(season, 0, TOP_LIMIT))
 
         async def read_stored(database: Database, stored: Season) -> Run:
             row = await read_facts(database, stored)
@@ -176,9 +176,9 @@ class RankReader:
 
         return _require(await self._read(season, read_index, read_stored, apart=True))
 
-    def _mark(self, run: Run) -> Run:
+    def _mark(self, season: Season, run: Run) -> Run:
         """Return a run of the index, with whether that lags."""
-        if not self._lag_watch.is_lagging:
+        if not self._lag_watch.is_lagging(season):
             return run
         return msgspec.structs.replace(run, stale=True)
 
@@ -189,7 +189,7 @@ class RankReader:
         """
 
         async def read_index() -> Run:
-            return self._mark(await self._index_reader.read_page(season, position, limit))
+            return self._mark(season, await self._index_reader.read_page(season, position, limit))
 
         async def read_stored(database: Database, stored: Season) -> Run:
             return await read_stored_page(database, stored, position, limit)
@@ -204,7 +204,7 @@ class RankReader:
 
         async def read_index() -> Run:
             run = await self._index_reader.read_run(season, place, above=above, below=below)
-            return self._mark(run)
+            return self._mark(season, run)
 
         async def read_stored(database: Database, stored: Season) -> Run:
             return await read_stored_run(database, stored, place, above=above, below=below)
@@ -217,7 +217,7 @@ class RankReader:
 
         async def read_index() -> Place:
             place = await self._index_reader.find_place(season, sort_score)
-            return replace(place, stale=self._lag_watch.is_lagging)
+            return replace(place, stale=self._lag_watch.is_lagging(season))
 
         async def read_stored(database: Database, stored: Season) -> Place:
             first = await find_stored_place(database, stored, sort_score)
@@ -324,7 +324,7 @@ class RankReader:
         row = await self._lagging_reads.read_primary(
             lambda database: _read_total(database, season, user_id)
         )
-        stale = self._lag_watch.is_lagging
+        stale = self._lag_watch.is_lagging(season)
         if row["score"] is None:
             rank = _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
             return rank, row

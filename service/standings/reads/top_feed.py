@@ -257,7 +257,8 @@ class TopFeeds:
                     raise
                 return msgspec.structs.replace(feed.top, stale=True)
         is_newest = feed.season == season and not changed.is_set()
-        if self._subscribed and top.stale is self._lag_watch.is_lagging and is_newest:
+        is_marked = top.stale is self._lag_watch.is_lagging(season)
+        if self._subscribed and is_marked and is_newest:
             feed.keep(top)
             await self._ask_for([feed])
         return top
@@ -283,7 +284,7 @@ class TopFeeds:
         if top is None:
             raise CacheUnavailable("nobody had asked for this top")
         await self._validator.check(season, offset, top.players)
-        return msgspec.structs.replace(top, stale=self._lag_watch.is_lagging)
+        return msgspec.structs.replace(top, stale=self._lag_watch.is_lagging(season))
 
     async def _go_on_asking(self) -> None:
         while True:
@@ -291,8 +292,10 @@ class TopFeeds:
             for season_id, feed in list(self._feeds.items()):
                 if not feed.watchers and feed.read_at + _ASKED_SECONDS < now:
                     del self._feeds[season_id]
-            feeds = self._feeds.values()
-            await self._ask_for([feed for feed in feeds if feed.season.state != "closed"])
+            feeds = [feed for feed in self._feeds.values() if feed.season.state != "closed"]
+            for feed in feeds:
+                self._lag_watch.watch(feed.season)
+            await self._ask_for(feeds)
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     async def _read_unheard(self) -> None:
@@ -430,7 +433,7 @@ class TopFeeds:
             return
         top = event.top
         if top is not None and await self._validator.accept(feed.season, event.offset, top.players):
-            feed.keep(msgspec.structs.replace(top, stale=self._lag_watch.is_lagging))
+            feed.keep(msgspec.structs.replace(top, stale=self._lag_watch.is_lagging(feed.season)))
             return
         feed.is_current = False
         feed.wake()

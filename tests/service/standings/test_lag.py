@@ -11,15 +11,24 @@ import httpx
 import psutil
 import pytest
 import redis as blocking_redis
+from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
+from service.backends.redis import DIRTY_KEY, MUTEX_KEY, connect_redis
 from service.local.embedded import ValkeyServer
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
 from tests.support.event_stream import open_stream
-from tests.support.factories import make_player, record_scores
+from tests.support.factories import (
+    find_global_season,
+    make_player,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
 from tests.support.fresh_reads import read_fresh_top
+from tests.support.moderating import call
 from tests.support.nursery import Forked
 from tests.support.outages import stopped
 from tests.support.serving import connect_client, run_app, serve_app
@@ -294,3 +303,53 @@ async def test_service_whose_scores_all_show_lags_at_no_rate(
             stale.append(rank.json().get("stale", False))
         # On a busy machine a score may be that old.
         assert not any(stale) or max(longest, time.monotonic() - recorded_at) >= 2.0
+
+
+async def test_a_board_that_is_behind_says_so_and_others_do_not(
+    database: Database, redis: Redis, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"stale_after_seconds": 0.5})
+    await make_season(database, "laps")
+    cheat, other = await make_players_with_scores(database, [60, 50])
+    await Refresher(database, redis, settings).refresh()
+    shared = [f"leaderboard:{{{await find_global_season(database)}}}:*", "leaderboard:{names}:*"]
+
+    async def let_worker_write(*keys: str) -> None:
+        await redis.acl_setuser(
+            "partly", enabled=True, nopass=True, channels=["*"], commands=["+@all"], keys=keys
+        )
+
+    # As where the node of a cluster that has one board takes no writes.
+    await let_worker_write(*shared, DIRTY_KEY, MUTEX_KEY)
+    url = settings.require_redis_url().replace("unix://", "unix://partly:any@")
+    partly = connect_redis(settings.model_copy(update={"redis_url": url}))
+    worker = Refresher(database, partly, settings)
+    async with run_app(create_app(settings)) as app, connect_client(app) as client:
+
+        async def read_stale(slug: str) -> set[bool]:
+            paths = (f"rank/{other}", "top", "page", f"around/{other}", "movers", "place?score=1")
+            answers = [await client.get(f"/api/boards/{slug}/{path}") for path in paths]
+            return {answer.json().get("stale", False) for answer in answers}
+
+        async def is_told() -> bool:
+            stale = [await read_stale(slug) for slug in ("laps", "global")]
+            return stale == [{True}, {False}]
+
+        assert [await read_stale(slug) for slug in ("laps", "global")] == [{False}] * 2
+        await call(client, "PUT", f"/api/players/{cheat}/state", state="banned")
+        await worker.refresh()
+        await wait_until(is_told)
+        index = (await client.get("/api/ops/status")).json()["parts"]["index"]
+        assert index["state"] == "behind"
+        assert index["cause"].startswith("board laps: ")
+        await let_worker_write("*")
+        await worker.refresh()
+
+        async def is_mended() -> bool:
+            return [await read_stale(slug) for slug in ("laps", "global")] == [{False}] * 2
+
+        await wait_until(is_mended)
+        rank = (await client.get(f"/api/boards/laps/rank/{other}")).json()
+        assert (rank["rank"], rank["players"]) == (1, 1)
+    await partly.aclose()
+    await redis.acl_deluser("partly")

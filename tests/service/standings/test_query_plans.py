@@ -186,7 +186,7 @@ CASES = [
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey", "standing_pkey"}),
     Case("standings/reads", "read_hidden", (1, 9_999), {"player_not_standing"}),
     Case("standings/refresh", "make_standings_again", (9_999,), {"game_session_pkey"}),
-    Case("standings/reads", "read_progress", (1,), {"outbox_transaction_id"}),
+    Case("standings/reads", "read_progress", ([1],), {"outbox_transaction_id"}),
     Case("standings/reads", "find_place", (1, -10, 0, 9_999), {ORDER}),
     Case("standings/refresh", "store_milestones", (1, 0, -(2**53), 0, 0, 200), {ORDER}, ONE_BY_ONE),
     *(
