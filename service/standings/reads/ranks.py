@@ -33,6 +33,7 @@ from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 
+READ_NEWCOMER: Final = load_sql("standings/reads", "read_newcomer")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
 
@@ -379,7 +380,12 @@ class RankReader:
 
 
 async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
-    row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
+    row = None
+    if season.slug == GLOBAL_BOARD:
+        # Where every session counts, nearly all who are not in the index have none.
+        row = await database.fetch_one(READ_NEWCOMER, season.season_id, user_id)
+    if row is None:
+        row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
     if row is None:
         if await database.fetch_one(READ_FACTS, season.season_id) is None:
             # Counted anew: this process still remembers the season that was replaced.

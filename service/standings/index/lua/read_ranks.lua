@@ -9,21 +9,22 @@
 -- Returns the offset ("" where there is no index), the number of players, then for each player
 -- sort_score, how many are better, and name; three nulls for one who is not in the index.
 local ids, per_bucket, ties = ARGV[1], ARGV[2], ARGV[3]
-local answer = {redis.call('GET', KEYS[2]) or '', redis.call('ZCARD', KEYS[1])}
+local call, format, floor = redis.call, string.format, math.floor
+local answer = {call('GET', KEYS[2]) or '', call('ZCARD', KEYS[1])}
 local at = 2
 for first = 1, #ids, 8 do
     local member = ids:sub(first, first + 7)
     local id = struct.unpack('>I8', member)
-    local bucket, field = string.format('%.0f', math.floor(id / per_bucket)), string.format('%.0f', id)
+    local bucket, field = format('%.0f', floor(id / per_bucket)), format('%.0f', id)
     if ties ~= '' then
-        member = (redis.call('HGET', ties .. bucket, field) or '') .. member
+        member = (call('HGET', ties .. bucket, field) or '') .. member
     end
-    local score = redis.call('ZSCORE', KEYS[1], member)
+    local score = call('ZSCORE', KEYS[1], member)
     if score then
         answer[at + 1] = score
-        answer[at + 2] = ties == '' and redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. score)
-            or redis.call('ZRANK', KEYS[1], member)
-        answer[at + 3] = KEYS[3] and redis.call('HGET', KEYS[3] .. bucket, field) or false
+        answer[at + 2] = ties == '' and call('ZCOUNT', KEYS[1], '-inf', '(' .. score)
+            or call('ZRANK', KEYS[1], member)
+        answer[at + 3] = KEYS[3] and call('HGET', KEYS[3] .. bucket, field) or false
     else
         answer[at + 1], answer[at + 2], answer[at + 3] = false, false, false
     end
