@@ -10,6 +10,7 @@ from dashboard.runs.source import RunSource
 from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import RunReport
 from dashboard.simulation.reports.run_directory import Command, FoundRun
+from dashboard.text.numbers import write_age
 
 LOOK_SECONDS: Final = 0.5
 
@@ -46,6 +47,11 @@ class RunDesk:
     def report(self) -> RunReport | None:
         """The report of the run, None before there is one."""
         return self.run.snapshot.report if self.run else None
+
+    @property
+    def silence_seconds(self) -> float | None:
+        """How old the figures of the run are, None where they are current or its last."""
+        return self.run.measure_silence(self._clock.now()) if self.run else None
 
     def look(self) -> None:
         """Read the run's state, at most every half second."""
@@ -131,6 +137,8 @@ class RunDesk:
         report = self.report
         if report is None:
             return "run: finding players"
+        if self.silence_seconds is not None:
+            return f"run: no figures for {write_age(self.silence_seconds)}"
         # The last answers come after the end.
         position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
         return f"run: {report.state} {position:.0f}/{report.duration_seconds:.0f} s"

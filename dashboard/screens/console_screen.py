@@ -391,7 +391,8 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
                 is_well = kind in {Kind.LIVE, Kind.FINAL, Kind.EMPTY, Kind.PAUSED}
                 return [] if is_well else [(kind.value, _TONES[kind]), (" ", "")]
             case "simulate" if state.run_state.startswith("run"):
-                return [("●", "accent"), (" ", "")]
+                silent = (Kind.STALE.value, _TONES[Kind.STALE])
+                return [silent if state.run_is_silent else ("●", "accent"), (" ", "")]
             case "health" if state.access is not None and not state.list_troubles():
                 kind = Kind.CLOSED
                 return [(kind.value, _TONES[kind]), (" ", "")]

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -240,7 +241,7 @@ def simulate(
         if as_json:
             click.echo(msgspec.json.encode(runs))
         else:
-            for line in list_alive(runs):
+            for line in list_alive(runs, datetime.now(UTC)):
                 _echo(line)
         return 0
     _check_model(rate=rate, duration=duration, stages=stages, users=users, think=think)

@@ -78,6 +78,7 @@ class ConsoleState:
         self.paused = False
         self.held = 0
         self.run_state = "no run"
+        self.run_is_silent = False
         self.log = EventLog()
         self.health = Health()
         self.watch = Watch(self.log, preferences.configuration.limits)
@@ -182,7 +183,9 @@ class ConsoleState:
     def take_run(self, run: FoundRun | None, state: str) -> None:
         """Note the state of the run that the operator watches."""
         self.run_state = state
-        self._run_events.note(run, self.clock.now())
+        now = self.clock.now()
+        self.run_is_silent = run is not None and run.measure_silence(now) is not None
+        self._run_events.note(run, now)
 
     def toggle_pause(self) -> None:
         """Freeze what is shown, or go on with the newest."""

@@ -16,6 +16,7 @@ class RunEvents:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._going_on: str | None = None
+        self._is_silent = False
 
     def note(self, run: FoundRun | None, now: datetime) -> None:
         """Log a change in the run's state, if there is one."""
@@ -29,6 +30,13 @@ class RunEvents:
             self._going_on = None
             severity, text = _describe_end(run)
             self._add(now, severity, f"{run_id} {text}")
+        is_silent = run.measure_silence(now) is not None
+        if is_silent and not self._is_silent:
+            at = write_time(run.written_at, now.tzinfo)
+            self._add(now, "bad", f"{run_id} writes no figures since {at}")
+        elif self._is_silent and run.alive and not is_silent:
+            self._add(now, "info", f"{run_id} writes figures again")
+        self._is_silent = is_silent
 
     def _add(self, now: datetime, severity: Severity, text: str) -> None:
         self._log.add(Event(now, "Run", severity, text))

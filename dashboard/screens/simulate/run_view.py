@@ -1,6 +1,7 @@
 """A run that goes on, or that has ended: progress, rates, latencies, errors."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from math import inf
 from typing import Final
@@ -10,7 +11,12 @@ from textual.containers import Horizontal, Vertical
 
 from dashboard.screens.simulate.rate_chart import Answered, RateChart
 from dashboard.simulation.reports.presentation import describe_comparison, describe_count
-from dashboard.simulation.reports.report import LatencySummary, RunReport, RunState
+from dashboard.simulation.reports.report import (
+    ENDED_STATES,
+    LatencySummary,
+    RunReport,
+    RunState,
+)
 from dashboard.simulation.workload.stages import Course, Stage, parse_stages
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_count, write_ms, write_rate
@@ -29,8 +35,6 @@ _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 
 _NEVER: Final = (inf, inf)
 
-_ENDED: Final = {RunState.FINISHED, RunState.STOPPED}
-
 _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.RUNNING: ("▶ running", "good"),
     RunState.PAUSED: ("‖ paused", "accent"),
@@ -40,6 +44,7 @@ _STATES: Final[dict[RunState, tuple[str, Tone]]] = {
     RunState.STOPPED: ("■ stopped", "warn"),
 }
 _DIED: Final[tuple[str, Tone]] = ("✕ died", "bad")
+_SILENT: Final[tuple[str, Tone]] = ("◐ writes no figures", "warn")
 
 
 class RunView(Vertical):
@@ -70,7 +75,7 @@ class RunView(Vertical):
         super().__init__()
         self._charted: RunReport | None = None
         self._shown: RunReport | None = None
-        self._died = False
+        self._died = self._silent = False
 
     def compose(self) -> ComposeResult:
         """From what is asked first to what is asked last."""
@@ -86,11 +91,15 @@ class RunView(Vertical):
     def on_resize(self) -> None:
         """Draw the bars as wide as there is room now, once the panels have their sizes."""
         if self._shown is not None:
-            self.call_after_refresh(self.show, self._shown, died=self._died)
+            shown = partial(self.show, self._shown, died=self._died, silent=self._silent)
+            self.call_after_refresh(shown)
 
-    def show(self, report: RunReport | None, *, died: bool = False) -> None:
-        """Show a report, the last of a process that `died`; None before there is one."""
-        self._shown, self._died = report, died
+    def show(self, report: RunReport | None, *, died: bool = False, silent: bool = False) -> None:
+        """Show a report; None before there is one.
+
+        It is the last of a process that `died`, or an old one where the run is `silent`.
+        """
+        self._shown, self._died, self._silent = report, died, silent
         names = ("run", "latency", "histogram", "errors")
         panels = {name: self.query_one(f"#{name}", Panel) for name in names}
         chart = self.query_one("#rate-chart", RateChart)
@@ -100,10 +109,11 @@ class RunView(Vertical):
             chart.show(None)
             self._charted = None
             return
-        panels["run"].show(_draw_run(report, panels["run"].room, died=died))
-        panels["latency"].show(_draw_latencies(report, panels["latency"].room))
-        panels["histogram"].show(_draw_histogram(report, panels["histogram"].room))
-        panels["errors"].show(_draw_errors(report))
+        state = _DIED if died else _SILENT if silent else _STATES[report.state]
+        panels["run"].show(_draw_run(report, panels["run"].room, state), dim=silent)
+        panels["latency"].show(_draw_latencies(report, panels["latency"].room), dim=silent)
+        panels["histogram"].show(_draw_histogram(report, panels["histogram"].room), dim=silent)
+        panels["errors"].show(_draw_errors(report), dim=silent)
         # A long run has many seconds, and a report is shown several times before there is another.
         if report is not self._charted:
             self._charted = report
@@ -121,10 +131,9 @@ def _find_course(report: RunReport) -> Course:
     return Course((Stage(rate, rate, report.duration_seconds),))
 
 
-def _draw_run(report: RunReport, width: int, *, died: bool) -> list[ToneLine]:
+def _draw_run(report: RunReport, width: int, state: Span) -> list[ToneLine]:
     """Return state and progress, rates, and what is under way."""
     position = min(report.elapsed_seconds - report.paused_seconds, report.duration_seconds)
-    state, tone = _DIED if died else _STATES[report.state]
     total = report.total
     is_paused = report.state is RunState.PAUSED
     achieved = "‖ paused" if is_paused else write_rate(_read_achieved(report))
@@ -143,7 +152,7 @@ def _draw_run(report: RunReport, width: int, *, died: bool) -> list[ToneLine]:
             (f" {position:.0f} of {report.duration_seconds:g} s", "strong"),
         ],
         [
-            (state, tone),
+            state,
             (f"   seed {report.seed}, run {report.run_id}{_name_board(report)}", "muted"),
         ],
         load,
@@ -256,7 +265,7 @@ def _draw_errors(report: RunReport) -> list[ToneLine]:
 
 def _draw_verdicts(report: RunReport) -> list[ToneLine]:
     lines: list[ToneLine] = []
-    if report.state in _ENDED:
+    if report.state in ENDED_STATES:
         lines.append(
             [
                 _judge_ledger(report),
@@ -269,7 +278,7 @@ def _draw_verdicts(report: RunReport) -> list[ToneLine]:
         mark = "▲ The generator, not the server, is the limit"
         advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
         lines.append([(mark, "warn"), (advice, "")])
-    elif report.state not in _ENDED:
+    elif report.state not in ENDED_STATES:
         late = write_ms(generator.lag_p99_ms)
         busy = f"{generator.cpu_share:.0%} of a core"
         lines.append(

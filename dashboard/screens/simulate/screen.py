@@ -29,7 +29,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.state.event_log import Event, Severity
 from dashboard.text.names import clean_name
-from dashboard.text.numbers import write_time
+from dashboard.text.numbers import write_age, write_time
 from dashboard.widgets.prompt import Prompt
 
 _YES = "y"
@@ -103,7 +103,7 @@ class SimulateScreen(ConsoleScreen):
         if desk.starting:
             return DataState(Kind.LOADING, "The run is being started")
         if desk.run is not None:
-            return _judge_run(desk.run, self.keys)
+            return _judge_run(desk.run, self.keys, self.state.clock.now())
         if desk.problem is not None:
             return DataState(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
         trouble = self.state.judge_link(has_data=False)
@@ -142,7 +142,8 @@ class SimulateScreen(ConsoleScreen):
         if watching:
             run = desk.run
             died = run is not None and not (run.alive or run.snapshot.ended)
-            self.query_one(RunView).show(desk.report, died=died)
+            silent = desk.silence_seconds is not None
+            self.query_one(RunView).show(desk.report, died=died, silent=silent)
 
     def locate(self) -> Address | None:
         """Return the address of the run, or of the form."""
@@ -376,7 +377,7 @@ class SimulateScreen(ConsoleScreen):
         self.set_focus(None)
 
 
-def _judge_run(run: FoundRun, keys: KeyNames) -> DataState:
+def _judge_run(run: FoundRun, keys: KeyNames, now: datetime) -> DataState:
     snapshot = run.snapshot
     report = snapshot.report
     if not run.alive and not snapshot.ended:
@@ -387,6 +388,11 @@ def _judge_run(run: FoundRun, keys: KeyNames) -> DataState:
         return DataState(Kind.ERROR, f"{clean_name(snapshot.problem)} ({back})")
     if report is None:
         return DataState(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
+    silence = run.measure_silence(now)
+    if silence is not None:
+        at = f"as of {write_time(run.written_at, now.tzinfo)}, {write_age(silence)} ago"
+        why = f"its process {run.identity.pid} hangs, or its disk is full"
+        return DataState(Kind.STALE, f"{at}: the run writes no figures, because {why}")
     return _judge_report(report, keys, ended=snapshot.ended)
 
 

@@ -1,6 +1,7 @@
 """A run in words and tables for a terminal."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from dashboard.simulation.reports.report import LatencySummary, RunReport, RunState, TrafficReport
 from dashboard.simulation.reports.run_directory import FoundRun
+from dashboard.text.numbers import write_age
 
 
 def describe_progress(report: RunReport) -> Text:
@@ -97,7 +99,7 @@ def describe_count(report: RunReport) -> str:
     return f"{report.submits.acknowledged:,} acknowledged{counted}"
 
 
-def list_alive(runs: Iterable[FoundRun]) -> Iterator[str]:
+def list_alive(runs: Iterable[FoundRun], now: datetime) -> Iterator[str]:
     """Yield a line for each run that goes on."""
     alive = [run for run in runs if run.alive]
     if not alive:
@@ -105,6 +107,9 @@ def list_alive(runs: Iterable[FoundRun]) -> Iterator[str]:
     for run in alive:
         report = run.snapshot.report
         progress = describe_progress(report).plain if report else "finding players"
+        silence = run.measure_silence(now)
+        if silence is not None:
+            progress = f"no figures for {write_age(silence)}, the last: {progress}"
         board = f"  board {report.board}" if report and report.board else ""
         identity = run.identity
         yield f"{identity.run_id}  pid {identity.pid}  {identity.url}{board}  {progress}"

@@ -11,7 +11,7 @@ connection was refused or lost has none. Percentiles are within 1 % of the exact
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -39,6 +39,10 @@ class RunState(StrEnum):
 
     STOPPED = "stopped"
     """It was stopped before the end of its plan."""
+
+
+ENDED_STATES: Final = {RunState.FINISHED, RunState.STOPPED}
+"""Where nothing is sent any more, and the ledger is compared, or was."""
 
 
 class LatencySummary(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
@@ -22,13 +23,14 @@ import psutil
 from platformdirs import user_state_path
 
 from dashboard.simulation.errors import RunEnded
-from dashboard.simulation.reports.report import RunReport
+from dashboard.simulation.reports.report import ENDED_STATES, RunReport
 
 _IDENTITY: Final = "run.json"
 _SNAPSHOT: Final = "snapshot.json"
 _COMMANDS: Final = "commands"
 
 _KEPT_RUNS: Final = 5
+_SILENT_SECONDS: Final = 5.0
 _START_TOLERANCE_SECONDS: Final = 1.0
 
 
@@ -65,11 +67,27 @@ class RunSnapshot(msgspec.Struct, frozen=True):
 
 
 class FoundRun(msgspec.Struct, frozen=True):
-    """A run that has left its trace, whether or not it goes on."""
+    """A run that has left its trace, whether or not it goes on.
+
+    Its snapshot was `written_at` a moment of this machine's clock.
+    """
 
     identity: RunIdentity
     snapshot: RunSnapshot
     alive: bool
+    written_at: datetime
+
+    def measure_silence(self, now: datetime) -> float | None:
+        """Return how many seconds old its figures are, None where they are current or its last.
+
+        While it sends it writes them twice a second: past that its process hangs, or cannot write
+        them. While it finds its players, or compares with the ledger, it seldom writes.
+        """
+        report = self.snapshot.report
+        if not self.alive or report is None or report.state in ENDED_STATES:
+            return None
+        seconds = (now - self.written_at).total_seconds()
+        return seconds if seconds > _SILENT_SECONDS else None
 
 
 def locate_runs() -> Path:
@@ -143,9 +161,11 @@ def read_run(path: Path) -> FoundRun | None:
     try:
         identity = msgspec.json.decode((path / _IDENTITY).read_bytes(), type=RunIdentity)
         snapshot = msgspec.json.decode((path / _SNAPSHOT).read_bytes(), type=RunSnapshot)
+        written = (path / _SNAPSHOT).stat().st_mtime
     except (OSError, msgspec.DecodeError):
         return None
-    return FoundRun(identity, snapshot, alive=not snapshot.ended and _is_alive(identity))
+    alive = not snapshot.ended and _is_alive(identity)
+    return FoundRun(identity, snapshot, alive, datetime.fromtimestamp(written, UTC))
 
 
 def send_command(runs: Path, run_id: str, command: Command) -> None:

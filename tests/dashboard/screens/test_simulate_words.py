@@ -1,10 +1,12 @@
 """What the Simulate screen tells an operator who sees it for the first time."""
 
+import pytest
 from textual.widgets import Input
 
 from dashboard.client.submitter import SubmitAnswer
-from dashboard.simulation.reports.report import RunState
+from dashboard.simulation.reports.report import RunReport, RunState
 from dashboard.widgets.lines import Lines
+from tests.support.console.frozen_clock import START
 from tests.support.console.simulating import Runs, Simulating, make_report, open_simulate
 
 
@@ -120,6 +122,46 @@ async def test_a_paused_run_claims_no_rate() -> None:
     runs.show(make_report(state=RunState.PAUSED))
     async with open_simulate(runs) as simulating:
         assert "achieved ‖ paused   target 300/s" in simulating.operator.read("#run")
+
+
+@pytest.mark.parametrize("state", [RunState.RUNNING, RunState.PAUSED, RunState.DRAINING])
+async def test_figures_of_a_run_that_writes_none_any_more_are_old_ones(state: RunState) -> None:
+    runs = Runs(written_at=START)
+    runs.show(make_report(state=state))
+    async with open_simulate(runs) as simulating:
+        operator = simulating.operator
+        assert " ◐ " not in operator.screen_text
+        await operator.pass_time(600.0, step=5.0)
+        notice = " ".join(operator.notice.split())
+        assert notice.startswith("◐ stale as of 12:00:00, 10 min ago: the run writes no figures")
+        assert "its process 4300 hangs, or its disk is full" in notice
+        run = operator.read("#run")
+        assert "◐ writes no figures   seed 7" in run
+        assert "running" not in run
+        assert "41 of 90 s" in run
+        assert "run: no figures for 10 min" in operator.read("#status")
+        await operator.press("4")
+        assert " 3 Simulate ◐ " in operator.screen_text
+        events = operator.read("#events")
+        assert "✕ Run        cafe00 writes no figures since 12:00:00" in events
+        runs.written_at = operator.console.state.clock.now()
+        runs.show(make_report())
+        await operator.press("3")
+        await simulating.look()
+        assert operator.notice.startswith(" ● live")
+        assert "▶ running" in operator.read("#run")
+        await operator.press("4")
+        assert "· Run        cafe00 writes figures again" in operator.read("#events")
+
+
+@pytest.mark.parametrize("report", [None, make_report(state=RunState.FINISHED)])
+async def test_a_run_that_seldom_writes_is_not_said_to_hang(report: RunReport | None) -> None:
+    runs = Runs(written_at=START)
+    runs.show(report)
+    async with open_simulate(runs) as simulating:
+        await simulating.operator.pass_time(60.0, step=5.0)
+        assert "writes no figures" not in simulating.text
+        assert "no figures for" not in simulating.text
 
 
 async def test_all_percentiles_are_there_over_ten_seconds_too() -> None:

@@ -4,6 +4,7 @@ import pty
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from dashboard.simulation.reports.report import (
     TrafficReport,
 )
 from dashboard.simulation.reports.run_directory import FoundRun, RunIdentity, RunSnapshot
+from tests.support.console.frozen_clock import START
 from tests.support.simulation_peer import run_peer
 
 SHORT = ("--rate", "100", "--duration", "0.3", "--players", "10", "--seed", "5")
@@ -346,8 +348,12 @@ def test_the_summary_names_the_board_of_the_run() -> None:
 def test_runs_that_go_on_are_listed_with_their_boards() -> None:
     identity = RunIdentity("cafe", "http://127.0.0.1:8000", "2026-01-01T00:00:00+00:00", 4_300, 1.0)
     snapshot = RunSnapshot(report=make_report(board="weekly-laps"))
-    (line,) = list_alive([FoundRun(identity, snapshot, alive=True)])
-    assert line.startswith("cafe  pid 4300  http://127.0.0.1:8000  board weekly-laps  2 / 60 s")
+    run = FoundRun(identity, snapshot, alive=True, written_at=START)
+    (line,) = list_alive([run], START)
+    listed = "cafe  pid 4300  http://127.0.0.1:8000  board weekly-laps  "
+    assert line.startswith(f"{listed}2 / 60 s")
+    (line,) = list_alive([run], START + timedelta(minutes=9))
+    assert line.startswith(f"{listed}no figures for 9 min, the last: 2 / 60 s")
 
 
 def test_the_summary_says_when_the_generator_is_the_limit() -> None:

@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import stat
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -141,6 +143,27 @@ async def test_a_run_that_was_killed_is_not_alive(tmp_path: Path) -> None:
         assert not gone.snapshot.ended
         with pytest.raises(RunEnded):
             send_command(runs, found.identity.run_id, Command.STOP)
+
+
+async def test_a_run_whose_process_stands_still_has_old_figures(tmp_path: Path) -> None:
+    runs = locate(tmp_path)
+    async with run_peer() as peer, run_long(peer, tmp_path) as process:
+        found = await wait_for_report(runs)
+        assert found.measure_silence(datetime.now(UTC)) is None
+        process.send_signal(signal.SIGSTOP)
+        await wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+        held = read_run(runs / found.identity.run_id)
+        assert held is not None
+        assert held.alive
+        assert held.measure_silence(held.written_at + timedelta(seconds=4)) is None
+        assert held.measure_silence(held.written_at + timedelta(minutes=9)) == 540
+        process.send_signal(signal.SIGCONT)
+
+        def writes_again() -> bool:
+            run = read_run(runs / found.identity.run_id)
+            return run is not None and run.written_at > held.written_at
+
+        await wait_until(writes_again, seconds=60)
 
 
 async def test_a_run_that_cannot_begin_says_why(tmp_path: Path) -> None:

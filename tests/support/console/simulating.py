@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -34,6 +35,9 @@ REASON = "this one only looks"
 """Why a read-only console is."""
 
 IDENTITY = RunIdentity("cafe00", URL, "2026-11-23T12:00:00+00:00", 4_300, 1.0)
+
+NEVER_OLD = datetime.max.replace(tzinfo=UTC)
+"""When figures were written that are current whatever the time is."""
 
 ACCEPTED = SubmitAnswer(accepted=True, known=True, text="session 1001 in 4.0 ms", session_id=1_001)
 
@@ -113,6 +117,7 @@ class Runs:
     told: list[Command] = field(default_factory=list)
     failure: str | None = None
     slow: bool = False
+    written_at: datetime = NEVER_OLD
 
     def show(
         self,
@@ -124,7 +129,7 @@ class Runs:
         players_found: int = 0,
     ) -> None:
         snapshot = RunSnapshot(players_found, report, ended, problem)
-        self.found = FoundRun(IDENTITY, snapshot, alive)
+        self.found = FoundRun(IDENTITY, snapshot, alive, self.written_at)
 
     def find_last(self) -> FoundRun | None:
         return self.found
