@@ -10,11 +10,11 @@ import msgspec
 from textual.message import Message
 
 from dashboard.client.answers import BoardFacts, Readiness, Status, Top
+from dashboard.client.failures import TIMEOUT
 from dashboard.client.gateway import (
     FILLING,
     KEY_REQUIRED,
     PAGE_LIMIT,
-    TIMEOUT,
     TOO_BUSY,
     BoardSeason,
     Gateway,

@@ -21,6 +21,7 @@ from dashboard.client.answers import (
     Top,
 )
 from dashboard.client.event_stream import EventParser, StreamOverflow
+from dashboard.client.failures import describe_failure
 from dashboard.client.moderation import (
     ChangedState,
     CorrectedSeason,
@@ -31,14 +32,12 @@ from dashboard.client.moderation import (
 )
 from dashboard.client.rights import Right, Rights
 from dashboard.client.waits import Waits
+from dashboard.simulation.client.requests import shorten
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
 
 GLOBAL_BOARD: Final = "global"
-
-TIMEOUT: Final = "timeout"
-"""The code of an answer that did not come in time."""
 
 FILLING: Final = "board_filling"
 """The code with which a board that counts the past first refuses to be read."""
@@ -201,7 +200,7 @@ class Gateway:
         """Return which parts are there, which is told to everybody."""
         response = await self._send(self._client.build_request("GET", "/health/ready"))
         if response.status_code not in {httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE}:
-            raise _refuse(response.status_code, response.content)
+            raise _refuse(response)
         return _decode(response.content, Readiness)
 
     async def read_rank(self, board: BoardSeason, user_id: int) -> Rank:
@@ -276,7 +275,7 @@ class Gateway:
         request = self._client.build_request("DELETE", f"/api/players/{user_id}?{query}")
         response = await self._send(_allow_time(request, _ACT_SECONDS))
         if response.status_code != httpx.codes.NO_CONTENT:
-            raise _refuse(response.status_code, response.content)
+            raise _refuse(response)
 
     async def correct_season(
         self, slug: str, number: int, reason: str, *, dry_run: bool
@@ -309,7 +308,8 @@ class Gateway:
                 "GET", f"/api/boards/{slug}/stream?limit={TOP_LIMIT}", timeout=timeout
             ) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise _refuse(response.status_code, await response.aread())
+                    await response.aread()
+                    raise _refuse(response)
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise NotUnderstood("unexpected_answer", "this is not a leaderboard's stream")
                 async for chunk in response.aiter_bytes():
@@ -354,7 +354,7 @@ class Gateway:
     async def _ask(self, request: httpx.Request, shape: type[_Shape]) -> _Shape:
         response = await self._send(request)
         if response.status_code != httpx.codes.OK:
-            raise _refuse(response.status_code, response.content)
+            raise _refuse(response)
         return _decode(response.content, shape)
 
 
@@ -381,11 +381,14 @@ def _decode(body: bytes, shape: type[_Shape]) -> _Shape:
         ) from error
 
 
-def _refuse(status: int, body: bytes) -> GatewayError:
+def _refuse(response: httpx.Response) -> GatewayError:
+    status = response.status_code
     try:
-        problem = msgspec.json.decode(body, type=_Problem)
+        problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:
-        return Refused(status, f"http_{status}", f"the answer was HTTP {status} without a reason")
+        where = shorten(response.headers.get("location", ""))
+        why = f"with another address, {where}" if where else "without a reason"
+        return Refused(status, f"http_{status}", f"the answer was HTTP {status} {why}")
     if problem.code == ROLE_INSUFFICIENT:
         message = f"{problem.error.removesuffix('.')}: {_HOW} and such a key"
         return Refused(status, problem.code, message, problem.role)
@@ -399,10 +402,4 @@ def _refuse(status: int, body: bytes) -> GatewayError:
 def _describe_failure(error: httpx.RequestError) -> GatewayError:
     if not isinstance(error, httpx.TransportError):
         return NotUnderstood("unexpected_answer", "the answer is not in the encoding that it names")
-    if isinstance(error, httpx.ConnectError):
-        return Unreachable("connection_refused", "nothing answers")
-    if isinstance(error, httpx.TimeoutException):
-        step = "read" if isinstance(error, httpx.ReadTimeout) else "connect"
-        seconds = error.request.extensions["timeout"][step] or _PATIENCE_SECONDS
-        return Unreachable(TIMEOUT, f"no answer within {seconds:g} s")
-    return Unreachable("connection_lost", "the connection broke")
+    return Unreachable(*describe_failure(error, _PATIENCE_SECONDS))

@@ -1,7 +1,13 @@
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 
 import httpx
 import pytest
+import trustme
 
 from dashboard.client.connection import BackOff
 from dashboard.client.gateway import BoardSeason, Gateway, NotUnderstood, Refused, Unreachable
@@ -217,6 +223,66 @@ async def test_gateway_calls_every_failed_connection_unreachable(
         await gateway.read_status()
     with pytest.raises(Unreachable):
         await anext(gateway.follow_top("global"))
+    await gateway.close()
+
+
+@asynccontextmanager
+async def listen(tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Yield a port where every connection is accepted and closed."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def read_failure(url: str) -> tuple[str, str]:
+    gateway = Gateway(url)
+    with pytest.raises(Unreachable) as caught:
+        await gateway.read_status()
+    await gateway.close()
+    return caught.value.code, caught.value.message
+
+
+async def test_a_certificate_that_is_not_accepted_is_not_a_service_that_is_away() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(tls)
+    async with listen(tls) as port:
+        code, message = await read_failure(f"https://localhost:{port}")
+        assert code == "tls_failed"
+        assert message.startswith("the certificate is not accepted (")
+        assert "certificate" in message.partition("(")[2]
+        lost = "the connection broke (Server disconnected without sending a response)"
+        assert await read_failure(f"http://localhost:{port}") == ("connection_lost", lost)
+
+
+async def test_what_speaks_no_tls_is_said_to() -> None:
+    async with listen() as port:
+        code, message = await read_failure(f"https://localhost:{port}")
+    assert code == "tls_failed"
+    assert message.startswith("TLS fails (")
+    # With nobody there it is as without TLS.
+    refused = ("connection_refused", "nothing answers")
+    assert await read_failure(f"https://localhost:{port}") == refused
+
+
+async def test_a_host_that_is_not_found_is_not_a_service_that_is_away() -> None:
+    peer = ServicePeer(FrozenClock())
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        # httpx tells it in the cause alone.
+        unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise httpx.ConnectError(str(unknown), request=request) from unknown
+
+    peer.fail = fail
+    async with open_console(peer) as operator:
+        await operator.pass_time(0.4)
+        assert "the host is not found (Name or service not known)" in operator.notice
+
+
+async def test_an_answer_of_another_address_names_that() -> None:
+    moved = httpx.Response(301, headers={"location": "https://games.example/"})
+    gateway = Gateway(URL, httpx.MockTransport(lambda _: moved))
+    with pytest.raises(Refused, match=r"HTTP 301 with another address, https://games\.example/"):
+        await gateway.read_status()
     await gateway.close()
 
 
