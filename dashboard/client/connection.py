@@ -153,6 +153,7 @@ class Connection:
 
     def retry_now(self) -> None:
         """Give up the pause before the next attempt, or the one before the board is read again."""
+        self._gateway.ask_at_once()
         self._retry.set()
         self._asked.set()
         self._moved.set()
@@ -351,6 +352,8 @@ class Connection:
 
     async def _pause(self, error: GatewayError) -> None:
         pause_seconds = self._back_off.next_pause_seconds()
+        if isinstance(error, Refused):
+            pause_seconds = max(pause_seconds, error.delay_seconds)
         retry_at = self._clock.monotonic() + pause_seconds
         if isinstance(error, Unreachable):
             self._post(LinkChanged(Disconnected(error.message, retry_at)))

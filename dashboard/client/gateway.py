@@ -32,6 +32,7 @@ from dashboard.client.moderation import (
 )
 from dashboard.client.rights import Right, Rights
 from dashboard.client.waits import Waits
+from dashboard.clock import Clock, SystemClock
 from dashboard.simulation.client.requests import shorten
 
 TOP_LIMIT: Final = 100
@@ -50,6 +51,9 @@ KEY_REFUSED: Final = "key_refused"
 ROLE_INSUFFICIENT: Final = "role_insufficient"
 KEY_CODES: Final = (KEY_REQUIRED, KEY_REFUSED, ROLE_INSUFFICIENT)
 """The codes of what is wrong with an API key."""
+RATE_LIMITED: Final = "rate_limited"
+LIMIT_CODES: Final = (RATE_LIMITED, "http_429")
+"""The codes of a key, or of an address, that has sent as much as it may."""
 READ_ONLY: Final = "read_only"
 """The code of what this console itself refuses to write."""
 
@@ -61,6 +65,11 @@ _ACT_SECONDS: Final = 60.0
 """What is written waits for locks, and may be of thousands of sessions."""
 _CORRECTION_SECONDS: Final = 660.0
 """The service waits for two locks, half a minute each, and may then rank millions of players."""
+
+_LONGEST_DELAY_SECONDS: Final = 60.0
+_LEAST_LIMIT_DELAY_SECONDS: Final = 10.0
+"""The service says when there is a place for one request, and the next would be refused again."""
+_WHOLE_SERVICE: Final = ""
 
 _Shape = TypeVar("_Shape")
 
@@ -101,12 +110,23 @@ class Unreachable(GatewayError):
 
 
 class Refused(GatewayError):
-    """The service answered with an error of its own; `role` is that of a key that is too low."""
+    """The service answered with an error of its own; `role` is that of a key that is too low.
 
-    def __init__(self, status: int, code: str, message: str, role: str | None = None) -> None:
+    `delay_seconds` is how long it wants not to be asked again, 0 where it does not say.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        role: str | None = None,
+        delay_seconds: float = 0.0,
+    ) -> None:
         super().__init__(code, message)
         self.status = status
         self.role = role
+        self.delay_seconds = delay_seconds
 
     @property
     def maybe_done(self) -> bool:
@@ -128,6 +148,8 @@ _HOW: Final = "start the console with --api-key or LEADERBOARD_API_KEY"
 _ABOUT_KEYS: Final = {
     KEY_REQUIRED: f"the service wants an API key: {_HOW}",
     KEY_REFUSED: f"the service does not know this API key: {_HOW} and one that was not revoked",
+    RATE_LIMITED: "this key has sent as many requests as it may in a minute: give the console a "
+    "key of its own, or raise LEADERBOARD_KEY_REQUESTS_PER_MINUTE",
 }
 
 
@@ -138,7 +160,10 @@ class _Problem(msgspec.Struct):
 
 
 class Gateway:
-    """One service by its URL. Every method raises `GatewayError`, and nothing else."""
+    """One service by its URL. Every method raises `GatewayError`, and nothing else.
+
+    What the service does not want to be asked again for a while is refused here until then.
+    """
 
     def __init__(
         self,
@@ -147,8 +172,11 @@ class Gateway:
         *,
         api_key: str | None = None,
         rights: Rights | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.url = url.rstrip("/")
+        self._clock = clock or SystemClock()
+        self._delays: dict[str, tuple[float, Refused]] = {}
         self.rights = rights or Rights()
         self._client = httpx.AsyncClient(
             base_url=self.url,
@@ -160,6 +188,10 @@ class Gateway:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+    def ask_at_once(self) -> None:
+        """Ask again whatever the service wants: the operator does."""
+        self._delays.clear()
 
     async def list_boards(self) -> list[BoardFacts]:
         """Return all boards, by slug."""
@@ -200,7 +232,7 @@ class Gateway:
         """Return which parts are there, which is told to everybody."""
         response = await self._send(self._client.build_request("GET", "/health/ready"))
         if response.status_code not in {httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE}:
-            raise _refuse(response)
+            raise self._refuse(response)
         return _decode(response.content, Readiness)
 
     async def read_rank(self, board: BoardSeason, user_id: int) -> Rank:
@@ -275,7 +307,7 @@ class Gateway:
         request = self._client.build_request("DELETE", f"/api/players/{user_id}?{query}")
         response = await self._send(_allow_time(request, _ACT_SECONDS))
         if response.status_code != httpx.codes.NO_CONTENT:
-            raise _refuse(response)
+            raise self._refuse(response)
 
     async def correct_season(
         self, slug: str, number: int, reason: str, *, dry_run: bool
@@ -303,13 +335,13 @@ class Gateway:
         parser = EventParser()
         # A silent stream is normal; whether the service lives, the polls of its status tell.
         timeout = httpx.Timeout(_PATIENCE_SECONDS, read=None)
+        path = f"/api/boards/{slug}/stream?limit={TOP_LIMIT}"
+        self._check_delay(path)
         try:
-            async with self._client.stream(
-                "GET", f"/api/boards/{slug}/stream?limit={TOP_LIMIT}", timeout=timeout
-            ) as response:
+            async with self._client.stream("GET", path, timeout=timeout) as response:
                 if response.status_code != httpx.codes.OK:
                     await response.aread()
-                    raise _refuse(response)
+                    raise self._refuse(response)
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise NotUnderstood("unexpected_answer", "this is not a leaderboard's stream")
                 async for chunk in response.aiter_bytes():
@@ -325,6 +357,7 @@ class Gateway:
         raise Unreachable("stream_closed", "the service closed the stream")
 
     async def _read(self, path: str, shape: type[_Shape]) -> _Shape:
+        self._check_delay(path)
         return await self._ask(self._client.build_request("GET", path), shape)
 
     async def _write(
@@ -345,6 +378,28 @@ class Gateway:
         if refusal is not None:
             raise GatewayError(READ_ONLY, refusal)
 
+    def _check_delay(self, path: str) -> None:
+        for place in (_WHOLE_SERVICE, path):
+            if place in self._delays:
+                until, refused = self._delays[place]
+                seconds = until - self._clock.monotonic()
+                if seconds > 0:
+                    raise Refused(
+                        refused.status, refused.code, refused.message, refused.role, seconds
+                    )
+                del self._delays[place]
+
+    def _refuse(self, response: httpx.Response) -> Refused:
+        """Return why the service refuses, and note for how long: a key, or what was asked."""
+        refused = _describe_refusal(response)
+        place = response.request.url.raw_path.decode()
+        if refused.code in LIMIT_CODES:
+            place = _WHOLE_SERVICE
+            refused.delay_seconds = max(refused.delay_seconds, _LEAST_LIMIT_DELAY_SECONDS)
+        if refused.delay_seconds:
+            self._delays[place] = self._clock.monotonic() + refused.delay_seconds, refused
+        return refused
+
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             return await self._client.send(request)
@@ -354,7 +409,7 @@ class Gateway:
     async def _ask(self, request: httpx.Request, shape: type[_Shape]) -> _Shape:
         response = await self._send(request)
         if response.status_code != httpx.codes.OK:
-            raise _refuse(response)
+            raise self._refuse(response)
         return _decode(response.content, shape)
 
 
@@ -381,22 +436,30 @@ def _decode(body: bytes, shape: type[_Shape]) -> _Shape:
         ) from error
 
 
-def _refuse(response: httpx.Response) -> GatewayError:
-    status = response.status_code
+def _read_delay(response: httpx.Response) -> float:
+    """Return the seconds of `Retry-After`, 0 without them or where it is a date."""
+    seconds = response.headers.get("retry-after", "")
+    is_number = seconds.isascii() and seconds.isdecimal()
+    return min(float(seconds), _LONGEST_DELAY_SECONDS) if is_number else 0.0
+
+
+def _describe_refusal(response: httpx.Response) -> Refused:
+    status, delay_seconds = response.status_code, _read_delay(response)
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:
         where = shorten(response.headers.get("location", ""))
         why = f"with another address, {where}" if where else "without a reason"
-        return Refused(status, f"http_{status}", f"the answer was HTTP {status} {why}")
+        message = f"the answer was HTTP {status} {why}"
+        return Refused(status, f"http_{status}", message, None, delay_seconds)
     if problem.code == ROLE_INSUFFICIENT:
         message = f"{problem.error.removesuffix('.')}: {_HOW} and such a key"
-        return Refused(status, problem.code, message, problem.role)
+        return Refused(status, problem.code, message, problem.role, delay_seconds)
     message = _ABOUT_KEYS.get(problem.code, problem.error)
     if status == httpx.codes.SERVICE_UNAVAILABLE and "; " in message:
         # The advice behind it is for who writes requests: the console asks again by itself.
         message = message.partition("; ")[0] + "."
-    return Refused(status, problem.code, message)
+    return Refused(status, problem.code, message, None, delay_seconds)
 
 
 def _describe_failure(error: httpx.RequestError) -> GatewayError:

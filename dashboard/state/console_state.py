@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dashboard.client.answers import BoardFacts, Season, Status, Top
-from dashboard.client.gateway import FILLING, KEY_CODES, BoardSeason, GatewayError
+from dashboard.client.gateway import (
+    FILLING,
+    KEY_CODES,
+    LIMIT_CODES,
+    BoardSeason,
+    GatewayError,
+)
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.client.rights import Rights
 from dashboard.clock import Clock
@@ -20,6 +26,7 @@ from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.parts.alarms import Alarms
 from dashboard.state.parts.health import Health
 from dashboard.state.parts.verdict import (
+    KEY_AT_LIMIT,
     Trouble,
     describe_lost_link,
     describe_refusal,
@@ -96,6 +103,7 @@ class ConsoleState:
         self._confirmed_at: float | None = None
         self._board_holds = False
         self._last_link_text = ""
+        self._last_refusal = ""
 
     def take_link(self, link: Link) -> None:
         """Note the state of the connection."""
@@ -104,12 +112,13 @@ class ConsoleState:
             return
         self._heard_at = self.clock.monotonic()
         if not isinstance(link, Connected):
-            self._board_holds = False
+            self._board_holds, self._last_refusal = False, ""
         severity: Severity = "bad"
         if isinstance(link, Connected):
             severity, text = "info", f"connected to {self.address}"
             self._lost_since = None
         elif isinstance(link, Faulty):
+            severity = _judge_code(link.code)
             text = f"{link.code}: {clean_name(link.message)}"
             self._note_loss(f"{link.code}: {link.message}")
         else:
@@ -170,6 +179,11 @@ class ConsoleState:
 
     def take_status_error(self, error: GatewayError) -> None:
         """Note that the service refuses its status."""
+        # A key at its limit is refused again and again, which is one event.
+        if error.code != self._last_refusal:
+            self._last_refusal = error.code
+            text = f"status refused: {error.code}: {clean_name(error.message)}"
+            self.log.add(Event(self.clock.now(), "Console", _judge_code(error.code), text))
         self.status_error = error
         self._heard_at = self.clock.monotonic()
 
@@ -374,8 +388,8 @@ class ConsoleState:
         if self._lost_since is not None:
             # Of the parts nothing is known then.
             retry = self.describe_retry()
-            what = "API key refused" if self._is_refused else "API away"
-            return [describe_lost_link(what, self._lost_because, retry, self._lost_since)]
+            lost = describe_lost_link(self._lost_what, self._lost_because, retry, self._lost_since)
+            return [lost._replace(severity="warn") if lost.what == KEY_AT_LIMIT else lost]
         if self._heard_at is None:
             return ()
         silence = self.clock.monotonic() - self._heard_at
@@ -383,15 +397,17 @@ class ConsoleState:
             silent_since = self.clock.now() - timedelta(seconds=silence)
             return [describe_silence(silent_since)]
         if self.status_error is not None:
-            return [describe_refusal(self.status_error.message)]
+            return [describe_refusal(self.status_error)]
         if self.access is not None:
             return self.access.list_troubles()
         return list_troubles(self.watch, self.clock.now(), self.keys["console.slow"])
 
     @property
-    def _is_refused(self) -> bool:
-        """Whether the service is there, and not for this key."""
-        return self._lost_because.startswith(KEY_CODES)
+    def _lost_what(self) -> str:
+        """What is lost: the service may be there, and not for this key, or not now."""
+        if self._lost_because.startswith(LIMIT_CODES):
+            return KEY_AT_LIMIT
+        return "API key refused" if self._lost_because.startswith(KEY_CODES) else "API away"
 
     def describe_retry(self) -> str:
         """Return when the service is asked again, in a few words."""
@@ -428,6 +444,11 @@ class ConsoleState:
             return f"as of {write_time(self.top.as_of, zone)}" if self.top else "no data yet"
         confirmed_at = self.clock.now() - timedelta(seconds=age)
         return f"as of {write_time(confirmed_at, zone)}, {write_age(age)} ago"
+
+
+def _judge_code(code: str) -> Severity:
+    """Return how bad an answer with this code is: a key at its limit has to wait."""
+    return "warn" if code in LIMIT_CODES else "bad"
 
 
 def _measure_rate(before: Status | None, after: Status) -> float | None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import ceil
 
-from dashboard.client.gateway import GatewayError
+from dashboard.client.gateway import GatewayError, Refused
 from dashboard.text.names import clean_name
 
 
@@ -39,7 +40,9 @@ class DataState:
 def judge_error(error: GatewayError, again: str, kept: str = "") -> DataState:
     """Return the state of what the service refuses: `again` is how often it is asked, all the same.
 
-    `kept` is said of what is shown meanwhile.
+    Unless it says how long it does not want to be. `kept` is said of what is shown meanwhile.
     """
+    if isinstance(error, Refused) and error.delay_seconds:
+        again = f"in {ceil(error.delay_seconds)} s"
     message = clean_name(error.message).removesuffix(".")
     return DataState(Kind.ERROR, f"{error.code}: {message}. Asked again {again}.{kept}")

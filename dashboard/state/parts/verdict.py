@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from dashboard.client.answers import Status
+from dashboard.client.gateway import LIMIT_CODES, GatewayError
 from dashboard.state.event_log import Severity
 from dashboard.state.parts.rules import PART_RULES, read_rerank_seconds
 from dashboard.state.parts.watch import Watch
@@ -15,6 +16,9 @@ _ORDER: Final = ("postgresql", "redis", "api", "worker", "scheduler", "index")
 """The parts, those first from which more follows."""
 
 _START: Final = "start one, or see the log of one that hangs"
+KEY_AT_LIMIT: Final = "Key at its limit"
+"""What is wrong where the service is there, and this console asks it too often."""
+
 ADVICE: Final = {
     "postgresql": "see its process, disk and log; all else recovers",
     "redis": "see its process, memory and log; all else recovers",
@@ -191,7 +195,10 @@ def describe_silence(since: datetime) -> Trouble:
     )
 
 
-def describe_refusal(message: str) -> Trouble:
+def describe_refusal(error: GatewayError) -> Trouble:
     """Return what is wrong where the service keeps its status to itself."""
-    reason = clean_name(message).removesuffix(".")
-    return Trouble("bad", "Status refused", reason, "until it comes, what is away is unknown")
+    reason = clean_name(error.message).removesuffix(".")
+    unknown = "until it comes, what is away is unknown"
+    if error.code in LIMIT_CODES:
+        return Trouble("warn", KEY_AT_LIMIT, reason, unknown)
+    return Trouble("bad", "Status refused", reason, unknown)

@@ -1,6 +1,8 @@
 import asyncio
+import re
 import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
@@ -13,7 +15,7 @@ from dashboard.client.connection import BackOff
 from dashboard.client.gateway import BoardSeason, Gateway, NotUnderstood, Refused, Unreachable
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.laps import drive_laps
-from tests.support.console.operating import open_console, watch_live
+from tests.support.console.operating import look_up, open_console, watch_live
 from tests.support.console.service_peer import URL, ServicePeer
 
 
@@ -135,6 +137,128 @@ async def test_a_service_without_any_place_left_is_asked_less_and_less(others: s
         await operator.pass_time(60.0, step=0.2)
         # Once or twice in half a minute each, and not each second.
         assert asked <= 24
+
+
+def limit_key(peer: ServicePeer, per_minute: int) -> list[float]:
+    """Let the peer take so many requests in any minute; return the list of those it refuses."""
+    taken: deque[float] = deque()
+    refused: list[float] = []
+
+    def answer(_: httpx.Request) -> httpx.Response | None:
+        now = peer.clock.monotonic()
+        while taken and taken[0] <= now - 60:
+            taken.popleft()
+        if len(taken) < per_minute:
+            taken.append(now)
+            return None
+        refused.append(now)
+        seconds = int(taken[0] + 60 - now) + 1
+        error = {"error": "Go on after the seconds in `Retry-After`.", "code": "rate_limited"}
+        return httpx.Response(429, json=error, headers={"Retry-After": str(seconds)})
+
+    peer.fail = answer
+    return refused
+
+
+async def test_a_key_at_its_limit_is_not_kept_there_and_calls_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    peer = ServicePeer(FrozenClock())
+    refused = limit_key(peer, 60)
+    rung: list[float] = []
+    async with watch_live(peer) as operator:
+        monkeypatch.setattr(operator.console, "bell", lambda: rung.append(peer.clock.seconds))
+        while not refused:
+            await operator.pass_time(1.0)
+        await operator.pass_time(2.0)
+        notice = " ".join(operator.notice.split())
+        assert "! error rate_limited: this key has sent as many requests as it may" in notice
+        assert "give the console a key of its own, or raise" in notice
+        assert re.search(r"Asked again in \d+ s\. Shown as of 12:00:\d\d", notice)
+        assert " 4 Health ▲1" in operator.screen_text
+        await operator.press("4")
+        assert "▲ Console    status refused: rate_limited" in operator.read("#events")
+        await look_up(operator, "5")
+        assert "rate_limited" in operator.notice
+        refused.clear()
+        await operator.pass_time(300.0, step=1.0)
+        # Every ten seconds what is under way at that moment hears that it is too much.
+        assert len(refused) <= 40
+        assert rung == []
+        events = [event.text for event in operator.console.state.log]
+        assert sum(text.startswith("status refused: rate_limited") for text in events) == 1
+        peer.come_back()
+        await operator.press("f1", "r")
+        await operator.pass_time(3.0)
+        assert operator.notice.startswith(" ● live")
+        assert "✕" not in operator.screen_text
+
+
+async def test_a_key_at_its_limit_before_anything_is_shown_waits_as_told() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.fail = lambda _: httpx.Response(429, headers={"Retry-After": "30"})
+    async with open_console(peer) as operator:
+        await operator.pass_time(0.4)
+        assert "! error http_429" in operator.notice
+        assert "next try in 30 s (r: now)" in operator.notice
+        assert "away" not in operator.screen_text
+        asked = len(peer.requests)
+        await operator.pass_time(25.0, step=1.0)
+        assert len(peer.requests) == asked
+        await operator.press("r")
+        assert len(peer.requests) > asked
+        peer.come_back()
+        await operator.pass_time(31.0, step=1.0)
+        assert operator.notice.startswith(" ● live")
+
+
+async def test_a_service_that_says_when_to_ask_again_is_asked_then() -> None:
+    async with watch_live() as operator:
+        peer = operator.peer
+        peer.fail = lambda _: httpx.Response(503, headers={"Retry-After": "20"})
+        peer.close_streams()
+        await operator.pass_time(2.0)
+        peer.requests.clear()
+        await operator.pass_time(60.0, step=0.2)
+        # Stream, board and status, three times.
+        assert len(peer.requests) <= 9
+
+
+async def test_a_board_that_is_put_off_is_not_read_each_second() -> None:
+    async with watch_live() as operator:
+        peer = operator.peer
+
+        def refuse(request: httpx.Request) -> httpx.Response | None:
+            if "/page" not in request.url.path:
+                return None
+            error = {"error": "Not yet; wait.", "code": "ledger_busy"}
+            return httpx.Response(503, json=error, headers={"Retry-After": "20"})
+
+        peer.fail = refuse
+        await operator.pass_time(2.0)
+        assert "! error ledger_busy: Not yet. Asked again in 20 s." in operator.notice
+        peer.requests.clear()
+        await operator.pass_time(17.0, step=1.0)
+        assert PAGE not in peer.requests
+        await operator.pass_time(20.0, step=1.0)
+        assert peer.requests.count(PAGE) == 1
+        peer.come_back()
+        await operator.press("r")
+        assert operator.notice.startswith(" ● live")
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("9" * 400, 60), ("-1", 0), ("Mon, 23 Nov 2026 12:00:30 GMT", 0), ("١٢", 0)],
+)
+async def test_how_long_a_service_wants_to_be_left_alone(header: str, seconds: float) -> None:
+    answer = httpx.Response(503, headers=httpx.Headers([(b"Retry-After", header.encode())]))
+    gateway = Gateway(URL, httpx.MockTransport(lambda _: answer), clock=FrozenClock())
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            await gateway.read_status()
+        assert caught.value.delay_seconds == seconds
+    await gateway.close()
 
 
 async def test_a_slow_service_is_not_asked_for_the_board_more_often_than_it_can() -> None:

@@ -188,7 +188,7 @@ async def open_console(
     """Run the console against a peer, before its first tick; `mode` is the screen it opens on."""
     kind = type("PatientConsole", (PatientConsole,), {"DEFAULT_MODE": mode})
     console = kind(
-        Gateway(URL, peer.transport, rights=rights),
+        Gateway(URL, peer.transport, rights=rights, clock=peer.clock),
         peer.clock,
         Random(7),
         desk,
