@@ -1,7 +1,7 @@
 """The parts of the service judged against thresholds, one status at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final, Literal, NamedTuple
 
 from dashboard.client.answers import Part, Status
@@ -152,7 +152,10 @@ def judge_part(rule: PartRule, status: Status, round_trip_ms: float, now: dateti
         detail = clean_name(part.cause) if part.cause else f"{rule.measure} not told"
         return PartHealth(rule, "unknown", None, detail)
     return PartHealth(
-        rule, verdict, value, DETAIL_SEPARATOR.join(_describe_part(rule.name, part, now))
+        rule,
+        verdict,
+        value,
+        DETAIL_SEPARATOR.join(_describe_part(rule.name, part, status.at, now.tzinfo)),
     )
 
 
@@ -171,18 +174,18 @@ def is_rerank_late(status: Status) -> bool:
     return seconds is not None and seconds > max(RERANK_SECONDS, _RERANK_DURATIONS * took)
 
 
-def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
-    zone = now.tzinfo
+def _describe_part(name: str, part: Part, at: datetime, zone: tzinfo | None) -> Sequence[str]:
+    """Return what is known of a part when it is `at` by the service's clock."""
     match name:
         case "api":
-            words = _describe_processes(part, now)
+            words = _describe_processes(part, at)
             memory = sum(process.memory_bytes or 0 for process in part.processes)
             waiting = sum(process.submits_waiting or 0 for process in part.processes)
             # Where some wait, that is what is looked for.
             waits = [write_amount(waiting, "submit") + " waiting"] if waiting else []
             return [*waits, *words, write_bytes(memory)] if memory else [*waits, *words]
         case "worker":
-            return _describe_processes(part, now)
+            return _describe_processes(part, at)
         case "postgresql":
             if part.cause is not None:
                 return [clean_name(part.cause)]
@@ -201,9 +204,9 @@ def _describe_part(name: str, part: Part, now: datetime) -> Sequence[str]:
             ]
 
 
-def _describe_processes(part: Part, now: datetime) -> list[str]:
+def _describe_processes(part: Part, at: datetime) -> list[str]:
     words = [write_amount(len(part.processes), "process")]
     if part.processes:
         latest = max(process.started_at for process in part.processes)
-        words.append(f"up {write_age((now - latest).total_seconds())}")
+        words.append(f"up {write_age((at - latest).total_seconds())}")
     return words

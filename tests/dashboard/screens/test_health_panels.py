@@ -100,7 +100,7 @@ async def test_details_of_tiles_lose_whole_parts_where_there_is_little_room() ->
     async with watch_live(size=(80, 36)) as operator:
         await show_health(operator)
         tiles = operator.screen_text.split("Flow of scores")[0]
-        assert "│ 1 process · up 3 s     │" in tiles
+        assert "│ 1 process · up 2 s     │" in tiles
         assert "│ version 18.6            │" in tiles
         assert "│ at refresh 12 · last 12 │" in tiles
         assert "…" not in tiles

@@ -122,6 +122,20 @@ async def test_since_when_a_part_is_away_the_service_knows_better() -> None:
         assert "✕ PostgreSQL away 42 s:" in operator.read("#verdict")
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), -timedelta(hours=1)])
+async def test_how_long_a_process_is_up_is_told_by_the_clock_that_it_started_by(
+    ahead: timedelta,
+) -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.clock_ahead = ahead
+    peer.started_at[4_100] = START + ahead - timedelta(days=3)
+    peer.started_at[4_200] = START + ahead - timedelta(minutes=20)
+    async with watch_live(peer) as operator:
+        await operator.press("4")
+        assert "1 process · up 3 d" in operator.screen_text
+        assert "1 process · up 20 min" in operator.screen_text
+
+
 async def test_a_redis_that_is_away_is_one_alarm_and_the_rest_is_unknown() -> None:
     async with watch_live() as operator:
         await operator.press("4")
