@@ -459,12 +459,8 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
     def action_keys(self) -> None:
         """List the keys that work here, and what the words here mean."""
         screen = self.screen
-        if isinstance(screen, ConsoleScreen):
-            listed = list_help(self._list_actions(screen), self, screen.WORDS)
-        else:
-            # Over a dialog those of the console do nothing.
-            own = list_actions([screen], self._keymap, self.get_key_display)
-            listed = list_help(own, self, ())
+        words = screen.WORDS if isinstance(screen, ConsoleScreen) else ()
+        listed = list_help(self._list_actions(screen), self, words)
         self.push_screen(KeysScreen(listed, self._key_names))
 
     def action_retry(self) -> None:
@@ -474,14 +470,14 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
 
     def _list_actions(self, screen: Screen[Any]) -> list[Action]:
-        """Return the console's own actions on a screen."""
-        nodes = (*screen.query(BoardView), screen, self)
-        actions = list_actions(nodes, self._keymap, self.get_key_display)
+        """Return the console's own actions on a screen, or those of a dialog alone."""
         if not isinstance(screen, ConsoleScreen):
-            return actions
+            # Over one those of the console do nothing.
+            return list_actions([screen], self._keymap, self.get_key_display)
+        nodes = (*screen.query(BoardView), screen, self)
         return [
             action._replace(binding=screen.name_binding(action.binding))
-            for action in actions
+            for action in list_actions(nodes, self._keymap, self.get_key_display)
             if screen.applies(action.binding.action.partition("(")[0])
         ]
 

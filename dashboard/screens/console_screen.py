@@ -179,11 +179,14 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """The bindings that do something now, under the names of what that is."""
+        field = self.focused
+        is_answer = field is not None and isinstance(field.parent, Prompt)
+        # From a field that is no answer a slash finds.
+        signs = {*_SIGNS, "slash"} if is_answer else _SIGNS if isinstance(field, Input) else ()
         return {
             key: active._replace(binding=self.name_binding(active.binding))
             for key, active in super().active_bindings.items()
-            if self.applies(active.binding.action)
-            and not (key in _SIGNS and isinstance(self.focused, Input))
+            if self.applies(active.binding.action) and key not in signs
         }
 
     def name_binding(self, binding: Binding) -> Binding:

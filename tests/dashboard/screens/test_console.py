@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from textual.command import CommandPalette
 from textual.dom import DOMNode
+from textual.widgets import Input
 
 from dashboard.app import Console, list_default_keys
 from dashboard.client.gateway import Gateway
 from dashboard.downloads import UnknownFormat, write_rows
+from dashboard.screens.finder import FinderScreen
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.operating import Operator, watch_live
 from tests.support.console.service_peer import URL, ServicePeer, fill
@@ -98,6 +100,34 @@ def test_every_binding_has_an_id() -> None:
 
 def is_palette_open(operator: Operator) -> bool:
     return isinstance(operator.console.screen, CommandPalette)
+
+
+async def test_the_palette_over_a_dialog_lists_what_acts_there() -> None:
+    async with watch_live() as operator:
+        console = operator.console
+        await operator.press("b")
+        listed = {command.title for command in console.get_system_commands(console.screen)}
+        assert "Theme" in listed
+        assert not listed & {"Find", "Run an action by name", "Filter", "Maximise", "Export", "Why"}
+        await operator.press("question_mark")
+        keys = operator.screen_text
+        assert all(title in keys for title in listed - {"Theme"})
+
+
+@pytest.mark.parametrize("key", ["F", "g", "e"])
+async def test_the_key_that_finds_is_not_offered_where_it_writes(key: str) -> None:
+    async with watch_live(size=(80, 24)) as operator:
+        await operator.press(key)
+        assert "Find" not in operator.screen_text.splitlines()[-1]
+        before = operator.read_field("Prompt Input")
+        await operator.press("slash")
+        assert operator.read_field("Prompt Input") == f"{before}/"
+        # From any other field it finds.
+        await operator.press("escape", "2")
+        assert isinstance(operator.console.focused, Input)
+        assert "/ Find" in operator.screen_text.splitlines()[-1]
+        await operator.press("slash")
+        assert isinstance(operator.console.screen, FinderScreen)
 
 
 async def test_keys_can_be_mapped_to_others() -> None:
