@@ -3,6 +3,7 @@
 import asyncio
 import math
 import re
+from collections.abc import Awaitable, Callable
 from fractions import Fraction
 from functools import partial
 from typing import Annotated, Final
@@ -43,7 +44,7 @@ from service.standings.board_schemas import (
     encode_board_top,
     list_entries,
 )
-from service.standings.cursors import CursorExpired, decode_cursor
+from service.standings.cursors import CursorExpired, decode_cursor, encode_cursor
 from service.standings.errors import SessionNotFound
 from service.standings.reads.movers import NEWEST_SESSIONS, MoverReader
 from service.standings.reads.ranks import RankReader
@@ -87,7 +88,11 @@ _Cursor = Annotated[
     str | None, QueryParameter(max_length=200, description="`next` or `prev` of an earlier answer.")
 ]
 
+# In the order of sort_score, tie_key and player.
+_LAST_PLACE: Final = (MAX_SCORE, 2**63 - 1, MAX_ID)
+
 _MOST_CUTOFFS: Final = 20
+_CUTOFF_READS: Final = 5
 _DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 _UNAVAILABLE: Final = unavailable(
@@ -139,8 +144,8 @@ async def read_board_top(
     if details or seen is not None:
         is_seen = seen is None or await seen_sessions.wait(found, seen)
         # Not from memory, which the last refresh may still be on its way to.
-        run = await rank_reader.read_page(found, 0, limit)
-        answer = await _describe(rank_reader, found, run, details=details)
+        read = partial(rank_reader.read_page, found, 0, limit)
+        answer = await _list_entries(rank_reader, found, read, details=details)
         body = _encode(mark_pending(answer, is_seen=is_seen))
     else:
         encode = partial(encode_board_top, found, limit)
@@ -163,12 +168,15 @@ async def read_board_rank(
     """Return a player's entry; score and rank are null before the first session that counts."""
     found = await season_finder.find_season(slug, season)
     is_seen = seen is None or await seen_sessions.wait(found, seen, user_id)
-    rank = await rank_reader.read_rank(found, user_id)
+    read = partial(rank_reader.read_rank, found, user_id)
     if not details:
-        return mark_pending(BoardRank.of(found, rank), is_seen=is_seen)
-    known = await rank_reader.read_details(found, [user_id])
-    answer = mark_pending(BoardRank.of(found, rank, (known or {}).get(user_id)), is_seen=is_seen)
-    return answer if known is not None else msgspec.structs.replace(answer, stale=True)
+        return mark_pending(BoardRank.of(found, await read()), is_seen=is_seen)
+
+    def list_score(rank: Rank) -> dict[int, int]:
+        return {} if rank.rank is None else {user_id: found.rule.sort(rank.total_score)}
+
+    rank, known = await rank_reader.read_detailed(found, read, list_score)
+    return mark_pending(BoardRank.of(found, rank, known.get(user_id)), is_seen=is_seen)
 
 
 @get("/around/{user_id:str}", responses=INVALID | _PLAYER_NOT_FOUND | _UNAVAILABLE)
@@ -187,8 +195,8 @@ async def read_board_around(
     """Return a player between the neighbours above and below; nobody before the first session."""
     found = await season_finder.find_season(slug, season)
     is_seen = seen is None or await seen_sessions.wait(found, seen, user_id)
-    run = await rank_reader.read_around(found, user_id, radius)
-    answer = await _describe(rank_reader, found, run, details=details)
+    read = partial(rank_reader.read_around, found, user_id, radius)
+    answer = await _list_entries(rank_reader, found, read, details=details)
     return mark_pending(answer, is_seen=is_seen)
 
 
@@ -214,21 +222,36 @@ async def read_board_page(
     found = await rank_reader.season_finder.find_season(slug, season)
     if after is not None:
         place = decode_cursor(found, "after", after)
-        run = await rank_reader.read_run(found, place, limit, before=False)
+        read = partial(rank_reader.read_run, found, place, above=0, below=limit)
     elif before is not None:
         place = decode_cursor(found, "before", before)
-        run = await rank_reader.read_run(found, place, limit, before=True)
+        read = partial(rank_reader.read_run, found, place, above=limit, below=0)
     else:
-        run = await rank_reader.read_page(found, offset or 0, limit)
-    return await _describe(rank_reader, found, run, details=details)
+        place = _LAST_PLACE
+        read = partial(rank_reader.read_page, found, offset or 0, limit)
+    answer = await _list_entries(rank_reader, found, read, details=details)
+    if answer.entries or not answer.players:
+        return answer
+    # Nobody is left there, and the way back includes whoever stands at the cursor itself.
+    sort_score, tie_key, user_id = place
+    if before is not None:
+        ahead = encode_cursor(found, (sort_score, tie_key, user_id - 1))
+        return msgspec.structs.replace(answer, next=ahead)
+    behind = encode_cursor(found, (sort_score, tie_key, user_id + 1))
+    return msgspec.structs.replace(answer, prev=behind)
 
 
-async def _describe(
-    rank_reader: RankReader, season: Season, run: Run, *, details: bool
+async def _list_entries(
+    rank_reader: RankReader, season: Season, read: Callable[[], Awaitable[Run]], *, details: bool
 ) -> BoardEntries:
-    known = await rank_reader.read_details(season, run.user_ids) if details else {}
-    answer = BoardEntries.of(season, run, known or {})
-    return answer if known is not None else msgspec.structs.replace(answer, stale=True)
+    if not details:
+        return BoardEntries.of(season, await read(), {})
+    run, known = await rank_reader.read_detailed(season, read, _list_scores)
+    return BoardEntries.of(season, run, known)
+
+
+def _list_scores(run: Run) -> dict[int, int]:
+    return dict(zip(run.user_ids, run.sort_scores, strict=True))
 
 
 @get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND | _UNAVAILABLE)
@@ -320,20 +343,20 @@ async def find_board_place(
 ) -> PlaceAnswer:
     """Return where a score would stand now: level with its equals or, on `first`, behind them."""
     found = await season_finder.find_season(slug, season)
-    place = await rank_reader.find_place(found, score)
-    # Who comes new is listed behind all who have this score, wherever the rank is shared.
-    behind = place.better + place.level
-    near = await rank_reader.read_page(found, max(0, behind - 1), 2 if behind else 1)
+    near = await rank_reader.read_beside(found, score)
     entries = list_entries(found, near, {})
+    # Who comes new is listed behind all who have this score, wherever the rank is shared.
+    above = entries.pop(0) if entries and near.sort_scores[0] <= found.rule.sort(score) else None
+    shares_rank = above is not None and above.score == score and not found.rule.is_first
     return PlaceAnswer(
         board=slug,
         season=SeasonFacts.of(found),
-        rank=(behind if found.rule.is_first else place.better) + 1,
-        players=place.players,
-        above=entries[0] if behind and entries else None,
-        below=entries[-1] if len(entries) == (2 if behind else 1) else None,
-        as_of=found.date(place.as_of),
-        stale=place.stale,
+        rank=above.rank if above and shares_rank else near.position + (above is not None) + 1,
+        players=near.players,
+        above=above,
+        below=entries[0] if entries else None,
+        as_of=found.date(near.as_of),
+        stale=near.stale,
     )
 
 
@@ -355,11 +378,17 @@ async def read_board_cutoffs(
     """Return the score that is needed to be among the best so many percent."""
     wanted = _parse_percents(percent)
     found = await season_finder.find_season(slug, season)
-    facts = await rank_reader.read_page(found, 0, 1)
+    reads_left = _CUTOFF_READS
+    while True:
+        facts = await rank_reader.read_page(found, 0, 1)
+        lasts = [math.ceil(share * facts.players / 100) for share in wanted]
+        runs = [await rank_reader.read_page(found, max(0, last - 1), 1) for last in lasts]
+        is_of_one_moment = all(run.as_of == facts.as_of for run in runs)
+        reads_left -= 1
+        if is_of_one_moment or not reads_left:
+            break
     cutoffs = []
-    for share in wanted:
-        last = math.ceil(share * facts.players / 100)
-        run = await rank_reader.read_page(found, max(0, last - 1), 1)
+    for share, last, run in zip(wanted, lasts, runs, strict=True):
         score = found.rule.sort(run.sort_scores[0]) if run.user_ids else None
         cutoffs.append(
             Cutoff(
@@ -375,7 +404,7 @@ async def read_board_cutoffs(
         cutoffs=cutoffs,
         players=facts.players,
         as_of=found.date(facts.as_of),
-        stale=facts.stale,
+        stale=facts.stale or not is_of_one_moment,
     )
 
 

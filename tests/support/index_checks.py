@@ -5,10 +5,15 @@ from typing import Any
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys, decode_member, find_names_bucket
+from service.backends.redis import SeasonKeys, connect_redis, decode_member, find_names_bucket
 from service.boards.finder import LIST_OPEN_SEASONS
+from service.settings.settings import Settings
 from service.standings.index.offset import Offset
+from service.standings.refresh.refresh import Refresher
 from service.standings.top import parse_top, select_top
+
+NOBODY_LISTENS = "redis://127.0.0.1:1"
+"""The URL of a Redis that is away."""
 
 
 async def read_index(redis: Redis, season_id: int) -> dict[int, int]:
@@ -54,3 +59,14 @@ async def assert_index_follows(redis: Redis, database: Database) -> None:
             if row["id"] in standings:
                 name = await redis.hget(find_names_bucket(row["id"]), str(row["id"]))
                 assert name == row["username"].encode()
+
+
+async def refresh_without_redis(settings: Settings) -> None:
+    """Fold and commit as a worker does that dies, or loses Redis, before it publishes."""
+    settings = settings.model_copy(update={"redis_url": NOBODY_LISTENS})
+    database = Database(settings, application_name="leaderboard tests")
+    redis = connect_redis(settings)
+    await database.open()
+    await Refresher(database, redis, settings).refresh()
+    await redis.aclose()
+    await database.close()

@@ -55,13 +55,11 @@ class IndexedRank(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of a score: how many players have a better one, and how many this one."""
+    """The place of a score: how many of how many players have a better one."""
 
     better: int
-    level: int
     players: int
     as_of: datetime
-    stale: bool = False
 
 
 class IndexReader:
@@ -119,11 +117,11 @@ class IndexReader:
         """Return the place that a score would have."""
         keys = SeasonKeys.of(season.season_id)
         with self._breaker.guard(), translate_redis_errors():
-            stored, players, better, level = await self._count_better(
+            stored, players, better = await self._count_better(
                 keys=[keys.index, keys.offset], args=[sort_score]
             )
         offset = await self._validator.check(season, stored, players)
-        return Place(better=better, level=level, players=players, as_of=offset.as_of)
+        return Place(better, players, offset.as_of)
 
     async def read_neighbours(self, season: Season, user_id: int, radius: int) -> Run | None:
         """Return the players around one, or None for one who is not in the index."""

@@ -1,9 +1,8 @@
 """Ranks and runs of a season: from the index or, without it, from PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -16,7 +15,7 @@ from service.boards.errors import BoardFilling, StandingsUnavailable
 from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_season
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
-from service.standings.index.reader import IndexedRank, IndexReader, Place
+from service.standings.index.reader import IndexedRank, IndexReader
 from service.standings.reads.expected import ExpectedReader, find_expected_place, list_between
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.stored import (
@@ -32,6 +31,7 @@ from service.standings.reads.stored import (
 from service.standings.run import Run
 from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
+from service.validation import MAX_ID
 
 READ_NEWCOMER: Final = load_sql("standings/reads", "read_newcomer")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
@@ -42,7 +42,15 @@ PAGE_LIMIT: Final = 1_000
 # Each occupies a connection to Redis, and a client has no more than a hundred.
 _RUNS_AT_ONCE: Final = 32
 
+# A fold is published some milliseconds after it is committed.
+_DETAILED_READS: Final = 4
+_PUBLISHED_SECONDS: Final = 0.02
+
+# Of those who have a score the last tie key and the last player: nobody stands there.
+_BEHIND_EQUALS: Final = (2**63 - 1, MAX_ID)
+
 Answer = TypeVar("Answer")
+Detailed = TypeVar("Detailed", Rank, Run)
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -88,7 +96,11 @@ class RankReader:
             return await self._read_stored_rank(season, user_id)
         if indexed is None:
             with _translate_outage():
-                rank, _ = await self._place_total(season, user_id)
+                try:
+                    rank, _ = await self._place_total(season, user_id)
+                except SeasonGone:
+                    # Counted anew: this process still remembers the season that was replaced.
+                    return await self._read_stored_rank(season, user_id)
                 return rank
         return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging(season))
 
@@ -198,10 +210,9 @@ class RankReader:
         return _require(await self._read(season, read_index, read_stored))
 
     async def read_run(
-        self, season: Season, place: tuple[int, int, int], limit: int, *, before: bool
+        self, season: Season, place: tuple[int, int, int], *, above: int, below: int
     ) -> Run:
-        """Return up to `limit` players after a sort_score, tie_key and player, or before them."""
-        above, below = (limit, 0) if before else (0, limit)
+        """Return up to `above` players before a sort_score, tie_key and player, `below` after."""
 
         async def read_index() -> Run:
             run = await self._index_reader.read_run(season, place, above=above, below=below)
@@ -212,51 +223,59 @@ class RankReader:
 
         return _require(await self._read(season, read_index, read_stored))
 
-    async def find_place(self, season: Season, score: int) -> Place:
-        """Return where this score would stand now."""
-        sort_score = season.rule.sort(score)
+    async def read_beside(self, season: Season, score: int) -> Run:
+        """Return who stands on either side of a new score, behind all who have it already."""
+        return await self.read_run(
+            season, (season.rule.sort(score), *_BEHIND_EQUALS), above=1, below=1
+        )
 
-        async def read_index() -> Place:
-            place = await self._index_reader.find_place(season, sort_score)
-            return replace(place, stale=self._lag_watch.is_lagging(season))
+    async def read_detailed(
+        self,
+        season: Season,
+        read: Callable[[], Awaitable[Detailed]],
+        list_scores: Callable[[Detailed], Mapping[int, int]],
+    ) -> tuple[Detailed, dict[int, dict[str, Any]]]:
+        """Return what `read` does, and of each player who stands the session of that very score.
 
-        async def read_stored(database: Database, stored: Season) -> Place:
-            first = await find_stored_place(database, stored, sort_score)
-            behind = await find_stored_place(database, stored, sort_score + 1)
-            return Place(
-                better=first.better,
-                level=max(0, behind.better - first.better),
-                players=first.players,
-                as_of=first.as_of,
-                stale=stored.state != "closed",
-            )
-
-        return _require(await self._read(season, read_index, read_stored))
-
-    async def read_details(
-        self, season: Season, user_ids: Sequence[int]
-    ) -> dict[int, dict[str, Any]] | None:
-        """Return of each player who stands the session that makes it, or None without PostgreSQL.
-
-        Its fields are `session_id`, `reached_at` and `metadata`.
+        `list_scores` tells the sort_score of each player in it. The fields of a session are
+        `session_id`, `reached_at` and `metadata`. Between a fold and its publication PostgreSQL is
+        ahead of the index, so that both are read again. Where they do not come to agree, or
+        PostgreSQL is away, the answer says `stale`, and tells no session of another score.
         """
-        try:
-            rows = await self._lagging_reads.read_primary(
-                lambda database: database.fetch(SELECT_DETAILS, season.season_id, user_ids)
-            )
-            if len(rows) < len(user_ids):
-                # One of them may be a player who is hidden, and asks for what nobody else sees.
-                rows = [*rows, *await self._expected_reader.find_missing(season, user_ids, rows)]
-        except DatabaseUnavailable:
-            return None
-        return {
-            row["player_id"]: {
-                "session_id": row["session_id"],
-                "reached_at": row["reached_at"],
-                "metadata": row["metadata"] and _decode(row["metadata"]),
+        reads_left = _DETAILED_READS
+        while True:
+            answer = await read()
+            scores = list_scores(answer)
+            try:
+                rows = await self._find_details(season, list(scores))
+            except DatabaseUnavailable:
+                return msgspec.structs.replace(answer, stale=True), {}
+            details = {
+                row["player_id"]: {
+                    "session_id": row["session_id"],
+                    "reached_at": row["reached_at"],
+                    "metadata": row["metadata"] and _decode(row["metadata"]),
+                }
+                for row in rows
+                if row["sort_score"] == scores[row["player_id"]]
             }
-            for row in rows
-        }
+            if len(details) == len(rows):
+                return answer, details
+            reads_left -= 1
+            if not reads_left:
+                return msgspec.structs.replace(answer, stale=True), details
+            await asyncio.sleep(_PUBLISHED_SECONDS)
+
+    async def _find_details(
+        self, season: Season, user_ids: Sequence[int]
+    ) -> Sequence[asyncpg.Record]:
+        rows = await self._lagging_reads.read_primary(
+            lambda database: database.fetch(SELECT_DETAILS, season.season_id, user_ids)
+        )
+        if len(rows) == len(user_ids):
+            return rows
+        # One of them may be a player who is hidden, and asks for what nobody else sees.
+        return [*rows, *await self._expected_reader.find_missing(season, user_ids, rows)]
 
     async def _read(
         self,
@@ -274,7 +293,7 @@ class RankReader:
                 try:
                     async with self._places:
                         return await read_index()
-                except CacheUnavailable:
+                except (CacheUnavailable, SeasonGone):
                     pass
             read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
             return await read(self._make_query(season, read_stored))
@@ -388,7 +407,6 @@ async def _read_total(database: Database, season: Season, user_id: int) -> async
         row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
     if row is None:
         if await database.fetch_one(READ_FACTS, season.season_id) is None:
-            # Counted anew: this process still remembers the season that was replaced.
             raise SeasonGone
         raise PlayerNotFound
     return row

@@ -30,11 +30,14 @@ from tests.support.factories import (
     record_scores,
 )
 from tests.support.fresh_reads import ask_for_top, read_fresh_top
-from tests.support.index_checks import assert_index_follows, read_index, read_offset
+from tests.support.index_checks import (
+    assert_index_follows,
+    read_index,
+    read_offset,
+    refresh_without_redis,
+)
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
-
-NOBODY_LISTENS = "redis://127.0.0.1:1"
 
 
 async def read(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
@@ -70,17 +73,6 @@ async def check_reads(
         answers += [rank, around]
     if stale is not None:
         assert {answer.get("stale", False) for answer in answers[1:]} == {stale}
-
-
-async def refresh_without_redis(settings: Settings) -> None:
-    """Fold and commit as a worker does that dies, or loses Redis, before it publishes."""
-    settings = settings.model_copy(update={"redis_url": NOBODY_LISTENS})
-    database = Database(settings, application_name="leaderboard tests")
-    redis = connect_redis(settings)
-    await database.open()
-    await Refresher(database, redis, settings).refresh()
-    await redis.aclose()
-    await database.close()
 
 
 @asynccontextmanager

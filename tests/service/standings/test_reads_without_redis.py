@@ -14,12 +14,12 @@ from service.settings.settings import SLICE_STANDINGS, Settings
 from service.standings.reads.stored import FIND_PLACE, SELECT_PAGE
 from service.standings.refresh.rerank import rerank
 from tests.support.factories import count_players, make_player, make_season, record_scores
+from tests.support.index_checks import NOBODY_LISTENS
 from tests.support.lock_waits import count_lock_waits
 from tests.support.reads import read
 from tests.support.serving import connect_client, run_app
 from tests.support.waiting import wait_until
 
-NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 PLAYERS = 4_200
 
 # Half of them tie, over more than two milestones; all others have a score of their own.

@@ -38,14 +38,13 @@ from tests.support.factories import (
 )
 from tests.support.fire.board import terminate_lock_holder
 from tests.support.index_checks import (
+    NOBODY_LISTENS,
     assert_index_follows,
     read_offset,
     read_standings,
 )
 from tests.support.lock_waits import count_lock_waits
 from tests.support.waiting import wait_until
-
-NOBODY_LISTENS = "redis://127.0.0.1:1"
 
 
 @asynccontextmanager

@@ -26,12 +26,12 @@ from service.standings.refresh.rerank import rerank
 from tests.support.board_model import LIMIT, RuleModel, SeasonModel, Session
 from tests.support.databases import create_database, flush
 from tests.support.factories import make_players
+from tests.support.index_checks import NOBODY_LISTENS
 from tests.support.season_work import SeasonWorker
 from tests.support.serving import connect_client, run_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NOBODY_LISTENS = "redis://127.0.0.1:1"
 PLAYERS = 6
 PERCENTS = ("0.00000001", "1", "10", "33.4", "50", "100")
 

@@ -24,11 +24,11 @@ from tests.support.board_model import BoardModel
 from tests.support.databases import create_database, flush
 from tests.support.factories import make_player, record_scores
 from tests.support.fresh_reads import read_fresh_top
+from tests.support.index_checks import NOBODY_LISTENS
 from tests.support.serving import connect_client, run_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NOBODY_LISTENS = "redis://127.0.0.1:1"
 LIMITS = (1, 2, 3, 10, 100)
 RADII = (1, 2, 5, 50)
 PAGES = ((0, 1), (0, 1_000), (1, 3), (4, 2), (11, 5), (12, 5), (2**53 - 1, 7))

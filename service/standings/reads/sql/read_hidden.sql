@@ -6,6 +6,7 @@
 SELECT
     player_id,
     session_id,
+    sort_score,
     reached_at,
     (
         SELECT game_session.metadata

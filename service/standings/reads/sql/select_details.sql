@@ -6,6 +6,7 @@
 SELECT
     standing.player_id,
     standing.session_id,
+    standing.sort_score,
     coalesce(session.submitted_at, standing.reached_at) AS reached_at,
     session.metadata
 FROM unnest($2::bigint[]) AS given (player_id)
