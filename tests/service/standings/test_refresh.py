@@ -404,7 +404,7 @@ async def test_rows_that_each_refresh_changes_cost_as_much_under_a_snapshot(
         (NUMBER_REFRESH, 0, None, None),
         (NUMBER_SEASONS, [season_id], [0], 1_000_000, 0),
         (RECORD_REFRESH_TIME, 5.0),
-        (READ_PROGRESS, season_id),
+        (READ_PROGRESS, [season_id]),
         (READ_FACTS, season_id),
         (LIST_OPEN_SEASONS,),
     )
