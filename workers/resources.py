@@ -14,6 +14,7 @@ from dramatiq.middleware import CurrentMessage
 from service.backends.circuit_breaker import Breaker
 from service.backends.database import Database
 from service.backends.heartbeats import HeartbeatSender, note_schedule
+from service.backends.locks import Lease
 from service.backends.redis import (
     RETRY_KEY,
     WORKER_PROCESSES_KEY,
@@ -109,10 +110,10 @@ class ResourcesMiddleware(Middleware):
         followed = offset.number if offset and offset.epoch == str(row["epoch"]) else 0
         return row["pending_sessions"], max(0, row["last_refresh"] - followed)
 
-    async def _keep_up(self) -> bool:
+    async def _keep_up(self, lease: Lease) -> bool:
         """Do what the time brings about; return whether there is more of it at once."""
         await end_states(self.database)
-        return await self.keeper.keep()
+        return await self.keeper.keep(lease)
 
     async def _open(self) -> None:
         self._redis = connect_redis(self._settings)

@@ -25,6 +25,22 @@ _CLOSING_LOCK: Final = 0x6C656164_636C6F73
 _LEASE_SECONDS: Final = 20.0
 _RENEWALS_IN_A_LEASE: Final = 5
 
+# Behind a pooler only the server knows which process serves the transaction.
+_BEGIN: Final = """
+    SELECT
+        pg_backend_pid(),
+        set_config('lock_timeout', $1, true),
+        set_config('idle_in_transaction_session_timeout', $2, true)
+"""
+
+# Two statements: the lock is looked for once the fence is held.
+_CONFIRM: Final = """
+    SELECT pg_advisory_xact_lock_shared({fence});
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = {high} AND objid = {low} AND objsubid = 1
+        AND pid = {pid} AND granted
+"""
+
 
 class WriterBusy(ServiceError):
     """Another writer of standings did not finish while we waited."""
@@ -51,10 +67,18 @@ class LeaseLost(DatabaseUnavailable):
 
 
 class Lease:
-    """A lock that is held as long as its connection is."""
+    """A lock that is held as long as its connection is.
 
-    def __init__(self, connection: Connection) -> None:
+    What its holder writes, it writes in a transaction that `confirm` ends, mostly one of
+    `transaction`: so it is committed before the next one holds the lock, or not at all.
+    """
+
+    def __init__(self, database: Database, lock: int, connection: Connection, pid: int) -> None:
+        self._database = database
         self._connection = connection
+        self._confirm = _CONFIRM.format(
+            fence=_find_fence(lock), pid=pid, high=lock >> 32, low=lock & 0xFFFFFFFF
+        )
         self._is_lost = False
         connection.add_termination_listener(self._lose)
 
@@ -62,8 +86,23 @@ class Lease:
         self._is_lost = True
 
     def check(self) -> None:
-        """Raise `LeaseLost` where the server has taken the lock back."""
+        """Raise `LeaseLost` where the server has said that it took the lock back."""
         if self._is_lost:
+            raise LeaseLost
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction that commits only while the lock is held."""
+        async with self._database.transaction() as connection:
+            yield connection
+            await self.confirm(connection)
+
+    async def confirm(self, connection: Connection) -> None:
+        """Have this transaction commit before anybody else holds the lock; or raise `LeaseLost`.
+
+        The last statement of the transaction: whoever gets the lock next waits for its commit.
+        """
+        if await connection.execute(self._confirm) != "SELECT 1":
             raise LeaseLost
 
     def end(self) -> None:
@@ -115,8 +154,13 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
     The lock belongs to an open transaction that does nothing else. It ends with the connection, at
     once when the process dies, and works behind a transaction pooler. The holder works on other
     connections and only renews this one: where it does not, because it is frozen, the server ends
-    the transaction as idle. Whoever lost the lock can do no harm: a fold takes its rows in a
-    transaction of its own, and the index takes only the change that follows its offset.
+    the transaction as idle. Whoever lost the lock can do no harm: what it writes is confirmed
+    (`Lease.confirm`), and the index takes only the change that follows its offset.
+
+    A second lock is the fence between one holder and the next. Those who confirm share it until
+    their commit, and whoever gets the lock passes it alone, and at once gives it back: by then all
+    that was confirmed before is committed, and nothing else of the holder before can be. Nobody
+    waits for anything while holding it.
 
     Of those in this process who want it one at a time waits on a connection: all of them together
     could take every connection that the holder needs for its work.
@@ -133,17 +177,19 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
         async with database.transaction() as connection:
             # A time-out of 0 would mean none.
             left_ms = max(1, round((gives_up_at - time.monotonic()) * 1000))
-            await connection.execute(
-                f"SET LOCAL lock_timeout = {left_ms};"
-                f"SET LOCAL idle_in_transaction_session_timeout = {round(_LEASE_SECONDS * 1000)}"
-            )
+            pid = await connection.fetchval(_BEGIN, str(left_ms), f"{_LEASE_SECONDS:g}s")
             try:
                 await connection.execute(
-                    f"SELECT pg_advisory_xact_lock({lock})", timeout=wait_seconds + 60
+                    f"SELECT pg_advisory_xact_lock({lock});"
+                    # What was locked since a savepoint is given back with it.
+                    "SAVEPOINT before_fence;"
+                    f"SELECT pg_advisory_xact_lock({_find_fence(lock)});"
+                    "ROLLBACK TO SAVEPOINT before_fence",
+                    timeout=wait_seconds + 60,
                 )
             except asyncpg.LockNotAvailableError as error:
                 raise WriterBusy(wait_seconds) from error
-            lease = Lease(connection)
+            lease = Lease(database, lock, connection, pid)
             renewing = asyncio.create_task(lease.renew())
             try:
                 yield lease
@@ -158,3 +204,7 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
         raise
     finally:
         turn.release()
+
+
+def _find_fence(lock: int) -> int:
+    return -lock

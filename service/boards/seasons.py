@@ -63,12 +63,13 @@ def hold_seasons(database: Database) -> AbstractAsyncContextManager[Lease]:
 
 
 @asynccontextmanager
-async def change_seasons(database: Database) -> AsyncIterator[Connection]:
+async def change_seasons(lease: Lease) -> AsyncIterator[Connection]:
     """Lend a connection, inside a transaction, for changes of seasons by whoever holds them.
 
-    The folds after it know until when there are seasons.
+    The folds after it know until when there are seasons. Raises `LeaseLost`, with nothing changed,
+    where it was not held until the end.
     """
-    async with database.transaction() as connection:
+    async with lease.transaction() as connection:
         yield connection
         await connection.fetch(NOTE_SEASONS)
 

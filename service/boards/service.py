@@ -94,7 +94,7 @@ async def create_board(
     rows = await database.fetch(LIST_BOARDS, slug, BEFORE_ALL_SLUGS, 1)
     if not rows:
         try:
-            async with hold_seasons(database), change_seasons(database) as connection:
+            async with hold_seasons(database) as lease, change_seasons(lease) as connection:
                 await _insert_board(connection, slug, title, rule, count_from)
                 return await find_board(connection, slug), True
         except asyncpg.UniqueViolationError:
@@ -152,14 +152,14 @@ async def hold_board(
     and each before it ended when it was to. Raises `BoardNotFound`, `WriterBusy` or
     `DatabaseUnavailable`.
     """
-    async with hold_seasons(database):
+    async with hold_seasons(database) as lease:
         board = await find_board(database, slug)
         while board["is_over"] and board["archived_at"] is None:
             cut = await outlast_writers(database)
-            async with change_seasons(database) as connection:
+            async with change_seasons(lease) as connection:
                 await add_missed_seasons(connection, board, cut)
             board = await find_board(database, slug)
-        async with change_seasons(database) as connection:
+        async with change_seasons(lease) as connection:
             yield connection, board
 
 
@@ -265,14 +265,14 @@ async def unarchive_board(
     `TooManyBoards`, with the board as it was, and `BoardChanged`.
     """
     await find_changeable(database, slug)
-    async with hold_seasons(database):
+    async with hold_seasons(database) as lease:
         board = await find_board(database, slug)
         _check_etag(board, if_match)
         if board["archived_at"] is None:
             return board
         # While nobody folds: what is folded of seasons that are not made here would be missed.
         cut = await outlast_writers(database)
-        async with change_seasons(database) as connection:
+        async with change_seasons(lease) as connection:
             board_id, number = board["board_id"], board["number"]
             unsealed = await connection.fetch(LIST_UNSEALED_SEASONS, board_id, number)
             # No session counts by the rule of a season that has ended meanwhile.

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from service.backends.database import Database, load_sql
-from service.backends.locks import hold_rerank_lock, hold_writer_lock
+from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
 from service.boards.finder import Season, find_season
 from service.boards.seasons import NOTE_SEASONS, READ_LEDGER_TIME, read_season_answer
 from service.boards.service import list_open_boards
@@ -143,8 +143,8 @@ async def populate(
     async with open_connections(settings, application_name="leaderboard populate") as connections:
         await connections.require_redis()
         # What leaves no trace in the outbox counts only in seasons that are there.
-        async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
-            await SeasonKeeper(connections.database, connections.index()).add_due_seasons()
+        async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
+            await SeasonKeeper(connections.database, connections.index()).add_due_seasons(lease)
             season = None if board is None else await _find_season(connections.database, board)
             row = await connections.database.fetch_one(READ_LEDGER_TIME)
         assert row is not None
@@ -198,10 +198,10 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
         # A re-rank under way would store its ranks for the next players with these ids.
         async with (
             hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
-            hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
+            hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS) as lease,
         ):
             try:
-                async with connections.database.transaction() as connection:
+                async with lease.transaction() as connection:
                     await connection.execute("SET LOCAL lock_timeout = '10s'")
                     await connection.execute(EMPTY_DATABASE)
                     await connection.execute(NOTE_SEASONS)
@@ -227,13 +227,13 @@ async def _make_population(database: Database, population: Population, report: R
     made_players = made_sessions = 0
     with report.step("Players and sessions", total=population.players) as step:
         while chunks:
-            async with hold_writer_lock(database, wait_seconds=LOCK_WAIT_SECONDS):
+            async with hold_writer_lock(database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
                 lock_ends_at = time.monotonic() + _LOCK_HOLD_SECONDS
                 while chunks and time.monotonic() < lock_ends_at:
                     batch, chunks = chunks[:_CHUNKS_AT_ONCE], chunks[_CHUNKS_AT_ONCE:]
                     players = sum(last - first + 1 for first, last in batch)
                     made_players += players
-                    made_sessions += await _make_chunks(database, population, batch)
+                    made_sessions += await _make_chunks(lease, population, batch)
                     seconds = step.elapsed_seconds
                     step.advance(
                         players,
@@ -242,9 +242,9 @@ async def _make_population(database: Database, population: Population, report: R
                     )
 
 
-async def _make_chunks(database: Database, population: Population, chunks: Sequence[Chunk]) -> int:
+async def _make_chunks(lease: Lease, population: Population, chunks: Sequence[Chunk]) -> int:
     """Make some chunks side by side; return how many sessions they have."""
-    making = [_make_chunk(database, population, first, last) for first, last in chunks]
+    making = [_make_chunk(lease, population, first, last) for first, last in chunks]
     sessions = 0
     # All have ended before an error of one is raised, which releases the lock.
     for made in await asyncio.gather(*making, return_exceptions=True):
@@ -254,11 +254,11 @@ async def _make_chunks(database: Database, population: Population, chunks: Seque
     return sessions
 
 
-async def _make_chunk(database: Database, population: Population, first: int, last: int) -> int:
+async def _make_chunk(lease: Lease, population: Population, first: int, last: int) -> int:
     """Make the players of some places; return how many sessions they have."""
     id_before = population.id_before
     places = (id_before, first, last, population.seed, population.now)
-    async with database.transaction() as connection:
+    async with lease.transaction() as connection:
         await connection.execute(_CHUNK_PLANS)
         try:
             await connection.execute(MAKE_PLAYERS, *places, timeout=STATEMENT_SECONDS)

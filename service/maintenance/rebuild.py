@@ -60,16 +60,18 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
         season_ids = None
         if board is not None:
             season_ids = await find_board_seasons(connections.database, board)
-        async with hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
+        async with hold_rerank_lock(
+            connections.database, wait_seconds=LOCK_WAIT_SECONDS
+        ) as reranking:
             if season_ids is None:
                 await _mend_outbox(connections, report)
             row = await connections.database.fetch_one(FIND_HIGHEST_PLAYER)
             assert row is not None
             if season_ids is None and row[0] <= settings.slice_standings:
-                async with _hold_writer_lock(connections):
-                    await _rebuild_at_once(connections, report)
+                async with _hold_writer_lock(connections) as writing:
+                    await _rebuild_at_once(connections, report, reranking, writing)
             else:
-                await _rebuild_in_slices(connections, report, row[0], season_ids)
+                await _rebuild_in_slices(connections, report, reranking, row[0], season_ids)
         if season_ids is None:
             await _fold_pending(connections, report)
         await connections.wake_refresh()
@@ -81,7 +83,7 @@ def _hold_writer_lock(connections: Connections) -> AbstractAsyncContextManager[L
 
 async def _mend_outbox(connections: Connections, report: Report) -> None:
     with report.step("Outbox") as step:
-        async with _hold_writer_lock(connections), connections.database.transaction() as connection:
+        async with _hold_writer_lock(connections) as lease, lease.transaction() as connection:
             removed = await connection.fetchval(MEND_OUTBOX, timeout=STATEMENT_SECONDS)
         step.facts = f"{removed:,} removed"
 
@@ -123,7 +125,11 @@ async def _number(connection: Connection, season_ids: list[int] | None) -> None:
 
 
 async def _rebuild_in_slices(
-    connections: Connections, report: Report, players: int, season_ids: list[int] | None
+    connections: Connections,
+    report: Report,
+    reranking: Lease,
+    players: int,
+    season_ids: list[int] | None,
 ) -> None:
     size = connections.settings.slice_standings
     mended = 0
@@ -132,7 +138,7 @@ async def _rebuild_in_slices(
         for first in range(1, players + 1, size):
             last = first + size - 1 if first + size <= players else MAX_ID
             async with (
-                _hold_writer_lock(connections),
+                _hold_writer_lock(connections) as lease,
                 connections.database.snapshot(readonly=False) as connection,
             ):
                 begin = 0 if first == 1 else first
@@ -140,16 +146,17 @@ async def _rebuild_in_slices(
                 if found:
                     # At once, so that no fold adds to an index of what was wrong.
                     await _number(connection, season_ids)
+                await lease.confirm(connection)
             mended += found
             step.advance(min(size, players - first + 1), f"{mended:,} mended")
-        async with _hold_writer_lock(connections), connections.database.transaction() as connection:
+        async with _hold_writer_lock(connections) as lease, lease.transaction() as connection:
             await _number(connection, season_ids)
     with report.step("Index") as step:
         rebuilt = await _build_in_slices(connections)
         step.facts = f"{rebuilt} rebuilt, with names and top"
     with report.step("Ranks") as step:
-        ranked = await store_ranks(connections.database, size)
-        await record_rerank(connections.database, ranked)
+        ranked = await store_ranks(connections.database, reranking, size)
+        await record_rerank(reranking, ranked)
         step.facts = f"{ranked.ranks:,} stored"
 
 
@@ -177,15 +184,19 @@ def _explain(error: CacheUnavailable) -> CacheUnavailable:
     return CacheUnavailable(f"the standings are right, the index will follow by itself: {error}")
 
 
-async def _rebuild_at_once(connections: Connections, report: Report) -> None:
+async def _rebuild_at_once(
+    connections: Connections, report: Report, reranking: Lease, writing: Lease
+) -> None:
     index, size = connections.index(), connections.settings.slice_standings
     seasons = await connections.database.fetch(LIST_OPEN_SEASONS)
     # Ranks and index are compared while the ledger is read, which keeps one processor busy: most
     # often the standings turn out to be right, and with them all three.
     try:
         async with asyncio.TaskGroup() as group:
-            standings_task = group.create_task(_rebuild_standings(connections.database, report))
-            ranks_task = group.create_task(store_ranks(connections.database, size))
+            standings_task = group.create_task(
+                _rebuild_standings(connections.database, report, writing)
+            )
+            ranks_task = group.create_task(store_ranks(connections.database, reranking, size))
             index_task = group.create_task(_find_matching(index, seasons))
     except BaseExceptionGroup as errors:
         # Only the first: it is why the other tasks were cancelled.
@@ -193,10 +204,10 @@ async def _rebuild_at_once(connections: Connections, report: Report) -> None:
     rebuilt, ranked, matching = standings_task.result(), ranks_task.result(), index_task.result()
     with report.step("Ranks") as step:
         if rebuilt.mended:
-            ranked = await store_ranks(connections.database, size)
+            ranked = await store_ranks(connections.database, reranking, size)
         # Where no standing was changed, the ranks stored meanwhile are right for the rebuild too.
         # Recorded only now: before, the rebuild could not have numbered itself in its snapshot.
-        await record_rerank(connections.database, replace(ranked, number=rebuilt.number))
+        await record_rerank(reranking, replace(ranked, number=rebuilt.number))
         step.facts = f"{ranked.ranks:,} stored"
     with report.step("Index") as step:
         try:
@@ -222,11 +233,12 @@ class _Rebuilt:
     mended: int
 
 
-async def _rebuild_standings(database: Database, report: Report) -> _Rebuilt:
+async def _rebuild_standings(database: Database, report: Report, lease: Lease) -> _Rebuilt:
     with report.step("Standings") as step:
         async with database.snapshot(readonly=False) as connection:
             mended = await _mend_players(connection, 0, MAX_ID, None)
             number = await connection.fetchval(NUMBER_REBUILD)
+            await lease.confirm(connection)
         step.facts = f"{mended:,} mended"
     return _Rebuilt(number=number, mended=mended)
 

@@ -10,7 +10,7 @@ import dramatiq
 
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import WriterBusy, hold_closing_lock
+from service.backends.locks import Lease, WriterBusy, hold_closing_lock
 from service.boards.seasons import find_settled_session
 from service.errors import CacheUnavailable
 from service.seasons.errors import LedgerBusy
@@ -54,8 +54,8 @@ async def close_sealed_seasons(database: Database, index: Index) -> int:
     closed = 0
     with suppress(WriterBusy):
         while await database.fetch(LIST_SEALED_SEASONS):
-            async with hold_closing_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-                closed += await _close_all(database)
+            async with hold_closing_lock(database, wait_seconds=_LOCK_WAIT_SECONDS) as lease:
+                closed += await _close_all(database, lease)
     await _drop_indexes(database, index)
     return closed
 
@@ -67,8 +67,8 @@ async def hold_closed_seasons(database: Database) -> AsyncIterator[Connection]:
     Raises `WriterBusy` or `DatabaseUnavailable`.
     """
     async with (
-        hold_closing_lock(database, wait_seconds=_CORRECTION_WAIT_SECONDS),
-        database.transaction() as connection,
+        hold_closing_lock(database, wait_seconds=_CORRECTION_WAIT_SECONDS) as lease,
+        lease.transaction() as connection,
     ):
         await connection.execute("SET LOCAL work_mem = '256MB'")
         yield connection
@@ -103,15 +103,15 @@ async def correct_season(
     return changed
 
 
-async def _close_all(database: Database) -> int:
-    closed = await _close_empty(database)
+async def _close_all(database: Database, lease: Lease) -> int:
+    closed = await _close_empty(lease)
     for season in await database.fetch(LIST_SEALED_SEASONS):
-        closed += await _close(database, season["season_id"])
+        closed += await _close(lease, season["season_id"])
     return closed
 
 
-async def _close(database: Database, season_id: int) -> bool:
-    async with database.transaction() as connection:
+async def _close(lease: Lease, season_id: int) -> bool:
+    async with lease.transaction() as connection:
         await connection.execute("SET LOCAL work_mem = '256MB'")
         await connection.fetch(STOP_RERANK, season_id, timeout=_STATEMENT_SECONDS)
         await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
@@ -123,8 +123,8 @@ async def _close(database: Database, season_id: int) -> bool:
     return True
 
 
-async def _close_empty(database: Database) -> int:
-    async with database.transaction() as connection:
+async def _close_empty(lease: Lease) -> int:
+    async with lease.transaction() as connection:
         seasons = await connection.fetch(CLOSE_EMPTY_SEASONS, timeout=_STATEMENT_SECONDS)
     for season in seasons[:_LOGGED]:
         _log.info("season %d is closed, with 0 players", season["season_id"])

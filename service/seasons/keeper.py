@@ -15,6 +15,7 @@ from typing import Final
 import asyncpg
 
 from service.backends.database import Database, load_sql
+from service.backends.locks import Lease
 from service.boards.rule import Rule
 from service.boards.seasons import (
     DROP_SEASON,
@@ -71,7 +72,7 @@ class _Ending:
 
 
 class SeasonKeeper:
-    """Does what is due about seasons; only the holder of the writer lock may call it."""
+    """Does what is due about seasons, for the holder of the writer lock."""
 
     def __init__(self, database: Database, index: Index) -> None:
         self._database = database
@@ -80,28 +81,28 @@ class SeasonKeeper:
         self._players_at_once = _LEAST_PLAYERS * 10
         self._sealed = 0
 
-    async def keep(self) -> bool:
+    async def keep(self, lease: Lease) -> bool:
         """Do some of what is due; return whether more of it can be done at once.
 
         Raises `DatabaseUnavailable`; what was begun goes on with the next call, in any process.
         """
         work = await self._database.fetch(LIST_SEASON_WORK)
         while work and work[0]["kind"] == "follow":
-            await self.add_due_seasons()
+            await self.add_due_seasons(lease)
             work = await self._database.fetch(LIST_SEASON_WORK)
         await self._seal(
-            {row["season_id"]: row["ends_at"] for row in work if row["kind"] == "seal"}
+            lease, {row["season_id"]: row["ends_at"] for row in work if row["kind"] == "seal"}
         )
         has_more = False
         for row in work:
             if row["kind"] == "seal":
                 continue
             if row["kind"] == "swap":
-                await self._swap(row)
+                await self._swap(lease, row)
             elif not has_more:
                 # The slow ones, a slice at a time.
                 if row["kind"] == "fill":
-                    await self._fill(_find_together(row, work))
+                    await self._fill(lease, _find_together(row, work))
                     # If only to swap one in.
                     has_more = True
                 else:
@@ -113,13 +114,13 @@ class SeasonKeeper:
         sealed, self._sealed = self._sealed, 0
         return sealed
 
-    async def add_due_seasons(self) -> None:
+    async def add_due_seasons(self, lease: Lease) -> None:
         """Add the season after each that has begun, and those that nobody made meanwhile."""
         while boards := await self._database.fetch(LIST_DUE_BOARDS):
             cut = None
             if any(board["is_over"] for board in boards):
                 cut = await outlast_writers(self._database)
-            async with change_seasons(self._database) as connection:
+            async with change_seasons(lease) as connection:
                 for board in boards:
                     if cut is not None and board["is_over"]:
                         await add_missed_seasons(connection, board, cut)
@@ -133,7 +134,7 @@ class SeasonKeeper:
                         board["ends_at"],
                     )
 
-    async def _seal(self, over: Mapping[int, datetime]) -> None:
+    async def _seal(self, lease: Lease, over: Mapping[int, datetime]) -> None:
         """Go on with the ends of seasons, as far as that is possible without waiting.
 
         First no submit may be dated into them any more. Whoever may still write one that was holds
@@ -154,33 +155,35 @@ class SeasonKeeper:
                 ending.writers &= writers
         for ending in self._endings:
             if not ending.writers and not ending.is_bounded:
-                await self._database.fetch(BOUND_SEASONS, list(ending.season_ids))
+                async with lease.transaction() as connection:
+                    await connection.fetch(BOUND_SEASONS, list(ending.season_ids))
                 ending.is_bounded, ending.writers = True, await list_writers(self._database)
             if not ending.writers:
-                await self._seal_complete(ending)
+                await self._seal_complete(lease, ending)
         self._endings = [ending for ending in self._endings if ending.season_ids]
 
-    async def _seal_complete(self, ending: _Ending) -> None:
+    async def _seal_complete(self, lease: Lease, ending: _Ending) -> None:
         """Seal seasons that have all their sessions, unless some of these are not folded yet."""
         if ending.transaction_id is None:
             row = await self._database.fetch_one(READ_NEXT_TRANSACTION)
             assert row is not None
             ending.transaction_id = row["transaction_id"]
-        rows = await self._database.fetch(
-            SEAL_SEASONS, list(ending.season_ids), ending.transaction_id
-        )
+        async with lease.transaction() as connection:
+            rows = await connection.fetch(
+                SEAL_SEASONS, list(ending.season_ids), ending.transaction_id
+            )
         sealed = [row["season_id"] for row in rows]
         if sealed:
             _log.info("over and complete: %d seasons, %d to %d", len(sealed), *_find_ends(sealed))
         ending.season_ids.difference_update(sealed)
         self._sealed += len(sealed)
 
-    async def _fill(self, seasons: Sequence[asyncpg.Record]) -> None:
+    async def _fill(self, lease: Lease, seasons: Sequence[asyncpg.Record]) -> None:
         """Count in some seasons what the ledger already has of the next players."""
         season_ids = [season["season_id"] for season in seasons]
         first = seasons[0]["fill_from_player"]
         started_at = time.monotonic()
-        async with self._database.transaction() as connection:
+        async with lease.transaction() as connection:
             await connection.execute(_PLAN)
             row = await connection.fetchrow(FIND_FILL_END, first, self._players_at_once)
             assert row is not None
@@ -202,13 +205,13 @@ class SeasonKeeper:
         if following is None:
             _log.info("filled: %d seasons, %d to %d", len(season_ids), *_find_ends(season_ids))
 
-    async def _swap(self, season: asyncpg.Record) -> None:
+    async def _swap(self, lease: Lease, season: asyncpg.Record) -> None:
         """Put a season that is complete into the place of the one that it was built to replace."""
         try:
             await self._index.rebuild(season["season_id"])
         except CacheUnavailable as error:
             _log.warning("the new standings are read without Redis: %s", error)
-        async with self._database.transaction() as connection:
+        async with lease.transaction() as connection:
             await connection.fetch(DROP_SEASON, season["board_id"], -season["number"])
             await connection.fetch(SWAP_SEASON, season["season_id"])
 

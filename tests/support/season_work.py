@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.backends.locks import Lease, hold_writer_lock
 from service.moderation.service import end_states
 from service.seasons.closing import close_sealed_seasons
 from service.seasons.keeper import SeasonKeeper
@@ -40,9 +41,14 @@ class SeasonWorker:
         self.keeper = SeasonKeeper(database, self.index)
         self.refresher = Refresher(database, redis, settings, between_folds=self._keep_up)
 
-    async def _keep_up(self) -> bool:
+    async def _keep_up(self, lease: Lease) -> bool:
         await end_states(self._database)
-        return await self.keeper.keep()
+        return await self.keeper.keep(lease)
+
+    async def keep(self) -> bool:
+        """Do some of what is due about seasons alone; return whether there is more."""
+        async with hold_writer_lock(self._database, wait_seconds=5) as lease:
+            return await self.keeper.keep(lease)
 
     async def work(self) -> int:
         """Do all that is due; return how many seasons were closed."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.backends.database import Connection, Database, load_sql
+from service.backends.locks import Lease
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.standings.index.streaming import reading_at_once
 
@@ -29,8 +30,8 @@ ONE_BY_ONE: Final = """
 _AS_ALWAYS: Final = ONE_BY_ONE.replace("off", "on")
 
 
-async def store_milestones(database: Database, slice_standings: int) -> None:
-    """Store the milestones of the open seasons; the caller holds the re-rank lock.
+async def store_milestones(database: Database, lease: Lease, slice_standings: int) -> None:
+    """Store the milestones of the open seasons; the lease is of the re-rank lock.
 
     Of a season of up to so many standings all at once, by sorting them; a larger one is walked
     through in its order, a part at a time.
@@ -41,12 +42,12 @@ async def store_milestones(database: Database, slice_standings: int) -> None:
     for season in await database.fetch(LIST_OPEN_SEASONS):
         season_id = season["season_id"]
         if season["players"] <= slice_standings:
-            async with database.transaction() as connection:
+            async with lease.transaction() as connection:
                 await store_season_milestones(connection, season_id)
             continue
         last: Sequence[int] | None = _BEGINNING
         while last is not None:
-            async with database.transaction() as connection:
+            async with lease.transaction() as connection:
                 last = await _store_next(connection, season_id, last)
 
 

@@ -136,7 +136,7 @@ class Refresher:
         redis: Redis,
         settings: Settings,
         counters: WorkerCounters | None = None,
-        between_folds: Callable[[], Awaitable[bool]] | None = None,
+        between_folds: Callable[[Lease], Awaitable[bool]] | None = None,
     ) -> None:
         self._counters = WorkerCounters() if counters is None else counters
         self._between_folds = between_folds
@@ -214,11 +214,11 @@ class Refresher:
             lease.check()
             if has_more or flag_lowered or woken_at >= look_at:
                 # First, because a fold does not count what it finds no season for.
-                has_more = self._between_folds is not None and await self._between_folds()
-                has_more = await self._make_changed_again() or has_more
+                has_more = self._between_folds is not None and await self._between_folds(lease)
+                has_more = await self._make_changed_again(lease) or has_more
                 look_at = woken_at + _LOOK_AGAIN_SECONDS
             started_at = time.monotonic()
-            fold = await self._fold()
+            fold = await self._fold(lease)
             await self._publish(fold, started_at)
             sessions += fold.sessions
             if time.monotonic() >= turn_ends_at:
@@ -246,7 +246,7 @@ class Refresher:
                 await self._lower_flag()
                 flag_lowered = True
 
-    async def _fold(self) -> Fold:
+    async def _fold(self, lease: Lease) -> Fold:
         async with self._database.transaction() as connection:
             measured_at = time.monotonic()
             rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)
@@ -263,12 +263,13 @@ class Refresher:
                 if row["season_id"] is not None
             }
             fold = await self._number(connection, changed, rows[0])
+            await lease.confirm(connection)
         self._freshness.add_fold(
             measured_at, zip(rows[0]["ages_ms"], rows[0]["sessions_of_age"], strict=True)
         )
         return fold
 
-    async def _make_changed_again(self) -> bool:
+    async def _make_changed_again(self, lease: Lease) -> bool:
         """Make the standings of players again of whom other sessions count; return whether any.
 
         A player is changed by moderation; a renamed one is published like that, under the new name.
@@ -278,7 +279,7 @@ class Refresher:
         if not rows:
             return False
         changed: dict[int, _Changed] = {}
-        async with self._database.transaction() as connection:
+        async with lease.transaction() as connection:
             await connection.fetch(FORGET_CHANGED_PLAYERS, [row["id"] for row in rows])
             players = dict.fromkeys(row["player_id"] for row in rows)
             for player_id in players:

@@ -89,9 +89,9 @@ async def rerank_if_due(
         if not await _is_due(database):
             return None
         ends_at = time.monotonic() + _TURN_SECONDS
-        outcome = await _store_ranks(database, slice_standings, ends_at=ends_at, lease=lease)
+        outcome = await _store_ranks(database, lease, slice_standings, ends_at=ends_at)
         if outcome is not None:
-            await record_rerank(database, outcome)
+            await record_rerank(lease, outcome)
         return outcome
 
 
@@ -100,33 +100,30 @@ async def rerank(database: Database, slice_standings: int = SLICE_STANDINGS) -> 
 
     Raises `WriterBusy` or `DatabaseUnavailable`, with the ranks as they were, or some of them.
     """
-    async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS):
-        outcome = await store_ranks(database, slice_standings)
-        await record_rerank(database, outcome)
+    async with hold_rerank_lock(database, wait_seconds=_LOCK_WAIT_SECONDS) as lease:
+        outcome = await store_ranks(database, lease, slice_standings)
+        await record_rerank(lease, outcome)
         return outcome
 
 
-async def store_ranks(database: Database, slice_standings: int) -> RerankOutcome:
-    """Store all ranks without recording it yet; the caller holds the re-rank lock."""
+async def store_ranks(database: Database, lease: Lease, slice_standings: int) -> RerankOutcome:
+    """Store all ranks without recording it yet; the lease is of the re-rank lock."""
     # One that is under way is of other moments.
     await database.fetch(END_SLICES)
-    outcome = await _store_ranks(database, slice_standings)
+    outcome = await _store_ranks(database, lease, slice_standings)
     assert outcome is not None
     return outcome
 
 
-async def record_rerank(database: Database, outcome: RerankOutcome) -> None:
-    """Record which refresh the stored ranks show; the caller holds the re-rank lock."""
-    await database.fetch(RECORD_RERANK, outcome.number, outcome.ranks, outcome.elapsed_ms)
-    await database.fetch(END_SLICES)
+async def record_rerank(lease: Lease, outcome: RerankOutcome) -> None:
+    """Record which refresh the stored ranks show; the lease is of the re-rank lock."""
+    async with lease.transaction() as connection:
+        await connection.fetch(RECORD_RERANK, outcome.number, outcome.ranks, outcome.elapsed_ms)
+        await connection.fetch(END_SLICES)
 
 
 async def _store_ranks(
-    database: Database,
-    slice_standings: int,
-    *,
-    ends_at: float | None = None,
-    lease: Lease | None = None,
+    database: Database, lease: Lease, slice_standings: int, *, ends_at: float | None = None
 ) -> RerankOutcome | None:
     """Begin a re-rank, or go on with one; return None where it ended before it was finished.
 
@@ -140,7 +137,7 @@ async def _store_ranks(
         seasons = [row for row in await database.fetch(LIST_OPEN_SEASONS) if not row["is_sealed"]]
         large = [row["season_id"] for row in seasons if row["players"] > slice_standings]
         small = [row for row in seasons if row["players"] <= slice_standings]
-        together = await _rank_together(database, small, slice_standings)
+        together = await _rank_together(database, lease, small, slice_standings)
         if large:
             # With the number of the small ones: it tells up to where all are ranked.
             await database.fetch(BEGIN_SLICES, large, together.number)
@@ -149,16 +146,15 @@ async def _store_ranks(
         progress: asyncpg.Record | None = row
         worked_ms = 0.0
         while progress is not None and not progress["is_done"]:
-            if lease is not None:
-                lease.check()
+            lease.check()
             if ends_at is not None and time.monotonic() >= ends_at:
                 return None
-            worked_ms = await _advance(database, progress, slice_standings, worked_ms)
+            worked_ms = await _advance(lease, progress, slice_standings, worked_ms)
             found = await database.fetch(LIST_SLICES)
             progress = next(
                 (other for other in found if other["season_id"] == row["season_id"]), None
             )
-    await store_milestones(database, slice_standings)
+    await store_milestones(database, lease, slice_standings)
     done = await database.fetch(LIST_SLICES)
     numbers = [row["number"] for row in done]
     if together is not None:
@@ -174,7 +170,7 @@ async def _store_ranks(
 
 
 async def _rank_together(
-    database: Database, seasons: Sequence[asyncpg.Record], slice_standings: int
+    database: Database, lease: Lease, seasons: Sequence[asyncpg.Record], slice_standings: int
 ) -> RerankOutcome:
     """Rank small seasons, as many at once as make a slice."""
     started_at = time.monotonic()
@@ -187,6 +183,7 @@ async def _rank_together(
             await connection.execute(RANK_STANDINGS, season_ids, timeout=_STATEMENT_SECONDS)
             await connection.execute(_PLAN_FOR_STORING)
             ranks += await connection.fetchval(STORE_RANKS, season_ids, timeout=_STATEMENT_SECONDS)
+            await lease.confirm(connection)
     elapsed_ms = (time.monotonic() - started_at) * 1000
     if number is None:
         row = await database.fetch_one(READ_REFRESH_NUMBER)
@@ -210,11 +207,11 @@ def _group(seasons: Sequence[asyncpg.Record], most: int) -> Iterator[list[int]]:
 
 
 async def _advance(
-    database: Database, progress: asyncpg.Record, slice_standings: int, worked_ms: float
+    lease: Lease, progress: asyncpg.Record, slice_standings: int, worked_ms: float
 ) -> float:
     """Rank the next slice of a season or, after these, store the next part; return its time."""
     started_at = time.monotonic()
-    async with database.transaction() as connection:
+    async with lease.transaction() as connection:
         await connection.execute(_PLAN_FOR_SLICES)
         if progress["part"] is None:
             row = await _rank_slice(connection, progress, slice_standings, worked_ms)

@@ -11,7 +11,9 @@ import pytest
 from service.backends.database import Database
 from service.backends.locks import LeaseLost, WriterBusy, hold_writer_lock
 from service.settings.settings import Settings
+from tests.support.lock_waits import count_lock_waits
 from tests.support.up_process import clean_environment
+from tests.support.waiting import wait_until
 
 LEASE_SECONDS = 3.0
 
@@ -20,7 +22,6 @@ HOLD = f"""
 import asyncio, sys
 from service.backends.database import Database
 from service.settings.settings import load_settings
-from service.backends import locks
 locks._LEASE_SECONDS = {LEASE_SECONDS}
 
 async def hold():
@@ -72,3 +73,42 @@ async def test_running_holder_keeps_the_lock_beyond_its_lease(
     assert (await holder.wait(), told) == (0, b"still held\n")
     async with hold_writer_lock(database, wait_seconds=1):
         pass
+
+
+async def find_holder(database: Database) -> int:
+    (holder,) = await database.fetch(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return int(holder["pid"])
+
+
+async def test_what_was_confirmed_is_committed_before_the_next_holder_goes_on(
+    settings: Settings, database: Database
+) -> None:
+    other = Database(settings, application_name="leaderboard tests")
+    await other.open()
+
+    async def read_title() -> object:
+        async with hold_writer_lock(other, wait_seconds=60):
+            row = await other.fetch_one("SELECT title FROM board")
+            assert row is not None
+            return row["title"]
+
+    async def lose_lock() -> None:
+        async with hold_writer_lock(database, wait_seconds=1) as lease:
+            holder = await find_holder(other)
+            async with database.transaction() as connection:
+                await connection.execute("UPDATE board SET title = 'confirmed'")
+                await lease.confirm(connection)
+                await other.fetch("SELECT pg_terminate_backend($1, 60000)", holder)
+                reading = asyncio.create_task(read_title())
+                await wait_until(lambda: count_lock_waits(other))
+            assert await reading == "confirmed"
+            async with lease.transaction() as connection:
+                await connection.execute("UPDATE board SET title = 'lost'")
+
+    with pytest.raises(LeaseLost):
+        await lose_lock()
+    assert await read_title() == "confirmed"
+    await other.close()

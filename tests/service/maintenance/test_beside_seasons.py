@@ -51,7 +51,7 @@ async def test_rebuild_folds_into_a_season_that_is_being_filled(
     )
     ben = await make_player(database)
     await begin_again(client, begin)
-    assert await worker.keeper.keep()
+    assert await worker.keep()
     (season,) = await database.fetch(
         "SELECT fill_from_player FROM season WHERE fill_from_player IS NOT NULL"
     )

@@ -694,7 +694,7 @@ async def test_all_seasons_that_an_archive_missed_are_counted_in_one_pass(
     await worker.work()
     await client.post("/api/boards/cup/unarchive")
     slices = 0
-    while await worker.keeper.keep():
+    while await worker.keep():
         slices += 1
     # The season that goes on, those that were missed, and the one of before, counted anew.
     assert slices <= 5

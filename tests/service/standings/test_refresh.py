@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.locks import LeaseLost
+from service.backends.locks import Lease, LeaseLost, hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, SeasonKeys, connect_redis
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import DatabaseUnavailable
@@ -242,7 +242,7 @@ async def test_writer_that_lost_its_lock_folds_no_more(
 ) -> None:
     calls = 0
 
-    async def lose_lock() -> bool:
+    async def lose_lock(_: Lease) -> bool:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -383,7 +383,8 @@ async def test_season_that_closes_before_its_fold_is_published_is_left_out(
 ) -> None:
     cup = await make_season(database, "cup")
     await make_players_with_scores(database, [5])
-    fold = await refresher._fold()
+    async with hold_writer_lock(database, wait_seconds=1) as lease:
+        fold = await refresher._fold(lease)
     # By who took the lock of a worker that stood still.
     await database.fetch(
         "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
