@@ -6,12 +6,12 @@ A lock is a lease: its holder renews it, and a holder that is frozen loses it to
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
 
-from service.backends.database import Connection, Database
+from service.backends.database import Connection, Database, translate_errors
 from service.errors import DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 
@@ -111,10 +111,20 @@ class Lease:
             self._connection.remove_termination_listener(self._lose)
 
     async def renew(self) -> None:
-        """Renew the lease until the task is cancelled or the lock is lost."""
-        while True:
-            await asyncio.sleep(_LEASE_SECONDS / _RENEWALS_IN_A_LEASE)
-            await self._connection.execute("SELECT")
+        """Renew the lease until the task is cancelled or the lock is lost.
+
+        A renewal may be late, on a busy machine, for as long as the server may keep the lock
+        without it. Cancelled any sooner, it could end the transaction, and with it the lock.
+        """
+        with suppress(DatabaseUnavailable), translate_errors():
+            while True:
+                await asyncio.sleep(_LEASE_SECONDS / _RENEWALS_IN_A_LEASE)
+                await self._connection.execute("SELECT", timeout=_LEASE_SECONDS)
+        # Nobody renews it any more.
+        self._is_lost = True
+        # Where the server has not ended it already.
+        with suppress(asyncpg.InterfaceError):
+            self._connection.terminate()
 
 
 def hold_writer_lock(

@@ -6,8 +6,10 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 
+import asyncpg
 import pytest
 
+from service.backends import locks
 from service.backends.database import Database
 from service.backends.locks import LeaseLost, WriterBusy, hold_writer_lock
 from service.settings.settings import Settings
@@ -22,6 +24,7 @@ HOLD = f"""
 import asyncio, sys
 from service.backends.database import Database
 from service.settings.settings import load_settings
+from service.backends import locks
 locks._LEASE_SECONDS = {LEASE_SECONDS}
 
 async def hold():
@@ -112,3 +115,51 @@ async def test_what_was_confirmed_is_committed_before_the_next_holder_goes_on(
         await lose_lock()
     assert await read_title() == "confirmed"
     await other.close()
+
+
+async def test_renewal_that_is_late_does_not_end_the_lease(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease_seconds, statement_seconds = 10.0, 1.0
+    monkeypatch.setattr(locks, "_LEASE_SECONDS", lease_seconds)
+    impatient = settings.model_copy(update={"database_timeout_seconds": statement_seconds})
+    holder = Database(impatient, application_name="leaderboard tests")
+    await holder.open()
+    async with hold_writer_lock(holder, wait_seconds=1) as lease:
+        pid = await find_holder(database)
+        # It gets no turn for longer than a statement may take, and a renewal comes meanwhile.
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(lease_seconds / 5 + 2 * statement_seconds)
+        os.kill(pid, signal.SIGCONT)
+        (turn,) = await database.fetch("SELECT clock_timestamp() + interval '1 s' AS ended_at")
+
+        async def is_renewed_again() -> bool:
+            return bool(
+                await database.fetch(
+                    "SELECT FROM pg_stat_activity WHERE pid = $1 AND query_start > $2",
+                    *(pid, turn["ended_at"]),
+                )
+            )
+
+        await wait_until(is_renewed_again, seconds=2 * lease_seconds)
+        lease.check()
+    await holder.close()
+
+
+async def test_lease_that_can_not_be_renewed_is_known_to_be_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_LEASE_SECONDS", LEASE_SECONDS)
+
+    async def lose_lock() -> None:
+        async with hold_writer_lock(database, wait_seconds=1) as lease:
+            # The transaction ends with it, and the lock; the connection stays.
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await lease._connection.execute("SELECT 1 / 0")
+            while True:
+                await asyncio.sleep(0.01)
+                lease.check()
+
+    with pytest.raises(LeaseLost):
+        async with asyncio.timeout(60):
+            await lose_lock()
