@@ -19,6 +19,10 @@ from service.lifecycle import stop_task
 _WRITER_LOCK: Final = 0x6C656164_73746E64
 _RERANK_LOCK: Final = 0x6C656164_72616E6B
 _CLOSING_LOCK: Final = 0x6C656164_636C6F73
+_RANKS_LOCK: Final = 0x6C656164_626C6F63
+
+# Storing the ranks of a million takes seconds.
+_RANKS_SECONDS: Final = 600.0
 
 # A frozen holder lets nobody else write for this long, so it is as short as a process may pause
 # without losing its lock: for a garbage collection, a live migration, a busy disk.
@@ -218,3 +222,12 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
 
 def _find_fence(lock: int) -> int:
     return -lock
+
+
+async def lock_ranks(connection: Connection) -> None:
+    """Have nobody else store ranks or milestones until the transaction ends.
+
+    A re-rank stores those of before, and who closes a season the last ones: whoever comes later
+    sees what the other one has committed, from the next statement on.
+    """
+    await connection.execute(f"SELECT pg_advisory_xact_lock({_RANKS_LOCK})", timeout=_RANKS_SECONDS)

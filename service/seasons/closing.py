@@ -10,7 +10,7 @@ import dramatiq
 
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import Lease, WriterBusy, hold_closing_lock
+from service.backends.locks import Lease, WriterBusy, hold_closing_lock, lock_ranks
 from service.boards.seasons import find_settled_session
 from service.errors import CacheUnavailable
 from service.seasons.errors import LedgerBusy
@@ -112,6 +112,7 @@ async def _close_all(database: Database, lease: Lease) -> int:
 
 async def _close(lease: Lease, season_id: int) -> bool:
     async with lease.transaction() as connection:
+        await lock_ranks(connection)
         await connection.execute("SET LOCAL work_mem = '256MB'")
         await connection.fetch(STOP_RERANK, season_id, timeout=_STATEMENT_SECONDS)
         await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
@@ -125,6 +126,7 @@ async def _close(lease: Lease, season_id: int) -> bool:
 
 async def _close_empty(lease: Lease) -> int:
     async with lease.transaction() as connection:
+        await lock_ranks(connection)
         seasons = await connection.fetch(CLOSE_EMPTY_SEASONS, timeout=_STATEMENT_SECONDS)
     for season in seasons[:_LOGGED]:
         _log.info("season %d is closed, with 0 players", season["season_id"])

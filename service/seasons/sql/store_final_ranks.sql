@@ -1,7 +1,8 @@
 -- Stores the competition rank of every standing of a season that is sealed.
 --
 -- $1 season. Index: standing_season_id_order for the order; rank_block_pkey. Locks: the rows of
--- rank_block. The caller holds the lock of closing; a re-rank leaves sealed seasons out.
+-- rank_block. The caller holds the lock of closing, and that of ranks: a re-rank leaves out what it
+-- has closed.
 WITH block AS (
     SELECT
         player_id >> 8 AS block,

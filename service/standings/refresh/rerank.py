@@ -1,13 +1,13 @@
 """Re-rank: store every standing's rank, for reports, and milestones, for reads without Redis.
 
 Standings are ranked while folds go on, and stored in blocks (`rank_block`): nothing waits for it.
-Small seasons are ranked together in one snapshot. A large one takes several slices, each a short
+Small seasons are ranked together, in one statement. A large one takes several slices, each a short
 statement (`rerank_progress`), so that no snapshot is held for long; a re-rank that was killed goes
 on where it was. The ranks are of the moments of their slices then.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import Lease, LeaseLost, hold_rerank_lock
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.settings.settings import SLICE_STANDINGS
-from service.standings.refresh.milestones import store_milestones
+from service.standings.refresh.milestones import find_unclosed, group_seasons, store_milestones
 
 READ_REFRESH_NUMBER: Final = load_sql("standings/refresh", "read_refresh_number")
 RANK_STANDINGS: Final = load_sql("standings/refresh", "rank_standings")
@@ -175,35 +175,22 @@ async def _rank_together(
     """Rank small seasons, as many at once as make a slice."""
     started_at = time.monotonic()
     number, ranks = None, 0
-    for season_ids in _group(seasons, slice_standings):
-        async with database.snapshot(readonly=False) as connection:
+    for season_ids in group_seasons(seasons, slice_standings):
+        async with lease.transaction() as connection:
             await connection.execute(_PLAN_FOR_RANKING)
             if number is None:
                 number = await connection.fetchval(READ_REFRESH_NUMBER)
             await connection.execute(RANK_STANDINGS, season_ids, timeout=_STATEMENT_SECONDS)
             await connection.execute(_PLAN_FOR_STORING)
-            ranks += await connection.fetchval(STORE_RANKS, season_ids, timeout=_STATEMENT_SECONDS)
-            await lease.confirm(connection)
+            # One may have been closed since it was ranked.
+            unclosed = await find_unclosed(connection, season_ids)
+            ranks += await connection.fetchval(STORE_RANKS, unclosed, timeout=_STATEMENT_SECONDS)
     elapsed_ms = (time.monotonic() - started_at) * 1000
     if number is None:
         row = await database.fetch_one(READ_REFRESH_NUMBER)
         assert row is not None
         number = row["number"]
     return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)
-
-
-def _group(seasons: Sequence[asyncpg.Record], most: int) -> Iterator[list[int]]:
-    """Yield the ids of consecutive seasons that have up to `most` players together."""
-    group: list[int] = []
-    players = 0
-    for season in seasons:
-        if group and players + season["players"] > most:
-            yield group
-            group, players = [], 0
-        group.append(season["season_id"])
-        players += season["players"]
-    if group:
-        yield group
 
 
 async def _advance(
