@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import Lease, LeaseLost, hold_writer_lock
+from service.backends.locks import Lease, hold_writer_lock
 from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS, encode_member
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
@@ -219,7 +219,7 @@ class Refresher:
                 look_at = woken_at + _LOOK_AGAIN_SECONDS
             started_at = time.monotonic()
             fold = await self._fold(lease)
-            await self._publish(lease, fold, started_at)
+            await self._publish(fold, started_at)
             sessions += fold.sessions
             if time.monotonic() >= turn_ends_at:
                 return RefreshOutcome(sessions=sessions, more=True)
@@ -239,7 +239,7 @@ class Refresher:
             elif flag_lowered:
                 # Last, because the commit of a killed worker may have come through only while the
                 # fold waited for its rows. A gap before that is found when publishing.
-                building = await self._catch_up_index(lease, turn_ends_at)
+                building = await self._catch_up_index(turn_ends_at)
                 return RefreshOutcome(sessions=sessions, more=building)
             else:
                 # Before the last look at the outbox: see service.backends.refresh_signal.
@@ -297,7 +297,7 @@ class Refresher:
         # Who stands on some open board is among the named. Of all others, also where nothing was
         # removed: for a season that folds do not change any more a reader may have kept the name.
         nameless = frozenset(players.keys() - fold.names.keys())
-        await self._publish(lease, replace(fold, nameless=nameless), started_at)
+        await self._publish(replace(fold, nameless=nameless), started_at)
         return True
 
     async def _number(
@@ -343,7 +343,7 @@ class Refresher:
         names = await find_usernames(connection, list(named)) if named else {}
         return Fold(sessions, tuple(changes), names)
 
-    async def _publish(self, lease: Lease, fold: Fold, started_at: float) -> None:
+    async def _publish(self, fold: Fold, started_at: float) -> None:
         if not fold.sessions and not fold.changes and not fold.nameless:
             return
         published = True
@@ -351,7 +351,6 @@ class Refresher:
             asked = await self._index.find_asked([change.season_id for change in fold.changes])
             if fold.names:
                 await self._index.names.add(fold.names)
-                await self._confirm_names(lease)
             if fold.nameless:
                 await self._index.names.remove(fold.nameless)
             for change in fold.changes:
@@ -361,7 +360,7 @@ class Refresher:
                     self._problems.pop(change.season_id, None)
                 else:
                     await self._index.follow(change)
-                    published = await self._rebuild(lease, change.season_id) and published
+                    published = await self._rebuild(change.season_id) and published
             problem = self._describe_problems()
         except CacheUnavailable as error:
             _log.warning("standings are ahead of the index until Redis is back: %s", error)
@@ -392,7 +391,7 @@ class Refresher:
             )
         return replace(change, top=top)
 
-    async def _catch_up_index(self, lease: Lease, turn_ends_at: float) -> bool:
+    async def _catch_up_index(self, turn_ends_at: float) -> bool:
         """Bring indexes up to date, or on the way; return whether another call is needed.
 
         Of a thousand boards all may be behind: folds, and who makes a board, do not wait for them.
@@ -402,12 +401,12 @@ class Refresher:
             outdated, unnamed = await self._index.find_outdated()
             rebuilt = []
             for season_id in outdated:
-                rebuilt.append(await self._rebuild(lease, season_id))
+                rebuilt.append(await self._rebuild(season_id))
                 if time.monotonic() >= turn_ends_at and len(rebuilt) < len(outdated):
                     rebuilt.append(False)
                     self._is_building = True
                     break
-            named = [await self._load_names(lease, season_id) for season_id in unnamed]
+            named = [await self._index.load_names(season_id) for season_id in unnamed]
         except CacheUnavailable as error:
             _log.warning("the index waits for Redis: %s", error)
             await self._record_problem(explain_error(error))
@@ -422,36 +421,19 @@ class Refresher:
         await self._record_problem(self._describe_problems())
         return self._is_building or not all(named)
 
-    async def _load_names(self, lease: Lease, season_id: int) -> bool:
-        are_all = await self._index.load_names(season_id)
-        await self._confirm_names(lease)
-        return are_all
-
-    async def _confirm_names(self, lease: Lease) -> None:
-        """Keep the names that were just written, unless newer ones may have been there already.
-
-        Raises `LeaseLost`, with no names at all then: who reads one fetches it.
-        """
-        try:
-            async with self._database.connect() as connection:
-                await lease.confirm(connection)
-        except LeaseLost:
-            await self._index.names.drop()
-            raise
-
-    async def _rebuild(self, lease: Lease, season_id: int) -> bool:
+    async def _rebuild(self, season_id: int) -> bool:
         """Rebuild some of an index that is behind, unless that failed just now.
 
         Returns whether the index follows now, or is of a season that has closed meanwhile. Raises
         `CacheUnavailable` where Redis is away.
         """
         try:
-            return await self._rebuild_open(lease, season_id)
+            return await self._rebuild_open(season_id)
         except SeasonClosed:
             del self._pauses[season_id]
             return True
 
-    async def _rebuild_open(self, lease: Lease, season_id: int) -> bool:
+    async def _rebuild_open(self, season_id: int) -> bool:
         pause = self._pauses.setdefault(season_id, RebuildPause(self._redis))
         if not await pause.is_over():
             return False
@@ -461,7 +443,7 @@ class Refresher:
             if not await self._index.build_slice(season_id):
                 self._is_building = True
                 return False
-            await self._load_names(lease, season_id)
+            await self._index.load_names(season_id)
         except CacheUnavailable as error:
             seconds = pause.note_failure(error)
             self._problems[season_id] = f"the index of {name}: {error}"

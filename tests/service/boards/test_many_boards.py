@@ -3,7 +3,6 @@
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.locks import hold_writer_lock
 from service.boards.service import LIST_COUNTING_RULES
 from service.standings.refresh.refresh import Refresher
 from tests.support.explaining import Case, explain, walk
@@ -48,11 +47,10 @@ async def test_indexes_that_are_all_behind_hold_the_writer_lock_for_a_turn_only(
     database: Database, redis: Redis, refresher: Refresher
 ) -> None:
     await database.fetch(_MAKE_BOARDS, 4)
-    async with hold_writer_lock(database, wait_seconds=5) as lease:
-        # A turn that is over by now, as after two seconds of them.
-        for left in (4, 3, 2, 1):
-            assert await refresher._catch_up_index(lease, turn_ends_at=0.0)
-            assert len((await refresher._index.find_outdated())[0]) == left
-        assert not await refresher._catch_up_index(lease, turn_ends_at=0.0)
+    # A turn that is over by now, as after two seconds of them.
+    for left in (4, 3, 2, 1):
+        assert await refresher._catch_up_index(turn_ends_at=0.0)
+        assert len((await refresher._index.find_outdated())[0]) == left
+    assert not await refresher._catch_up_index(turn_ends_at=0.0)
     assert (await refresher.refresh()).more is False
     await assert_index_follows(redis, database)

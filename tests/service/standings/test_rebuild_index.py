@@ -8,7 +8,6 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.locks import hold_writer_lock
 from service.backends.redis import SeasonKeys, encode_member, find_names_bucket
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import DatabaseUnavailable
@@ -221,8 +220,7 @@ async def test_database_that_does_not_answer_a_scan_is_not_taken_for_redis(
 
 
 async def catch_up(refresher: Refresher) -> None:
-    async with hold_writer_lock(refresher._database, wait_seconds=5) as lease:
-        await refresher._catch_up_index(lease, float("inf"))
+    await refresher._catch_up_index(float("inf"))
 
 
 async def rebuild_outdated(refresher: Refresher) -> None:

@@ -385,11 +385,11 @@ async def test_season_that_closes_before_its_fold_is_published_is_left_out(
     await make_players_with_scores(database, [5])
     async with hold_writer_lock(database, wait_seconds=1) as lease:
         fold = await refresher._fold(lease)
-        # By who closes it, without the writer lock.
-        await database.fetch(
-            "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
-        )
-        await refresher._publish(lease, fold, 0.0)
+    # By who took the lock of a worker that stood still.
+    await database.fetch(
+        "UPDATE season SET sealed_at = now(), closed_at = now() WHERE id = $1", cup
+    )
+    await refresher._publish(fold, 0.0)
     assert not await redis.exists(SeasonKeys.of(cup).offset)
     assert (await refresher.refresh()).sessions == 0
 
