@@ -49,6 +49,10 @@ _PUBLISHED_SECONDS: Final = 0.02
 # Of those who have a score the last tie key and the last player: nobody stands there.
 _BEHIND_EQUALS: Final = (2**63 - 1, MAX_ID)
 
+# How often a player is looked for who joined while they were placed: the next look finds them. An
+# index that is wrong never would.
+_ROUNDS: Final = 2
+
 Answer = TypeVar("Answer")
 Detailed = TypeVar("Detailed", Rank, Run)
 
@@ -136,7 +140,7 @@ class RankReader:
         return _require(await self._read(season, read_index, read_stored))
 
     async def _list_around(self, season: Season, user_id: int, radius: int) -> Run:
-        while True:
+        for _ in range(_ROUNDS):
             near = await self._index_reader.read_neighbours(season, user_id, radius)
             if near is not None:
                 return self._mark(season, near)
@@ -148,12 +152,13 @@ class RankReader:
                 if near is not None:
                     return self._mark(season, near)
             # A refresh folded the sessions meanwhile.
+        raise CacheUnavailable("the index lists who is not in it")
 
     async def _list_stored_around(
         self, database: Database, season: Season, user_id: int, radius: int
     ) -> Run | None:
         """List a player without Redis; None at a replica, which may not have the standing yet."""
-        while True:
+        for _ in range(_ROUNDS):
             near = await read_stored_neighbours(database, season, user_id, radius)
             if near is not None:
                 return near
@@ -169,6 +174,7 @@ class RankReader:
             between = list_between(near, rank, place)
             if between is not None:
                 return between
+        raise DatabaseUnavailable("the player keeps joining and leaving the standings")
 
     async def read_top(self, season: Season) -> Run:
         """Return the first players, for whoever asks one at a time for all that wait."""

@@ -1,5 +1,6 @@
 """Redis is a follower: whatever it lost, kept or holds of others, reads are right and it heals."""
 
+import asyncio
 import logging
 import struct
 from collections.abc import AsyncIterator
@@ -138,6 +139,24 @@ async def test_single_lost_key_makes_no_read_wrong(
     await refresher.refresh()
     await read_fresh_top(client, database)
     await check_reads(client, database, stale=False)
+
+
+async def test_wrong_index_of_the_right_size_leaves_no_read_without_an_answer(
+    client: httpx.AsyncClient, refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    """Somebody wrote to it by hand: a player is in it who cannot be found there."""
+    first, second = await make_players_with_scores(database, [10, 5])
+    await refresher.refresh()
+    index = SeasonKeys.of(await find_global_season(database)).index
+    await redis.zrem(index, encode_member(first))
+    # Found by its id, which is in the last bytes, and by no member.
+    await redis.zadd(index, {b"12345678" + encode_member(first): -10})
+    async with asyncio.timeout(30):
+        around = await read(client, f"around/{first}")
+    model = await model_ledger(database)
+    assert around["leaderboard"] == model.list_around(first, 5)
+    assert around["stale"]
+    assert not (await read(client, f"around/{second}")).get("stale", False)
 
 
 async def test_redis_with_an_older_copy_is_noticed_and_mended(
