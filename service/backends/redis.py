@@ -5,8 +5,8 @@ Everything in Redis follows PostgreSQL and may be dropped at any time.
 The index of a season is a sorted set. Its member is the player's id as eight bytes, most
 significant first, so that players with equal scores sort by id; its score is the standing's
 `sort_score`, where lower is better on every board. Where ties are broken by who got there first,
-the standing's `tie_key` comes before the id, in eight bytes more, and is kept by player beside the
-index.
+the standing's `tie_key` comes before the id, in eight bytes more, and is kept by player in a hash
+beside the index (tie_keys.lua).
 """
 
 import asyncio
@@ -55,8 +55,8 @@ BOARD_PREFIX: Final = "leaderboard:board:"
 NAMES_PREFIX: Final = "leaderboard:{names}:"
 _KEYS_PER_UNLINK: Final = 1_000
 
-# Names and tie keys are kept in hashes by id. Redis stores a small one as one flat list, in a third
-# of the memory that a large one takes.
+# Names are kept in hashes by id. Redis stores a small one as one flat list, in a third of the
+# memory that a large one takes.
 PLAYERS_PER_BUCKET: Final = 64
 
 REDIS_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -94,7 +94,7 @@ class SeasonKeys:
             index=f"{prefix}:index",
             top=f"{prefix}:top",
             offset=f"{prefix}:offset",
-            ties=f"{prefix}:ties:",
+            ties=f"{prefix}:ties",
             asked=f"{prefix}:asked",
             new_index=f"{prefix}:index:new",
             build=f"{prefix}:build",
@@ -195,19 +195,19 @@ def _write_at_once(kind: type[_C]) -> type[_C]:
     return cast("type[_C]", type(kind.__name__, (_Connection, kind), {"__slots__": ()}))
 
 
-def load_script(redis: Redis, noun: str, name: str, function: str | None = None) -> AsyncScript:
+def load_script(redis: Redis, noun: str, name: str, *functions: str) -> AsyncScript:
     """Return the script in `service/<noun>/lua/<name>.lua`, ready to be called.
 
-    It begins with the function of another file there, where it shares one with other scripts.
+    It begins with the functions of other files there, where it shares some with other scripts.
     """
-    return redis.register_script(read_script(noun, name, function))
+    return redis.register_script(read_script(noun, name, *functions))
 
 
-def read_script(noun: str, name: str, function: str | None = None) -> str:
+def read_script(noun: str, name: str, *functions: str) -> str:
     """Return the text of a script as `load_script` registers it."""
     folder = resources.files("service").joinpath(noun, "lua")
-    names = [name] if function is None else [function, name]
-    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in names)
+    parts = [*functions, name]
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
 
 
 # In this order: some are of the kind of others.

@@ -26,6 +26,7 @@ from service.errors import CacheUnavailable
 from service.maintenance.connections import LOCK_WAIT_SECONDS, Connections
 from service.maintenance.report import EXAMPLES, Finding, Report
 from service.standings.index.offset import Offset
+from service.standings.index.tie_keys import TieKeys
 from service.standings.index.writer import SeasonClosed, read_season
 from service.standings.run import Run
 from service.standings.top import select_top
@@ -80,6 +81,7 @@ class _IndexState:
     season: asyncpg.Record
     offset: bytes | str | None
     members: int
+    tie_keys: int
     top: bytes | str | None
     expected_top: Run
 
@@ -97,6 +99,7 @@ class _IndexAudit:
         self._keys = SeasonKeys.of(self._season_id)
         self._compare_scores = load_script(connections.redis, "maintenance", "compare_scores")
         self._compare_names = load_script(connections.redis, "maintenance", "compare_names")
+        self._tie_keys = TieKeys(connections.redis)
         self._state: _IndexState | None = None
         self._missing = 0
 
@@ -119,13 +122,12 @@ class _IndexAudit:
         return self._found(f"{kept:,} kept", len(wrong), examples)
 
     async def check_scores(self) -> Finding:
-        """Every player with a standing is in the index with the right score."""
+        """Every player with a standing is in the index with the right score, and found there."""
         compared = 0
         suspects = bytearray()
         async for run in self._scan_standings():
             compared += run["standings"]
-            missing, differing = await self._compare(run["packed"])
-            suspects += missing + differing
+            suspects += b"".join(await self._compare(run["packed"]))
         differences = 0
         examples: list[str] = []
         # At least once: it reads the state that the checks after this one need.
@@ -144,18 +146,25 @@ class _IndexAudit:
                     [decode_member(member) for member in self._split(batch)],
                     self._is_first,
                 )
-                missing, differing = await self._compare(packed or b"")
-                wrong = self._split(missing + differing)
+                missing, differing, unfound = await self._compare(packed or b"")
+                wrong = list(dict.fromkeys(self._split(missing + differing + unfound)))
                 examples += await self._describe_scores(packed, wrong[: EXAMPLES - len(examples)])
             self._missing += len(missing) // self._member_bytes
             differences += len(wrong)
         return self._found(f"{compared:,} compared", differences, examples)
 
     async def check_offset(self) -> Finding:
-        """The index has followed the standings to their last refresh."""
-        assert self._state is not None
-        offset = Offset.parse(self._state.offset)
-        expected = Offset.of_season(self._state.season)
+        """The index has followed the standings to their last refresh, and its tie keys have."""
+        state = self._state
+        assert state is not None
+        offset = Offset.parse(state.offset)
+        expected = Offset.of_season(state.season)
+        if offset == expected and self._is_first and state.tie_keys != state.members:
+            return self._found(
+                f"{state.tie_keys:,} tie keys of {state.members:,} members: "
+                "the next refresh rebuilds it",
+                differences=1,
+            )
         if offset == expected:
             return self._found(f"at refresh {expected.number}")
         position = "nowhere" if offset is None else offset.position
@@ -212,13 +221,14 @@ class _IndexAudit:
         with translate_redis_errors():
             offset, top = await self._redis.mget(self._keys.offset, self._keys.top)
             members = await self._redis.zcard(self._keys.index)
+            tie_keys = int(await self._redis.hget(self._keys.ties, "players") or 0)
         expected_top = await select_top(
             connection,
             self._season_id,
             players=season["players"],
             as_of=Offset.of_season(season).as_of,
         )
-        return _IndexState(season, offset, members, top, expected_top)
+        return _IndexState(season, offset, members, tie_keys, top, expected_top)
 
     async def _describe_scores(self, packed: bytes, members: list[bytes]) -> list[str]:
         if not members:
@@ -235,8 +245,7 @@ class _IndexAudit:
         with translate_redis_errors():
             stored = await self._redis.zmscore(self._keys.index, asked)
         return [
-            f"player {decode_member(member)}: sort_score {sort_scores[member][0]}, "
-            + ("not in the index" if score is None else f"in the index {float(score):.0f}")
+            f"player {decode_member(member)}: {_describe_score(sort_scores[member][0], score)}"
             for member, score in zip(members, stored, strict=True)
         ]
 
@@ -268,12 +277,16 @@ class _IndexAudit:
             if not cursor:
                 return
 
-    async def _compare(self, packed: bytes) -> tuple[bytes, bytes]:
+    async def _compare(self, packed: bytes) -> tuple[bytes, bytes, bytes]:
+        """Return the members that are missing, differ, or are not found by their players."""
         with translate_redis_errors():
             missing, differing = await self._compare_scores(
                 keys=[self._keys.index], args=[packed, self._member_bytes]
             )
-        return missing, differing
+        unfound = b""
+        if self._is_first:
+            unfound = await self._tie_keys.find_wrong(self._season_id, packed)
+        return missing, differing, unfound
 
     def _split(self, packed: bytes) -> list[bytes]:
         return [
@@ -289,6 +302,14 @@ class _IndexAudit:
 
     def _found(self, facts: str, differences: int = 0, examples: Sequence[str] = ()) -> Finding:
         return Finding(f"{self.name}: {facts}", differences, examples)
+
+
+def _describe_score(sort_score: int, stored: float | None) -> str:
+    if stored is None:
+        return f"sort_score {sort_score}, not in the index"
+    if float(stored) == sort_score:
+        return "in the index, and not found there by its tie key"
+    return f"sort_score {sort_score}, in the index {float(stored):.0f}"
 
 
 def _list_lines(top: Run) -> list[tuple[Any, ...]]:

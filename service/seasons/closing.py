@@ -36,7 +36,7 @@ _LOCK_WAIT_SECONDS: Final = 1.0
 _CORRECTION_WAIT_SECONDS: Final = 25.0
 _STATEMENT_SECONDS: Final = 600.0
 
-_EMPTY_AT_ONCE: Final = 1_000
+_INDEXES_AT_ONCE: Final = 1_000
 _LOGGED: Final = 10
 
 _log = logging.getLogger(__name__)
@@ -138,16 +138,12 @@ async def _close_empty(lease: Lease) -> int:
 async def _drop_indexes(database: Database, index: Index) -> None:
     """Delete the index of each season that was closed: it is read from PostgreSQL."""
     seasons = await database.fetch(LIST_CLOSED_INDEXES)
-    empty = [season["season_id"] for season in seasons if not season["was_filled"]]
-    filled = [season["season_id"] for season in seasons if season["was_filled"]]
+    season_ids = [season["season_id"] for season in seasons]
     try:
-        for first in range(0, len(empty), _EMPTY_AT_ONCE):
-            some = empty[first : first + _EMPTY_AT_ONCE]
-            await index.drop_empty(some)
+        for first in range(0, len(season_ids), _INDEXES_AT_ONCE):
+            some = season_ids[first : first + _INDEXES_AT_ONCE]
+            await index.drop(some)
             await database.fetch(NOTE_INDEXES_DROPPED, some)
-        for season_id in filled:
-            await index.drop(season_id)
-            await database.fetch(NOTE_INDEXES_DROPPED, [season_id])
     except CacheUnavailable as error:
         _log.warning("the index of a closed season stays until Redis is back: %s", error)
 

@@ -223,7 +223,7 @@ class SeasonKeeper:
             return True
         # Kept in mind until Redis is back.
         with suppress(CacheUnavailable):
-            await self._index.drop(season_id)
+            await self._index.drop([season_id])
             await self._database.fetch(FORGET_DROPPED_SEASON, season_id)
         return False
 

@@ -92,7 +92,7 @@ async def test_index_flushed_before_a_rebuilt_one_is_swapped_in(
 ) -> None:
     async with start_app(settings) as client:
         await redis.flushall()
-        gate.close_before_script("swap_index")
+        gate.close_before_script("swap_index", "tie_keys")
         rebuilding = asyncio.create_task(gated_refresher.refresh())
         await gate.wait_until_reached()
         await redis.flushall()
@@ -114,7 +114,7 @@ async def test_writer_that_lost_its_lock_during_a_rebuild(
 ) -> None:
     async with start_app(settings) as client:
         await redis.flushall()
-        gate.close_before_script("swap_index")
+        gate.close_before_script("swap_index", "tie_keys")
         rebuilding = asyncio.create_task(gated_refresher.refresh())
         await gate.wait_until_reached()
         await terminate_lock_holder(database)

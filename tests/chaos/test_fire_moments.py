@@ -147,7 +147,7 @@ async def test_worker_killed_between_commit_and_publish(
     board: list[int],
 ) -> None:
     await record_scores(database, *((user_id, 3) for user_id in board))
-    gate.close_before_script("publish_standings", "put_standings")
+    gate.close_before_script("publish_standings", "tie_keys", "put_standings")
     await worker.start()
     await gate.wait_until_reached()
     assert not await database.fetch("SELECT FROM pending_session")

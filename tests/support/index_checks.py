@@ -1,5 +1,6 @@
 """Compares what Redis holds with the standings that it follows."""
 
+import struct
 from typing import Any
 
 from redis.asyncio import Redis
@@ -9,6 +10,7 @@ from service.backends.redis import SeasonKeys, connect_redis, decode_member, fin
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.settings.settings import Settings
 from service.standings.index.offset import Offset
+from service.standings.index.tie_keys import TieKeys
 from service.standings.refresh.refresh import Refresher
 from service.standings.top import parse_top, select_top
 
@@ -36,6 +38,15 @@ async def read_offset(redis: Redis, season_id: int) -> Offset | None:
     return Offset.parse(await redis.get(SeasonKeys.of(season_id).offset))
 
 
+async def assert_tie_keys_follow(redis: Redis, season_id: int) -> None:
+    """Check that every member of a season's index is found by its player."""
+    keys = SeasonKeys.of(season_id)
+    members: Any = await redis.zrange(keys.index, 0, -1, withscores=True)
+    packed = b"".join(member + struct.pack(">q", int(score)) for member, score in members)
+    assert await TieKeys(redis).find_wrong(season_id, packed) == b""
+    assert int(await redis.hget(keys.ties, "players") or 0) == len(members)
+
+
 async def assert_index_follows(redis: Redis, database: Database) -> None:
     """Check index, offset, top and names of every open season against PostgreSQL."""
     for season in await database.fetch(LIST_OPEN_SEASONS):
@@ -44,6 +55,8 @@ async def assert_index_follows(redis: Redis, database: Database) -> None:
         standings = await read_standings(database, season_id)
         assert await read_index(redis, season_id) == standings
         assert season["players"] == len(standings)
+        if season["is_first"]:
+            await assert_tie_keys_follow(redis, season_id)
         assert await read_offset(redis, season_id) == Offset.of_season(season)
         stored = await redis.get(keys.top)
         # Without one where nobody reads it.

@@ -22,6 +22,11 @@ class Build(msgspec.Struct, frozen=True):
     player_id: int = 0
     names_from: int | None = None
 
+    @property
+    def ties(self) -> str:
+        """The key of the tie keys that belong to the new index."""
+        return f"{self.index}:ties"
+
 
 encode_build: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Build).decode

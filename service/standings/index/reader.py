@@ -85,12 +85,12 @@ class IndexReader:
         # On a cluster a script reaches the keys of one slot only, and names are in another.
         self._is_cluster = is_cluster_client(redis)
         self._names_keys = [] if self._is_cluster else [NAMES_PREFIX]
-        self._read_ranks = load_script(redis, "standings/index", "read_ranks")
+        self._read_ranks = load_script(redis, "standings/index", "read_ranks", "tie_keys")
         # One batch is under way at a time, over a connection of its own: to lend it one of the pool
         # costs a third of what the whole question does.
         self._batch_redis = redis if self._is_cluster else redis.client()
         self._read_neighbours = load_script(
-            redis, "standings/index", "read_neighbours", "describe_run"
+            redis, "standings/index", "read_neighbours", "tie_keys", "describe_run"
         )
         self._read_page = load_script(redis, "standings/index", "read_page", "describe_run")
         self._read_run = load_script(redis, "standings/index", "read_run", "describe_run")

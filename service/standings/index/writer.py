@@ -16,11 +16,9 @@ from redis.asyncio import Redis
 from service.backends.database import Connection, Database, load_sql
 from service.backends.redis import (
     EVENTS_CHANNEL,
-    PLAYERS_PER_BUCKET,
     SeasonKeys,
     load_script,
     translate_redis_errors,
-    unlink_matching,
 )
 from service.boards.finder import LIST_OPEN_SEASONS, name_season
 from service.errors import CacheFull, CacheUnavailable
@@ -30,6 +28,7 @@ from service.standings.index.change import SeasonChange, find_layout, read_last
 from service.standings.index.names import NameStore
 from service.standings.index.offset import Offset
 from service.standings.index.streaming import reading_at_once, stream_rows
+from service.standings.index.tie_keys import TieKeys
 from service.standings.run import Published
 from service.standings.top import parse_top, select_top
 
@@ -65,13 +64,18 @@ class Index:
         self, redis: Redis, database: Database, slice_standings: int = SLICE_STANDINGS
     ) -> None:
         self.names = NameStore(redis)
+        self._tie_keys = TieKeys(redis)
         self._redis = redis
         self._slice_standings = slice_standings
         self._database = database
-        self._publish = load_script(redis, "standings/index", "publish_standings", "put_standings")
-        self._load_index = load_script(redis, "standings/index", "load_index", "put_standings")
+        self._publish = load_script(
+            redis, "standings/index", "publish_standings", "tie_keys", "put_standings"
+        )
+        self._load_index = load_script(
+            redis, "standings/index", "load_index", "tie_keys", "put_standings"
+        )
         self._compare = load_script(redis, "standings/index", "compare_index")
-        self._swap = load_script(redis, "standings/index", "swap_index")
+        self._swap = load_script(redis, "standings/index", "swap_index", "tie_keys")
 
     async def publish(self, change: SeasonChange) -> bool:
         """Add the changes of a refresh; False, and nothing done, where earlier ones are missing."""
@@ -87,7 +91,6 @@ class Index:
                     _encode(Published(change.season_id, str(change.offset), change.top)),
                     change.packed,
                     keys.ties if change.is_first else b"",
-                    PLAYERS_PER_BUCKET,
                     change.removed,
                 ],
             )
@@ -102,18 +105,15 @@ class Index:
             found = await pipeline.execute()
         return {season_id for season_id, asked in zip(season_ids, found, strict=True) if asked}
 
-    async def drop(self, season_id: int) -> None:
-        """Delete all that Redis holds of a season that has no index any more."""
-        await self.drop_empty([season_id])
-        await unlink_matching(self._redis, f"{SeasonKeys.of(season_id).ties}*")
-
-    async def drop_empty(self, season_ids: Sequence[int]) -> None:
-        """Delete the same of seasons in which nobody ever stood."""
+    async def drop(self, season_ids: Sequence[int]) -> None:
+        """Delete all that Redis holds of seasons that have no index any more."""
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
             for season_id in season_ids:
                 keys = SeasonKeys.of(season_id)
-                pipeline.unlink(keys.index, keys.offset, keys.top, keys.build, keys.asked)
+                pipeline.unlink(
+                    keys.index, keys.ties, keys.offset, keys.top, keys.build, keys.asked
+                )
             await pipeline.execute()
 
     async def find_matching(self, seasons: Sequence[asyncpg.Record]) -> dict[int, bytes | str]:
@@ -140,6 +140,8 @@ class Index:
                 matches = await self._compare(
                     keys=[keys.index], args=[packed, layout.size, position]
                 )
+            if season["is_first"] and matches:
+                matches = not await self._tie_keys.find_wrong(season_id, packed)
             position += len(packed) // layout.size
             last = read_last(packed, layout)
             return bool(matches)
@@ -194,6 +196,7 @@ class Index:
         Then those whose index is, but whose names were not all compared since it was rebuilt.
         """
         seasons = await self._database.fetch(LIST_OPEN_SEASONS)
+        by_tie_keys = [season["season_id"] for season in seasons if season["is_first"]]
         with translate_redis_errors():
             pipeline = self._redis.pipeline(transaction=False)
             for season in seasons:
@@ -202,23 +205,29 @@ class Index:
                 pipeline.zcard(keys.index)
                 pipeline.get(keys.top)
                 pipeline.get(keys.build)
+            for season_id in by_tie_keys:
+                pipeline.hget(SeasonKeys.of(season_id).ties, "players")
             found = await pipeline.execute(raise_on_error=False)
         # Each key can be lost or spoiled by itself. An error among the answers matches nothing.
         outdated: list[int] = []
         unnamed: list[int] = []
+        end = 4 * len(seasons)
+        tie_keys = dict(zip(by_tie_keys, found[end:], strict=True))
         for season, stored, players, stored_top, build in zip(
-            seasons, found[::4], found[1::4], found[2::4], found[3::4], strict=True
+            seasons, *(found[first:end:4] for first in range(4)), strict=True
         ):
+            season_id = int(season["season_id"])
             expected = Offset.of_season(season)
             offset = None if isinstance(stored, Exception) else Offset.parse(stored)
             if (
                 offset != expected
                 or players != expected.players
                 or not _is_top_of(stored_top, expected.players)
+                or (season["is_first"] and not _has_tie_keys(tie_keys[season_id], expected.players))
             ):
-                outdated.append(int(season["season_id"]))
+                outdated.append(season_id)
             elif build and not isinstance(build, Exception):
-                unnamed.append(int(season["season_id"]))
+                unnamed.append(season_id)
         return outdated, unnamed
 
     async def look_up(self, season_id: int) -> tuple[str, bool]:
@@ -236,9 +245,9 @@ class Index:
 
     async def _set_offset(self, season_id: int, found: bytes | str) -> bool:
         async with self._database.snapshot() as connection:
-            offset = Offset.of_season(await read_season(connection, season_id))
-            index = SeasonKeys.of(season_id).index
-            return await self._swap_in(connection, season_id, index, found, offset, b"")
+            season = await read_season(connection, season_id)
+            keys = SeasonKeys.of(season_id)
+            return await self._swap_in(connection, season, keys.index, keys.ties, found, b"")
 
     async def rebuild(self, season_id: int) -> None:
         """Build a season's index from its standings beside the old one, then swap it in.
@@ -273,10 +282,10 @@ class Index:
                 build, is_last = await self._load_slice(connection, season, build)
                 if is_last and not await self._swap_in(
                     connection,
-                    season_id,
+                    season,
                     build.index,
+                    build.ties,
                     build.found.encode("latin-1"),
-                    offset,
                     encode_build(name_from(0, build.found)) if season["is_global"] else b"",
                 ):
                     raise CacheUnavailable(_NOT_AS_COUNTED)
@@ -411,8 +420,7 @@ class Index:
                     encode_build(before),
                     encode_build(after),
                     _BUILD_SECONDS,
-                    keys.ties if is_first else b"",
-                    PLAYERS_PER_BUCKET,
+                    after.ties if is_first else b"",
                 ],
             )
         return bool(loaded)
@@ -430,22 +438,24 @@ class Index:
     async def _drop_build(self, season_id: int, build: Build | None) -> None:
         if build is not None:
             with translate_redis_errors():
-                await self._redis.unlink(build.index, SeasonKeys.of(season_id).build)
+                await self._redis.unlink(build.index, build.ties, SeasonKeys.of(season_id).build)
 
     async def _swap_in(
         self,
         connection: Connection,
-        season_id: int,
+        season: asyncpg.Record,
         new_index: str,
+        new_ties: str,
         found: bytes | str,
-        offset: Offset,
         build: bytes,
     ) -> bool:
+        season_id, offset = season["season_id"], Offset.of_season(season)
         keys = SeasonKeys.of(season_id)
+        ties = [keys.ties, new_ties] if season["is_first"] else []
         top = await select_top(connection, season_id, players=offset.players, as_of=offset.as_of)
         with translate_redis_errors():
             swapped = await self._swap(
-                keys=[keys.index, keys.offset, keys.top, new_index, keys.build],
+                keys=[keys.index, keys.offset, keys.top, new_index, keys.build, *ties],
                 args=[
                     found,
                     offset.players,
@@ -466,6 +476,10 @@ def _is_top_of(stored: object, players: int) -> bool:
         return True
     top = parse_top(stored) if isinstance(stored, bytes | str) else None
     return top is not None and top.players == players
+
+
+def _has_tie_keys(stored: object, players: int) -> bool:
+    return (stored or b"0") == str(players).encode()
 
 
 async def read_season(connection: Connection, season_id: int) -> asyncpg.Record:

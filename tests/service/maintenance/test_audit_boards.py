@@ -123,6 +123,6 @@ async def test_audit_leaves_out_a_season_that_is_closed_or_swapped_meanwhile(
         # It has listed the seasons, and waits for its look at the first one.
         await wait_until(lambda: count_lock_waits(database))
         await database.fetch(end, cup)
-        await Index(redis, database).drop(cup)
+        await Index(redis, database).drop([cup])
     assert await auditing
     assert "cup, season 1: closed or counted anew meanwhile" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from tests.support.factories import (
     find_global_season,
     make_players,
     make_players_with_scores,
+    make_season,
     record_scores,
 )
 from tests.support.fresh_reads import ask_for_top, read_fresh_top
@@ -139,6 +140,74 @@ async def test_single_lost_key_makes_no_read_wrong(
     await refresher.refresh()
     await read_fresh_top(client, database)
     await check_reads(client, database, stale=False)
+
+
+async def lose(redis: Redis, ties: str) -> None:
+    assert await redis.delete(ties) == 1
+
+
+async def spoil(redis: Redis, ties: str) -> None:
+    await redis.set(ties, b"nonsense", get=False)
+
+
+async def lose_some(redis: Redis, ties: str) -> None:
+    """As where they were lost, and some were added since."""
+    await lose(redis, ties)
+    await redis.hset(ties, "players", "1")
+
+
+@pytest.mark.parametrize("damage", [lose, spoil, lose_some])
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_lost_tie_keys_make_no_read_wrong(
+    client: httpx.AsyncClient,
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    damage: Callable[[Redis, str], Awaitable[None]],
+    *,
+    is_read: bool,
+) -> None:
+    laps = await make_season(database, "laps", operator="best", ties="first")
+    users = await make_players_with_scores(database, [30, 20, 20])
+    await refresher.refresh()
+    await damage(redis, SeasonKeys.of(laps).ties)
+
+    async def check(scores: list[int], *, stale: bool) -> None:
+        entries = list(zip(users, scores, (1, 2, 3), strict=True))
+        ranks = await client.post("/api/boards/laps/ranks", json={"user_ids": users})
+        answers = [ranks.json()]
+        for entry in entries:
+            path = f"/api/boards/laps/rank/{entry[0]}"
+            rank = (await client.get(path)).json()
+            assert (rank["user_id"], rank["score"], rank["rank"]) == entry
+            answers.append(rank)
+            async with asyncio.timeout(30):
+                around = await client.get(path.replace("rank", "around"))
+            answers.append(around.json())
+        for answer in answers:
+            assert (answer["players"], answer.get("stale", False)) == (3, stale)
+            for listed in answer.get("entries", []):
+                assert (listed["user_id"], listed["score"], listed["rank"]) in entries
+        assert not ranks.json()["missing"]
+
+    if is_read:
+        await check([30, 20, 20], stale=True)
+    # Nothing is added to what is left.
+    await record_scores(database, (users[0], 50))
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
+    await check([50, 20, 20], stale=False)
+
+
+async def test_tie_keys_lost_while_nothing_is_folded_are_made_again(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    laps = await make_season(database, "laps", operator="best", ties="first")
+    await make_players_with_scores(database, [30, 20, 20])
+    await refresher.refresh()
+    await redis.delete(SeasonKeys.of(laps).ties)
+    await refresher.refresh()
+    await assert_index_follows(redis, database)
 
 
 async def test_wrong_index_of_the_right_size_leaves_no_read_without_an_answer(

@@ -5,26 +5,36 @@ import struct
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from service.api.app import create_app
 from service.backends.database import Database
 from service.backends.redis import (
-    PLAYERS_PER_BUCKET,
     SeasonKeys,
     encode_member,
     load_script,
 )
+from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
 from service.moderation.service import NOTE_CHANGE
 from service.settings.settings import Settings
 from service.standings.index.build import parse_build
+from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
-from tests.support.factories import find_global_season, make_player, record_scores
+from tests.support.factories import (
+    find_global_season,
+    make_player,
+    make_players_with_scores,
+    make_season,
+    record_scores,
+)
 from tests.support.fire.gate import Gate
 from tests.support.index_checks import assert_index_follows
+from tests.support.serving import connect_client, run_app
 from tests.support.up_process import clean_environment
 
 PLAYERS = 1_000
@@ -103,6 +113,64 @@ async def test_fold_that_the_build_does_not_hear_of_begins_it_anew(
     await assert_index_follows(redis, database)
 
 
+async def test_index_that_is_behind_is_read_as_it_was_while_another_is_built(
+    refresher: Refresher, database: Database, redis: Redis, settings: Settings
+) -> None:
+    """Where equal scores go by who was first: the tie keys are those of the index that is read."""
+    laps = await make_season(database, "laps", operator="best", ties="first")
+    user_ids = await make_players_with_scores(database, range(3 * SLICE))
+    await refresher.refresh()
+    while (await refresher.refresh()).more:
+        pass
+    best = user_ids[-1]
+    async with run_app(create_app(settings)) as app, connect_client(app) as client:
+
+        async def read(path: str) -> dict[str, Any]:
+            answer: dict[str, Any] = (await client.get(f"/api/boards/laps/{path}/{best}")).json()
+            return answer
+
+        before = await read("rank")
+        assert (before["score"], before["rank"], before["players"]) == (299, 1, 3 * SLICE)
+        await record_scores(database, (best, 1_000))
+        nowhere = Refresher(database, Redis(unix_socket_path="/nowhere"), settings)
+        assert (await nowhere.refresh()).sessions == 1
+        while parse_build(await redis.get(SeasonKeys.of(laps).build)) is None:
+            assert (await refresher.refresh()).more
+        for _ in range(2):
+            assert await read("rank") == before
+            async with asyncio.timeout(30):
+                assert (await read("around"))["entries"][0]["score"] == 299
+            assert (await refresher.refresh()).more
+        while (await refresher.refresh()).more:
+            pass
+        assert (await read("rank"))["score"] == 1_000
+    assert await redis.keys("*new*") == []
+    await assert_index_follows(redis, database)
+
+
+async def test_tie_keys_that_a_build_lost_are_loaded_again(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    laps = await make_season(database, "laps", operator="best", ties="first")
+    await make_players_with_scores(database, range(3 * SLICE))
+    while (await refresher.refresh()).more:
+        pass
+    keys = SeasonKeys.of(laps)
+    await redis.delete(keys.offset)
+    assert (await refresher.refresh()).more
+    build = parse_build(await redis.get(keys.build))
+    assert build is not None
+    assert await redis.ttl(build.ties) > 0
+    assert await redis.delete(build.ties) == 1
+    index = Index(redis, database, SLICE)
+    with pytest.raises(CacheUnavailable):
+        await index.rebuild_outdated()
+    assert await redis.keys("*new*") == []
+    await index.rebuild_outdated()
+    await assert_index_follows(redis, database)
+    assert await redis.ttl(keys.ties) == -1
+
+
 async def test_player_who_leaves_between_slices_is_not_in_the_index_that_is_built(
     refresher: Refresher,
     database: Database,
@@ -122,7 +190,7 @@ async def test_player_who_leaves_between_slices_is_not_in_the_index_that_is_buil
 
 
 async def test_slice_of_a_writer_that_lost_its_build_changes_nothing(redis: Redis) -> None:
-    load_index = load_script(redis, "standings/index", "load_index", "put_standings")
+    load_index = load_script(redis, "standings/index", "load_index", "tie_keys", "put_standings")
     await redis.set("build", "further on")
     packed = encode_member(7) + struct.pack(">q", -5)
     args: list[bytes | str | int] = [
@@ -131,7 +199,6 @@ async def test_slice_of_a_writer_that_lost_its_build_changes_nothing(redis: Redi
         "after that",
         60,
         "",
-        PLAYERS_PER_BUCKET,
     ]
     assert await load_index(keys=["index", "build"], args=args) == 0
     assert await redis.keys() == [b"build"]
@@ -174,7 +241,7 @@ async def test_killed_worker_is_gone_on_from_where_it_was(
     user_ids: list[int],
     loads: int,
 ) -> None:
-    gate.close_before_script("load_index", "put_standings", calls=loads)
+    gate.close_before_script("load_index", "tie_keys", "put_standings", calls=loads)
     worker = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

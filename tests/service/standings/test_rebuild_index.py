@@ -173,6 +173,49 @@ async def test_rebuild_mends_what_redis_holds(
     assert await audit(settings)
 
 
+async def lose_ties(redis: Redis, ties: str) -> None:
+    assert await redis.delete(ties) == 1
+
+
+async def lose_bucket(redis: Redis, ties: str) -> None:
+    assert await redis.hdel(ties, "0") == 1
+
+
+async def change_tie(redis: Redis, ties: str) -> None:
+    bucket = await redis.hget(ties, "0")
+    assert isinstance(bucket, bytes)
+    await redis.hset(ties, "0", bucket[:-1] + b"\xff")
+
+
+async def miscount_ties(redis: Redis, ties: str) -> None:
+    assert await redis.hincrby(ties, "players", 1)
+
+
+async def spoil_ties(redis: Redis, ties: str) -> None:
+    await redis.set(ties, "nonsense")
+
+
+@pytest.mark.parametrize("damage", [lose_ties, lose_bucket, change_tie, miscount_ties, spoil_ties])
+async def test_rebuild_mends_the_tie_keys_beside_an_index(
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    redis: Redis,
+    damage: Callable[[Redis, str], Awaitable[None]],
+) -> None:
+    laps = await make_season(database, "laps", operator="best", ties="first")
+    await make_players_with_scores(database, [place // 3 for place in range(200)])
+    await refresher.refresh()
+    assert await audit(settings)
+    await damage(redis, SeasonKeys.of(laps).ties)
+    assert not await audit(settings)
+
+    await rebuild(settings)
+
+    await assert_index_follows(redis, database)
+    assert await audit(settings)
+
+
 async def test_rebuild_mends_the_index_of_nobody(
     database: Database, settings: Settings, redis: Redis
 ) -> None:

@@ -37,15 +37,13 @@ class Gate:
                 pump.cancel()
             await asyncio.gather(*self._pumps, return_exceptions=True)
 
-    def close_before_script(
-        self, name: str, function: str | None = None, *, calls: int = 0
-    ) -> None:
+    def close_before_script(self, name: str, *functions: str, calls: int = 0) -> None:
         """Let `calls` calls of `standings/index/lua/<name>.lua` through, and nothing from then on.
 
-        Each must have been answered before the next one is sent. `function` as in `load_script`.
+        Each must have been answered before the next one is sent. `functions` as in `load_script`.
         """
         self._calls_left = calls
-        script = read_script("standings/index", name, function).encode()
+        script = read_script("standings/index", name, *functions).encode()
         self._marker = hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
         self._reached.clear()
         self._opened.clear()

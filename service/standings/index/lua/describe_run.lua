@@ -2,7 +2,7 @@
 --
 -- offset, players, first the position of the first one from 0, listed a list of member, sort_score, …, of one
 -- standing at least. KEYS[1] index   KEYS[3] prefix of the buckets of names, none on a cluster   ARGV[1] players in each
--- ARGV[2] prefix of the buckets of tie keys, "" where ties share a rank
+-- ARGV[2] hash of tie keys, "" where ties share a rank
 local function describe_run(offset, players, first, listed)
     local names = {}
     for at = 1, #listed, 2 do

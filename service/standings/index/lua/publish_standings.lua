@@ -8,32 +8,34 @@
 -- ARGV[5] the event to send there
 -- ARGV[6] changed standings (scan_standings.sql), in one argument because each one costs the caller more
 --         than the change costs here
--- ARGV[7] prefix of the buckets of tie keys, "" where ties share a rank   ARGV[8] players in each bucket
--- ARGV[9] the ids of players who stand no more, eight bytes each
+-- ARGV[7] hash of tie keys, "" where ties share a rank
+-- ARGV[8] the ids of players who stand no more, eight bytes each
 --
--- Returns 1, or 0 where the index is at another offset or has lost players: nothing was changed then,
--- and the index has to be rebuilt.
+-- Returns 1, or 0 where the index is at another offset or has lost players or tie keys: nothing was
+-- changed then, and the index has to be rebuilt.
 if string.match(redis.call('GET', KEYS[2]) or '', '^[^@]*') ~= ARGV[1] then
     return 0
 end
-if redis.call('ZCARD', KEYS[1]) ~= tonumber(string.match(ARGV[1], '%d+$')) then
+local ties, players = ARGV[7], tonumber(string.match(ARGV[1], '%d+$'))
+if redis.call('ZCARD', KEYS[1]) ~= players or not has_tie_keys(ties, players) then
     return 0
 end
 
-local ties = ARGV[7]
-put_standings(KEYS[1], ARGV[6], ties, ARGV[8])
+put_standings(KEYS[1], ARGV[6], ties)
 
-local removed = ARGV[9]
+local removed, forgotten = ARGV[8], 0
 for at = 1, #removed, 8 do
     local member = removed:sub(at, at + 7)
     if ties ~= '' then
-        local id = struct.unpack('>I8', member)
-        local bucket = string.format('%s%.0f', ties, math.floor(id / ARGV[8]))
-        local field = string.format('%.0f', id)
-        member = (redis.call('HGET', bucket, field) or '') .. member
-        redis.call('HDEL', bucket, field)
+        member = keep_tie_key(ties, member, '') .. member
+        if #member > 8 then
+            forgotten = forgotten + 1
+        end
     end
     redis.call('ZREM', KEYS[1], member)
+end
+if forgotten > 0 then
+    redis.call('HINCRBY', ties, 'players', -forgotten)
 end
 
 redis.call('SET', KEYS[2], ARGV[2])

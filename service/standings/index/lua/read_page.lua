@@ -2,7 +2,7 @@
 --
 -- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names, none on a
 -- cluster, where they are in another slot
--- ARGV[1] players in each bucket   ARGV[2] prefix of the buckets of tie keys, "" where ties share a rank
+-- ARGV[1] players in each bucket of names   ARGV[2] hash of tie keys, "" where ties share a rank
 -- ARGV[3] position of the first, from 0   ARGV[4] how many
 --
 -- Returns the offset ("" where there is no index), the number of players, how many are better than

@@ -4,20 +4,23 @@
 -- cluster, where they are in another slot
 -- ARGV[1] the players' ids, eight bytes each, one after the other: a single argument, because each one
 --         costs the caller more than reading a rank costs here
--- ARGV[2] players in each bucket   ARGV[3] prefix of the buckets of tie keys, "" where ties share a rank
+-- ARGV[2] players in each bucket of names   ARGV[3] hash of tie keys, "" where ties share a rank
 --
--- Returns the offset ("" where there is no index), the number of players, then for each player
--- sort_score, how many are better, and name; three nulls for one who is not in the index.
+-- Returns the offset ("" where there is no index, or tie keys were lost), the number of players, then for
+-- each player sort_score, how many are better, and name; three nulls for one who is not in the index.
 local ids, per_bucket, ties = ARGV[1], ARGV[2], ARGV[3]
 local call, format, floor = redis.call, string.format, math.floor
 local answer = {call('GET', KEYS[2]) or '', call('ZCARD', KEYS[1])}
+if not has_tie_keys(ties, answer[2]) then
+    return {'', answer[2]}
+end
 local at = 2
 for first = 1, #ids, 8 do
     local member = ids:sub(first, first + 7)
     local id = struct.unpack('>I8', member)
     local bucket, field = format('%.0f', floor(id / per_bucket)), format('%.0f', id)
     if ties ~= '' then
-        member = (call('HGET', ties .. bucket, field) or '') .. member
+        member = find_tie_key(ties, member) .. member
     end
     local score = call('ZSCORE', KEYS[1], member)
     if score then

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] index   KEYS[2] offset   KEYS[3] prefix of the buckets of names, none on a
 -- cluster, where they are in another slot
--- ARGV[1] players in each bucket   ARGV[2] prefix of the buckets of tie keys, "" where ties share a rank
+-- ARGV[1] players in each bucket of names   ARGV[2] hash of tie keys, "" where ties share a rank
 -- ARGV[3] sort_score of the place   ARGV[4] its member, whether anybody stands there or not
 -- ARGV[5] how many before the place   ARGV[6] how many after it
 --
