@@ -53,6 +53,8 @@ BOARD_PREFIX: Final = "leaderboard:board:"
 # The names of all who stand anywhere, once for all boards. On a cluster in one slot, as the script
 # that writes them wants it; those that read a season do not reach them there.
 NAMES_PREFIX: Final = "leaderboard:{names}:"
+# Whoever keeps names must have found the same there before they were read (names.py).
+NAMES_VERSION_KEY: Final = "leaderboard:{names}"
 _KEYS_PER_UNLINK: Final = 1_000
 
 # Names are kept in hashes by id. Redis stores a small one as one flat list, in a third of the

@@ -271,9 +271,9 @@ class IndexReader:
         usernames = {user_id: name.decode() for user_id, name in names.items() if name is not None}
         missing = [user_id for user_id in names if user_id not in usernames]
         if missing:
-            found = await find_usernames(self._database, missing)
-            if not season.is_archived:
+            if season.is_archived:
+                usernames |= await find_usernames(self._database, missing)
+            else:
                 with self._breaker.guard():
-                    await self._names.add(found)
-            usernames |= found
+                    usernames |= await self._names.fetch(self._database, missing)
         return usernames

@@ -158,15 +158,7 @@ class Index:
         # Who stands anywhere stands on `global`.
         first: int | None = 0 if season["is_global"] else None
         while first is not None:
-            async with self._database.snapshot() as connection:
-                first = await self.names.reload_slice(
-                    connection,
-                    season_id,
-                    first,
-                    self._slice_standings,
-                    is_all=self._is_read_at_once(season),
-                    may_be_left=False,
-                )
+            first = await self._reload_names(season_id, first, may_be_left=False)
         return offset
 
     async def rebuild_outdated(
@@ -326,15 +318,7 @@ class Index:
             # The index was made right by somebody else.
             await self._drop_build(season_id, build)
             return True
-        async with self._database.snapshot() as connection:
-            next_player_id = await self.names.reload_slice(
-                connection,
-                season_id,
-                first,
-                self._slice_standings,
-                is_all=self._is_read_at_once(await read_season(connection, season_id)),
-                may_be_left=bool(build.found),
-            )
+        next_player_id = await self._reload_names(season_id, first, may_be_left=bool(build.found))
         build_key = SeasonKeys.of(season_id).build
         with translate_redis_errors():
             if next_player_id is None:
@@ -343,6 +327,21 @@ class Index:
                 stored = encode_build(name_from(next_player_id, build.found))
                 await self._redis.set(build_key, stored, ex=_BUILD_SECONDS)
         return next_player_id is None
+
+    async def _reload_names(
+        self, season_id: int, first_player_id: int, *, may_be_left: bool
+    ) -> int | None:
+        version = await self.names.renew_version()
+        async with self._database.snapshot() as connection:
+            return await self.names.reload_slice(
+                connection,
+                version,
+                season_id,
+                first_player_id,
+                self._slice_standings,
+                is_all=self._is_read_at_once(await read_season(connection, season_id)),
+                may_be_left=may_be_left,
+            )
 
     async def _begin_build(self, season: asyncpg.Record, offset: Offset) -> Build:
         keys = SeasonKeys.of(season["season_id"])

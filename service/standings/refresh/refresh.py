@@ -19,7 +19,6 @@ from service.backends.redis import DIRTY_KEY, MUTEX_KEY, REDIS_ERRORS, encode_me
 from service.backends.refresh_signal import DIRTY_FLAG_MS
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable, DatabaseUnavailable, explain_error
-from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.change import SeasonChange
 from service.standings.index.offset import Offset
@@ -85,12 +84,15 @@ class _Changed:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One committed fold: how many sessions, and what changed in each season."""
+    """One committed fold: how many sessions, and what changed in each season.
+
+    `named` are the players whose names Redis may lack, `changed` those whose names may be others.
+    """
 
     sessions: int
     changes: tuple[SeasonChange, ...] = ()
-    names: dict[int, str] = field(default_factory=dict)
-    nameless: frozenset[int] = frozenset()
+    named: frozenset[int] = frozenset()
+    changed: frozenset[int] = frozenset()
 
     @property
     def standings(self) -> int:
@@ -294,10 +296,9 @@ class Refresher:
                         if not made["is_archived"]:
                             season.named.append(player_id)
             fold = await self._number(connection, changed) if changed else Fold(sessions=0)
-        # Who stands on some open board is among the named. Of all others, also where nothing was
-        # removed: for a season that folds do not change any more a reader may have kept the name.
-        nameless = frozenset(players.keys() - fold.names.keys())
-        await self._publish(replace(fold, nameless=nameless), started_at)
+        # Who stands on some open board is among the named. All others' names go, also where nothing
+        # was removed: for a season that folds do not change any more a reader may have kept one.
+        await self._publish(replace(fold, changed=frozenset(players)), started_at)
         return True
 
     async def _number(
@@ -340,19 +341,18 @@ class Refresher:
                     removed=b"".join(encode_member(player_id) for player_id in change.removed),
                 )
             )
-        names = await find_usernames(connection, list(named)) if named else {}
-        return Fold(sessions, tuple(changes), names)
+        return Fold(sessions, tuple(changes), frozenset(named))
 
     async def _publish(self, fold: Fold, started_at: float) -> None:
-        if not fold.sessions and not fold.changes and not fold.nameless:
+        if not fold.sessions and not fold.changes and not fold.changed:
             return
         published = True
         try:
             asked = await self._index.find_asked([change.season_id for change in fold.changes])
-            if fold.names:
-                await self._index.names.add(fold.names)
-            if fold.nameless:
-                await self._index.names.remove(fold.nameless)
+            if fold.changed:
+                await self._index.names.remove(fold.changed)
+            if fold.named:
+                await self._index.names.fetch(self._database, list(fold.named))
             for change in fold.changes:
                 if change.season_id in asked:
                     change = await self._add_top(change)  # noqa: PLW2901

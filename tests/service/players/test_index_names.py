@@ -1,17 +1,20 @@
 """Names beside the index: whatever another database left there, nobody reads it as ours."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import connect_redis, find_names_bucket
+from service.backends.redis import NAMES_PREFIX, connect_redis, find_names_bucket
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
+from service.players.service import find_usernames
 from service.settings.settings import Settings
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
@@ -73,7 +76,7 @@ async def test_names_are_kept_once_for_all_boards(
         await refresher.refresh()
 
         async def find_names() -> list[Any]:
-            keys = [key async for key in redis.scan_iter("*names*")]
+            keys = [key async for key in redis.scan_iter(f"{NAMES_PREFIX}*")]
             return [(key, await redis.hgetall(key)) for key in keys]
 
         names = [(find_names_bucket(user_id).encode(), {str(user_id).encode(): b"ada"})]
@@ -84,3 +87,82 @@ async def test_names_are_kept_once_for_all_boards(
         for slug in ("global", "three"):
             rank = (await client.get(f"/api/boards/{slug}/rank/{user_id}")).json()
             assert (rank["username"], rank["rank"]) == ("ada", 1)
+
+
+class LateReading:
+    """Names that are read in PostgreSQL, and come back only when `may_go_on` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_read, self.may_go_on = asyncio.Event(), asyncio.Event()
+        self._monkeypatch = monkeypatch
+        monkeypatch.setattr("service.standings.index.names.find_usernames", self._read)
+
+    async def _read(self, database: Database, user_ids: Sequence[int]) -> dict[int, str]:
+        # Those who come next are not late.
+        self._monkeypatch.undo()
+        found = await find_usernames(database, user_ids)
+        self.has_read.set()
+        await self.may_go_on.wait()
+        return found
+
+
+@pytest.mark.parametrize("redis_is", ["there", "away"])
+@pytest.mark.parametrize(
+    ("change", "name"), [("keep", b"deleted-1"), ("revoke", None), ("rename", b"eve")]
+)
+async def test_name_that_was_read_before_it_was_changed_is_not_kept(
+    client: httpx.AsyncClient,
+    refresher: Refresher,
+    database: Database,
+    redis: Redis,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    redis_is: str,
+    change: str,
+    name: bytes | None,
+) -> None:
+    alice, bob = await make_player(database, "alice"), await make_player(database, "bob")
+    await record_scores(database, (alice, 9), (bob, 5))
+    while (await refresher.refresh()).more:
+        pass
+    # As when Redis was emptied: names are loaded last.
+    await redis.delete(find_names_bucket(alice))
+    late = LateReading(monkeypatch)
+    reading = asyncio.create_task(client.get(f"/api/leaderboard/rank/{alice}"))
+    await late.has_read.wait()
+    path = f"/api/players/{alice}"
+    if change == "rename":
+        answer = await client.patch(path, json={"username": "eve", "reason": "asked"})
+    else:
+        answer = await client.delete(path, params={"scores": change, "reason": "asked"})
+    assert answer.is_success, answer.text
+    if redis_is == "away":
+        # What it did not hear of is loaded when it is back.
+        await Refresher(database, Redis(unix_socket_path="/nowhere"), settings).refresh()
+    while (await refresher.refresh()).more:
+        pass
+    late.may_go_on.set()
+    assert (await reading).status_code == 200
+    # Who comes next reads it as it is, and keeps that.
+    await client.get(f"/api/leaderboard/rank/{alice}")
+    await client.get(f"/api/leaderboard/around/{bob}")
+    assert await redis.hget(find_names_bucket(alice), str(alice)) == name
+
+
+async def test_names_that_were_read_before_one_was_changed_are_not_loaded(
+    refresher: Refresher, database: Database, redis: Redis
+) -> None:
+    """By a writer that lost its lock to the one that published the change."""
+    user_id = await make_player(database, "ada")
+    await record_scores(database, (user_id, 5))
+    await refresher.refresh()
+    names = Index(redis, database).names
+    (season,) = await database.fetch(LIST_OPEN_SEASONS)
+    version = await names.renew_version()
+    async with database.snapshot() as connection:
+        await names.remove([user_id])
+        with pytest.raises(CacheUnavailable, match="another writer"):
+            await names.reload_slice(
+                connection, version, season["season_id"], 0, 10, is_all=True, may_be_left=True
+            )
+    assert not await redis.hexists(find_names_bucket(user_id), str(user_id))

@@ -1,11 +1,18 @@
 -- Makes buckets of players' names beside the index hold these names and no others.
 --
--- KEYS[…] buckets of names
--- ARGV[…] for each bucket the ids and names, a zero byte after each, by id (scan_usernames.sql)
+-- KEYS[1] string, the version   KEYS[2…] buckets of names
+-- ARGV[1] the version from before they were read
+-- ARGV[2…] for each bucket the ids and names, a zero byte after each, by id (scan_usernames.sql)
+--
+-- Returns 1, or 0 where the version is another one, or was lost: nothing was changed then.
 --
 -- Comparing a bucket that is right takes a third of the time of filling it. With a long name in it
 -- Redis orders a bucket differently: it is then filled each time.
-for i, key in ipairs(KEYS) do
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+    return 0
+end
+for i = 2, #KEYS do
+    local key = KEYS[i]
     local stored = redis.pcall('HGETALL', key)
     stored[#stored + 1] = ''
     if table.concat(stored, '\0') ~= ARGV[i] then
@@ -18,4 +25,4 @@ for i, key in ipairs(KEYS) do
         redis.call('HSET', key, unpack(pairs))
     end
 end
-return #KEYS
+return 1
