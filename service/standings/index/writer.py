@@ -246,21 +246,22 @@ class Index:
 
         Raises as `build_slice` does.
         """
-        while not await self.build_slice(season_id):
-            pass
+        is_swapped = await self.build_slice(season_id)
+        while not is_swapped:
+            is_swapped = await self.build_slice(season_id, is_begun=True)
         while not await self.load_names(season_id):
             pass
 
-    async def build_slice(self, season_id: int) -> bool:
+    async def build_slice(self, season_id: int, *, is_begun: bool = False) -> bool:
         """Go on with the build of an index that is behind; return whether it was swapped in.
 
         Each slice has a snapshot of its own. Whoever calls next goes on from there, in whichever
         process, as long as every refresh in between was passed to `follow`: so each standing was
         loaded as it is, or has changed since and was added by that.
 
-        Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile, or was written
-        to by another writer: one that lost its lock must not undo the work of the next. Raises
-        `SeasonClosed` too.
+        Raises `CacheUnavailable` where Redis is away, lost the new index meanwhile (or, where that
+        `is_begun`, how far it is), or was written to by another writer: one that lost its lock must
+        not undo the work of the next. Raises `SeasonClosed` too.
         """
         try:
             # One snapshot, so that offset, top and standings belong together.
@@ -269,6 +270,8 @@ class Index:
                 offset = Offset.of_season(season)
                 build = await self._find_build(season_id)
                 if build is None or build.position != offset.position:
+                    if is_begun:
+                        raise CacheUnavailable(_NOT_AS_COUNTED)
                     await self._drop_build(season_id, build)
                     build = await self._begin_build(season, offset)
                 build, is_last = await self._load_slice(connection, season, build)

@@ -171,6 +171,22 @@ async def test_tie_keys_that_a_build_lost_are_loaded_again(
     assert await redis.ttl(keys.ties) == -1
 
 
+@pytest.mark.usefixtures("user_ids")
+async def test_rebuild_does_not_begin_anew_what_redis_forgets(
+    database: Database, redis: Redis
+) -> None:
+    """One that is full may drop what would expire, after each slice."""
+    season_id = await find_global_season(database)
+    index = Index(redis, database, SLICE)
+    assert not await index.build_slice(season_id)
+    assert not await index.build_slice(season_id, is_begun=True)
+    assert await redis.delete(SeasonKeys.of(season_id).build) == 1
+    with pytest.raises(CacheUnavailable):
+        await index.build_slice(season_id, is_begun=True)
+    await index.rebuild(season_id)
+    await assert_index_follows(redis, database)
+
+
 async def test_player_who_leaves_between_slices_is_not_in_the_index_that_is_built(
     refresher: Refresher,
     database: Database,
