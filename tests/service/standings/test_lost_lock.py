@@ -15,6 +15,7 @@ from service.maintenance.audit import audit
 from service.seasons.closing import hold_closed_seasons
 from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
+from service.standings.index.names import NameStore
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import store_ranks
 from tests.support.factories import make_player, make_players_with_scores, record_scores
@@ -72,6 +73,27 @@ async def test_writer_that_stood_still_takes_no_score_away(
 
 async def has_two_waits(database: Database) -> bool:
     return await count_lock_waits(database) == 2
+
+
+async def test_name_of_before_does_not_come_back(
+    database: Database, other: Database, redis: Redis, settings: Settings, refresher: Refresher
+) -> None:
+    ada = await make_player(database)
+    await record_scores(database, (ada, 5))
+
+    async def lose_lock() -> None:
+        frozen = Refresher(other, redis, settings)
+        async with hold_writer_lock(other, wait_seconds=5) as lease:
+            fold = await frozen._fold(lease)
+            await terminate_lock_holder(database)
+            await database.fetch("UPDATE player SET username = 'renamed' WHERE id = $1", ada)
+            await database.fetch("INSERT INTO changed_player (player_id) VALUES ($1)", ada)
+            await refresher.refresh()
+            await frozen._publish(fold, 0.0)
+
+    with pytest.raises(LeaseLost):
+        await lose_lock()
+    assert await NameStore(redis).read([ada]) == {ada: b"renamed"}
 
 
 async def test_board_that_is_made_without_the_lock_is_not_there(
