@@ -110,6 +110,10 @@ CREATE TABLE season (
     -- when its board was archived before; null while neither is so. One of that season with a higher id came
     -- too late.
     last_session_id bigint,
+    -- After the first of these and up to the second are the sessions that it lacks, because its board was in
+    -- the archive when they were folded; they count in the season that is built to replace it.
+    missed_after bigint,
+    missed_until bigint,
     closed_at timestamptz,
     -- Redis may still hold its index, which goes once it is closed.
     has_index boolean NOT NULL DEFAULT true,
@@ -479,6 +483,7 @@ JOIN board ON board.id = season.board_id
 WHERE season.closed_at IS NULL
     AND season.sealed_at IS NULL
     AND season.fill_from_player IS NULL
+    AND season.missed_after IS NULL
     AND board.archived_at IS NULL;
 
 -- Which sessions are of which season: in its time, of its mode and within its bounds.

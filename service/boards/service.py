@@ -202,12 +202,13 @@ async def change_board(
 async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, rule: Rule) -> None:
     """Give the open season a rule, and its standings made anew where that counts otherwise."""
     board_id, number = board["board_id"], board["number"]
-    before = Rule.of_row(await connection.fetchrow(READ_SEASON_RULE, board["season_id"]))
+    season = await connection.fetchrow(READ_SEASON_RULE, board["season_id"])
+    assert season is not None
     # By the same schedule it is the same end as before, even if it has just come.
     ends_at = rule.schedule.find_next(board["read_at"]) if rule.schedule else None
     # One that was begun, for a rule before this one, is not wanted any more.
     await connection.fetch(DROP_SEASON, board_id, -number)
-    if rule.counts_like(before):
+    if rule.counts_like(Rule.of_row(season)) and not season["has_missed"]:
         await connection.fetch(GIVE_SEASON_RULE, board["season_id"], rule_id, ends_at)
     else:
         await connection.fetch(

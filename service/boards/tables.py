@@ -60,6 +60,8 @@ class Season(Table):
     last_session_id = BigInt(
         null=True, default=None, help_text="The newest when it was sealed, or archived."
     )
+    missed_after = BigInt(null=True, default=None, help_text="It lacks sessions after this one,")
+    missed_until = BigInt(null=True, default=None, help_text="up to this one: it was archived.")
     closed_at = Timestamptz(null=True, default=None)
     has_index = Boolean(default=True, help_text="Redis may hold its index.")
     revision = Integer(default=1, help_text="Counts corrections of its result.")

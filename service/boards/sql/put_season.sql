@@ -1,4 +1,5 @@
--- Adds a season to a board or, where that has one of this number, gives it this rule and these ends.
+-- Adds a season to a board or, where that has one of this number, gives it this rule and these ends. What
+-- has not begun has missed nothing.
 --
 -- $1 board, $2 number, $3 rule, $4 its start (null: before all sessions), $5 its end (null: none),
 -- $6 whether sessions that are in the ledger already count in it: then it is to be filled.
@@ -9,6 +10,8 @@ WITH put AS (
         rule_id = excluded.rule_id,
         starts_at = excluded.starts_at,
         ends_at = excluded.ends_at,
+        missed_after = NULL,
+        missed_until = NULL,
         fill_from_player = excluded.fill_from_player
     -- A row that this statement inserted has no deleting transaction.
     RETURNING id, xmax = 0 AS is_new

@@ -8,7 +8,8 @@
 -- are hidden, and do not stand, are told what would be, as in read_hidden.sql.
 --
 -- A sum is made by all of its sessions but those of 0 points, none newer than the one that it names. While
--- the standings of a player are to be made again, which these are is not known.
+-- the standings of a player are to be made again, which these are is not known. What a season missed while
+-- its board was in the archive is pending until the one that has it takes its place.
 --
 -- Index: game_session_id, some pages; standing_pkey; game_session_pkey for the sessions of its player.
 SELECT
@@ -33,6 +34,7 @@ SELECT
                 SELECT FROM pending_session AS pending
                 WHERE pending.player_id = session.player_id AND pending.session_id = session.id
             )
+            OR made.is_stored AND session.id > season.missed_after AND session.id <= season.missed_until
             OR made.is_open AND made.is_stored AND EXISTS (
                 SELECT FROM changed_player WHERE changed_player.player_id = session.player_id
             )

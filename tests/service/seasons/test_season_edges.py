@@ -21,7 +21,7 @@ from service.maintenance.populate import populate
 from service.maintenance.rebuild import rebuild
 from service.seasons.closing import close_sealed_seasons
 from service.settings.settings import Settings
-from service.standings.refresh.refresh import FOLD_SESSIONS
+from service.standings.refresh.refresh import FOLD_SESSIONS, Refresher
 from service.standings.refresh.rerank import BEGIN_SLICES, LIST_SLICES, RANK_SLICE, STORE_PART
 from service.transfer.importing import IMPORT_SESSIONS
 from tests.support.factories import make_players, record_scores
@@ -329,6 +329,70 @@ async def test_recount_outlives_the_archive(
     await post(client, "unarchive")
     await worker.work()
     assert await read_season_scores(database, 1) == {ada: 5}
+    assert await audit(settings)
+
+
+async def test_what_was_missed_in_the_archive_is_pending_until_it_counts(
+    client: httpx.AsyncClient,
+    database: Database,
+    settings: Settings,
+    refresher: Refresher,
+    worker: SeasonWorker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    (first,) = await record_scores(database, (ada, 5))
+    await worker.work()
+    missed = []
+    # Out of the archive, and in it again before the season could be counted anew.
+    for score in (2, 3):
+        await post(client, "archive")
+        missed += await record_scores(database, (ada, score))
+        await worker.work()
+        await post(client, "unarchive")
+    # Folded into the season as it is, like all that come from now on.
+    (last,) = await record_scores(database, (ada, 1))
+    await refresher.refresh()
+    assert await judge(client, first, *missed, last) == [
+        "improved", "pending", "pending", "improved",
+    ]  # fmt: skip
+    assert [await is_waiting(client, ada, one) for one in (first, *missed, last)] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert await audit(settings)
+    monkeypatch.setattr("service.boards.finder._REMEMBERED_SECONDS", 60.0)
+    rank = (await client.get(f"/api/boards/cup/rank/{ada}")).json()
+    assert rank["score"] == 6
+    await worker.work()
+    # For whoever has not heard of the season that took its place, nothing has changed.
+    assert await is_waiting(client, ada, missed[0])
+    monkeypatch.undo()
+
+    async def is_swapped() -> bool:
+        return bool((await client.get(f"/api/boards/cup/rank/{ada}")).json()["score"] == 11)
+
+    await wait_until(is_swapped)
+    assert not await is_waiting(client, ada, missed[0])
+    assert set(await judge(client, first, *missed, last)) == {"improved"}
+
+
+async def test_recount_by_the_same_rule_keeps_what_the_archive_missed(
+    client: httpx.AsyncClient, database: Database, settings: Settings, worker: SeasonWorker
+) -> None:
+    await make_board(client)
+    (ada,) = await make_players(database, 1)
+    await record_scores(database, (ada, 5))
+    await worker.work()
+    await post(client, "archive")
+    await record_scores(database, (ada, 2))
+    await worker.work()
+    await post(client, "unarchive")
+    await change(client, format={"kind": "decimal", "scale": 1}, apply="recount")
+    await worker.work()
+    assert await read_season_scores(database, 1) == {ada: 7}
+    rank = (await client.get(f"/api/boards/cup/rank/{ada}?season=1")).json()
+    assert rank["score_text"] == "0.7"
     assert await audit(settings)
 
 

@@ -10,14 +10,15 @@
 -- A session is pending while the outbox has it, in a row of its own transaction, whose number is the
 -- session's xmin: 32 bits of it, and the rest is that of the newest transactions. It is pending as well
 -- while the standings of its player are to be made again: it may have been restored, or the player
--- unbanned.
+-- unbanned; and where the season missed it while its board was in the archive, until the one that has it
+-- takes its place. Whoever still asks for the one before reads what that showed.
 --
 -- Index: game_session_pkey, player_pkey and outbox_transaction_id, a probe a question each; OFFSET 0 keeps
 -- the planner from making joins of them. changed_player, nearly always empty, is read once for all: IN, and
 -- not EXISTS, is hashed.
 SELECT
     session.id IS NOT NULL AS is_known,
-    coalesce(season.counts, false) AS counts,
+    coalesce(season.counts, session.may_count, false) AS counts,
     EXISTS (
         SELECT
         FROM outbox
@@ -28,7 +29,9 @@ SELECT
             END
             AND session.id = ANY (outbox.session_ids)
     )
-    OR given.player_id IN (SELECT changed_player.player_id FROM changed_player) AS is_pending,
+    OR given.player_id IN (SELECT changed_player.player_id FROM changed_player)
+    OR season.id IS NULL
+    OR coalesce(season.has_missed, false) AS is_pending,
     database_state.epoch,
     coalesce(season.last_refresh, 0) AS last_refresh
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
@@ -52,7 +55,9 @@ LEFT JOIN LATERAL (
 ) AS session ON true
 LEFT JOIN LATERAL (
     SELECT
+        season.id,
         season.last_refresh,
+        session.id > season.missed_after AND session.id <= season.missed_until AS has_missed,
         session.may_count
         AND season.closed_at IS NULL
         AND season.fill_from_player IS NULL
