@@ -2,7 +2,8 @@
 -- last.
 --
 -- In the order of ids, and not by player: imported in this order, sessions keep it. A session without
--- a key is given one by its id, which is the same in each export.
+-- a key is given one by its id and its time in microseconds, which is the same in each export. By the id
+-- alone it might have that of a session which another service exported, and which is kept here with it.
 --
 -- Index: game_session_id, whose runs of pages that may hold these ids are read; player_pkey a row, by
 -- LATERAL with OFFSET 0, which cannot become a scan. The caller turns scans of the whole table and of
@@ -14,7 +15,14 @@ SELECT
     player.external_id,
     session.score,
     session.game_mode,
-    coalesce(session.idempotency_key, 'leaderboard:session:' || session.id) AS idempotency_key,
+    coalesce(
+        session.idempotency_key,
+        format(
+            'leaderboard:session:%s:%s',
+            session.id,
+            (extract(epoch FROM session.submitted_at) * 1000000)::bigint
+        )
+    ) AS idempotency_key,
     session.metadata,
     session.revoked_at,
     session.submitted_at
