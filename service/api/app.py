@@ -28,7 +28,7 @@ from service.boards.finder import SeasonFinder
 from service.boards.routes import boards_router
 from service.http.auth import Authorizer, RouteAccess
 from service.http.errors import EXCEPTION_HANDLERS, refuse_unknown_schema
-from service.http.requests import StrictRequest, check_parameters
+from service.http.requests import StrictRequest, check_request
 from service.keys.keyring import Keyring
 from service.keys.rate_limit import make_key_limiter
 from service.lifecycle import Closing
@@ -192,7 +192,7 @@ def create_app(settings: Settings, *, may_be_open: bool = True) -> Litestar:
             "waits_reader": _provide(waits_reader),
         },
         after_exception=[agent.note_failed_request] if agent else None,
-        before_request=check_parameters,
+        before_request=check_request,
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[run],
         logging_config=None,

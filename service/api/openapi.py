@@ -31,9 +31,10 @@ from msgspec import inspect
 from service.api.connection_limits import ArrivedTooSlowly, HeadTooLarge
 from service.api.middleware import TooManyRequests
 from service.api.proxies import find_prefix
-from service.errors import ServiceError, refuse_request
+from service.errors import ServiceError, refuse_body, refuse_request
 from service.http.auth import RouteAccess
 from service.http.errors import AnyRequest
+from service.http.requests import BodyTooLarge, UnsupportedEncoding
 from service.http.responses import list_examples
 from service.keys.errors import (
     KeyRefused,
@@ -187,7 +188,7 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
             # Without it generators of clients take 32 bits.
             schema.format = "int64"  # type: ignore[assignment]
     for path, method, operation in _list_operations(document):
-        _document_early_refusals(path, operation)
+        _document_early_refusals(path, method, operation)
         assert operation.description, f"{method} {path} has no docstring"
         operation.summary = _summarise(operation.description)
         needed = access.find(method, path).role
@@ -198,7 +199,7 @@ def _complete(document: OpenAPI, access: RouteAccess) -> None:
                 _name_examples(response)
 
 
-def _document_early_refusals(path: str, operation: Operation) -> None:
+def _document_early_refusals(path: str, method: str, operation: Operation) -> None:
     """Add what a request may be answered before its route sees it."""
     _refuse(operation, "The request line and headers are too long.", HeadTooLarge())
     if path.startswith("/api/") and not operation.parameters:
@@ -207,7 +208,15 @@ def _document_early_refusals(path: str, operation: Operation) -> None:
             "There are parameters in the query, and this address takes none.",
             refuse_request("limit", "There is no such parameter; this address takes none"),
         )
-    if operation.request_body is not None:
+    if operation.request_body is None and method != "GET":
+        _refuse(
+            operation,
+            "There are fields in the body, and this address takes none.",
+            refuse_body("dry_run", "There is no such field; this address takes none"),
+        )
+        _refuse(operation, "The body is too large.", BodyTooLarge(65_536))
+        _refuse(operation, "The body is coded.", UnsupportedEncoding("gzip"))
+    if method != "GET":
         _refuse(
             operation, "The request did not arrive in time, with its body.", ArrivedTooSlowly(30)
         )

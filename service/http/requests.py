@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
+from litestar.openapi.spec import Operation
 from litestar.params import KwargDefinition, QueryParameter
 from litestar.typing import FieldDefinition
 from msgspec import inspect
 
-from service.errors import FieldError, InvalidRequest, ServiceError, refuse_request
+from service.errors import FieldError, InvalidRequest, ServiceError, refuse_body, refuse_request
 from service.validation import EXPECTED_TEXT, MAX_SAFE_INTEGER
 
 # msgspec ends its messages with the place: "Expected `int`, got `str` - at `$.score`".
@@ -129,7 +130,23 @@ class StrictRequest(Request[Any, Any, Any]):
         return decode_body(decoder, await self.body())
 
 
-async def check_parameters(request: Request[Any, Any, Any]) -> None:
+async def check_request(request: Request[Any, Any, Any]) -> None:
+    """Raise `InvalidRequest` for what the route would not look at: a parameter, or a body."""
+    _check_parameters(request)
+    handler = request.route_handler
+    # Who reads a body line by line documents it by an operation of its own.
+    if (
+        request.method not in {"GET", "HEAD", "OPTIONS"}
+        and handler.parsed_data_field is None
+        and handler.operation_class is Operation
+    ):
+        body = await request.body()
+        if body.strip(b" \t\r\n"):
+            for name in decode_body(_fields_decoder, body):
+                raise refuse_body(name, "There is no such field; this address takes none")
+
+
+def _check_parameters(request: Request[Any, Any, Any]) -> None:
     """Raise `InvalidRequest` for a parameter of the query that there is not, or that came twice.
 
     And for an id or a limit like `5.0`. Litestar would leave the first out and take the last of

@@ -253,3 +253,52 @@ async def test_wrong_username_is_refused(
     answer = check_error(response, 400, "invalid_request")
     assert list_fields(answer) == ["username"]
     await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"dry_run":true}', ["dry_run"]),
+        (b'{"apply":"recount"}', ["apply"]),
+        (b'{"\\u0000":1}', ["\x00"]),
+        (b'{"\\ud800":1}', []),
+        (b"garbage", []),
+        (b"\xff", []),
+        (b"null", ["body"]),
+        (b"[]", ["body"]),
+    ],
+)
+async def test_body_where_none_is_taken_is_refused(
+    client: httpx.AsyncClient, database: Database, body: bytes, fields: list[str]
+) -> None:
+    paths = (await client.get("/schema")).json()["paths"]
+    calls = {
+        (method.upper(), path)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if method != "get" and "requestBody" not in operation
+    }
+    assert calls == {
+        ("POST", "/api/boards/{slug}/archive"),
+        ("POST", "/api/boards/{slug}/unarchive"),
+        ("POST", "/api/boards/{slug}/seasons/current/close"),
+        ("POST", "/api/boards/{slug}/seasons/{number}/close"),
+        ("DELETE", "/api/players/{user_id}"),
+    }
+    await client.put("/api/boards/laps", json={})
+    before = (await client.get("/api/boards/laps")).json()
+    for method, path in calls:
+        url = path.format(slug="laps", number=1, user_id=1)
+        query = {"reason": "asked for"} if method == "DELETE" else None
+        response = await client.request(method, url, params=query, content=body)
+        assert list_fields(check_error(response, 400, "invalid_request")) == fields
+    assert (await client.get("/api/boards/laps")).json() == before
+    await assert_nothing_is_written(database)
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}", b"\xef\xbb\xbf{ }"])
+async def test_body_without_fields_is_as_none(client: httpx.AsyncClient, body: bytes) -> None:
+    await client.put("/api/boards/laps", json={})
+    for act in ("archive", "unarchive"):
+        answer = await client.post(f"/api/boards/laps/{act}", content=body)
+        assert answer.status_code == 200, answer.text
