@@ -119,8 +119,8 @@ class IndexEvidence(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """Why a player's rank on a board is what it is.
 
-    `sessions` are those that count, up to a hundred, `more` where there are others. `changing`: the
-    standing is about to be made again.
+    `sessions` are those that count, up to a hundred; `next_before` is null where there are no
+    others. `changing`: the standing is about to be made again.
     """
 
     season: Season
@@ -136,7 +136,7 @@ class Explanation(msgspec.Struct, frozen=True):
     above: Entry | None
     below: Entry | None
     sessions: tuple[CountedSession, ...]
-    more: bool
+    next_before: int | None
     ledger: Evidence | None
     standing: Evidence | None
     index: IndexEvidence | None

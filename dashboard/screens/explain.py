@@ -125,8 +125,9 @@ def draw_explanation(
     if not told.sessions:
         return [*lines, [("No session counts in this season.", "muted")]]
     makes = _OPERATORS.get(told.rule.operator, told.rule.operator)
-    counted = f"{write_amount(len(told.sessions), 'session')}{' and older' * told.more}"
-    count = "count" if len(told.sessions) > 1 or told.more else "counts"
+    has_more = told.next_before is not None
+    counted = f"{write_amount(len(told.sessions), 'session')}{' and older' * has_more}"
+    count = "count" if len(told.sessions) > 1 or has_more else "counts"
     lines.append([(f"{counted} {count} here; {makes}:", "muted")])
     lines += [
         [

@@ -52,13 +52,23 @@ async def read_session(database: Database, session_id: int) -> SessionAnswer:
 
 
 async def explain_rank(
-    database: Database, rank_reader: RankReader, season: Season, user_id: int
+    database: Database,
+    rank_reader: RankReader,
+    season: Season,
+    user_id: int,
+    before: int | None,
 ) -> Explanation:
-    """Return what makes a player's rank in a season; raises `PlayerNotFound`."""
+    """Return what makes a player's rank in a season, with the sessions listed behind `before`.
+
+    Raises `PlayerNotFound`.
+    """
     row = await database.fetch_one(EXPLAIN_STANDING, season.season_id, user_id)
     if row is None:
         raise PlayerNotFound
-    sessions = await database.fetch(LIST_COUNTED_SESSIONS, season.season_id, user_id, _SESSIONS + 1)
+    # One more than are shown, to know whether there are others.
+    sessions = await database.fetch(
+        LIST_COUNTED_SESSIONS, season.season_id, user_id, _SESSIONS + 1, before
+    )
     ranks = await rank_reader.read_ranks(season, [user_id])
     around = await rank_reader.read_around(season, user_id, 1)
     entries = list_entries(season, around, {})
@@ -88,7 +98,7 @@ async def explain_rank(
             )
             for one in sessions[:_SESSIONS]
         ],
-        more=len(sessions) > _SESSIONS,
+        next_before=sessions[_SESSIONS - 1]["session_id"] if len(sessions) > _SESSIONS else None,
         ledger=_read_evidence(row, "ledger"),
         standing=_read_evidence(row, "standing"),
         index=IndexEvidence(ranks[0].total_score, ranks[0].rank or 0) if ranks else None,

@@ -235,10 +235,16 @@ async def explain_rank(
     season_finder: NamedDependency[SeasonFinder],
     rank_reader: NamedDependency[RankReader],
     season: SeasonWanted = "current",
+    before: Annotated[
+        int | None,
+        QueryParameter(
+            ge=1, le=MAX_ID, description="Only sessions behind this one: an earlier `next_before`."
+        ),
+    ] = None,
 ) -> Explanation:
     """Say why a player's rank is what it is: the sessions, the rule, who is above and below."""
     found = await season_finder.find_season(slug, season)
-    return await inspection.explain_rank(database, rank_reader, found, user_id)
+    return await inspection.explain_rank(database, rank_reader, found, user_id, before)
 
 
 @post(

@@ -306,12 +306,13 @@ class IndexEvidence(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """Why a player's rank is what it is.
 
-    `sessions` are those that count, up to 100, `more` where there are others: of `sum` all make the
-    standing, of `best` and `latest` the first one does. A closed season has those of its result,
-    whatever was revoked, restored or imported since; `ledger` is without what was revoked since,
-    and with what was restored. `pending` sessions are not folded yet; `changing`: the standing is
-    about to be made again, and `ledger`, `standing`, `index` and `stored_rank`, which is of the
-    last re-rank, may differ until then.
+    `sessions` are those that count, up to 100: of `sum` all make the standing, of `best` and
+    `latest` the first one does. `next_before` is the `before` that goes on from here; null where
+    none is left. A closed season has those of its result, whatever was revoked, restored or
+    imported since; `ledger` is without what was revoked since, and with what was restored.
+    `pending` sessions are not folded yet; `changing`: the standing is about to be made again, and
+    `ledger`, `standing`, `index` and `stored_rank`, which is of the last re-rank, may differ until
+    then.
     """
 
     board: str
@@ -328,7 +329,7 @@ class Explanation(msgspec.Struct, frozen=True):
     above: BoardEntry | None
     below: BoardEntry | None
     sessions: list[CountedSession]
-    more: bool
+    next_before: int | None
     ledger: Evidence | None
     standing: Evidence | None
     index: IndexEvidence | None
@@ -355,7 +356,7 @@ class Explanation(msgspec.Struct, frozen=True):
             above=None,
             below=None,
             sessions=[CountedSession(1, 83_456, "1:23.456", NOW)],
-            more=False,
+            next_before=None,
             ledger=evidence,
             standing=evidence,
             index=IndexEvidence(83_456, 1),

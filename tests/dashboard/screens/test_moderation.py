@@ -356,7 +356,7 @@ async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_
         ),
         ({"season": closed, "standing": differs, "pending": 4}, ["✕ they differ: leaderboard"]),
         (
-            {"state": "active", "rule": rule, "more": True, "above": None, "below": None},
+            {"state": "active", "rule": rule, "next_before": 990, "above": None, "below": None},
             [
                 "best of the sessions; less is better; of equals who was first",
                 "only mode “race”, from 0",

@@ -5,6 +5,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.backends.database import Database
+from service.moderation import inspection
 from service.settings.settings import Settings
 from tests.support.factories import make_player, record_scores
 from tests.support.season_work import SeasonWorker
@@ -81,11 +82,17 @@ class Board:
             verdicts += [one["verdict"] for one in told["boards"] if one["board"] == "laps"]
         return verdicts
 
-    async def explain(self) -> list[int]:
-        """Return the sessions that make the standing, by `explain`."""
-        path = f"/api/boards/laps/explain/{self.user_id}?season=1"
-        told = (await self._client.get(path)).json()
-        return [session["session_id"] for session in told["sessions"]]
+    async def explain(self, before: int | None = None) -> list[int]:
+        """Return the sessions that make the standing, by `explain`, page by page."""
+        path = f"/api/boards/laps/explain/{self.user_id}"
+        sessions: list[int] = []
+        while True:
+            query = {"season": 1} | ({} if before is None else {"before": before})
+            told = (await self._client.get(path, params=query)).json()
+            sessions += [session["session_id"] for session in told["sessions"]]
+            before = told["next_before"]
+            if before is None:
+                return sessions
 
 
 @pytest.fixture
@@ -144,6 +151,22 @@ async def test_a_closed_sum_is_made_by_what_counted_then(board: Board) -> None:
         "improved", "revoked", "improved", "improved",
     ]  # fmt: skip
     assert await board.explain() == [four, three, one]
+
+
+@pytest.mark.parametrize("operator", ["sum", "best", "latest"])
+async def test_all_sessions_are_explained_page_by_page(
+    board: Board, monkeypatch: pytest.MonkeyPatch, operator: str
+) -> None:
+    session_ids = await board.open(operator, 5, 9, 7, 9, 0, 7, 0)
+    whole = await board.explain()
+    assert sorted(whole) == session_ids
+    for at_once in (1, 3, 6, 7):
+        monkeypatch.setattr(inspection, "_SESSIONS", at_once)
+        assert await board.explain() == whole
+    # From a session on that counts no more.
+    await board.mark_many("revoke", whole[2])
+    assert await board.explain(before=whole[2]) == whole[3:]
+    assert await board.explain(before=2**53 - 1) == []
 
 
 async def test_a_session_that_is_restored_is_pending_until_it_counts(board: Board) -> None:

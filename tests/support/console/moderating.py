@@ -60,7 +60,7 @@ def explain(**changes: Any) -> dict[str, Any]:
             }
             for number in (1_002, 990)
         ],
-        "more": False,
+        "next_before": None,
         "ledger": sum_of_both,
         "standing": sum_of_both,
         "index": {"score": 8_700, "rank": 2},
