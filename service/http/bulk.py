@@ -124,6 +124,15 @@ def document_answers(answer: Any, *examples: msgspec.Struct) -> dict[int, Respon
     }
 
 
+def describe_lines(line: Any) -> Schema:
+    """Document NDJSON, of which this may be a line.
+
+    In words: generators of requests take an example of NDJSON for one of JSON.
+    """
+    shown = msgspec.json.encode(line).decode()
+    return Schema(type=OpenAPIType.STRING, description=f"A line is like `{shown}`.")
+
+
 @dataclass
 class BulkOperation(Operation):
     """Documents a body that the framework cannot see, because each line is decoded by itself."""
@@ -132,11 +141,12 @@ class BulkOperation(Operation):
     """Without a type: an invalid line gets an error of its own, and the request is not refused."""
 
     def __post_init__(self) -> None:
+        assert self.line.examples is not None
         lines = Schema(type=OpenAPIType.ARRAY, items=self.line, max_items=BULK_LIMIT)
         self.request_body = RequestBody(
             required=True,
             content={
                 "application/json": OpenAPIMediaType(schema=lines),
-                NDJSON_TYPES[0]: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING)),
+                NDJSON_TYPES[0]: OpenAPIMediaType(schema=describe_lines(self.line.examples[0])),
             },
         )

@@ -70,7 +70,12 @@ _NO_PLACE: Final = error_response(
     SeasonNotFound("weekly-laps", "8"),
     PlayerNotFound(),
 )
-_DELETED: Final = {204: ResponseSpec(None, description="The player is forgotten.")}
+_DELETED: Final = {
+    200: ResponseSpec(
+        DeletionPreview, description="With `dry_run`: what would change.", generate_examples=False
+    ),
+    204: ResponseSpec(None, description="The player is forgotten."),
+}
 _CHANGED: Final = INVALID | TOO_LARGE | UNSUPPORTED | _UNAVAILABLE
 
 

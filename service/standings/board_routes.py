@@ -51,13 +51,13 @@ from service.standings.reads.ranks import RankReader
 from service.standings.reads.seen import SeenSessions, mark_pending
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import (
-    TOP_EVENTS,
     Limit,
     PageLimit,
     Radius,
     Seen,
     UserId,
     answer_with_events,
+    document_events,
 )
 from service.standings.run import Run
 from service.standings.schemas import Rank
@@ -254,7 +254,11 @@ def _list_scores(run: Run) -> dict[int, int]:
     return dict(zip(run.user_ids, run.sort_scores, strict=True))
 
 
-@get("/stream", stream=True, responses=TOP_EVENTS | INVALID | SEASON_NOT_FOUND | _UNAVAILABLE)
+@get(
+    "/stream",
+    stream=True,
+    responses=document_events(BoardEntries.example()) | INVALID | SEASON_NOT_FOUND | _UNAVAILABLE,
+)
 async def stream_board_top(
     slug: Slug,
     request: StrictRequest,

@@ -6,9 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
@@ -58,16 +60,22 @@ _NOT_FOUND: Final = error_response(
     "No such player or session.", PlayerNotFound(), SessionNotFound()
 )
 
-TOP_EVENTS: Final = {
-    200: ResponseSpec(
-        None,
-        description=(
-            "Server-sent events: `top`, with the body of `/top`, now and on every change; "
-            "comments in between keep the connection alive."
-        ),
-        media_type="text/event-stream",
-    )
-}
+
+def document_events(top: msgspec.Struct) -> dict[int, ResponseSpec]:
+    """Document a stream of tops like this one."""
+    event = ServerSentEventMessage(event="top", data=msgspec.json.encode(top).decode())
+    return {
+        200: ResponseSpec(
+            str,
+            description=(
+                "Server-sent events: `top`, with the body of `/top`, now and on every change; "
+                "comments in between keep the connection alive."
+            ),
+            generate_examples=False,
+            examples=[Example(value=event.encode().decode())],
+            media_type="text/event-stream",
+        )
+    }
 
 
 @get(
@@ -136,7 +144,7 @@ async def read_page(
     return Around.of(await rank_reader.read_page(season, offset, limit))
 
 
-@get("/stream", stream=True, responses=TOP_EVENTS | INVALID | _UNAVAILABLE)
+@get("/stream", stream=True, responses=document_events(Top.example()) | INVALID | _UNAVAILABLE)
 async def stream_top(
     request: StrictRequest,
     authorizer: NamedDependency[Authorizer],

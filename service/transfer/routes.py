@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
+import msgspec
 from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -23,7 +24,7 @@ from service.backends.database import Database
 from service.boards.errors import BoardFilling
 from service.boards.finder import GLOBAL_BOARD, Season
 from service.boards.routes import SEASON_NOT_FOUND
-from service.http.bulk import NDJSON_TYPES
+from service.http.bulk import NDJSON_TYPES, describe_lines
 from service.http.requests import StrictRequest, UnsupportedEncoding
 from service.http.responses import INVALID, error_response, unavailable
 from service.keys.roles import Role
@@ -35,8 +36,8 @@ from service.transfer.errors import (
     TransfersBusy,
 )
 from service.transfer.exporting import Kind, find_exported_season
-from service.transfer.formats import MEDIA_TYPES, Format, Row
-from service.transfer.rows import PlayerLine, SessionLine
+from service.transfer.formats import MEDIA_TYPES, Format, Row, write_head, write_rows
+from service.transfer.rows import PlayerLine, PlayerRow, SessionLine, SessionRow, StandingRow
 from service.transfer.schemas import ImportAnswer
 from service.transfer.service import Transfers
 from service.validation import SEASON, SLUG
@@ -76,17 +77,39 @@ _FormatParameter = Annotated[Format, QueryParameter(description="Of the rows.")]
 class _ExportOperation(Operation):
     """Documents that an answer is of one media type or of another."""
 
+    row: ClassVar[msgspec.Struct]
+
     def __post_init__(self) -> None:
         exported = (self.responses or {})["200"]
         assert isinstance(exported, OpenAPIResponse)
-        text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
-        exported.content = dict.fromkeys(MEDIA_TYPES.values(), text)
+        text = Schema(type=OpenAPIType.STRING)
+        exported.content = {}
+        for row_format, media_type in MEDIA_TYPES.items():
+            lines = write_head(type(self.row), row_format) + write_rows([self.row], row_format)
+            exported.content[media_type] = OpenAPIMediaType(
+                schema=text, examples={"lines": Example(value=lines.decode())}
+            )
+
+
+@dataclass
+class _ExportPlayers(_ExportOperation):
+    row: ClassVar = PlayerRow.example()
+
+
+@dataclass
+class _ExportSessions(_ExportOperation):
+    row: ClassVar = SessionRow.example()
+
+
+@dataclass
+class _ExportStandings(_ExportOperation):
+    row: ClassVar = StandingRow.example()
 
 
 @get(
     "/players",
     stream=True,
-    operation_class=_ExportOperation,
+    operation_class=_ExportPlayers,
     responses=_EXPORTED | INVALID | _UNAVAILABLE | _TOO_OLD,
 )
 async def export_players(
@@ -104,7 +127,7 @@ async def export_players(
 @get(
     "/sessions",
     stream=True,
-    operation_class=_ExportOperation,
+    operation_class=_ExportSessions,
     responses=_EXPORTED | INVALID | _UNAVAILABLE | _TOO_OLD,
 )
 async def export_sessions(
@@ -119,7 +142,7 @@ async def export_sessions(
 @get(
     "/standings",
     stream=True,
-    operation_class=_ExportOperation,
+    operation_class=_ExportStandings,
     responses=_EXPORTED | INVALID | SEASON_NOT_FOUND | _UNAVAILABLE | _TOO_OLD,
 )
 async def export_standings(
@@ -165,19 +188,17 @@ class _ImportOperation(Operation):
     """Documents a body that the framework cannot see, because it is read line by line."""
 
     csv: ClassVar[str]
-    ndjson: ClassVar[str]
+    ndjson: ClassVar[dict[str, object]]
 
     def __post_init__(self) -> None:
         text = Schema(type=OpenAPIType.STRING)
-        # As a description: generators of requests take an example of NDJSON for one of JSON.
-        lines = Schema(type=OpenAPIType.STRING, description=f"A line is like `{self.ndjson}`.")
         self.request_body = RequestBody(
             required=True,
             content={
                 MEDIA_TYPES["csv"]: OpenAPIMediaType(
                     schema=text, examples={"lines": Example(value=self.csv)}
                 ),
-                MEDIA_TYPES["ndjson"]: OpenAPIMediaType(schema=lines),
+                MEDIA_TYPES["ndjson"]: OpenAPIMediaType(schema=describe_lines(self.ndjson)),
             },
         )
 
@@ -185,7 +206,7 @@ class _ImportOperation(Operation):
 @dataclass
 class _ImportPlayers(_ImportOperation):
     csv: ClassVar = "username,external_id\r\nada,steam:76561197960287930\r\ngrace,\r\n"
-    ndjson: ClassVar = '{"username": "ada", "external_id": "steam:76561197960287930"}'
+    ndjson: ClassVar = {"username": "ada", "external_id": "steam:76561197960287930"}
 
 
 @dataclass
@@ -193,10 +214,12 @@ class _ImportSessions(_ImportOperation):
     csv: ClassVar = (
         "username,score,idempotency_key,submitted_at\r\nada,1200,match-77,2026-11-23T19:18:43Z\r\n"
     )
-    ndjson: ClassVar = (
-        '{"external_id": "steam:76561197960287930", "score": 1200, '
-        '"idempotency_key": "match-77", "submitted_at": "2026-11-23T19:18:43Z"}'
-    )
+    ndjson: ClassVar = {
+        "external_id": "steam:76561197960287930",
+        "score": 1200,
+        "idempotency_key": "match-77",
+        "submitted_at": "2026-11-23T19:18:43Z",
+    }
 
 
 @post(

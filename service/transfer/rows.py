@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from service.http.examples import THEN
 from service.moderation.schemas import State
 from service.sessions.schemas import DEFAULT_MODE
 from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
@@ -25,6 +26,11 @@ class PlayerRow(msgspec.Struct, frozen=True):
     state_until: datetime | None
     joined_at: datetime
 
+    @classmethod
+    def example(cls) -> "PlayerRow":
+        """Return what the documentation shows."""
+        return cls(1, "ada", "steam:76561197960287930", "active", None, THEN)
+
 
 class SessionRow(msgspec.Struct, frozen=True):
     """A session, as exported. A session without a key gets one, by which it is imported once."""
@@ -40,6 +46,12 @@ class SessionRow(msgspec.Struct, frozen=True):
     revoked_at: datetime | None
     submitted_at: datetime
 
+    @classmethod
+    def example(cls) -> "SessionRow":
+        """Return what the documentation shows."""
+        external_id = "steam:76561197960287930"
+        return cls(1, 1, "ada", external_id, 1_200, DEFAULT_MODE, "match-77", None, None, THEN)
+
 
 class StandingRow(msgspec.Struct, frozen=True):
     """A standing, as exported, best first."""
@@ -51,6 +63,11 @@ class StandingRow(msgspec.Struct, frozen=True):
     score: int
     sessions: int | None
     reached_at: datetime
+
+    @classmethod
+    def example(cls) -> "StandingRow":
+        """Return what the documentation shows."""
+        return cls(2, 1, "ada", "steam:76561197960287930", 1_200, 1, THEN)
 
 
 class PlayerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -369,6 +369,14 @@ async def test_schema_shows_an_example_of_every_body_and_error(shared: SharedSer
             else:
                 assert msgspec.convert(shown, structs[name]) == structs[name].example()
     assert without == []
+    for path in ("/api/leaderboard/stream", "/api/boards/{slug}/stream"):
+        (content,) = schema["paths"][path]["get"]["responses"]["200"]["content"].values()
+        (example,) = content["examples"].values()
+        assert example["value"].startswith("event: top\r\ndata: {"), path
+    for path in ("/api/leaderboard/submit/bulk", "/api/players/bulk", "/api/import/players"):
+        contents = schema["paths"][path]["post"]["requestBody"]["content"]
+        lines = contents["application/x-ndjson"]["schema"]
+        assert lines["description"].startswith('A line is like `{"'), path
     # Litestar's own examples are random letters.
     assert "examples" not in schema["components"]["schemas"]["Entry"]["properties"]["username"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -24,7 +25,7 @@ from service.local.embedded import PostgresServer, ValkeyServer
 from service.maintenance.audit import audit
 from service.settings.settings import Settings, load_settings
 from service.standings.refresh.refresh import Refresher
-from service.transfer.rows import PlayerLine, PlayerRow, SessionLine
+from service.transfer.rows import PlayerLine, PlayerRow, SessionLine, SessionRow, StandingRow
 from tests.support.databases import create_database
 from tests.support.error_checks import check_error, list_fields
 from tests.support.factories import make_player, record_scores
@@ -445,6 +446,17 @@ async def test_documentation_names_every_field_of_a_line(shared: SharedService) 
         for field in row_type.__struct_fields__:
             assert f"`{field}`" in description, (path, field)
             assert field in help_
+    rows = {
+        "players": PlayerRow.example(),
+        "sessions": SessionRow.example(),
+        "standings": StandingRow.example(),
+    }
+    for kind, row in rows.items():
+        contents = paths[f"/api/export/{kind}"]["get"]["responses"]["200"]["content"]
+        shown = {name: body["examples"]["lines"]["value"] for name, body in contents.items()}
+        (line,) = csv.DictReader(io.StringIO(shown["text/csv"]))
+        assert tuple(line) == row.__struct_fields__
+        assert msgspec.json.decode(shown["application/x-ndjson"], type=type(row)) == row
 
 
 async def test_only_an_admin_imports_and_exports(settings: Settings, database: Database) -> None:
