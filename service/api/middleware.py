@@ -178,7 +178,12 @@ class HeadRequests:
         if scope["type"] == ScopeType.HTTP and scope["method"] == "HEAD":
             await self._answer_head(scope, receive, send)
         elif scope["type"] == ScopeType.HTTP and scope["method"] == "OPTIONS":
-            await self._inside(scope, receive, _name_head(send))
+            if scope["path"] == "*":
+                # Of the server, and of nothing that is there: RFC 9110, 9.3.7.
+                await send({"type": "http.response.start", "status": 204, "headers": []})
+                await send(_END)
+            else:
+                await self._inside(scope, receive, _name_head(send))
         else:
             await self._inside(scope, receive, send)
 

@@ -66,3 +66,9 @@ async def test_allow_names_head_where_it_names_get(served: httpx.AsyncClient) ->
             answer = await served.request(method, path)
             assert (answer.status_code, answer.headers["allow"]) == (status, methods)
     assert (await served.head("/api/leaderboard/submit")).status_code == 405
+
+
+async def test_options_of_the_server_as_a_whole(served: httpx.AsyncClient) -> None:
+    answer = await served.options("/", extensions={"target": b"*"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["cache-control"] == "no-store"
