@@ -246,12 +246,8 @@ async def _list_entries(
 ) -> BoardEntries:
     if not details:
         return BoardEntries.of(season, await read(), {})
-    run, known = await rank_reader.read_detailed(season, read, _list_scores)
+    run, known = await rank_reader.read_detailed(season, read, Run.map_scores)
     return BoardEntries.of(season, run, known)
-
-
-def _list_scores(run: Run) -> dict[int, int]:
-    return dict(zip(run.user_ids, run.sort_scores, strict=True))
 
 
 @get(

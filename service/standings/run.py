@@ -39,6 +39,10 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
             ranks.append(rank)
         return ranks
 
+    def map_scores(self) -> dict[int, int]:
+        """Return the players' sort_scores, by their ids."""
+        return dict(zip(self.user_ids, self.sort_scores, strict=True))
+
     def cut(self, limit: int) -> "Run":
         """Return the first `limit` players."""
         if len(self.user_ids) <= limit:
