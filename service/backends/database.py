@@ -43,9 +43,10 @@ _UNAVAILABLE: Final = (
 
 _NO_WRITES: Final = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError)
 
-# InterfaceError means "connection is closed", but these subclasses of it mean that an argument of
-# ours is wrong: a bug, which must not look like an outage.
-_MISUSE: Final = (asyncpg.DataError, asyncpg.exceptions.ClientConfigurationError)
+# InterfaceError means "connection is closed", but for these it means that a call of ours is wrong:
+# a bug, which must not look like an outage. A wrong number of parameters has no class of its own.
+_MISUSE: Final = asyncpg.exceptions.ClientConfigurationError
+_WRONG_NUMBER: Final = "for this query"
 
 # What our statements name and a database that was not migrated does not have.
 _NO_SCHEMA: Final = (
@@ -345,6 +346,8 @@ def translate_errors() -> Iterator[None]:
     except _MISUSE:
         raise
     except _UNAVAILABLE as error:
+        if isinstance(error, asyncpg.InterfaceError) and _WRONG_NUMBER in str(error):
+            raise
         # A time-out has no message.
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         kind = WritesRefused if isinstance(error, _NO_WRITES) else DatabaseUnavailable

@@ -130,6 +130,23 @@ async def test_database_without_schema_is_said_so(
             assert (status.status_code, status.json()["code"]) == (503, "schema_missing")
 
 
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT $1::bigint", []),
+        ("SELECT $1::bigint", [1, 2]),
+        ("SELECT 1", [1]),
+        ("SELECT $1::bigint", ["one"]),
+        ("SELECT $1::bigint", [2**63]),
+    ],
+)
+async def test_parameters_that_do_not_fit_their_statement_are_no_outage(
+    database: Database, statement: str, parameters: list[object]
+) -> None:
+    with pytest.raises((asyncpg.InterfaceError, asyncpg.DataError)):
+        await database.fetch(statement, *parameters)
+
+
 async def test_server_lets_go_of_a_machine_that_vanished(database: Database) -> None:
     rows = await database.fetch(
         # What counts for a connection by TCP; ours is by a socket.
