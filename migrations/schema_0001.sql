@@ -594,7 +594,8 @@ END;
 -- stand.
 --
 -- One grouping a season, because grouping by season as well makes PostgreSQL sort the ledger where
--- it can hash the players. A condition on player_id reaches game_session_pkey.
+-- it can hash the players. A condition on player_id reaches game_session_pkey. The columns are those of
+-- standing, in their order: whole rows are compared.
 CREATE VIEW ledger_standing AS
 SELECT
     season.id AS season_id,

@@ -34,24 +34,7 @@ FULL JOIN (
         SELECT id FROM counting_season WHERE $2::bigint[] IS NULL OR id = ANY ($2)
     )
 ) AS stored USING (season_id, player_id)
-WHERE (
-        earned.score,
-        earned.sessions,
-        earned.sort_score,
-        earned.tie_key,
-        earned.reached_at,
-        earned.session_id,
-        earned.exact_total
-    )
-    IS DISTINCT FROM (
-        stored.score,
-        stored.sessions,
-        stored.sort_score,
-        stored.tie_key,
-        stored.reached_at,
-        stored.session_id,
-        stored.exact_total
-    )
+WHERE ROW(earned.*) IS DISTINCT FROM ROW(stored.*)
     -- These are made again by the next refresh.
     AND player_id NOT IN (SELECT changed_player.player_id FROM changed_player)
 ORDER BY season_id, player_id

@@ -26,28 +26,12 @@ FROM (
         AND player_id BETWEEN $1 AND $2
 ) AS earned
 FULL JOIN (
-    SELECT ctid AS place, *
+    SELECT *, ctid AS place
     FROM standing
     WHERE season_id IN (
             SELECT id FROM counting_season WHERE $3::bigint[] IS NULL OR id = ANY ($3)
         )
         AND player_id BETWEEN $1 AND $2
 ) AS stored USING (season_id, player_id)
-WHERE (
-        earned.score,
-        earned.sort_score,
-        earned.tie_key,
-        earned.sessions,
-        earned.reached_at,
-        earned.session_id,
-        earned.exact_total
-    )
-    IS DISTINCT FROM (
-        stored.score,
-        stored.sort_score,
-        stored.tie_key,
-        stored.sessions,
-        stored.reached_at,
-        stored.session_id,
-        stored.exact_total
-    )
+-- The place is compared with itself.
+WHERE ROW(earned.*, place) IS DISTINCT FROM ROW(stored.*)

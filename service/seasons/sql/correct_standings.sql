@@ -20,30 +20,10 @@ WITH differing AS MATERIALIZED (
         earned.session_id,
         earned.exact_total
     FROM (
-        SELECT
-            player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total
-        FROM ledger_standing
-        WHERE season_id = $1
+        SELECT * FROM ledger_standing WHERE season_id = $1
     ) AS earned
     FULL JOIN (SELECT * FROM standing WHERE season_id = $1) AS stored USING (player_id)
-    WHERE (
-            earned.score,
-            earned.sort_score,
-            earned.tie_key,
-            earned.sessions,
-            earned.reached_at,
-            earned.session_id,
-            earned.exact_total
-        )
-        IS DISTINCT FROM (
-            stored.score,
-            stored.sort_score,
-            stored.tie_key,
-            stored.sessions,
-            stored.reached_at,
-            stored.session_id,
-            stored.exact_total
-        )
+    WHERE ROW(earned.*) IS DISTINCT FROM ROW(stored.*)
 ),
 removed AS (
     DELETE FROM standing

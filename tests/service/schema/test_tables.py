@@ -12,11 +12,12 @@ from redis.asyncio import Redis
 from service.backends.database import Database
 from service.errors import UsageError
 from service.local.embedded import PostgresServer
-from service.maintenance.audit import audit
+from service.maintenance.audit import COMPARE_STANDINGS, audit
 from service.maintenance.populate import populate
-from service.maintenance.rebuild import rebuild
+from service.maintenance.rebuild import FIND_WRONG_STANDINGS, rebuild
 from service.schema.migrate import migrate
 from service.schema.piccolo_app import APP_CONFIG
+from service.seasons.closing import CORRECT_STANDINGS
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.standings.refresh.rerank import rerank
@@ -176,3 +177,13 @@ async def test_standing_is_made_by_the_last_session_that_changed_the_sum(
         "SELECT player_id, session_id FROM standing WHERE season_id <> $1", duo
     )
     assert {row["player_id"]: row["session_id"] for row in rows} == made
+
+
+@pytest.mark.parametrize("statement", [COMPARE_STANDINGS, FIND_WRONG_STANDINGS, CORRECT_STANDINGS])
+async def test_column_of_standings_that_the_ledger_does_not_give_is_not_left_out(
+    database: Database, statement: str
+) -> None:
+    async with database.connect() as connection:
+        await connection.execute("ALTER TABLE standing ADD COLUMN level bigint")
+        with pytest.raises(asyncpg.PostgresSyntaxError, match="unequal number of entries"):
+            await connection.prepare(statement)
