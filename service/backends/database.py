@@ -247,6 +247,11 @@ class Database:
         async with self.connect() as connection:
             return await connection.fetchrow(statement, *parameters)
 
+    async def fetch_value(self, statement: str, *parameters: object) -> Any:
+        """Run one statement on its own; return the first column of its first row, or None."""
+        async with self.connect() as connection:
+            return await connection.fetchval(statement, *parameters)
+
 
 class Pulse:
     """Asks PostgreSQL twice a second whether it answers, for all who wait for it in this process.

@@ -154,13 +154,12 @@ async def outlast_writers(database: Database) -> LedgerCut:
 
     Those who may still write one of before are waited for, for a second or two.
     """
-    row = await database.fetch_one(READ_LEDGER_TIME)
-    assert row is not None
-    await database.fetch(MOVE_CLOCK_ON, row["now"])
+    now = await database.fetch_value(READ_LEDGER_TIME)
+    await database.fetch(MOVE_CLOCK_ON, now)
     if not await wait_for_writers(database):
-        return LedgerCut(row["now"], None)
+        return LedgerCut(now, None)
     # An import may date sessions to before it for as long as it runs.
-    return LedgerCut(row["now"], await find_settled_session(database))
+    return LedgerCut(now, await find_settled_session(database))
 
 
 async def find_settled_session(database: Database, seconds: float = 1.0) -> int | None:
@@ -168,10 +167,9 @@ async def find_settled_session(database: Database, seconds: float = 1.0) -> int 
 
     None where somebody may still be writing one of them after so many seconds.
     """
-    row = await database.fetch_one(READ_LAST_SESSION)
-    assert row is not None
+    session_id: int = await database.fetch_value(READ_LAST_SESSION)
     # Whoever has drawn an id holds the lock of `ledger_time()` until the commit.
-    return row["session_id"] if await wait_for_writers(database, seconds) else None
+    return session_id if await wait_for_writers(database, seconds) else None
 
 
 async def wait_for_writers(database: Database, seconds: float = 1.0) -> bool:

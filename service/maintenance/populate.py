@@ -146,8 +146,7 @@ async def populate(
         async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
             await SeasonKeeper(connections.database, connections.index()).add_due_seasons(lease)
             season = None if board is None else await _find_season(connections.database, board)
-            row = await connections.database.fetch_one(READ_LEDGER_TIME)
-        assert row is not None
+            now = await connections.database.fetch_value(READ_LEDGER_TIME)
         boards = await list_open_boards(connections.database)
         more = f" and {len(boards) - _BOARDS_NAMED:,} more" if len(boards) > _BOARDS_NAMED else ""
         report.write(
@@ -157,7 +156,7 @@ async def populate(
         if reset:
             await _delete_everything(connections, report)
         id_before = await _reserve_player_ids(connections.database, players)
-        population = Population(players, sessions, seed, id_before, row["now"], season)
+        population = Population(players, sessions, seed, id_before, now, season)
         await _make_population(connections.database, population, report)
         with report.step("Statistics"):
             async with connections.database.connect() as connection:

@@ -65,13 +65,12 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
         ) as reranking:
             if season_ids is None:
                 await _mend_outbox(connections, report)
-            row = await connections.database.fetch_one(FIND_HIGHEST_PLAYER)
-            assert row is not None
-            if season_ids is None and row[0] <= settings.slice_standings:
+            highest = await connections.database.fetch_value(FIND_HIGHEST_PLAYER)
+            if season_ids is None and highest <= settings.slice_standings:
                 async with _hold_writer_lock(connections) as writing:
                     await _rebuild_at_once(connections, report, reranking, writing)
             else:
-                await _rebuild_in_slices(connections, report, reranking, row[0], season_ids)
+                await _rebuild_in_slices(connections, report, reranking, highest, season_ids)
         if season_ids is None:
             await _fold_pending(connections, report)
         await connections.wake_refresh()
@@ -91,8 +90,7 @@ async def _mend_outbox(connections: Connections, report: Report) -> None:
 async def _fold_pending(connections: Connections, report: Report) -> None:
     """Fold as many sessions as are pending now; a worker may do so at the same time."""
     with report.step("Pending") as step:
-        row = await connections.database.fetch_one(COUNT_PENDING)
-        assert row is not None
+        pending = await connections.database.fetch_value(COUNT_PENDING)
         refresher = Refresher(
             connections.database,
             connections.redis,
@@ -101,7 +99,7 @@ async def _fold_pending(connections: Connections, report: Report) -> None:
         )
         folded = 0
         gives_up_at = time.monotonic() + LOCK_WAIT_SECONDS
-        while folded < row["sessions"]:
+        while folded < pending:
             try:
                 outcome = await refresher.refresh()
             except WriterBusy:

@@ -165,9 +165,7 @@ class SeasonKeeper:
     async def _seal_complete(self, lease: Lease, ending: _Ending) -> None:
         """Seal seasons that have all their sessions, unless some of these are not folded yet."""
         if ending.transaction_id is None:
-            row = await self._database.fetch_one(READ_NEXT_TRANSACTION)
-            assert row is not None
-            ending.transaction_id = row["transaction_id"]
+            ending.transaction_id = await self._database.fetch_value(READ_NEXT_TRANSACTION)
         async with lease.transaction() as connection:
             rows = await connection.fetch(
                 SEAL_SEASONS, list(ending.season_ids), ending.transaction_id
@@ -218,8 +216,7 @@ class SeasonKeeper:
     async def _delete(self, season: asyncpg.Record) -> bool:
         """Delete some of what a season left that is no more; return whether there is more."""
         season_id = season["season_id"]
-        found = await self._database.fetch_one(DELETE_STANDINGS, season_id, _STANDINGS_AT_ONCE)
-        if found and found["standings"]:
+        if await self._database.fetch_value(DELETE_STANDINGS, season_id, _STANDINGS_AT_ONCE):
             return True
         # Kept in mind until Redis is back.
         with suppress(CacheUnavailable):

@@ -69,5 +69,5 @@ class OffsetValidator:
             raise
 
     async def _read_last_refresh(self, season: Season) -> int:
-        row = await self._database.fetch_one(READ_LAST_REFRESH, season.season_id)
-        return 0 if row is None else int(row["number"])
+        number: int | None = await self._database.fetch_value(READ_LAST_REFRESH, season.season_id)
+        return number or 0

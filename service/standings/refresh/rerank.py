@@ -187,9 +187,7 @@ async def _rank_together(
             ranks += await connection.fetchval(STORE_RANKS, unclosed, timeout=_STATEMENT_SECONDS)
     elapsed_ms = (time.monotonic() - started_at) * 1000
     if number is None:
-        row = await database.fetch_one(READ_REFRESH_NUMBER)
-        assert row is not None
-        number = row["number"]
+        number = await database.fetch_value(READ_REFRESH_NUMBER)
     return RerankOutcome(number=number, ranks=ranks, elapsed_ms=elapsed_ms)
 
 
