@@ -159,10 +159,10 @@ async def outlast_writers(database: Database) -> LedgerCut:
     if not await wait_for_writers(database):
         return LedgerCut(now, None)
     # An import may date sessions to before it for as long as it runs.
-    return LedgerCut(now, await find_settled_session(database))
+    return LedgerCut(now, await find_committed_session(database))
 
 
-async def find_settled_session(database: Database, seconds: float = 1.0) -> int | None:
+async def find_committed_session(database: Database, seconds: float = 1.0) -> int | None:
     """Return the highest id of a session, once all with a lower one are committed or never will be.
 
     None where somebody may still be writing one of them after so many seconds.

@@ -11,7 +11,7 @@ import dramatiq
 from service.backends.broker import PERIODIC_QUEUE
 from service.backends.database import Connection, Database, load_sql
 from service.backends.locks import Lease, WriterBusy, hold_closing_lock, lock_ranks
-from service.boards.seasons import find_settled_session
+from service.boards.seasons import find_committed_session
 from service.errors import CacheUnavailable
 from service.seasons.errors import LedgerBusy
 from service.standings.index.writer import Index
@@ -80,7 +80,7 @@ async def find_last_session(database: Database) -> int:
     A session that is committed later has a higher id, so by that it is known as one that no result
     of before can have. Raises `LedgerBusy` or `DatabaseUnavailable`.
     """
-    last_session_id = await find_settled_session(database, _CORRECTION_WAIT_SECONDS)
+    last_session_id = await find_committed_session(database, _CORRECTION_WAIT_SECONDS)
     if last_session_id is None:
         raise LedgerBusy(_CORRECTION_WAIT_SECONDS)
     return last_session_id

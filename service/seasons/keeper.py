@@ -38,7 +38,7 @@ FILL_SEASONS: Final = load_sql("seasons", "fill_seasons")
 FIND_FILL_END: Final = load_sql("seasons", "find_fill_end")
 NOTE_FILLED: Final = load_sql("seasons", "note_filled")
 SWAP_SEASON: Final = load_sql("seasons", "swap_season")
-BOUND_SEASONS: Final = load_sql("seasons", "bound_seasons")
+SET_LAST_SESSION: Final = load_sql("seasons", "set_last_session")
 DELETE_STANDINGS: Final = load_sql("seasons", "delete_standings")
 FORGET_DROPPED_SEASON: Final = load_sql("seasons", "forget_dropped_season")
 
@@ -67,7 +67,7 @@ class _Ending:
 
     season_ids: set[int]
     writers: set[str]
-    is_bounded: bool = False
+    has_last_session: bool = False
     transaction_id: int | None = None
 
 
@@ -154,10 +154,10 @@ class SeasonKeeper:
             for ending in self._endings:
                 ending.writers &= writers
         for ending in self._endings:
-            if not ending.writers and not ending.is_bounded:
+            if not ending.writers and not ending.has_last_session:
                 async with lease.transaction() as connection:
-                    await connection.fetch(BOUND_SEASONS, list(ending.season_ids))
-                ending.is_bounded, ending.writers = True, await list_writers(self._database)
+                    await connection.fetch(SET_LAST_SESSION, list(ending.season_ids))
+                ending.has_last_session, ending.writers = True, await list_writers(self._database)
             if not ending.writers:
                 await self._seal_complete(lease, ending)
         self._endings = [ending for ending in self._endings if ending.season_ids]
@@ -193,14 +193,14 @@ class SeasonKeeper:
                     fill = FILL_SEASON, season_ids[0]
                 filled = await connection.fetch(*fill, first, last, timeout=_STATEMENT_SECONDS)
                 standings |= {some["season_id"]: some["standings"] for some in filled}
-            following = None if row["is_end"] else last + 1
-            await connection.fetch(NOTE_FILLED, [*standings], [*standings.values()], following)
+            next_player = None if row["is_end"] else last + 1
+            await connection.fetch(NOTE_FILLED, [*standings], [*standings.values()], next_player)
         # As many as take about a tenth of a second: folds wait for it.
         share = _SLICE_SECONDS / max(time.monotonic() - started_at, 0.001)
         self._players_at_once = round(
             min(max(self._players_at_once * min(share, 2.0), _LEAST_PLAYERS), _MOST_PLAYERS)
         )
-        if following is None:
+        if next_player is None:
             _log.info("filled: %d seasons, %d to %d", len(season_ids), *_find_ends(season_ids))
 
     async def _swap(self, lease: Lease, season: asyncpg.Record) -> None:

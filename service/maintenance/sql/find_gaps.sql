@@ -8,11 +8,11 @@ FROM (
         board_id,
         number,
         ends_at,
-        lead(number) OVER following AS next_number,
-        lead(starts_at) OVER following AS next_starts_at
+        lead(number) OVER by_number AS next_number,
+        lead(starts_at) OVER by_number AS next_starts_at
     FROM season
     WHERE number > 0
-    WINDOW following AS (PARTITION BY board_id ORDER BY number)
+    WINDOW by_number AS (PARTITION BY board_id ORDER BY number)
 ) AS listed
 JOIN board ON board.id = board_id
 WHERE next_number IS NOT NULL AND (next_number, next_starts_at) IS DISTINCT FROM (number + 1, ends_at)
