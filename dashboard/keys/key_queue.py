@@ -69,7 +69,7 @@ class KeyQueueApp(App[None]):
         if self.screen_stack:
             if not (isinstance(event, events.Key) and await self._run_binding(event)):
                 await super().on_event(event)
-            await self._settle(before)
+            await self._wait_until_idle(before)
 
     async def _run_binding(self, event: events.Key) -> bool:
         """Run what a key is bound to, unless it is text for a field; return whether it is bound.
@@ -88,7 +88,7 @@ class KeyQueueApp(App[None]):
             event.key
         )
 
-    async def _settle(self, before: Sequence[MessagePump]) -> None:
+    async def _wait_until_idle(self, before: Sequence[MessagePump]) -> None:
         """Wait until every widget that the key reached, or would reach now, is idle."""
         quiet = 0
         for _ in range(_MOST_ROUNDS):

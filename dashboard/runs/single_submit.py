@@ -24,7 +24,7 @@ class IdempotencyKeys:
         self._unanswered = score, key
         return key
 
-    def settle(self) -> None:
+    def forget(self) -> None:
         """Give the next score a key of its own: the fate of the last one is known."""
         self._unanswered = None
 

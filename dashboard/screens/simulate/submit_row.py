@@ -172,7 +172,7 @@ class SubmitRow(WorkerReporter, Vertical):
         finally:
             self._is_asking = False
         if answer.known:
-            self._idempotency_keys.settle()
+            self._idempotency_keys.forget()
         if answer.accepted:
             self._written = score
         if answer.session_id is not None:

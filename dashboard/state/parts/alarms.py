@@ -6,7 +6,7 @@ from typing import Final
 
 from dashboard.state.event_log import Event, EventLog
 
-_SETTLED_SECONDS: Final = 2.0
+_WRONG_SECONDS: Final = 2.0
 """How long something is wrong before anybody is called: a service that restarts is soon there."""
 
 
@@ -28,7 +28,7 @@ class Alarms:
         due = [
             what
             for what, since in self._wrong_since.items()
-            if what not in self._rung and at - since >= _SETTLED_SECONDS
+            if what not in self._rung and at - since >= _WRONG_SECONDS
         ]
         self._rung |= set(due)
         self.news += due

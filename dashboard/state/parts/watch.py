@@ -55,7 +55,7 @@ class Steady(Generic[_Value]):
         if self.value is None or self._samples.count(sample) >= _MAJORITY:
             self.value = sample
 
-    def settle(self, sample: _Value) -> None:
+    def set(self, sample: _Value) -> None:
         """Take a sample of something that has been so for long enough."""
         self._samples.extend([sample] * _MAJORITY)
         self.value = sample
@@ -243,7 +243,7 @@ class Watch:
         follows = cause is None
         if status.parts.index.lag_seconds and self.find_cause("lag") is None:
             # That long the service itself has looked, twice a second.
-            self._follows.settle(follows)
+            self._follows.set(follows)
         else:
             self._follows.take(follows)
         if self._follows.value == before or (before is None and cause is None):

@@ -11,5 +11,5 @@ def test_a_key_is_kept_for_the_same_score_until_its_fate_is_known_and_for_no_oth
     assert keys.choose(score) == first
     assert keys.choose(score._replace(score=6)) != first
     second = keys.choose(score)
-    keys.settle()
+    keys.forget()
     assert keys.choose(score) != second
