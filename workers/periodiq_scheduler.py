@@ -47,5 +47,4 @@ class PatientScheduler(Scheduler):  # type: ignore[misc]
 
 
 def _is_waiting(actor: "dramatiq.Actor[[], Any]") -> bool:
-    ready, _, _ = count_messages(actor.broker, actor.queue_name)
-    return ready > 0
+    return count_messages(actor.broker, actor.queue_name).ready > 0

@@ -1,7 +1,7 @@
 """Dramatiq's broker: Redis or RabbitMQ, as `BROKER_URL` says."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -29,6 +29,14 @@ BROKER_ERRORS: Final = (RedisError, dramatiq.DramatiqError, OSError, TimeoutErro
 
 # No command that is sent to a broker blocks.
 _TIMEOUT_SECONDS: Final = 5.0
+
+
+class QueuedMessages(NamedTuple):
+    """How many messages a queue has: to do, for later, given up."""
+
+    ready: int
+    delayed: int
+    dead: int
 
 
 def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> dramatiq.Broker:
@@ -75,10 +83,8 @@ def disconnect_broker(broker: dramatiq.Broker) -> None:
         broker.close()
 
 
-def count_messages(
-    broker: dramatiq.Broker, queue_name: str = STANDINGS_QUEUE
-) -> tuple[int, int, int]:
-    """Return how many messages of a queue are ready, delayed and dead; blocks for a round trip.
+def count_messages(broker: dramatiq.Broker, queue_name: str) -> QueuedMessages:
+    """Count the messages of a queue; blocks for a round trip.
 
     Raises one of `BROKER_ERRORS`.
     """
@@ -90,8 +96,7 @@ def count_messages(
     pipeline.llen(ready)
     pipeline.llen(delayed)
     pipeline.zcard(dead)
-    counts = pipeline.execute()
-    return counts[0], counts[1], counts[2]
+    return QueuedMessages(*pipeline.execute())
 
 
 def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "RabbitmqBroker":
@@ -115,7 +120,7 @@ def _connect_rabbitmq(url: str, middleware: Sequence[dramatiq.Middleware]) -> "R
     return broker
 
 
-def _count_in_rabbitmq(broker: dramatiq.Broker, queue_name: str) -> tuple[int, int, int]:
+def _count_in_rabbitmq(broker: dramatiq.Broker, queue_name: str) -> QueuedMessages:
     import pika.exceptions  # noqa: PLC0415 - loaded only where it is used
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415
 
@@ -123,11 +128,11 @@ def _count_in_rabbitmq(broker: dramatiq.Broker, queue_name: str) -> tuple[int, i
     # The second try is for a connection that was closed because it was idle.
     for last in (False, True):
         try:
-            ready, delayed, dead = broker.get_queue_message_counts(queue_name)
+            counts = broker.get_queue_message_counts(queue_name)
         except pika.exceptions.AMQPError as error:
             del broker.connection
             if last:
                 raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]
         else:
-            return ready, delayed, dead
+            return QueuedMessages(*counts)
     raise AssertionError

@@ -122,8 +122,7 @@ def send_refresh(broker: dramatiq.Broker, woken_by: str | None = None) -> None:
 
     Raises one of `BROKER_ERRORS`.
     """
-    ready, _, _ = count_messages(broker, STANDINGS_QUEUE)
-    if ready:
+    if count_messages(broker, STANDINGS_QUEUE).ready:
         return
     message: dramatiq.Message[None] = dramatiq.Message(
         queue_name=STANDINGS_QUEUE,

@@ -323,9 +323,7 @@ class Moderation:
                 answer = CorrectedSeason(**season, changes=len(changed), entries=entries)
         return answer
 
-    async def list_log(
-        self, after: int, limit: int, order: Order = "oldest"
-    ) -> ModerationLogAnswer:
+    async def list_log(self, after: int, limit: int, order: Order) -> ModerationLogAnswer:
         """Return up to `limit` entries of the log that come after one of them in that order."""
         is_newest = order == "newest"
         start = after or MAX_ID if is_newest else after

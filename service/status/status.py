@@ -21,6 +21,7 @@ from service.backends.broker import (
     BROKER_ERRORS,
     PERIODIC_QUEUE,
     STANDINGS_QUEUE,
+    QueuedMessages,
     count_messages,
 )
 from service.backends.circuit_breaker import Breaker
@@ -137,7 +138,7 @@ class StatusReader:
         self._breaker = breaker
         self._pulse = pulse
         self._load_watch = LoadWatch()
-        self._counting: asyncio.Future[dict[str, tuple[int, int, int]]] | None = None
+        self._counting: asyncio.Future[dict[str, QueuedMessages]] | None = None
         self._counting_is_late = False
         self._process = psutil.Process()
         self._started_at = datetime.now(UTC)
@@ -395,9 +396,9 @@ class StatusReader:
             counts = counting.result() if done else {}
         except BROKER_ERRORS:
             return {}
-        return {name: schemas.QueueStatus(*messages) for name, messages in counts.items()}
+        return {name: schemas.QueueStatus(**counted._asdict()) for name, counted in counts.items()}
 
-    def _count_messages(self) -> dict[str, tuple[int, int, int]]:
+    def _count_messages(self) -> dict[str, QueuedMessages]:
         names = (STANDINGS_QUEUE, PERIODIC_QUEUE)
         return {name: count_messages(self._broker, name) for name in names}
 

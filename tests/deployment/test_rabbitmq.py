@@ -88,7 +88,7 @@ async def test_message_over_a_connection_that_was_closed_for_idleness_arrives(
     log = part.running.log
     await wait_until(lambda: "missed heartbeats from client" in log.read_text())
     broker.enqueue(make_message())
-    assert count_messages(broker) == (2, 0, 0)
+    assert count_messages(broker, STANDINGS_QUEUE) == (2, 0, 0)
     disconnect_broker(broker)
 
 
@@ -100,15 +100,15 @@ def test_message_for_a_queue_that_rabbitmq_has_lost_arrives(rabbitmq: tuple[Part
     for name in (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE), xq_name(STANDINGS_QUEUE)):
         other.channel.queue_delete(name)
     broker.enqueue(make_message())
-    assert count_messages(broker) == (1, 0, 0)
+    assert count_messages(broker, STANDINGS_QUEUE) == (1, 0, 0)
     part.kill()
     with pytest.raises(BROKER_ERRORS):
         broker.enqueue(make_message())
     with pytest.raises(BROKER_ERRORS):
-        count_messages(broker)
+        count_messages(broker, STANDINGS_QUEUE)
     part.start()
     broker.enqueue(make_message())
-    assert count_messages(broker) == (2, 0, 0)
+    assert count_messages(broker, STANDINGS_QUEUE) == (2, 0, 0)
     disconnect_broker(broker)
     disconnect_broker(other)
 

@@ -76,7 +76,7 @@ class IndexReader:
         database: Database,
         season_finder: SeasonFinder,
         refresh_signal: RefreshSignal,
-        tracer: Tracer | None = None,
+        tracer: Tracer | None,
     ) -> None:
         self._breaker = breaker
         self._database = database

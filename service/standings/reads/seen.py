@@ -97,7 +97,7 @@ class SeenSessions:
         breaker: Breaker,
         top_feeds: TopFeeds,
         settings: Settings,
-        tracer: Tracer | None = None,
+        tracer: Tracer | None,
     ) -> None:
         self._database = database
         self._redis = redis

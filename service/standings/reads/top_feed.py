@@ -123,7 +123,7 @@ class TopFeeds:
         rank_reader: RankReader,
         refresh_signal: RefreshSignal,
         lag_watch: LagWatch,
-        tracer: Tracer | None = None,
+        tracer: Tracer | None,
     ) -> None:
         self._redis = redis
         self._breaker = breaker

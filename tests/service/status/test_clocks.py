@@ -96,7 +96,7 @@ def test_scheduler_sends_nothing_while_its_last_message_waits(
     scheduler._rounds = None
     for _ in range(3):
         scheduler.send_actors([nothing], datetime.now(UTC))
-        assert count_messages(broker, PERIODIC_QUEUE)[0] == 1
+        assert count_messages(broker, PERIODIC_QUEUE).ready == 1
 
 
 @HOURS
