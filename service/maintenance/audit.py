@@ -27,7 +27,6 @@ COUNT_STANDINGS: Final = load_sql("maintenance", "count_standings")
 COMPARE_STANDINGS: Final = load_sql("maintenance", "compare_standings")
 COMPARE_RANKS: Final = load_sql("maintenance", "compare_ranks")
 COMPARE_MILESTONES: Final = load_sql("maintenance", "compare_milestones")
-COUNT_RESULTS: Final = load_sql("maintenance", "count_results")
 FIND_GAPS: Final = load_sql("maintenance", "find_gaps")
 
 _COMPARED: Final = (
@@ -139,7 +138,9 @@ def _describe_points(row: asyncpg.Record, side: str) -> str:
 
 async def _check_seasons(connection: Connection, season_ids: list[int] | None) -> Finding:
     """Each season counts the players who have a standing in it."""
-    rows = _choose(await connection.fetch(COUNT_STANDINGS, timeout=STATEMENT_SECONDS), season_ids)
+    are_closed = False
+    seasons = await connection.fetch(COUNT_STANDINGS, are_closed, timeout=STATEMENT_SECONDS)
+    rows = _choose(seasons, season_ids)
     examples = await _describe_counts(connection, rows)
     standings = sum(row["standings"] for row in rows)
     return Finding(
@@ -216,7 +217,8 @@ async def _check_ends(connection: Connection) -> Finding:
 
 async def _check_results(connection: Connection) -> Finding:
     """P8: what was stored of a season when it was closed is still what its standings come to."""
-    seasons = await connection.fetch(COUNT_RESULTS, timeout=STATEMENT_SECONDS)
+    are_closed = True
+    seasons = await connection.fetch(COUNT_STANDINGS, are_closed, timeout=STATEMENT_SECONDS)
     examples = await _describe_counts(connection, seasons)
     wrong_ranks, ranks = await _compare(connection, COMPARE_RANKS, seasons)
     wrong_milestones, milestones = await _compare(connection, COMPARE_MILESTONES, seasons)

@@ -42,7 +42,7 @@ FIND_SESSION: Final = load_sql("moderation", "find_session")
 LIST_SESSIONS_NAMED: Final = load_sql("moderation", "list_sessions_named")
 LIST_SESSIONS_SINCE: Final = load_sql("moderation", "list_sessions_since")
 MARK_SESSIONS: Final = load_sql("moderation", "mark_sessions")
-COMPARE_STANDINGS: Final = load_sql("moderation", "compare_standings")
+PREVIEW_STANDINGS: Final = load_sql("moderation", "preview_standings")
 NOTE_CHANGE: Final = load_sql("moderation", "note_change")
 LOG_ACTION: Final = load_sql("moderation", "log_action")
 LIST_LOG: Final = load_sql("moderation", "list_log")
@@ -161,7 +161,7 @@ class Moderation:
             )
             answer = MarkedSessions(player_id, len(session_ids), more=len(found) > len(session_ids))
             if wanted.dry_run:
-                boards = await _look_ahead(connection, player_id)
+                boards = await _preview_standings(connection, player_id)
                 answer = msgspec.structs.replace(answer, boards=boards)
             elif session_ids:
                 await connection.fetch(NOTE_CHANGE, player_id)
@@ -206,7 +206,7 @@ class Moderation:
                     },
                 )
             if wanted.dry_run:
-                boards = await _look_ahead(connection, player_id)
+                boards = await _preview_standings(connection, player_id)
                 answer = msgspec.structs.replace(answer, boards=boards)
         return answer
 
@@ -273,7 +273,7 @@ class Moderation:
                 # Submits would wait for a row whose name is changed: to look, the state is enough.
                 if with_scores:
                     await connection.fetch(CHANGE_STATE, player_id, "banned", None)
-                boards = await _look_ahead(connection, player_id)
+                boards = await _preview_standings(connection, player_id)
                 preview = DeletionPreview(player_id, f"deleted-{player_id}", boards)
             else:
                 details = {"scores": "revoke" if with_scores else "keep"}
@@ -410,8 +410,8 @@ async def _find_sessions(
     return [row["id"] for row in rows if row["is_wanted"]]
 
 
-async def _look_ahead(connection: Connection, player_id: int) -> list[ChangedEntry]:
-    rows = await connection.fetch(COMPARE_STANDINGS, player_id, timeout=_STATEMENT_SECONDS)
+async def _preview_standings(connection: Connection, player_id: int) -> list[ChangedEntry]:
+    rows = await connection.fetch(PREVIEW_STANDINGS, player_id, timeout=_STATEMENT_SECONDS)
     return [
         ChangedEntry(
             board=row["slug"],

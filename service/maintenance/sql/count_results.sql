@@ -1,8 +1,0 @@
--- How many players each closed season says it has, and how many stand there.
-SELECT
-    season.id AS season_id,
-    season.players,
-    (SELECT count(*) FROM standing WHERE standing.season_id = season.id) AS standings
-FROM season_with_refresh AS season
-WHERE closed_at IS NOT NULL
-ORDER BY season.id
