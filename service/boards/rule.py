@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from service.boards.schedule import Schedule
@@ -106,6 +107,10 @@ class Rule:
     def counts_like(self, other: "Rule") -> bool:
         """Whether the same sessions make the same standings by both."""
         return replace(self, score_format=other.score_format, schedule=other.schedule) == other
+
+    def find_end(self, after: datetime) -> datetime | None:
+        """Return the first end of a season after this instant; None without a schedule."""
+        return self.schedule.find_next(after) if self.schedule else None
 
     def sort(self, score: int) -> int:
         """Return the score as it is sorted, where less is better; and the score of that again."""

@@ -126,7 +126,7 @@ async def put_next_season(
     if starts_at is None:
         await connection.fetch(DROP_COMING_SEASONS, board_id, number - 1)
         return
-    ends_at = rule.schedule.find_next(starts_at) if rule.schedule else None
+    ends_at = rule.find_end(starts_at)
     await put_season(connection, board_id, number, rule_id, starts_at, ends_at)
 
 

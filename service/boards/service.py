@@ -135,7 +135,7 @@ async def _insert_board(
         last_end = rule.schedule.find_last(now) if rule.schedule else None
         asked = None if count_from is EVER else count_from
         starts_at = max((at for at in (asked, last_end) if at), default=None)
-    ends_at = rule.schedule.find_next(now) if rule.schedule else None
+    ends_at = rule.find_end(now)
     await put_season(
         connection, board_id, 1, rule_id, starts_at, ends_at, is_filled=count_from is not None
     )
@@ -205,7 +205,7 @@ async def _recount(connection: Connection, board: asyncpg.Record, rule_id: int, 
     season = await connection.fetchrow(READ_SEASON_RULE, board["season_id"])
     assert season is not None
     # By the same schedule it is the same end as before, even if it has just come.
-    ends_at = rule.schedule.find_next(board["read_at"]) if rule.schedule else None
+    ends_at = rule.find_end(board["read_at"])
     # One that was begun, for a rule before this one, is not wanted any more.
     await connection.fetch(DROP_SEASON, board_id, -number)
     if rule.counts_like(Rule.of_row(season)) and not season["has_missed"]:
@@ -311,7 +311,7 @@ async def _catch_up(
     if starts_at is not None and starts_at <= cut.at:
         await connection.fetch(DROP_COMING_SEASONS, board_id, board["number"])
         number, starts_at = await make_missed_seasons(connection, board, rule, cut, is_filled=True)
-        ends_at = rule.schedule.find_next(starts_at) if rule.schedule else None
+        ends_at = rule.find_end(starts_at)
         await put_season(
             connection, board_id, number, board["rule_id"], starts_at, ends_at, is_filled=True
         )
