@@ -35,6 +35,8 @@ _LOCK_WAIT_SECONDS: Final = 1.0
 # Somebody waits for the answer.
 _CORRECTION_WAIT_SECONDS: Final = 25.0
 _STATEMENT_SECONDS: Final = 600.0
+# The standings of a season are grouped and sorted in memory.
+_WORK_MEMORY: Final = "SET LOCAL work_mem = '256MB'"
 
 _INDEXES_AT_ONCE: Final = 1_000
 _LOGGED: Final = 10
@@ -70,7 +72,7 @@ async def hold_closed_seasons(database: Database) -> AsyncIterator[Connection]:
         hold_closing_lock(database, wait_seconds=_CORRECTION_WAIT_SECONDS) as lease,
         lease.transaction() as connection,
     ):
-        await connection.execute("SET LOCAL work_mem = '256MB'")
+        await connection.execute(_WORK_MEMORY)
         yield connection
 
 
@@ -113,7 +115,7 @@ async def _close_all(database: Database, lease: Lease) -> int:
 async def _close(lease: Lease, season_id: int) -> bool:
     async with lease.transaction() as connection:
         await lock_ranks(connection)
-        await connection.execute("SET LOCAL work_mem = '256MB'")
+        await connection.execute(_WORK_MEMORY)
         await connection.fetch(STOP_RERANK, season_id, timeout=_STATEMENT_SECONDS)
         await connection.fetch(STORE_FINAL_RANKS, season_id, timeout=_STATEMENT_SECONDS)
         await store_season_milestones(connection, season_id)

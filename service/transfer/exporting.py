@@ -15,6 +15,7 @@ import msgspec
 from service.backends.database import Database, load_sql
 from service.boards.errors import BoardFilling, SeasonNotFound
 from service.boards.finder import Season, find_season, number_season
+from service.standings.reads.seen import SESSIONS_BY_ID
 from service.standings.reads.stored import READ_FACTS
 from service.transfer.rows import PlayerRow, SessionRow, StandingRow
 
@@ -25,9 +26,6 @@ READ_HIGHEST_IDS: Final = load_sql("transfer", "read_highest_ids")
 
 BY_ID: Final = "SET LOCAL enable_seqscan = off"
 """For a planner that knows nothing of the ids yet, and would read all players each time."""
-
-IDS_IN_RUNS: Final = f"{BY_ID}; SET LOCAL enable_indexscan = off"
-"""The same for sessions, of which it would read all of the primary key, which is by player."""
 
 IN_ORDER: Final = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
 """For a cursor whose first rows come at once."""
@@ -98,7 +96,7 @@ async def _export_sessions(database: Database) -> AsyncIterator[Batch]:
     for first_id in range(1, total + 1, _IDS_AT_ONCE):
         end = min(first_id + _IDS_AT_ONCE, total + 1)
         async with database.transaction() as connection:
-            await connection.execute(IDS_IN_RUNS)
+            await connection.execute(SESSIONS_BY_ID)
             rows = await connection.fetch(EXPORT_SESSIONS, first_id, end)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             batch = [_make_session(row) for row in rows[start : start + _ROWS_AT_ONCE]]

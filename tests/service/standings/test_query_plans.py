@@ -15,7 +15,7 @@ from service.settings.settings import load_settings
 from service.standings.reads.seen import SESSIONS_BY_ID
 from service.standings.refresh.milestones import ONE_BY_ONE
 from service.status.session_count import ONLY_INDEXES
-from service.transfer.exporting import BY_ID, IDS_IN_RUNS, IN_ORDER
+from service.transfer.exporting import BY_ID, IN_ORDER
 from tests.support.databases import create_database
 from tests.support.explaining import Case, explain, walk
 
@@ -255,7 +255,7 @@ CASES = [
         "export_sessions",
         (2 * PLAYERS - 10_000, 2 * PLAYERS),
         {"game_session_id", "player_pkey"},
-        IDS_IN_RUNS,
+        SESSIONS_BY_ID,
     ),
     Case("transfer", "export_standings", (1,), {ORDER, "player_pkey"}, IN_ORDER),
     Case("players", "find_player", (9_999,), {"player_pkey"}),
