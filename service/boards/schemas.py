@@ -13,7 +13,7 @@ from service.errors import FieldError, refuse_body
 from service.http.examples import NOW, THEN
 from service.validation import FIRST_MOMENT, LAST_MOMENT, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
 
-Bound = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
+Score = Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=STORABLE_TEXT)]
 GameMode = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)]
 
@@ -80,8 +80,8 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     direction: Direction = Direction.HIGH
     ties: Ties = Ties.SHARED
     game_mode: GameMode | None = None
-    min_score: Bound | None = None
-    max_score: Bound | None = None
+    min_score: Score | None = None
+    max_score: Score | None = None
     format: Format = msgspec.field(default_factory=IntegerFormat)
     schedule: CronSchedule | None = None
     count_from: Annotated[
@@ -162,8 +162,8 @@ class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     direction: Direction | msgspec.UnsetType = msgspec.UNSET
     ties: Ties | msgspec.UnsetType = msgspec.UNSET
     game_mode: GameMode | msgspec.UnsetType | None = msgspec.UNSET
-    min_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
-    max_score: Bound | msgspec.UnsetType | None = msgspec.UNSET
+    min_score: Score | msgspec.UnsetType | None = msgspec.UNSET
+    max_score: Score | msgspec.UnsetType | None = msgspec.UNSET
     format: Format | msgspec.UnsetType = msgspec.UNSET
     schedule: CronSchedule | msgspec.UnsetType | None = msgspec.UNSET
     apply: Literal["recount"] | None = None

@@ -4,8 +4,11 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
+from service.boards.schemas import GameMode, Score
 from service.players.names import ExternalId
-from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.validation import IDEMPOTENCY_KEY, MAX_ID
+
+IdempotencyKey = Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)]
 
 DEFAULT_MODE: Final = "solo"
 """That of a session for which none is given."""
@@ -24,12 +27,8 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Annotated[int, msgspec.Meta(ge=1, le=MAX_ID, description="A registered player.")] | None
     ) = None
     external_id: ExternalId | None = None
-    score: Annotated[
-        int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE, description="Within ±(2^53 - 1).")
-    ]
-    game_mode: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] | None
-    ) = DEFAULT_MODE
+    score: Annotated[Score, msgspec.Meta(description="Within ±(2^53 - 1).")]
+    game_mode: GameMode | None = DEFAULT_MODE
     metadata: (
         Annotated[
             dict[str, Any],
@@ -54,7 +53,7 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class BulkLine(SubmitScore, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One score of a bulk request, with the key that makes it safe to send again."""
 
-    idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)] | None = None
+    idempotency_key: IdempotencyKey | None = None
 
 
 class SubmitAnswer(msgspec.Struct, frozen=True):

@@ -1,14 +1,14 @@
 """What a line of each kind of file holds: the same for CSV and NDJSON, for import and export."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
 from service.http.examples import THEN
 from service.moderation.schemas import State
-from service.sessions.schemas import DEFAULT_MODE
-from service.validation import IDEMPOTENCY_KEY, MAX_ID, MAX_SCORE, MIN_SCORE, STORABLE_TEXT
+from service.sessions.schemas import DEFAULT_MODE, IdempotencyKey, SubmitScore
+from service.validation import MAX_ID
 
 # Ids of new players go on from the highest that was imported, and need room.
 _HIGHEST_IMPORTED_ID: Final = MAX_ID // 2
@@ -85,23 +85,16 @@ class PlayerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_until: Time | None = None
 
 
-class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A session to import.
+class SessionLine(SubmitScore, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A session to import: a score that was submitted elsewhere, with what became of it there.
 
     Its player is named by `user_id`, `external_id` or `username`; where several are given, all must
     be the same player's. `session_id` is the one that it was exported with. A session that was
     revoked there counts nowhere here either.
     """
 
-    score: Annotated[int, msgspec.Meta(ge=MIN_SCORE, le=MAX_SCORE)]
-    idempotency_key: Annotated[str, msgspec.Meta(pattern=IDEMPOTENCY_KEY)]
+    idempotency_key: IdempotencyKey
     submitted_at: Time
-    game_mode: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=STORABLE_TEXT)] | None
-    ) = DEFAULT_MODE
-    user_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None
-    external_id: str | None = None
     username: str | None = None
     session_id: Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)] | None = None
-    metadata: dict[str, Any] | None = None
     revoked_at: Time | None = None
