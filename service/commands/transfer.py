@@ -152,9 +152,9 @@ def import_(file: BinaryIO, data_dir: Path | None) -> None:
     """Read players or sessions from a file of CSV or NDJSON, or from standard input: -.
 
     Which of them it holds its fields tell. A player has a username, and may have an external_id, a
-    user_id, a joined_at and a state with its state_until. A session has a score, a submitted_at, an
-    idempotency_key and, to name its player, a user_id, external_id or username; it may have a
-    game_mode, metadata, a session_id and a revoked_at.
+    user_id, a joined_at and a state with its state_until. A session is the body of a submit, whose
+    player may also be named by username, with an idempotency_key and a submitted_at; it may have a
+    session_id and a revoked_at.
 
     What is there already is left as it is, so an import that was interrupted is run again. The exit
     status is 1 if a line was refused; the others are imported.
