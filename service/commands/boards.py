@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from service.boards.errors import BoardExists
-from service.boards.words import Operator
+from service.boards.words import Direction, Operator, Ties
 from service.command_line import (
     WholeNumber,
     align_columns,
@@ -100,13 +100,13 @@ def _rule_options(*, of_new: bool) -> Callable[[_Command], _Command]:
         ),
         click.option(
             "--direction",
-            type=click.Choice(["high", "low"]),
+            type=click.Choice([direction.value for direction in Direction]),
             help="Which score is better.",
             **default("high"),
         ),
         click.option(
             "--ties",
-            type=click.Choice(["shared", "first"]),
+            type=click.Choice([ties.value for ties in Ties]),
             help="Equal scores share a rank, or who got there first is before the others.",
             **default("shared"),
         ),

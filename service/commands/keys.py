@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from service.command_line import align_columns, require_consent, write_time, yes_option
-from service.commands.target import data_dir_option, find_settings
+from service.commands.target import check_schema, data_dir_option, find_settings
 from service.keys.roles import ROLE_WORDS, Role
 
 if TYPE_CHECKING:
@@ -110,12 +110,10 @@ def revoke(
 
 @asynccontextmanager
 async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
-    from service.backends.database import Database
+    from service.maintenance.connections import open_database
 
     settings = find_settings(data_dir, with_cache=False)
-    database = Database(settings, application_name="leaderboard keys")
-    await database.open()
-    try:
+    # In a thread, since it runs an event loop of its own.
+    await asyncio.to_thread(check_schema, settings)
+    async with open_database(settings, application_name="leaderboard keys") as database:
         yield database
-    finally:
-        await database.close()

@@ -35,6 +35,7 @@ COMMANDS = [
     ("populate", "--players", "1", "--sessions", "1", "--reset"),
     ("audit",),
     ("rebuild",),
+    ("keys", "list"),
 ]
 
 
