@@ -15,6 +15,10 @@ PACKAGES = ("service", "workers", "dashboard")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 STATEMENTS = sorted((ROOT / "service").rglob("*.sql"))
 SCRIPTS = sorted((ROOT / "service").rglob("*.lua"))
+WRITES = re.compile(
+    r"\b(INSERT INTO|DELETE FROM|UPDATE [a-z]|TRUNCATE|LOCK TABLE"
+    r"|FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE)"
+)
 # A file is as long as its subject; one that is longer than this gives its reason here.
 MOST_LINES = 500
 MOST_MODULES_OF_A_FOLDER = 10
@@ -84,6 +88,14 @@ def test_statement_explains_its_parameters(path: Path) -> None:
     for first, last in re.findall(r"\$(\d+) to \$(\d+)", comment):
         explained.update(range(int(first), int(last)))
     assert used <= explained
+
+
+@pytest.mark.parametrize("path", STATEMENTS, ids=name_of)
+def test_statement_that_writes_names_its_locks(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    comment = "\n".join(line for line in lines if line.startswith("--"))
+    statement = "\n".join(line.partition("--")[0] for line in lines)
+    assert not WRITES.search(statement) or "Locks:" in comment
 
 
 def test_modules_can_be_read_whole() -> None:

@@ -1,6 +1,6 @@
 -- Adds a rule; answers its id.
 --
--- $1 to $9 the columns of the table, in their order.
+-- $1 to $9 the columns of the table, in their order. Locks: none that others wait for.
 INSERT INTO rule (
     operator, direction, ties, game_mode, min_score, max_score, score_format, cron, timezone
 )

@@ -5,6 +5,8 @@
 -- counted: then those are to be filled; $7 the newest session from which on one that is dated into them is
 -- late, or null where others can still be: where it is known, all others are closed at once, with nobody in
 -- them.
+--
+-- Locks: the new rows.
 WITH put AS (
     INSERT INTO season (
         board_id,

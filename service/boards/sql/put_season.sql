@@ -3,6 +3,8 @@
 --
 -- $1 board, $2 number, $3 rule, $4 its start (null: before all sessions), $5 its end (null: none),
 -- $6 whether sessions that are in the ledger already count in it: then it is to be filled.
+--
+-- Index: season_board_number. Locks: the season.
 WITH put AS (
     INSERT INTO season (board_id, number, rule_id, starts_at, ends_at, fill_from_player)
     VALUES ($1, $2, $3, coalesce($4::timestamptz, '-infinity'), $5, CASE WHEN $6 THEN 0 END)

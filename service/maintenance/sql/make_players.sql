@@ -3,6 +3,8 @@
 -- $1 the id before the first player of this call of populate, $2 and $3 first and last place in it,
 -- from 1, $4 seed, $5 the moment that all its times are reckoned from. They joined one month to
 -- thirteen months before that, so that every session comes later.
+--
+-- Locks: the new rows.
 INSERT INTO player (id, username, joined_at)
 SELECT
     $1::bigint + place,

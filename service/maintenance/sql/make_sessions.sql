@@ -11,7 +11,7 @@
 -- never; and everybody's number is known without a look at anybody else.
 --
 -- They are written in the order of game_session_pkey. A player's sessions are spread over their time in
--- the order of their ids.
+-- the order of their ids. Locks: the new rows.
 INSERT INTO game_session (player_id, score, game_mode, submitted_at)
 SELECT
     $1::bigint + place,

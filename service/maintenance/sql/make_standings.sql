@@ -2,7 +2,7 @@
 --
 -- $1 and $2 first and last player id. Answers one row a season: how many players now stand there.
 --
--- Index: game_session_pkey for the sessions of these players alone.
+-- Index: game_session_pkey for the sessions of these players alone. Locks: the new rows.
 WITH made AS (
     INSERT INTO standing
         (season_id, player_id, score, sort_score, tie_key, sessions, reached_at, session_id, exact_total)

@@ -1,6 +1,9 @@
 -- Closes a season that is sealed, in the transaction that stored its ranks.
 --
 -- $1 season. Answers how many stand in it, or no row where it was closed before.
+--
+-- Index: season_pkey, season_refresh_pkey, standing_pkey. Locks: the season, then its row of
+-- season_refresh.
 WITH closed AS (
     UPDATE season
     SET closed_at = ledger_now()

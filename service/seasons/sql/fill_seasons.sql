@@ -6,7 +6,8 @@
 -- The sessions are read once, to see who may stand where; then each who may is looked at alone. As in
 -- fill_season.sql, pending sessions are left out.
 --
--- Index: game_session_pkey for the sessions of these players alone.
+-- Index: game_session_pkey for the sessions of these players alone. Locks: the new standings; the caller
+-- holds the lock of the only writer.
 WITH filled AS MATERIALIZED (
     SELECT
         array_agg(id ORDER BY starts_at) AS ids,

@@ -2,6 +2,7 @@
 -- deleted.
 --
 -- $1 season. Its standings and its index are gone by then. Index: rank_block_pkey, milestone_pkey.
+-- Locks: these rows.
 WITH ranks AS (
     DELETE FROM rank_block WHERE season_id = $1
 ),

@@ -2,7 +2,7 @@
 --
 -- $1 milliseconds. For the operator's eyes only, so it does not wait for the disk.
 --
--- Index: the newest entry of latest_refresh_pkey.
+-- Index: the newest entry of latest_refresh_pkey. Locks: that entry.
 WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE latest_refresh
 SET refresh_ms = $1

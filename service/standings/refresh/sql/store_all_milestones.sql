@@ -2,6 +2,7 @@
 -- standing, with how many come before it.
 --
 -- $1 season. Index: none, or what finds the season among others; the caller turns index scans off.
+-- Locks: the milestones of the season.
 WITH counted AS MATERIALIZED (
     SELECT *
     FROM (

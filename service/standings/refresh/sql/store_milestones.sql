@@ -4,7 +4,7 @@
 -- many. Answers the last one that was stored, or no row at the end of the season, whose later
 -- milestones, of standings that are gone, are removed then.
 --
--- Index: standing_season_id_order, $6 times 250 entries in order.
+-- Index: standing_season_id_order, $6 times 250 entries in order. Locks: the rows that it writes.
 WITH RECURSIVE walked AS (
     SELECT
         $2::bigint AS position,
