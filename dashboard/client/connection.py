@@ -14,6 +14,7 @@ from dashboard.client.failures import TIMEOUT
 from dashboard.client.gateway import (
     FILLING,
     KEY_REQUIRED,
+    NOT_FOUND,
     PAGE_LIMIT,
     TOO_BUSY,
     BoardSeason,
@@ -40,7 +41,6 @@ SHORTEST_BOARD_SECONDS: Final = 0.2
 FACTS_SECONDS: Final = 5.0
 """Pause between two looks at a board's title and state."""
 
-_NOT_FOUND: Final = 404
 _LINES_ABOVE: Final = PAGE_LIMIT // 2
 """Lines that are read above a player who is looked for; as many are below."""
 
@@ -254,7 +254,7 @@ class Connection:
                     if self._shown is None:
                         raise
                     continue
-                if error.status != _NOT_FOUND and error.code != FILLING:
+                if error.status != NOT_FOUND and error.code != FILLING:
                     raise
                 # Of this board alone, which another database may lack, or which is being filled.
                 # The read of it says so.

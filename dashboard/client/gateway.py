@@ -33,12 +33,12 @@ from dashboard.client.moderation import (
 from dashboard.client.rights import Right, Rights
 from dashboard.client.waits import Waits
 from dashboard.clock import Clock, SystemClock
-from dashboard.simulation.client.requests import shorten
+from dashboard.simulation.client.requests import GLOBAL_BOARD, shorten
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
 
-GLOBAL_BOARD: Final = "global"
+NOT_FOUND: Final = 404
 
 FILLING: Final = "board_filling"
 """The code with which a board that counts the past first refuses to be read."""
@@ -84,6 +84,9 @@ class BoardSeason(NamedTuple):
     def is_global(self) -> bool:
         """Whether it is the board that is always there, which has one season."""
         return self.slug == GLOBAL_BOARD
+
+
+GLOBAL: Final = BoardSeason()
 
 
 class GatewayError(Exception):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 from urllib.parse import urlsplit
 
+from dashboard.simulation.client.requests import DEFAULT_PORTS
 from dashboard.simulation.reports.run_directory import (
     Command,
     FoundRun,
@@ -18,7 +19,6 @@ from dashboard.simulation.reports.run_directory import (
     send_command,
 )
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _THIS_MACHINE: Final = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -122,7 +122,7 @@ def _identify_service(url: str) -> tuple[str | int | None, ...]:
     """Return what is the same for all URLs of one service, however an operator types them."""
     try:
         parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         # Whatever stands in a trace: it is that of another service.
         return (url,)

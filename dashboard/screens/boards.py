@@ -14,8 +14,9 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from dashboard.client.answers import BoardFacts, Season
-from dashboard.client.gateway import GLOBAL_BOARD, Gateway, GatewayError
+from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.dialog import ListDialog, draw_error
+from dashboard.simulation.client.requests import GLOBAL_BOARD
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (

@@ -7,13 +7,14 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from dashboard.client.gateway import GLOBAL_BOARD, BoardSeason
+from dashboard.client.gateway import BoardSeason
+from dashboard.simulation.client.requests import GLOBAL_BOARD
 
 _SCREENS: Final = ("live", "player", "simulate", "health")
 _PAGES: Final = "there are /live, /player/ID, /simulate/RUN and /health"
 _WHY: Final = "why"
 _OPENED: Final = ("boards", "log", "slow", _WHY)
-_LONGEST_NAME: Final = 255
+LONGEST_NAME: Final = 255
 _is_slug: Final = re.compile("[a-z0-9-]{1,64}").fullmatch
 _is_season: Final = re.compile("[1-9][0-9]{0,8}").fullmatch
 _is_run: Final = re.compile("[0-9a-f]{1,32}").fullmatch
@@ -83,7 +84,7 @@ def read_address(text: str) -> Address:
 
 
 def _may_be_player(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_NAME and not _find_control(text)
+    return 0 < len(text) <= LONGEST_NAME and not _find_control(text)
 
 
 def _read_query(told: list[tuple[str, str]]) -> Address:

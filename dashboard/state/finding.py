@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 from typing import Final, TypeAlias, TypeVar
 
 from dashboard.client.answers import BoardFacts, Player, Season
-from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
+from dashboard.client.gateway import GLOBAL, BoardSeason, Gateway, GatewayError, Refused
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import drop_grouping, read_number, write_moment
@@ -19,7 +19,6 @@ MOST_PLAYERS: Final = 20
 RANK_MARK: Final = "#"
 ACTION_MARK: Final = ":"
 
-_GLOBAL: Final = BoardSeason()
 _LONGEST_EXTERNAL_ID: Final = 128
 _NOT_ONE: Final = (400, 404)
 """Statuses for who is not there, and for what cannot be a name or an id."""
@@ -88,7 +87,7 @@ class Known:
     """What is here already, without asking for players: the rest of what there is to find."""
 
     boards: Sequence[BoardFacts] = ()
-    shown: BoardSeason = _GLOBAL
+    shown: BoardSeason = GLOBAL
     ranks: int = 0
     runs: Sequence[FoundRun] = ()
     actions: Sequence[tuple[str, str]] = ()

@@ -6,7 +6,14 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from dashboard.client.answers import Entry, Player, Rank, Session, Top
-from dashboard.client.gateway import BoardSeason, Gateway, GatewayError, Refused
+from dashboard.client.gateway import (
+    GLOBAL,
+    NOT_FOUND,
+    BoardSeason,
+    Gateway,
+    GatewayError,
+    Refused,
+)
 from dashboard.state.board import Board
 from dashboard.text.numbers import read_number
 from dashboard.text.scores import INTEGER, ScoreFormat
@@ -15,9 +22,7 @@ RADIUS: Final = 5
 LAST_SESSIONS: Final = 20
 POLL_SECONDS: Final = 2.0
 
-_GLOBAL: Final = BoardSeason()
 _LOOKS: Final = 600
-_NOT_FOUND: Final = 404
 _UNAVAILABLE: Final = 503
 
 
@@ -53,7 +58,7 @@ class Lookup:
     A read that fails leaves what was known; `error` says why it is not newer.
     """
 
-    def __init__(self, wanted: str = "", board: BoardSeason = _GLOBAL) -> None:
+    def __init__(self, wanted: str = "", board: BoardSeason = GLOBAL) -> None:
         self.wanted = wanted
         self.board = board
         self.player: Player | None = None
@@ -174,14 +179,14 @@ async def find_player(gateway: Gateway, wanted: str, board: BoardSeason) -> Play
         except Refused as error:
             if error.status == _UNAVAILABLE:
                 return Player(user_id, (await gateway.read_rank(board, user_id)).username)
-            if error.status != _NOT_FOUND:
+            if error.status != NOT_FOUND:
                 raise
     # A name may begin or end with blanks, but those around one that was pasted are seldom its own.
     for name in dict.fromkeys((wanted, wanted.strip() or wanted)):
         try:
             return await gateway.find_player_by_name(name)
         except Refused as error:
-            if error.status != _NOT_FOUND:
+            if error.status != NOT_FOUND:
                 raise
     return None
 

@@ -23,7 +23,7 @@ _DELETE_PICTURE: Final = "\u2421"
 # More marks on one letter than any script needs spill over the lines above and below.
 _MOST_MARKS: Final = 2
 
-_ELLIPSIS: Final = "…"
+ELLIPSIS: Final = "…"
 
 
 @lru_cache(maxsize=8192)
@@ -78,4 +78,4 @@ def fit_name(name: str, width: int) -> str:
             break
         kept.append(character)
         room -= size
-    return "".join(kept) + _ELLIPSIS + " " * room
+    return "".join(kept) + ELLIPSIS + " " * room

@@ -10,6 +10,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from dashboard.text.names import ELLIPSIS
+
 Tone = Literal["", "muted", "strong", "accent", "good", "warn", "bad", "fell", "marked", "profile"]
 Span = tuple[str, Tone]
 ToneLine = Sequence[Span]
@@ -29,7 +31,6 @@ SEVERITIES: Final[dict[str, tuple[str, Tone]]] = {
 """How bad something is: a mark, and a tone."""
 
 _DIM: Final = Style(dim=True)
-_ELLIPSIS: Final = "…"
 
 
 def choose_line(room: int, *lines: ToneLine) -> ToneLine:
@@ -70,7 +71,7 @@ class Toned(Widget):
             style = self.find_style(tone)
             if size > room:
                 # With nothing behind it, what is cut says so.
-                cut = set_cell_size(text, room - 1) + _ELLIPSIS
+                cut = set_cell_size(text, room - 1) + ELLIPSIS
                 segments.append(Segment(cut, style))
                 room = 0
             else:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
 from dashboard.client.answers import Player
-from dashboard.client.gateway import Gateway, GatewayError, Refused
+from dashboard.client.gateway import NOT_FOUND, Gateway, GatewayError, Refused
 from dashboard.client.moderation import ChangedEntry, CorrectedSeason
 from dashboard.text.names import quote_name
 from dashboard.text.numbers import write_amount, write_moment
@@ -15,7 +15,6 @@ State = Literal["active", "hidden", "banned"]
 Scores = Literal["keep", "revoke"]
 
 _NAME: Final = 30
-_NOT_FOUND: Final = 404
 _NOBODY: Final = "user_not_found"
 _LOOKED: Final = "looked at, not done"
 _FOREMOST: Final = 5
@@ -153,7 +152,7 @@ class RenameProposal:
         try:
             other = await self.gateway.find_player_by_name(self.username)
         except Refused as error:
-            if error.status != _NOT_FOUND:
+            if error.status != NOT_FOUND:
                 raise
         else:
             if other.user_id != self.player.user_id:

@@ -23,7 +23,7 @@ from dashboard.screens.player.proposals import (
 )
 from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
-from dashboard.state.address import Address
+from dashboard.state.address import LONGEST_NAME, Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event
@@ -34,7 +34,6 @@ from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 from dashboard.widgets.tones import ToneLine
 
-_LONGEST_NAME = 255
 _NAME = 24
 _SCORES: Mapping[str, Scores] = {"keep": "keep", "revoke": "revoke"}
 _DIGITS = tuple("0123456789")
@@ -116,7 +115,7 @@ class PlayerScreen(ConsoleScreen):
         self._gateway = gateway
         self._field = Input(
             placeholder="a player's id or exact name (capitals count), then enter",
-            max_length=_LONGEST_NAME,
+            max_length=LONGEST_NAME,
             compact=True,
             # A number is typed on in it: what was typed must not be replaced by the next digit.
             select_on_focus=False,

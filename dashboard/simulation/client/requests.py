@@ -13,7 +13,7 @@ _SAMPLE_LENGTH = 300
 GLOBAL_BOARD = "global"
 """The board that is always there."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class _Problem(msgspec.Struct):
@@ -121,7 +121,7 @@ class Target:
         self.reads = "/api/leaderboard" if board is None else f"/api/boards/{board}"
         base = httpx.URL(url)
         self._host = base.raw_host.decode("ascii")
-        self._port = base.port or _DEFAULT_PORTS[base.scheme]
+        self._port = base.port or DEFAULT_PORTS[base.scheme]
         self._tls = httpx.create_ssl_context() if base.scheme == "https" else None
         self._path_prefix = base.raw_path.rstrip(b"/").decode("ascii")
         self._headers = f"Host: {base.netloc.decode('ascii')}\r\nAccept: application/json\r\n"
