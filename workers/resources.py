@@ -23,7 +23,8 @@ from service.backends.redis import (
     translate_redis_errors,
 )
 from service.backends.refresh_signal import send_refresh
-from service.boards.finder import GLOBAL_BOARD, SeasonFinder
+from service.boards.finder import SeasonFinder
+from service.boards.words import GLOBAL_BOARD
 from service.counters import WorkerCounters
 from service.errors import CacheUnavailable
 from service.moderation.service import end_states

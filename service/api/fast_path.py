@@ -17,7 +17,8 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder
+from service.boards.finder import Season, SeasonFinder
+from service.boards.words import GLOBAL_BOARD
 from service.http.errors import encode_error
 from service.http.requests import decode_body
 from service.sessions.schemas import SubmitAnswer, SubmitScore

@@ -18,6 +18,7 @@ from service.backends.redis import BOARD_PREFIX, translate_redis_errors
 from service.batching import Batcher
 from service.boards.errors import BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.rule import Rule
+from service.boards.words import GLOBAL_BOARD
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing, ServiceError
 
 FIND_SEASON: Final = load_sql("boards", "find_season")
@@ -25,7 +26,6 @@ LIST_BOARDS: Final = load_sql("boards", "list_boards")
 LIST_OPEN_SEASONS: Final = load_sql("boards", "list_open_seasons")
 NAME_SEASONS: Final = load_sql("boards", "name_seasons")
 
-GLOBAL_BOARD: Final = "global"
 BEFORE_ALL_SLUGS: Final = ""
 
 # How long another process may go on by what it remembers of a board that was changed.

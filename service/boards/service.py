@@ -21,7 +21,7 @@ from service.boards.errors import (
     StandingsBehind,
     TooManyBoards,
 )
-from service.boards.finder import BEFORE_ALL_SLUGS, GLOBAL_BOARD, LIST_BOARDS, find_board
+from service.boards.finder import BEFORE_ALL_SLUGS, LIST_BOARDS, find_board
 from service.boards.rule import BOARDS_OF_A_SESSION, Rule, count_matching
 from service.boards.schemas import (
     EVER,
@@ -47,6 +47,7 @@ from service.boards.seasons import (
     put_next_season,
     put_season,
 )
+from service.boards.words import GLOBAL_BOARD
 from service.errors import refuse_body
 
 LIST_OPEN_BOARDS: Final = load_sql("boards", "list_open_boards")

@@ -1,6 +1,9 @@
-"""The words of a rule: apart from the rest of it, for commands that start fast."""
+"""The words of a board and of its rule: apart from the rest, for commands that start fast."""
 
 from enum import StrEnum
+from typing import Final
+
+GLOBAL_BOARD: Final = "global"
 
 
 class Operator(StrEnum):

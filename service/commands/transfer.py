@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from service.boards.words import GLOBAL_BOARD
 from service.commands.target import check_schema, data_dir_option, find_settings
 from service.errors import InvalidRequest, UsageError
 from service.output import OUTPUT_LOST
@@ -71,7 +72,7 @@ def export_(
     if not re.fullmatch(SEASON, season):
         raise click.UsageError(f"--season: {season!r} is not current, previous or a number")
     settings = check_schema(find_settings(data_dir, with_cache=False))
-    wanted = (kind, row_format, "global" if board is None else board, season)
+    wanted = (kind, row_format, GLOBAL_BOARD if board is None else board, season)
     if output is None:
         _write_to_pipe(settings, *wanted)
         return

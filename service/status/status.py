@@ -38,8 +38,9 @@ from service.backends.redis import (
     SeasonKeys,
     translate_redis_errors,
 )
-from service.boards.finder import GLOBAL_BOARD, SeasonFinder
+from service.boards.finder import SeasonFinder
 from service.boards.seasons import LIST_LEDGER_WRITERS
+from service.boards.words import GLOBAL_BOARD
 from service.errors import CacheUnavailable, DatabaseUnavailable
 from service.sessions.service import Ledger
 from service.standings.index.offset import Offset

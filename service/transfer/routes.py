@@ -22,8 +22,9 @@ from litestar.response import Stream
 
 from service.backends.database import Database
 from service.boards.errors import BoardFilling
-from service.boards.finder import GLOBAL_BOARD, Season
+from service.boards.finder import Season
 from service.boards.routes import SEASON_NOT_FOUND
+from service.boards.words import GLOBAL_BOARD
 from service.http.bulk import NDJSON_TYPES, describe_lines
 from service.http.requests import StrictRequest, UnsupportedEncoding
 from service.http.responses import INVALID, error_response, unavailable

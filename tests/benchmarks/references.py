@@ -20,7 +20,8 @@ import psutil
 from dashboard.simulation.reports.histogram import LatencyHistogram
 from dashboard.simulation.reports.report import LatencySummary
 from service.backends.database import Database
-from service.boards.finder import FIND_SEASON, GLOBAL_BOARD
+from service.boards.finder import FIND_SEASON
+from service.boards.words import GLOBAL_BOARD
 from service.local.embedded.processes import spawn
 from service.local.supervisor.listener import bind_listener, find_url
 from tests.benchmarks.processor_time import Cost, ProcessorMeter, find_family

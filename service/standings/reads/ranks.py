@@ -12,7 +12,8 @@ import msgspec
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
 from service.boards.errors import BoardFilling, StandingsUnavailable
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_season
+from service.boards.finder import Season, SeasonFinder, find_season
+from service.boards.words import GLOBAL_BOARD
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader

@@ -27,7 +27,8 @@ from service.backends.refresh_signal import RefreshSignal
 from service.backends.replica import LaggingReads
 from service.batching import Batcher, Tracer
 from service.boards.errors import StandingsUnavailable
-from service.boards.finder import GLOBAL_BOARD, Season, SeasonFinder, find_season
+from service.boards.finder import Season, SeasonFinder, find_season
+from service.boards.words import GLOBAL_BOARD
 from service.errors import CacheUnavailable, DatabaseUnavailable, ServiceError
 from service.lifecycle import stop_task
 from service.standings.index.validity import OffsetValidator

@@ -13,7 +13,7 @@ import pytest
 from service.api.app import create_app
 from service.backends.database import Database
 from service.backends.redis import BOARD_PREFIX, connect_redis
-from service.boards.finder import GLOBAL_BOARD
+from service.boards.words import GLOBAL_BOARD
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
