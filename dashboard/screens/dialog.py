@@ -1,6 +1,5 @@
 """What the dialogs over a screen have in common."""
 
-from textwrap import wrap
 from typing import ClassVar, Final, TypeVar
 
 from textual.binding import Binding, BindingType
@@ -11,6 +10,7 @@ from dashboard.client.gateway import GatewayError
 from dashboard.screens.console_screen import WorkerReporter
 from dashboard.screens.styled_once import StyledOnce
 from dashboard.text.names import clean_name
+from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
 # Of a frame, as the style below has it, and what of it its border, padding and scroll bar take.
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 def draw_error(error: GatewayError, room: int) -> list[ToneLine]:
     """Return the lines that say why the service did not answer, all of it."""
     text = f"! {error.code}: {clean_name(error.message)}"
-    return [[(line, "bad")] for line in wrap(text, room)]
+    return [[(line, "bad")] for line in wrap_text(text, room)]
 
 
 class Dialog(WorkerReporter, StyledOnce, ModalScreen[Result]):

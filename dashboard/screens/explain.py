@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import tzinfo
-from textwrap import wrap
 from typing import ClassVar, Final, TypeAlias
 
 from textual import work
@@ -18,6 +17,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import fit_name, quote_name
 from dashboard.text.numbers import write_amount, write_count, write_moment
 from dashboard.text.scores import INTEGER, ScoreFormat, group_score
+from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import Span, Tone, ToneLine, fold_text
 
@@ -109,7 +109,7 @@ def draw_explanation(
             *(
                 (line, "")
                 for part in _describe_rule(told.rule, score_format.write)
-                for line in wrap(part, room - _LABEL - 1)
+                for line in wrap_text(part, room - _LABEL - 1)
             ),
         ),
         *_label("State", state),

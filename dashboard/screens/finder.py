@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import tzinfo
-from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import work
@@ -29,7 +28,7 @@ from dashboard.state.finding import (
 )
 from dashboard.text.names import fit_name, quote_name
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import ToneLine, fold_text
 
 _PAUSE_SECONDS: Final = 0.2
 """How long typing must pause before the service is asked."""
@@ -187,13 +186,12 @@ class FinderScreen(ListDialog[Found | None]):
         elif self._players.more:
             yield [("There are more of that name: type more of it.", "muted")]
         elif wanted and not self._listed:
-            yield [(f"Nothing and nobody found for {quote_name(wanted)}.", "warn")]
+            nothing = f"Nothing and nobody found for {quote_name(wanted)}."
+            yield from fold_text("", "", nothing, self.room, "warn")
         if not wanted:
             for example, meaning in _EXAMPLES:
-                first, *rest = wrap(meaning, self.room - _EXAMPLE)
-                yield [(f"{example:<{_EXAMPLE}}", "strong"), (first, "muted")]
-                for line in rest:
-                    yield [(" " * _EXAMPLE + line, "muted")]
+                head = f"{example:<{_EXAMPLE}}"
+                yield from fold_text(head, "strong", meaning, self.room, "muted")
 
 
 def _draw_row(found: Found, room: int, zone: tzinfo | None) -> str:

@@ -1,9 +1,9 @@
 """The keys of a screen, over it."""
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 from typing import ClassVar, Final, NamedTuple
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -13,10 +13,14 @@ from dashboard.keys.actions import Action
 from dashboard.keys.keymap import KeyNames
 from dashboard.screens.styled_once import StyledOnce
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import TONE_CLASSES, ToneLine
+from dashboard.widgets.tones import TONE_CLASSES, ToneLine, fold_text
 
 _KEY: Final = len("refreshes behind")
-_DESCRIPTION: Final = 40
+_BESIDE: Final = _KEY + len("   ")
+# Of the panel, as the style below has it, and what of it its border, padding and scroll bar take.
+_WIDTH: Final = 64
+_AROUND: Final = 5
+_LEAST_ROOM: Final = 10
 
 
 class KeyHelp(NamedTuple):
@@ -64,15 +68,18 @@ class KeysScreen(StyledOnce, ModalScreen[None]):
         """One panel."""
         yield Panel(f"Keys and words ({self._keys['keys.close']} closes)", id="keys")
 
-    def on_mount(self) -> None:
-        """Fill it."""
+    def on_resize(self) -> None:
+        """Fill it, in the width there is."""
+        room = max(_LEAST_ROOM, min(_WIDTH, self.app.size.width) - _AROUND - _BESIDE)
         lines: list[ToneLine] = []
         place = ""
         for where, key, description in self._listed:
             if where != place:
                 lines.append([(where, "accent")])
                 place = where
-            first, *rest = wrap(description, _DESCRIPTION)
-            lines.append([(f"  {key:<{_KEY}} ", "strong"), (first, "")])
-            lines.extend([(" " * (_KEY + 3) + more, "")] for more in rest)
+            head = f"  {key:<{_KEY}} "
+            if cell_len(head) > _BESIDE:
+                lines.append([(head, "strong")])
+                head = " " * _BESIDE
+            lines += fold_text(head, "strong", description, _BESIDE + room)
         self.query_one(Panel).show(lines)

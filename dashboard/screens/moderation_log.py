@@ -1,7 +1,6 @@
 """What moderators did, the newest first."""
 
 from datetime import datetime, tzinfo
-from textwrap import wrap
 from typing import Any, ClassVar, Final
 
 from textual import work
@@ -14,6 +13,7 @@ from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, quote_name
 from dashboard.text.numbers import write_amount, write_moment
+from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
@@ -83,16 +83,16 @@ def draw_entry(entry: LogEntry, zone: tzinfo | None, room: int) -> list[ToneLine
     about = f"player {entry.user_id}: " if entry.user_id is not None else ""
     by = [f"by key {clean_name(entry.key)}"] if entry.key else []
     reason = [clean_name(entry.reason)] if entry.reason else []
-    why = wrap(": ".join(by + reason), room - _MOMENT)
+    why = wrap_text(": ".join(by + reason), room - _MOMENT)
     explained: list[ToneLine] = [[(" " * _MOMENT + line, "muted")] for line in why]
     what = _describe_action(entry, zone)
-    first, *rest = wrap(what, room - _MOMENT, initial_indent=" " * len(about)) or [""]
+    first, *rest = wrap_text(about + what, room - _MOMENT)
     more: list[ToneLine] = [[(" " * _MOMENT + line, "strong")] for line in rest]
     return [
         [
             (f"{write_moment(entry.at, zone):<{_MOMENT}}", "muted"),
             (about, ""),
-            (first.strip(), "strong"),
+            (first[len(about) :], "strong"),
         ],
         *more,
         *explained,

@@ -1,9 +1,9 @@
 """Why it is slow: where the time goes, what PostgreSQL waits for, and the last slow requests."""
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -24,6 +24,7 @@ from dashboard.state.slowness import (
 )
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_amount, write_count, write_ms, write_time
+from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import SEVERITIES, ToneLine, fold_text
 
@@ -111,7 +112,7 @@ class SlowScreen(Dialog[None]):
             # What is away comes first: no route explains that.
             now = self._state.clock.now()
             bad = [trouble for trouble in self._state.list_troubles() if trouble.is_bad]
-            told = [wrap(f"✕ {trouble.describe(now)}.", self.room) for trouble in bad]
+            told = [wrap_text(f"✕ {trouble.describe(now)}.", self.room) for trouble in bad]
             lines += [[(line, "bad")] for part in told for line in part]
         lines += _draw_finding(judge(waits, self._looks, route, processes), self.room)
         lines += [[("", "")], *self._draw_route(find_route(waits, route))]
@@ -143,7 +144,9 @@ class SlowScreen(Dialog[None]):
         limit = write_ms(waits.slow_from_ms)
         if not waits.slow:
             return [[(f"No request has taken {limit} or longer.", "muted")]]
-        head = wrap(f"Took {limit} or longer, newest first, with their X-Request-Id", self.room)
+        head = wrap_text(
+            f"Took {limit} or longer, newest first, with their X-Request-Id", self.room
+        )
         lines: list[ToneLine] = [[(line, "muted")] for line in head]
         for slow in waits.slow:
             lines += self._draw_request(slow)
@@ -155,10 +158,10 @@ class SlowScreen(Dialog[None]):
         own_id = clean_name(slow.request_id or "without an id")
         route = fit_name(shorten_route(slow.route), _ROUTE)
         line: ToneLine = [(f"{at} ", "muted"), (route, ""), (took, "strong")]
-        if sum(len(text) for text, _ in line) + 1 + len(own_id) <= self.room:
+        if sum(cell_len(text) for text, _ in line) + 1 + cell_len(own_id) <= self.room:
             return [[*line, (f" {own_id}", "")]]
         # Whole, however long the caller made it: half an id finds nothing.
-        parts: list[ToneLine] = [[(f"  {part}", "")] for part in wrap(own_id, self.room - 2)]
+        parts: list[ToneLine] = [[(f"  {part}", "")] for part in wrap_text(own_id, self.room - 2)]
         return [line, *parts]
 
 
@@ -203,10 +206,10 @@ def _draw_postgres(now: PostgresWaits | None, looks: Looks, room: int) -> list[T
     if now.longest is not None:
         age, name = write_age(now.longest.seconds), clean_name(now.longest.process)
         text = f"  longest statement now: {age}, process {now.longest.pid} ({name})"
-        lines += [[(f"  {line}", "")] for line in wrap(text.strip(), room - 2)]
+        lines += [[(f"  {line}", "")] for line in wrap_text(text.strip(), room - 2)]
     for lock in now.locks[:_MOST_LOCKS]:
         text = f"process {lock.pid} ({clean_name(lock.process)}) waits for {describe_lock(lock)}"
-        lines += [[(f"  {line}", "warn")] for line in wrap(text, room - 2)]
+        lines += [[(f"  {line}", "warn")] for line in wrap_text(text, room - 2)]
     if not now.locks:
         lines.append([("  nobody waits for a lock", "muted")])
     if now.hidden:

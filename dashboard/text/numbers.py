@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Final
 
+from rich.cells import cell_len
+
 _SECOND_MS: Final = 1000
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -140,7 +142,7 @@ def write_percentile(rank: int, players: int) -> str:
 
 def choose_text(room: int, *texts: str) -> str:
     """Return the first of these texts that fits, fullest first; a number is never cut."""
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    return next((text for text in texts if cell_len(text) <= room), texts[-1])
 
 
 def draw_sparkline(

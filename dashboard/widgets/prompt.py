@@ -1,5 +1,6 @@
 """One line at the bottom of a screen in which the operator answers a question."""
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -60,7 +61,7 @@ class Prompt(Horizontal):
         """Ask; the answer comes as this widget's messages, which carry `purpose`."""
         self._purpose = purpose
         label = self.query_one(Lines)
-        label.styles.width = len(question) + 2
+        label.styles.width = cell_len(question) + 2
         label.show([[(question, "strong")]])
         field = self.query_one(Input)
         field.value = value

@@ -1,7 +1,6 @@
 """Text in tones: meanings that a theme gives colours, on which nothing may depend alone."""
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Final, Literal, get_args
 
 from rich.cells import cell_len, set_cell_size
@@ -11,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from dashboard.text.names import ELLIPSIS
+from dashboard.text.wrapping import wrap_text
 
 Tone = Literal["", "muted", "strong", "accent", "good", "warn", "bad", "fell", "marked", "profile"]
 Span = tuple[str, Tone]
@@ -41,11 +41,24 @@ def choose_line(room: int, *lines: ToneLine) -> ToneLine:
     return lines[-1]
 
 
-def fold_text(mark: str, mark_tone: Tone, text: str, room: int, tone: Tone = "") -> list[ToneLine]:
-    """Return a text behind its mark, all of it, on as many lines as it takes."""
-    first, *rest = wrap(text, room - len(mark)) or [""]
+def fold_text(
+    mark: str,
+    mark_tone: Tone,
+    text: str,
+    room: int,
+    tone: Tone = "",
+    *,
+    most: int | None = None,
+    last: str = "",
+) -> list[ToneLine]:
+    """Return a text behind its mark, on as many lines as it takes or on `most`.
+
+    What is said `last`, behind it, stays where the text is too long for them.
+    """
+    indent = cell_len(mark)
+    first, *rest = wrap_text(text, room - indent, most=most, last=last) or [""]
     lines: list[ToneLine] = [[(mark, mark_tone), (first, tone)]]
-    return [*lines, *([(" " * len(mark) + line, tone)] for line in rest)]
+    return [*lines, *([(" " * indent + line, tone)] for line in rest)]
 
 
 class Toned(Widget):
@@ -64,13 +77,13 @@ class Toned(Widget):
         """Return a line cut or filled to `width` cells, with `over` on top of every tone."""
         segments: list[Segment] = []
         room = width
-        for text, tone in line:
+        for place, (text, tone) in enumerate(line, start=1):
             if room <= 0:
                 break
             size = cell_len(text)
             style = self.find_style(tone)
-            if size > room:
-                # With nothing behind it, what is cut says so.
+            # What is cut says so, also where all that goes is behind this.
+            if size > room or (size == room and any(rest.strip() for rest, _ in line[place:])):
                 cut = set_cell_size(text, room - 1) + ELLIPSIS
                 segments.append(Segment(cut, style))
                 room = 0
