@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from textwrap import wrap
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
@@ -24,6 +24,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_ms
+from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
@@ -68,7 +69,9 @@ SLIM_SIZE: Final = (60, 38)
 is that is held upright, what else stands side by side stands one below the other."""
 
 _SHORTEST_NOTICE: Final = 20
-_MOST_LINES: Final = 3
+_MOST_LINES: Final = 4
+_MOST_SLIM_LINES: Final = 6
+"""How many lines a notice takes at most: all that the console says by itself has room in them."""
 _READ_ONLY: Final = "read-only"
 _TOO_SMALL: Final = "this terminal is too small to show what it does"
 
@@ -422,15 +425,13 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         beside = ", ".join([*others, *seen])
         advice = first.advice + f" ({beside})" * bool(beside)
         room = self.size.width - 2
-        if len(what) + len(advice) + 3 <= room:
+        if cell_len(what) + cell_len(advice) + 3 <= room:
             return [[(" ", ""), (what, tone), (f" → {advice}", "")]]
         # What is wrong may be in a server's words, of any length: what to do has its own line.
         most = 2 if self.has_class("-slim") else 1
         room = max(_SHORTEST_NOTICE, room)
-        said = wrap(what, room, max_lines=most, placeholder="…")
-        lines: list[ToneLine] = [[(" ", ""), (line, tone)] for line in said]
-        lines += [[(f" {line}", "")] for line in wrap(f"→ {advice}", room, subsequent_indent="  ")]
-        return lines
+        said = [[(" ", ""), (line, tone)] for line in wrap_text(what, room, most=most)]
+        return [*said, *fold_text(" → ", "", advice, room + 1)]
 
     def _draw_notice(self, data_state: DataState) -> list[ToneLine]:
         sentence = data_state.sentence or self.describe_live()
@@ -441,7 +442,9 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         mark = _write_mark(data_state.kind)
         room = max(_SHORTEST_NOTICE + len(mark), self.size.width)
         # Longer ones are rare, and all of them are trouble: they may move the screen down.
-        return fold_text(mark, _TONES[data_state.kind], sentence, room)[:_MOST_LINES]
+        most = _MOST_SLIM_LINES if self.has_class("-slim") else _MOST_LINES
+        tone, last = _TONES[data_state.kind], data_state.last
+        return fold_text(mark, tone, sentence, room, most=most, last=last)
 
     def _draw_status(self) -> ToneLine:
         # What there is no room for goes as a whole: a number without its words says nothing.

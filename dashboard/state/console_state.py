@@ -270,6 +270,11 @@ class ConsoleState:
         return clean_name(self.board_facts.title)
 
     @property
+    def short_title(self) -> str:
+        """What a sentence calls the board: of a long title no more than tells it from others."""
+        return fit_name(self.board_title, _TITLE).rstrip()
+
+    @property
     def season_text(self) -> str:
         """Which season it is and what has become of it or of its board; of `global` nothing."""
         season, facts = self.season, self.board_facts
@@ -285,7 +290,7 @@ class ConsoleState:
         if self.chosen.is_global:
             return ""
         number = f", season {self.season.number}" if self.season else ""
-        return f"{fit_name(self.board_title, _TITLE).rstrip()}{number}"
+        return f"{self.short_title}{number}"
 
     @property
     def of_board(self) -> str:
@@ -358,7 +363,7 @@ class ConsoleState:
         """Return the state of the data of a board that counts the past first."""
         return DataState(
             Kind.LOADING,
-            f"{self.board_title} is being filled from the ledger: its ranks come when that is "
+            f"{self.short_title} is being filled from the ledger: its ranks come when that is "
             f"done. {self.keys['console.boards']} chooses another board.",
         )
 
@@ -369,16 +374,16 @@ class ConsoleState:
             return None
         if isinstance(link, Connecting):
             if has_data:
-                sentence = f"connecting to {self.address}; shown {self.describe_age()}"
-                return DataState(Kind.DISCONNECTED, sentence)
+                shown = f"; shown {self.describe_age()}"
+                return DataState(Kind.DISCONNECTED, f"connecting to {self.address}", shown)
             return DataState(Kind.LOADING, f"Connecting to {self.address}")
-        retry = self.describe_retry()
         kept = f"; shown {self.describe_age()}" if has_data else ""
+        last = f"; {self.describe_retry()}{kept}"
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")
-            return DataState(Kind.ERROR, f"{link.code}: {message}; {retry}{kept}")
+            return DataState(Kind.ERROR, f"{link.code}: {message}", last)
         where = "" if has_data else f" at {self.address}"
-        return DataState(Kind.DISCONNECTED, f"{link.reason}{where}; {retry}{kept}")
+        return DataState(Kind.DISCONNECTED, f"{link.reason}{where}", last)
 
     def list_troubles(self) -> Sequence[Trouble]:
         """Return what keeps scores from being taken or ranks from being right, cause first.

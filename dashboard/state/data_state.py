@@ -26,10 +26,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DataState:
-    """One state, and a sentence that tells the operator what to do about it."""
+    """One state, and a sentence that tells the operator what to do about it.
+
+    `last` is said behind it, and stays where the sentence is too long: what to press, when it is
+    asked again, of when that is which is shown.
+    """
 
     kind: Kind
     sentence: str
+    last: str = ""
 
     @property
     def is_dim(self) -> bool:
@@ -45,4 +50,4 @@ def judge_error(error: GatewayError, again: str, kept: str = "") -> DataState:
     if isinstance(error, Refused) and error.delay_seconds:
         again = f"in {ceil(error.delay_seconds)} s"
     message = clean_name(error.message).removesuffix(".")
-    return DataState(Kind.ERROR, f"{error.code}: {message}. Asked again {again}.{kept}")
+    return DataState(Kind.ERROR, f"{error.code}: {message}.", f" Asked again {again}.{kept}")

@@ -88,7 +88,7 @@ class SimulateScreen(ConsoleScreen):
         data_state = self._judge_desk()
         if self._asks_to_stop:
             how = f"{_YES} stops this run, {self.keys['prompt.cancel']} leaves it."
-            data_state = replace(data_state, sentence=how)
+            data_state = replace(data_state, sentence=how, last="")
         if not self.state.paused:
             return data_state
         # The key that they share is the run's while one goes on.
@@ -96,7 +96,7 @@ class SimulateScreen(ConsoleScreen):
         free = [key for key in self.keys.list_names("console.pause") if key not in taken]
         how = free[0] if free else f"{self.keys['console.pause']} on one of those"
         held = f"Other screens' figures are held: {how} lets them go on."
-        return replace(data_state, sentence=f"{data_state.sentence} {held}")
+        return replace(data_state, last=f"{data_state.last} {held}")
 
     def _judge_desk(self) -> DataState:
         desk = self._desk
@@ -120,7 +120,7 @@ class SimulateScreen(ConsoleScreen):
         ]
         if desk.last is not None:
             ways.append(f"{keys['simulate.last']} shows the last run")
-        board = "" if self.state.chosen.is_global else f" A run reads {self.state.board_title}."
+        board = "" if self.state.chosen.is_global else f" A run reads {self.state.short_title}."
         return DataState(Kind.EMPTY, f"No run goes on: {', '.join(ways)}.{board}")
 
     def show_body(self, data_state: DataState) -> None:
@@ -384,8 +384,8 @@ def _judge_run(run: FoundRun, keys: KeyNames, now: datetime) -> DataState:
         died = "The run's process died; these are its last figures."
         return DataState(Kind.ERROR, f"{died} {keys['simulate.new']} for a new run.")
     if snapshot.problem is not None:
-        back = f"{keys['simulate.new']}: back to the form"
-        return DataState(Kind.ERROR, f"{clean_name(snapshot.problem)} ({back})")
+        back = f" ({keys['simulate.new']}: back to the form)"
+        return DataState(Kind.ERROR, clean_name(snapshot.problem), back)
     if report is None:
         return DataState(Kind.LOADING, f"Finding players: {snapshot.players_found:,} up to now")
     silence = run.measure_silence(now)
@@ -400,7 +400,7 @@ def _judge_report(report: RunReport, keys: KeyNames, *, ended: bool) -> DataStat
     if ended:
         new = f"{keys['simulate.new']} for a new one, {keys['simulate.hand']} for a score by hand"
         kind, what = _judge_end(report)
-        return DataState(kind, f"The run has ended: {what}. {new}.")
+        return DataState(kind, f"The run has ended: {what}.", f" {new}.")
     pause, stop = keys["simulate.pause"], keys["simulate.stop"]
     match report.state:
         case RunState.PAUSED:

@@ -1,5 +1,9 @@
 """What there is no room for: it ends with an ellipsis, and what to do stays to be read."""
 
+from functools import partial
+
+import httpx
+import pytest
 from rich.cells import cell_len
 
 from dashboard.widgets.lines import Lines
@@ -20,6 +24,58 @@ def read_notice(operator: Operator) -> str:
     top = operator.console.screen.query_one("#notice").region.y
     lines = operator.screen_text.splitlines()[top : top + height]
     return " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_key_that_is_refused_leaves_retry_and_age_in_sight(size: tuple[int, int]) -> None:
+    async with watch_live(size=size) as operator:
+        await operator.pass_time(3)
+        operator.peer.refuse(401, "key_refused", "The key is not known; send another.")
+        operator.peer.close_streams()
+        await operator.pass_time(4)
+        for screen in SCREENS:
+            await operator.press(screen)
+            notice = read_notice(operator)
+            assert "--api-key or LEADERBOARD_API_KEY and one that was not revoked;" in notice
+            assert "(r: now)" in notice
+            assert ("shown as of 12:00:02," in notice) is (screen in {"f1", "f4"})
+
+
+def refuse_boards(message: str, request: httpx.Request) -> httpx.Response | None:
+    problem = {"error": message, "code": "role_insufficient", "role": "submit"}
+    return httpx.Response(403, json=problem) if "/boards/" in request.url.path else None
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_refusal_of_any_length_leaves_retry_and_age_in_sight(size: tuple[int, int]) -> None:
+    words = "A key of the role read is needed for this, and this one has the role submit."
+
+    async with watch_live(size=size) as operator:
+        await operator.pass_time(3)
+        for message in (words, f"{words} " * 20):
+            operator.peer.fail = partial(refuse_boards, message)
+            await operator.pass_time(4)
+            notice = read_notice(operator)
+            assert notice.endswith(" ago.")
+            assert "Asked again each second. Shown as of 12:00:0" in notice
+            assert ("LEADERBOARD_API_KEY" in notice) is (message == words)
+            assert ("…" in notice) is (message != words)
+            assert "ada" in operator.screen_text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_long_title_leaves_what_to_press_in_sight(size: tuple[int, int]) -> None:
+    peer = drive_laps()
+    peer.boards["new-cup"].title = "Autumn championship of the northern leagues, round two " * 4
+    async with open_console(peer, size) as operator:
+        await operator.pass_time()
+        await operator.press("b")
+        await operator.type("new-cup")
+        await operator.press("enter")
+        await operator.pass_time(2)
+        assert read_notice(operator).endswith("b chooses another board.")
+        await operator.press("3")
+        assert "A run reads Autumn championship of the no…." in read_notice(operator)
 
 
 async def test_no_word_is_lost_beside_wide_characters() -> None:
