@@ -1,6 +1,5 @@
 """One row in which a single score is submitted by hand."""
 
-from textwrap import wrap
 from typing import Final
 
 from textual import work
@@ -18,9 +17,11 @@ from dashboard.screens.console_screen import WorkerReporter
 from dashboard.simulation.workload.scores import LARGEST_SCORE
 from dashboard.text.names import clean_name, fit_name
 from dashboard.widgets.lines import Lines
-from dashboard.widgets.tones import Tone, ToneLine
+from dashboard.widgets.tones import Tone, fold_text
 
 _NAME: Final = 24
+_LINES: Final = 2
+"""How many an answer takes at most, as the style below has it."""
 _UNDO_REASON: Final = "undone: it was written by hand in the console"
 _HINTS = {"user": "a player's id", "score": "a whole number", "mode": "empty means solo"}
 _ALLOWED: Final = (
@@ -40,19 +41,18 @@ class SubmitRow(WorkerReporter, Vertical):
 
     DEFAULT_CSS = """
     SubmitRow {
-        height: 6;
+        height: 7;
         border: round $primary 60%;
         border-title-color: $text-accent;
         & Grid { height: 1; grid-size: 6 1; grid-columns: 8 1fr 8 1fr 8 1fr; }
         & .label { height: 1; padding: 0 1; }
         & #submit-hint { height: 2; padding: 0 1; }
-        & #submit-answer { height: 1; padding: 0 1; }
+        & #submit-answer { height: 2; padding: 0 1; }
     }
     .-slim SubmitRow {
         height: 11;
         & Grid { height: 3; grid-size: 2 3; grid-columns: 8 1fr; grid-rows: 1; }
         & #submit-hint { height: 4; }
-        & #submit-answer { height: 2; }
     }
     """
 
@@ -98,7 +98,9 @@ class SubmitRow(WorkerReporter, Vertical):
         """Write what a score by hand is, in the room there is."""
         leave, undo = (self._keys[f"simulate.{action}"] for action in ("leave", "undo"))
         steps = f"Enter shows the player, Enter again writes it; after {leave} {undo} undoes it."
-        lines = [*self._fold("", "", steps), *self._fold("", "muted", _ALLOWED)]
+        room, most = self._room, 2 if self.screen.has_class("-slim") else 1
+        lines = fold_text("", "", steps, room, most=most)
+        lines += fold_text("", "", _ALLOWED, room, "muted", most=most)
         self.query_one("#submit-hint", Lines).show(lines)
 
     def focus_first(self) -> None:
@@ -189,7 +191,8 @@ class SubmitRow(WorkerReporter, Vertical):
                 self._in_doubt = session_id
             if self._in_doubt == session_id:
                 how = f"{self._keys['simulate.undo']} undoes it again."
-                self._say("▲ ", f"{what}: {error.message.removesuffix('.')}. {how}", "warn")
+                why = f"{what}: {error.message.removesuffix('.')}."
+                self._say("▲ ", why, "warn", f" {how}")
             else:
                 self._say("✕ ", f"{what} not undone: {error.code}: {error.message}", "bad")
             return
@@ -214,17 +217,16 @@ class SubmitRow(WorkerReporter, Vertical):
         elif answer.known:
             self._say("✕ ", what, "bad")
         else:
-            self._say("▲ ", f"{what}. Enter sends it again under the same key.", "warn")
+            self._say("▲ ", f"{what}.", "warn", " Enter sends it again under the same key.")
 
-    def _say(self, mark: str, text: str, tone: Tone) -> None:
+    @property
+    def _room(self) -> int:
+        return self.content_size.width - 2
+
+    def _say(self, mark: str, text: str, tone: Tone, last: str = "") -> None:
         self._complains = False
-        self.query_one("#submit-answer", Lines).show(self._fold(mark, tone, clean_name(text)))
-
-    def _fold(self, mark: str, tone: Tone, text: str) -> list[ToneLine]:
-        """Return a sentence behind its mark: in a slim terminal in two lines, if it needs them."""
-        room = max(1, self.content_size.width - 2 - len(mark))
-        most = 2 if self.screen.has_class("-slim") else 1
-        first, *rest = wrap(text, room, max_lines=most, placeholder="…") or [""]
-        lines: list[ToneLine] = [[(mark, tone), (first, tone if not mark else "")]]
-        lines.extend([(" " * len(mark) + line, "")] for line in rest)
-        return lines
+        lines = fold_text(mark, tone, clean_name(text), self._room, most=_LINES, last=last)
+        answer = self.query_one("#submit-answer", Lines)
+        answer.show(lines)
+        # What is wrong with the service takes lines of the screen, and it may be why.
+        answer.scroll_visible(animate=False)

@@ -6,12 +6,17 @@ import httpx
 import pytest
 from rich.cells import cell_len
 
+from dashboard.client.submitter import SubmitAnswer
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.laps import drive_laps
 from tests.support.console.operating import Operator, open_console, watch_live
 from tests.support.console.service_peer import ServicePeer
+from tests.support.console.simulating import (
+    Simulating,
+    open_simulate,
+)
 
 SIZES = ((80, 24), (60, 38))
 SCREENS = ("f1", "f2", "f3", "f4")
@@ -101,9 +106,54 @@ async def test_a_prompt_has_room_for_wide_characters() -> None:
         assert "…, season 7 " in operator.screen_text.splitlines()[-3]
 
 
+async def submit(simulating: Simulating) -> Operator:
+    operator = simulating.operator
+    operator.peer.unplayed[4711] = "newcomer"
+    await operator.press("h")
+    await operator.type("4711")
+    await operator.press("tab")
+    await operator.type("500")
+    await operator.press("enter", "enter")
+    return operator
+
+
 def read_shown(operator: Operator) -> str:
     """Return what is drawn, without the frames of panels."""
     return " ".join(operator.screen_text.replace("│", " ").split())
+
+
+async def test_a_score_without_an_answer_says_in_eighty_columns_that_it_is_not_written_twice() -> (
+    None
+):
+    async with open_simulate(size=(80, 24)) as simulating:
+        for text in ("no answer within 10 s (10.01 s)", "no answer at all " * 20):
+            simulating.submitter.answer = SubmitAnswer(accepted=False, known=False, text=text)
+            operator = await submit(simulating)
+            assert "Enter sends it again under the same key." in read_shown(operator)
+            assert text.strip() in read_shown(operator) or "…" in read_shown(operator)
+            await operator.press("escape")
+
+
+async def test_the_answer_by_hand_is_in_sight_also_where_trouble_takes_lines() -> None:
+    async with open_simulate(size=(80, 24)) as simulating:
+        operator = simulating.operator
+        operator.peer.away = {"postgresql"}
+        await operator.pass_time(6)
+        simulating.submitter.answer = SubmitAnswer(
+            accepted=False, known=False, text="no answer within 10 s (10.01 s)"
+        )
+        await submit(simulating)
+        assert "✕ PostgreSQL away" in operator.screen_text
+        assert "Enter sends it again under the same key." in read_shown(operator)
+
+
+async def test_a_refused_lookup_by_hand_is_told_in_two_lines() -> None:
+    async with open_simulate(size=(80, 24)) as simulating:
+        operator = simulating.operator
+        words = "A key of the role read is needed for this, and this one has the role none."
+        operator.peer.refuse(403, "role_insufficient", words, path="/api/players")
+        await submit(simulating)
+        assert "this one has the role none" in read_shown(operator)
 
 
 async def test_what_keys_do_is_read_to_its_end_in_sixty_columns() -> None:
