@@ -66,6 +66,7 @@ from dashboard.state.finding import (
     RunFound,
     find_everything,
 )
+from dashboard.text.names import fit_name
 from dashboard.widgets.plain_filter import PlainFilter
 from dashboard.widgets.prompt import Prompt
 
@@ -422,7 +423,7 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         if text is None:
             self.notify("Nothing to copy yet.", markup=False)
             return
-        shown = text.expandtabs(2)[:60]
+        shown = fit_name(text.expandtabs(2), 60).rstrip()
         if self.is_web or not is_in_tmux():
             self.copy_to_clipboard(text)
             # Whether it takes it, a terminal does not say.

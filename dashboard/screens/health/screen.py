@@ -31,6 +31,7 @@ from dashboard.text.numbers import (
     write_count,
     write_time,
 )
+from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
@@ -49,6 +50,7 @@ _WAS_OK: Final[tuple[str, Tone]] = ("? ok", "muted")
 """Of a status that is not current: whether it still is, nobody knows."""
 
 _PART: Final = 11
+_BESIDE_TEXT: Final = len("12:00:00 · ") + _PART
 _BRIEF: Final = {
     "oldest pending": "oldest",
     "refreshes behind": "behind",
@@ -348,14 +350,17 @@ class HealthScreen(ConsoleScreen):
         self._show_events()
 
     def _show_events(self) -> None:
+        panel = self.query_one("#events", Panel)
+        room = panel.room - _BESIDE_TEXT
         lines: list[ToneLine] = []
         for event in self.state.log.search(self._wanted):
             mark, tone = SEVERITIES[event.severity]
             time = f"{event.at:%H:%M:%S} "
             gap = " " * max(1, _PART - len(event.part))
             part = f"{mark} {event.part}"
-            lines.append([(time, "muted"), (part, tone), (gap, ""), (event.text, "")])
-        panel = self.query_one("#events", Panel)
+            first, *rest = wrap_text(event.text, room) or [""]
+            lines.append([(time, "muted"), (part, tone), (gap, ""), (first, "")])
+            lines += [[(" " * _BESIDE_TEXT + line, "")] for line in rest]
         title = f"Events with “{clean_name(self._wanted)}”" if self._wanted else "Events"
         panel.set_title(title)
         nothing = "no event has these words" if self._wanted else "nothing has happened yet"

@@ -32,7 +32,7 @@ from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import choose_text, write_amount
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import ToneLine
+from dashboard.widgets.tones import ToneLine, fold_text
 
 _NAME = 24
 _SCORES: Mapping[str, Scores] = {"keep": "keep", "revoke": "revoke"}
@@ -54,7 +54,7 @@ class PlayerScreen(ConsoleScreen):
         & #search { height: 1; background: $surface; }
         & #search-label { width: 8; height: 1; }
         & #search Input { width: 1fr; }
-        & #comparison { display: none; height: 1; }
+        & #comparison { display: none; }
         & #panes { height: 1fr; }
         & #second { display: none; }
         &.-comparing #comparison { display: block; }
@@ -235,7 +235,7 @@ class PlayerScreen(ConsoleScreen):
             self.call_after_refresh(self.show)
         if comparing:
             self._second.show(dim=data_state.is_dim)
-            self.query_one("#comparison", Lines).show([self._draw_comparison()])
+            self.query_one("#comparison", Lines).show(self._draw_comparison())
 
     def list_rows(self) -> Iterable[Row]:
         """Return the neighbours of the players shown."""
@@ -448,26 +448,28 @@ class PlayerScreen(ConsoleScreen):
                     return f"{wanted} is banned, and so has no rank to compare."
         return ""
 
-    def _draw_comparison(self) -> ToneLine:
+    def _draw_comparison(self) -> list[ToneLine]:
         first, second = self._first.lookup.rank, self._second.lookup.rank
         if not first or not second or first.rank is None or second.rank is None:
-            return [(" ", ""), (self._describe_lack(), "warn")]
+            return fold_text(" ", "", self._describe_lack(), self.size.width, "warn")
         if first.user_id == second.user_id:
             part, compare = self.keys["player.part"], self.keys["player.compare"]
             again = " again" if part == compare else ""
             how = f"{part}, then {compare}{again} to name another"
-            return [(f" Both are the same player: {how}.", "warn")]
+            return [[(f" Both are the same player: {how}.", "warn")]]
         if first.rank == second.rank:
-            return [(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]
+            return [[(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]]
         ahead, behind = sorted((first, second), key=lambda rank: rank.rank or 0)
         ranks = (behind.rank or 0) - (ahead.rank or 0)
         score_format = self._first.lookup.score_format
         points = score_format.write_points(abs((ahead.score or 0) - (behind.score or 0)))
         return [
-            (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
-            (f" is {points} and ", ""),
-            (f"{write_amount(ranks, 'rank')} ahead of ", ""),
-            (fit_name(behind.username, _NAME).rstrip(), "accent"),
+            [
+                (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
+                (f" is {points} and ", ""),
+                (f"{write_amount(ranks, 'rank')} ahead of ", ""),
+                (fit_name(behind.username, _NAME).rstrip(), "accent"),
+            ]
         ]
 
 

@@ -21,7 +21,7 @@ from dashboard.simulation.workload.stages import Course, Stage, parse_stages
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_count, write_ms, write_rate
 from dashboard.widgets.panel import Panel
-from dashboard.widgets.tones import Span, Tone, ToneLine
+from dashboard.widgets.tones import Span, Tone, ToneLine, fold_text
 
 _RATES: Final = "Answered a second"
 _TARGET: Final = ", and the target ─"
@@ -166,7 +166,7 @@ def _draw_run(report: RunReport, width: int, state: Span) -> list[ToneLine]:
             ("   sent ", "muted"),
             (write_count(total.started), "strong"),
         ],
-        *_draw_verdicts(report),
+        *_draw_verdicts(report, width),
     ]
 
 
@@ -263,27 +263,21 @@ def _draw_errors(report: RunReport) -> list[ToneLine]:
     ]
 
 
-def _draw_verdicts(report: RunReport) -> list[ToneLine]:
+def _draw_verdicts(report: RunReport, width: int) -> list[ToneLine]:
+    """Return whole sentences: what came of the run, and how well the generator keeps up."""
     lines: list[ToneLine] = []
     if report.state in ENDED_STATES:
-        lines.append(
-            [
-                _judge_ledger(report),
-                (clean_name(describe_comparison(report)), "strong"),
-                (f"; {describe_count(report)}", "muted"),
-            ]
-        )
+        told = f"{clean_name(describe_comparison(report))}; {describe_count(report)}"
+        lines += fold_text(*_judge_ledger(report), told, width, "strong")
     generator = report.generator
+    late = write_ms(generator.lag_p99_ms)
     if generator.limited:
-        mark = "▲ The generator, not the server, is the limit"
-        advice = f" ({write_ms(generator.lag_p99_ms)} late): lower the rate"
-        lines.append([(mark, "warn"), (advice, "")])
+        limit = f"The generator, not the server, is the limit ({late} late): lower the rate"
+        lines += fold_text("▲ ", "warn", limit, width, "warn")
     elif report.state not in ENDED_STATES:
-        late = write_ms(generator.lag_p99_ms)
         busy = f"{generator.cpu_share:.0%} of a core"
-        lines.append(
-            [(f"load generator keeps up: 99% left at most {late} late, {busy} used", "muted")]
-        )
+        told = f"load generator keeps up: 99% left at most {late} late, {busy} used"
+        lines += fold_text("", "", told, width, "muted")
     return lines
 
 

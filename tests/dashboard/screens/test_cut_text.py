@@ -7,20 +7,26 @@ import pytest
 from rich.cells import cell_len
 
 from dashboard.client.submitter import SubmitAnswer
+from dashboard.simulation.reports.report import GeneratorReport, RunReport
+from dashboard.state.event_log import Event
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from tests.support.console.frozen_clock import FrozenClock
 from tests.support.console.laps import drive_laps
-from tests.support.console.operating import Operator, open_console, watch_live
+from tests.support.console.operating import Operator, look_up, open_console, watch_live
 from tests.support.console.service_peer import ServicePeer
 from tests.support.console.simulating import (
+    Runs,
     Simulating,
+    make_ended_report,
+    make_report,
     open_simulate,
 )
 
 SIZES = ((80, 24), (60, 38))
 SCREENS = ("f1", "f2", "f3", "f4")
 WIDE_NAME = "漢字" * 18
+LIMITED = make_report(generator=GeneratorReport(20.0, 80.0, 300.0, limited=True, cpu_share=0.98))
 
 
 def read_notice(operator: Operator) -> str:
@@ -93,6 +99,17 @@ async def test_no_word_is_lost_beside_wide_characters() -> None:
         assert notice.endswith("…”. Names must match exactly, capitals too.")
 
 
+async def test_a_comparison_with_nobody_says_how_names_match() -> None:
+    async with watch_live(size=(80, 24)) as operator:
+        await look_up(operator, "donald")
+        await operator.press("c")
+        await operator.type("n" * 60)
+        await operator.press("enter")
+        await operator.pass_time()
+        comparison = " ".join(operator.screen_text.split())
+        assert "…”. Names must match exactly, capitals too." in comparison
+
+
 async def test_a_prompt_has_room_for_wide_characters() -> None:
     peer = drive_laps()
     peer.boards["weekly-laps"].title = WIDE_NAME
@@ -154,6 +171,45 @@ async def test_a_refused_lookup_by_hand_is_told_in_two_lines() -> None:
         operator.peer.refuse(403, "role_insufficient", words, path="/api/players")
         await submit(simulating)
         assert "this one has the role none" in read_shown(operator)
+
+
+async def test_a_long_event_is_read_to_its_end() -> None:
+    text = "player 4711, +500, solo: no answer within 10 s (10.01 s), and so nobody knows"
+    async with watch_live(size=(80, 24)) as operator:
+        await operator.press("4")
+        operator.console.state.log.add(
+            Event(operator.clock.now(), "By hand", "bad", f"{text} {WIDE_NAME[:12]} end")
+        )
+        await operator.pass_time()
+        await operator.press("m")
+        assert text in read_shown(operator)
+        assert f"{WIDE_NAME[:12]} end" in read_shown(operator)
+
+
+async def test_a_copy_that_is_longer_than_its_toast_says_so() -> None:
+    peer = ServicePeer(FrozenClock())
+    peer.scores[0] = (1, "a" * 100, 9400)
+    async with watch_live(peer) as operator:
+        await operator.press("y")
+        assert operator.toasts[-1].endswith("aaa…")
+        assert "\t9400\t" in operator.console.clipboard
+
+
+@pytest.mark.parametrize(
+    ("report", "end"),
+    [
+        (LIMITED, "(80 ms late): lower the rate"),
+        (make_ended_report(ledger_problem="no answer " * 9), "15,700 acknowledged, 15,700 kept"),
+    ],
+)
+async def test_the_verdict_on_a_run_is_read_to_its_end(report: RunReport, end: str) -> None:
+    runs = Runs()
+    async with open_simulate(runs, size=(60, 38)) as simulating:
+        runs.show(report)
+        await simulating.look()
+        run = simulating.operator.console.screen.query_one("#run", Panel)
+        assert all(cell_len(line) <= run.room for line in run.text.splitlines())
+        assert end in " ".join(run.text.split())
 
 
 async def test_what_keys_do_is_read_to_its_end_in_sixty_columns() -> None:
