@@ -193,6 +193,9 @@ def describe_answer(answer: Answer) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return `text` on one line, of a length to show, without control characters."""
+    """Return `text` on one line, of a length to show, without control characters.
+
+    Where it was longer it ends with an ellipsis.
+    """
     printable = "".join(c if c.isprintable() else " " for c in text[:_SAMPLE_LENGTH])
-    return " ".join(printable.split())
+    return " ".join(printable.split()) + "…" * (len(text) > _SAMPLE_LENGTH)

@@ -1,6 +1,6 @@
 import pytest
 
-from dashboard.simulation.client.requests import Target
+from dashboard.simulation.client.requests import Target, shorten
 
 KEY = "lb_key"
 
@@ -39,3 +39,9 @@ def test_a_read_without_a_key_has_a_host_and_no_body(url: str, host: str) -> Non
         f"GET /api/leaderboard/top?limit=10 HTTP/1.1\r\nHost: {host}\r\n"
         "Accept: application/json\r\n\r\n"
     )
+
+
+def test_of_what_a_server_says_the_start_is_kept_on_one_line() -> None:
+    assert shorten("gone\r\n \x1b[2J") == "gone [2J"
+    assert shorten("x" * 300) == "x" * 300
+    assert shorten("x" * 301) == "x" * 300 + "…"
