@@ -285,6 +285,11 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         """Return the state of the screen's data."""
         return self.state.judge_board()
 
+    @property
+    def current_at(self) -> float | None:
+        """When what the screen shows was last current, in monotonic seconds; None: never yet."""
+        return self.state.board_at
+
     def describe_live(self) -> str:
         """Return the sentence to show instead of the state's own while all is well."""
         return ""
@@ -477,7 +482,7 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         is_global = state.chosen.is_global
         if is_global or fullness > 1:
             spans.append((f" │ round trip {write_ms(state.round_trip_ms)}", ""))
-        age = state.age_seconds
+        age = state.measure_age(self.current_at)
         if is_global or fullness > 0:
             spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
         if not is_global:

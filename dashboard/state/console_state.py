@@ -24,7 +24,7 @@ from dashboard.state.board import Board, MoverWatch
 from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.parts.alarms import Alarms
-from dashboard.state.parts.health import Health
+from dashboard.state.parts.health import Health, measure_rate
 from dashboard.state.parts.verdict import (
     KEY_AT_LIMIT,
     Trouble,
@@ -82,7 +82,7 @@ class ConsoleState:
         self.access: Access | None = None
         self.round_trip_ms: float | None = None
         self.status_round_trip_ms = 0.0
-        self.paused = False
+        self.paused_at: datetime | None = None
         self.held = 0
         self.run_state = "no run"
         self.run_is_silent = False
@@ -100,7 +100,12 @@ class ConsoleState:
         self._listed_season: Season | None = None
         self._newest_status: Status | None = None
         self._from_database = False
-        self._confirmed_at: float | None = None
+        self.board_at: float | None = None
+        """When the lines that are shown were last current, in monotonic seconds."""
+        self.status_at: float | None = None
+        """When the status that is shown, or what is known without one, came."""
+        self._newest_board_at: float | None = None
+        self._newest_status_at: float | None = None
         self._board_holds = False
         self._last_link_text = ""
         self._last_refusal = ""
@@ -145,6 +150,7 @@ class ConsoleState:
         self._listed_season = season or (facts.season if facts else None)
         self.board, self.movers = Board(), MoverWatch()
         self.top = self._newest_top = self.top_error = None
+        self.board_at = self._newest_board_at = None
         self._from_database = self._board_holds = False
 
     def take_board_facts(self, facts: BoardFacts) -> None:
@@ -160,7 +166,8 @@ class ConsoleState:
             self._newest_top = top, first
             self.held += self.paused and self.top is not None
             self._from_database = top.stale
-        self._confirm()
+        if (self.find_lag() is None or self.is_final) and self.top_error is None:
+            self._newest_board_at = self.clock.monotonic()
 
     def take_top_error(self, error: GatewayError) -> None:
         """Note that the service refuses the board."""
@@ -172,10 +179,9 @@ class ConsoleState:
         self.round_trip_ms = round_trip_ms
         self.status_error = self.access = None
         self._newest_status = status
-        self._heard_at = self.clock.monotonic()
+        self._heard_at = self._newest_status_at = self.clock.monotonic()
         self._restarted |= self.watch.take(status, round_trip_ms, self.clock.now())
         self.held += self.paused
-        self._confirm()
 
     def take_status_error(self, error: GatewayError) -> None:
         """Note that the service refuses its status."""
@@ -191,6 +197,9 @@ class ConsoleState:
         """Note that the status is not for this key, and what is known without it."""
         before, self.access, self.status_error = self.access, access, None
         self._heard_at = self.clock.monotonic()
+        if self.status is None:
+            # It is shown in the place of one, and at once.
+            self.status_at = self._heard_at
         if before is None or before.role != access.role:
             self.log.add(Event(self.clock.now(), "Console", "info", access.describe()))
 
@@ -201,9 +210,14 @@ class ConsoleState:
         self.run_is_silent = run is not None and run.measure_silence(now) is not None
         self._run_events.note(run, now)
 
+    @property
+    def paused(self) -> bool:
+        """Whether what arrives is held back."""
+        return self.paused_at is not None
+
     def toggle_pause(self) -> None:
         """Freeze what is shown, or go on with the newest."""
-        self.paused = not self.paused
+        self.paused_at = None if self.paused else self.clock.now()
         self.held = 0
 
     def note_alarms(self) -> bool:
@@ -225,12 +239,12 @@ class ConsoleState:
     def _show_status(self) -> None:
         if self._newest_status is not None:
             before, self.status = self.status, self._newest_status
-            self._newest_status = None
+            self._newest_status, self.status_at = None, self._newest_status_at
             self.status_round_trip_ms = self.round_trip_ms or 0.0
             self.health.take(
                 self.status,
                 self.status_round_trip_ms,
-                _measure_rate(before, self.status),
+                measure_rate(before, self.status),
                 self._restarted,
             )
             self._restarted = set()
@@ -246,6 +260,8 @@ class ConsoleState:
             self.board.take(self.top.entries, at)
         elif self._board_holds:
             self.board.pass_time(at)
+        # A stream that has nothing new to tell says nothing of lines that never came.
+        self.board_at = self._newest_board_at if self.top is not None else None
 
     @property
     def season(self) -> Season | None:
@@ -316,26 +332,19 @@ class ConsoleState:
             return f"\t{self.chosen.slug}"
         return f"\t{self.chosen.slug}, season {self.season.number}"
 
-    @property
-    def age_seconds(self) -> float | None:
-        """Time since the service last confirmed that this is current."""
-        if self._confirmed_at is None or (self.top is None and self.status is None):
-            return None
-        return self.clock.monotonic() - self._confirmed_at
-
     def judge_board(self) -> DataState:
         """Return the state of the board's data."""
-        trouble = self.judge_link(has_data=self.top is not None)
+        age = self.describe_age(self.board_at, self.top.as_of) if self.top else ""
+        trouble = self.judge_link(age)
         if trouble is not None:
             return trouble
-        if self.paused:
-            held = f"{write_amount(self.held, 'update')} held back"
-            key = self.keys["console.pause"]
-            return DataState(Kind.PAUSED, f"Paused: {held}. Press {key} to go on.")
+        pause = self.judge_pause()
+        if pause is not None:
+            return pause
         if self.top_error is not None:
             if self.top_error.code == FILLING:
                 return self.judge_filling()
-            kept = f" Shown {self.describe_age()}." if self.top else ""
+            kept = f" Shown {age}." if age else ""
             return judge_error(self.top_error, "each second", kept)
         if self.top is None:
             board = self.board_name or f"the first board of {self.address}"
@@ -343,7 +352,7 @@ class ConsoleState:
         lag = self.find_lag()
         # The result of a closed season is stored: whatever lags, it does not.
         if lag is not None and not self.is_final:
-            return DataState(Kind.STALE, f"{self.describe_age()}: {lag}")
+            return DataState(Kind.STALE, f"{age}: {lag}")
         if not self.top.players:
             return self._judge_empty()
         return DataState(Kind.FINAL if self.is_final else Kind.LIVE, "")
@@ -359,6 +368,15 @@ class ConsoleState:
             Kind.EMPTY, f"{nobody} {self.board_name}: {key} chooses another board or season"
         )
 
+    def judge_pause(self) -> DataState | None:
+        """Return the state of what is held back, None while nothing is."""
+        if self.paused_at is None:
+            return None
+        since = f"Paused since {self.paused_at:%H:%M:%S}"
+        held = f"{write_amount(self.held, 'update')} held back"
+        key = self.keys["console.pause"]
+        return DataState(Kind.PAUSED, f"{since}: {held}. Press {key} to go on.")
+
     def judge_filling(self) -> DataState:
         """Return the state of the data of a board that counts the past first."""
         return DataState(
@@ -367,22 +385,21 @@ class ConsoleState:
             f"done. {self.keys['console.boards']} chooses another board.",
         )
 
-    def judge_link(self, *, has_data: bool) -> DataState | None:
-        """Return what is wrong with the connection, if anything is."""
+    def judge_link(self, age: str = "") -> DataState | None:
+        """Return what is wrong with the connection, if anything is; `age` is of what is shown."""
         link = self.link
         if isinstance(link, Connected):
             return None
         if isinstance(link, Connecting):
-            if has_data:
-                shown = f"; shown {self.describe_age()}"
+            if age:
+                shown = f"; shown {age}"
                 return DataState(Kind.DISCONNECTED, f"connecting to {self.address}", shown)
             return DataState(Kind.LOADING, f"Connecting to {self.address}")
-        kept = f"; shown {self.describe_age()}" if has_data else ""
-        last = f"; {self.describe_retry()}{kept}"
+        last = f"; {self.describe_retry()}" + (f"; shown {age}" if age else "")
         if isinstance(link, Faulty):
             message = clean_name(link.message).removesuffix(".")
             return DataState(Kind.ERROR, f"{link.code}: {message}", last)
-        where = "" if has_data else f" at {self.address}"
+        where = "" if age else f" at {self.address}"
         return DataState(Kind.DISCONNECTED, f"{link.reason}{where}", last)
 
     def list_troubles(self) -> Sequence[Trouble]:
@@ -432,36 +449,27 @@ class ConsoleState:
             return "the service reads from PostgreSQL and ranks may lag"
         return None
 
-    def _confirm(self) -> None:
-        if (self.find_lag() is None or self.is_final) and self.top_error is None:
-            self._confirmed_at = self.clock.monotonic()
-
     def describe_end(self) -> str:
         """Return when the season that is shown ends, or ended."""
         ends_at = self.season.ends_at if self.season else None
         return write_moment(ends_at, self.clock.now().tzinfo)
 
-    def describe_age(self) -> str:
-        """Return how old the data is: `as of 12:03:07, 9 s ago`."""
-        zone = self.clock.now().tzinfo
-        age = self.age_seconds
+    def measure_age(self, current_at: float | None) -> float | None:
+        """Return the seconds since what is shown was current; None for what never was."""
+        return None if current_at is None else self.clock.monotonic() - current_at
+
+    def describe_age(self, current_at: float | None, as_of: datetime) -> str:
+        """Return how old what is shown is: `as of 12:03:07, 9 s ago`.
+
+        What lagged from the first is as of the moment that the service says.
+        """
+        now = self.clock.now()
+        age = self.measure_age(current_at)
         if age is None:
-            return f"as of {write_time(self.top.as_of, zone)}" if self.top else "no data yet"
-        confirmed_at = self.clock.now() - timedelta(seconds=age)
-        return f"as of {write_time(confirmed_at, zone)}, {write_age(age)} ago"
+            return f"as of {write_time(as_of, now.tzinfo)}"
+        return f"as of {write_time(now - timedelta(seconds=age), now.tzinfo)}, {write_age(age)} ago"
 
 
 def _judge_code(code: str) -> Severity:
     """Return how bad an answer with this code is: a key at its limit has to wait."""
     return "warn" if code in LIMIT_CODES else "bad"
-
-
-def _measure_rate(before: Status | None, after: Status) -> float | None:
-    """Return submits a second between two looks, by the service's own clock and ledger."""
-    if before is None or before.highest_session_id is None or after.highest_session_id is None:
-        return None
-    seconds = (after.at - before.at).total_seconds()
-    # Another database, or API processes whose clocks differ: no rate is better than a wrong one.
-    if seconds <= 0 or after.highest_session_id < before.highest_session_id:
-        return None
-    return (after.highest_session_id - before.highest_session_id) / seconds

@@ -69,6 +69,8 @@ class Lookup:
         self.sessions: tuple[Session, ...] | None = None
         self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
         self.scores: deque[float | None] = deque(maxlen=_LOOKS)
+        self.current_at: float | None = None
+        """When the place was last current, in monotonic seconds."""
         self._first_score: int | None = None
         self._first_rank: int | None = None
         self._above: Entry | None = None
@@ -109,9 +111,14 @@ class Lookup:
         self.player, self.error = player, None
         self._missing = player is None
 
-    def take_place(self, place: Place, at: float) -> None:
-        """Note where the player stands at `at` monotonic seconds, and how the player got there."""
+    def take_place(self, place: Place, at: float, *, lags: bool) -> None:
+        """Note where the player stands at `at` monotonic seconds, and how the player got there.
+
+        `lags` where ranks may be older than that, but for those of a closed season.
+        """
         rank = place.rank
+        if rank.season.is_final or not (lags or rank.stale):
+            self.current_at = at
         if place.sessions is not None:
             self.sessions = place.sessions
         self.rank, self.error, self._above = rank, None, place.above

@@ -201,16 +201,19 @@ class HealthScreen(ConsoleScreen):
     def judge(self) -> DataState:
         """Return the state of the status, which is polled separately from the board."""
         state = self.state
-        trouble = state.judge_link(has_data=state.status is not None)
+        status = state.status
+        age = state.describe_age(state.status_at, status.at) if status else ""
+        trouble = state.judge_link(age)
         if trouble is not None:
             return trouble
         if state.status_error is not None:
             return judge_error(state.status_error, "every 2 s")
         if state.access is not None:
             return DataState(Kind.CLOSED, f"T{state.access.describe()[1:]}.")
-        if state.paused:
-            return state.judge_board()
-        if state.status is None:
+        pause = state.judge_pause()
+        if pause is not None:
+            return pause
+        if status is None:
             return DataState(Kind.LOADING, f"Waiting for the first status of {state.address}")
         troubles = state.list_troubles()
         if troubles:
@@ -222,6 +225,11 @@ class HealthScreen(ConsoleScreen):
             )
             return DataState(Kind.ALARM if is_bad else Kind.WARNING, named)
         return DataState(Kind.LIVE, "")
+
+    @property
+    def current_at(self) -> float | None:
+        """When the status that is shown came."""
+        return self.state.status_at
 
     def describe_live(self) -> str:
         """Tell which version answers, and of when the status is."""

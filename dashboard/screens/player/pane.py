@@ -147,7 +147,8 @@ class PlayerPane(WorkerReporter, Vertical):
                     lookup.error = None
                     self._state.held += 1
                 else:
-                    lookup.take_place(place, clock.monotonic())
+                    lags = self._state.find_lag() is not None
+                    lookup.take_place(place, clock.monotonic(), lags=lags)
                     if place.rank.season.is_final:
                         return
             await clock.sleep(POLL_SECONDS)

@@ -153,26 +153,30 @@ class PlayerScreen(ConsoleScreen):
     def judge(self) -> DataState:
         """Return the state of the first player's data."""
         lookup = self._first.lookup
-        has_data = lookup.rank is not None
-        trouble = self.state.judge_link(has_data=has_data)
+        rank = lookup.rank
+        age = self.state.describe_age(lookup.current_at, rank.as_of) if rank else ""
+        trouble = self.state.judge_link(age)
         if trouble is not None:
             return trouble
         if lookup.error is not None and lookup.error.code == FILLING:
             return self.state.judge_filling()
         if lookup.error is not None:
             return judge_error(lookup.error, "every 2 s")
-        if self.state.paused:
-            return self.state.judge_board()
+        pause = self.state.judge_pause()
+        if pause is not None:
+            return pause
         # The result of a closed season is stored: whatever lags, it does not.
-        is_final = lookup.rank is not None and lookup.rank.season.is_final
+        is_final = rank is not None and rank.season.is_final
         lag = self.state.find_lag()
-        if lag is None and lookup.rank is not None and lookup.rank.stale:
+        if lag is None and rank is not None and rank.stale:
             lag = "ranks may lag"
         if is_final and lookup.stage is Stage.FOUND:
             return DataState(Kind.FINAL, "")
-        return self._judge_stage(lookup.stage, None if is_final else lag)
+        if is_final or lag is None:
+            return self._judge_stage(lookup.stage, "")
+        return self._judge_stage(lookup.stage, f"{age}: {lag}")
 
-    def _judge_stage(self, stage: Stage, lag: str | None) -> DataState:
+    def _judge_stage(self, stage: Stage, lag: str) -> DataState:
         wanted = quote_name(self._first.lookup.wanted) if self._first.lookup.wanted else ""
         match stage:
             case Stage.IDLE:
@@ -187,8 +191,8 @@ class PlayerScreen(ConsoleScreen):
                     Kind.EMPTY,
                     f"Not found: no player has the id or name {wanted}. {_EXACTLY}",
                 )
-            case _ if lag is not None:
-                return DataState(Kind.STALE, f"{self.state.describe_age()}: {lag}")
+            case _ if lag:
+                return DataState(Kind.STALE, lag)
             case Stage.BANNED:
                 return DataState(Kind.EMPTY, "This player is banned, and stands on no open board.")
             case Stage.UNPLAYED:
@@ -205,6 +209,12 @@ class PlayerScreen(ConsoleScreen):
                 )
             case _:
                 return DataState(Kind.LIVE, "")
+
+    @property
+    def current_at(self) -> float | None:
+        """When the first player's place was last current."""
+        lookup = self._first.lookup
+        return lookup.current_at if lookup.rank is not None else super().current_at
 
     def describe_live(self) -> str:
         """Tell how to go on."""

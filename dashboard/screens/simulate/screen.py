@@ -106,7 +106,7 @@ class SimulateScreen(ConsoleScreen):
             return _judge_run(desk.run, self.keys, self.state.clock.now())
         if desk.problem is not None:
             return DataState(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
-        trouble = self.state.judge_link(has_data=False)
+        trouble = self.state.judge_link()
         if trouble is not None:
             return trouble
         if desk.refusal is not None:

@@ -61,3 +61,14 @@ class Health:
     def _add(self, name: str, value: float | None, *, restarted: bool = False) -> None:
         history = self.history.setdefault(name, deque(maxlen=HISTORY_LOOKS))
         history.append(Sample(value, restarted))
+
+
+def measure_rate(before: Status | None, after: Status) -> float | None:
+    """Return submits a second between two looks, by the service's own clock and ledger."""
+    if before is None or before.highest_session_id is None or after.highest_session_id is None:
+        return None
+    seconds = (after.at - before.at).total_seconds()
+    # Another database, or API processes whose clocks differ: no rate is better than a wrong one.
+    if seconds <= 0 or after.highest_session_id < before.highest_session_id:
+        return None
+    return (after.highest_session_id - before.highest_session_id) / seconds

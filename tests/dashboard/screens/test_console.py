@@ -305,7 +305,7 @@ async def test_figures_of_the_status_bar_keep_their_words_where_there_is_little_
             operator.peer.add_score(9, 1)
             await operator.pass_time(0.4)
         assert operator.read("#status") == (
-            " ● connected │ ‖ 3 held │ round trip 0.0 ms │ data 0.4 s old │ running 1000/3600 s"
+            " ● connected │ ‖ 3 held │ round trip 0.0 ms │ data 2 s old │ running 1000/3600 s"
         )
 
 

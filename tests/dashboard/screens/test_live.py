@@ -130,7 +130,7 @@ async def test_paused_holds_back_counts_and_shows_the_newest_afterwards() -> Non
         for _ in range(3):
             operator.peer.add_score(9, 20_000)
             await operator.pass_time(0.2)
-        assert "Paused: 3 updates held back" in operator.notice
+        assert "Paused since 12:00:00: 3 updates held back" in operator.notice
         assert "9       margaret" in operator.screen_text
         await operator.press("space")
         assert "1 ▲8    margaret" in operator.screen_text
