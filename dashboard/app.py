@@ -467,6 +467,8 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
     def action_retry(self) -> None:
         """Try to connect now; while connected, ask for the board at once."""
         self._connection.retry_now()
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.ask_now()
         connected = isinstance(self.state.link, Connected)
         self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
 

@@ -105,6 +105,10 @@ class NavigationApp(App[None]):
             address = address._replace(opened=dialog.LINK)
         return address._replace(board=self.state.chosen)
 
+    def on_player_screen_moderated(self) -> None:
+        """Show the board as it is by now."""
+        self._connection.retry_now()
+
     def action_boards(self) -> None:
         """Ask which board to show, and which season of it."""
         self.push_screen(BoardsScreen(self._gateway, self.state), self.show_board)

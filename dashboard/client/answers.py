@@ -29,7 +29,7 @@ class Season(msgspec.Struct, frozen=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing in it changes any more."""
+        """Whether its result is stored: only a correction changes it, and a new name."""
         return self.state == "closed"
 
 

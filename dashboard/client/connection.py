@@ -38,6 +38,9 @@ BOARD_SECONDS: Final = 1.0
 
 SHORTEST_BOARD_SECONDS: Final = 0.2
 
+FINAL_SECONDS: Final = 10.0
+"""Pause between two reads of a closed season: it may be corrected, and names change in it too."""
+
 FACTS_SECONDS: Final = 5.0
 """Pause between two looks at a board's title and state."""
 
@@ -236,7 +239,7 @@ class Connection:
 
     async def _follow_top(self, board: BoardSeason) -> None:
         if board.number is not None:
-            # The stream is of the current season; other seasons are read, and most once.
+            # The stream is of the current season; other seasons are read.
             await asyncio.Event().wait()
         while True:
             try:
@@ -282,17 +285,18 @@ class Connection:
         """Read the board when the stream reports a change, and every second.
 
         It is read whole, not patched with the first lines that the stream carries: all lines are of
-        one moment, and nothing is missed while the stream is down. A closed season is read once.
+        one moment, and nothing is missed while the stream is down. A closed season, which seldom
+        changes, is read less often.
         """
         while True:
             self._moved.clear()
             self._asked.clear()
             asked_at = self._clock.monotonic()
             await self._read_board(board, self._first)
-            if self._shown is not None and self._shown[1].season.is_final:
-                await self._asked.wait()
-                continue
             took = self._clock.monotonic() - asked_at
+            if self._shown is not None and self._shown[1].season.is_final:
+                await self._wait(self._asked, max(FINAL_SECONDS, _READS_A_PAUSE * took))
+                continue
             # Only the operator cuts this pause short.
             await self._wait(self._asked, max(SHORTEST_BOARD_SECONDS, _READS_A_PAUSE * took))
             await self._wait(self._moved, BOARD_SECONDS)

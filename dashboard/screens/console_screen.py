@@ -344,6 +344,9 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
     def visit(self, address: Address) -> None:
         """Show what an address names besides the board."""
 
+    def ask_now(self) -> None:
+        """Ask at once for what this screen alone asks for."""
+
     def start_filter(self) -> None:
         """Let the operator filter what this screen lists."""
 

@@ -5,6 +5,8 @@ from collections import deque
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+import msgspec
+
 from dashboard.client.answers import Entry, Player, Rank, Session, Top
 from dashboard.client.gateway import (
     GLOBAL,
@@ -117,6 +119,9 @@ class Lookup:
         `lags` where ranks may be older than that, but for those of a closed season.
         """
         rank = place.rank
+        if self.player and self.rank and rank.username != self.rank.username:
+            # It was changed, or forgotten; one that has not changed may lag behind the player's.
+            self.player = msgspec.structs.replace(self.player, username=rank.username)
         if rank.season.is_final or not (lags or rank.stale):
             self.current_at = at
         if place.sessions is not None:

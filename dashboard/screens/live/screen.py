@@ -11,6 +11,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Input
 
+from dashboard.client.connection import FINAL_SECONDS
 from dashboard.client.gateway import PAGE_LIMIT, BoardSeason, Gateway, GatewayError
 from dashboard.client.link_state import Connected
 from dashboard.configuration.columns import COLUMNS, Sorting
@@ -121,7 +122,7 @@ class LiveScreen(ConsoleScreen):
     ]
 
     WORDS = (
-        ("FINAL", "the season is closed, and its result stays as it is"),
+        ("FINAL", "the season is closed: its result stays unless it is corrected"),
         ("▲ ▼", "ranks climbed or fallen in the time that the head line says"),
         ("of all", "Movers: of the whole board, who scored since its ranks were last stored"),
         ("NEW", "was not among the lines listed at the start of that time"),
@@ -242,7 +243,9 @@ class LiveScreen(ConsoleScreen):
         long, short = describe_position(where, self.keys)
         if state.is_final:
             ended = f", ended {state.describe_end()}"
-            return choose_text(self.notice_width, f"{long}{ended}", f"{short}{ended}", short)
+            asked = f", asked every {FINAL_SECONDS:.0f} s"
+            texts = (f"{long}{ended}{asked}", f"{long}{ended}", f"{short}{ended}", short)
+            return choose_text(self.notice_width, *texts)
         submits = f"{write_rate(read_submits(state))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(

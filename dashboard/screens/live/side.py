@@ -106,7 +106,7 @@ def draw_gainers(state: ConsoleState, at: float) -> list[ToneLine]:
 
 def _draw_nobody(state: ConsoleState, what: str) -> list[ToneLine]:
     if state.is_final:
-        return [[("nothing changes any more", "muted")]]
+        return [[("nobody: the season is over", "muted")]]
     if state.lists_all:
         return [[(f"nobody has {what} yet", "muted")]]
     # The submits beside it are of all players.

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Digits
 
 from dashboard.client.answers import Rank
+from dashboard.client.connection import FINAL_SECONDS
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.console_screen import WorkerReporter
 from dashboard.screens.player.chart import Chart
@@ -125,13 +126,19 @@ class PlayerPane(WorkerReporter, Vertical):
             self.lookup = Lookup(str(self.lookup.player.user_id), self._state.chosen)
             self.follow(self.lookup, 0.0)
 
+    def ask_now(self) -> None:
+        """Give up the pause before the player is asked for again."""
+        if self.lookup.wanted:
+            self.follow(self.lookup, 0.0)
+
     @work(exclusive=True, exit_on_error=False)
     async def follow(self, lookup: Lookup, delay_seconds: float) -> None:
-        """Find the player, then poll the player's rank; in a closed season it is read once."""
+        """Find the player, then poll the player's rank, in a closed season less often."""
         clock = self._state.clock
         if delay_seconds:
             await clock.sleep(delay_seconds)
         while lookup.board == self._state.chosen:
+            pause_seconds = POLL_SECONDS
             try:
                 if lookup.player is None:
                     found = await find_player(self._gateway, lookup.wanted, lookup.board)
@@ -142,6 +149,8 @@ class PlayerPane(WorkerReporter, Vertical):
             except GatewayError as error:
                 lookup.take_error(error)
             else:
+                if place.rank.season.is_final:
+                    pause_seconds = FINAL_SECONDS
                 if self._state.paused and lookup.rank is not None:
                     # It is the operator who keeps it back, and not the service any more.
                     lookup.error = None
@@ -149,9 +158,7 @@ class PlayerPane(WorkerReporter, Vertical):
                 else:
                     lags = self._state.find_lag() is not None
                     lookup.take_place(place, clock.monotonic(), lags=lags)
-                    if place.rank.season.is_final:
-                        return
-            await clock.sleep(POLL_SECONDS)
+            await clock.sleep(pause_seconds)
 
     def show(self, *, dim: bool) -> None:
         """Show what is known now."""
@@ -307,7 +314,7 @@ def _draw_next(lookup: Lookup, rank: Rank, room: int) -> ToneLine:
 
 def _draw_way(lookup: Lookup, room: int) -> ToneLine:
     if lookup.rank is not None and lookup.rank.season.is_final:
-        return [("nothing changes any more", "muted")]
+        return [(f"asked every {FINAL_SECONDS:.0f} s", "muted")]
     gained, climbed = lookup.gained, lookup.climbed
     points = lookup.score_format.write_change(gained) or "±0"
     if lookup.score_format.is_integer:

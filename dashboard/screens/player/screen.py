@@ -8,6 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.message import Message
 from textual.widgets import Input
 
 from dashboard.client.gateway import FILLING, Gateway
@@ -100,7 +101,7 @@ class PlayerScreen(ConsoleScreen):
     ]
 
     WORDS = (
-        ("FINAL", "the season is closed, and its result stays as it is"),
+        ("FINAL", "the season is closed: its result stays unless it is corrected"),
         ("»", "the player looked up, among the neighbours"),
         ("=", "shares its rank with others"),
         ("▲ ▼", "ranks climbed or fallen among these neighbours within a minute"),
@@ -109,6 +110,9 @@ class PlayerScreen(ConsoleScreen):
         ("revoked", "a session that was taken away by a moderator: it counts nowhere"),
         ("board as of", "when the board last changed; it is asked for every 2 s"),
     )
+
+    class Moderated(Message):
+        """Something was done that boards are to show."""
 
     def __init__(self, state: ConsoleState, gateway: Gateway) -> None:
         super().__init__(state)
@@ -349,6 +353,13 @@ class PlayerScreen(ConsoleScreen):
         self.notify(done, markup=False)
         if isinstance(proposal, RenameProposal | DeleteProposal):
             self._first.look_up_again()
+        self.ask_now()
+        self.post_message(self.Moderated())
+
+    def ask_now(self) -> None:
+        """Ask for the players at once."""
+        for pane in (self._first, self._second):
+            pane.ask_now()
 
     def action_part(self) -> None:
         """Stop comparing."""

@@ -147,7 +147,7 @@ async def test_live_shows_a_board_in_its_own_order_and_writing(
     assert (first["score"], first["score_text"]) == ("93044", "1:33.044")
 
 
-async def test_a_closed_season_is_final_and_read_once() -> None:
+async def test_a_closed_season_is_final_and_seldom_read() -> None:
     async with watch_live(drive_laps()) as operator:
         await choose_board(operator, "laps", "6")
         await check_snapshots(operator, "live_final")
@@ -161,6 +161,8 @@ async def test_a_closed_season_is_final_and_read_once() -> None:
         assert count_requests(operator, page) == 1
         await operator.press("r")
         assert count_requests(operator, page) == 2
+        await operator.pass_time(10.0)
+        assert count_requests(operator, page) == 3
         await look_up(operator, "1")
         rank = "/api/boards/weekly-laps/rank/1?season=6"
         asked = count_requests(operator, rank)
