@@ -462,8 +462,7 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
 
     def _write_status(self, fullness: int) -> ToneLine:
         """Return the status bar; 3 has everything, less fullness leaves more out."""
-        state = self.state
-        link = state.link
+        state, link = self.state, self.state.link
         troubles = [trouble for trouble in state.list_troubles() if trouble.is_bad]
         if troubles and isinstance(link, Connected):
             mark, tone = SEVERITIES[troubles[0].severity]

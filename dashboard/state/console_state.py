@@ -163,11 +163,25 @@ class ConsoleState:
         if top is not None:
             self.top_error = None
             self._board_holds = True
+            before = self._newest_top[0] if self._newest_top else self.top
+            if before is not None:
+                self._note_season(before.season, top.season)
             self._newest_top = top, first
             self.held += self.paused and self.top is not None
             self._from_database = top.stale
         if (self.find_lag() is None or self.is_final) and self.top_error is None:
             self._newest_board_at = self.clock.monotonic()
+
+    def _note_season(self, before: Season, season: Season) -> None:
+        """Log that a season has ended, whether or not that is shown by now."""
+        if season.number > before.number:
+            text = f"season {before.number} ended, season {season.number} is shown"
+        elif season.number == before.number and season.is_final and not before.is_final:
+            text = f"season {season.number} is closed"
+        else:
+            return
+        title = fit_name(self.board_title, _TITLE).rstrip()
+        self.log.add(Event(self.clock.now(), "Board", "info", f"{title}: {text}"))
 
     def take_top_error(self, error: GatewayError) -> None:
         """Note that the service refuses the board."""
@@ -253,6 +267,9 @@ class ConsoleState:
         at = self.clock.monotonic()
         if self._newest_top is not None:
             number = self.season.number if self.season else None
+            if self.top is not None and self._newest_top[0].season.number != number:
+                # Who moved in the season before is nobody in this one.
+                self.movers = MoverWatch()
             (self.top, first), self._newest_top = self._newest_top, None
             if (first, self.top.season.number) != (self.board.first, number):
                 # Other lines, or those of another season, have another history.
@@ -274,6 +291,11 @@ class ConsoleState:
         return self.season is not None and self.season.is_final
 
     @property
+    def is_archived(self) -> bool:
+        """Whether the board counts nothing, and is shown as it was."""
+        return self.board_facts is not None and self.board_facts.state == "archived"
+
+    @property
     def lists_all(self) -> bool:
         """Whether everybody who stands on the board is listed, as far as is known."""
         return self.top is None or len(self.board) >= self.top.players
@@ -293,11 +315,11 @@ class ConsoleState:
     @property
     def season_text(self) -> str:
         """Which season it is and what has become of it or of its board; of `global` nothing."""
-        season, facts = self.season, self.board_facts
+        season = self.season
         if self.chosen.is_global or season is None:
             return ""
         mark = " FINAL" if season.is_final else " ending" if season.state == "ending" else ""
-        archived = ", archived" if facts is not None and facts.state == "archived" else ""
+        archived = ", archived" * self.is_archived
         return f", season {season.number}{mark}{archived}"
 
     @property
@@ -355,14 +377,15 @@ class ConsoleState:
             return DataState(Kind.STALE, f"{age}: {lag}")
         if not self.top.players:
             return self._judge_empty()
-        return DataState(Kind.FINAL if self.is_final else Kind.LIVE, "")
+        return DataState(Kind.FINAL if self.is_final or self.is_archived else Kind.LIVE, "")
 
     def _judge_empty(self) -> DataState:
         """Return the state of a board without players."""
         if self.chosen.is_global:
             key = self.keys["mode.simulate"]
             return DataState(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
-        nobody = "No score counted in" if self.is_final else "No score counts yet in"
+        is_over = self.is_final or self.is_archived
+        nobody = "No score counted in" if is_over else "No score counts yet in"
         key = self.keys["console.boards"]
         return DataState(
             Kind.EMPTY, f"{nobody} {self.board_name}: {key} chooses another board or season"

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil
+from typing import Final
 
 from dashboard.client.gateway import GatewayError, Refused
 from dashboard.text.names import clean_name
+
+ARCHIVED: Final = "archived: nothing counts here until it is unarchived"
+"""What is said of a board that counts nothing."""
 
 
 class Kind(Enum):

@@ -66,18 +66,23 @@ class Lookup:
         self.player: Player | None = None
         self.rank: Rank | None = None
         self.error: GatewayError | None = None
-        self.neighbours = Board()
         self.score_format = INTEGER
         self.sessions: tuple[Session, ...] | None = None
-        self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
-        self.scores: deque[float | None] = deque(maxlen=_LOOKS)
         self.current_at: float | None = None
         """When the place was last current, in monotonic seconds."""
-        self._first_score: int | None = None
-        self._first_rank: int | None = None
+        self._seasons: tuple[int, int] | None = None
         self._above: Entry | None = None
         self._missing = False
         self._banned = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin to watch."""
+        self.neighbours = Board()
+        self.ranks: deque[float | None] = deque(maxlen=_LOOKS)
+        self.scores: deque[float | None] = deque(maxlen=_LOOKS)
+        self._first_score: int | None = None
+        self._first_rank: int | None = None
 
     @property
     def stage(self) -> Stage:
@@ -124,6 +129,11 @@ class Lookup:
             self.player = msgspec.structs.replace(self.player, username=rank.username)
         if rank.season.is_final or not (lags or rank.stale):
             self.current_at = at
+        seasons = rank.season.number, place.around.season.number
+        if seasons != self._seasons:
+            # Another season, which rank and neighbours come to one by one, has another history.
+            self._seasons = seasons
+            self._begin()
         if place.sessions is not None:
             self.sessions = place.sessions
         self.rank, self.error, self._above = rank, None, place.above

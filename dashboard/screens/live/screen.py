@@ -28,7 +28,7 @@ from dashboard.screens.live.side import (
     read_submits,
 )
 from dashboard.state.console_state import ConsoleState
-from dashboard.state.data_state import DataState
+from dashboard.state.data_state import ARCHIVED, DataState
 from dashboard.text.names import clean_name, fit_name, quote_name
 from dashboard.text.numbers import (
     choose_text,
@@ -246,6 +246,9 @@ class LiveScreen(ConsoleScreen):
             asked = f", asked every {FINAL_SECONDS:.0f} s"
             texts = (f"{long}{ended}{asked}", f"{long}{ended}", f"{short}{ended}", short)
             return choose_text(self.notice_width, *texts)
+        if state.is_archived:
+            brief = f"{short}, {ARCHIVED.partition(' until')[0]}"
+            return choose_text(self.notice_width, f"{long}, {ARCHIVED}", brief)
         submits = f"{write_rate(read_submits(state))} submitted"
         moves = f"moves over {write_age(window)}"
         return choose_text(

@@ -176,8 +176,9 @@ class PlayerPane(WorkerReporter, Vertical):
         for facts in (self._facts, self._facts_below):
             room = facts.content_size.width
             with_rank = not self._digits.display
+            is_over = self._state.is_archived or (rank is not None and rank.season.is_final)
             of_board = self._state.of_board
-            lines = _draw_facts(lookup, room, now, of_board, with_rank=with_rank)
+            lines = _draw_facts(lookup, room, now, of_board, with_rank=with_rank, is_over=is_over)
             facts.show(lines, dim=dim)
         own_id = lookup.player.user_id if lookup.player else None
         width = self._neighbours.room
@@ -250,9 +251,12 @@ def _update(digits: Digits, value: str) -> None:
 
 
 def _draw_facts(
-    lookup: Lookup, room: int, now: datetime, of_board: str, *, with_rank: bool
+    lookup: Lookup, room: int, now: datetime, of_board: str, *, with_rank: bool, is_over: bool
 ) -> list[ToneLine]:
-    """Return at most four lines; `with_rank` where no big digits show rank and percentile."""
+    """Return at most four lines; `with_rank` where no big digits show rank and percentile.
+
+    `is_over` where nobody can be passed any more.
+    """
     rank = lookup.rank
     if rank is None:
         return []
@@ -275,7 +279,7 @@ def _draw_facts(
     )
     points_line = choose_line(room, score, score[:1])
     lines = [standing, points_line] if with_rank else [points_line, standing]
-    return [*lines, _draw_next(lookup, rank, room), _draw_way(lookup, room)]
+    return [*lines, _draw_next(lookup, rank, room, is_over=is_over), _draw_way(lookup, room)]
 
 
 def _draw_lack(stage: Stage, rank: Rank, of_board: str) -> list[ToneLine]:
@@ -291,7 +295,7 @@ def _draw_lack(stage: Stage, rank: Rank, of_board: str) -> list[ToneLine]:
     return [*lines, [(players, "muted")]]
 
 
-def _draw_next(lookup: Lookup, rank: Rank, room: int) -> ToneLine:
+def _draw_next(lookup: Lookup, rank: Rank, room: int, *, is_over: bool) -> ToneLine:
     if rank.rank == 1:
         return [("first of all", "good")]
     above = lookup.find_next_above()
@@ -300,8 +304,8 @@ def _draw_next(lookup: Lookup, rank: Rank, room: int) -> ToneLine:
     entry, points = above
     name = fit_name(entry.username, _PASSED_NAME).rstrip()
     score_format = lookup.score_format
-    passing = f"behind #{entry.rank:,}" if rank.season.is_final else f"to pass #{entry.rank:,}"
-    if rank.season.is_final:
+    passing = f"behind #{entry.rank:,}" if is_over else f"to pass #{entry.rank:,}"
+    if is_over:
         points -= 1
     amount: Span = (f"{score_format.write_points(points)} {passing}", "accent")
     return choose_line(

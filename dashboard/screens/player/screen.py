@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from dashboard.client.gateway import FILLING, Gateway
 from dashboard.screens.console_screen import ConsoleScreen, Row
+from dashboard.screens.player.comparison import EXACTLY, draw_comparison
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.pane import PlayerPane
 from dashboard.screens.player.proposals import (
@@ -26,19 +27,17 @@ from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.state.address import LONGEST_NAME, Address
 from dashboard.state.console_state import ConsoleState
-from dashboard.state.data_state import DataState, Kind, judge_error
+from dashboard.state.data_state import ARCHIVED, DataState, Kind, judge_error
 from dashboard.state.event_log import Event
 from dashboard.state.lookup import Lookup, Stage
-from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import choose_text, write_amount
+from dashboard.text.names import clean_name, quote_name
+from dashboard.text.numbers import choose_text
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
-from dashboard.widgets.tones import ToneLine, fold_text
 
 _NAME = 24
 _SCORES: Mapping[str, Scores] = {"keep": "keep", "revoke": "revoke"}
 _DIGITS = tuple("0123456789")
-_EXACTLY = "Names must match exactly, capitals too."
 
 
 class PlayerScreen(ConsoleScreen):
@@ -174,9 +173,10 @@ class PlayerScreen(ConsoleScreen):
         lag = self.state.find_lag()
         if lag is None and rank is not None and rank.stale:
             lag = "ranks may lag"
-        if is_final and lookup.stage is Stage.FOUND:
-            return DataState(Kind.FINAL, "")
         if is_final or lag is None:
+            over = is_final or self.state.is_archived
+            if over and lookup.stage is Stage.FOUND:
+                return DataState(Kind.FINAL, "")
             return self._judge_stage(lookup.stage, "")
         return self._judge_stage(lookup.stage, f"{age}: {lag}")
 
@@ -193,7 +193,7 @@ class PlayerScreen(ConsoleScreen):
             case Stage.MISSING:
                 return DataState(
                     Kind.EMPTY,
-                    f"Not found: no player has the id or name {wanted}. {_EXACTLY}",
+                    f"Not found: no player has the id or name {wanted}. {EXACTLY}",
                 )
             case _ if lag:
                 return DataState(Kind.STALE, lag)
@@ -234,6 +234,8 @@ class PlayerScreen(ConsoleScreen):
         if rank is not None and rank.season.is_final:
             ended = f"season {rank.season.number} ended {self.state.describe_end()}"
             return choose_text(self.notice_width, f"{ended}; {also}, {search}", f"{ended}; {also}")
+        if self.state.is_archived:
+            return choose_text(self.notice_width, f"{ARCHIVED}; {also}", ARCHIVED)
         return f"asked every 2 s; {also}, {search}"
 
     def show_body(self, data_state: DataState) -> None:
@@ -249,7 +251,9 @@ class PlayerScreen(ConsoleScreen):
             self.call_after_refresh(self.show)
         if comparing:
             self._second.show(dim=data_state.is_dim)
-            self.query_one("#comparison", Lines).show(self._draw_comparison())
+            lookups = self._first.lookup, self._second.lookup
+            compared = draw_comparison(*lookups, self.keys, self.size.width)
+            self.query_one("#comparison", Lines).show(compared)
 
     def list_rows(self) -> Iterable[Row]:
         """Return the neighbours of the players shown."""
@@ -447,51 +451,6 @@ class PlayerScreen(ConsoleScreen):
     def on_prompt_cancelled(self) -> None:
         """Give the keys back to the screen."""
         self.set_focus(None)
-
-    def _describe_lack(self) -> str:
-        """Say what is missing for a comparison, of the second player first."""
-        for lookup in (self._second.lookup, self._first.lookup):
-            wanted = quote_name(lookup.wanted)
-            match lookup.stage:
-                case Stage.IDLE:
-                    return f"No first player is chosen: {self.keys['console.search']} looks one up."
-                case Stage.SEARCHING:
-                    return f"Looking for {wanted}"
-                case Stage.MISSING:
-                    return f"No player has the id or name {wanted}. {_EXACTLY}"
-                case Stage.FAILED:
-                    return f"No answer about {wanted} yet: asked again every 2 s."
-                case Stage.UNPLAYED:
-                    return f"{wanted} has no sessions yet, and so no rank to compare."
-                case Stage.UNCOUNTED:
-                    return f"No session of {wanted} counts here: there is no rank to compare."
-                case Stage.BANNED:
-                    return f"{wanted} is banned, and so has no rank to compare."
-        return ""
-
-    def _draw_comparison(self) -> list[ToneLine]:
-        first, second = self._first.lookup.rank, self._second.lookup.rank
-        if not first or not second or first.rank is None or second.rank is None:
-            return fold_text(" ", "", self._describe_lack(), self.size.width, "warn")
-        if first.user_id == second.user_id:
-            part, compare = self.keys["player.part"], self.keys["player.compare"]
-            again = " again" if part == compare else ""
-            how = f"{part}, then {compare}{again} to name another"
-            return [[(f" Both are the same player: {how}.", "warn")]]
-        if first.rank == second.rank:
-            return [[(" = They tie", "strong"), (f" at rank {first.rank:,}.", "")]]
-        ahead, behind = sorted((first, second), key=lambda rank: rank.rank or 0)
-        ranks = (behind.rank or 0) - (ahead.rank or 0)
-        score_format = self._first.lookup.score_format
-        points = score_format.write_points(abs((ahead.score or 0) - (behind.score or 0)))
-        return [
-            [
-                (f" {fit_name(ahead.username, _NAME).rstrip()}", "accent"),
-                (f" is {points} and ", ""),
-                (f"{write_amount(ranks, 'rank')} ahead of ", ""),
-                (fit_name(behind.username, _NAME).rstrip(), "accent"),
-            ]
-        ]
 
 
 def _name(lookup: Lookup) -> str | None:
