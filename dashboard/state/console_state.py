@@ -169,7 +169,8 @@ class ConsoleState:
             self._newest_top = top, first
             self.held += self.paused and self.top is not None
             self._from_database = top.stale
-        if (self.find_lag() is None or self.is_final) and self.top_error is None:
+        is_final = top.season.is_final if top else self.is_final
+        if (self.find_lag() is None or is_final) and self.top_error is None:
             self._newest_board_at = self.clock.monotonic()
 
     def _note_season(self, before: Season, season: Season) -> None:

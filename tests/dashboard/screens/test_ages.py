@@ -1,5 +1,7 @@
 """How old what is shown is said to be, above all while it is held."""
 
+from dashboard.client.gateway import BoardSeason
+from dashboard.state.address import Address
 from tests.support.console.laps import choose_board, drive_laps
 from tests.support.console.operating import Operator, look_up, watch_live
 
@@ -67,3 +69,13 @@ async def test_the_age_of_a_player_is_that_of_the_last_answer() -> None:
         assert "│ data 20 s old │" in operator.read("#status")
         await operator.press("f1")
         assert "│ data 20 s old │" not in operator.read("#status")
+
+
+async def test_a_closed_season_that_an_address_names_is_current_whatever_lags() -> None:
+    peer = drive_laps()
+    peer.away = {"worker"}
+    async with watch_live(peer) as operator:
+        await operator.console.go(Address("live", board=BoardSeason("weekly-laps", 6)))
+        await operator.pass_time(2.0)
+        assert operator.notice.startswith(" ■ final")
+        assert "│ data 2 s old │" in operator.read("#status")
