@@ -186,8 +186,10 @@ def migrate(data_dir: Path | None) -> None:
 
     from service.local.supervisor.terminal import describe_address
     from service.schema.migrate import migrate as apply_migrations
+    from service.schema.version import refuse_other_version
 
-    settings = check_schema(find_settings(data_dir, with_cache=False))
+    settings = find_settings(data_dir, with_cache=False)
+    asyncio.run(refuse_other_version(settings))
     database_url = settings.require_database_url()
     try:
         applied = asyncio.run(apply_migrations(database_url))

@@ -48,10 +48,15 @@ data_dir_option = _data_dir(
 
 
 def check_schema(settings: "Settings") -> "Settings":
-    """Return the settings; raise `UsageError` where another version made their database."""
-    from service.schema.version import refuse_other_version
+    """Return the settings; raise `UsageError` where this version cannot use their database.
 
-    asyncio.run(refuse_other_version(settings))
+    Beside a newer version that can be used, there is a warning.
+    """
+    from service.schema.version import describe_newer, refuse_other_version
+
+    newer = asyncio.run(refuse_other_version(settings))
+    if newer is not None:
+        click.echo(f"warning: {describe_newer(newer)} soon", err=True)
     return settings
 
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from service.backends.database import Connection
 from service.errors import UsageError
-from service.schema.version import list_applied, refuse_other_schema
+from service.schema.version import describe_newer, list_applied, refuse_other_schema
 
 # Any number will do, as long as nothing else in this database locks the same one.
 _MIGRATION_LOCK: Final = 0x6C656164_6D696772
@@ -51,7 +51,9 @@ async def migrate(database_url: str) -> list[str]:
             # A transaction's lock: a pooler would keep a session's for ever.
             await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             await connection.execute(_GIVE_WAY)
-            await refuse_other_schema(connection)
+            newer = await refuse_other_schema(connection)
+            if newer is not None:
+                raise UsageError(describe_newer(newer))
             before = await list_applied(connection)
             # Piccolo tells of its progress by print(); only the outcome is of interest here.
             with contextlib.redirect_stdout(io.StringIO()):

@@ -41,10 +41,12 @@ async def list_applied(connection: Connection) -> list[str]:
     return [row["name"] for row in await connection.fetch(LIST_MIGRATIONS)]
 
 
-async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) -> None:
-    """Raise `UsageError`, ending in the advice, where another version made the database.
+async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) -> str | None:
+    """Raise `UsageError`, ending in the advice, where this version cannot use the database.
 
-    One that is empty, or lacks only the latest migrations, is for `migrate` to bring up to date.
+    One that is empty, or lacks only the latest migrations, is for `migrate` to bring up to date. To
+    one that has all of ours, newer versions have only added: this one goes on working beside them.
+    Returns the latest migration of theirs, None where there is none.
     """
     applied = await list_applied(connection)
     if not applied and await connection.fetchval(FIND_LEDGER):
@@ -52,26 +54,30 @@ async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) 
     known = sorted(name_migration(script) for script in _MIGRATIONS.glob("*.sql"))
     unknown = sorted(set(applied) - set(known))
     if not unknown:
-        return
+        return None
     name = unknown[-1]
-    if _find_step(name) > _find_step(known[-1]):
+    if _find_step(unknown[0]) <= _find_step(known[-1]):
         raise UsageError(
-            f"a newer version of Leaderboard made the database ({name}): "
-            f"update this one, or {advice}"
+            "another version of Leaderboard, from before the first release, made the database "
+            f"({name}), and nothing of it can be carried over: {advice}"
         )
-    raise UsageError(
-        "another version of Leaderboard, from before the first release, made the database "
-        f"({name}), and nothing of it can be carried over: {advice}"
-    )
+    if not set(known) <= set(applied):
+        raise UsageError(describe_newer(name))
+    return name
 
 
-async def refuse_other_version(settings: Settings) -> None:
-    """Raise `UsageError`, with what to do, where another version made the database at hand.
+def describe_newer(name: str) -> str:
+    """Return what is to be done where this migration of a newer version was run."""
+    return f"a newer version of Leaderboard migrated the database ({name}): update this one"
+
+
+async def refuse_other_version(settings: Settings) -> str | None:
+    """Do as `refuse_other_schema` with the database at hand.
 
     One that is not there, or cannot be asked, is no error yet: whoever needs it says so then.
     """
     if settings.database_url is None:
-        return
+        return None
     folder = DataDirectory(settings.data_dir)
     is_embedded = parse_qs(urlsplit(settings.database_url).query).get("host") == [
         str(folder.sockets)
@@ -85,11 +91,11 @@ async def refuse_other_version(settings: Settings) -> None:
             statement_cache_size=0,
         )
         try:
-            await refuse_other_schema(connection, advice=advice)
+            return await refuse_other_schema(connection, advice=advice)
         finally:
             await connection.close(timeout=1)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return
+        return None
 
 
 def _find_step(name: str) -> str:

@@ -1,16 +1,24 @@
-"""A database that another version made: one line that says so and what to do, and no change."""
+"""A database that another version made: one line that says so and what to do, and no change.
 
+Where that version is the next one, which has only added, all goes on beside it.
+"""
+
+import sys
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 
 from service.errors import UsageError
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.schema.version import name_migration
+from service.settings.settings import Settings
 from tests.support.databases import THROW_AWAY, Clusters, create_database, flush
-from tests.support.up_process import run_leaderboard
+from tests.support.programs import run
+from tests.support.up_process import clean_environment, run_leaderboard
+from tests.support.waiting import wait_until
 
 SCRIPT = Path(__file__).parents[3] / "migrations" / "schema_0001.sql"
 NAME = name_migration(SCRIPT)
@@ -26,6 +34,13 @@ MIGRATIONS = """
 
 OLD = LEDGER + MIGRATIONS.format("2026-11-23T18:25:45:683481|2026-11-25T07:20:00:000000")
 FOUND_OLD = "before the first release, made the database (2026-11-25T07:20:00:000000)"
+
+NEWER = """
+    INSERT INTO migration (name, app_name) VALUES ('schema_0002 0123456789ab', 'leaderboard');
+    CREATE TABLE added (id bigint PRIMARY KEY);
+    ALTER TABLE game_session ADD COLUMN added integer NOT NULL DEFAULT 7;
+"""
+FOUND_NEWER = "a newer version of Leaderboard migrated the database (schema_0002 0123456789ab)"
 
 COMMANDS = [
     ("api", "--port", "0"),
@@ -62,9 +77,12 @@ async def fill(url: str, script: str) -> None:
         (LEDGER, "the database has a table game_session that no migration made"),
         (LEDGER + MIGRATIONS.format(""), "that no migration made"),
         (LEDGER + MIGRATIONS.format("schema_0001 0123456789ab"), "another version"),
-        (LEDGER + MIGRATIONS.format(f"{NAME}|schema_0002 0123456789ab"), "a newer version"),
+        (
+            LEDGER + MIGRATIONS.format("schema_0001 0123456789ab|schema_0002 0123456789ab"),
+            "another version",
+        ),
     ],
-    ids=["old", "half made", "not noted", "none noted", "another edition", "newer"],
+    ids=["old", "half made", "not noted", "none noted", "another edition", "another and newer"],
 )
 async def test_migrate_leaves_what_another_version_made(
     postgres: PostgresServer, script: str, found: str
@@ -77,6 +95,71 @@ async def test_migrate_leaves_what_another_version_made(
         assert found in str(error.value)
         assert str(error.value).endswith("name an empty database in DATABASE_URL")
         assert await read_tables(url) == before
+
+
+async def test_migrate_leaves_what_a_newer_version_migrated(settings: Settings) -> None:
+    url = settings.require_database_url()
+    await fill(url, NEWER)
+    answer = run_leaderboard("migrate", environment={"DATABASE_URL": url})
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == f"error: {FOUND_NEWER}: update this one\n"
+
+
+async def test_newer_version_that_lacks_a_migration_of_ours_is_refused(
+    postgres: PostgresServer, valkey: ValkeyServer
+) -> None:
+    async with create_database(postgres, "template0") as url:
+        await fill(url, LEDGER + MIGRATIONS.format("schema_0002 0123456789ab"))
+        environment = {"DATABASE_URL": url, "REDIS_URL": flush(valkey)}
+        for command in COMMANDS:
+            answer = run_leaderboard(*command, environment=environment)
+            assert (answer.returncode, answer.stdout) == (1, "")
+            assert answer.stderr == f"error: {FOUND_NEWER}: update this one\n"
+
+
+async def test_release_before_goes_on_working_beside_the_next(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """It starts anew, counts scores, and says once of each program what has to be done."""
+    url = settings.require_database_url()
+    await fill(url, NEWER)
+    servers = {"DATABASE_URL": url, "REDIS_URL": settings.require_redis_url()}
+    warning = f"warning: {FOUND_NEWER}: update this one soon\n"
+    leaderboard = [sys.executable, "-m", "service.commands.main"]
+    environment = clean_environment() | servers
+    rounds = tmp_path / "rounds"
+    api = [*leaderboard, "api", "--port", "0", "--processes", "2"]
+    scheduler = [*leaderboard, "scheduler", "--rounds", str(rounds)]
+    with (
+        run("api", api, environment, tmp_path) as serving,
+        run("worker", [*leaderboard, "worker"], environment, tmp_path),
+        run("scheduler", scheduler, environment, tmp_path),
+    ):
+        url = serving.wait_for("Ready: ").split()[1]
+        async with httpx.AsyncClient(base_url=url) as client:
+            assert (await client.post("/api/players", json={"username": "ada"})).is_success
+            score = {"user_id": 1, "score": 7}
+            submitted = (await client.post("/api/leaderboard/submit", json=score)).json()
+            seen = {"seen": submitted["session_id"]}
+
+            async def counts() -> bool:
+                answer = await client.get("/api/leaderboard/rank/1", params=seen)
+                return bool(answer.json()["total_score"] == 7 and "pending" not in answer.json())
+
+            await wait_until(counts)
+        await wait_until(rounds.exists)
+    for name in ("api", "worker", "scheduler"):
+        assert (tmp_path / f"{name}.log").read_text().count(warning) == 1
+    for command in (
+        ("populate", "--players", "1", "--sessions", "1"),
+        ("rebuild",),
+        ("boards", "list"),
+        ("export", "players"),
+        ("audit",),
+    ):
+        answer = run_leaderboard(*command, environment=servers)
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stderr.count(warning) == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
