@@ -19,6 +19,9 @@ LIST_MIGRATIONS: Final = load_sql("schema", "list_migrations")
 
 _MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
 
+# The first that casts bytea to bigint, as migrations/schema_0001.sql has it.
+_LEAST_POSTGRES: Final = 18
+
 _ADVICE: Final = "name an empty database in DATABASE_URL"
 
 _COMMENT: Final = re.compile(r"--.*")
@@ -48,6 +51,7 @@ async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) 
     one that has all of ours, newer versions have only added: this one goes on working beside them.
     Returns the latest migration of theirs, None where there is none.
     """
+    _refuse_old_server(connection)
     applied = await list_applied(connection)
     if not applied and await connection.fetchval(FIND_LEDGER):
         raise UsageError(f"the database has a table game_session that no migration made: {advice}")
@@ -64,6 +68,21 @@ async def refuse_other_schema(connection: Connection, *, advice: str = _ADVICE) 
     if not set(known) <= set(applied):
         raise UsageError(describe_newer(name))
     return name
+
+
+def _refuse_old_server(connection: Connection) -> None:
+    version = connection.get_server_version()
+    if version.major < _LEAST_POSTGRES:
+        raise UsageError(
+            f"this PostgreSQL is {version.major}.{version.micro}: Leaderboard needs "
+            f"{_LEAST_POSTGRES} or newer"
+        )
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")
+    if encoding != "UTF8":
+        raise UsageError(
+            f"the database is in {encoding}: Leaderboard needs one that was made with "
+            "ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def describe_newer(name: str) -> str:

@@ -3,6 +3,7 @@
 Where that version is the next one, which has only added, all goes on beside it.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from service.errors import UsageError
 from service.local.embedded import PostgresServer, ValkeyServer
+from service.schema import version
 from service.schema.migrate import migrate
 from service.schema.version import name_migration
 from service.settings.settings import Settings
@@ -210,6 +212,35 @@ async def test_role_that_may_not_create_the_extension_is_told_who_may(
         await fill(url, "CREATE EXTENSION pg_trgm")
         assert await migrate(as_bare) == [NAME]
         await fill(url, "DROP OWNED BY bare CASCADE; DROP ROLE bare")
+
+
+async def test_server_that_is_too_old_is_told_which_one_is_needed(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    least = version._LEAST_POSTGRES
+    async with create_database(postgres, "template0") as url:
+        monkeypatch.setattr(version, "_LEAST_POSTGRES", 1_000)
+        with pytest.raises(UsageError) as error:
+            await migrate(url)
+        assert re.fullmatch(
+            rf"this PostgreSQL is {least}\.\d+: Leaderboard needs 1000 or newer", str(error.value)
+        )
+        assert await read_tables(url) == []
+
+
+async def test_database_in_another_encoding_is_told_which_one_is_needed(
+    postgres: PostgresServer, valkey: ValkeyServer
+) -> None:
+    async with create_database(postgres, "template0 ENCODING 'LATIN1' LOCALE 'C'") as url:
+        environment = {"DATABASE_URL": url, "REDIS_URL": flush(valkey)}
+        for command in COMMANDS:
+            answer = run_leaderboard(*command, environment=environment)
+            assert (answer.returncode, answer.stdout) == (1, "")
+            assert answer.stderr == (
+                "error: the database is in LATIN1: Leaderboard needs one that was made with "
+                "ENCODING 'UTF8' TEMPLATE template0\n"
+            )
+        assert await read_tables(url) == []
 
 
 def test_name_of_a_migration_changes_with_its_statements_only(tmp_path: Path) -> None:
