@@ -4,6 +4,7 @@ A domain error is raised where the rule lives and mapped to HTTP once, in `servi
 message says what happened and what to do; it reaches the caller as it is.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -40,6 +41,15 @@ def explain_error(error: Exception) -> str:
     if isinstance(error, ServiceError):
         return error.explain()
     return f"{type(error).__name__}: {error}"
+
+
+def describe_error(error: BaseException) -> str:
+    """Return in its own words what a server or the network has refused."""
+    if isinstance(error, OSError) and error.errno is not None:
+        # Python's words for it name a socket. The number of a name that nobody knows is negative.
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    silence = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    return str(error) or silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +89,32 @@ def refuse_request(field: str, message: str) -> InvalidRequest:
 
 
 class DatabaseUnavailable(ServiceError):
-    """PostgreSQL cannot be reached or went away during the statement."""
+    """PostgreSQL cannot be reached or went away during the statement.
+
+    `place`, where known, is its address, without user and password.
+    """
 
     status = 503
     code = "database_unavailable"
     retry_after_seconds = 1
+    place: str | None = None
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, place: str | None = None) -> None:
         super().__init__(
             "The database is not available right now; send the same request again shortly "
             "(with an Idempotency-Key it is never counted twice)."
         )
         self.reason = reason
+        self.place = place
 
     def explain(self) -> str:
-        """Return why it cannot be reached; the advice is only for the sender of a request."""
-        return f"the database cannot be reached: {self.reason}"
+        """Return why it cannot be used; the advice in the message is for who sends a request."""
+        if self.place is None:
+            return f"the database cannot be used: {self.reason}"
+        return (
+            f"cannot use the database at {self.place}: {self.reason} "
+            "(check the server, and DATABASE_URL)"
+        )
 
 
 class WritesRefused(DatabaseUnavailable):

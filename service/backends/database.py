@@ -20,9 +20,10 @@ from asyncpg.pool import PoolConnectionProxy
 
 from service.backends.pgbouncer import Connector
 from service.counters import stages
-from service.errors import DatabaseUnavailable, SchemaMissing, WritesRefused
+from service.errors import DatabaseUnavailable, SchemaMissing, WritesRefused, describe_error
 from service.lifecycle import stop_task
 from service.settings.settings import Settings
+from service.settings.urls import describe_address
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
@@ -123,6 +124,7 @@ class Database:
         self._application_name = application_name
         self._connector = Connector()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._place: str | None = None
         self._pulse = pulse
         self._acquiring: set[asyncio.Timeout] = set()
         self._open: set[Connection] = set()
@@ -132,8 +134,10 @@ class Database:
     async def open(self) -> None:
         """Make the pool; does not connect yet."""
         connect: Any = self._connector.connect
+        url = self._settings.require_database_url()
+        self._place = describe_address(url)
         self._pool = await asyncpg.create_pool(
-            self._settings.require_database_url(),
+            url,
             min_size=0,
             max_size=self.pool_size,
             timeout=self._settings.database_timeout_seconds,
@@ -167,7 +171,7 @@ class Database:
     async def connect(self) -> AsyncIterator[Connection]:
         """Lend a connection; raises as `translate_errors` does."""
         assert self._pool is not None, "Database.open() comes first"
-        with translate_errors():
+        with translate_errors(self._place):
             if self._pulse is not None and self._pulse.is_silent:
                 raise TimeoutError(_SILENT)
             spent, asked_at = stages.get(), time.perf_counter()
@@ -338,8 +342,8 @@ async def _keep_session(_: Connection) -> None:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
-    """Raise `DatabaseUnavailable` for every driver error that means the database is away.
+def translate_errors(place: str | None = None) -> Iterator[None]:
+    """Raise `DatabaseUnavailable` for every driver error that means the one there is away.
 
     For one without our tables it is `SchemaMissing`, for one that is full or can only be read
     `WritesRefused`.
@@ -353,7 +357,5 @@ def translate_errors() -> Iterator[None]:
     except _UNAVAILABLE as error:
         if isinstance(error, asyncpg.InterfaceError) and _WRONG_NUMBER in str(error):
             raise
-        # A time-out has no message.
-        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         kind = WritesRefused if isinstance(error, _NO_WRITES) else DatabaseUnavailable
-        raise kind(reason) from error
+        raise kind(describe_error(error), place) from error

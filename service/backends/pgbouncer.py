@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, describe_error
+from service.settings.urls import describe_address
 
 # The settings that a pooler keeps for a session, whichever connection it uses.
 _KEPT_BY_POOLERS: Final = ("application_name", "timezone")
@@ -74,7 +75,8 @@ class Connector:
         ) as error:
             # These may mean that the URL is wrong: an option that the server does not know, a file
             # that is not there. No request can be answered until that is corrected.
-            raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+            place = describe_address(arguments[0])
+            raise DatabaseUnavailable(describe_error(error), place) from error
         # asyncpg knows no array but text[]. It would ask on every connection, with a statement that
         # takes PostgreSQL longer than any of ours: 13 ms.
         known = connection._protocol.get_settings()  # noqa: SLF001 - asyncpg has no public call

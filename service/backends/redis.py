@@ -37,7 +37,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.backends.redis_cluster import connect_cluster
-from service.errors import CacheFull, CacheTimedOut, CacheUnavailable
+from service.errors import CacheFull, CacheTimedOut, CacheUnavailable, describe_error
 from service.settings.settings import Settings
 from service.settings.urls import is_cluster
 
@@ -245,8 +245,7 @@ def translate_redis_errors() -> Iterator[None]:
             kind = CacheFull
         elif _is_time_out(error):
             kind = CacheTimedOut
-        # A time-out may have no message.
-        raise kind(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
+        raise kind(describe_error(error)) from error
 
 
 def _is_time_out(error: BaseException | None) -> bool:

@@ -24,7 +24,7 @@ from service.commands.target import (
     own_data_dir_option,
 )
 from service.commands.transfer import export_, import_
-from service.errors import UsageError
+from service.errors import DatabaseUnavailable, describe_error
 
 _Command = Callable[..., Any]
 
@@ -184,9 +184,9 @@ def migrate(data_dir: Path | None) -> None:
     """Bring the database's schema up to date."""
     import asyncpg
 
-    from service.local.supervisor.terminal import describe_address
     from service.schema.migrate import migrate as apply_migrations
     from service.schema.version import refuse_other_version
+    from service.settings.urls import describe_address
 
     settings = find_settings(data_dir, with_cache=False)
     asyncio.run(refuse_other_version(settings))
@@ -195,7 +195,7 @@ def migrate(data_dir: Path | None) -> None:
         applied = asyncio.run(apply_migrations(database_url))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         place = describe_address(database_url)
-        raise UsageError(f"cannot use the database at {place}: {error}") from error
+        raise DatabaseUnavailable(describe_error(error), place) from error
     for name in applied:
         click.echo(name)
     count = f"{len(applied)} migration{'' if len(applied) == 1 else 's'} applied"

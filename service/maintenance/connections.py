@@ -14,6 +14,7 @@ from service.backends.refresh_signal import RefreshSignal
 from service.boards.errors import BoardNotFound
 from service.errors import CacheUnavailable, SchemaMissing, UsageError
 from service.settings.settings import Settings
+from service.settings.urls import describe_address
 from service.standings.index.writer import Index
 
 COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
@@ -55,7 +56,14 @@ class Connections:
             with translate_redis_errors():
                 await self.redis.ping()
         except CacheUnavailable as error:
-            raise CacheUnavailable(f"Redis cannot be reached: {error}") from error
+            raise self.describe_outage(error) from error
+
+    def describe_outage(self, error: CacheUnavailable) -> CacheUnavailable:
+        """Return the same error for the operator of this command."""
+        place = describe_address(self.settings.require_redis_url())
+        return CacheUnavailable(
+            f"cannot use Redis at {place}: {error} (check the server, and REDIS_URL)"
+        )
 
     def index(self) -> Index:
         """Return what writes the index."""

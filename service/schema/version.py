@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from service.backends.database import Connection, load_sql
-from service.errors import UsageError
+from service.errors import DatabaseUnavailable, UsageError, describe_error
 from service.local.embedded.data_directory import DataDirectory
 from service.settings.settings import Settings
+from service.settings.urls import describe_address
 
 FIND_HISTORY: Final = load_sql("schema", "find_history")
 FIND_LEDGER: Final = load_sql("schema", "find_ledger")
@@ -21,6 +22,16 @@ _MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
 
 # The first that casts bytea to bigint, as migrations/schema_0001.sql has it.
 _LEAST_POSTGRES: Final = 18
+
+# A wrong password, user, database or option; nothing but another URL or another server mends it.
+_REFUSALS: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.exceptions.ClientConfigurationError,
+)
 
 _ADVICE: Final = "name an empty database in DATABASE_URL"
 
@@ -94,6 +105,7 @@ async def refuse_other_version(settings: Settings) -> str | None:
     """Do as `refuse_other_schema` with the database at hand.
 
     One that is not there, or cannot be asked, is no error yet: whoever needs it says so then.
+    Raises `DatabaseUnavailable` where it answers what no waiting mends.
     """
     if settings.database_url is None:
         return None
@@ -113,6 +125,9 @@ async def refuse_other_version(settings: Settings) -> str | None:
             return await refuse_other_schema(connection, advice=advice)
         finally:
             await connection.close(timeout=1)
+    except _REFUSALS as error:
+        place = describe_address(settings.database_url)
+        raise DatabaseUnavailable(describe_error(error), place) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return None
 

@@ -37,6 +37,12 @@ _POSTGRES_CHOICES: Final = {
 }
 
 _DEFAULT_REDIS_PORT: Final = 6379
+_DEFAULT_PORTS: Final = {
+    **dict.fromkeys(_POSTGRES_SCHEMES, 5432),
+    **dict.fromkeys((*_REDIS_SCHEMES, *_CLUSTER_SCHEMES), _DEFAULT_REDIS_PORT),
+    "amqp": 5672,
+    "amqps": 5671,
+}
 
 _LOGIN: Final = re.compile(r"(?<=//).*@|^[^/]*@")
 _PASSWORD_OPTION: Final = re.compile(r"(?<=password=)[^&]*")
@@ -163,6 +169,17 @@ def _parse_node(place: str) -> tuple[str, int]:
     if not parts.hostname:
         raise ValueError("a node has no host")
     return parts.hostname, parts.port or _DEFAULT_REDIS_PORT
+
+
+def describe_address(url: str) -> str:
+    """Return where a URL leads, without user name or password."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return unquote(parts.path)
+    if "," in parts.netloc:
+        return parts.netloc.rpartition("@")[2]
+    host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
+    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
 
 
 def hide_login(url: str) -> str:

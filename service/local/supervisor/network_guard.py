@@ -22,7 +22,7 @@ async def guard_network(settings: Settings, listener: socket.socket, *, insecure
     try:
         has_key = await _was_key_made(settings)
     except DatabaseUnavailable as error:
-        print_line(f"Nobody may write before the API keys can be read: {error.reason}")
+        print_line(f"Nobody may write before the API keys can be read: {error.explain()}")
         return
     if has_key:
         return

@@ -2,19 +2,8 @@
 
 import signal
 from pathlib import Path
-from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import click
-
-_DEFAULT_PORTS: Final = {
-    "postgresql": 5432,
-    "postgres": 5432,
-    "redis": 6379,
-    "rediss": 6379,
-    "redis+cluster": 6379,
-    "rediss+cluster": 6379,
-}
 
 
 def print_line(line: str) -> None:
@@ -32,18 +21,6 @@ def describe_path(path: Path) -> str:
     """Return the path as a person in the current folder would write it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def describe_address(url: str) -> str:
-    """Return where a URL leads, without user name or password."""
-    parts = urlsplit(url)
-    socket_folder = parse_qs(parts.query).get("host", [""])[0]
-    if parts.scheme == "unix" or not (parts.hostname or socket_folder):
-        return unquote(parts.path)
-    if "," in parts.netloc:
-        return parts.netloc.rpartition("@")[2]
-    host = parts.hostname or socket_folder
-    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
 
 
 def describe_end(status: int) -> str:

@@ -19,13 +19,9 @@ from service.local.supervisor.listener import bind_listener, find_url
 from service.local.supervisor.network_guard import guard_network
 from service.local.supervisor.programs import Program, find_programs, python_command
 from service.local.supervisor.supervisor import Part, Supervisor
-from service.local.supervisor.terminal import (
-    describe_address,
-    describe_path,
-    print_line,
-    print_ready,
-)
+from service.local.supervisor.terminal import describe_path, print_line, print_ready
 from service.settings.settings import Settings
+from service.settings.urls import describe_address
 
 _SCHEDULER_STOP_SECONDS: Final = 5.0
 _WORKER_STOP_SECONDS: Final = 35.0

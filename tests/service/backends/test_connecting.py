@@ -101,7 +101,10 @@ async def test_operators_are_told_why_and_senders_what_to_do(settings: Settings)
     with pytest.raises(DatabaseUnavailable) as error:
         await database.fetch("SELECT 1")
     await database.close()
-    assert error.value.explain().startswith("the database cannot be reached: ConnectionRefused")
+    assert error.value.explain() == (
+        "cannot use the database at 127.0.0.1:1: Connection refused "
+        "(check the server, and DATABASE_URL)"
+    )
     assert "send the same request again" in error.value.message
     assert "Connection" not in error.value.message
 

@@ -87,7 +87,7 @@ async def test_one_answer_that_is_lost_is_told_and_forgotten_at_once(
     assert await is_stale(client, "rank/1")
     await wait_until(is_fresh)
     assert len(proxy.kept) == 1
-    assert "Redis is left alone until it answers: TimeoutError" in caplog.text
+    assert "Redis is left alone until it answers: Timeout reading" in caplog.text
 
 
 @pytest.mark.parametrize(("path", "key"), [("rank/1", b":index"), ("top", b":top")])

@@ -14,10 +14,10 @@ from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.redis_cluster import ping
 from service.errors import CacheTimedOut, CacheUnavailable
 from service.keys.rate_limit import KeyLimiter
-from service.local.supervisor.terminal import describe_address
 from service.maintenance.audit import audit
 from service.maintenance.populate import populate
 from service.settings.settings import Settings, load_settings
+from service.settings.urls import describe_address
 from service.standings.refresh.refresh import Refresher
 from tests.support.cluster import find_owner, make_cluster_url, run_cluster
 from tests.support.factories import make_players_with_scores

@@ -295,7 +295,7 @@ async def test_populate_says_when_a_name_is_taken(database: Database, settings: 
 
 async def test_populate_needs_redis(database: Database, settings: Settings) -> None:
     nowhere = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    with pytest.raises(CacheUnavailable, match="Redis cannot be reached"):
+    with pytest.raises(CacheUnavailable, match=r"cannot use Redis at 127\.0\.0\.1:1: "):
         await populate(nowhere, players=10, sessions=10, seed=1, reset=False)
     assert await count(database, "player") == 0
 
