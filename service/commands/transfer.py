@@ -111,7 +111,8 @@ def _write_to_pipe(
         with open(sys.stdout.fileno(), "wb", closefd=False) as output:
             asyncio.run(_write(settings, kind, row_format, board, season, output))
     except BrokenPipeError:
-        sys.exit(1)
+        # As of any output: what its reader no longer wants is dropped.
+        return
     except OSError as error:
         click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
         sys.exit(OUTPUT_LOST)

@@ -262,4 +262,4 @@ async def test_reader_that_goes_away_ends_the_export(
     exporting.stdout.close()
     assert exporting.stderr.read() == ""
     exporting.stderr.close()
-    assert exporting.wait(30) == 1
+    assert exporting.wait(30) == 0
