@@ -11,8 +11,7 @@ from dramatiq.common import dq_name, xq_name
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from service.backends.redis import DRIVER
@@ -58,7 +57,7 @@ def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> 
 
 
 class _RedisBroker(RedisBroker):
-    """Dramatiq's broker, which takes a Redis that is silent or refuses writes for one that is away.
+    """Dramatiq's broker, which takes a Redis that refuses, or is none, for one that is away.
 
     Otherwise it would take that for a bug, and log a traceback of each queue twice a second.
     """
@@ -69,7 +68,7 @@ class _RedisBroker(RedisBroker):
         def dispatch(queue_name: str, *arguments: object) -> Any:
             try:
                 return do_dispatch(queue_name, *arguments)
-            except (RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:
+            except RedisError as error:
                 raise RedisConnectionError(str(error)) from error
 
         return dispatch

@@ -11,6 +11,7 @@ import asyncpg
 
 from service.backends.database import Connection, load_sql
 from service.boards.finder import LIST_OPEN_SEASONS, name_seasons
+from service.errors import CacheUnavailable
 from service.maintenance.connections import (
     BULK_PLANS,
     COUNT_ROWS,
@@ -48,7 +49,8 @@ async def audit(settings: Settings, board: str | None = None) -> bool:
     All boards, or one; the outbox is that of all in any case.
 
     Writes a line for each check with its first differences, then how many there are in all.
-    Submits, reads and refreshes go on meanwhile. Raises `DatabaseUnavailable` or `WriterBusy`.
+    Submits, reads and refreshes go on meanwhile. Raises `DatabaseUnavailable`, `WriterBusy` or,
+    once all else is compared, `CacheUnavailable`.
     """
     report = Report()
     async with open_connections(settings, application_name="leaderboard audit") as connections:
@@ -58,9 +60,17 @@ async def audit(settings: Settings, board: str | None = None) -> bool:
         async with connections.database.snapshot() as connection:
             differences = await _audit_ledger(connection, report, season_ids)
         seasons = _choose(await connections.database.fetch(LIST_OPEN_SEASONS), season_ids)
-        differences += await audit_index(connections, report, seasons)
-    report.write(f"{differences:,} difference{'' if differences == 1 else 's'}")
+        try:
+            differences += await audit_index(connections, report, seasons)
+        except CacheUnavailable as error:
+            report.write(f"{_write_count(differences)} in PostgreSQL, the index was not compared")
+            raise connections.describe_outage(error) from error
+    report.write(_write_count(differences))
     return differences == 0
+
+
+def _write_count(differences: int) -> str:
+    return f"{differences:,} difference{'' if differences == 1 else 's'}"
 
 
 async def _audit_ledger(

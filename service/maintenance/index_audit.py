@@ -51,7 +51,7 @@ async def audit_index(
 
     The seasons are rows of list_open_seasons.sql. One that has closed since is left out.
 
-    An unreachable Redis counts as a difference too. Raises `DatabaseUnavailable` or `WriterBusy`.
+    Raises `CacheUnavailable`, `DatabaseUnavailable` or `WriterBusy`.
     """
     differences = 0
     for season in seasons:
@@ -65,9 +65,9 @@ async def audit_index(
         ):
             try:
                 differences += await report.check(title, check())
-            except CacheUnavailable as error:
-                report.fail(title, f"index not reachable, {error}")
-                return differences + 1
+            except CacheUnavailable:
+                report.fail(title, "not compared")
+                raise
             except SeasonClosed:
                 report.write(f"{title}: {audit.name}: closed or counted anew meanwhile, left out")
                 break

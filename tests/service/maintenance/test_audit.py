@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.backends.redis import SeasonKeys, encode_member, find_names_bucket
+from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
@@ -258,11 +259,11 @@ async def test_audit_without_redis_still_compares_ledger_and_standings(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    assert not await audit(nowhere)
+    with pytest.raises(CacheUnavailable, match="REDIS_URL"):
+        await audit(nowhere)
     told = capsys.readouterr().out
     assert "✓ Standings" in told
-    assert "index not reachable" in told
-    assert told.endswith("\n1 difference\n")
+    assert told.endswith("\n0 differences in PostgreSQL, the index was not compared\n")
 
 
 def test_audit_command_tells_by_its_exit_status(settings: Settings) -> None:
@@ -274,7 +275,8 @@ def test_audit_command_tells_by_its_exit_status(settings: Settings) -> None:
     }
     finished = run_leaderboard("audit", environment=environment)
     assert finished.returncode == 1
-    assert "1 difference" in finished.stdout
-    assert re.search(r"^!! Index \w+: index not reachable", finished.stdout, re.MULTILINE)
+    assert "1 difference" not in finished.stdout
+    assert re.search(r"^!! Index \w+: not compared$", finished.stdout, re.MULTILINE)
     assert finished.stdout.isascii()
-    assert "Traceback" not in finished.stderr
+    assert finished.stderr.startswith("error: cannot use Redis at 127.0.0.1:1: ")
+    assert finished.stderr.count("\n") == 1
