@@ -9,7 +9,7 @@ crash, by the next refresh.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -19,7 +19,6 @@ from service.backends.database import Database, load_sql
 from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
 from service.boards.finder import Season, find_season
 from service.boards.seasons import NOTE_SEASONS, READ_LEDGER_TIME, read_season_answer
-from service.boards.service import list_open_boards
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
@@ -29,7 +28,7 @@ from service.maintenance.connections import (
     Connections,
     open_connections,
 )
-from service.maintenance.report import Report
+from service.maintenance.report import Report, Step
 from service.players.service import LOCK_PLAYERS
 from service.seasons.keeper import SeasonKeeper
 from service.settings.settings import Settings
@@ -40,6 +39,7 @@ RESERVE_PLAYER_IDS: Final = load_sql("maintenance", "reserve_player_ids")
 MAKE_PLAYERS: Final = load_sql("maintenance", "make_players")
 MAKE_SESSIONS: Final = load_sql("maintenance", "make_sessions")
 MAKE_STANDINGS: Final = load_sql("maintenance", "make_standings")
+LIST_BOARDS_MET: Final = load_sql("maintenance", "list_boards_met")
 EMPTY_DATABASE: Final = load_sql("maintenance", "empty_database")
 VACUUM_TABLES: Final = load_sql("maintenance", "vacuum_tables")
 
@@ -52,6 +52,9 @@ _CHUNK_PLANS: Final = f"""
 """
 
 _BOARDS_NAMED: Final = 10
+
+# As make_sessions.sql deals them out.
+_MODES: Final = ("solo", "duo", "squad")
 
 # Scores as they are drawn, unless a board's bounds leave them no room, and how far back they go.
 _LOWEST_SCORE: Final = 0
@@ -84,8 +87,8 @@ class Population:
     players: int
     sessions: int
     seed: int
-    id_before: int
     now: datetime
+    id_before: int = 0
     season: Season | None = None
 
     @property
@@ -119,6 +122,24 @@ class Population:
         ]
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What has been made so far, and stays."""
+
+    players: int = 0
+    sessions: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.players:,} players and {self.sessions:,} sessions"
+
+    def describe(self, seconds: float) -> str:
+        """Return it with how fast that was."""
+        return (
+            f"{self.players:,} players ({self.players / seconds:,.0f}/s), "
+            f"{self.sessions:,} sessions ({self.sessions / seconds:,.0f}/s)"
+        )
+
+
 async def populate(
     settings: Settings,
     *,
@@ -147,7 +168,8 @@ async def populate(
             await SeasonKeeper(connections.database, connections.index()).add_due_seasons(lease)
             season = None if board is None else await _find_season(connections.database, board)
             now = await connections.database.fetch_value(READ_LEDGER_TIME)
-        boards = await list_open_boards(connections.database)
+        population = Population(players, sessions, seed, now, season=season)
+        boards = await _list_boards(connections.database, population)
         more = f" and {len(boards) - _BOARDS_NAMED:,} more" if len(boards) > _BOARDS_NAMED else ""
         report.write(
             "What is made stays for ever and counts on each board whose rule it meets: "
@@ -156,7 +178,7 @@ async def populate(
         if reset:
             await _delete_everything(connections, report)
         id_before = await _reserve_player_ids(connections.database, players)
-        population = Population(players, sessions, seed, id_before, now, season)
+        population = replace(population, id_before=id_before)
         await _make_population(connections.database, population, report)
         with report.step("Statistics"):
             async with connections.database.connect() as connection:
@@ -186,6 +208,14 @@ async def _find_season(database: Database, board: str) -> Season:
     if season.is_filling:
         raise UsageError(f"the board {board!r} is being filled: wait until that is done")
     return season
+
+
+async def _list_boards(database: Database, population: Population) -> list[str]:
+    """Return the slugs of the boards that count some of a population."""
+    modes = _MODES if population.game_mode is None else (population.game_mode,)
+    low, reach = population.scores
+    rows = await database.fetch(LIST_BOARDS_MET, modes, low, low + reach, population.now)
+    return [row["slug"] for row in rows]
 
 
 async def _delete_everything(connections: Connections, report: Report) -> None:
@@ -222,35 +252,46 @@ async def _reserve_player_ids(database: Database, players: int) -> int:
 
 
 async def _make_population(database: Database, population: Population, report: Report) -> None:
+    """Make all of it; where that ends early, say what stays."""
+    tally = _Tally()
+    try:
+        with report.step("Players and sessions", total=population.players) as step:
+            await _make_all_chunks(database, population, tally, step)
+    except BaseException:
+        if tally.players:
+            report.write(f"Not finished: {tally} were made and stay")
+        raise
+
+
+async def _make_all_chunks(
+    database: Database, population: Population, tally: _Tally, step: Step
+) -> None:
     chunks = population.split()
-    made_players = made_sessions = 0
-    with report.step("Players and sessions", total=population.players) as step:
-        while chunks:
-            async with hold_writer_lock(database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
-                lock_ends_at = time.monotonic() + _LOCK_HOLD_SECONDS
-                while chunks and time.monotonic() < lock_ends_at:
-                    batch, chunks = chunks[:_CHUNKS_AT_ONCE], chunks[_CHUNKS_AT_ONCE:]
-                    players = sum(last - first + 1 for first, last in batch)
-                    made_players += players
-                    made_sessions += await _make_chunks(lease, population, batch)
-                    seconds = step.elapsed_seconds
-                    step.advance(
-                        players,
-                        f"{made_players:,} players ({made_players / seconds:,.0f}/s), "
-                        f"{made_sessions:,} sessions ({made_sessions / seconds:,.0f}/s)",
-                    )
+    while chunks:
+        async with hold_writer_lock(database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
+            lock_ends_at = time.monotonic() + _LOCK_HOLD_SECONDS
+            while chunks and time.monotonic() < lock_ends_at:
+                batch, chunks = chunks[:_CHUNKS_AT_ONCE], chunks[_CHUNKS_AT_ONCE:]
+                before = tally.players
+                await _make_chunks(lease, population, batch, tally)
+                step.advance(tally.players - before, tally.describe(step.elapsed_seconds))
 
 
-async def _make_chunks(lease: Lease, population: Population, chunks: Sequence[Chunk]) -> int:
-    """Make some chunks side by side; return how many sessions they have."""
-    making = [_make_chunk(lease, population, first, last) for first, last in chunks]
-    sessions = 0
+async def _make_chunks(
+    lease: Lease, population: Population, chunks: Sequence[Chunk], tally: _Tally
+) -> None:
+    """Make some chunks side by side."""
+
+    async def make(first: int, last: int) -> None:
+        sessions = await _make_chunk(lease, population, first, last)
+        tally.players += last - first + 1
+        tally.sessions += sessions
+
+    making = [make(*chunk) for chunk in chunks]
     # All have ended before an error of one is raised, which releases the lock.
-    for made in await asyncio.gather(*making, return_exceptions=True):
-        if isinstance(made, BaseException):
-            raise made
-        sessions += made
-    return sessions
+    for outcome in await asyncio.gather(*making, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 async def _make_chunk(lease: Lease, population: Population, first: int, last: int) -> int:

@@ -1,10 +1,13 @@
 """`leaderboard populate`: what it makes, that it makes the same again, and what a kill leaves."""
 
 import asyncio
+import re
+import signal
 import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +31,7 @@ from tests.support.factories import (
     make_season,
     record_scores,
 )
+from tests.support.programs import run
 from tests.support.up_process import clean_environment, run_leaderboard
 from tests.support.waiting import wait_until
 
@@ -36,6 +40,10 @@ async def count(database: Database, table: str) -> int:
     row = await database.fetch_one(f"SELECT count(*) AS rows FROM {table}")
     assert row is not None
     return int(row["rows"])
+
+
+async def count_more(database: Database, players: int) -> bool:
+    return await count(database, "player") > players
 
 
 async def read_population(database: Database, id_before: int, now: datetime) -> list[list[object]]:
@@ -281,6 +289,48 @@ async def test_populate_killed_leaves_standings_that_agree_with_the_ledger(
     assert 0 < await count(database, "player") < 200_000
     await refresher.refresh()
     assert await audit(settings)
+
+
+async def test_populate_names_the_boards_that_it_counts_on(
+    settings: Settings, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for slug, rule in (
+        ("duo", BoardRule(game_mode="duo")),
+        ("race", BoardRule(game_mode="race")),
+        ("over", BoardRule(min_score=6_000)),
+        ("under", BoardRule(max_score=-1)),
+        ("some", BoardRule(min_score=100, max_score=6_000)),
+        ("gone", BoardRule()),
+    ):
+        await create_board(database, slug, rule)
+    await archive_board(database, "gone")
+    told = "What is made stays for ever and counts on each board whose rule it meets: "
+    for board, named in ((None, "duo, global, some"), ("race", "global, race, some")):
+        await populate(settings, players=9, sessions=99, seed=1, reset=False, board=board)
+        assert f"{told}{named}\n" in capsys.readouterr().out
+
+
+async def test_populate_that_is_interrupted_says_what_stays(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "service.commands.main", "populate"]
+    wanted = ["--players", "9000000", "--sessions", "9000000"]
+    environment = clean_environment() | {
+        "DATABASE_URL": settings.require_database_url(),
+        "REDIS_URL": settings.require_redis_url(),
+    }
+    with run("populate", [*command, *wanted], environment, tmp_path) as running:
+        # Some were committed, and noted.
+        await wait_until(lambda: count_more(database, 100_000))
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 130
+    pattern = r"^Not finished: (\S+) players and (\S+) sessions were made and stay$"
+    found = re.search(pattern, running.log.read_text(), re.MULTILINE)
+    assert found, running.log.read_text()
+    players, sessions = [int(number.replace(",", "")) for number in found.groups()]
+    # What was being committed just then may stay as well.
+    assert await count(database, "player") - players in {0, 20_000, 40_000}
+    assert await count(database, "game_session") >= sessions > 0
 
 
 async def test_populate_says_when_a_name_is_taken(database: Database, settings: Settings) -> None:
