@@ -144,6 +144,20 @@ def test_every_program_names_servers_that_compose_runs(services: dict[str, Any])
             assert parts.port == ports[parts.hostname]
 
 
+def test_programs_are_told_of_other_servers_that_the_environment_names(
+    services: dict[str, Any],
+) -> None:
+    others = {
+        "DATABASE_URL": "postgresql://me:secret@db.example:6432/scores?sslmode=verify-full",
+        "REDIS_URL": "rediss+cluster://one.example,two.example:6380",
+        "BROKER_URL": "amqps://me:secret@broker.example/scores",
+    }
+    changed = read_compose({**read_example(), **others})["services"]
+    for name, service in services.items():
+        before, after = service.get("environment", {}), changed[name].get("environment", {})
+        assert after == before | {key: others[key] for key in before.keys() & others.keys()}
+
+
 def test_start_order_is_by_health(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():

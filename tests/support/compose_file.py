@@ -8,7 +8,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
-VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
+# What takes the place of one that is not set may have others in it.
+VARIABLE = re.compile(
+    r"\$\$|\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>(?:\$\{[^}]*\}|[^}])*))?\}"
+)
 
 
 def read_example() -> dict[str, str]:
@@ -26,7 +29,7 @@ def substitute(text: str, variables: Mapping[str, str]) -> str:
         if variables.get(name):
             return variables[name]
         assert found["kind"] == "-", f"{name} is not set: {found['rest']}"
-        return found["rest"]
+        return substitute(found["rest"], variables)
 
     return VARIABLE.sub(replace, text)
 
