@@ -207,6 +207,8 @@ async def test_the_verdict_on_a_run_is_read_to_its_end(report: RunReport, end: s
     async with open_simulate(runs, size=(60, 38)) as simulating:
         runs.show(report)
         await simulating.look()
+        # What needs a scroll bar has less room once that is laid out: the next look goes by it.
+        await simulating.look()
         run = simulating.operator.console.screen.query_one("#run", Panel)
         assert all(cell_len(line) <= run.room for line in run.text.splitlines())
         assert end in " ".join(run.text.split())
