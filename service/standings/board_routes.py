@@ -47,7 +47,7 @@ from service.standings.board_schemas import (
 from service.standings.cursors import CursorExpired, decode_cursor, encode_cursor
 from service.standings.errors import SessionNotFound
 from service.standings.reads.movers import NEWEST_SESSIONS, MoverReader
-from service.standings.reads.ranks import RankReader
+from service.standings.reads.ranks import BEHIND_EQUALS, RankReader
 from service.standings.reads.seen import SeenSessions, mark_pending
 from service.standings.reads.top_feed import TopFeeds
 from service.standings.routes import (
@@ -88,8 +88,7 @@ _Cursor = Annotated[
     str | None, QueryParameter(max_length=200, description="`next` or `prev` of an earlier answer.")
 ]
 
-# In the order of sort_score, tie_key and player.
-_LAST_PLACE: Final = (MAX_SCORE, 2**63 - 1, MAX_ID)
+_LAST_PLACE: Final = (MAX_SCORE, *BEHIND_EQUALS)
 
 _MOST_CUTOFFS: Final = 20
 _CUTOFF_READS: Final = 5

@@ -40,15 +40,15 @@ SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
 
 PAGE_LIMIT: Final = 1_000
 
+BEHIND_EQUALS: Final = (2**63 - 1, MAX_ID)
+"""The tie_key and player of a place behind all who have its score."""
+
 # Each occupies a connection to Redis, and a client has no more than a hundred.
 _RUNS_AT_ONCE: Final = 32
 
 # A fold is published some milliseconds after it is committed.
 _DETAILED_READS: Final = 4
 _PUBLISHED_SECONDS: Final = 0.02
-
-# Of those who have a score the last tie key and the last player: nobody stands there.
-_BEHIND_EQUALS: Final = (2**63 - 1, MAX_ID)
 
 # How often a player is looked for who joined while they were placed: the next look finds them. An
 # index that is wrong never would.
@@ -114,8 +114,9 @@ class RankReader:
 
         async def read_index() -> list[Rank]:
             found = await self._index_reader.read_ranks(season, user_ids)
+            stale = self._lag_watch.is_lagging(season)
             return [
-                _make_rank(season, user_id, rank, stale=self._lag_watch.is_lagging(season))
+                _make_rank(season, user_id, rank, stale=stale)
                 for user_id, rank in zip(user_ids, found, strict=True)
                 if rank is not None
             ]
@@ -233,7 +234,7 @@ class RankReader:
     async def read_beside(self, season: Season, score: int) -> Run:
         """Return who stands on either side of a new score, behind all who have it already."""
         return await self.read_run(
-            season, (season.rule.sort(score), *_BEHIND_EQUALS), above=1, below=1
+            season, (season.rule.sort(score), *BEHIND_EQUALS), above=1, below=1
         )
 
     async def read_detailed(

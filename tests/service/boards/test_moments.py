@@ -22,6 +22,17 @@ async def read(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     return body
 
 
+async def stand_100_and_98(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> list[int]:
+    """Make a board of newest scores, on which two players have these; return who."""
+    await client.put("/api/boards/laps", json={"operator": "latest"})
+    ada, ben = await make_players(database, 2)
+    await record_scores(database, (ada, 100), (ben, 98))
+    await refresher.refresh()
+    return [ada, ben]
+
+
 async def test_details_are_never_of_another_score(
     client: httpx.AsyncClient, database: Database, refresher: Refresher, settings: Settings
 ) -> None:
@@ -78,10 +89,7 @@ async def test_cutoffs_are_of_one_moment(
     refresher: Refresher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await client.put("/api/boards/laps", json={"operator": "latest"})
-    ada, ben = await make_players(database, 2)
-    await record_scores(database, (ada, 100), (ben, 98))
-    await refresher.refresh()
+    ada, ben = await stand_100_and_98(client, database, refresher)
     await record_scores(database, (ada, 1), (ben, 99))
     # After the number of players and the first cutoff.
     act_after(monkeypatch, "read_page", refresher.refresh, reads=2)
@@ -96,10 +104,7 @@ async def test_place_and_neighbours_are_of_one_moment(
     refresher: Refresher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await client.put("/api/boards/laps", json={"operator": "latest"})
-    ada, ben = await make_players(database, 2)
-    await record_scores(database, (ada, 100), (ben, 98))
-    await refresher.refresh()
+    ada, ben = await stand_100_and_98(client, database, refresher)
     await record_scores(database, (ada, 1), (ben, 50))
     for name in ("find_place", "read_run"):
         act_after(monkeypatch, name, refresher.refresh)

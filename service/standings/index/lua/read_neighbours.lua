@@ -5,10 +5,10 @@
 -- ARGV[1] players in each bucket of names   ARGV[2] hash of tie keys, "" where ties share a rank
 -- ARGV[3] the player's id, eight bytes   ARGV[4] radius
 --
--- Returns the offset ("" where there is no index, or tie keys were lost), the number of players, how many are better than
--- the first listed one, the position of that one from 0, a list of member, sort_score, …, and a list
--- of their names, null for a name that is not kept here. Both lists are empty for a player who is not
--- in the index.
+-- Returns the offset ("" where there is no index, or tie keys were lost), the number of players, how many
+-- are better than the first listed one, the position of that one from 0, a list of member, sort_score, …,
+-- and a list of their names, null for a name that is not kept here. Both lists are empty for a player who is
+-- not in the index.
 local offset = redis.call('GET', KEYS[2]) or ''
 local players = redis.call('ZCARD', KEYS[1])
 local member = ARGV[3]
