@@ -426,7 +426,9 @@ class _Cycle(RequestResponseCycle):
 
     def _may_go_on(self) -> bool:
         return self.keep_alive and not (
-            self.chunked_encoding
+            # Uvicorn leaves the body out.
+            self.scope["method"] == "HEAD"
+            or self.chunked_encoding
             or self.disconnected
             or self.response_complete
             or self.flow.write_paused
