@@ -41,7 +41,10 @@ from service.validation import MAX_SEASON, SLUG, STORABLE_TEXT
 Slug = Annotated[
     str, PathParameter(pattern=SLUG, description="The board's address: 1 to 64 of a-z0-9-.")
 ]
-_Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
+AfterSlug = Annotated[
+    str, QueryParameter(max_length=64, pattern=STORABLE_TEXT, description="Only slugs after this.")
+]
+ListLimit = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
 _IfMatch = Annotated[
     str | None,
     HeaderParameter(name="If-Match", description="The `ETag` of the board that is changed."),
@@ -88,11 +91,8 @@ def answer_board(board: asyncpg.Record, *, status_code: int = 200) -> Response[B
 @get("/", responses=INVALID | _READ_UNAVAILABLE)
 async def list_boards(
     database: NamedDependency[Database],
-    after: Annotated[
-        str,
-        QueryParameter(max_length=64, pattern=STORABLE_TEXT, description="Only slugs after this."),
-    ] = "",
-    limit: _Limit = 100,
+    after: AfterSlug = "",
+    limit: ListLimit = 100,
 ) -> BoardList:
     """List the boards, by slug."""
     return await service.list_boards(database, after, limit)
@@ -203,7 +203,7 @@ async def list_seasons(
     after: Annotated[
         int, QueryParameter(ge=1, le=MAX_SEASON, description="Only seasons before this number.")
     ] = MAX_SEASON,
-    limit: _Limit = 100,
+    limit: ListLimit = 100,
 ) -> SeasonList:
     """List a board's seasons that have begun, newest first."""
     return await seasons.list_seasons(database, slug, after, limit)

@@ -76,9 +76,9 @@ async def list_boards(database: Database, after: str, limit: int) -> BoardList:
     )
 
 
-async def list_open_boards(database: Database) -> list[str]:
-    """Return the slugs of the boards that count, by slug."""
-    return [row["slug"] for row in await database.fetch(LIST_OPEN_BOARDS)]
+async def list_open_boards(database: Database, after: str, limit: int) -> list[str]:
+    """Return up to `limit` slugs of the boards that count, those that come after this one."""
+    return [row["slug"] for row in await database.fetch(LIST_OPEN_BOARDS, after, limit)]
 
 
 async def create_board(

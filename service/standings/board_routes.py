@@ -1,6 +1,5 @@
 """HTTP: reading any board and any season of it."""
 
-import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable
@@ -18,7 +17,7 @@ from litestar.response import ServerSentEvent
 from service.batching import QueueFull
 from service.boards.errors import BoardFilling, BoardNotFound, SeasonNotFound, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder
-from service.boards.routes import BOARD_NOT_FOUND, SEASON_NOT_FOUND, Slug
+from service.boards.routes import BOARD_NOT_FOUND, SEASON_NOT_FOUND, AfterSlug, ListLimit, Slug
 from service.boards.service import list_open_boards
 from service.errors import refuse_request
 from service.http.auth import Authorizer
@@ -456,19 +455,21 @@ async def read_player_ranks(
             description="Only these, with commas between them; else all open.",
         ),
     ] = None,
+    after: AfterSlug = "",
+    limit: ListLimit = 1_000,
 ) -> PlayerRanks:
-    """Return a player's entries on every open board, or on some."""
+    """Return a player's entries on every open board, by slug, or on those that are named."""
     if boards is None:
-        slugs = await list_open_boards(season_finder.database)
+        slugs = await list_open_boards(season_finder.database, after, limit + 1)
     else:
         slugs = list(dict.fromkeys(boards.split(",")))
-    seasons = [await season_finder.find(slug) for slug in slugs]
-    if boards is None:
-        # Nobody asked for those that nobody may read yet.
-        seasons = [season for season in seasons if not season.is_filling]
-    ranks = await asyncio.gather(*(rank_reader.read_rank(season, user_id) for season in seasons))
+        if after:
+            slugs = slugs[slugs.index(after) + 1 :] if after in slugs else []
+    # Nobody asked for those that nobody may read yet.
+    found = await rank_reader.read_on_boards(slugs[:limit], user_id, with_filling=bool(boards))
     return PlayerRanks(
-        [BoardRank.of(season, rank) for season, rank in zip(seasons, ranks, strict=True)]
+        entries=[BoardRank.of(season, rank) for season, rank in found],
+        next=slugs[limit - 1] if len(slugs) > limit else None,
     )
 
 

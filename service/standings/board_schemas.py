@@ -187,14 +187,15 @@ class BoardRank(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PlayerRanks(msgspec.Struct, frozen=True):
-    """A player's entries on several boards."""
+    """A player's entries on several boards; `next` is the `after` that goes on from here."""
 
     entries: list[BoardRank]
+    next: str | None
 
     @classmethod
     def example(cls) -> "PlayerRanks":
         """Return what the documentation shows."""
-        return cls([BoardRank.example()])
+        return cls([BoardRank.example()], None)
 
 
 class AskedPlayers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -45,6 +45,8 @@ BEHIND_EQUALS: Final = (2**63 - 1, MAX_ID)
 
 # Each occupies a connection to Redis, and a client has no more than a hundred.
 _RUNS_AT_ONCE: Final = 32
+# A player may stand on few of a thousand boards, and each other one asks PostgreSQL.
+_BOARDS_AT_ONCE: Final = 8
 
 # A fold is published some milliseconds after it is committed.
 _DETAILED_READS: Final = 4
@@ -108,6 +110,27 @@ class RankReader:
                     return await self._read_stored_rank(season, user_id)
                 return rank
         return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging(season))
+
+    async def read_on_boards(
+        self, slugs: Sequence[str], user_id: int, *, with_filling: bool
+    ) -> list[tuple[Season, Rank]]:
+        """Return a player's rank on each of these boards, or on those that are not being filled.
+
+        Raises `BoardNotFound` and what `read_rank` does.
+        """
+
+        async def read(slug: str) -> list[tuple[Season, Rank]]:
+            season = await self.season_finder.find(slug)
+            if season.is_filling and not with_filling:
+                return []
+            return [(season, await self.read_rank(season, user_id))]
+
+        found: list[tuple[Season, Rank]] = []
+        for first in range(0, len(slugs), _BOARDS_AT_ONCE):
+            some = slugs[first : first + _BOARDS_AT_ONCE]
+            for read_some in await asyncio.gather(*map(read, some)):
+                found += read_some
+        return found
 
     async def read_ranks(self, season: Season, user_ids: Sequence[int]) -> list[Rank]:
         """Return the ranks of those of these players who stand in the season."""

@@ -1,11 +1,13 @@
 """A thousand boards: what is asked about all of them is asked at once."""
 
+import httpx
 from redis.asyncio import Redis
 
 from service.backends.database import Database
 from service.boards.service import LIST_COUNTING_RULES
 from service.standings.refresh.refresh import Refresher
 from tests.support.explaining import Case, explain, walk
+from tests.support.factories import make_player, record_scores
 from tests.support.index_checks import assert_index_follows
 
 _BOARDS = 300
@@ -54,3 +56,41 @@ async def test_indexes_that_are_all_behind_hold_the_writer_lock_for_a_turn_only(
     assert not await refresher._catch_up_index(turn_ends_at=0.0)
     assert (await refresher.refresh()).more is False
     await assert_index_follows(redis, database)
+
+
+async def test_player_is_read_on_all_boards_however_many_there_are(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    await database.fetch(_MAKE_BOARDS, _BOARDS)
+    player_id = await make_player(database)
+    await record_scores(database, (player_id, 5))
+    await refresher.refresh()
+    response = await client.get(f"/api/players/{player_id}/ranks")
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    slugs = [entry["board"] for entry in answer["entries"]]
+    assert (len(set(slugs)), slugs, answer["next"]) == (_BOARDS + 1, sorted(slugs), None)
+    ranks = {entry["board"]: entry["rank"] for entry in answer["entries"]}
+    assert {slug for slug, rank in ranks.items() if rank is not None} == {"global"}
+
+
+async def test_boards_of_a_player_are_listed_page_by_page(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await database.fetch(_MAKE_BOARDS, 4)
+    address = f"/api/players/{await make_player(database)}/ranks"
+    slugs = [entry["board"] for entry in (await client.get(address)).json()["entries"]]
+    # Those that are named come as they are named.
+    for wanted in (slugs, slugs[::-1]):
+        named = {} if wanted is slugs else {"boards": ",".join(wanted)}
+        listed: list[str] = []
+        after: str | None = ""
+        while after is not None:
+            page = {"limit": "2", "after": after}
+            answer = (await client.get(address, params=named | page)).json()
+            some = [entry["board"] for entry in answer["entries"]]
+            listed, after = listed + some, answer["next"]
+            assert len(some) == (1 if after is None else 2)
+        assert listed == wanted
+    strange = await client.get(address, params={"boards": "global", "after": slugs[0]})
+    assert strange.json() == {"entries": [], "next": None}
