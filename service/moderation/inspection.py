@@ -105,6 +105,7 @@ async def explain_rank(
         stored_rank=row["stored_rank"],
         pending=row["pending"],
         changing=row["is_changing"],
+        saturated=own is not None and own.saturated,
     )
 
 

@@ -303,7 +303,7 @@ class IndexEvidence(msgspec.Struct, frozen=True):
     rank: int
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a player's rank is what it is.
 
     `sessions` are those that count, up to 100: of `sum` all make the standing, of `best` and
@@ -336,6 +336,7 @@ class Explanation(msgspec.Struct, frozen=True):
     stored_rank: int | None
     pending: int
     changing: bool
+    saturated: bool = False
 
     @classmethod
     def example(cls) -> "Explanation":

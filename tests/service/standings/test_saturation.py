@@ -134,6 +134,8 @@ async def test_every_read_says_saturated_where_the_sum_is_beyond_and_only_there(
                 *("user_id", "username", "players", "percentile", "as_of"),
                 *stale,
             }
+            explained = await client.get(f"/api/boards/global/explain/{user_id}")
+            assert explained.json().get("saturated") == entry.get("saturated")
         listed = (await read(client, f"around/{pending}"))["leaderboard"]
         (own,) = (entry for entry in listed if entry["user_id"] == pending)
         for answer in (await read(client, f"rank/{pending}"), own):
