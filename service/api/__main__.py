@@ -33,13 +33,7 @@ _YOUNG_OBJECTS = 20_000
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="TCP port."
 )
-def serve(
-    fd: int | None,
-    ready_fd: int | None,
-    insecure: bool,  # noqa: FBT001 - click passes it by name
-    host: str,
-    port: int,
-) -> None:
+def serve(*, fd: int | None, ready_fd: int | None, insecure: bool, host: str, port: int) -> None:
     """Serve the API in this process."""
     settings = load_settings()
     ensure_agent(settings, "service.api")

@@ -187,12 +187,7 @@ def create(slug: str, data_dir: Path | None, **rule: Any) -> None:
     help="Count the open season anew by it, instead of the next season on.",
 )
 @data_dir_option
-def change(
-    slug: str,
-    recount: bool,  # noqa: FBT001 - click passes it by name
-    data_dir: Path | None,
-    **rule: Any,
-) -> None:
+def change(slug: str, *, recount: bool, data_dir: Path | None, **rule: Any) -> None:
     """Change a board's title at once, and its rule from the next season on.
 
     What is not named stays. Taking a mode, a bound or the schedule away is for the API.
@@ -257,13 +252,7 @@ def show(slug: str, data_dir: Path | None) -> None:
 )
 @yes_option
 @data_dir_option
-def close(
-    *,
-    slug: str,
-    season: int | None,
-    is_sure: bool,
-    data_dir: Path | None,
-) -> None:
+def close(slug: str, season: int | None, *, is_sure: bool, data_dir: Path | None) -> None:
     """End a board's season now; the next begins at that instant.
 
     Its result is stored by the workers, as soon as all its sessions are counted. Nothing opens it

@@ -88,11 +88,7 @@ def list_all(data_dir: Path | None) -> None:
 @click.argument("name")
 @yes_option
 @data_dir_option
-def revoke(
-    name: str,
-    is_sure: bool,  # noqa: FBT001 - click passes it by name
-    data_dir: Path | None,
-) -> None:
+def revoke(name: str, *, is_sure: bool, data_dir: Path | None) -> None:
     """Make a key worthless for good.
 
     Every process knows within a second. At a terminal there is a question first.

@@ -100,12 +100,13 @@ def leaderboard() -> None:
     help="--web on another TCP port than 3000; 0 takes any free one.",
 )
 def up(
+    *,
     host: str,
     port: int,
     processes: int,
-    insecure: bool,  # noqa: FBT001 - click passes it by name
+    insecure: bool,
     data_dir: Path | None,
-    web: bool,  # noqa: FBT001 - click passes it by name
+    web: bool,
     web_port: int | None,
 ) -> None:
     """Run everything on this machine.
@@ -129,12 +130,7 @@ def up(
 
 @leaderboard.command()
 @_listening_options
-def api(
-    host: str,
-    port: int,
-    processes: int,
-    insecure: bool,  # noqa: FBT001 - click passes it by name
-) -> None:
+def api(*, host: str, port: int, processes: int, insecure: bool) -> None:
     """Serve the HTTP API.
 
     DATABASE_URL and REDIS_URL name its servers.

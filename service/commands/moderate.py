@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,9 @@ from service.validation import MAX_ID
 
 if TYPE_CHECKING:
     from service.moderation.schemas import State
-    from service.moderation.service import Act, Moderation, Order
+    from service.moderation.service import Act, Mark, Moderation, Order
+
+    _Call = Callable[[Moderation, Act], Awaitable[object]]
 
 _ID: Final = WholeNumber(1, MAX_ID)
 _TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
@@ -36,9 +39,15 @@ def moderate() -> None:
     """
 
 
-def _explained(command: _Command) -> _Command:
-    reason = click.option("--reason", required=True, help="Why, for the moderation log.")
-    return reason(data_dir_option(command))
+def _explained(command: "Callable[..., _Call]") -> _Command:
+    """Have what a command returns done, for the reason and in the place that are named."""
+
+    @wraps(command)
+    def run(*, reason: str, data_dir: Path | None, **given: Any) -> None:
+        _run(data_dir, command(**given), reason)
+
+    reason_option = click.option("--reason", required=True, help="Why, for the moderation log.")
+    return reason_option(data_dir_option(run))
 
 
 def _dry_run_option(command: _Command) -> _Command:
@@ -57,71 +66,43 @@ def _since_option(command: _Command) -> _Command:
 @moderate.command()
 @click.argument("session_id", type=_ID)
 @_explained
-def revoke(session_id: int, reason: str, data_dir: Path | None) -> None:
+def revoke(session_id: int) -> "_Call":
     """Have a session count nowhere any more."""
-    _run(
-        data_dir, lambda moderation, act: moderation.mark_session(session_id, "revoke", act), reason
-    )
+    return lambda moderation, act: moderation.mark_session(session_id, "revoke", act)
 
 
 @moderate.command()
 @click.argument("session_id", type=_ID)
 @_explained
-def restore(session_id: int, reason: str, data_dir: Path | None) -> None:
+def restore(session_id: int) -> "_Call":
     """Have a session that was revoked count again."""
-    _run(
-        data_dir,
-        lambda moderation, act: moderation.mark_session(session_id, "restore", act),
-        reason,
-    )
+    return lambda moderation, act: moderation.mark_session(session_id, "restore", act)
 
 
 @moderate.command()
 @click.argument("user_id", type=_ID)
 @_since_option
 @_explained
-def revoke_all(
-    user_id: int,
-    since: datetime | None,
-    dry_run: bool,  # noqa: FBT001 - click passes it by name
-    reason: str,
-    data_dir: Path | None,
-) -> None:
+def revoke_all(user_id: int, since: datetime | None, *, dry_run: bool) -> "_Call":
     """Revoke a player's sessions since a time, up to 10,000 at once."""
-    _mark_all("revoke", user_id, since, reason, data_dir, dry_run=dry_run)
+    return _mark_all(user_id, "revoke", since, dry_run=dry_run)
 
 
 @moderate.command()
 @click.argument("user_id", type=_ID)
 @_since_option
 @_explained
-def restore_all(
-    user_id: int,
-    since: datetime | None,
-    dry_run: bool,  # noqa: FBT001 - click passes it by name
-    reason: str,
-    data_dir: Path | None,
-) -> None:
+def restore_all(user_id: int, since: datetime | None, *, dry_run: bool) -> "_Call":
     """Have a player's revoked sessions since a time count again."""
-    _mark_all("restore", user_id, since, reason, data_dir, dry_run=dry_run)
+    return _mark_all(user_id, "restore", since, dry_run=dry_run)
 
 
-def _mark_all(
-    mark: Any,
-    user_id: int,
-    since: datetime | None,
-    reason: str,
-    data_dir: Path | None,
-    *,
-    dry_run: bool,
-) -> None:
+def _mark_all(user_id: int, mark: "Mark", since: datetime | None, *, dry_run: bool) -> "_Call":
     from service.moderation.schemas import MarkSessions
 
-    wanted = MarkSessions(reason, since=since and since.replace(tzinfo=UTC), dry_run=dry_run)
-    _run(
-        data_dir,
-        lambda moderation, act: moderation.mark_sessions(user_id, wanted, mark, act),
-        reason,
+    start = since and since.replace(tzinfo=UTC)
+    return lambda moderation, act: moderation.mark_sessions(
+        user_id, MarkSessions(act.reason, since=start, dry_run=dry_run), mark, act
     )
 
 
@@ -133,19 +114,14 @@ def _mark_all(
 )
 @_dry_run_option
 @_explained
-def state(
-    user_id: int,
-    state: "State",
-    until: datetime | None,
-    dry_run: bool,  # noqa: FBT001 - click passes it by name
-    reason: str,
-    data_dir: Path | None,
-) -> None:
+def state(user_id: int, state: "State", until: datetime | None, *, dry_run: bool) -> "_Call":
     """Ban a player, hide one from all others, or end that."""
     from service.moderation.schemas import ChangeState
 
-    wanted = ChangeState(state, reason, until and until.replace(tzinfo=UTC), dry_run=dry_run)
-    _run(data_dir, lambda moderation, act: moderation.change_state(user_id, wanted, act), reason)
+    end = until and until.replace(tzinfo=UTC)
+    return lambda moderation, act: moderation.change_state(
+        user_id, ChangeState(state, act.reason, end, dry_run=dry_run), act
+    )
 
 
 @moderate.command()
@@ -153,18 +129,13 @@ def state(
 @click.argument("username")
 @_dry_run_option
 @_explained
-def rename(
-    user_id: int,
-    username: str,
-    dry_run: bool,  # noqa: FBT001 - click passes it by name
-    reason: str,
-    data_dir: Path | None,
-) -> None:
+def rename(user_id: int, username: str, *, dry_run: bool) -> "_Call":
     """Give a player another name, everywhere."""
     from service.moderation.schemas import ChangePlayer
 
-    wanted = ChangePlayer(username=username, reason=reason, dry_run=dry_run)
-    _run(data_dir, lambda moderation, act: moderation.change_player(user_id, wanted, act), reason)
+    return lambda moderation, act: moderation.change_player(
+        user_id, ChangePlayer(username=username, reason=act.reason, dry_run=dry_run), act
+    )
 
 
 @moderate.command()
@@ -179,23 +150,12 @@ def rename(
 @_dry_run_option
 @yes_option
 @_explained
-def delete(
-    user_id: int,
-    scores: str,
-    dry_run: bool,  # noqa: FBT001 - click passes it by name
-    is_sure: bool,  # noqa: FBT001 - click passes it by name
-    reason: str,
-    data_dir: Path | None,
-) -> None:
+def delete(user_id: int, scores: str, *, dry_run: bool, is_sure: bool) -> "_Call":
     """Forget who a player was, for good; at a terminal, after a question."""
     question = f"Erase the name and all else that tells who player {user_id} is, for good?"
     require_consent(question, is_sure=is_sure or dry_run)
-    _run(
-        data_dir,
-        lambda moderation, act: moderation.delete(
-            user_id, act, with_scores=scores == "revoke", dry_run=dry_run
-        ),
-        reason,
+    return lambda moderation, act: moderation.delete(
+        user_id, act, with_scores=scores == "revoke", dry_run=dry_run
     )
 
 
@@ -204,19 +164,9 @@ def delete(
 @click.argument("number", type=_ID)
 @_dry_run_option
 @_explained
-def correct(
-    slug: str,
-    number: int,
-    dry_run: bool,  # noqa: FBT001 - click passes it by name
-    reason: str,
-    data_dir: Path | None,
-) -> None:
+def correct(slug: str, number: int, *, dry_run: bool) -> "_Call":
     """Re-rank a closed season of a board without what does not count by now."""
-    _run(
-        data_dir,
-        lambda moderation, act: moderation.correct_season(slug, number, act, dry_run=dry_run),
-        reason,
-    )
+    return lambda moderation, act: moderation.correct_season(slug, number, act, dry_run=dry_run)
 
 
 @moderate.command()
@@ -233,11 +183,7 @@ def log(after: int, limit: int, order: "Order", data_dir: Path | None) -> None:
     _run(data_dir, lambda moderation, _: moderation.list_log(after, limit, order))
 
 
-def _run(
-    data_dir: Path | None,
-    call: "Callable[[Moderation, Act], Awaitable[object]]",
-    reason: str | None = None,
-) -> None:
+def _run(data_dir: Path | None, call: "_Call", reason: str | None = None) -> None:
     """Do something and print the answer, where there is one."""
     import msgspec
 
