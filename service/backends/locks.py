@@ -6,7 +6,8 @@ A lock is a lease: its holder renews it, and a holder that is frozen loses it to
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -131,39 +132,9 @@ class Lease:
             self._connection.terminate()
 
 
-def hold_writer_lock(
-    database: Database, *, wait_seconds: float
-) -> AbstractAsyncContextManager[Lease]:
-    """Hold the lock of the only writer of standings and index inside the block.
-
-    Raises `WriterBusy` when another writer is not done after `wait_seconds`.
-    """
-    return _hold_lock(database, _WRITER_LOCK, wait_seconds)
-
-
-def hold_rerank_lock(
-    database: Database, *, wait_seconds: float
-) -> AbstractAsyncContextManager[Lease]:
-    """Hold the lock of re-ranking inside the block; with the writer lock, this one comes first.
-
-    Raises `WriterBusy` when another re-rank is not done after `wait_seconds`.
-    """
-    return _hold_lock(database, _RERANK_LOCK, wait_seconds)
-
-
-def hold_closing_lock(
-    database: Database, *, wait_seconds: float
-) -> AbstractAsyncContextManager[Lease]:
-    """Hold the lock of closing seasons inside the block; no other lock is taken in it.
-
-    Raises `WriterBusy` when another process does not end closing them in time.
-    """
-    return _hold_lock(database, _CLOSING_LOCK, wait_seconds)
-
-
 @asynccontextmanager
-async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> AsyncIterator[Lease]:
-    """Hold an advisory lock inside the block.
+async def _hold_lock(lock: int, database: Database, *, wait_seconds: float) -> AsyncIterator[Lease]:
+    """Hold an advisory lock inside the block; raises `WriterBusy` after `wait_seconds` without it.
 
     The lock belongs to an open transaction that does nothing else. It ends with the connection, at
     once when the process dies, and works behind a transaction pooler. The holder works on other
@@ -218,6 +189,16 @@ async def _hold_lock(database: Database, lock: int, wait_seconds: float) -> Asyn
         raise
     finally:
         turn.release()
+
+
+hold_writer_lock: Final = partial(_hold_lock, _WRITER_LOCK)
+"""Hold the lock of the only writer of standings and index inside the block."""
+
+hold_rerank_lock: Final = partial(_hold_lock, _RERANK_LOCK)
+"""Hold the lock of re-ranking inside the block; with the writer lock, this one comes first."""
+
+hold_closing_lock: Final = partial(_hold_lock, _CLOSING_LOCK)
+"""Hold the lock of closing seasons inside the block; no other lock is taken in it."""
 
 
 def _find_fence(lock: int) -> int:
