@@ -45,8 +45,7 @@ class Breaker:
 
     async def stop(self) -> None:
         """Stop the pings in the background."""
-        if self._probe is not None:
-            await stop_task(self._probe)
+        await stop_task(self._probe)
 
     async def _probe_until_answered(self) -> None:
         try:

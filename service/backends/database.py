@@ -291,8 +291,7 @@ class Pulse:
 
     async def stop(self) -> None:
         """Stop asking."""
-        if self._watcher is not None:
-            await stop_task(self._watcher)
+        await stop_task(self._watcher)
         await self._database.close()
 
     def call_on_silence(self, listener: Callable[[], None]) -> None:

@@ -82,8 +82,7 @@ class LaggingReads:
 
     async def stop(self) -> None:
         """Stop measuring, and close the connections to the replica."""
-        if self._watcher is not None:
-            await stop_task(self._watcher)
+        await stop_task(self._watcher)
         if self._replica is not None:
             await self._replica.close()
 

@@ -61,8 +61,7 @@ class Keyring:
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._watch is not None:
-            await stop_task(self._watch)
+        await stop_task(self._watch)
         await self._database.close()
 
     def find(self, key: bytes) -> Key | None:

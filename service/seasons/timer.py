@@ -46,8 +46,7 @@ class SeasonTimer:
 
     async def stop(self) -> None:
         """Stop the timer."""
-        if self._task is not None:
-            await stop_task(self._task)
+        await stop_task(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -39,8 +39,7 @@ class LoadWatch:
 
     async def stop(self) -> None:
         """Measure no more."""
-        if self._watcher is not None:
-            await stop_task(self._watcher)
+        await stop_task(self._watcher)
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -129,8 +129,7 @@ class LagWatch:
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._watcher is not None:
-            await stop_task(self._watcher)
+        await stop_task(self._watcher)
 
     def watch(self, season: Season) -> None:
         """Watch a season that is read, for a minute from now on."""
