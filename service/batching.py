@@ -72,9 +72,7 @@ class Interrupted(ServiceError):
     status = 503
     code = "interrupted"
     retry_after_seconds = 1
-
-    def __init__(self) -> None:
-        super().__init__("This process is stopping; send the same request again.")
+    message = "This process is stopping; send the same request again."
 
 
 class Batcher(Generic[Item, Answer]):

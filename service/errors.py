@@ -17,19 +17,23 @@ class ServiceError(Exception):
     set, becomes the `Retry-After` header; `headers` are sent as they are. `user_id`, where set, is
     the player that the request met, `role` that of the caller's key, where it is too low.
     `at_terminal`, where set, is the message for who uses the command line and no HTTP.
+
+    An error that always says the same has its `message` as a class.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    message: str
     at_terminal: str | None = None
     retry_after_seconds: int | None = None
     headers: ClassVar[Mapping[str, str]] = {}
     user_id: int | None = None
     role: str | None = None
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str | None = None) -> None:
+        if message is not None:
+            self.message = message
+        super().__init__(self.message)
 
     def explain(self) -> str:
         """Return what an operator needs to know, in a log or on a terminal."""
@@ -66,7 +70,7 @@ class InvalidRequest(ServiceError):
     status = 400
     code = "invalid_request"
 
-    def __init__(self, message: str, *fields: FieldError) -> None:
+    def __init__(self, message: str | None = None, *fields: FieldError) -> None:
         super().__init__(message)
         self.fields = fields
 
@@ -96,14 +100,14 @@ class DatabaseUnavailable(ServiceError):
 
     status = 503
     code = "database_unavailable"
+    message = (
+        "The database is not available right now; send the same request again shortly "
+        "(with an Idempotency-Key it is never counted twice)."
+    )
     retry_after_seconds = 1
-    place: str | None = None
 
     def __init__(self, reason: str, place: str | None = None) -> None:
-        super().__init__(
-            "The database is not available right now; send the same request again shortly "
-            "(with an Idempotency-Key it is never counted twice)."
-        )
+        super().__init__()
         self.reason = reason
         self.place = place
 
@@ -131,14 +135,10 @@ class SchemaMissing(DatabaseUnavailable):
     """PostgreSQL answers, but the tables that we need are not there."""
 
     code = "schema_missing"
+    message = (
+        "The database has no schema yet, or that of an earlier release: run `leaderboard migrate`."
+    )
     retry_after_seconds = 5
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.message = (
-            "The database has no schema yet, or that of an earlier release: "
-            "run `leaderboard migrate`."
-        )
 
     def __str__(self) -> str:
         return f"{self.message} ({self.reason})"

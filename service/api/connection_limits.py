@@ -38,9 +38,7 @@ class HeadTooLarge(ServiceError):
 
     status = 431
     code = "head_too_large"
-
-    def __init__(self) -> None:
-        super().__init__(f"Line and headers of a request may have {_LARGEST_HEAD} bytes.")
+    message = f"Line and headers of a request may have {_LARGEST_HEAD} bytes."
 
 
 class ArrivedTooSlowly(ServiceError):
@@ -59,9 +57,7 @@ class TooManyConnections(ServiceError):
     status = 503
     code = "too_busy"
     retry_after_seconds = 1
-
-    def __init__(self) -> None:
-        super().__init__("Too many connections are open here; connect again shortly.")
+    message = "Too many connections are open here; connect again shortly."
 
 
 class LimitedProtocol(Http1Protocol):

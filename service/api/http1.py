@@ -56,12 +56,10 @@ class WrongHost(ServiceError):
 
     status = 400
     code = "wrong_host"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A request has exactly one `Host` header, with a name or an address, and maybe a port "
-            f"up to {_LAST_PORT}."
-        )
+    message = (
+        "A request has exactly one `Host` header, with a name or an address, and maybe a port "
+        f"up to {_LAST_PORT}."
+    )
 
 
 class UnknownMethod(ServiceError):
@@ -69,9 +67,7 @@ class UnknownMethod(ServiceError):
 
     status = 501
     code = "unknown_method"
-
-    def __init__(self) -> None:
-        super().__init__("This method is not known here; GET /schema lists what there is.")
+    message = "This method is not known here; GET /schema lists what there is."
 
 
 class UnknownCoding(ServiceError):
@@ -79,9 +75,7 @@ class UnknownCoding(ServiceError):
 
     status = 501
     code = "unknown_transfer_coding"
-
-    def __init__(self) -> None:
-        super().__init__("Of the codings of `Transfer-Encoding` only `chunked` is known here.")
+    message = "Of the codings of `Transfer-Encoding` only `chunked` is known here."
 
 
 class UnknownVersion(ServiceError):
@@ -89,9 +83,7 @@ class UnknownVersion(ServiceError):
 
     status = 505
     code = "unknown_version"
-
-    def __init__(self) -> None:
-        super().__init__("This service speaks HTTP/1.1 and HTTP/1.0.")
+    message = "This service speaks HTTP/1.1 and HTTP/1.0."
 
 
 class Http1State(ServerState):

@@ -79,12 +79,10 @@ class TooManyRequests(ServiceError):
     status = 503
     code = "too_busy"
     retry_after_seconds = 1
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many requests are under way here; send the same request again shortly "
-            "(with an Idempotency-Key it is never counted twice)."
-        )
+    message = (
+        "Too many requests are under way here; send the same request again shortly "
+        "(with an Idempotency-Key it is never counted twice)."
+    )
 
 
 class AccessControl:

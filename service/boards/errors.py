@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from service.boards.rule import BOARDS_OF_A_SESSION
 from service.errors import DatabaseUnavailable, FieldError, InvalidRequest, ServiceError
 
+_FIXED = "The board 'global' sums up every session for ever and cannot be changed;"
+
 
 class BoardNotFound(ServiceError):
     """No board has this slug."""
@@ -48,11 +50,8 @@ class BoardFixed(ServiceError):
 
     status = 409
     code = "board_fixed"
-
-    def __init__(self) -> None:
-        fixed = "The board 'global' sums up every session for ever and cannot be changed;"
-        super().__init__(f"{fixed} make a board of your own with PUT /api/boards/{{slug}}.")
-        self.at_terminal = f"{fixed} make a board of your own with `leaderboard boards create`."
+    message = f"{_FIXED} make a board of your own with PUT /api/boards/{{slug}}."
+    at_terminal = f"{_FIXED} make a board of your own with `leaderboard boards create`."
 
 
 class StandingsBehind(ServiceError):
@@ -74,12 +73,10 @@ class TooManyBoards(ServiceError):
 
     status = 409
     code = "too_many_boards"
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"A session may count on {BOARDS_OF_A_SESSION} boards at most, and one could count on "
-            "more with this; archive a board, or narrow this one's game_mode or bounds."
-        )
+    message = (
+        f"A session may count on {BOARDS_OF_A_SESSION} boards at most, and one could count on "
+        "more with this; archive a board, or narrow this one's game_mode or bounds."
+    )
 
 
 class BoardChanged(ServiceError):
@@ -101,12 +98,10 @@ class IfMatchRequired(ServiceError):
 
     status = 428
     code = "if_match_required"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Send the ETag of the board, as GET answers it, in the header If-Match, so that nobody "
-            "else's change is undone."
-        )
+    message = (
+        "Send the ETag of the board, as GET answers it, in the header If-Match, so that nobody "
+        "else's change is undone."
+    )
 
 
 class BoardArchived(ServiceError):
@@ -139,10 +134,9 @@ class StandingsUnavailable(DatabaseUnavailable):
     """Neither memory nor Redis nor PostgreSQL can answer."""
 
     code = "standings_unavailable"
+    message = (
+        "Redis has no answer and the database is not available right now; ask again in a second."
+    )
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
-        self.message = (
-            "Redis has no answer and the database is not available right now; "
-            "ask again in a second."
-        )

@@ -70,9 +70,7 @@ class ClientLeft(ServiceError):
 
     status = 400
     code = "body_incomplete"
-
-    def __init__(self) -> None:
-        super().__init__("The connection ended before the body was complete; send it again.")
+    message = "The connection ended before the body was complete; send it again."
 
 
 _BEYOND_ANY_RANGE: Final = 10**30

@@ -13,11 +13,7 @@ class KeyRequired(ServiceError):
     status = 401
     code = "key_required"
     headers: ClassVar = {"www-authenticate": "Bearer"}
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"This needs an API key: send it as `Authorization: Bearer <key>`. {_HOW_TO_MAKE}"
-        )
+    message = f"This needs an API key: send it as `Authorization: Bearer <key>`. {_HOW_TO_MAKE}"
 
 
 class KeyRefused(ServiceError):
@@ -26,12 +22,10 @@ class KeyRefused(ServiceError):
     status = 401
     code = "key_refused"
     headers: ClassVar = {"www-authenticate": 'Bearer error="invalid_token"'}
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The Authorization header holds no key that is valid here: send "
-            f"`Authorization: Bearer <key>` once, with a key that was not revoked. {_HOW_TO_MAKE}"
-        )
+    message = (
+        "The Authorization header holds no key that is valid here: send "
+        f"`Authorization: Bearer <key>` once, with a key that was not revoked. {_HOW_TO_MAKE}"
+    )
 
 
 class RoleInsufficient(ServiceError):
@@ -51,9 +45,7 @@ class KeysUnknown(ServiceError):
     status = 503
     code = "keys_unknown"
     retry_after_seconds = 1
-
-    def __init__(self) -> None:
-        super().__init__("The API keys could not be read yet; send the same request again shortly.")
+    message = "The API keys could not be read yet; send the same request again shortly."
 
 
 class TooManyOfKey(ServiceError):

@@ -8,9 +8,7 @@ class PlayerNotFound(ServiceError):
 
     status = 404
     code = "user_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("User not found")
+    message = "User not found"
 
 
 class PlayerBanned(ServiceError):
@@ -18,9 +16,7 @@ class PlayerBanned(ServiceError):
 
     status = 403
     code = "player_banned"
-
-    def __init__(self) -> None:
-        super().__init__("This player is banned: no score is taken until a moderator ends that.")
+    message = "This player is banned: no score is taken until a moderator ends that."
 
 
 class UsernameTaken(ServiceError):

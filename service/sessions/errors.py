@@ -8,9 +8,7 @@ class IdempotencyKeyReused(ServiceError):
 
     status = 422
     code = "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was used before with another body; "
-            "send a new key for a new score, or the same body to repeat the first answer."
-        )
+    message = (
+        "This Idempotency-Key was used before with another body; "
+        "send a new key for a new score, or the same body to repeat the first answer."
+    )

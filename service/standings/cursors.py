@@ -19,12 +19,10 @@ class CursorExpired(InvalidRequest):
     """The cursor is of another season, or of one that was corrected or counted anew since."""
 
     code = "cursor_expired"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The cursor is of another season, or of one that was corrected or counted anew since; "
-            "begin again without it."
-        )
+    message = (
+        "The cursor is of another season, or of one that was corrected or counted anew since; "
+        "begin again without it."
+    )
 
 
 def encode_cursor(season: Season, place: tuple[int, int, int]) -> str:

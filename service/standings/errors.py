@@ -8,8 +8,4 @@ class SessionNotFound(ServiceError):
 
     status = 404
     code = "session_not_found"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "There is no session with this id; a submit answers with the `session_id`."
-        )
+    message = "There is no session with this id; a submit answers with the `session_id`."

@@ -50,11 +50,7 @@ class TransferInterrupted(ServiceError):
     status = 503
     code = "interrupted"
     retry_after_seconds = 1
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This process is stopping; start again. An import goes on where it was interrupted."
-        )
+    message = "This process is stopping; start again. An import goes on where it was interrupted."
 
 
 class ProtocolTooOld(ServiceError):
@@ -62,12 +58,10 @@ class ProtocolTooOld(ServiceError):
 
     status = 505
     code = "http_version_not_supported"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "An export is sent in chunks, by whose end a reader knows that it is whole: use "
-            "HTTP/1.1 (with nginx in between: `proxy_http_version 1.1`)."
-        )
+    message = (
+        "An export is sent in chunks, by whose end a reader knows that it is whole: use "
+        "HTTP/1.1 (with nginx in between: `proxy_http_version 1.1`)."
+    )
 
 
 class FormatUnknown(ServiceError):
