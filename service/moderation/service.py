@@ -122,20 +122,13 @@ class Moderation:
             row = await connection.fetchrow(FIND_SESSION, session_id)
             if row is None:
                 raise SessionNotFound
-            player_id = row["player_id"]
+            player_id = row["user_id"]
             if await connection.fetch(MARK_SESSIONS, player_id, [session_id], mark == "revoke"):
                 await connection.fetch(NOTE_CHANGE, player_id)
                 await _log(connection, act, mark, player_id=player_id, session_id=session_id)
                 row = await connection.fetchrow(FIND_SESSION, session_id)
                 assert row is not None
-        return MarkedSession(
-            session_id=row["session_id"],
-            user_id=player_id,
-            score=row["score"],
-            game_mode=row["game_mode"],
-            submitted_at=row["submitted_at"],
-            revoked_at=row["revoked_at"],
-        )
+        return MarkedSession(**row)
 
     async def mark_sessions(
         self, player_id: int, wanted: MarkSessions, mark: Mark, act: Act
@@ -170,11 +163,9 @@ class Moderation:
                     act,
                     f"{mark}_many",
                     player_id=player_id,
-                    details={
-                        "since": wanted.since,
-                        "sessions": len(session_ids),
-                        "session_ids": session_ids,
-                    },
+                    since=wanted.since,
+                    sessions=len(session_ids),
+                    session_ids=session_ids,
                 )
         return answer
 
@@ -199,11 +190,9 @@ class Moderation:
                     act,
                     "state",
                     player_id=player_id,
-                    details={
-                        "before": before["state"],
-                        "after": wanted.state,
-                        "until": wanted.until,
-                    },
+                    before=before["state"],
+                    after=wanted.state,
+                    until=wanted.until,
                 )
             if wanted.dry_run:
                 boards = await _preview_standings(connection, player_id)
@@ -235,7 +224,8 @@ class Moderation:
                     act,
                     "rename",
                     player_id=player_id,
-                    details={"username_before": before["username"], "username": cleaned},
+                    username_before=before["username"],
+                    username=cleaned,
                 )
             if external_id not in (UNSET, before["external_id"]):
                 await _change_external_id(connection, player_id, external_id)
@@ -244,10 +234,8 @@ class Moderation:
                     act,
                     "external_id",
                     player_id=player_id,
-                    details={
-                        "external_id_before": before["external_id"],
-                        "external_id": external_id,
-                    },
+                    external_id_before=before["external_id"],
+                    external_id=external_id,
                 )
         return PlayerAnswer(
             player_id,
@@ -276,8 +264,8 @@ class Moderation:
                 boards = await _preview_standings(connection, player_id)
                 preview = DeletionPreview(player_id, f"deleted-{player_id}", boards)
             else:
-                details = {"scores": "revoke" if with_scores else "keep"}
-                await _log(connection, act, "delete", player_id=player_id, details=details)
+                scores = "revoke" if with_scores else "keep"
+                await _log(connection, act, "delete", player_id=player_id, scores=scores)
                 await connection.fetch(ERASE_FROM_LOG, player_id, timeout=_STATEMENT_SECONDS)
                 await connection.fetch(ERASE_FROM_SESSIONS, [player_id], timeout=_STATEMENT_SECONDS)
                 await connection.fetch(NOTE_CHANGE, player_id)
@@ -304,9 +292,13 @@ class Moderation:
                 raise SeasonNotClosed(slug, number)
             season_id = row["season_id"]
             changed = await correct_season(connection, season_id, last_session_id)
-            details = {
-                "revision": row["revision"] + 1,
-                "changes": [
+            await _log(
+                connection,
+                act,
+                "correct",
+                season_id=season_id,
+                revision=row["revision"] + 1,
+                changes=[
                     {
                         "user_id": change["player_id"],
                         "score_before": change["score_before"],
@@ -314,8 +306,7 @@ class Moderation:
                     }
                     for change in changed
                 ],
-            }
-            await _log(connection, act, "correct", season_id=season_id, details=details)
+            )
             season = msgspec.structs.asdict(await read_season_answer(connection, slug, number))
             answer = CorrectedSeason(**season)
             if dry_run:
@@ -330,19 +321,7 @@ class Moderation:
         rows = await self._database.fetch(LIST_LOG, start, limit + 1, is_newest)
         return ModerationLogAnswer(
             entries=[
-                LogEntry(
-                    id=row["id"],
-                    at=row["at"],
-                    key=row["key_name"],
-                    action=row["action"],
-                    user_id=row["player_id"],
-                    session_id=row["session_id"],
-                    board=row["slug"],
-                    season=row["number"],
-                    reason=row["reason"],
-                    details=_decode(row["details"]),
-                )
-                for row in rows[:limit]
+                LogEntry(**{**row, "details": _decode(row["details"])}) for row in rows[:limit]
             ],
             next=rows[limit - 1]["id"] if len(rows) > limit else None,
         )
@@ -412,17 +391,7 @@ async def _find_sessions(
 
 async def _preview_standings(connection: Connection, player_id: int) -> list[ChangedEntry]:
     rows = await connection.fetch(PREVIEW_STANDINGS, player_id, timeout=_STATEMENT_SECONDS)
-    return [
-        ChangedEntry(
-            board=row["slug"],
-            season=row["number"],
-            score_before=row["score_before"],
-            rank_before=None if row["score_before"] is None else row["rank_before"],
-            score_after=row["score_after"],
-            rank_after=None if row["score_after"] is None else row["rank_after"],
-        )
-        for row in rows
-    ]
+    return [ChangedEntry(**row) for row in rows]
 
 
 async def _list_corrected(
@@ -454,7 +423,7 @@ async def _log(
     player_id: int | None = None,
     session_id: int | None = None,
     season_id: int | None = None,
-    details: dict[str, Any] | None = None,
+    **details: object,
 ) -> None:
     await connection.fetch(
         LOG_ACTION,
@@ -464,5 +433,5 @@ async def _log(
         session_id,
         season_id,
         act.reason,
-        _encode(details or {}).decode(),
+        _encode(details).decode(),
     )

@@ -5,12 +5,12 @@
 SELECT
     listed.id,
     listed.at,
-    listed.key_name,
+    listed.key_name AS key,
     listed.action,
-    listed.player_id,
+    listed.player_id AS user_id,
     listed.session_id,
-    board.slug,
-    season.number,
+    board.slug AS board,
+    season.number AS season,
     listed.reason,
     listed.details
 FROM (

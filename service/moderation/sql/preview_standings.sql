@@ -7,26 +7,24 @@
 --
 -- Index: game_session_pkey for this player's sessions; standing_season_id_order for the ranks.
 SELECT
-    board.slug,
-    season.number,
+    board.slug AS board,
+    season.number AS season,
     before.score AS score_before,
-    (
+    CASE WHEN before.score IS NOT NULL THEN (
         SELECT count(*) + 1
         FROM standing AS other
         WHERE other.season_id = season.id
             AND other.player_id <> $1
             AND (other.sort_score, other.tie_key) < (before.sort_score, before.tie_key)
-            AND before.player_id IS NOT NULL
-    ) AS rank_before,
+    ) END AS rank_before,
     after.score AS score_after,
-    (
+    CASE WHEN after.score IS NOT NULL THEN (
         SELECT count(*) + 1
         FROM standing AS other
         WHERE other.season_id = season.id
             AND other.player_id <> $1
             AND (other.sort_score, other.tie_key) < (after.sort_score, after.tie_key)
-            AND after.player_id IS NOT NULL
-    ) AS rank_after
+    ) END AS rank_after
 FROM season
 JOIN board ON board.id = season.board_id
 LEFT JOIN standing AS before ON before.season_id = season.id AND before.player_id = $1
