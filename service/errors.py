@@ -10,13 +10,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request, and what is allowed."""
+
+    field: str
+    message: str
+
+
 class ServiceError(Exception):
     """A request or command that cannot be carried out, with the message for its sender.
 
     `status` is the HTTP status, `code` a stable slug for machines. `retry_after_seconds`, where
     set, becomes the `Retry-After` header; `headers` are sent as they are. `user_id`, where set, is
     the player that the request met, `role` that of the caller's key, where it is too low.
-    `at_terminal`, where set, is the message for who uses the command line and no HTTP.
+    `at_terminal`, where set, is the message for who uses the command line and no HTTP. `fields` are
+    those of the request that are wrong.
 
     An error that always says the same has its `message` as a class.
     """
@@ -29,6 +38,7 @@ class ServiceError(Exception):
     headers: ClassVar[Mapping[str, str]] = {}
     user_id: int | None = None
     role: str | None = None
+    fields: tuple[FieldError, ...] = ()
 
     def __init__(self, message: str | None = None) -> None:
         if message is not None:
@@ -54,14 +64,6 @@ def describe_error(error: BaseException) -> str:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     silence = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     return str(error) or silence
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """What is wrong with one field of a request, and what is allowed."""
-
-    field: str
-    message: str
 
 
 class InvalidRequest(ServiceError):

@@ -1,8 +1,8 @@
 """Many bodies in one request, as a JSON array or NDJSON: every line is answered for itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 from litestar import MediaType, Response
@@ -16,8 +16,8 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from service.errors import FieldError, InvalidRequest, ServiceError
-from service.http.requests import Body, BodyTooLarge, StrictRequest, decode_body
+from service.errors import FieldError, ServiceError
+from service.http.requests import BodyTooLarge, StrictRequest, decode_body
 from service.http.responses import error_response
 
 BULK_LIMIT: Final = 10_000
@@ -27,6 +27,9 @@ BULK_LIMIT: Final = 10_000
 BULK_BODY_LIMIT: Final = BULK_LIMIT * (400 + 1_024)
 
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 _encoder: Final = msgspec.json.Encoder()
 _array_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -66,8 +69,7 @@ class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="st
     @classmethod
     def of(cls, error: ServiceError) -> "BulkRefused":
         """Return what tells of a line's error, in its own words."""
-        fields = list(error.fields) if isinstance(error, InvalidRequest) else []
-        return cls(error.message, error.code, fields, error.user_id)
+        return cls(error.message, error.code, list(error.fields), error.user_id)
 
 
 def is_ndjson(request: StrictRequest) -> bool:
@@ -81,13 +83,36 @@ def is_ndjson(request: StrictRequest) -> bool:
     return False
 
 
-async def read_lines(
-    request: StrictRequest, decoder: "msgspec.json.Decoder[Body]"
-) -> list[Body | InvalidRequest]:
-    """Return every line as the decoder's type, or what is wrong with it.
+async def answer_each(
+    request: StrictRequest,
+    read: Callable[[bytes | msgspec.Raw], Item],
+    carry_out: Callable[[list[Item]], Awaitable[Sequence[Outcome | ServiceError]]],
+    accept: Callable[[Outcome], msgspec.Struct],
+) -> Response[bytes]:
+    """Carry out together all lines that can be read; answer each line in its place, in kind.
 
-    Raises `InvalidRequest` for what is no list, `TooManyLines` or `UnsupportedMediaType`.
+    `read` and `carry_out` tell what is wrong with a line by a `ServiceError`. Raises
+    `InvalidRequest` for what is no list, `TooManyLines` or `UnsupportedMediaType`.
     """
+    lines: list[Item | ServiceError] = []
+    for line in await _split_lines(request):
+        try:
+            lines.append(read(line))
+        except ServiceError as error:
+            lines.append(error)
+    items = [line for line in lines if not isinstance(line, ServiceError)]
+    carried_out = iter(await carry_out(items) if items else [])
+    outcomes = (line if isinstance(line, ServiceError) else next(carried_out) for line in lines)
+    answers = [
+        BulkRefused.of(outcome) if isinstance(outcome, ServiceError) else accept(outcome)
+        for outcome in outcomes
+    ]
+    if is_ndjson(request):
+        return Response(_encoder.encode_lines(answers), media_type=NDJSON_TYPES[0])
+    return Response(_encoder.encode(answers), media_type=MediaType.JSON)
+
+
+async def _split_lines(request: StrictRequest) -> Sequence[bytes | msgspec.Raw]:
     lines: Sequence[bytes | msgspec.Raw]
     if is_ndjson(request):
         lines = [line for line in (await request.body()).split(b"\n") if line.strip()]
@@ -96,20 +121,7 @@ async def read_lines(
         lines = array
     if len(lines) > BULK_LIMIT:
         raise TooManyLines(len(lines), BULK_LIMIT)
-    decoded: list[Body | InvalidRequest] = []
-    for line in lines:
-        try:
-            decoded.append(decode_body(decoder, line))
-        except InvalidRequest as error:
-            decoded.append(error)
-    return decoded
-
-
-def answer_lines(request: StrictRequest, answers: Iterable[msgspec.Struct]) -> Response[bytes]:
-    """Answer each line in its place, in the format of the request."""
-    if is_ndjson(request):
-        return Response(_encoder.encode_lines(answers), media_type=NDJSON_TYPES[0])
-    return Response(_encoder.encode(answers), media_type=MediaType.JSON)
+    return lines
 
 
 def document_answers(answer: Any, *examples: msgspec.Struct) -> dict[int, ResponseSpec]:

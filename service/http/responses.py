@@ -31,8 +31,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     @classmethod
     def of(cls, error: ServiceError) -> "ErrorAnswer":
         """Return what tells a caller of a domain error, in its own words."""
-        fields = list(error.fields) if isinstance(error, InvalidRequest) else []
-        return cls(error.message, error.code, fields, error.user_id, error.role)
+        return cls(error.message, error.code, list(error.fields), error.user_id, error.role)
 
 
 def error_response(description: str, *errors: ServiceError) -> dict[int, ResponseSpec]:

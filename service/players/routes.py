@@ -1,6 +1,7 @@
 """HTTP: players."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, Final
 
 import msgspec
@@ -13,18 +14,17 @@ from litestar.types import ControllerRouterHandler
 
 from service.backends.database import Database
 from service.backends.replica import LaggingReads
-from service.errors import InvalidRequest, ServiceError, refuse_request
+from service.errors import ServiceError, refuse_request
 from service.http.auth import Authorizer
 from service.http.bulk import (
     BULK_BODY_LIMIT,
     BULK_TOO_LARGE,
     BulkOperation,
     BulkRefused,
-    answer_lines,
+    answer_each,
     document_answers,
-    read_lines,
 )
-from service.http.requests import StrictRequest
+from service.http.requests import StrictRequest, decode_body
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
 from service.players import service
@@ -119,30 +119,12 @@ async def register_players(
     After a 503 the commit may have gone through all the same: lines with an `external_id` can be
     sent again.
     """
-    lines = [_read_registration(line) for line in await read_lines(request, _line_decoder)]
-    registrations = [line for line in lines if isinstance(line, Registration)]
-    registered = iter(
-        await service.register_players(database, registrations) if registrations else []
-    )
-    outcomes = [next(registered) if isinstance(line, Registration) else line for line in lines]
-    return answer_lines(
+    return await answer_each(
         request,
-        [
-            BulkRefused.of(outcome)
-            if isinstance(outcome, ServiceError)
-            else PlayerRegistered(outcome.player.user_id, outcome.created)
-            for outcome in outcomes
-        ],
+        lambda line: Registration.of(decode_body(_line_decoder, line)),
+        partial(service.register_players, database),
+        lambda registered: PlayerRegistered(registered.player.user_id, registered.created),
     )
-
-
-def _read_registration(line: RegisterPlayer | InvalidRequest) -> Registration | ServiceError:
-    if isinstance(line, InvalidRequest):
-        return line
-    try:
-        return Registration.of(line)
-    except ServiceError as error:
-        return error
 
 
 @get("/", responses=INVALID | PLAYER_NOT_FOUND | _UNAVAILABLE)

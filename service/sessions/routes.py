@@ -10,28 +10,22 @@ from litestar.openapi.spec import Schema
 from litestar.params import HeaderParameter, JSONBody
 
 from service.batching import QueueFull
-from service.errors import InvalidRequest, refuse_request
+from service.errors import refuse_request
 from service.http.bulk import (
     BULK_BODY_LIMIT,
     BULK_TOO_LARGE,
     BulkOperation,
     BulkRefused,
-    answer_lines,
+    answer_each,
     document_answers,
-    read_lines,
 )
-from service.http.requests import StrictRequest
+from service.http.requests import StrictRequest, decode_body
 from service.http.responses import INVALID, TOO_LARGE, UNSUPPORTED, error_response, unavailable
 from service.keys.roles import Role
 from service.players.errors import PlayerBanned, PlayerNotFound
 from service.players.routes import PLAYER_NOT_FOUND
 from service.sessions.errors import IdempotencyKeyReused
-from service.sessions.schemas import (
-    BulkAccepted,
-    BulkLine,
-    SubmitAnswer,
-    SubmitScore,
-)
+from service.sessions.schemas import BulkAccepted, BulkLine, SubmitAnswer, SubmitScore
 from service.sessions.service import Ledger, Submission
 from service.validation import IDEMPOTENCY_KEY, MAX_KEY_LENGTH
 
@@ -124,26 +118,12 @@ async def submit_scores(request: StrictRequest, ledger: NamedDependency[Ledger])
         raise refuse_request(
             _KEY_HEADER, "Expected `idempotency_key` in each line, and not this header"
         )
-    lines = [_read_submission(line) for line in await read_lines(request, _line_decoder)]
-    submissions = [line for line in lines if isinstance(line, Submission)]
-    recorded = iter(await ledger.record_many(submissions) if submissions else [])
-    outcomes = [next(recorded) if isinstance(line, Submission) else line for line in lines]
-    return answer_lines(
-        request,
-        [
-            BulkAccepted(outcome) if isinstance(outcome, int) else BulkRefused.of(outcome)
-            for outcome in outcomes
-        ],
-    )
+    return await answer_each(request, _read_submission, ledger.record_many, BulkAccepted)
 
 
-def _read_submission(line: BulkLine | InvalidRequest) -> Submission | InvalidRequest:
-    if isinstance(line, InvalidRequest):
-        return line
-    try:
-        return Submission.of(line, line.idempotency_key)
-    except InvalidRequest as error:
-        return error
+def _read_submission(line: bytes | msgspec.Raw) -> Submission:
+    score = decode_body(_line_decoder, line)
+    return Submission.of(score, score.idempotency_key)
 
 
 sessions_router = Router(
