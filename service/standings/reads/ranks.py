@@ -144,10 +144,9 @@ class RankReader:
                 if rank is not None
             ]
 
-        async def read_stored(database: Database, stored: Season) -> list[Rank]:
-            return await rank_stored(database, stored, user_ids)
-
-        return await self._read(season, read_index, read_stored) or []
+        return await self._read(
+            season, read_index, lambda database, stored: rank_stored(database, stored, user_ids)
+        )
 
     async def read_around(self, season: Season, user_id: int, radius: int) -> Run:
         """Return a player and up to `radius` neighbours above and below.
@@ -155,14 +154,11 @@ class RankReader:
         Also one without a standing yet; without any session the list is empty. Raises
         `PlayerNotFound` too.
         """
-
-        async def read_index() -> Run:
-            return await self._list_around(season, user_id, radius)
-
-        async def read_stored(database: Database, stored: Season) -> Run | None:
-            return await self._list_stored_around(database, stored, user_id, radius)
-
-        return _require(await self._read(season, read_index, read_stored))
+        return await self._read(
+            season,
+            lambda: self._list_around(season, user_id, radius),
+            lambda database, stored: self._list_stored_around(database, stored, user_id, radius),
+        )
 
     async def _list_around(self, season: Season, user_id: int, radius: int) -> Run:
         for _ in range(_ROUNDS):
@@ -204,9 +200,6 @@ class RankReader:
     async def read_top(self, season: Season) -> Run:
         """Return the first players, for whoever asks one at a time for all that wait."""
 
-        async def read_index() -> Run:
-            return self._mark(season, await self._index_reader.read_page(season, 0, TOP_LIMIT))
-
         async def read_stored(database: Database, stored: Season) -> Run:
             row = await read_facts(database, stored)
             async with database.connect() as connection:
@@ -218,7 +211,9 @@ class RankReader:
                 )
             return msgspec.structs.replace(top, stale=stored.state != "closed")
 
-        return _require(await self._read(season, read_index, read_stored, apart=True))
+        return await self._read(
+            season, lambda: self._read_index_page(season, 0, TOP_LIMIT), read_stored, apart=True
+        )
 
     def _mark(self, season: Season, run: Run) -> Run:
         """Return a run of the index, with whether that lags."""
@@ -231,14 +226,14 @@ class RankReader:
 
         Beyond the last player the list is empty.
         """
+        return await self._read(
+            season,
+            lambda: self._read_index_page(season, position, limit),
+            lambda database, stored: read_stored_page(database, stored, position, limit),
+        )
 
-        async def read_index() -> Run:
-            return self._mark(season, await self._index_reader.read_page(season, position, limit))
-
-        async def read_stored(database: Database, stored: Season) -> Run:
-            return await read_stored_page(database, stored, position, limit)
-
-        return _require(await self._read(season, read_index, read_stored))
+    async def _read_index_page(self, season: Season, position: int, limit: int) -> Run:
+        return self._mark(season, await self._index_reader.read_page(season, position, limit))
 
     async def read_run(
         self, season: Season, place: tuple[int, int, int], *, above: int, below: int
@@ -249,10 +244,13 @@ class RankReader:
             run = await self._index_reader.read_run(season, place, above=above, below=below)
             return self._mark(season, run)
 
-        async def read_stored(database: Database, stored: Season) -> Run:
-            return await read_stored_run(database, stored, place, above=above, below=below)
-
-        return _require(await self._read(season, read_index, read_stored))
+        return await self._read(
+            season,
+            read_index,
+            lambda database, stored: read_stored_run(
+                database, stored, place, above=above, below=below
+            ),
+        )
 
     async def read_beside(self, season: Season, score: int) -> Run:
         """Return who stands on either side of a new score, behind all who have it already."""
@@ -315,7 +313,7 @@ class RankReader:
         read_stored: Callable[[Database, Season], Awaitable[Answer | None]],
         *,
         apart: bool = False,
-    ) -> Answer | None:
+    ) -> Answer:
         """Ask the index of a season or, where that has no answer, PostgreSQL or its replica."""
         if season.is_filling:
             raise BoardFilling(season.slug)
@@ -327,7 +325,7 @@ class RankReader:
                 except (CacheUnavailable, SeasonGone):
                     pass
             read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
-            return await read(self._make_query(season, read_stored))
+            return _require(await read(self._make_query(season, read_stored)))
 
     def _make_query(
         self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
@@ -485,7 +483,7 @@ def _list_nobody(rank: Rank) -> Run:
 
 
 def _require(answer: Answer | None) -> Answer:
-    assert answer is not None
+    assert answer is not None, "the primary always answers"
     return answer
 
 
