@@ -6,7 +6,11 @@ from service.errors import FieldError, InvalidRequest, ServiceError
 class LineRefused(InvalidRequest):
     """A line of an import that cannot be taken as it is; the others are."""
 
-    def __init__(self, message: str, field: str, fault: str, code: str | None = None) -> None:
+    message = "The line is not valid."
+
+    def __init__(
+        self, field: str, fault: str, message: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message, FieldError(field, fault))
         if code is not None:
             self.code = code  # type: ignore[misc]

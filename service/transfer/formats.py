@@ -16,9 +16,9 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from service.errors import FieldError, InvalidRequest
+from service.errors import InvalidRequest
 from service.http.requests import decode_body, locate_error
-from service.transfer.errors import FileUnreadable
+from service.transfer.errors import FileUnreadable, LineRefused
 from service.transfer.rows import PlayerLine, SessionLine
 
 Format = Literal["csv", "ndjson"]
@@ -209,7 +209,7 @@ class _CsvReader(Generic[Row]):
         except InvalidRequest as error:
             return error
         if len(cells) != len(header):
-            return _refuse_line(f"Expected {len(header)} cells, got {len(cells)}")
+            return LineRefused("line", f"Expected {len(header)} cells, got {len(cells)}")
         given: dict[str, Any] = {
             name: unprotect(cell) if name in _TEXTS else cell
             for name, cell in zip(header, cells, strict=True)
@@ -217,22 +217,18 @@ class _CsvReader(Generic[Row]):
         }
         for name in _TIMES & given.keys():
             if not _DATE.match(given[name]):
-                fault = "Expected a time such as 2026-11-23T19:23:43Z"
-                return InvalidRequest("The line is not valid.", FieldError(name, fault))
+                return LineRefused(name, "Expected a time such as 2026-11-23T19:23:43Z")
         if "metadata" in given:
             try:
                 given["metadata"] = msgspec.json.decode(given["metadata"])
             except (msgspec.DecodeError, RecursionError) as error:
-                return InvalidRequest(
-                    "The line is not valid.", FieldError("metadata", f"Expected JSON: {error}")
-                )
+                return LineRefused("metadata", f"Expected JSON: {error}")
         try:
             # Not strict: every cell is a text, also one with a number in it.
             row: Row = msgspec.convert(given, self._row_type, strict=False)
         except msgspec.ValidationError as error:
-            return InvalidRequest(
-                "The line is not valid.", locate_error(str(error), self._row_type)
-            )
+            wrong = locate_error(str(error), self._row_type)
+            return LineRefused(wrong.field, wrong.message)
         return row
 
 
@@ -253,7 +249,7 @@ def _split(record: bytes) -> list[str]:
     try:
         (cells,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
-        raise _refuse_line(f"Expected CSV: {error}") from error
+        raise LineRefused("line", f"Expected CSV: {error}") from error
     return cells
 
 
@@ -263,13 +259,9 @@ def _explain_unreadable(line: bytes, error: InvalidRequest) -> InvalidRequest:
         line.decode()
     except UnicodeDecodeError as wrong:
         return _refuse_bytes(wrong)
-    return _refuse_line(error.message.replace("The body", "It", 1))
+    return LineRefused("line", error.message.replace("The body", "It", 1))
 
 
 def _refuse_bytes(error: UnicodeDecodeError) -> InvalidRequest:
     byte = error.object[error.start]
-    return _refuse_line(f"Expected UTF-8, got the byte {byte:#04x}; save the file as UTF-8")
-
-
-def _refuse_line(fault: str) -> InvalidRequest:
-    return InvalidRequest("The line is not valid.", FieldError("line", fault))
+    return LineRefused("line", f"Expected UTF-8, got the byte {byte:#04x}; save the file as UTF-8")

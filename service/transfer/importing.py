@@ -204,20 +204,18 @@ def _clean_player(line: PlayerLine) -> PlayerLine:
         _check_time("joined_at", line.joined_at)
     if line.state_until is not None:
         if line.state in ("active", None):
-            fault = "Expected none, since the state is `active`"
-            raise LineRefused("The line is not valid.", "state_until", fault)
+            raise LineRefused("state_until", "Expected none, since the state is `active`")
         if not _EARLIEST <= line.state_until <= LAST_MOMENT:
-            raise LineRefused("The line is not valid.", "state_until", _PLAIN_TIME)
+            raise LineRefused("state_until", _PLAIN_TIME)
     if line.user_id is not None and line.username == f"deleted-{line.user_id}":
         # Who was deleted there is deleted here, too.
         if line.external_id is not None:
-            fault = "Expected none, since the player was deleted"
-            raise LineRefused("The line is not valid.", "external_id", fault)
+            raise LineRefused("external_id", "Expected none, since the player was deleted")
         return line
     try:
         username = clean_new_username(line.username)
     except UsernameReserved as error:
-        raise LineRefused("The name is reserved.", "username", error.message, error.code) from error
+        raise LineRefused("username", error.message, "The name is reserved.", error.code) from error
     return msgspec.structs.replace(line, username=username)
 
 
@@ -232,8 +230,7 @@ def _clean_session(line: SessionLine) -> SessionLine:
     if username is not None:
         username = clean_username(username)
     elif line.user_id is None and line.external_id is None:
-        fault = "Expected `user_id`, `external_id` or `username`"
-        raise LineRefused("The line is not valid.", "user_id", fault)
+        raise LineRefused("user_id", "Expected `user_id`, `external_id` or `username`")
     return msgspec.structs.replace(
         line, username=username, idempotency_key=clean_key(line.idempotency_key)
     )
@@ -245,7 +242,7 @@ def _write_metadata(line: SessionLine) -> str | None:
 
 def _check_time(name: str, time: datetime) -> None:
     if not _EARLIEST <= time <= LAST_MOMENT:
-        raise LineRefused("The line is not valid.", name, _TIME)
+        raise LineRefused(name, _TIME)
 
 
 async def _find_players(
@@ -268,7 +265,7 @@ async def _compare_players(
     found = await _find_players(connection, [*players.values()])
     for (index, line), row in zip([*players.items()], found, strict=True):
         if row["is_future"]:
-            outcomes[index] = LineRefused("The line is not valid.", "joined_at", _TIME)
+            outcomes[index] = LineRefused("joined_at", _TIME)
         elif row["user_id"] is not None:
             outcomes[index] = _find_difference(line, row) or Done.PRESENT
         else:
@@ -307,7 +304,7 @@ async def _make_players(
 
 def _find_session_fault(line: SessionLine, row: asyncpg.Record) -> InvalidRequest | None:
     if row["is_future"]:
-        return LineRefused("The line is not valid.", "submitted_at", _TIME)
+        return LineRefused("submitted_at", _TIME)
     fault = _find_difference(line, row)
     if fault is None and row["is_deleted"] and not _is_anonymous(line):
         return _refuse_player(line)
@@ -326,7 +323,7 @@ def _is_anonymous(line: SessionLine) -> bool:
 
 def _refuse_player(line: SessionLine) -> LineRefused:
     field = "username" if line.user_id is None else "user_id"
-    return LineRefused("User not found", field, "Nobody has this", PlayerNotFound.code)
+    return LineRefused(field, "Nobody has this", PlayerNotFound.message, PlayerNotFound.code)
 
 
 def _find_difference(line: PlayerLine | SessionLine, row: asyncpg.Record) -> InvalidRequest | None:
@@ -336,13 +333,12 @@ def _find_difference(line: PlayerLine | SessionLine, row: asyncpg.Record) -> Inv
             continue
         user_id = row[f"id_of_{name}"]
         if user_id is None and row["user_id"] is None:
-            return LineRefused("User not found", name, "Nobody has this", PlayerNotFound.code)
+            return LineRefused(name, "Nobody has this", PlayerNotFound.message, PlayerNotFound.code)
         if user_id != row["user_id"]:
             whose = "Nobody" if user_id is None else f"The user_id {user_id}"
             fault = f"{whose} has this, while another field is of the user_id {row['user_id']}"
-            return LineRefused(
-                "The line names more than one player.", name, fault, "player_differs"
-            )
+            told = "The line names more than one player."
+            return LineRefused(name, fault, told, "player_differs")
     return None
 
 
@@ -363,22 +359,15 @@ async def _compare_sessions(
         [_write_metadata(line) for line in sessions.values()],
     )
     for (index, line), row in zip([*sessions.items()], found, strict=True):
-        is_same = row["has_same_metadata"] and (
-            row["score"],
-            row["game_mode"],
-            row["submitted_at"],
-        ) == (
-            line.score,
-            line.game_mode or DEFAULT_MODE,
-            line.submitted_at,
-        )
-        if is_same:
+        stored = row["score"], row["game_mode"], row["submitted_at"]
+        given = line.score, line.game_mode or DEFAULT_MODE, line.submitted_at
+        if row["has_same_metadata"] and stored == given:
             outcomes[index] = Done.PRESENT
         elif row["has_key"]:
             outcomes[index] = LineRefused(
-                "The key is that of another session.",
                 "idempotency_key",
                 "This player has another session with this key",
+                "The key is that of another session.",
                 IdempotencyKeyReused.code,
             )
         else:
