@@ -117,13 +117,12 @@ def write_time(moment: datetime | None) -> str:
     return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def align_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows of cells as lines whose columns are as wide as their widest cell."""
+def echo_columns(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows of cells as lines whose columns are as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
 
 
 def _fail(message: str) -> NoReturn:

@@ -3,10 +3,8 @@
 # Imports inside the commands keep `--help` and the start of every other command fast.
 # ruff: noqa: PLC0415
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,12 +14,12 @@ from service.boards.errors import BoardExists
 from service.boards.words import Direction, Operator, Ties
 from service.command_line import (
     WholeNumber,
-    align_columns,
+    echo_columns,
     require_consent,
     write_time,
     yes_option,
 )
-from service.commands.target import check_schema, data_dir_option, find_settings
+from service.commands.target import ask_database, data_dir_option
 from service.errors import FieldError, InvalidRequest
 from service.validation import MAX_SCORE, MAX_SEASON, MIN_SCORE, SLUG
 
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from service.backends.database import Database
     from service.boards.schemas import BoardAnswer, BoardRule, ChangeBoard, SeasonAnswer
 
+Answer = TypeVar("Answer")
 Wanted = TypeVar("Wanted", bound="BoardRule | ChangeBoard")
 _Command = Callable[..., Any]
 
@@ -55,18 +54,17 @@ def list_all(data_dir: Path | None) -> None:
     """List all boards with their rules."""
     from service.boards.service import list_boards
 
-    async def read() -> "list[BoardAnswer]":
+    async def read(database: "Database") -> "list[BoardAnswer]":
         found: list[BoardAnswer] = []
         after: str | None = ""
-        async with _open_database(data_dir) as database:
-            while after is not None:
-                page = await list_boards(database, after, _BOARDS_AT_ONCE)
-                found += page.boards
-                after = page.next
+        while after is not None:
+            page = await list_boards(database, after, _BOARDS_AT_ONCE)
+            found += page.boards
+            after = page.next
         return found
 
     rows = [("slug", "state", "rule", "season", "ends", "players")]
-    for board in asyncio.run(read()):
+    for board in _ask(data_dir, read):
         rule = f"{board.operator.value} {board.direction.value} {board.ties.value}"
         season = board.season
         rows.append(
@@ -79,8 +77,7 @@ def list_all(data_dir: Path | None) -> None:
                 f"{board.players:,}",
             )
         )
-    for line in align_columns(rows):
-        click.echo(line)
+    echo_columns(rows)
 
 
 def _rule_options(*, of_new: bool) -> Callable[[_Command], _Command]:
@@ -167,15 +164,9 @@ def create(slug: str, data_dir: Path | None, **rule: Any) -> None:
     if not re.fullmatch(SLUG, slug):
         raise click.BadParameter(f"{slug!r} is not 1 to 64 of a-z, 0-9 and hyphens")
     wanted = _read_rule(rule, BoardRule)
-
-    async def make() -> "tuple[BoardAnswer, bool]":
-        async with _open_database(data_dir) as database:
-            row, is_new = await create_board(database, slug, wanted)
-            return describe_board(row), is_new
-
-    board, is_new = asyncio.run(make())
+    row, is_new = _ask(data_dir, lambda database: create_board(database, slug, wanted))
     click.echo(f"{slug} is there{'' if is_new else ' already'}")
-    _echo_board(board)
+    _echo_board(describe_board(row))
 
 
 @boards.command()
@@ -198,14 +189,9 @@ def change(slug: str, *, recount: bool, data_dir: Path | None, **rule: Any) -> N
     if not recount and all(value is None for value in rule.values()):
         raise click.UsageError("name what is to change")
     wanted = _read_rule(rule | ({"apply": "recount"} if recount else {}), ChangeBoard)
-
-    async def make() -> "BoardAnswer":
-        async with _open_database(data_dir) as database:
-            return describe_board(await change_board(database, slug, "*", wanted))
-
-    board = asyncio.run(make())
+    row = _ask(data_dir, lambda database: change_board(database, slug, "*", wanted))
     click.echo(f"{slug} counts by this {'now' if recount else 'from its next season on'}")
-    _echo_board(board)
+    _echo_board(describe_board(row))
 
 
 @boards.command()
@@ -217,13 +203,12 @@ def show(slug: str, data_dir: Path | None) -> None:
     from service.boards.seasons import list_seasons
     from service.boards.service import describe_board
 
-    async def read() -> "tuple[BoardAnswer, list[SeasonAnswer]]":
-        async with _open_database(data_dir) as database:
-            board = describe_board(await find_board(database, slug))
-            found = await list_seasons(database, slug, MAX_SEASON, _SEASONS_SHOWN)
-            return board, found.seasons
+    async def read(database: "Database") -> "tuple[BoardAnswer, list[SeasonAnswer]]":
+        board = describe_board(await find_board(database, slug))
+        found = await list_seasons(database, slug, MAX_SEASON, _SEASONS_SHOWN)
+        return board, found.seasons
 
-    board, seasons = asyncio.run(read())
+    board, seasons = _ask(data_dir, read)
     _echo_board(board)
     rows = [("season", "state", "began", "ends", "closed", "players")]
     rows += [
@@ -237,8 +222,7 @@ def show(slug: str, data_dir: Path | None) -> None:
         )
         for season in seasons
     ]
-    for line in align_columns(rows):
-        click.echo(line)
+    echo_columns(rows)
 
 
 @boards.command()
@@ -262,22 +246,17 @@ def close(slug: str, season: int | None, *, is_sure: bool, data_dir: Path | None
     from service.boards.service import find_changeable
     from service.seasons.service import end_season
 
-    async def look() -> "SeasonAnswer":
-        async with _open_database(data_dir) as database:
-            board = await find_changeable(database, slug)
-            return await read_season_answer(database, slug, season or board["number"])
+    async def look(database: "Database") -> "SeasonAnswer":
+        board = await find_changeable(database, slug)
+        return await read_season_answer(database, slug, season or board["number"])
 
-    async def end(number: int) -> None:
-        async with _open_database(data_dir) as database:
-            await end_season(database, slug, number)
-
-    found = asyncio.run(look())
+    found = _ask(data_dir, look)
     if found.state != "open":
         click.echo(f"season {found.number} of {slug} is over already")
         return
     require_consent(f"End season {found.number} of {slug} now, for good?", is_sure=is_sure)
     # The one that was asked about, whatever has ended by the time of the answer.
-    asyncio.run(end(found.number))
+    _ask(data_dir, lambda database: end_season(database, slug, found.number))
     click.echo(f"season {found.number} of {slug} is over; {found.number + 1} has begun")
 
 
@@ -322,28 +301,20 @@ def _echo_board(board: "BoardAnswer") -> None:
     ]
     if isinstance(board.applies_from_season, int):
         facts.append(("rule counts", f"from season {board.applies_from_season} on"))
-    for line in align_columns(facts):
-        click.echo(line)
+    echo_columns(facts)
 
 
 def _write_bound(score: int | None) -> str:
     return "any" if score is None else f"{score:,}"
 
 
-@asynccontextmanager
-async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
-    from service.maintenance.connections import open_database
-
-    settings = find_settings(data_dir, with_cache=False)
-    # In a thread, since it runs an event loop of its own.
-    await asyncio.to_thread(check_schema, settings)
-    async with open_database(settings, application_name="leaderboard boards") as database:
-        try:
-            yield database
-        except InvalidRequest as error:
-            error.fields = tuple(
-                FieldError(_name_option(wrong.field), wrong.message) for wrong in error.fields
-            )
-            if isinstance(error, BoardExists):
-                raise
-            raise click.UsageError(error.explain()) from error
+def _ask(data_dir: Path | None, ask: "Callable[[Database], Awaitable[Answer]]") -> Answer:
+    try:
+        return ask_database(data_dir, ask, application_name="leaderboard boards")
+    except InvalidRequest as error:
+        error.fields = tuple(
+            FieldError(_name_option(wrong.field), wrong.message) for wrong in error.fields
+        )
+        if isinstance(error, BoardExists):
+            raise
+        raise click.UsageError(error.explain()) from error

@@ -3,22 +3,18 @@
 # Imports inside the commands keep `--help` and the start of every other command fast.
 # ruff: noqa: PLC0415
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from service.command_line import align_columns, require_consent, write_time, yes_option
-from service.commands.target import check_schema, data_dir_option, find_settings
+from service.command_line import echo_columns, require_consent, write_time, yes_option
+from service.commands.target import ask_database, data_dir_option
 from service.keys.roles import ROLE_WORDS, Role
 
-if TYPE_CHECKING:
-    from service.backends.database import Database
-    from service.keys.service import KeyRecord
+_ask = partial(ask_database, application_name="leaderboard keys")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -52,11 +48,7 @@ def create(role: str, name: str, data_dir: Path | None) -> None:
     """
     from service.keys.service import make_key
 
-    async def make() -> str:
-        async with _open_database(data_dir) as database:
-            return await make_key(database, name=name, role=Role[role.upper()])
-
-    key = asyncio.run(make())
+    key = _ask(data_dir, lambda database: make_key(database, name=name, role=Role[role.upper()]))
     # The key alone on stdout, so that a script can take it.
     click.echo(f"{name} ({role}), shown this once; send it as `Authorization: Bearer …`:", err=True)
     click.echo(key)
@@ -68,11 +60,7 @@ def list_all(data_dir: Path | None) -> None:
     """List all keys, by their names and last characters."""
     from service.keys.service import list_keys
 
-    async def read() -> "list[KeyRecord]":
-        async with _open_database(data_dir) as database:
-            return await list_keys(database)
-
-    found = asyncio.run(read())
+    found = _ask(data_dir, list_keys)
     if not found:
         click.echo("no key was ever made")
         return
@@ -80,8 +68,7 @@ def list_all(data_dir: Path | None) -> None:
     for key in found:
         times = write_time(key.created_at), write_time(key.revoked_at)
         rows.append((key.name, key.role, key.hint, *times))
-    for line in align_columns(rows):
-        click.echo(line)
+    echo_columns(rows)
 
 
 @keys.command()
@@ -96,20 +83,5 @@ def revoke(name: str, *, is_sure: bool, data_dir: Path | None) -> None:
     from service.keys.service import revoke_key
 
     require_consent(f"Make the key {name} worthless, for good?", is_sure=is_sure)
-
-    async def end() -> str:
-        async with _open_database(data_dir) as database:
-            return write_time(await revoke_key(database, name))
-
-    click.echo(f"{name} is revoked since {asyncio.run(end())}")
-
-
-@asynccontextmanager
-async def _open_database(data_dir: Path | None) -> "AsyncIterator[Database]":
-    from service.maintenance.connections import open_database
-
-    settings = find_settings(data_dir, with_cache=False)
-    # In a thread, since it runs an event loop of its own.
-    await asyncio.to_thread(check_schema, settings)
-    async with open_database(settings, application_name="leaderboard keys") as database:
-        yield database
+    revoked_at = _ask(data_dir, lambda database: revoke_key(database, name))
+    click.echo(f"{name} is revoked since {write_time(revoked_at)}")

@@ -4,16 +4,20 @@
 # ruff: noqa: PLC0415
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from service.errors import UsageError
 
 if TYPE_CHECKING:
+    from service.backends.database import Database
     from service.settings.settings import Settings
+
+Answer = TypeVar("Answer")
 
 
 def _find_directory(
@@ -95,3 +99,21 @@ def find_settings(data_dir: Path | None, *, with_cache: bool = True) -> "Setting
                     f"{place} uses: set both {names}, or name the directory with --data-dir"
                 )
     return load_settings(data_dir=data_dir, **servers)
+
+
+def ask_database(
+    data_dir: Path | None,
+    ask: "Callable[[Database], Awaitable[Answer]]",
+    *,
+    application_name: str,
+) -> Answer:
+    """Return what `ask` does with the database that a command works on, which needs no cache."""
+    from service.maintenance.connections import open_database
+
+    settings = check_schema(find_settings(data_dir, with_cache=False))
+
+    async def work() -> Answer:
+        async with open_database(settings, application_name=application_name) as database:
+            return await ask(database)
+
+    return asyncio.run(work())

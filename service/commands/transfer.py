@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -72,28 +72,30 @@ def export_(
     if not re.fullmatch(SEASON, season):
         raise click.UsageError(f"--season: {season!r} is not current, previous or a number")
     settings = check_schema(find_settings(data_dir, with_cache=False))
-    wanted = (kind, row_format, GLOBAL_BOARD if board is None else board, season)
+    board = GLOBAL_BOARD if board is None else board
+
+    def write(file: BinaryIO) -> None:
+        asyncio.run(_write(settings, kind, row_format, board, season, file))
+
     if output is None:
-        _write_to_pipe(settings, *wanted)
+        _write_to_pipe(write)
         return
     try:
         if output.exists() and not output.is_file():
             # A device or a pipe, whose place no file may take.
             with output.open("wb") as file:
-                asyncio.run(_write(settings, *wanted, file))
+                write(file)
         else:
-            _write_whole(settings, *wanted, output)
+            _write_whole(write, output)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
 
 
-def _write_whole(
-    settings: "Settings", kind: "Kind", row_format: "Format", board: str, season: str, output: Path
-) -> None:
+def _write_whole(write: Callable[[BinaryIO], None], output: Path) -> None:
     unfinished = output.with_name(f"{output.name}.part")
     try:
         with unfinished.open("wb") as file:
-            asyncio.run(_write(settings, kind, row_format, board, season, file))
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(output)
@@ -103,13 +105,11 @@ def _write_whole(
             unfinished.unlink()
 
 
-def _write_to_pipe(
-    settings: "Settings", kind: "Kind", row_format: "Format", board: str, season: str
-) -> None:
+def _write_to_pipe(write: Callable[[BinaryIO], None]) -> None:
     try:
         # `sys.stdout` drops what nobody reads; an export ends with its reader.
         with open(sys.stdout.fileno(), "wb", closefd=False) as output:
-            asyncio.run(_write(settings, kind, row_format, board, season, output))
+            write(output)
     except BrokenPipeError:
         # As of any output: what its reader no longer wants is dropped.
         return
