@@ -134,7 +134,6 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "BoardRule":
-        """Return what the documentation shows."""
         return cls(
             title="Weekly laps",
             operator=Operator.BEST,
@@ -178,7 +177,6 @@ class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "ChangeBoard":
-        """Return what the documentation shows."""
         return cls(title="Laps of the week", max_score=600_000)
 
 
@@ -256,7 +254,6 @@ class SeasonAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "SeasonAnswer":
-        """Return what the documentation shows."""
         return cls(7, "open", THEN, THEN + timedelta(days=7), None, 3, 1)
 
 
@@ -268,7 +265,6 @@ class SeasonList(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "SeasonList":
-        """Return what the documentation shows."""
         return cls([SeasonAnswer.example()], None)
 
 
@@ -297,7 +293,6 @@ class BoardAnswer(msgspec.Struct, frozen=True, omit_defaults=False):
 
     @classmethod
     def example(cls) -> "BoardAnswer":
-        """Return what the documentation shows."""
         rule = describe_rule(BoardRule.example().to_rule())
         return cls(
             slug="weekly-laps",
@@ -318,5 +313,4 @@ class BoardList(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "BoardList":
-        """Return what the documentation shows."""
         return cls([BoardAnswer.example()], None)

@@ -62,7 +62,6 @@ class BulkRefused(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="st
 
     @classmethod
     def example(cls) -> "BulkRefused":
-        """Return what the documentation shows."""
         wrong = FieldError("score", "Expected `int`, got `str`")
         return cls("The body is not valid.", "invalid_request", [wrong])
 

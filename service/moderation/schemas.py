@@ -37,7 +37,6 @@ class GiveReason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "GiveReason":
-        """Return what the documentation shows."""
         return cls("speedhack, seen in replay 4711")
 
 
@@ -60,7 +59,6 @@ class MarkSessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "MarkSessions":
-        """Return what the documentation shows."""
         return cls("speedhack, seen in replay 4711", since=THEN, dry_run=True)
 
 
@@ -76,7 +74,6 @@ class MarkedSession(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "MarkedSession":
-        """Return what the documentation shows."""
         return cls(1, 1, 1_200, "solo", THEN, NOW)
 
 
@@ -104,7 +101,6 @@ class MarkedSessions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "MarkedSessions":
-        """Return what the documentation shows."""
         entry = ChangedEntry("global", 1, 1_200, 2, 900, 3)
         return cls(1, 1, more=False, boards=[entry])
 
@@ -119,7 +115,6 @@ class ChangeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "ChangeState":
-        """Return what the documentation shows."""
         return cls("banned", "speedhack, seen in replay 4711")
 
 
@@ -136,7 +131,6 @@ class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "StateAnswer":
-        """Return what the documentation shows."""
         return cls(1, "banned", None)
 
 
@@ -155,7 +149,6 @@ class ChangePlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     @classmethod
     def example(cls) -> "ChangePlayer":
-        """Return what the documentation shows."""
         return cls(username="lovelace", reason="asked for by the player")
 
 
@@ -168,7 +161,6 @@ class DeletionPreview(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "DeletionPreview":
-        """Return what the documentation shows."""
         return cls(1, "deleted-1", [ChangedEntry("global", 1, 1_200, 2, None, None)])
 
 
@@ -180,7 +172,6 @@ class CorrectSeason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "CorrectSeason":
-        """Return what the documentation shows."""
         return cls("speedhack, seen in replay 4711")
 
 
@@ -206,7 +197,6 @@ class CorrectedSeason(SeasonAnswer, frozen=True):
 
     @classmethod
     def example(cls) -> "CorrectedSeason":
-        """Return what the documentation shows."""
         entry = CorrectedEntry(1, 1_200, 2, 900, 3)
         return cls(7, "closed", THEN, NOW, NOW, 3, 2, changes=1, entries=[entry])
 
@@ -227,7 +217,6 @@ class LogEntry(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "LogEntry":
-        """Return what the documentation shows."""
         reason = "speedhack, seen in replay 4711"
         return cls(1, NOW, "support", "revoke", 1, 1, None, None, reason, {})
 
@@ -243,7 +232,6 @@ class ModerationLogAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "ModerationLogAnswer":
-        """Return what the documentation shows."""
         return cls([LogEntry.example()], next=None)
 
 
@@ -273,7 +261,6 @@ class SessionAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "SessionAnswer":
-        """Return what the documentation shows."""
         verdict = BoardVerdict("global", 1, "improved")
         return cls(1, 1, 1_200, "solo", THEN, None, [verdict])
 
@@ -340,7 +327,6 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Explanation":
-        """Return what the documentation shows."""
         evidence = Evidence(83_456, None, 1, THEN)
         return cls(
             board="weekly-laps",

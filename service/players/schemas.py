@@ -16,7 +16,6 @@ class RegisterPlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "RegisterPlayer":
-        """Return what the documentation shows."""
         return cls("ada", "steam:76561197960287930")
 
 
@@ -30,7 +29,6 @@ class PlayerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "PlayerAnswer":
-        """Return what the documentation shows."""
         return cls(1, "ada", THEN, "steam:76561197960287930")
 
 
@@ -47,7 +45,6 @@ class PlayersFound(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "PlayersFound":
-        """Return what the documentation shows."""
         return cls([PlayerAnswer.example()], more=False)
 
 
@@ -62,7 +59,6 @@ class PlayerRegistered(msgspec.Struct, frozen=True, tag_field="status", tag="suc
 
     @classmethod
     def example(cls) -> "PlayerRegistered":
-        """Return what the documentation shows."""
         return cls(1, created=True)
 
 
@@ -89,5 +85,4 @@ class PlayerSessions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "PlayerSessions":
-        """Return what the documentation shows."""
         return cls([PlayerSession(5, 1_200, "solo", NOW)], next_before=5)

@@ -46,7 +46,6 @@ class SubmitScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     @classmethod
     def example(cls) -> "SubmitScore":
-        """Return what the documentation shows."""
         return cls(user_id=1, score=1_200)
 
 
@@ -64,7 +63,6 @@ class SubmitAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "SubmitAnswer":
-        """Return what the documentation shows."""
         return cls("success", 1)
 
 
@@ -75,5 +73,4 @@ class BulkAccepted(msgspec.Struct, frozen=True, tag_field="status", tag="success
 
     @classmethod
     def example(cls) -> "BulkAccepted":
-        """Return what the documentation shows."""
         return cls(1)

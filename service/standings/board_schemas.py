@@ -51,7 +51,6 @@ class BoardEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "BoardEntry":
-        """Return what the documentation shows."""
         return cls(2, "grace", 83_456, "1:23.456", 1)
 
 
@@ -62,7 +61,6 @@ class Friend(BoardEntry, frozen=True, omit_defaults=True, kw_only=True):
 
     @classmethod
     def example(cls) -> "Friend":
-        """Return what the documentation shows."""
         return cls(2, "grace", 83_456, "1:23.456", 1, position=1)
 
 
@@ -73,7 +71,6 @@ class Mover(BoardEntry, frozen=True, omit_defaults=True, kw_only=True):
 
     @classmethod
     def example(cls) -> "Mover":
-        """Return what the documentation shows."""
         return cls(2, "grace", 83_456, "1:23.456", 1, climbed=7)
 
     @classmethod
@@ -106,7 +103,6 @@ class BoardEntries(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "BoardEntries":
-        """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, [BoardEntry.example()], 1, NOW, None, None)
 
     @classmethod
@@ -150,7 +146,6 @@ class BoardRank(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "BoardRank":
-        """Return what the documentation shows."""
         return cls(
             "weekly-laps",
             _SEASON,
@@ -194,7 +189,6 @@ class PlayerRanks(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "PlayerRanks":
-        """Return what the documentation shows."""
         return cls([BoardRank.example()], None)
 
 
@@ -208,7 +202,6 @@ class AskedPlayers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def example(cls) -> "AskedPlayers":
-        """Return what the documentation shows."""
         return cls([2, 3, 99])
 
 
@@ -225,7 +218,6 @@ class Friends(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Friends":
-        """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, [Friend.example()], [3, 99], 1, NOW)
 
 
@@ -246,7 +238,6 @@ class Movers(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Movers":
-        """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, THEN, [Mover.example()], [], 10_000, complete=True)
 
 
@@ -264,7 +255,6 @@ class PlaceAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "PlaceAnswer":
-        """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, 2, 1, BoardEntry.example(), None, NOW)
 
 
@@ -289,7 +279,6 @@ class Cutoffs(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Cutoffs":
-        """Return what the documentation shows."""
         return cls("weekly-laps", _SEASON, [Cutoff(10, 1, 83_456, "1:23.456")], 1, NOW)
 
 

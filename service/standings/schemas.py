@@ -25,7 +25,6 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Entry":
-        """Return what the documentation shows."""
         return cls(user_id=1, username="ada", total_score=1_200, rank=2)
 
 
@@ -47,7 +46,6 @@ class Top(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> Self:
-        """Return what the documentation shows."""
         return cls(_BOARD, 3, NOW)
 
     @classmethod
@@ -80,7 +78,6 @@ class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Rank":
-        """Return what the documentation shows."""
         return cls(3, "linus", 1_200, 2, 3, compute_percentile(2, 3), NOW)
 
 

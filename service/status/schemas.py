@@ -22,7 +22,6 @@ class Liveness(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "Liveness":
-        """Return what the documentation shows."""
         return cls()
 
 
@@ -36,7 +35,6 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def example(cls) -> "Readiness":
-        """Return what the documentation shows."""
         return cls("ready", {"postgresql": "ok", "redis": "ok", "worker": "ok"})
 
 
@@ -323,7 +321,6 @@ class Status(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "Status":
-        """Return what the documentation shows."""
         process = ApiProcess("game-1", 4711, THEN, 130_023_424, 0, 8, 7, 1.2, 2, 12.5, 0.2)
         return cls(
             version="0.1.0",
@@ -375,5 +372,4 @@ class SessionCount(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "SessionCount":
-        """Return what the documentation shows."""
         return cls(5, 5)

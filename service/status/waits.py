@@ -131,7 +131,6 @@ class Waits(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "Waits":
-        """Return what the documentation shows."""
         commit = StageWaits("commit", 240, Latency(35.1, 38.3, 41.8))
         route = RouteWaits(SUBMIT_ROUTE, 9_000, Latency(38.3, 41.8, 45.6), 103.2, [commit])
         return cls(

@@ -28,7 +28,6 @@ class PlayerRow(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "PlayerRow":
-        """Return what the documentation shows."""
         return cls(1, "ada", "steam:76561197960287930", "active", None, THEN)
 
 
@@ -48,7 +47,6 @@ class SessionRow(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "SessionRow":
-        """Return what the documentation shows."""
         external_id = "steam:76561197960287930"
         return cls(1, 1, "ada", external_id, 1_200, DEFAULT_MODE, "match-77", None, None, THEN)
 
@@ -66,7 +64,6 @@ class StandingRow(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "StandingRow":
-        """Return what the documentation shows."""
         return cls(2, 1, "ada", "steam:76561197960287930", 1_200, 1, THEN)
 
 

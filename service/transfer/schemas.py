@@ -29,7 +29,6 @@ class ImportAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def example(cls) -> "ImportAnswer":
-        """Return what the documentation shows."""
         wrong = FieldError("score", "Expected `int`, got `str`")
         error = LineError(4, "The line is not valid.", "invalid_request", [wrong])
         return cls(lines=3, imported=1, present=1, refused=1, errors=[error])
