@@ -1,7 +1,7 @@
 """Connections to PostgreSQL and Redis for a command that works on all the data there is."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from service.backends.broker import connect_broker, disconnect_broker
 from service.backends.database import Database, load_sql
+from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
 from service.backends.redis import connect_redis, translate_redis_errors
 from service.backends.refresh_signal import RefreshSignal
 from service.boards.errors import BoardNotFound
@@ -64,6 +65,14 @@ class Connections:
         return CacheUnavailable(
             f"cannot use Redis at {place}: {error} (check the server, and REDIS_URL)"
         )
+
+    def hold_writer_lock(self) -> AbstractAsyncContextManager[Lease]:
+        """Hold the lock of the only writer inside the block, as patiently as a command may."""
+        return hold_writer_lock(self.database, wait_seconds=LOCK_WAIT_SECONDS)
+
+    def hold_rerank_lock(self) -> AbstractAsyncContextManager[Lease]:
+        """Hold the lock of re-ranking, which comes before the other, as patiently."""
+        return hold_rerank_lock(self.database, wait_seconds=LOCK_WAIT_SECONDS)
 
     def index(self) -> Index:
         """Return what writes the index."""

@@ -13,7 +13,6 @@ import asyncpg
 import msgspec
 
 from service.backends.database import Connection, load_sql
-from service.backends.locks import hold_writer_lock
 from service.backends.redis import (
     SeasonKeys,
     decode_member,
@@ -23,7 +22,7 @@ from service.backends.redis import (
 )
 from service.boards.finder import name_season
 from service.errors import CacheUnavailable
-from service.maintenance.connections import LOCK_WAIT_SECONDS, Connections
+from service.maintenance.connections import Connections
 from service.maintenance.report import EXAMPLES, Finding, Report
 from service.standings.index.offset import Offset
 from service.standings.index.tie_keys import TieKeys
@@ -96,6 +95,7 @@ class _IndexAudit:
     """The checks of one season's index, in the order in which `audit_index` calls them."""
 
     def __init__(self, connections: Connections, season: asyncpg.Record) -> None:
+        self._connections = connections
         self._database = connections.database
         self._redis = connections.redis
         self._season_id = season["season_id"]
@@ -140,7 +140,7 @@ class _IndexAudit:
         for start in range(0, len(suspects) or 1, _PLAYERS_PER_BATCH * self._member_bytes):
             batch = bytes(suspects[start : start + _PLAYERS_PER_BATCH * self._member_bytes])
             async with (
-                hold_writer_lock(self._database, wait_seconds=LOCK_WAIT_SECONDS),
+                self._connections.hold_writer_lock(),
                 self._database.connect() as connection,
             ):
                 season = await read_season(connection, self._season_id)

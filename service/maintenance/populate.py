@@ -16,14 +16,13 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from service.backends.database import Database, load_sql
-from service.backends.locks import Lease, hold_rerank_lock, hold_writer_lock
+from service.backends.locks import Lease
 from service.boards.finder import Season, find_season
 from service.boards.seasons import NOTE_SEASONS, READ_LEDGER_TIME, read_season_answer
 from service.errors import UsageError
 from service.maintenance.connections import (
     BULK_PLANS,
     COUNT_ROWS,
-    LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
     Connections,
     open_connections,
@@ -164,7 +163,7 @@ async def populate(
     async with open_connections(settings, application_name="leaderboard populate") as connections:
         await connections.require_redis()
         # What leaves no trace in the outbox counts only in seasons that are there.
-        async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
+        async with connections.hold_writer_lock() as lease:
             await SeasonKeeper(connections.database, connections.index()).add_due_seasons(lease)
             season = None if board is None else await _find_season(connections.database, board)
             now = await connections.database.fetch_value(READ_LEDGER_TIME)
@@ -179,12 +178,12 @@ async def populate(
             await _delete_everything(connections, report)
         id_before = await _reserve_player_ids(connections.database, players)
         population = replace(population, id_before=id_before)
-        await _make_population(connections.database, population, report)
+        await _make_population(connections, population, report)
         with report.step("Statistics"):
             async with connections.database.connect() as connection:
                 await connection.execute(VACUUM_TABLES, timeout=STATEMENT_SECONDS)
         with report.step("Index") as step:
-            async with hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS):
+            async with connections.hold_writer_lock():
                 rebuilt = await connections.index().rebuild_outdated()
             step.facts = f"{len(rebuilt)} rebuilt, with names and top"
         with report.step("Ranks") as step:
@@ -226,8 +225,8 @@ async def _delete_everything(connections: Connections, report: Report) -> None:
     with report.step("Deleted") as step:
         # A re-rank under way would store its ranks for the next players with these ids.
         async with (
-            hold_rerank_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS),
-            hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS) as lease,
+            connections.hold_rerank_lock(),
+            connections.hold_writer_lock() as lease,
         ):
             try:
                 async with lease.transaction() as connection:
@@ -251,12 +250,14 @@ async def _reserve_player_ids(database: Database, players: int) -> int:
     return id_before
 
 
-async def _make_population(database: Database, population: Population, report: Report) -> None:
+async def _make_population(
+    connections: Connections, population: Population, report: Report
+) -> None:
     """Make all of it; where that ends early, say what stays."""
     tally = _Tally()
     try:
         with report.step("Players and sessions", total=population.players) as step:
-            await _make_all_chunks(database, population, tally, step)
+            await _make_all_chunks(connections, population, tally, step)
     except BaseException:
         if tally.players:
             report.write(f"Not finished: {tally} were made and stay")
@@ -264,11 +265,11 @@ async def _make_population(database: Database, population: Population, report: R
 
 
 async def _make_all_chunks(
-    database: Database, population: Population, tally: _Tally, step: Step
+    connections: Connections, population: Population, tally: _Tally, step: Step
 ) -> None:
     chunks = population.split()
     while chunks:
-        async with hold_writer_lock(database, wait_seconds=LOCK_WAIT_SECONDS) as lease:
+        async with connections.hold_writer_lock() as lease:
             lock_ends_at = time.monotonic() + _LOCK_HOLD_SECONDS
             while chunks and time.monotonic() < lock_ends_at:
                 batch, chunks = chunks[:_CHUNKS_AT_ONCE], chunks[_CHUNKS_AT_ONCE:]

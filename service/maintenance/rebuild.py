@@ -7,14 +7,14 @@ time. More take slices of as many players, and folds go on between them.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 import asyncpg
 
 from service.backends.database import Connection, Database, load_sql
-from service.backends.locks import Lease, WriterBusy, hold_rerank_lock, hold_writer_lock
+from service.backends.locks import Lease, WriterBusy
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
@@ -60,14 +60,12 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
         season_ids = None
         if board is not None:
             season_ids = await find_board_seasons(connections.database, board)
-        async with hold_rerank_lock(
-            connections.database, wait_seconds=LOCK_WAIT_SECONDS
-        ) as reranking:
+        async with connections.hold_rerank_lock() as reranking:
             if season_ids is None:
                 await _mend_outbox(connections, report)
             highest = await connections.database.fetch_value(FIND_HIGHEST_PLAYER)
             if season_ids is None and highest <= settings.slice_standings:
-                async with _hold_writer_lock(connections) as writing:
+                async with connections.hold_writer_lock() as writing:
                     await _rebuild_at_once(connections, report, reranking, writing)
             else:
                 await _rebuild_in_slices(connections, report, reranking, highest, season_ids)
@@ -76,13 +74,9 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
         await connections.wake_refresh()
 
 
-def _hold_writer_lock(connections: Connections) -> AbstractAsyncContextManager[Lease]:
-    return hold_writer_lock(connections.database, wait_seconds=LOCK_WAIT_SECONDS)
-
-
 async def _mend_outbox(connections: Connections, report: Report) -> None:
     with report.step("Outbox") as step:
-        async with _hold_writer_lock(connections) as lease, lease.transaction() as connection:
+        async with connections.hold_writer_lock() as lease, lease.transaction() as connection:
             removed = await connection.fetchval(MEND_OUTBOX, timeout=STATEMENT_SECONDS)
         step.facts = f"{removed:,} removed"
 
@@ -136,7 +130,7 @@ async def _rebuild_in_slices(
         for first in range(1, players + 1, size):
             last = first + size - 1 if first + size <= players else MAX_ID
             async with (
-                _hold_writer_lock(connections) as lease,
+                connections.hold_writer_lock() as lease,
                 connections.database.snapshot(readonly=False) as connection,
             ):
                 begin = 0 if first == 1 else first
@@ -147,7 +141,7 @@ async def _rebuild_in_slices(
                 await lease.confirm(connection)
             mended += found
             step.advance(min(size, players - first + 1), f"{mended:,} mended")
-        async with _hold_writer_lock(connections) as lease, lease.transaction() as connection:
+        async with connections.hold_writer_lock() as lease, lease.transaction() as connection:
             await _number(connection, season_ids)
     with report.step("Index") as step:
         rebuilt = await _build_in_slices(connections)
@@ -164,7 +158,7 @@ async def _build_in_slices(connections: Connections) -> int:
     rebuilt: set[int] = set()
     try:
         while True:
-            async with _hold_writer_lock(connections):
+            async with connections.hold_writer_lock():
                 outdated, unnamed = await index.find_outdated()
                 rebuilt.update(outdated)
                 for season_id in unnamed[:1]:
