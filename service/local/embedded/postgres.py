@@ -14,14 +14,14 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 from urllib.parse import quote
 
 import psutil
 
 from service.local.embedded.data_directory import Account
 from service.local.embedded.errors import StartFailed
-from service.local.embedded.processes import StopPlan, spawn
+from service.local.embedded.processes import spawn
 from service.local.embedded.server import EmbeddedServer, Report
 
 _PORT: Final = "5432"
@@ -79,7 +79,7 @@ class PostgresServer(EmbeddedServer):
     name = "PostgreSQL"
     program = "postgres"
     # Fast shutdown, then immediate shutdown, after which the next start recovers from the WAL.
-    stop_plan: ClassVar[StopPlan] = (
+    stop_plan = (
         (signal.SIGINT, 60.0),
         (signal.SIGQUIT, 10.0),
         (signal.SIGKILL, 5.0),

@@ -6,18 +6,52 @@ import os
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from service.local.embedded.child_logs import Log
 from service.local.embedded.data_directory import Account
 
 StopPlan = Sequence[tuple[signal.Signals, float]]
 """Signals to send one after the other, each with the seconds to wait for the process to end."""
 
 _PR_SET_PDEATHSIG: Final = 1
+
+
+class Part(ABC):
+    """A child that is kept running: an embedded server, or one of our own programs.
+
+    It prints to its `log`, if that is a file. `stop_plan` has the signals that stop it, the gentle
+    one first; `process` is that of the last launch.
+    """
+
+    name: str
+    log: Log | None
+    stop_plan: StopPlan
+    process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process and return at once, in the main thread (see `spawn`)."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Return at once whether the launched process serves."""
+
+    @abstractmethod
+    def explain_failure(self) -> str:
+        """Return one line on why the last start failed."""
+
+    def recover(self) -> bool:
+        """After a failed start, remove what it can do without; True if there was any."""
+        return False
+
+    def complete(self) -> None:  # noqa: B027 - a hook with nothing to do by default
+        """Do what needs the running process, once, before others rely on it."""
 
 
 def spawn(

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from service.local.embedded.child_logs import Log
 from service.local.embedded.data_directory import DataDirectory, explain_os_errors
 from service.local.embedded.errors import StartFailed
 from service.local.embedded.processes import (
-    StopPlan,
+    Part,
     end_group,
     find_processes,
     stop_leftovers,
@@ -30,23 +30,21 @@ _POLL_SECONDS: Final = 0.02
 _FULL_DISK_BYTES: Final = 64 * 1024
 
 
-class EmbeddedServer(ABC):
+class EmbeddedServer(Part):
     """A server in the foreground, as a child of this process, reached over a unix socket.
 
     `start` and `stop` block and suit tests; `leaderboard up` calls their steps and waits in its own
     way. Usable as a context manager.
     """
 
-    name: ClassVar[str]
     program: ClassVar[str]
-    stop_plan: ClassVar[StopPlan]
+    log: Log
     death_signal: ClassVar[signal.Signals]
 
     def __init__(self, directory: Path, *, report: Report | None = None) -> None:
         self.directory = DataDirectory(directory)
         self.report = report or logging.getLogger(__name__).info
         self.log = Log(self.directory.logs / f"{self.program}.log")
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     @abstractmethod
@@ -67,18 +65,7 @@ class EmbeddedServer(ABC):
         """Make the server's folder where it is missing; raise `StartFailed` if it is unusable."""
 
     @abstractmethod
-    def is_ready(self) -> bool:
-        """Return at once whether the launched process accepts queries."""
-
-    @abstractmethod
     def _spawn(self, output: int) -> subprocess.Popen[bytes]: ...
-
-    def recover(self) -> bool:
-        """After a failed start, remove what the server can do without; True if there was any."""
-        return False
-
-    def complete(self) -> None:  # noqa: B027 - a hook with nothing to do by default
-        """Do what needs a running server, once, as soon as it is ready."""
 
     def prepare(self) -> None:
         """Make every folder and stop what an earlier run has left running."""
@@ -93,7 +80,7 @@ class EmbeddedServer(ABC):
             self.initialise()
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process and return at once, in the main thread (see `processes.spawn`)."""
+        """Start the server and return at once."""
         if self.process is not None:
             end_group(self.process.pid)
         with explain_os_errors(self.directory.path), self.log.opened() as output:
@@ -119,7 +106,7 @@ class EmbeddedServer(ABC):
         self.complete()
 
     def explain_failure(self) -> str:
-        """Return one line on why the last start failed."""
+        """Return the server's last error, or what can be told without one."""
         reason = self.log.find_reason() or self._find_silent_reason()
         return f"{self.name} did not start: {reason}; log: {self.log.path}"
 

@@ -11,11 +11,11 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 from urllib.parse import quote
 
 from service.local.embedded.errors import StartFailed
-from service.local.embedded.processes import StopPlan, spawn
+from service.local.embedded.processes import spawn
 from service.local.embedded.server import EmbeddedServer, Report
 
 _SOCKET_NAME: Final = "valkey.sock"
@@ -28,7 +28,7 @@ class ValkeyServer(EmbeddedServer):
 
     name = "Valkey"
     program = "valkey-server"
-    stop_plan: ClassVar[StopPlan] = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
+    stop_plan = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
     death_signal = signal.SIGTERM
 
     def __init__(self, directory: Path, *, report: Report | None = None) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from service.local.embedded.child_logs import Log
+from service.local.embedded.processes import Part
 from service.local.supervisor.listener import bind_listener, find_url
 from service.local.supervisor.network_guard import guard_network
 from service.local.supervisor.programs import Program
-from service.local.supervisor.supervisor import Part, Supervisor
+from service.local.supervisor.supervisor import Supervisor
 from service.local.supervisor.terminal import print_line, print_ready
 from service.settings.settings import Settings
 

@@ -12,13 +12,13 @@ import psutil
 
 from service.local.embedded.child_logs import Log
 from service.local.embedded.data_directory import DataDirectory
-from service.local.embedded.processes import StopPlan, end_group, spawn
+from service.local.embedded.processes import Part, end_group, spawn
 
 _READY_OPTION: Final = "--ready-fd"
 _API_KEY_OPTION: Final = "--api-key"
 
 
-class Program:
+class Program(Part):
     """`python -m <module>`, which writes a byte to `--ready-fd` once it serves.
 
     Without a `log` it prints where this process prints.
@@ -37,15 +37,14 @@ class Program:
     ) -> None:
         self.name = name
         self.log = log
-        self.stop_plan: StopPlan = ((signal.SIGTERM, stop_seconds), (signal.SIGKILL, 5.0))
-        self.process: subprocess.Popen[bytes] | None = None
+        self.stop_plan = ((signal.SIGTERM, stop_seconds), (signal.SIGKILL, 5.0))
         self._command = [*python_command(module), *arguments]
         self._environment = environment
         self._pass_fds = pass_fds
         self._ready_fd: int | None = None
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process and return at once, in the main thread (see `processes.spawn`)."""
+        """Start the program and return at once."""
         if self.process is not None:
             end_group(self.process.pid)
         self._close_ready_fd()
@@ -74,15 +73,8 @@ class Program:
             self._close_ready_fd()
         return bool(report)
 
-    def recover(self) -> bool:
-        """Return False: there is nothing to remove after a failed start."""
-        return False
-
-    def complete(self) -> None:
-        """Do nothing: a program is complete once it serves."""
-
     def explain_failure(self) -> str:
-        """Return one line on why the last start failed."""
+        """Return the program's last error, or where its messages are."""
         if self.log is None:
             return f"{self.name} did not start: see its messages above"
         reason = self.log.find_reason() or "it gave no reason"

@@ -6,11 +6,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from service.local.embedded.child_logs import Log
 from service.local.embedded.errors import StartFailed
-from service.local.embedded.processes import StopPlan, end_group
+from service.local.embedded.processes import Part, end_group
 from service.local.supervisor.terminal import describe_end, describe_path, print_line
 
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -23,41 +22,6 @@ _SLOW_START_SECONDS: Final = 10.0
 _SAME_SIGNAL_SECONDS: Final = 0.3
 _HURRIED_SECONDS: Final = 1.0
 """How long a child may take to stop by itself in a hurry; most need far less."""
-
-
-class Part(Protocol):
-    """A child as the supervisor sees it: an embedded server or one of our own programs."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-
-    @property
-    def log(self) -> Log | None:
-        """Where it prints, if that is a file."""
-
-    @property
-    def stop_plan(self) -> StopPlan:
-        """The signals that stop it, the gentle one first."""
-
-    @property
-    def process(self) -> subprocess.Popen[bytes] | None:
-        """The process of the last launch."""
-
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process and return at once."""
-
-    def is_ready(self) -> bool:
-        """Return at once whether the launched process serves."""
-
-    def recover(self) -> bool:
-        """After a failed start, remove what it can do without; True if there was any."""
-
-    def complete(self) -> None:
-        """Do what needs the running process, once, before others rely on it."""
-
-    def explain_failure(self) -> str:
-        """Return one line on why the last start failed."""
 
 
 class Supervisor:

@@ -11,14 +11,14 @@ from typing import Final
 from service.local.embedded import PostgresServer, StartFailed, ValkeyServer
 from service.local.embedded.child_logs import Log
 from service.local.embedded.data_directory import DataDirectory, explain_os_errors
-from service.local.embedded.processes import StopPlan, spawn, stop_leftovers, stop_process
+from service.local.embedded.processes import Part, StopPlan, spawn, stop_leftovers, stop_process
 from service.local.embedded.server import EmbeddedServer
 from service.local.supervisor.api_processes import make_api_programs
 from service.local.supervisor.instance import hold_directory, publish_instance
 from service.local.supervisor.listener import bind_listener, find_url
 from service.local.supervisor.network_guard import guard_network
 from service.local.supervisor.programs import Program, find_programs, python_command
-from service.local.supervisor.supervisor import Part, Supervisor
+from service.local.supervisor.supervisor import Supervisor
 from service.local.supervisor.terminal import describe_path, print_line, print_ready
 from service.settings.settings import Settings
 from service.settings.urls import describe_address
