@@ -273,13 +273,10 @@ async def stream_board_top(
     found = await season_finder.find_season(slug, season)
     if found.is_filling:
         raise BoardFilling(slug)
-    is_refused = partial(
-        authorizer.wait_until_refused, request.scope, request.route_handler.opt["role"]
-    )
     tops = top_feeds.watch(
         found, season, ("board", limit), lambda season, run: encode_board_top(season, limit, run)
     )
-    return answer_with_events(tops, settings, closing.wait, is_refused)
+    return answer_with_events(tops, request, authorizer, closing, settings)
 
 
 @post(

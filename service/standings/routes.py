@@ -159,19 +159,21 @@ async def stream_top(
     It ends when the service stops, and when the caller's key is revoked.
     """
     season = await season_finder.find()
-    needed = request.route_handler.opt["role"]
-    is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
     tops = top_feeds.watch(season, "current", limit, lambda _, run: encode_top(limit, run))
-    return answer_with_events(tops, settings, closing.wait, is_refused)
+    return answer_with_events(tops, request, authorizer, closing, settings)
 
 
 def answer_with_events(
     tops: AsyncGenerator[bytes],
+    request: StrictRequest,
+    authorizer: Authorizer,
+    closing: Closing,
     settings: Settings,
-    *waits_for_end: Callable[[], Coroutine[Any, Any, object]],
 ) -> ServerSentEvent:
-    """Answer with the events of a stream of tops, until one of the waits ends."""
-    events = ServerSentEvent(_send_events(tops, settings, *waits_for_end))
+    """Answer with a stream of tops, until the service stops or the caller's key is revoked."""
+    needed = request.route_handler.opt["role"]
+    is_refused = partial(authorizer.wait_until_refused, request.scope, needed)
+    events = ServerSentEvent(_send_events(tops, settings, closing.wait, is_refused))
     # Whether the connection stays, and the answer is kept, is said once for all.
     del events.headers["Connection"], events.headers["Cache-Control"]
     return events
