@@ -160,26 +160,26 @@ async def import_players(database: Database, lines: Sequence[PlayerLine]) -> lis
 async def import_sessions(database: Database, lines: Sequence[SessionLine]) -> list[Outcome]:
     """Write sessions to the ledger, in one transaction, or find that they are there."""
     outcomes, sessions = _clean_lines(lines, _clean_session)
-    user_ids: dict[int, int] = {}
-    gone: set[int] = set()
+    gone: dict[int, LineRefused] = {}
     async with database.transaction() as connection:
         found = await _find_players(connection, [*sessions.values()])
         for (index, line), row in zip([*sessions.items()], found, strict=True):
+            if row["is_deleted_here"]:
+                gone[index] = _refuse_player(line)
             fault = _find_session_fault(line, row)
             if fault is None:
-                user_ids[index] = row["user_id"]
+                sessions[index] = msgspec.structs.replace(line, user_id=row["user_id"])
             else:
                 outcomes[index] = fault
                 del sessions[index]
-            if row["is_deleted_here"]:
-                gone.add(index)
-        await _compare_sessions(connection, sessions, user_ids, outcomes)
+        await _compare_sessions(connection, sessions, outcomes)
         # Their keys were erased: whether one that is not found was imported before, nobody knows.
-        for index in gone & sessions.keys():
-            outcomes[index] = _refuse_player(sessions.pop(index))
-        await _record_sessions(connection, sessions, user_ids, outcomes)
+        for index in gone.keys() & sessions.keys():
+            outcomes[index] = gone[index]
+            del sessions[index]
+        await _record_sessions(connection, sessions, outcomes)
         # What is left has a key that an earlier line, another import or a submit took meanwhile.
-        await _compare_sessions(connection, sessions, user_ids, outcomes)
+        await _compare_sessions(connection, sessions, outcomes)
     return [outcomes[index] for index in range(len(lines))]
 
 
@@ -343,17 +343,17 @@ def _find_difference(line: PlayerLine | SessionLine, row: asyncpg.Record) -> Inv
 
 
 async def _compare_sessions(
-    connection: Connection,
-    sessions: dict[int, SessionLine],
-    user_ids: dict[int, int],
-    outcomes: dict[int, Outcome],
+    connection: Connection, sessions: dict[int, SessionLine], outcomes: dict[int, Outcome]
 ) -> None:
-    """Take those lines out whose session is there, or whose key is another session's."""
+    """Take those lines out whose session is there, or whose key is another session's.
+
+    All name their player by `user_id` by now.
+    """
     if not sessions:
         return
     found = await connection.fetch(
         FIND_IMPORTED_SESSIONS,
-        [user_ids[index] for index in sessions],
+        [line.user_id for line in sessions.values()],
         [line.idempotency_key for line in sessions.values()],
         [line.session_id for line in sessions.values()],
         [_write_metadata(line) for line in sessions.values()],
@@ -377,17 +377,14 @@ async def _compare_sessions(
 
 
 async def _record_sessions(
-    connection: Connection,
-    sessions: dict[int, SessionLine],
-    user_ids: dict[int, int],
-    outcomes: dict[int, Outcome],
+    connection: Connection, sessions: dict[int, SessionLine], outcomes: dict[int, Outcome]
 ) -> None:
     """Write lines to the ledger, and take those out that were new."""
     if not sessions:
         return
     rows = await connection.fetch(
         IMPORT_SESSIONS,
-        [user_ids[index] for index in sessions],
+        [line.user_id for line in sessions.values()],
         [line.score for line in sessions.values()],
         [line.game_mode or DEFAULT_MODE for line in sessions.values()],
         [line.submitted_at for line in sessions.values()],
@@ -397,7 +394,7 @@ async def _record_sessions(
     )
     new = {(row["user_id"], row["idempotency_key"]) for row in rows}
     for index, line in [*sessions.items()]:
-        key = (user_ids[index], line.idempotency_key)
+        key = (line.user_id, line.idempotency_key)
         # Of two lines with one key, the first was written.
         if key in new:
             new.remove(key)
