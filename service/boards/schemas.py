@@ -96,16 +96,19 @@ class BoardRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "now"
 
     def to_rule(self) -> Rule:
-        """Return the rule; raises `InvalidRequest`."""
-        return make_rule(
+        """Return the rule; raises `InvalidRequest` where the fields do not go together."""
+        low, high = self.min_score, self.max_score
+        if low is not None and high is not None and low > high:
+            raise refuse_body("min_score", f"Expected at most `max_score`, which is {high}")
+        return Rule(
             self.operator,
             self.direction,
             self.ties,
             self.game_mode,
-            self.min_score,
-            self.max_score,
-            self.format,
-            self.schedule,
+            low,
+            high,
+            ScoreFormat(self.format.text),
+            self.schedule.parse() if self.schedule else None,
         )
 
     def read_count_from(self) -> datetime | None:
@@ -173,36 +176,11 @@ class ChangeBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         given = {
             name: value for name in before if (value := getattr(self, name)) is not msgspec.UNSET
         }
-        return make_rule(**before | given)
+        return BoardRule(**before | given).to_rule()
 
     @classmethod
     def example(cls) -> "ChangeBoard":
         return cls(title="Laps of the week", max_score=600_000)
-
-
-def make_rule(
-    operator: Operator,
-    direction: Direction,
-    ties: Ties,
-    game_mode: str | None,
-    min_score: int | None,
-    max_score: int | None,
-    format: Format,  # noqa: A002 - the field's name
-    schedule: CronSchedule | None,
-) -> Rule:
-    """Return the rule with these fields; raises `InvalidRequest` where they do not go together."""
-    if min_score is not None and max_score is not None and min_score > max_score:
-        raise refuse_body("min_score", f"Expected at most `max_score`, which is {max_score}")
-    return Rule(
-        operator,
-        direction,
-        ties,
-        game_mode,
-        min_score,
-        max_score,
-        ScoreFormat(format.text),
-        schedule.parse() if schedule else None,
-    )
 
 
 def describe_rule(rule: Rule) -> dict[str, Any]:
