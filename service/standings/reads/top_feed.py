@@ -136,7 +136,8 @@ class TopFeeds:
         lag_watch.call_on_change(self._forget)
         self._feeds: dict[int, _Feed] = {}
         self._acts: list[int] = []
-        self._subscribed = False
+        self.is_subscribed = False
+        """Whether this process hears of refreshes."""
         self._refresh_listeners: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         # However many requests come while memory has no answer, one read of each at a time is
@@ -169,18 +170,13 @@ class TopFeeds:
         if season.state == "closed" or season.is_filling:
             return encode(await self._rank_reader.read_top(season))
         feed = self._find_feed(season)
-        if not (self._subscribed and feed.is_current):
+        if not (self.is_subscribed and feed.is_current):
             return encode(await self._reads.put(feed))
         body = feed.encoded.get(key)
         if body is None:
             assert feed.top is not None
             body = feed.encoded[key] = encode(feed.top)
         return body
-
-    @property
-    def is_subscribed(self) -> bool:
-        """Whether this process hears of refreshes."""
-        return self._subscribed
 
     async def watch(
         self, season: Season, wanted: str, key: object, encode: Callable[[Season, Run], bytes]
@@ -259,7 +255,7 @@ class TopFeeds:
                 return msgspec.structs.replace(feed.top, stale=True)
         is_newest = feed.season == season and not changed.is_set()
         is_marked = top.stale is self._lag_watch.is_lagging(season)
-        if self._subscribed and is_marked and is_newest:
+        if self.is_subscribed and is_marked and is_newest:
             feed.keep(top)
             await self._ask_for([feed])
         return top
@@ -306,7 +302,7 @@ class TopFeeds:
             await asyncio.sleep(pause_seconds)
             began_at = time.monotonic()
             for feed in list(self._feeds.values()):
-                if feed.watchers and feed.season.state != "closed" and not self._subscribed:
+                if feed.watchers and feed.season.state != "closed" and not self.is_subscribed:
                     with suppress(ServiceError):
                         await self._read_for_watchers(feed)
             took = time.monotonic() - began_at
@@ -377,10 +373,10 @@ class TopFeeds:
             try:
                 await self._listen()
             except Exception as error:  # noqa: BLE001 - nothing else would subscribe again
-                if self._subscribed:
+                if self.is_subscribed:
                     _log.warning("not hearing of refreshes until Redis is back: %s", error)
                     pause_seconds = _RECONNECT_SECONDS[0]
-                self._subscribed = False
+                self.is_subscribed = False
             await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311
             pause_seconds = min(2 * pause_seconds, longest_pause_seconds)
 
@@ -389,7 +385,7 @@ class TopFeeds:
             await pubsub.subscribe(EVENTS_CHANNEL)
             await _receive(pubsub, "subscribe")
             self._forget()
-            self._subscribed = True
+            self.is_subscribed = True
             # Read after subscribing: what is published in between arrives as an event.
             await self._reads.put(self._find_feed(await self._season_finder.find(GLOBAL_BOARD)))
             # Redis may have come back with older data than it had: a refresh will notice.
