@@ -13,6 +13,7 @@ from service.backends.database import Connection, load_sql
 from service.boards.finder import LIST_OPEN_SEASONS, name_seasons
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
+    ANALYZE_BOARDS,
     BULK_PLANS,
     COUNT_ROWS,
     STATEMENT_SECONDS,
@@ -57,6 +58,7 @@ async def audit(settings: Settings, board: str | None = None) -> bool:
         season_ids = None
         if board is not None:
             season_ids = await find_board_seasons(connections.database, board)
+        await connections.database.fetch(ANALYZE_BOARDS)
         async with connections.database.snapshot() as connection:
             differences = await _audit_ledger(connection, report, season_ids)
         seasons = _choose(await connections.database.fetch(LIST_OPEN_SEASONS), season_ids)

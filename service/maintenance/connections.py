@@ -18,6 +18,7 @@ from service.settings.settings import Settings
 from service.settings.urls import describe_address
 from service.standings.index.writer import Index
 
+ANALYZE_BOARDS: Final = load_sql("maintenance", "analyze_boards")
 COUNT_ROWS: Final = load_sql("maintenance", "count_rows")
 FIND_BOARD_SEASONS: Final = load_sql("maintenance", "find_board_seasons")
 

@@ -18,6 +18,7 @@ from service.backends.locks import Lease, WriterBusy
 from service.boards.finder import LIST_OPEN_SEASONS
 from service.errors import CacheUnavailable
 from service.maintenance.connections import (
+    ANALYZE_BOARDS,
     BULK_PLANS,
     LOCK_WAIT_SECONDS,
     STATEMENT_SECONDS,
@@ -60,6 +61,7 @@ async def rebuild(settings: Settings, board: str | None = None) -> None:
         season_ids = None
         if board is not None:
             season_ids = await find_board_seasons(connections.database, board)
+        await connections.database.fetch(ANALYZE_BOARDS)
         async with connections.hold_rerank_lock() as reranking:
             if season_ids is None:
                 await _mend_outbox(connections, report)

@@ -1,7 +1,10 @@
 """`leaderboard rebuild`: standings, ranks and index again from the ledger."""
 
 import asyncio
+import json
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -10,10 +13,11 @@ from service.backends.database import Database
 from service.backends.locks import hold_writer_lock
 from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
-from service.maintenance.rebuild import _mend_players, rebuild
+from service.maintenance.rebuild import FIND_WRONG_STANDINGS, _mend_players, rebuild
 from service.settings.settings import Settings
 from service.standings.refresh.refresh import Refresher
 from service.validation import MAX_ID, MAX_SCORE
+from tests.support.explaining import walk
 from tests.support.factories import (
     make_players,
     make_players_with_scores,
@@ -78,6 +82,26 @@ async def test_rebuild_mends(
 
         assert await read_standings(database) == right, damage
         assert await audit(settings), damage
+
+
+@pytest.mark.parametrize("command", [rebuild, audit])
+async def test_planner_knows_how_much_of_the_ledger_counts(
+    database: Database,
+    settings: Settings,
+    command: Callable[[Settings], Coroutine[Any, Any, object]],
+) -> None:
+    user_ids = await make_players_with_scores(database, [1] * 1_000)
+    await record_scores(database, *((user_id, 2) for user_id in user_ids * 4))
+    await database.fetch("ANALYZE game_session, standing, player")
+
+    await command(settings)
+
+    query = FIND_WRONG_STANDINGS.partition(" AS\n")[2]
+    plan = await database.fetch_value(f"EXPLAIN (FORMAT JSON) {query}", 0, MAX_ID, None)
+    (earned,) = (
+        node for node in walk(json.loads(plan)[0]["Plan"]) if node["Node Type"] == "Append"
+    )
+    assert earned["Plan Rows"] >= len(user_ids) / 2
 
 
 @AT_ONCE_AND_IN_SLICES
