@@ -51,6 +51,15 @@ class NavigationApp(App[None]):
     _front: Screen[Any] | None = None
     _shown_at = 0.0
 
+    def clear_selection(self) -> None:
+        """Let go of the text that is selected on the screen in front, once there is one.
+
+        From Python 3.12 on fields are mounted before Textual knows their screen, and clear the
+        selection; https://github.com/Textualize/textual/issues/6444.
+        """
+        if self.screen_stack:
+            super().clear_selection()
+
     async def on_address_wanted(self, event: AddressWanted) -> None:
         """Go where the browser's address leads."""
         await self.go(event.address)

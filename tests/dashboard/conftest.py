@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.console.headless import keep_no_pieces, leave_terminal_out, share_parsed_rules
+from tests.support.console.headless import (
+    begin_tasks_at_once,
+    keep_no_pieces,
+    leave_terminal_out,
+    share_parsed_rules,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,6 +18,7 @@ def _headless() -> Iterator[None]:
         share_parsed_rules(patch)
         keep_no_pieces(patch)
         leave_terminal_out(patch)
+        begin_tasks_at_once(patch)
         # Nobody's clipboard.
         patch.delenv("TMUX", raising=False)
         yield

@@ -1,5 +1,8 @@
 """What Textual need not do in tests, where one process runs hundreds of apps without a terminal."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from textual._context import visible_screen_stack
 from textual.app import App
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
+from textual.pilot import Pilot
 
 
 def share_parsed_rules(patch: pytest.MonkeyPatch) -> None:
@@ -75,3 +79,20 @@ def read_screen(app: App[Any]) -> str:
     visible_screen_stack.set(app._background_screens)
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+
+def begin_tasks_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Let tests run a console as `App.run` does, which `App.run_test` does not.
+
+    From Python 3.12 on Textual has each task begin when it is made, so that much comes in another
+    order; https://github.com/Textualize/textual/pull/6492.
+    """
+    run_test, make_eagerly = App.run_test, getattr(asyncio, "eager_task_factory", None)
+
+    @asynccontextmanager
+    async def run_eagerly(app: App[Any], **options: Any) -> AsyncIterator[Pilot[Any]]:
+        asyncio.get_running_loop().set_task_factory(make_eagerly)
+        async with run_test(app, **options) as pilot:
+            yield pilot
+
+    patch.setattr(App, "run_test", run_eagerly)
