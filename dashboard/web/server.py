@@ -81,7 +81,7 @@ class WebConsole(Server):
     async def _run_session(self, request: web.Request, address: str) -> web.WebSocketResponse:
         websocket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS)
         await websocket.prepare(request)
-        session = AppService(
+        session = _Session(
             f"TEXTUAL_DRIVER={_DRIVER} {self.command} --open {shlex.quote(address)}",
             write_bytes=websocket.send_bytes,
             write_str=websocket.send_str,
@@ -122,6 +122,16 @@ class WebConsole(Server):
             session.cancel()
         if sessions:
             await asyncio.wait(sessions, timeout=_STOP_SECONDS)
+
+
+class _Session(AppService):
+    """The console of one browser."""
+
+    async def stop(self) -> None:
+        """Stop it and wait until it has ended: only then the pipe to its input is closed."""
+        await super().stop()
+        if self._process is not None:
+            await self._process.wait()
 
 
 async def serve(console: WebConsole, listener: socket.socket, on_ready: Callable[[], None]) -> None:
