@@ -13,6 +13,8 @@ from tests.support.console.frozen_clock import START, FrozenClock
 
 URL = "http://127.0.0.1:8000"
 
+_LATER = 20
+
 NAMES = ("ada", "grace", "edsger", "barbara", "donald", "alan", "katherine", "linus", "margaret")
 
 
@@ -222,6 +224,10 @@ class ServicePeer:
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request.url.raw_path.decode())
+        if request.url.path == "/api/ops/status":
+            # Later than the stream begins, in whatever order a console's tasks do.
+            for _ in range(_LATER):
+                await asyncio.sleep(0)
         failure = self.fail(request)
         if failure is not None:
             return failure
