@@ -10,7 +10,6 @@ import msgspec
 from textual.message import Message
 
 from dashboard.client.answers import BoardFacts, Readiness, Status, Top
-from dashboard.client.failures import TIMEOUT
 from dashboard.client.gateway import (
     FILLING,
     KEY_REQUIRED,
@@ -25,6 +24,7 @@ from dashboard.client.gateway import (
 )
 from dashboard.client.link_state import Connected, Connecting, Disconnected, Faulty, Link
 from dashboard.clock import Clock
+from dashboard.simulation.client.requests import TIMEOUT
 
 SHORTEST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0

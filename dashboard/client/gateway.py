@@ -21,7 +21,6 @@ from dashboard.client.answers import (
     Top,
 )
 from dashboard.client.event_stream import EventParser, StreamOverflow
-from dashboard.client.failures import describe_failure
 from dashboard.client.moderation import (
     ChangedState,
     CorrectedSeason,
@@ -33,7 +32,7 @@ from dashboard.client.moderation import (
 from dashboard.client.rights import Right, Rights
 from dashboard.client.waits import Waits
 from dashboard.clock import Clock, SystemClock
-from dashboard.simulation.client.requests import GLOBAL_BOARD, shorten
+from dashboard.simulation.client.requests import GLOBAL_BOARD, Failure, shorten
 
 TOP_LIMIT: Final = 100
 PAGE_LIMIT: Final = 1_000
@@ -468,4 +467,9 @@ def _describe_refusal(response: httpx.Response) -> Refused:
 def _describe_failure(error: httpx.RequestError) -> GatewayError:
     if not isinstance(error, httpx.TransportError):
         return NotUnderstood("unexpected_answer", "the answer is not in the encoding that it names")
-    return Unreachable(*describe_failure(error, _PATIENCE_SECONDS))
+    failure = Failure.of_transport(error)
+    if isinstance(error, httpx.TimeoutException):
+        step = "read" if isinstance(error, httpx.ReadTimeout) else "connect"
+        limit = error.request.extensions["timeout"][step]
+        failure = Failure.of_timeout(limit or _PATIENCE_SECONDS)
+    return Unreachable(failure.code, failure.message)

@@ -1,13 +1,10 @@
 """Submits one score, for an operator who types it."""
 
-import asyncio
 import time
 from typing import Final, NamedTuple, Protocol
 
-import httpx
-
 from dashboard.client.rights import Rights
-from dashboard.simulation.client.requests import Failure, Target, judge_answer, send_request
+from dashboard.simulation.client.requests import Failure, Target, await_outcome, send_request
 from dashboard.simulation.workload.plan import PlannedRequest, RequestKind
 from dashboard.text.numbers import write_ms
 
@@ -54,15 +51,9 @@ class ServiceSubmitter:
         request = PlannedRequest(0, 0.0, RequestKind.SUBMIT, 0, score.score, score.game_mode)
         connection = self._target.open_connection()
         started = time.perf_counter()
-        outcome: int | Failure | None
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                answer = await send_request(connection, request, score.user_id, key)
-            outcome = judge_answer(RequestKind.SUBMIT, score.user_id, answer)
-        except httpx.TransportError as error:
-            outcome = Failure.of_transport(error)
-        except TimeoutError:
-            outcome = Failure.of_timeout(_TIMEOUT_SECONDS)
+            sending = send_request(connection, request, score.user_id, key)
+            outcome = await await_outcome(sending, _TIMEOUT_SECONDS)
         finally:
             connection.close()
         took = write_ms(1000 * (time.perf_counter() - started))

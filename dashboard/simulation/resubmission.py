@@ -7,16 +7,14 @@ does not: either way it is then known to be in the ledger, once.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-import httpx
-
-from dashboard.simulation.client.requests import Failure
+from dashboard.simulation.client.requests import Failure, Outcome, await_outcome
 from dashboard.simulation.workload.plan import PlannedRequest
 
 _SENDERS = 16
 _PAUSE_SECONDS = 0.25
 _ANSWER_SECONDS = 10.0
 
-Send = Callable[[PlannedRequest], Awaitable[int | Failure | None]]
+Send = Callable[[PlannedRequest], Awaitable[Outcome]]
 """Sends a request under its own key; raises `httpx.TransportError`."""
 
 Record = Callable[[int | None], None]
@@ -35,7 +33,7 @@ async def resubmit_unknown(
     async def work() -> None:
         while waiting:
             request = waiting.pop()
-            outcome = await _send_once(send, request)
+            outcome = await await_outcome(send(request), _ANSWER_SECONDS)
             if isinstance(outcome, int):
                 record(outcome)
             elif _is_refusal(outcome):
@@ -52,16 +50,6 @@ async def resubmit_unknown(
         return
 
 
-async def _send_once(send: Send, request: PlannedRequest) -> int | Failure | None:
-    try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            return await send(request)
-    except httpx.TransportError as error:
-        return Failure.of_transport(error)
-    except TimeoutError:
-        return Failure.of_timeout(_ANSWER_SECONDS)
-
-
-def _is_refusal(outcome: Failure | None) -> bool:
+def _is_refusal(outcome: Outcome) -> bool:
     # A connection that was refused now says nothing about the submit that was sent before.
-    return outcome is not None and outcome.has_latency and not outcome.maybe_written
+    return isinstance(outcome, Failure) and outcome.has_latency and not outcome.maybe_written

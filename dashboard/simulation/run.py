@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-import httpx
-
 from dashboard.simulation.client.requests import (
     Connection,
     Failure,
+    Outcome,
     Target,
-    judge_answer,
+    await_outcome,
     send_request,
 )
 from dashboard.simulation.reports.recorder import Recorder
@@ -229,14 +228,9 @@ class Run:
         started = time.perf_counter()
         lag_seconds = max(started - intended, 0.0)
         self._recorder.record_start(request.kind, started - self._clock.zero, lag_seconds)
-        outcome: int | Failure | None = Failure.of_abandoning()
+        outcome: Outcome = Failure.of_abandoning()
         try:
-            async with asyncio.timeout(self._limits.timeout_seconds):
-                outcome = await self._send(request)
-        except httpx.TransportError as error:
-            outcome = Failure.of_transport(error)
-        except TimeoutError:
-            outcome = Failure.of_timeout(self._limits.timeout_seconds)
+            outcome = await await_outcome(self._send(request), self._limits.timeout_seconds)
         finally:
             ended = time.perf_counter()
             self._in_flight -= 1
@@ -248,16 +242,16 @@ class Run:
             else:
                 self._recorder.record_success(request.kind, at_seconds, latency_seconds, outcome)
 
-    async def _send(self, request: PlannedRequest) -> int | Failure | None:
+    async def _send(self, request: PlannedRequest) -> Outcome:
         user_id = self._players[request.player]
         async with self._free_connections:
             # The one used last: at a low rate few stay open, and none idles until it is closed.
             connection = self._idle.pop() if self._idle else self._target.open_connection()
-            answer = await send_request(
+            outcome = await send_request(
                 connection, request, user_id, f"{self._key_prefix}{request.number}"
             )
             self._idle.append(connection)
-        return judge_answer(request.kind, user_id, answer)
+        return outcome
 
     async def _resubmit_unknown(self) -> None:
         if self._unknown:

@@ -10,7 +10,6 @@ import dashboard
 STATE = (
     "dashboard.client.answers",
     "dashboard.client.event_stream",
-    "dashboard.client.failures",
     "dashboard.client.gateway",
     "dashboard.client.link_state",
     "dashboard.client.submitter",

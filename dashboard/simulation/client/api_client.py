@@ -6,7 +6,14 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from dashboard.simulation.client.requests import Connection, Target, describe_answer, shorten
+from dashboard.simulation.client.requests import (
+    TLS_FAILED,
+    Connection,
+    Failure,
+    Target,
+    describe_answer,
+    shorten,
+)
 from dashboard.simulation.client.transport import Answer
 from dashboard.simulation.errors import KeyRejected, ServiceUnreachable, UnexpectedAnswer
 
@@ -36,9 +43,10 @@ class ApiClient:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 answer = await connection.send(method, path, body)
-        except httpx.ConnectError as error:
-            raise ServiceUnreachable(self._target.url) from error
         except httpx.TransportError as error:
+            failure = Failure.of_transport(error)
+            if isinstance(error, httpx.ConnectError) and failure.code != TLS_FAILED:
+                raise ServiceUnreachable(self._target.url) from error
             finding = f"a broken connection ({shorten(str(error))})"
             raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
         except TimeoutError as error:

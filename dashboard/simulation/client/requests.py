@@ -1,6 +1,11 @@
 """Requests to the service and what their answers mean: all that the engine knows of its API."""
 
-from typing import Literal, NamedTuple, Self
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Awaitable
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 import httpx
 import msgspec
@@ -14,6 +19,14 @@ GLOBAL_BOARD = "global"
 """The board that is always there."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+TIMEOUT = "timeout"
+"""The code of an answer that did not come in time."""
+
+TLS_FAILED = "tls_failed"
+
+_NO_MORE_CONNECTIONS = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL}
+"""What stands between this machine and a connection, whoever would answer."""
 
 
 class _Problem(msgspec.Struct):
@@ -38,7 +51,7 @@ class _Rank(msgspec.Struct):
 
 
 class Failure(NamedTuple):
-    """Why a request failed.
+    """Why a request failed: a code for machines, and words for people.
 
     `maybe_written`: a submit that failed so may be in the ledger all the same. `has_latency`: the
     time it took tells about the server.
@@ -53,14 +66,15 @@ class Failure(NamedTuple):
     def of_timeout(cls, seconds: float) -> Self:
         """No answer within `seconds`."""
         message = f"no answer within {seconds:g} s"
-        return cls("timeout", message, maybe_written=True, has_latency=True)
+        return cls(TIMEOUT, message, maybe_written=True, has_latency=True)
 
     @classmethod
     def of_transport(cls, error: httpx.TransportError) -> Self:
-        """No answer, because the connection failed."""
-        message = shorten(str(error) or type(error).__name__)
+        """No answer, because the connection broke or there was none."""
         if isinstance(error, httpx.ConnectError):
-            return cls("connection_refused", message, maybe_written=False, has_latency=False)
+            return cls(*_explain_no_connection(error), maybe_written=False, has_latency=False)
+        how = shorten(str(error)).removesuffix(".")
+        message = "the connection broke" + f" ({how})" * bool(how)
         return cls("connection_lost", message, maybe_written=True, has_latency=False)
 
     @classmethod
@@ -84,6 +98,41 @@ class Failure(NamedTuple):
         """An answer of status 200 that is not what was asked for."""
         message = shorten(f"{finding}: {answer.body.decode(errors='replace')}")
         return cls("unexpected_answer", message, maybe_written=True, has_latency=True)
+
+
+def _explain_no_connection(error: httpx.ConnectError) -> tuple[str, str]:
+    """Return code and words: httpx says `ConnectError` of whatever went wrong before there was."""
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                why = f"the certificate is not accepted ({shorten(cause.verify_message)})"
+                return TLS_FAILED, why
+            case ssl.SSLError():
+                reason = getattr(cause, "reason", None) or str(cause)
+                why = f"TLS fails ({shorten(reason).replace('_', ' ').lower()})"
+                return TLS_FAILED, why
+            case socket.gaierror():
+                return "unknown_host", f"the host is not found ({cause.strerror})"
+            case OSError() if cause.errno in _NO_MORE_CONNECTIONS:
+                return "connection_refused", f"no more connections from here ({cause.strerror})"
+        cause = cause.__cause__ or cause.__context__
+    return "connection_refused", "nothing answers"
+
+
+Outcome: TypeAlias = int | Failure | None
+"""What became of a request: the session that a submit made, why it failed, else nothing."""
+
+
+async def await_outcome(sending: Awaitable[Outcome], seconds: float) -> Outcome:
+    """Return what becomes of a request for whose answer nobody waits longer than that."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await sending
+    except httpx.TransportError as error:
+        return Failure.of_transport(error)
+    except TimeoutError:
+        return Failure.of_timeout(seconds)
 
 
 class Connection:
@@ -145,8 +194,8 @@ class Target:
 
 async def send_request(
     connection: Connection, request: PlannedRequest, user_id: int, key: str
-) -> Answer:
-    """Send a planned request, on behalf of the player `user_id`.
+) -> Outcome:
+    """Send a planned request for the player `user_id`, and return what its answer says.
 
     Raises `httpx.TransportError`.
     """
@@ -155,15 +204,15 @@ async def send_request(
             body = msgspec.json.encode(
                 {"user_id": user_id, "score": request.score, "game_mode": request.game_mode}
             )
-            return await connection.send("POST", "/api/leaderboard/submit", body, key=key)
+            answer = await connection.send("POST", "/api/leaderboard/submit", body, key=key)
         case RequestKind.TOP:
-            return await connection.send("GET", f"{connection.reads}/top?limit=10")
-        case RequestKind.RANK:
-            return await connection.send("GET", f"{connection.reads}/rank/{user_id}")
+            answer = await connection.send("GET", f"{connection.reads}/top?limit=10")
+        case _:
+            answer = await connection.send("GET", f"{connection.reads}/rank/{user_id}")
+    return _judge_answer(request.kind, user_id, answer)
 
 
-def judge_answer(kind: RequestKind, user_id: int, answer: Answer) -> int | Failure | None:
-    """Return why the answer is a failure, else the session that a submit made, else nothing."""
+def _judge_answer(kind: RequestKind, user_id: int, answer: Answer) -> Outcome:
     if answer.status != httpx.codes.OK:
         return Failure.of_answer(answer)
     try:

@@ -67,9 +67,8 @@ class Transport:
             _, protocol = await asyncio.get_running_loop().create_connection(
                 _Protocol, self._host, self._port, ssl=self._tls
             )
-        except ssl.SSLError as error:
-            raise httpx.RemoteProtocolError(f"TLS failed: {error}") from error
         except OSError as error:
+            # TLS that fails is one too: also then nothing was sent.
             raise httpx.ConnectError(str(error)) from error
         return protocol
 

@@ -86,8 +86,8 @@ class ErrorReport(msgspec.Struct, frozen=True):
     """One sort of failure of one kind of request.
 
     `code` is the slug of the service's answer, or what happened on the way: `timeout`,
-    `connection_refused`, `connection_lost`, `unexpected_answer`, `abandoned`. `sample` is the
-    message of the first one.
+    `unknown_host`, `tls_failed`, `connection_refused`, `connection_lost`, `unexpected_answer`,
+    `abandoned`. `sample` is the message of the first one.
     """
 
     request: str

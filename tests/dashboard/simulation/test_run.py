@@ -1,9 +1,11 @@
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trustme
 
 from dashboard.simulation.client.requests import Target
 from dashboard.simulation.reports.histogram import RELATIVE_ERROR
@@ -149,7 +151,7 @@ async def test_errors_are_counted_by_what_happened() -> None:
     }
     samples = {error.request: error.sample for error in report.errors}
     assert samples["submit"] == "503: The database is away."
-    assert samples["rank"] == "the server hung up"
+    assert samples["rank"] == "the connection broke (the server hung up)"
     assert '{"leader": "board"}' in samples["top"]
     assert report.submits.unknown == report.submits.sent
 
@@ -197,6 +199,22 @@ async def test_a_server_that_went_away_is_an_error_and_not_a_latency() -> None:
     assert {error.code for error in report.errors} == {"connection_refused"}
     assert report.total.failed == 20
     assert report.total.latency is None
+    assert report.submits.unknown == 0
+
+
+async def test_a_server_whose_certificate_is_not_accepted_has_taken_nothing() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(tls)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    async with server:
+        target = Target(f"https://localhost:{server.sockets[0].getsockname()[1]}")
+        options = make_options(rate=20, mix=Mix(1, 0, 0))
+        limits = RunLimits(resubmission_seconds=0.3)
+        report = await Run(options, target, PLAYERS, limits).execute()
+    assert list_errors(report) == {("submit", "tls_failed"): 10}
+    assert report.errors[0].sample.startswith("the certificate is not accepted (")
+    # What never had a connection is not to be sent again.
+    assert report.submits.refused == 10
     assert report.submits.unknown == 0
 
 
