@@ -1,7 +1,7 @@
 """Submits one score, for an operator who types it."""
 
 import time
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from dashboard.client.rights import Rights
 from dashboard.simulation.client.requests import Failure, Target, await_outcome, send_request
@@ -26,14 +26,6 @@ class SubmitAnswer(NamedTuple):
     known: bool
     text: str
     session_id: int | None = None
-
-
-class Submitter(Protocol):
-    """Submits single scores."""
-
-    async def submit(self, score: SingleSubmit, key: str) -> SubmitAnswer:
-        """Submit a score under an Idempotency-Key; never raises."""
-        ...
 
 
 class ServiceSubmitter:

@@ -3,10 +3,10 @@
 from typing import Final
 
 from dashboard.client.rights import Rights
-from dashboard.client.submitter import Submitter
+from dashboard.client.submitter import ServiceSubmitter
 from dashboard.clock import Clock
 from dashboard.runs.form import RunForm
-from dashboard.runs.source import RunSource
+from dashboard.runs.source import LocalRuns
 from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import RunReport
 from dashboard.simulation.reports.run_directory import Command, FoundRun
@@ -19,7 +19,11 @@ class RunDesk:
     """Follows one run at a time. A run that goes on is taken up whenever it is found."""
 
     def __init__(
-        self, source: RunSource, submitter: Submitter, clock: Clock, rights: Rights | None = None
+        self,
+        source: LocalRuns,
+        submitter: ServiceSubmitter,
+        clock: Clock,
+        rights: Rights | None = None,
     ) -> None:
         self.submitter = submitter
         self._rights = rights or Rights()

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final
 from urllib.parse import urlsplit
 
 from dashboard.simulation.client.requests import DEFAULT_PORTS
@@ -20,38 +20,6 @@ from dashboard.simulation.reports.run_directory import (
 )
 
 _THIS_MACHINE: Final = {"localhost", "127.0.0.1", "::1"}
-
-
-class RunSource(Protocol):
-    """Where runs against one service come from."""
-
-    def find_last(self) -> FoundRun | None:
-        """Return the run that goes on, else the last one that did; None without any."""
-        ...
-
-    def list_runs(self) -> list[FoundRun]:
-        """Return the runs that have left a trace, the latest first."""
-        ...
-
-    def read(self, run_id: str) -> FoundRun | None:
-        """Return a run as it is now, None where it has left no trace."""
-        ...
-
-    def start(self, arguments: Sequence[str]) -> None:
-        """Start a run with these options of `leaderboard simulate`; raises `OSError`."""
-        ...
-
-    def find_started(self) -> FoundRun | None:
-        """Return the run that was started last, as soon as there is a trace of it."""
-        ...
-
-    def read_failure(self) -> str | None:
-        """Return why the run that was started last ended without a trace, if it did."""
-        ...
-
-    def tell(self, run_id: str, command: Command) -> None:
-        """Tell a run what to do; raises `RunEnded` where it does not go on."""
-        ...
 
 
 class LocalRuns:

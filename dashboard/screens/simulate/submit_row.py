@@ -10,7 +10,7 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from dashboard.client.gateway import Gateway, GatewayError
-from dashboard.client.submitter import SingleSubmit, SubmitAnswer, Submitter
+from dashboard.client.submitter import ServiceSubmitter, SingleSubmit, SubmitAnswer
 from dashboard.keys.keymap import KeyNames
 from dashboard.runs.single_submit import LONGEST_MODE, IdempotencyKeys, parse_score
 from dashboard.screens.console_screen import WorkerReporter
@@ -64,7 +64,7 @@ class SubmitRow(WorkerReporter, Vertical):
             self.text = text
             self.accepted = accepted
 
-    def __init__(self, submitter: Submitter, gateway: Gateway, keys: KeyNames) -> None:
+    def __init__(self, submitter: ServiceSubmitter, gateway: Gateway, keys: KeyNames) -> None:
         super().__init__(id="submit")
         self.border_title = "One score by hand"
         self._submitter = submitter

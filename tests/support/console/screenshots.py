@@ -19,7 +19,7 @@ import click
 
 from dashboard.app import Console
 from dashboard.client.gateway import BoardSeason, Gateway
-from dashboard.client.submitter import ServiceSubmitter, SingleSubmit, Submitter
+from dashboard.client.submitter import ServiceSubmitter, SingleSubmit
 from dashboard.clock import SystemClock
 from dashboard.downloads import drop_outside_fonts
 from dashboard.runs.desk import RunDesk
@@ -145,7 +145,7 @@ def _write(path: Path, content: bytes) -> None:
     click.echo(path)
 
 
-async def _play(user_ids: Sequence[int], submitter: Submitter) -> None:
+async def _play(user_ids: Sequence[int], submitter: ServiceSubmitter) -> None:
     """Let the first of the board go on scoring: the run has a thousand ordinary players."""
     random = Random(1)
     while True:

@@ -11,8 +11,9 @@ import msgspec
 from textual.widgets import Input
 
 from dashboard.client.rights import Rights
-from dashboard.client.submitter import SingleSubmit, SubmitAnswer
+from dashboard.client.submitter import ServiceSubmitter, SingleSubmit, SubmitAnswer
 from dashboard.runs.desk import RunDesk
+from dashboard.runs.source import LocalRuns
 from dashboard.simulation.errors import RunEnded
 from dashboard.simulation.reports.report import (
     ErrorReport,
@@ -108,8 +109,8 @@ def make_ended_report(**changes: Any) -> RunReport:
 
 
 @dataclass
-class Runs:
-    """Implements `RunSource`; the test says what is found."""
+class Runs(LocalRuns):
+    """The test says what is found."""
 
     found: FoundRun | None = None
     kept: dict[str, FoundRun] = field(default_factory=dict)
@@ -164,8 +165,8 @@ def _set_event() -> asyncio.Event:
 
 
 @dataclass
-class FakeSubmitter:
-    """Implements `Submitter`; answers as the test says, and keeps what it was given."""
+class FakeSubmitter(ServiceSubmitter):
+    """Answers as the test says, and keeps what it was given."""
 
     answer: SubmitAnswer = ACCEPTED
     submitted: list[tuple[SingleSubmit, str]] = field(default_factory=list)
