@@ -1,5 +1,6 @@
 """Where in the console one is: screens, players, boards and the addresses that lead there."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from textual import work
@@ -25,20 +26,18 @@ BEHIND_SECONDS: Final = 2.0
 """Time between two redraws of a screen behind a dialog: Textual draws all of it each time."""
 
 
+@dataclass
 class AddressWanted(Message):
     """The operator went to another address, as with the browser's way back."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__()
-        self.address = address
+    address: Address
 
 
+@dataclass
 class ActionWanted(Message):
     """The operator touched a button of the page; `action_id` is that of a key's action."""
 
-    def __init__(self, action_id: str) -> None:
-        super().__init__()
-        self.action_id = action_id
+    action_id: str
 
 
 class NavigationApp(App[None]):

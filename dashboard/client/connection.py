@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
@@ -51,65 +52,58 @@ _READS_A_PAUSE: Final = 4
 """After each read, a slow service is left alone for this many times as long as it took."""
 
 
+@dataclass
 class LinkChanged(Message):
     """The connection to the service is in another state."""
 
-    def __init__(self, link: Link) -> None:
-        super().__init__()
-        self.link = link
+    link: Link
 
 
+@dataclass
 class TopArrived(Message):
     """The service sent the lines that start at place `first`; None: only a keep-alive."""
 
-    def __init__(self, board: BoardSeason, top: Top | None, first: int = 0) -> None:
-        super().__init__()
-        self.board = board
-        self.top = top
-        self.first = first
+    board: BoardSeason
+    top: Top | None
+    first: int = 0
 
 
+@dataclass
 class TopRefused(Message):
     """The service answers, but refuses the board."""
 
-    def __init__(self, board: BoardSeason, error: GatewayError) -> None:
-        super().__init__()
-        self.board = board
-        self.error = error
+    board: BoardSeason
+    error: GatewayError
 
 
+@dataclass
 class BoardDescribed(Message):
     """The service sent the title and the state of a board."""
 
-    def __init__(self, facts: BoardFacts) -> None:
-        super().__init__()
-        self.facts = facts
+    facts: BoardFacts
 
 
+@dataclass
 class StatusArrived(Message):
     """The service sent the state of its parts."""
 
-    def __init__(self, status: Status, round_trip_ms: float) -> None:
-        super().__init__()
-        self.status = status
-        self.round_trip_ms = round_trip_ms
+    status: Status
+    round_trip_ms: float
 
 
+@dataclass
 class StatusRefused(Message):
     """The service answers, but refuses its status."""
 
-    def __init__(self, error: GatewayError) -> None:
-        super().__init__()
-        self.error = error
+    error: GatewayError
 
 
+@dataclass
 class StatusClosed(Message):
     """The status is not for this key, of that role; None for no key. All may know `readiness`."""
 
-    def __init__(self, role: str | None, readiness: Readiness) -> None:
-        super().__init__()
-        self.role = role
-        self.readiness = readiness
+    role: str | None
+    readiness: Readiness
 
 
 class BackOff:

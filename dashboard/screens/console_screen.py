@@ -1,7 +1,7 @@
 """What all screens have: tabs, the state of the data, a prompt and the status bar."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -127,13 +127,12 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
     # Otherwise each screen and dialog that closes would put the operator back into a field.
     AUTO_FOCUS = ""
 
+    @dataclass
     class Chosen(Message):
         """The operator chose how something is to look, here and at the next start."""
 
-        def __init__(self, name: str, chosen: object) -> None:
-            super().__init__()
-            self.name = name
-            self.chosen = chosen
+        name: str
+        chosen: object
 
     def __init__(self, state: ConsoleState) -> None:
         super().__init__()

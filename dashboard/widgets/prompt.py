@@ -1,5 +1,7 @@
 """One line at the bottom of a screen in which the operator answers a question."""
 
+from dataclasses import dataclass
+
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -24,23 +26,21 @@ class Prompt(Horizontal):
 
     BINDINGS = [Binding("escape", "cancel", "Cancel", id="prompt.cancel")]  # noqa: RUF012
 
+    @dataclass
     class Changed(Message):
         """The operator is typing."""
 
-        def __init__(self, purpose: str, value: str) -> None:
-            super().__init__()
-            self.purpose = purpose
-            self.value = value
+        purpose: str
+        value: str
 
     class Answered(Changed):
         """The operator pressed enter."""
 
+    @dataclass
     class Cancelled(Message):
         """The operator cancelled."""
 
-        def __init__(self, purpose: str) -> None:
-            super().__init__()
-            self.purpose = purpose
+        purpose: str
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """The tabs of the screens, along the top."""
 
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -32,12 +33,11 @@ class Tabs(Lines):
     Tabs { background: $panel; height: 1; &:hover { pointer: pointer; } }
     """
 
+    @dataclass
     class Chosen(Message):
         """The operator wants to see another screen."""
 
-        def __init__(self, mode: str) -> None:
-            super().__init__()
-            self.mode = mode
+        mode: str
 
     _tabs: list[Tab]
 

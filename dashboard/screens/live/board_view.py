@@ -1,6 +1,7 @@
 """The board on the screen, drawn line by line."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar, Final
 
@@ -64,27 +65,24 @@ class BoardView(ScrollView, Toned, can_focus=True):
         Binding("enter", "choose", "Open", id="board.choose"),
     ]
 
+    @dataclass
     class Chosen(Message):
         """The operator wants to see this player."""
 
-        def __init__(self, user_id: int) -> None:
-            super().__init__()
-            self.user_id = user_id
+        user_id: int
 
+    @dataclass
     class HeadSelected(Message):
         """The operator wants the lines sorted by this column."""
 
-        def __init__(self, column: str) -> None:
-            super().__init__()
-            self.column = column
+        column: str
 
+    @dataclass
     class PastEdge(Message):
         """The operator wants to go on where the lines end: `step` up (-1) or down (1)."""
 
-        def __init__(self, step: int, *, all_the_way: bool) -> None:
-            super().__init__()
-            self.step = step
-            self.all_the_way = all_the_way
+        step: int
+        all_the_way: bool
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)

@@ -1,6 +1,7 @@
 """Live: the board as it moves."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from textual import work
@@ -134,19 +135,17 @@ class LiveScreen(ConsoleScreen):
         ("pending", "scores in the ledger that are not in the ranks yet"),
     )
 
+    @dataclass
     class WindowWanted(Message):
         """The operator wants to see the part of the board that starts at another place."""
 
-        def __init__(self, first: int) -> None:
-            super().__init__()
-            self.first = first
+        first: int
 
+    @dataclass
     class PlayerWanted(Message):
         """The operator follows a player who has left the lines that are shown."""
 
-        def __init__(self, user_id: int) -> None:
-            super().__init__()
-            self.user_id = user_id
+        user_id: int
 
     _chosen = BoardSeason()
     _wanted_place: int | None = None

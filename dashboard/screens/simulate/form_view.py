@@ -44,10 +44,6 @@ class Choice(Toned, can_focus=True):
     class Changed(Message):
         """Another word was chosen."""
 
-        def __init__(self, choice: "Choice") -> None:
-            super().__init__()
-            self.choice = choice
-
     def __init__(self, words: Sequence[str], *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._words = list(words)
@@ -58,7 +54,7 @@ class Choice(Toned, can_focus=True):
         at = (self._words.index(self.value) + step) % len(self._words)
         self.value = self._words[at]
         self.refresh()
-        self.post_message(self.Changed(self))
+        self.post_message(self.Changed())
 
     def on_click(self) -> None:
         """Choose the next word."""

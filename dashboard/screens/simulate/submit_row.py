@@ -1,5 +1,6 @@
 """One row in which a single score is submitted by hand."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from textual import work
@@ -56,13 +57,12 @@ class SubmitRow(WorkerReporter, Vertical):
     }
     """
 
+    @dataclass
     class Answered(Message):
         """The service answered, or nobody knows what became of the score."""
 
-        def __init__(self, text: str, *, accepted: bool) -> None:
-            super().__init__()
-            self.text = text
-            self.accepted = accepted
+        text: str
+        accepted: bool
 
     def __init__(self, submitter: ServiceSubmitter, gateway: Gateway, keys: KeyNames) -> None:
         super().__init__(id="submit")
