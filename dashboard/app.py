@@ -1,6 +1,6 @@
 """The console: connects the service, its state and the screens, and holds the keys they share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -8,12 +8,10 @@ from typing import Any, ClassVar
 
 from textual import events, work
 from textual.actions import parse
-from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
@@ -33,11 +31,10 @@ from dashboard.clipboard import NotCopied, copy_in_tmux, is_in_tmux
 from dashboard.clock import Clock, SystemClock
 from dashboard.configuration.preferences import Preferences
 from dashboard.downloads import DownloadApp
-from dashboard.keys.actions import PALETTE_ID, Action, list_actions, name_key, read_default_keys
+from dashboard.keys.actions import PALETTE_ID, name_key, read_default_keys
 from dashboard.keys.key_queue import KeyQueueApp
 from dashboard.keys.keymap import KeyNames
-from dashboard.navigation import NavigationApp
-from dashboard.palette import Command, FoundProvider
+from dashboard.palette import PaletteApp
 from dashboard.preferred import PreferenceApp
 from dashboard.runs.desk import RunDesk
 from dashboard.screens import boards
@@ -45,7 +42,7 @@ from dashboard.screens.console_screen import ConsoleScreen, WorkerFailed
 from dashboard.screens.explain import ExplainScreen
 from dashboard.screens.finder import FinderScreen
 from dashboard.screens.health.screen import HealthScreen
-from dashboard.screens.keys_help import KeysScreen, list_help
+from dashboard.screens.keys_help import KeysScreen
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.screen import LiveScreen
 from dashboard.screens.moderation_log import ModerationLogScreen
@@ -56,16 +53,6 @@ from dashboard.state.access import Access
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.event_log import Event
-from dashboard.state.finding import (
-    ActionFound,
-    BoardFound,
-    Found,
-    Known,
-    PlayerFound,
-    RankFound,
-    RunFound,
-    find_everything,
-)
 from dashboard.text.names import fit_name
 from dashboard.widgets.plain_filter import PlainFilter
 from dashboard.widgets.prompt import Prompt
@@ -80,13 +67,12 @@ class Ticked(Message):
     """Time has passed: ages, countdowns and flashes look different now."""
 
 
-class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
+class Console(KeyQueueApp, DownloadApp, PreferenceApp, PaletteApp):
     """The operator console of one leaderboard service."""
 
     TITLE = "leaderboard"
     DEFAULT_MODE = "live"
     NOTIFICATION_TIMEOUT = TOAST_SECONDS
-    COMMANDS = App.COMMANDS | {FoundProvider}
     # Absolute, because a relative one is looked for beside the module of a subclass.
     CSS_PATH = Path(__file__).parent / "dashboard.tcss"
     # Mypy takes the unions that Textual declares these with for instance variables.
@@ -292,23 +278,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         if event.purpose == "export" and name and isinstance(screen, ConsoleScreen):
             self.download_rows(screen.list_rows(), name, screen.describe_rows())
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Return every action of the screen and of the console, and the themes."""
-        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
-        for command in self._list_commands(screen):
-            yield SystemCommand(command.name, f"key {command.keys}", command.run)
-
-    def _list_commands(self, screen: Screen[Any]) -> list[Command]:
-        """Return every action of the screen and of the console."""
-        return [
-            Command(
-                action.description,
-                action.keys,
-                partial(self.run_action, action.binding.action, action.node),
-            )
-            for action in self._list_actions(screen)
-        ]
-
     async def take_key(self, key: events.Key) -> bool:
         """Let the screen in front take a key before the field in focus and the bindings do.
 
@@ -358,48 +327,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         if mode != self.current_mode:
             self.clear_notifications()
         await super().action_switch_mode(mode)
-
-    async def action_find(self, start: str = "") -> None:
-        """Find a player, a rank, a board, a season, a run or an action."""
-        if isinstance(self.screen, ConsoleScreen):
-            actions = self._list_commands(self.screen)
-            known = self._list_known([(name, keys) for name, keys, _ in actions])
-            finder = FinderScreen(self._gateway, self.state, known, start)
-            # Keys that follow are typed into it.
-            await self.push_screen(finder, partial(self.go_to, actions=actions))
-
-    def _list_known(self, actions: Sequence[tuple[str, str]] = ()) -> Known:
-        """Return what there is to find without asking the service."""
-        return Known(
-            shown=self.state.chosen,
-            ranks=self.state.top.players if self.state.top else 0,
-            runs=self._desk.list_runs() if self._desk is not None else (),
-            actions=actions,
-        )
-
-    async def search_everything(self, wanted: str) -> list[Found]:
-        """Return what the finder finds, without actions."""
-        return await find_everything(self._gateway, wanted, self._list_known())
-
-    def go_to(self, found: Found | None, actions: Sequence[Command] = ()) -> None:
-        """Show what was found, or do it."""
-        match found:
-            case PlayerFound(player):
-                self.look_up(player.user_id)
-            case RankFound(rank):
-                self.show_rank(rank)
-            case BoardFound(board, season):
-                self.show_board(boards.Choice(board, season))
-            case RunFound(run) if self._desk is not None:
-                self._desk.show(run)
-                self.show_run()
-            case ActionFound(index=index):
-                self.run_command(actions[index])
-
-    @work(exit_on_error=False)
-    async def run_command(self, command: Command) -> None:
-        """Do what a command says."""
-        await command.run()
 
     def action_filter(self) -> None:
         """Filter what the screen in front lists."""
@@ -457,13 +384,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
         self.screen.refresh_bindings()
         self.show()
 
-    def action_keys(self) -> None:
-        """List the keys that work here, and what the words here mean."""
-        screen = self.screen
-        words = screen.WORDS if isinstance(screen, ConsoleScreen) else ()
-        listed = list_help(self._list_actions(screen), self, words)
-        self.push_screen(KeysScreen(listed, self._key_names))
-
     def action_retry(self) -> None:
         """Try to connect now; while connected, ask for the board at once."""
         self._connection.retry_now()
@@ -471,18 +391,6 @@ class Console(KeyQueueApp, DownloadApp, PreferenceApp, NavigationApp):
             self.screen.ask_now()
         connected = isinstance(self.state.link, Connected)
         self.notify("Asked for the board." if connected else "Connecting now.", markup=False)
-
-    def _list_actions(self, screen: Screen[Any]) -> list[Action]:
-        """Return the console's own actions on a screen, or those of a dialog alone."""
-        if not isinstance(screen, ConsoleScreen):
-            # Over one those of the console do nothing.
-            return list_actions([screen], self._keymap, self.get_key_display)
-        nodes = (*screen.query(BoardView), screen, self)
-        return [
-            action._replace(binding=screen.name_binding(action.binding))
-            for action in list_actions(nodes, self._keymap, self.get_key_display)
-            if screen.applies(action.binding.action.partition("(")[0])
-        ]
 
 
 def list_default_keys() -> dict[str, str]:
