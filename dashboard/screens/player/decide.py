@@ -122,7 +122,8 @@ class DecideScreen(Dialog[str | None]):
         """Have it done, and go."""
         again, self._in_doubt = self._in_doubt, True
         try:
-            outcome = await self._proposal.do(reason, again=again)
+            redo = self._proposal.redo or self._proposal.do
+            outcome = await (redo if again else self._proposal.do)(reason)
         except GatewayError as error:
             # A later refusal says nothing of the call before it.
             self._in_doubt = again or error.maybe_done

@@ -1,8 +1,9 @@
 """What a moderator may want: looked at first, then done. No user interface."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple
 
 from dashboard.client.answers import Player
 from dashboard.client.gateway import NOT_FOUND, Gateway, GatewayError, Refused
@@ -25,29 +26,24 @@ class Outcome(NamedTuple):
     """What was done or would be, and the entries that change by it."""
 
     text: str
-    boards: tuple[ChangedEntry, ...]
+    boards: tuple[ChangedEntry, ...] = ()
 
 
-class Proposal(Protocol):
-    """Something to decide about a player; both calls raise `GatewayError`."""
+@dataclass(frozen=True)
+class Proposal:
+    """Something to decide; its calls raise `GatewayError`."""
 
-    @property
-    def title(self) -> str:
-        """What it is about."""
-
-    @property
-    def phrase(self) -> str:
-        """What to type to have it done."""
-
-    async def look(self) -> Outcome:
-        """Return what would be done."""
-
-    async def do(self, reason: str, *, again: bool) -> Outcome:
-        """Do it, and return what was done.
-
-        `again`: it may be done already, by a call before whose outcome nobody knows. It is done
-        once all the same.
-        """
+    title: str
+    phrase: str
+    """What to type to have it done."""
+    look: Callable[[], Awaitable[Outcome]]
+    """Returns what would be done."""
+    do: Callable[[str], Awaitable[Outcome]]
+    """Does it for a reason, and returns what was done."""
+    redo: Callable[[str], Awaitable[Outcome]] | None = None
+    """In place of `do` where that would do it twice, after a call whose outcome nobody knows."""
+    is_of_identity: bool = False
+    """Whether the player has another name by it, or none."""
 
 
 def describe_player(player: Player) -> str:
@@ -55,194 +51,119 @@ def describe_player(player: Player) -> str:
     return f"player {player.user_id}, {quote_name(player.username, _NAME)}"
 
 
-@dataclass(frozen=True)
-class MarkProposal:
-    """Revoke sessions of a player, or have them count again."""
+def propose_mark(
+    gateway: Gateway, player: Player, mark: Mark, session_ids: Sequence[int]
+) -> Proposal:
+    """Return how sessions of a player are revoked, or count again."""
 
-    gateway: Gateway
-    player: Player
-    mark: Mark
-    session_ids: tuple[int, ...]
-
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        amount = write_amount(len(self.session_ids), "session")
-        return f"{self.mark.capitalize()} {amount} of {describe_player(self.player)}"
-
-    @property
-    def phrase(self) -> str:
-        """What to type to have it done."""
-        return f"{self.mark} {self.player.user_id}"
-
-    async def look(self) -> Outcome:
-        """Return what would be done."""
-        return await self._call(_LOOKED, "would be", dry_run=True)
-
-    async def do(self, reason: str, *, again: bool) -> Outcome:
-        """Do it, and return what was done."""
-        return await self._call(reason, "now", dry_run=False)
-
-    async def _call(self, reason: str, when: str, *, dry_run: bool) -> Outcome:
-        answer = await self.gateway.mark_sessions(
-            self.player.user_id, self.mark, self.session_ids, reason, dry_run=dry_run
+    async def call(reason: str, when: str, *, dry_run: bool) -> Outcome:
+        answer = await gateway.mark_sessions(
+            player.user_id, mark, session_ids, reason, dry_run=dry_run
         )
-        state = "revoked" if self.mark == "revoke" else "restored"
+        state = "revoked" if mark == "revoke" else "restored"
         # Once it is done they all are, whichever call did it.
-        amount = write_amount(answer.sessions if dry_run else len(self.session_ids), "session")
-        return Outcome(f"{amount} of player {self.player.user_id} {when} {state}", answer.boards)
+        amount = write_amount(answer.sessions if dry_run else len(session_ids), "session")
+        return Outcome(f"{amount} of player {player.user_id} {when} {state}", answer.boards)
+
+    amount = write_amount(len(session_ids), "session")
+    return Proposal(
+        title=f"{mark.capitalize()} {amount} of {describe_player(player)}",
+        phrase=f"{mark} {player.user_id}",
+        look=lambda: call(_LOOKED, "would be", dry_run=True),
+        do=lambda reason: call(reason, "now", dry_run=False),
+    )
 
 
-@dataclass(frozen=True)
-class StateProposal:
-    """Give a player a state, for good or until a moment."""
+def propose_state(
+    gateway: Gateway, player: Player, state: State, until: datetime | None
+) -> Proposal:
+    """Return how a player gets a state, for good or until a moment."""
 
-    gateway: Gateway
-    player: Player
-    state: State
-    until: datetime | None
+    async def call(reason: str, when: str, *, dry_run: bool) -> Outcome:
+        answer = await gateway.change_state(player.user_id, state, until, reason, dry_run=dry_run)
+        zone = until.tzinfo if until else None
+        ends = f" until {write_moment(answer.until, zone)}" if answer.until else ""
+        return Outcome(f"player {player.user_id} {when} {answer.state}{ends}", answer.boards)
 
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        return f"{_VERBS[self.state].capitalize()} {describe_player(self.player)}"
-
-    @property
-    def phrase(self) -> str:
-        """What to type to have it done."""
-        return f"{_VERBS[self.state]} {self.player.user_id}"
-
-    async def look(self) -> Outcome:
-        """Return what would be done."""
-        return await self._call(_LOOKED, "would be", dry_run=True)
-
-    async def do(self, reason: str, *, again: bool) -> Outcome:
-        """Do it, and return what was done."""
-        return await self._call(reason, "is now", dry_run=False)
-
-    async def _call(self, reason: str, when: str, *, dry_run: bool) -> Outcome:
-        answer = await self.gateway.change_state(
-            self.player.user_id, self.state, self.until, reason, dry_run=dry_run
-        )
-        zone = self.until.tzinfo if self.until else None
-        until = f" until {write_moment(answer.until, zone)}" if answer.until else ""
-        return Outcome(f"player {self.player.user_id} {when} {answer.state}{until}", answer.boards)
+    return Proposal(
+        title=f"{_VERBS[state].capitalize()} {describe_player(player)}",
+        phrase=f"{_VERBS[state]} {player.user_id}",
+        look=lambda: call(_LOOKED, "would be", dry_run=True),
+        do=lambda reason: call(reason, "is now", dry_run=False),
+    )
 
 
-@dataclass(frozen=True)
-class RenameProposal:
-    """Give a player another name."""
+def propose_name(gateway: Gateway, player: Player, username: str) -> Proposal:
+    """Return how a player gets another name."""
 
-    gateway: Gateway
-    player: Player
-    username: str
+    def describe(when: str, username: str) -> Outcome:
+        name, everywhere = quote_name(username, _NAME), "in every season, closed ones too"
+        return Outcome(f"player {player.user_id} {when} {name}, {everywhere}")
 
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        return f"Rename {describe_player(self.player)}"
-
-    @property
-    def phrase(self) -> str:
-        """What to type to have it done."""
-        return f"rename {self.player.user_id}"
-
-    async def look(self) -> Outcome:
-        """Return what would be done, unless somebody else has that name."""
+    async def look() -> Outcome:
         try:
-            other = await self.gateway.find_player_by_name(self.username)
+            other = await gateway.find_player_by_name(username)
         except Refused as error:
             if error.status != NOT_FOUND:
                 raise
         else:
-            if other.user_id != self.player.user_id:
+            if other.user_id != player.user_id:
                 message = f"player {other.user_id} is called that: go back and choose another name"
                 raise GatewayError("username_taken", message)
-        return self._describe("would be called", self.username)
+        return describe("would be called", username)
 
-    async def do(self, reason: str, *, again: bool) -> Outcome:
-        """Do it, and return what was done."""
-        renamed = await self.gateway.rename_player(self.player.user_id, self.username, reason)
-        return self._describe("is now called", renamed.username)
+    async def do(reason: str) -> Outcome:
+        renamed = await gateway.rename_player(player.user_id, username, reason)
+        return describe("is now called", renamed.username)
 
-    def _describe(self, when: str, username: str) -> Outcome:
-        everywhere = "in every season, closed ones too"
-        name = quote_name(username, _NAME)
-        return Outcome(f"player {self.player.user_id} {when} {name}, {everywhere}", ())
+    title, phrase = f"Rename {describe_player(player)}", f"rename {player.user_id}"
+    return Proposal(title, phrase, look, do, is_of_identity=True)
 
 
-@dataclass(frozen=True)
-class DeleteProposal:
-    """Forget who a player was, and keep or revoke the scores."""
+def propose_deletion(gateway: Gateway, player: Player, scores: Scores) -> Proposal:
+    """Return how it is forgotten who a player was, while the scores are kept or revoked."""
+    user_id = player.user_id
 
-    gateway: Gateway
-    player: Player
-    scores: Scores
-
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        scores = "keep the scores" if self.scores == "keep" else "revoke the scores"
-        return f"Delete {describe_player(self.player)}, {scores}"
-
-    @property
-    def phrase(self) -> str:
-        """What to type to have it done."""
-        return f"delete {self.player.user_id}"
-
-    async def look(self) -> Outcome:
-        """Return what would be done; entries leave the open boards as with a ban."""
-        boards: tuple[ChangedEntry, ...] = ()
-        if self.scores == "revoke":
-            gone = await self.gateway.change_state(
-                self.player.user_id, "banned", None, _LOOKED, dry_run=True
-            )
-            boards = gone.boards
-        return self._describe("would be", boards)
-
-    async def do(self, reason: str, *, again: bool) -> Outcome:
-        """Do it, and return what was done."""
-        user_id = self.player.user_id
-        try:
-            await self.gateway.delete_player(user_id, self.scores, reason)
-        except Refused as error:
-            if not again or error.code != _NOBODY:
-                raise
-            return Outcome(f"player {user_id} is forgotten for good: nobody has that id now", ())
-        return self._describe("is now", ())
-
-    def _describe(self, when: str, boards: tuple[ChangedEntry, ...]) -> Outcome:
+    def describe(when: str, boards: tuple[ChangedEntry, ...] = ()) -> Outcome:
         what = "name, external id, metadata and idempotency keys"
-        scores = "stay without a name" if self.scores == "keep" else "leave the open boards"
-        text = (
-            f"player {self.player.user_id} {when} forgotten for good: {what}; the scores {scores}"
-        )
+        go = "stay without a name" if scores == "keep" else "leave the open boards"
+        text = f"player {user_id} {when} forgotten for good: {what}; the scores {go}"
         return Outcome(text, boards)
 
+    async def look() -> Outcome:
+        if scores == "keep":
+            return describe("would be")
+        # Entries leave the open boards as with a ban.
+        gone = await gateway.change_state(user_id, "banned", None, _LOOKED, dry_run=True)
+        return describe("would be", gone.boards)
 
-@dataclass
-class CorrectProposal:
-    """Rank a closed season again without what does not count by now."""
+    async def do(reason: str) -> Outcome:
+        await gateway.delete_player(user_id, scores, reason)
+        return describe("is now")
 
-    gateway: Gateway
-    slug: str
-    number: int
-    _revision: int = field(default=0, init=False)
+    async def redo(reason: str) -> Outcome:
+        try:
+            return await do(reason)
+        except Refused as error:
+            if error.code != _NOBODY:
+                raise
+            return Outcome(f"player {user_id} is forgotten for good: nobody has that id now")
 
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        return f"Correct season {self.number} of {self.slug}"
+    title = f"Delete {describe_player(player)}, {scores} the scores"
+    return Proposal(title, f"delete {user_id}", look, do, redo, is_of_identity=True)
 
-    @property
-    def phrase(self) -> str:
-        """What to type to have it done."""
-        return f"correct {self.slug} {self.number}"
 
-    async def look(self) -> Outcome:
-        """Return what would be done, and whose entries change by it."""
-        season = await self._look()
-        self._revision = season.revision
+def propose_correction(gateway: Gateway, slug: str, number: int) -> Proposal:
+    """Return how a closed season is ranked again without what does not count by now."""
+    revision = 0
+
+    async def ask() -> CorrectedSeason:
+        return await gateway.correct_season(slug, number, _LOOKED, dry_run=True)
+
+    async def look() -> Outcome:
+        nonlocal revision
+        season = await ask()
+        revision = season.revision
         foremost = ", ".join(
             f"player {entry.user_id} {write_rank(entry.rank_before)} → "
             f"{write_rank(entry.rank_after)}"
@@ -250,26 +171,26 @@ class CorrectProposal:
         )
         whose = f", foremost {foremost}" if foremost else ""
         return Outcome(
-            f"season {self.number} of {self.slug} would be ranked again without what does not "
-            f"count by now: revision {season.revision} of its result. Entries that change: "
-            f"{season.changes:,}{whose}",
-            (),
+            f"season {number} of {slug} would be ranked again without what does not "
+            f"count by now: revision {revision} of its result. Entries that change: "
+            f"{season.changes:,}{whose}"
         )
 
-    async def do(self, reason: str, *, again: bool) -> Outcome:
-        """Do it, and return what was done."""
-        revision = self._revision
+    def describe(revision: int) -> Outcome:
+        return Outcome(f"season {number} of {slug} is corrected: revision {revision}")
+
+    async def do(reason: str) -> Outcome:
+        season = await gateway.correct_season(slug, number, reason, dry_run=False)
+        return describe(season.revision)
+
+    async def redo(reason: str) -> Outcome:
         # Each time makes another revision. The look waits for a call that is still under way, and
         # names the revision after the one there is.
-        if not again or (await self._look()).revision <= revision:
-            season = await self.gateway.correct_season(
-                self.slug, self.number, reason, dry_run=False
-            )
-            revision = season.revision
-        return Outcome(f"season {self.number} of {self.slug} is corrected: revision {revision}", ())
+        is_done = (await ask()).revision > revision
+        return describe(revision) if is_done else await do(reason)
 
-    async def _look(self) -> CorrectedSeason:
-        return await self.gateway.correct_season(self.slug, self.number, _LOOKED, dry_run=True)
+    title, phrase = f"Correct season {number} of {slug}", f"correct {slug} {number}"
+    return Proposal(title, phrase, look, do, redo)
 
 
 def write_rank(rank: int | None) -> str:

@@ -17,11 +17,11 @@ from dashboard.screens.player.comparison import EXACTLY, draw_comparison
 from dashboard.screens.player.decide import DecideScreen
 from dashboard.screens.player.pane import PlayerPane
 from dashboard.screens.player.proposals import (
-    CorrectProposal,
-    DeleteProposal,
     Proposal,
-    RenameProposal,
     Scores,
+    propose_correction,
+    propose_deletion,
+    propose_name,
 )
 from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
@@ -330,7 +330,7 @@ class PlayerScreen(ConsoleScreen):
         """Have the season that is shown ranked again, once it is closed."""
         if self.state.is_final and self.state.season is not None:
             slug, number = self.state.chosen.slug, self.state.season.number
-            self._decide(CorrectProposal(self._gateway, slug, number))
+            self._decide(propose_correction(self._gateway, slug, number))
 
     def _propose(self, purpose: str, answer: str) -> None:
         """Go on with a new name, or with what becomes of the scores."""
@@ -338,9 +338,9 @@ class PlayerScreen(ConsoleScreen):
         if player is None or not answer:
             return
         if purpose == "rename":
-            self._decide(RenameProposal(self._gateway, player, answer))
+            self._decide(propose_name(self._gateway, player, answer))
         elif answer in _SCORES:
-            self._decide(DeleteProposal(self._gateway, player, _SCORES[answer]))
+            self._decide(propose_deletion(self._gateway, player, _SCORES[answer]))
         else:
             self.notify("Nothing is deleted: it takes keep or revoke.", markup=False)
 
@@ -355,7 +355,7 @@ class PlayerScreen(ConsoleScreen):
             return
         self.state.log.add(Event(self.state.clock.now(), "Moderation", "info", done))
         self.notify(done, markup=False)
-        if isinstance(proposal, RenameProposal | DeleteProposal):
+        if proposal is not None and proposal.is_of_identity:
             self._first.look_up_again()
         self.ask_now()
         self.post_message(self.Moderated())

@@ -14,7 +14,7 @@ from dashboard.client.answers import Player, Session
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.screens.player.decide import DecideScreen
-from dashboard.screens.player.proposals import Mark, MarkProposal, describe_player
+from dashboard.screens.player.proposals import Mark, describe_player, propose_mark
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import fit_name
 from dashboard.text.numbers import write_count, write_moment
@@ -111,8 +111,8 @@ class SessionsScreen(Dialog[str | None]):
             self._say("✕ some of these are revoked and some count: mark only one kind", "bad")
             return
         mark: Mark = "restore" if revoked.pop() else "revoke"
-        ids = tuple(one.session_id for one in wanted)
-        proposal = MarkProposal(self._gateway, self._player, mark, ids)
+        ids = [one.session_id for one in wanted]
+        proposal = propose_mark(self._gateway, self._player, mark, ids)
         # Two frames one over the other are read as neither.
         self.query_one(".frame").display = False
         self.app.push_screen(DecideScreen(proposal, self._state.keys), self._end)

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 from dashboard.client.answers import Player
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.dialog import Dialog, draw_error
-from dashboard.screens.player.proposals import Proposal, State, StateProposal, describe_player
+from dashboard.screens.player.proposals import Proposal, State, describe_player, propose_state
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.moments import EXPECTED, parse_future
 from dashboard.text.names import clean_name
@@ -101,7 +101,7 @@ class StateScreen(Dialog[Proposal | None]):
         except ValueError as error:
             self._complain(str(error))
             return
-        self.dismiss(StateProposal(self._gateway, self._player, state, until))
+        self.dismiss(propose_state(self._gateway, self._player, state, until))
 
     def _complain(self, text: str) -> None:
         self.query_one("#said", Lines).show([[("✕ ", "bad"), (clean_name(text), "")]])
