@@ -2,15 +2,18 @@
 
 from typing import ClassVar, Final, TypeVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
-from dashboard.client.gateway import GatewayError
+from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.screens.console_screen import WorkerReporter
 from dashboard.screens.styled_once import StyledOnce
+from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name
 from dashboard.text.wrapping import wrap_text
+from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import TONE_CLASSES, ToneLine
 
 # Of a frame, as the style below has it, and what of it its border, padding and scroll bar take.
@@ -18,6 +21,8 @@ _WIDTH: Final = 78
 _AROUND: Final = 6
 # No terminal that is used: what is beside a text in a line must leave it something.
 _LEAST_ROOM: Final = 20
+
+ASKING: Final[ToneLine] = [("… asking the service", "muted")]
 
 Result = TypeVar("Result")
 
@@ -66,6 +71,27 @@ class Dialog(WorkerReporter, StyledOnce, ModalScreen[Result]):
     def room(self) -> int:
         """The width of what is said in the frame."""
         return max(_LEAST_ROOM, min(_WIDTH, self.app.size.width) - _AROUND)
+
+
+class PanelDialog(Dialog[None]):
+    """A dialog of one panel, which is filled with what the service answers."""
+
+    AUTO_FOCUS = "Panel"
+
+    def __init__(self, gateway: Gateway, state: ConsoleState, title: str) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._state = state
+        self._panel = Panel(title, id=self.LINK)
+        self._panel.add_class("frame")
+
+    def compose(self) -> ComposeResult:
+        """The panel."""
+        yield self._panel
+
+    def on_mount(self) -> None:
+        """Say that it is asked."""
+        self._panel.show([ASKING])
 
 
 class ListDialog(Dialog[Result]):

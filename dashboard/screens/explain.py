@@ -5,20 +5,17 @@ from datetime import tzinfo
 from typing import ClassVar, Final, TypeAlias
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 
 from dashboard.client.answers import Entry
 from dashboard.client.gateway import BoardSeason, Gateway, GatewayError
 from dashboard.client.moderation import Evidence, Explanation, RuleFacts
-from dashboard.screens.dialog import Dialog, draw_error
+from dashboard.screens.dialog import PanelDialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import fit_name, quote_name
 from dashboard.text.numbers import write_amount, write_count, write_moment
 from dashboard.text.scores import INTEGER, ScoreFormat, group_score
 from dashboard.text.wrapping import wrap_text
-from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import Span, Tone, ToneLine, fold_text
 
 Verdict: TypeAlias = tuple[str, Tone, str]
@@ -37,60 +34,44 @@ _OPERATORS: Final = {
 }
 
 
-class ExplainScreen(Dialog[None]):
+class ExplainScreen(PanelDialog):
     """Asks the service once, and shows what it says."""
 
     LINK = "why"
-
-    DEFAULT_CSS = """
-    ExplainScreen > .frame { padding: 0 1; }
-    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,w,enter", "dismiss", "Close", id="explain.close"),
     ]
 
-    AUTO_FOCUS = "Panel"
-
     def __init__(self, gateway: Gateway, state: ConsoleState, user_id: int) -> None:
-        super().__init__()
-        self._gateway = gateway
-        self._state = state
+        super().__init__(gateway, state, f"Why player {user_id} has this rank{state.of_board}")
         self._board: BoardSeason = state.chosen
         self._of_board = state.of_board
         self.user_id = user_id
 
-    def compose(self) -> ComposeResult:
-        """One panel."""
-        title = f"Why player {self.user_id} has this rank{self._of_board}"
-        panel = Panel(title, id="explanation")
-        panel.add_class("frame")
-        yield panel
-
     def on_mount(self) -> None:
         """Ask."""
-        self.query_one(Panel).show([[("… asking the service", "muted")]])
         self.read()
 
     @work(exit_on_error=False)
     async def read(self) -> None:
         """Read and show it."""
-        panel = self.query_one(Panel)
         try:
             told = await self._gateway.explain_rank(self._board, self.user_id)
             is_archived = not self._board.is_global and (
                 (await self._gateway.read_board(self._board.slug)).state == "archived"
             )
         except GatewayError as error:
-            panel.show(draw_error(error, self.room))
+            self._panel.show(draw_error(error, self.room))
             return
-        panel.border_title = Content(
+        self._panel.set_title(
             f"Why player {told.user_id}, {quote_name(told.username, _NAME)}, is "
             f"{_write_rank(told.rank)}{self._of_board}"
         )
         correct = self._state.keys["player.correct"]
         verdict = _judge_evidence(told, correct, is_archived=is_archived)
-        panel.show(draw_explanation(told, verdict, self._state.clock.now().tzinfo, self.room))
+        zone = self._state.clock.now().tzinfo
+        self._panel.show(draw_explanation(told, verdict, zone, self.room))
 
 
 def draw_explanation(

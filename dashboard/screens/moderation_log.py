@@ -4,24 +4,22 @@ from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Final
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.client.moderation import LogEntry
-from dashboard.screens.dialog import Dialog, draw_error
+from dashboard.screens.dialog import ASKING, PanelDialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.text.names import clean_name, quote_name
 from dashboard.text.numbers import write_amount, write_moment
 from dashboard.text.wrapping import wrap_text
-from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import ToneLine
 
 _MOMENT: Final = 18
 _NAME: Final = 24
 
 
-class ModerationLogScreen(Dialog[None]):
+class ModerationLogScreen(PanelDialog):
     """Lists the log, older entries when they are asked for."""
 
     LINK = "log"
@@ -31,21 +29,11 @@ class ModerationLogScreen(Dialog[None]):
         Binding("escape,q,L", "dismiss", "Close", id="log.close"),
     ]
 
-    AUTO_FOCUS = "Panel"
-
     def __init__(self, gateway: Gateway, state: ConsoleState) -> None:
-        super().__init__()
-        self._gateway = gateway
-        self._state = state
+        super().__init__(gateway, state, "Moderation log, newest first")
         self._lines: list[ToneLine] = []
         self._next: int | None = None
         self._is_asking = False
-
-    def compose(self) -> ComposeResult:
-        """One panel."""
-        panel = Panel("Moderation log, newest first", id="log")
-        panel.add_class("frame")
-        yield panel
 
     def on_mount(self) -> None:
         """Ask for the newest entries."""
@@ -60,12 +48,11 @@ class ModerationLogScreen(Dialog[None]):
     async def read(self, after: int | None) -> None:
         """Read the newest entries, or those older than one, and list them too."""
         self._is_asking = True
-        panel = self.query_one(Panel)
-        panel.show([*self._lines, [("… asking the service", "muted")]])
+        self._panel.show([*self._lines, ASKING])
         try:
             part = await self._gateway.read_moderation_log(after)
         except GatewayError as error:
-            panel.show([*self._lines, *draw_error(error, self.room)])
+            self._panel.show([*self._lines, *draw_error(error, self.room)])
             return
         finally:
             self._is_asking = False
@@ -73,9 +60,10 @@ class ModerationLogScreen(Dialog[None]):
         for entry in part.entries:
             self._lines += draw_entry(entry, zone, self.room)
         self._next = part.next
-        older = f"{self._state.keys['log.older']} lists older entries"
+        keys = self._state.keys
+        older = f"{keys['log.older']} lists older entries"
         end = older if self._next is not None else "nothing older" if self._lines else "no entries"
-        panel.show([*self._lines, [(f"{end}; {self._state.keys['log.close']} closes", "muted")]])
+        self._panel.show([*self._lines, [(f"{end}; {keys['log.close']} closes", "muted")]])
 
 
 def draw_entry(entry: LogEntry, zone: tzinfo | None, room: int) -> list[ToneLine]:

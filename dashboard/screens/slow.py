@@ -5,13 +5,11 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 
 from dashboard.client.gateway import Gateway, GatewayError
 from dashboard.client.waits import Latency, PostgresWaits, RouteWaits, SlowRequest, Waits
-from dashboard.screens.dialog import Dialog, draw_error
+from dashboard.screens.dialog import PanelDialog, draw_error
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.slowness import (
     STAGES,
@@ -25,7 +23,6 @@ from dashboard.state.slowness import (
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_amount, write_count, write_ms, write_time
 from dashboard.text.wrapping import wrap_text
-from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import SEVERITIES, ToneLine, fold_text
 
 _AGAIN_SECONDS: Final = 1.0
@@ -41,14 +38,10 @@ _MOST_EVENTS: Final = 5
 _MOST_LOCKS: Final = 3
 
 
-class SlowScreen(Dialog[None]):
+class SlowScreen(PanelDialog):
     """Asks the service each second for as long as it is open."""
 
     LINK = "slow"
-
-    DEFAULT_CSS = """
-    SlowScreen > .frame { padding: 0 1; }
-    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,n", "turn(1)", "Next route", id="slow.next"),
@@ -56,25 +49,14 @@ class SlowScreen(Dialog[None]):
         Binding("escape,q,W,enter", "dismiss", "Close", id="slow.close"),
     ]
 
-    AUTO_FOCUS = "Panel"
-
     def __init__(self, gateway: Gateway, state: ConsoleState, route: str | None) -> None:
-        super().__init__()
-        self._gateway = gateway
-        self._state = state
+        super().__init__(gateway, state, "Why is it slow")
         self._route = route
         self._looks = Looks()
         self._waits: Waits | None = None
 
-    def compose(self) -> ComposeResult:
-        """One panel."""
-        panel = Panel("Why is it slow", id="slow")
-        panel.add_class("frame")
-        yield panel
-
     def on_mount(self) -> None:
         """Ask."""
-        self.query_one(Panel).show([[("… asking the service", "muted")]])
         self.watch_waits()
 
     @work(exit_on_error=False)
@@ -100,12 +82,12 @@ class SlowScreen(Dialog[None]):
             self._show()
 
     def _show(self, error: GatewayError | None = None) -> None:
-        panel, waits, route = self.query_one(Panel), self._waits, self._route
+        waits, route = self._waits, self._route
         lines = draw_error(error, self.room) if error is not None else []
         if waits is None or route is None:
-            panel.show(lines)
+            self._panel.show(lines)
             return
-        panel.border_title = Content(f"Why is it slow: {shorten_route(route)}")
+        self._panel.set_title(f"Why is it slow: {shorten_route(route)}")
         status = self._state.status
         processes = status.parts.api.processes if status else ()
         if error is None:
@@ -119,7 +101,7 @@ class SlowScreen(Dialog[None]):
         lines += [[("", "")], *_draw_postgres(waits.postgresql, self._looks, self.room)]
         lines += [[("", "")], *self._draw_slow(waits)]
         # Of an answer that is not renewed nothing is current.
-        panel.show(lines, dim=error is not None)
+        self._panel.show(lines, dim=error is not None)
 
     def _draw_route(self, route: RouteWaits | None) -> list[ToneLine]:
         keys = self._state.keys

@@ -322,11 +322,11 @@ async def test_a_rank_is_explained_for_the_row_under_the_cursor_and_for_who_is_l
         await operator.press("w")
         await look_up(operator, "2")
         await operator.press("w")
-        assert "✓ ledger, standing and index agree" in operator.read("#explanation")
+        assert "✓ ledger, standing and index agree" in operator.read("#why")
         await operator.press("escape")
         peer.refuse(404, "board_not_found", "No such board.", "/explain/")
         await operator.press("w")
-        assert operator.read("#explanation") == "! board_not_found: No such board."
+        assert operator.read("#why") == "! board_not_found: No such board."
 
 
 async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_there() -> None:
@@ -376,7 +376,7 @@ async def test_an_explanation_says_what_differs_what_is_limited_and_what_is_not_
         for changes, words in cases:
             peer.answers[path] = explain(**changes)
             await operator.press("w")
-            shown = operator.read("#explanation")
+            shown = operator.read("#why")
             assert [word for word in words if word not in shown] == [], shown
             await operator.press("escape")
 
@@ -388,5 +388,5 @@ async def test_an_archived_board_is_explained_as_it_was() -> None:
         await choose_board(operator, "old")
         await look_up(operator, "2")
         await operator.press("w")
-        shown = " ".join(operator.read("#explanation").split())
+        shown = " ".join(operator.read("#why").split())
         assert "▲ what was submitted, revoked, restored or banned since changes an arch" in shown

@@ -166,7 +166,7 @@ async def test_dialogs_cut_nothing_in_sixty_columns() -> None:
             await operator.press("escape")
         await look_up(operator, "2")
         await operator.press("w")
-        explained = operator.read("#explanation")
+        explained = operator.read("#why")
         assert all(len(line) <= 58 for line in explained.splitlines())
         assert "equals share a rank" in " ".join(explained.split())
 
