@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from dashboard.client.answers import Status
 from dashboard.client.gateway import LIMIT_CODES, GatewayError
 from dashboard.state.event_log import Severity
-from dashboard.state.parts.rules import PART_RULES, read_rerank_seconds
+from dashboard.state.parts.rules import read_rerank_seconds
 from dashboard.state.parts.watch import Watch
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_age, write_amount
@@ -84,74 +84,41 @@ def list_troubles(watch: Watch, now: datetime, slow_key: str) -> Sequence[Troubl
 
 
 def _describe_away(name: str, watch: Watch, status: Status) -> Trouble:
+    effect = _describe_effect(name, watch, status)
+    return Trouble("bad", f"{watch.rules[name].title} away", effect, ADVICE[name])
+
+
+def _describe_effect(name: str, watch: Watch, status: Status) -> str:
+    """Return what players feel of a part that is away."""
     match name:
         case "postgresql":
-            return _describe_postgresql(watch)
+            refused = "submits are refused"
+            if watch.refused:
+                refused = f"{write_amount(watch.refused, 'submit')} refused"
+            no_ranks = any(watch.read_verdict(part) == "away" for part in ("redis", "index"))
+            return f"{refused}, {'ranks refused too' if no_ranks else 'ranks still answered'}"
         case "redis":
-            return _describe_redis(watch)
+            is_lone = watch.read_verdict("postgresql") != "away"
+            ranks = "ranks from PostgreSQL may lag" if is_lone else "ranks refused"
+            return f"{ranks}, worker and scheduler unknown"
         case "worker":
-            return _describe_worker(status)
+            waiting = write_amount(status.pending_sessions, "score")
+            are = "waits" if status.pending_sessions == 1 else "wait"
+            return f"ranks stand still, {waiting} {are}"
         case "scheduler":
-            return Trouble(
-                "bad",
-                "Scheduler away",
-                "no re-rank is asked for, no season ends in time",
-                ADVICE["scheduler"],
-            )
+            return "no re-rank is asked for, no season ends in time"
         case "index":
-            return Trouble(
-                "bad",
-                "Index away",
-                "ranks come from PostgreSQL until it is rebuilt",
-                ADVICE["index"],
-            )
+            return "ranks come from PostgreSQL until it is rebuilt"
         case _:
-            return Trouble("bad", "API away", "no process was heard of", ADVICE["api"])
-
-
-def _describe_postgresql(watch: Watch) -> Trouble:
-    refused = "submits are refused"
-    if watch.refused:
-        refused = f"{write_amount(watch.refused, 'submit')} refused"
-    no_ranks = any(watch.read_verdict(part) == "away" for part in ("redis", "index"))
-    ranks = "ranks refused too" if no_ranks else "ranks still answered"
-    return Trouble(
-        "bad",
-        "PostgreSQL away",
-        f"{refused}, {ranks}",
-        ADVICE["postgresql"],
-    )
-
-
-def _describe_redis(watch: Watch) -> Trouble:
-    is_lone = watch.read_verdict("postgresql") != "away"
-    ranks = "ranks from PostgreSQL may lag" if is_lone else "ranks refused"
-    return Trouble(
-        "bad",
-        "Redis away",
-        f"{ranks}, worker and scheduler unknown",
-        ADVICE["redis"],
-    )
-
-
-def _describe_worker(status: Status) -> Trouble:
-    waiting = write_amount(status.pending_sessions, "score")
-    are = "waits" if status.pending_sessions == 1 else "wait"
-    return Trouble(
-        "bad",
-        "Worker away",
-        f"ranks stand still, {waiting} {are}",
-        ADVICE["worker"],
-    )
+            return "no process was heard of"
 
 
 def _describe_loop(name: str, watch: Watch, now: datetime) -> Trouble:
-    rule = next(rule for rule in PART_RULES if rule.name == name)
     loop = watch.find_loop(name, now)
     often = f"{loop.times} times in {loop.seconds:.0f} s" if loop else "again and again"
     return Trouble(
         "bad",
-        f"{rule.title} restarts",
+        f"{watch.rules[name].title} restarts",
         f"{often}, and what it had under way is done again",
         "see its log for why it ends, and who kills it",
     )

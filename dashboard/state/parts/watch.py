@@ -34,8 +34,6 @@ _ERRORS_EVERY: Final = timedelta(seconds=60)
 
 _SUBMITS: Final = ("POST /api/leaderboard/submit", "POST /api/leaderboard/submit/bulk")
 
-_TITLES: Final = {rule.name: rule.title for rule in PART_RULES}
-
 _Value = TypeVar("_Value")
 
 
@@ -118,7 +116,7 @@ class Watch:
                 if cause is not None:
                     health = health._replace(verdict="away", detail=self.healths[rule.name].detail)
             elif health.verdict in {"away", "unknown"} and cause is not None:
-                detail = f"not heard of while {_TITLES[cause]} is away"
+                detail = f"not heard of while {self.rules[cause].title} is away"
                 health = health._replace(verdict="unknown", detail=detail)
             self._note_verdict(health, status, now)
         self._note_lag(status, now)
