@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import TypeVar
 from urllib.parse import quote
@@ -49,7 +50,7 @@ async def find_players(
     On the same database the same seed gives the same players in the same order. Raises
     `ServiceUnreachable` and `UnexpectedAnswer`.
     """
-    lookup = _PlayerLookup(target)
+    client = ApiClient(target)
     found: dict[int, None] = {}
 
     async def collect(
@@ -68,58 +69,45 @@ async def find_players(
             on_progress(min(len(found), count))
 
     try:
-        highest = await lookup.read_highest_id()
-        await lookup.require_board()
+        highest = await _read_highest_id(client)
+        if target.board != GLOBAL_BOARD:
+            # Before players are made who would stay without it.
+            await client.read(f"/api/boards/{target.board}", _Board)
         draws = Random(f"{seed}:players")  # noqa: S311  reproducible by intent
         await collect(
             draws.sample(range(1, highest + 1), min(highest, count * _DRAWS_PER_PLAYER)),
-            lookup.look_up_player,
+            partial(_look_up_player, client),
         )
         # As many names as players: distinct names are distinct players, so they always suffice.
-        await collect([f"sim_{seed}_{number}" for number in range(count)], lookup.create_player)
+        names = [f"sim_{seed}_{number}" for number in range(count)]
+        await collect(names, partial(_create_player, client))
         return list(found)[:count]
     finally:
-        await lookup.close()
+        await client.close()
 
 
-class _PlayerLookup:
-    """Looks players up in a service, and creates them."""
+async def _read_highest_id(client: ApiClient) -> int:
+    """Return the highest id that a player has, 0 without players."""
+    path = "/api/ops/status"
+    status = await client.read(path, _Status)
+    if status.players is None:
+        raise UnexpectedAnswer(client.url, f"GET {path}", "no players: its database is away")
+    return status.players.highest_user_id or 0
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._client = ApiClient(target)
 
-    async def close(self) -> None:
-        await self._client.close()
+async def _look_up_player(client: ApiClient, user_id: int) -> int | None:
+    """Return `user_id` if there is such a player."""
+    path = f"/api/players/{user_id}"
+    answer = await client.ask("GET", path)
+    if answer.status == httpx.codes.NOT_FOUND:
+        return None
+    return client.decode(answer, 200, f"GET {path}", _Player).user_id
 
-    async def read_highest_id(self) -> int:
-        """Return the highest id that a player has, 0 without players."""
-        path = "/api/ops/status"
-        status = await self._client.read(path, _Status)
-        if status.players is None:
-            raise UnexpectedAnswer(
-                self._target.url, f"GET {path}", "no players: its database is away"
-            )
-        return status.players.highest_user_id or 0
 
-    async def require_board(self) -> None:
-        """Read the board of the run, before players are made who would stay without it."""
-        if self._target.board != GLOBAL_BOARD:
-            await self._client.read(f"/api/boards/{self._target.board}", _Board)
-
-    async def look_up_player(self, user_id: int) -> int | None:
-        """Return `user_id` if there is such a player."""
-        path = f"/api/players/{user_id}"
-        answer = await self._client.ask("GET", path)
-        if answer.status == httpx.codes.NOT_FOUND:
-            return None
-        return self._client.decode(answer, 200, f"GET {path}", _Player).user_id
-
-    async def create_player(self, username: str) -> int:
-        """Return the id of the player of that name, who is made if need be."""
-        path = "/api/players"
-        answer = await self._client.ask("POST", path, msgspec.json.encode({"username": username}))
-        if answer.status != httpx.codes.CONFLICT:
-            return self._client.decode(answer, 201, f"POST {path}", _Player).user_id
-        path = f"/api/players?username={quote(username)}"
-        return (await self._client.read(path, _Player)).user_id
+async def _create_player(client: ApiClient, username: str) -> int:
+    """Return the id of the player of that name, who is made if need be."""
+    path = "/api/players"
+    answer = await client.ask("POST", path, msgspec.json.encode({"username": username}))
+    if answer.status != httpx.codes.CONFLICT:
+        return client.decode(answer, 201, f"POST {path}", _Player).user_id
+    return (await client.read(f"{path}?username={quote(username)}", _Player)).user_id

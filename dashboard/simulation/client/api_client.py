@@ -29,6 +29,7 @@ class ApiClient:
     """
 
     def __init__(self, target: Target) -> None:
+        self.url = target.url
         self._target = target
         self._idle: list[Connection] = []
 
@@ -46,12 +47,12 @@ class ApiClient:
         except httpx.TransportError as error:
             failure = Failure.of_transport(error)
             if isinstance(error, httpx.ConnectError) and failure.code != TLS_FAILED:
-                raise ServiceUnreachable(self._target.url) from error
+                raise ServiceUnreachable(self.url) from error
             finding = f"a broken connection ({shorten(str(error))})"
-            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
+            raise UnexpectedAnswer(self.url, f"{method} {path}", finding) from error
         except TimeoutError as error:
             finding = f"nothing within {_TIMEOUT_SECONDS:g} s"
-            raise UnexpectedAnswer(self._target.url, f"{method} {path}", finding) from error
+            raise UnexpectedAnswer(self.url, f"{method} {path}", finding) from error
         self._idle.append(connection)
         return answer
 
@@ -60,14 +61,14 @@ class ApiClient:
         if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             is_known = answer.status == httpx.codes.FORBIDDEN
             is_sent = self._target.has_key
-            raise KeyRejected(self._target.url, is_known=is_known, is_sent=is_sent)
+            raise KeyRejected(self.url, is_known=is_known, is_sent=is_sent)
         if answer.status != status:
-            raise UnexpectedAnswer(self._target.url, call, describe_answer(answer))
+            raise UnexpectedAnswer(self.url, call, describe_answer(answer))
         try:
             return msgspec.json.decode(answer.body, type=shape)
         except msgspec.DecodeError as error:
             finding = f"something else than a leaderboard's JSON ({error})"
-            raise UnexpectedAnswer(self._target.url, call, finding) from error
+            raise UnexpectedAnswer(self.url, call, finding) from error
 
     async def read(self, path: str, shape: type[_Decoded]) -> _Decoded:
         """Return what is at a path, which must be there."""
