@@ -33,8 +33,8 @@ from dashboard.keys.actions import name_key
 from dashboard.preferred import is_colour
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
-from dashboard.simulation.cli import Number, api_key_option, check_api_key, check_url
-from dashboard.state.address import Address, UnknownAddress, read_address
+from dashboard.simulation.cli import Number, Parsed, api_key_option, check_api_key, check_url
+from dashboard.state.address import Address, read_address
 from dashboard.state.parts.rules import LIMIT_NAMES
 from dashboard.text.plain_marks import needs_plain_marks
 
@@ -42,21 +42,12 @@ _PROGRAM = "leaderboard dashboard"
 _ONLY_LOOKS = "this console only looks; whoever serves it would have to start it with {}"
 
 
-def _read_start(_: click.Context, __: click.Parameter, path: str | None) -> Address | None:
-    if path is None:
-        return None
-    try:
-        return read_address(path)
-    except UnknownAddress as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--url",
     default="http://127.0.0.1:8000",
     show_default=True,
-    callback=check_url,
+    type=Parsed(check_url),
     help="The service.",
 )
 @click.option(
@@ -99,7 +90,7 @@ def _read_start(_: click.Context, __: click.Parameter, path: str | None) -> Addr
     "--open",
     "start",
     metavar="PATH",
-    callback=_read_start,
+    type=Parsed(read_address),
     help="Screen to begin with, as in a link: /health, /player/4711?board=weekly&season=3.",
 )
 # A browser's own console, started by the web server.
@@ -214,31 +205,33 @@ def _open_profile(profile: Profile, path: Path, api_key: str | None) -> tuple[st
         raise click.UsageError("--url and --profile: a profile has a URL of its own")
     where = f"{path}: profiles.{profile.name}"
     try:
-        check_url(context, context.command.params[0], profile.url)
-    except click.BadParameter as error:
-        raise click.UsageError(f"{where}.url: {error.message}") from None
+        check_url(profile.url)
+    except ValueError as error:
+        raise click.UsageError(f"{where}.url: {error}") from None
     if profile.key_file is None and profile.key_variable is None:
         return profile.url, api_key
     if context.get_parameter_source("api_key") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--api-key and --profile: this profile has a key of its own")
     field = "key_file" if profile.key_file else "key_variable"
     try:
-        return profile.url, check_api_key(context, context.command.params[0], _read_key(profile))
-    except (OSError, UnicodeDecodeError, LookupError) as error:
-        problem = error.strerror if isinstance(error, OSError) else str(error.args[-1])
-    except click.BadParameter as error:
-        problem = error.message
+        return profile.url, check_api_key(_read_key(profile))
+    except OSError as error:
+        problem = error.strerror
+    except UnicodeDecodeError as error:
+        problem = error.reason
+    except ValueError as error:
+        problem = str(error)
     raise click.UsageError(f"{where}.{field}: {problem}")
 
 
 def _read_key(profile: Profile) -> str:
-    """Return the key of a profile; raises `OSError`, `UnicodeDecodeError` or `LookupError`."""
+    """Return the key of a profile; raises `OSError` or `ValueError`."""
     if profile.key_file is not None:
         key = profile.key_file.read_text().strip()
     else:
         key = os.environ.get(profile.key_variable or "", "")
     if not key:
-        raise LookupError("there is nothing in it")
+        raise ValueError("there is nothing in it")
     return key
 
 

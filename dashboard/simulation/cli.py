@@ -10,8 +10,9 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import httpx
@@ -31,6 +32,8 @@ from dashboard.simulation.workload.stages import Stage, parse_stages
 from dashboard.text.plain_marks import needs_plain_marks, write_plain
 
 _PROGRAM = "leaderboard simulate"
+
+_Value = TypeVar("_Value")
 
 _SEEDS = 2**32
 
@@ -65,67 +68,60 @@ class Number(click.ParamType[int | float]):
         return number
 
 
-def check_mix(_context: click.Context, _parameter: click.Parameter, value: str) -> Mix:
-    """Return the weights."""
-    try:
-        return Mix.parse(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+class Parsed(click.ParamType[_Value]):
+    """What a function makes of a text; its `ValueError` says what is allowed."""
+
+    name = "text"
+
+    def __init__(self, parse: Callable[[str], _Value]) -> None:
+        self._parse = parse
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> _Value:
+        """Return what the text says; raises `click.BadParameter`."""
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-def check_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Return the URL of a service if it is one."""
+def check_url(text: str) -> str:
+    """Return the URL of a service if it is one; raises `ValueError`."""
     try:
-        url = httpx.URL(value)
+        url = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise click.BadParameter(f"{value!r}: {error}") from None
+        raise ValueError(f"{text!r}: {error}") from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise click.BadParameter(f"{value!r} is not like http://host:port")
+        raise ValueError(f"{text!r} is not like http://host:port")
     try:
         # As `socket.getaddrinfo` does it, where it would be a traceback.
         url.raw_host.decode().encode("idna")
     except UnicodeError:
-        raise click.BadParameter(
-            f"{value!r} has no possible host: between its dots are 1 to 63 characters"
+        raise ValueError(
+            f"{text!r} has no possible host: between its dots are 1 to 63 characters"
         ) from None
-    return value
+    return text
 
 
-def check_stages(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> tuple[Stage, ...]:
-    """Return the stages, none where they are not asked for."""
-    if value is None:
-        return ()
-    try:
-        return parse_stages(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+def check_api_key(text: str) -> str:
+    """Return a key that can be sent; raises `ValueError`, which does not repeat it."""
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("not a key of `leaderboard keys create`")
+    return text
 
 
-def check_api_key(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> str | None:
-    """Return a key that can be sent; the complaint does not repeat it."""
-    if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
-        raise click.BadParameter("not a key of `leaderboard keys create`")
-    return value
-
-
-def check_board(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> str | None:
-    """Return the slug of a board if it can be one."""
-    if value is not None and not re.fullmatch("[a-z0-9-]{1,64}", value):
-        raise click.BadParameter(f"{value!r} is not 1 to 64 of a-z, 0-9 and hyphens")
-    return value
+def _check_board(text: str) -> str:
+    if not re.fullmatch("[a-z0-9-]{1,64}", text):
+        raise ValueError(f"{text!r} is not 1 to 64 of a-z, 0-9 and hyphens")
+    return text
 
 
 api_key_option = click.option(
     "--api-key",
     metavar="KEY",
     envvar="LEADERBOARD_API_KEY",
-    callback=check_api_key,
+    type=Parsed(check_api_key),
     help="Key of `leaderboard keys create --role admin`.  [default: LEADERBOARD_API_KEY]",
 )
 
@@ -141,7 +137,7 @@ api_key_option = click.option(
 )
 @click.option(
     "--stages",
-    callback=check_stages,
+    type=Parsed(parse_stages),
     help="How the rate goes, in place of rate and duration: 0-300x30,300x60 climbs to 300 a second "
     "in 30 s and stays there for 60 s.",
 )
@@ -160,14 +156,14 @@ api_key_option = click.option(
     "--url",
     default="http://127.0.0.1:8000",
     show_default=True,
-    callback=check_url,
+    type=Parsed(check_url),
     help="The service.",
 )
 @api_key_option
 @click.option(
     "--board",
     metavar="SLUG",
-    callback=check_board,
+    type=Parsed(_check_board),
     help="The board whose tops and ranks are read; a submit counts on every board whose rule it "
     "meets.  [default: global]",
 )
@@ -185,7 +181,7 @@ api_key_option = click.option(
     "--mix",
     default="submit=70,top=10,rank=20",
     show_default=True,
-    callback=check_mix,
+    type=Parsed(Mix.parse),
     help="Weights of submits, tops and ranks.",
 )
 @click.option(
@@ -211,7 +207,7 @@ def simulate(
     *,
     rate: float | None,
     duration: float | None,
-    stages: tuple[Stage, ...],
+    stages: tuple[Stage, ...] | None,
     users: int | None,
     think: float | None,
     url: str,
@@ -253,7 +249,7 @@ def simulate(
             seed=secrets.randbelow(_SEEDS) if seed is None else seed,
             mix=mix,
             scores=Scores(scores),
-            stages=stages,
+            stages=stages or (),
             users=users,
             think_seconds=_DEFAULT_THINK_SECONDS if think is None else think,
         )
@@ -306,7 +302,7 @@ def _check_model(
     *,
     rate: float | None,
     duration: float | None,
-    stages: tuple[Stage, ...],
+    stages: tuple[Stage, ...] | None,
     users: int | None,
     think: float | None,
 ) -> None:

@@ -24,7 +24,7 @@ from dashboard.clock import SystemClock
 from dashboard.downloads import drop_outside_fonts
 from dashboard.runs.desk import RunDesk
 from dashboard.runs.source import LocalRuns
-from dashboard.simulation.cli import check_url
+from dashboard.simulation.cli import Parsed, check_url
 from dashboard.simulation.reports.run_directory import Command
 from tests.support.browsing import Page, open_page
 from tests.support.console.pictures import PICTURES
@@ -50,7 +50,7 @@ def draw() -> None:
 
 
 @draw.command()
-@click.option("--url", required=True, callback=check_url, help="The service, already filled.")
+@click.option("--url", required=True, type=Parsed(check_url), help="The service, already filled.")
 @click.option("--folder", type=click.Path(path_type=Path), default=_FOLDER, show_default="here")
 def readme(*, url: str, folder: Path) -> None:
     """Draw each screen as SVG while 300 requests a second are sent."""
@@ -107,7 +107,7 @@ async def _draw_states(folder: Path, names: Sequence[str]) -> None:
 
 
 @draw.command()
-@click.option("--url", required=True, callback=check_url, help="The console in a browser.")
+@click.option("--url", required=True, type=Parsed(check_url), help="The console in a browser.")
 @click.option("--player", default=1, show_default=True, help="Whose page is shown.")
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
 def browser(*, url: str, player: int, folder: Path) -> None:
