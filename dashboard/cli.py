@@ -19,7 +19,6 @@ from dashboard.client.gateway import Gateway
 from dashboard.client.rights import Right, Rights
 from dashboard.client.submitter import ServiceSubmitter
 from dashboard.clock import SystemClock
-from dashboard.configuration.columns import COLUMNS, LEAST_COLUMNS
 from dashboard.configuration.file import (
     Allowed,
     Configuration,
@@ -177,9 +176,6 @@ def _read_preferences(profile_name: str | None, *, keeps: bool) -> Preferences:
     path = folder / WRITTEN
     allowed = Allowed(
         themes=BUILTIN_THEMES,
-        columns=COLUMNS,
-        least_columns=LEAST_COLUMNS,
-        sorting_columns=[name for name, column in COLUMNS.items() if column.sorts],
         limits=LIMIT_NAMES,
         keys=list_default_keys(),
         name_key=name_key,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
-from dashboard.configuration.columns import REVERSE_MARK
+from dashboard.configuration.columns import COLUMNS, LEAST_COLUMNS, REVERSE_MARK
 from dashboard.keys.keymap import UnusableKeymap, check_keymap
 
 _LONGEST_NAME: Final = 16
@@ -55,12 +55,9 @@ class Configuration:
 
 
 class Allowed(NamedTuple):
-    """What may stand in the file: names of themes, columns, limits and colours, and keys."""
+    """What may stand in the file besides columns: names of themes, limits and colours, and keys."""
 
     themes: Collection[str]
-    columns: Collection[str]
-    least_columns: Collection[str]
-    sorting_columns: Collection[str]
     limits: Collection[str]
     keys: Mapping[str, str]
     name_key: Callable[[str], str]
@@ -92,8 +89,8 @@ def _read_all(table: "_Table", allowed: Allowed) -> Configuration:
     configuration = Configuration(
         path=table.path,
         theme=theme,
-        columns=_read_columns(table, allowed),
-        sort=_read_sort(table, allowed),
+        columns=_read_columns(table),
+        sort=_read_sort(table),
         keys=_read_keys(table.take_table("keys"), allowed),
         limits=_read_limits(table.take_table("limits"), allowed.limits),
         profiles=_read_profiles(table.take_table("profiles"), allowed.is_colour),
@@ -102,24 +99,25 @@ def _read_all(table: "_Table", allowed: Allowed) -> Configuration:
     return configuration
 
 
-def _read_columns(table: "_Table", allowed: Allowed) -> tuple[str, ...] | None:
+def _read_columns(table: "_Table") -> tuple[str, ...] | None:
     columns = table.take("columns", list, 'a list such as ["rank", "player"]')
     if columns is None:
         return None
     for column in columns:
-        if column not in allowed.columns:
-            table.complain("columns", f"{column!r} is none of {', '.join(allowed.columns)}")
-    missing = [column for column in allowed.least_columns if column not in columns]
+        if column not in COLUMNS:
+            table.complain("columns", f"{column!r} is none of {', '.join(COLUMNS)}")
+    missing = [column for column in LEAST_COLUMNS if column not in columns]
     if missing or len(set(columns)) < len(columns):
-        least = " and ".join(allowed.least_columns)
+        least = " and ".join(LEAST_COLUMNS)
         table.complain("columns", f"{least} have to be there, and each column once at most")
     return tuple(columns)
 
 
-def _read_sort(table: "_Table", allowed: Allowed) -> str | None:
+def _read_sort(table: "_Table") -> str | None:
     sort = table.take_text("sort")
-    if sort is not None and sort.removeprefix(REVERSE_MARK) not in allowed.sorting_columns:
-        columns = ", ".join(allowed.sorting_columns)
+    sorting = [name for name, column in COLUMNS.items() if column.sorts]
+    if sort is not None and sort.removeprefix(REVERSE_MARK) not in sorting:
+        columns = ", ".join(sorting)
         table.complain("sort", f"{sort!r} is none of {columns}, with a - in front to reverse it")
     return sort
 

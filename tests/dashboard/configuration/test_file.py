@@ -14,9 +14,6 @@ from dashboard.preferred import is_colour
 
 ALLOWED = Allowed(
     themes=("nord", "dracula"),
-    columns=("rank", "player", "gain", "trend"),
-    least_columns=("rank", "player"),
-    sorting_columns=("rank", "player", "gain"),
     limits=("redis_ms", "worker_seconds"),
     keys={"console.pause": "space,p", "console.copy": "y"},
     name_key=str,
@@ -88,12 +85,18 @@ def test_no_file_says_nothing(tmp_path: Path) -> None:
         ("theme = 3", "theme: 3 is not text in quotes"),
         ('theme = ""', "theme: it is empty"),
         ('theme = "nord', "is not TOML: "),
-        ('columns = ["rank", "player", "size"]', "columns: 'size' is none of rank, player, gain"),
+        ('columns = ["rank", "player", "size"]', "columns: 'size' is none of rank, move, player"),
         ('columns = ["rank"]', "columns: rank and player have to be there, and each column once"),
         ('columns = ["rank", "player", "rank"]', "columns: rank and player have to be there"),
         ('columns = "rank"', "columns: 'rank' is not a list such as"),
-        ('sort = "size"', "sort: 'size' is none of rank, player, gain, with a - in front"),
-        ('sort = "-trend"', "sort: '-trend' is none of rank, player, gain, with a - in front"),
+        (
+            'sort = "size"',
+            "none of rank, move, player, id, score, gain, seen, with a - in front",
+        ),
+        (
+            'sort = "-trend"',
+            "sort: '-trend' is none of rank, move, player, id, score, gain, seen",
+        ),
         ('keys = "p"', "keys: 'p' is not a table: [keys]"),
         ('[keys]\n"console.puase" = "p"', "keys: no action is called 'console.puase'; there are"),
         ('[keys]\nconsole.pause = "y"', "keys: console.pause and console.copy would have the same"),
