@@ -30,6 +30,7 @@ class Panel(VerticalScroll, can_focus=True):
 
     def __init__(self, title: str, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._title = ""
         self.set_title(title)
         self._header = Lines(classes="header")
         self._lines = Lines()
@@ -53,8 +54,11 @@ class Panel(VerticalScroll, can_focus=True):
 
     def set_title(self, title: str) -> None:
         """Give it another title, which may hold what somebody typed, or any key."""
-        # A title that is a string is read as markup.
-        self.border_title = Content(title)
+        # Textual draws the whole panel again for each title that it is given.
+        if title != self._title:
+            self._title = title
+            # A title that is a string is read as markup.
+            self.border_title = Content(title)
 
     def show(
         self, lines: Sequence[ToneLine], *, header: ToneLine | None = None, dim: bool = False
@@ -81,6 +85,5 @@ class Panel(VerticalScroll, can_focus=True):
         below = max(0, self._lines.count - height - above) if height > 0 else 0
         hidden = [f"▲ {above:,}"] * bool(above) + [f"▼ {below:,} more"] * bool(below)
         subtitle = " ".join(hidden)
-        # Textual draws the whole panel again for each title that it is given.
         if subtitle != self._hidden:
             self._hidden = self.border_subtitle = subtitle
