@@ -98,6 +98,17 @@ def test_every_binding_has_an_id() -> None:
     assert sorted(ids) == sorted([*list_default_keys(), "console.keys"])
 
 
+async def test_a_screen_that_comes_back_has_the_colours_that_were_chosen_meanwhile() -> None:
+    async with watch_live() as operator:
+        await operator.press("f4")
+        before = operator.console.screen.query_one("#status").styles.background
+        operator.console.theme = "dracula"
+        await operator.pass_time()
+        chosen = operator.console.screen.query_one("#status").styles.background
+        await operator.press("f1")
+        assert operator.console.screen.query_one("#status").styles.background == chosen != before
+
+
 def is_palette_open(operator: Operator) -> bool:
     return isinstance(operator.console.screen, CommandPalette)
 
