@@ -129,14 +129,13 @@ class PlayerScreen(ConsoleScreen):
         self._types_on = False
 
     def compose_body(self) -> ComposeResult:
-        """The field, the comparison and two panes, the second only while comparing."""
+        """The field, the comparison and the first of two panes."""
         with Horizontal(id="search"):
             yield Lines(id="search-label")
             yield self._field
         yield Lines(id="comparison")
         with Horizontal(id="panes"):
             yield self._first
-            yield self._second
 
     def on_mount(self) -> None:
         """Let the operator type at once."""
@@ -283,6 +282,8 @@ class PlayerScreen(ConsoleScreen):
 
     def visit(self, address: Address) -> None:
         """Show the players of an address."""
+        if address.compare:
+            self._mount_second()
         self._second.look_up(address.compare)
         self.look_up(address.player)
 
@@ -298,7 +299,13 @@ class PlayerScreen(ConsoleScreen):
 
     def action_compare(self) -> None:
         """Ask for a second player."""
+        self._mount_second()
         self.ask("compare", "Compare with", hint="a player's id or exact name (capitals count)")
+
+    def _mount_second(self) -> None:
+        """Make the second pane: few look at it, and it is half of the screen's parts."""
+        if not self._second.is_attached:
+            self.query_one("#panes").mount(self._second)
 
     def action_revoke(self) -> None:
         """Ask which sessions of the player are to be revoked or restored."""
