@@ -21,7 +21,7 @@ from dashboard.keys.keymap import KeyNames
 from dashboard.screens.styled_once import StyledOnce
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
-from dashboard.state.data_state import DataState, Kind
+from dashboard.state.data_state import DataState, Kind, judge_board
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_age, write_ms
 from dashboard.text.wrapping import wrap_text
@@ -282,7 +282,7 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
 
     def judge(self) -> DataState:
         """Return the state of the screen's data."""
-        return self.state.judge_board()
+        return judge_board(self.state)
 
     @property
     def current_at(self) -> float | None:
@@ -400,7 +400,7 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         state = self.state
         match mode:
             case "live" if state.top is not None:
-                kind = state.judge_board().kind
+                kind = judge_board(state).kind
                 is_well = kind in {Kind.LIVE, Kind.FINAL, Kind.EMPTY, Kind.PAUSED}
                 return [] if is_well else [(kind.value, _TONES[kind]), (" ", "")]
             case "simulate" if state.run_state.startswith("run"):

@@ -6,7 +6,6 @@ from typing import Final
 
 from dashboard.client.answers import BoardFacts, Season, Status, Top
 from dashboard.client.gateway import (
-    FILLING,
     KEY_CODES,
     LIMIT_CODES,
     BoardSeason,
@@ -21,7 +20,6 @@ from dashboard.keys.keymap import KeyNames
 from dashboard.simulation.reports.run_directory import FoundRun
 from dashboard.state.access import Access
 from dashboard.state.board import Board, MoverWatch
-from dashboard.state.data_state import DataState, Kind, judge_error
 from dashboard.state.event_log import Event, EventLog, Severity
 from dashboard.state.parts.alarms import Alarms
 from dashboard.state.parts.health import Health, measure_rate
@@ -36,7 +34,7 @@ from dashboard.state.parts.verdict import (
 from dashboard.state.parts.watch import Watch
 from dashboard.state.run_events import RunEvents
 from dashboard.text.names import clean_name, fit_name
-from dashboard.text.numbers import write_age, write_amount, write_moment, write_time
+from dashboard.text.numbers import write_age, write_moment, write_time
 
 _TITLE: Final = 30
 
@@ -354,77 +352,6 @@ class ConsoleState:
         if self.chosen.is_global or self.season is None:
             return f"\t{self.chosen.slug}"
         return f"\t{self.chosen.slug}, season {self.season.number}"
-
-    def judge_board(self) -> DataState:
-        """Return the state of the board's data."""
-        age = self.describe_age(self.board_at, self.top.as_of) if self.top else ""
-        trouble = self.judge_link(age)
-        if trouble is not None:
-            return trouble
-        pause = self.judge_pause()
-        if pause is not None:
-            return pause
-        if self.top_error is not None:
-            if self.top_error.code == FILLING:
-                return self.judge_filling()
-            kept = f" Shown {age}." if age else ""
-            return judge_error(self.top_error, "each second", kept)
-        if self.top is None:
-            board = self.board_name or f"the first board of {self.address}"
-            return DataState(Kind.LOADING, f"Waiting for {board}")
-        lag = self.find_lag()
-        # The result of a closed season is stored: whatever lags, it does not.
-        if lag is not None and not self.is_final:
-            return DataState(Kind.STALE, f"{age}: {lag}")
-        if not self.top.players:
-            return self._judge_empty()
-        return DataState(Kind.FINAL if self.is_final or self.is_archived else Kind.LIVE, "")
-
-    def _judge_empty(self) -> DataState:
-        """Return the state of a board without players."""
-        if self.chosen.is_global:
-            key = self.keys["mode.simulate"]
-            return DataState(Kind.EMPTY, f"Nobody has played yet: press {key} to start traffic")
-        is_over = self.is_final or self.is_archived
-        nobody = "No score counted in" if is_over else "No score counts yet in"
-        key = self.keys["console.boards"]
-        return DataState(
-            Kind.EMPTY, f"{nobody} {self.board_name}: {key} chooses another board or season"
-        )
-
-    def judge_pause(self) -> DataState | None:
-        """Return the state of what is held back, None while nothing is."""
-        if self.paused_at is None:
-            return None
-        since = f"Paused since {self.paused_at:%H:%M:%S}"
-        held = f"{write_amount(self.held, 'update')} held back"
-        key = self.keys["console.pause"]
-        return DataState(Kind.PAUSED, f"{since}: {held}. Press {key} to go on.")
-
-    def judge_filling(self) -> DataState:
-        """Return the state of the data of a board that counts the past first."""
-        return DataState(
-            Kind.LOADING,
-            f"{self.short_title} is being filled from the ledger: its ranks come when that is "
-            f"done. {self.keys['console.boards']} chooses another board.",
-        )
-
-    def judge_link(self, age: str = "") -> DataState | None:
-        """Return what is wrong with the connection, if anything is; `age` is of what is shown."""
-        link = self.link
-        if isinstance(link, Connected):
-            return None
-        if isinstance(link, Connecting):
-            if age:
-                shown = f"; shown {age}"
-                return DataState(Kind.DISCONNECTED, f"connecting to {self.address}", shown)
-            return DataState(Kind.LOADING, f"Connecting to {self.address}")
-        last = f"; {self.describe_retry()}" + (f"; shown {age}" if age else "")
-        if isinstance(link, Faulty):
-            message = clean_name(link.message).removesuffix(".")
-            return DataState(Kind.ERROR, f"{link.code}: {message}", last)
-        where = "" if age else f" at {self.address}"
-        return DataState(Kind.DISCONNECTED, f"{link.reason}{where}", last)
 
     def list_troubles(self) -> Sequence[Trouble]:
         """Return what keeps scores from being taken or ranks from being right, cause first.

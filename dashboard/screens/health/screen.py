@@ -14,7 +14,7 @@ from dashboard.screens.health.flow import draw_flow
 from dashboard.screens.health.history import draw_history
 from dashboard.screens.health.routes import RoutesPanel
 from dashboard.state.access import Access
-from dashboard.state.data_state import DataState, Kind, judge_error
+from dashboard.state.data_state import DataState, Kind, judge_error, judge_link, judge_pause
 from dashboard.state.parts.health import Sample
 from dashboard.state.parts.rules import (
     DETAIL_SEPARATOR,
@@ -203,14 +203,14 @@ class HealthScreen(ConsoleScreen):
         state = self.state
         status = state.status
         age = state.describe_age(state.status_at, status.at) if status else ""
-        trouble = state.judge_link(age)
+        trouble = judge_link(state, age)
         if trouble is not None:
             return trouble
         if state.status_error is not None:
             return judge_error(state.status_error, "every 2 s")
         if state.access is not None:
             return DataState(Kind.CLOSED, f"T{state.access.describe()[1:]}.")
-        pause = state.judge_pause()
+        pause = judge_pause(state)
         if pause is not None:
             return pause
         if status is None:

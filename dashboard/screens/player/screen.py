@@ -27,7 +27,15 @@ from dashboard.screens.player.sessions import SessionsScreen
 from dashboard.screens.player.states import StateScreen
 from dashboard.state.address import LONGEST_NAME, Address
 from dashboard.state.console_state import ConsoleState
-from dashboard.state.data_state import ARCHIVED, DataState, Kind, judge_error
+from dashboard.state.data_state import (
+    ARCHIVED,
+    DataState,
+    Kind,
+    judge_error,
+    judge_filling,
+    judge_link,
+    judge_pause,
+)
 from dashboard.state.event_log import Event
 from dashboard.state.lookup import Lookup, Stage
 from dashboard.text.names import clean_name, quote_name
@@ -157,14 +165,14 @@ class PlayerScreen(ConsoleScreen):
         lookup = self._first.lookup
         rank = lookup.rank
         age = self.state.describe_age(lookup.current_at, rank.as_of) if rank else ""
-        trouble = self.state.judge_link(age)
+        trouble = judge_link(self.state, age)
         if trouble is not None:
             return trouble
         if lookup.error is not None and lookup.error.code == FILLING:
-            return self.state.judge_filling()
+            return judge_filling(self.state)
         if lookup.error is not None:
             return judge_error(lookup.error, "every 2 s")
-        pause = self.state.judge_pause()
+        pause = judge_pause(self.state)
         if pause is not None:
             return pause
         # The result of a closed season is stored: whatever lags, it does not.

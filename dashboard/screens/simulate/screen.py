@@ -26,7 +26,7 @@ from dashboard.simulation.reports.report import RunReport, RunState
 from dashboard.simulation.reports.run_directory import Command, FoundRun
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
-from dashboard.state.data_state import DataState, Kind
+from dashboard.state.data_state import DataState, Kind, judge_link
 from dashboard.state.event_log import Event, Severity
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_age, write_time
@@ -106,7 +106,7 @@ class SimulateScreen(ConsoleScreen):
             return _judge_run(desk.run, self.keys, self.state.clock.now())
         if desk.problem is not None:
             return DataState(Kind.ERROR, f"No run: {clean_name(desk.problem)}")
-        trouble = self.state.judge_link()
+        trouble = judge_link(self.state)
         if trouble is not None:
             return trouble
         if desk.refusal is not None:
