@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -12,32 +12,24 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Input
 
-from dashboard.client.connection import FINAL_SECONDS
 from dashboard.client.gateway import PAGE_LIMIT, BoardSeason, Gateway, GatewayError
 from dashboard.client.link_state import Connected
 from dashboard.configuration.columns import COLUMNS, Sorting
-from dashboard.keys.keymap import KeyNames
 from dashboard.screens.console_screen import ConsoleScreen, Row
 from dashboard.screens.live.board_view import BoardView
 from dashboard.screens.live.columns import ColumnsScreen
+from dashboard.screens.live.headline import describe_filtered, describe_place, describe_sorted
 from dashboard.screens.live.side import (
     draw_gainers,
     draw_marks,
     draw_movers,
     draw_movers_line,
     draw_traffic,
-    read_submits,
 )
 from dashboard.state.console_state import ConsoleState
-from dashboard.state.data_state import ARCHIVED, DataState
-from dashboard.text.names import clean_name, fit_name, quote_name
-from dashboard.text.numbers import (
-    choose_text,
-    drop_grouping,
-    read_number,
-    write_age,
-    write_rate,
-)
+from dashboard.state.data_state import DataState
+from dashboard.text.names import clean_name, fit_name
+from dashboard.text.numbers import drop_grouping, read_number
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.prompt import Prompt
@@ -49,41 +41,6 @@ _MOST_MOVERS = 10
 _MOVERS_SECONDS = 10.0
 # An older service does not know who moves, and not every key may ask.
 _MOVERS_AGAIN_SECONDS = 60.0
-
-
-class BoardPosition(NamedTuple):
-    """The cursor's place among `players`, and the places `first` to `last` that are listed.
-
-    All count from 1. Places are not ranks: players that tie share a rank, but not a place.
-    """
-
-    place: int
-    first: int
-    last: int
-    players: int
-
-
-def describe_position(where: BoardPosition, keys: KeyNames) -> tuple[str, str]:
-    """Return a long and a short sentence; at an edge of the list they say how to go on."""
-    here = f"place {where.place:,} of {where.players:,}"
-    if where.first == 1 and where.last >= where.players:
-        return f"{here} players, all listed", f"{here}, all listed"
-    if where.place == where.last < where.players:
-        down, end = keys["board.down"], keys["board.last"]
-        return (
-            f"{here}, the last that is listed: {down} goes on, {end} goes to the very last",
-            f"{here}, last listed: {down} goes on, {end}: very last",
-        )
-    if where.place == where.first > 1:
-        up, home = keys["board.up"], keys["board.first"]
-        return (
-            f"{here}, the first that is listed: {up} goes on, {home} goes to the very first",
-            f"{here}, first listed: {up} goes on, {home}: very first",
-        )
-    return (
-        f"{here} players, {where.first:,} to {where.last:,} listed",
-        f"{here}, {where.first:,} to {where.last:,} listed",
-    )
 
 
 class TrafficPanel(Panel):
@@ -218,59 +175,16 @@ class LiveScreen(ConsoleScreen):
             return ""
         if self._wanted_place is not None:
             return f"Fetching the players around place {self._wanted_place + 1:,}"
-        matches, lines = self._board_view.matches, len(state.board)
-        place, players = self._board_view.place, state.top.players
-        if self._board_view.wanted:
-            wanted = quote_name(self._board_view.wanted)
+        view, players, room = self._board_view, state.top.players, self.notice_width
+        if view.wanted:
             in_field = isinstance(self.focused, Input)
-            shows_all = f"{self.keys['prompt.cancel' if in_field else 'live.clear']} shows all"
-            of_board = state.of_board
-            if lines and not matches:
-                # In the field a key may be one more character.
-                after = ", then" if in_field else ","
-                looks_up = f"{self.keys['console.search']} finds any player"
-                nobody = f"Nobody of these {lines:,}{of_board} matches {wanted}"
-                return f"{nobody}; {shows_all}{after} {looks_up}"
-            return f"{matches:,} of the {lines:,} listed{of_board} match {wanted}; {shows_all}"
-        if place is None:
+            return describe_filtered(state, view.wanted, view.matches, in_field=in_field)
+        if view.place is None:
             return ""
-        if self._board_view.is_sorted:
-            return self._describe_sorted(lines, players)
-        window = state.board.read_window_seconds(state.clock.monotonic())
-        first = state.board.first
-        where = BoardPosition(place, first + 1, first + lines, players)
-        long, short = describe_position(where, self.keys)
-        if state.is_final:
-            ended = f", ended {state.describe_end()}"
-            asked = f", asked every {FINAL_SECONDS:.0f} s"
-            texts = (f"{long}{ended}{asked}", f"{long}{ended}", f"{short}{ended}", short)
-            return choose_text(self.notice_width, *texts)
-        if state.is_archived:
-            brief = f"{short}, {ARCHIVED.partition(' until')[0]}"
-            return choose_text(self.notice_width, f"{long}, {ARCHIVED}", brief)
-        submits = f"{write_rate(read_submits(state))} submitted"
-        moves = f"moves over {write_age(window)}"
-        return choose_text(
-            self.notice_width,
-            f"{long}, {submits}, {moves}",
-            f"{short}, {submits}, {moves}" if self.has_class("-narrow") else f"{long}, {moves}",
-            f"{short}, {moves}",
-            short,
-        )
-
-    def _describe_sorted(self, lines: int, players: int) -> str:
-        """Tell by what the lines are sorted, and that these may not be all."""
-        column, reverse = self.state.sorting
-        by = f"sorted by {COLUMNS[column].title}"
-        if column in {"move", "gain"} and not self.state.is_final:
-            window = self.state.board.read_window_seconds(self.state.clock.monotonic())
-            by += f" over {write_age(window)}"
-        by += ", the other way round" * reverse
-        of = f"{lines:,} listed of {players:,}" if lines < players else f"all {players:,} players"
-        turn, move = self.keys["live.reverse"], self.keys["live.sort"]
-        ways = f"{move} next column, {self.keys['live.clear']} by rank"
-        texts = (f"{of}, {by}: {turn} turns it round, {ways}", f"{of}, {by}: {ways}")
-        return choose_text(self.notice_width, *texts, f"{by}: {ways}", f"sorted: {ways}")
+        if view.is_sorted:
+            return describe_sorted(state, players, room)
+        is_narrow = self.has_class("-narrow")
+        return describe_place(state, view.place, players, room, is_narrow=is_narrow)
 
     def on_resize(self) -> None:
         """Take the focus from a panel that no longer fits the screen."""

@@ -14,7 +14,7 @@ from dashboard.screens.live.board_view import (
     draw_board_line,
     measure_rank,
 )
-from dashboard.screens.live.screen import BoardPosition, describe_position
+from dashboard.screens.live.headline import describe_position
 from dashboard.state.board import Line
 from dashboard.widgets.panel import Panel
 from tests.support.console.operating import Operator, find_board, watch_live
@@ -96,7 +96,7 @@ def test_places_of_a_million_players_fit_into_80_columns() -> None:
         (969_534, 969_534, 970_034),
         (969_000, 968_001, 969_000),
     ):
-        _, short = describe_position(BoardPosition(place, first, last, 970_034), keys)
+        _, short = describe_position(place, range(first, last + 1), 970_034, keys)
         assert len(short) <= 80 - len(" ● live ")
 
 
