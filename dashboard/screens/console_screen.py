@@ -15,15 +15,14 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from dashboard.client.link_state import Connected, Connecting, Faulty
+from dashboard.client.link_state import Connected
 from dashboard.client.rights import Right
 from dashboard.keys.keymap import KeyNames
+from dashboard.screens.bars import KIND_TONES, WIDE, draw_badge, draw_status
 from dashboard.screens.styled_once import StyledOnce
 from dashboard.state.address import Address
 from dashboard.state.console_state import ConsoleState
 from dashboard.state.data_state import DataState, Kind, judge_board
-from dashboard.text.names import clean_name, fit_name
-from dashboard.text.numbers import write_age, write_ms
 from dashboard.text.wrapping import wrap_text
 from dashboard.widgets.footer import KeyFooter
 from dashboard.widgets.lines import Lines
@@ -33,9 +32,7 @@ from dashboard.widgets.tones import (
     SEVERITIES,
     TONE_CLASSES,
     Span,
-    Tone,
     ToneLine,
-    choose_line,
     fold_text,
 )
 
@@ -46,23 +43,6 @@ MODES: Final = (
     ("health", "Health"),
 )
 
-_TONES: Final[Mapping[Kind, Tone]] = {
-    Kind.LOADING: "muted",
-    Kind.EMPTY: "accent",
-    Kind.CLOSED: "accent",
-    Kind.LIVE: "good",
-    Kind.FINAL: "strong",
-    Kind.STALE: "warn",
-    Kind.WARNING: "warn",
-    Kind.ALARM: "bad",
-    Kind.DISCONNECTED: "bad",
-    Kind.ERROR: "bad",
-    Kind.PAUSED: "accent",
-}
-
-_WIDE: Final = 100
-_TITLES: Final = (12, 20, 30, 60)
-"""How much of a board's title the status bar shows, the least full first."""
 LEAST_SIZE: Final = (80, 24)
 SLIM_SIZE: Final = (60, 38)
 """The smallest terminals in which nothing hides anything else: where one is not as wide, as a phone
@@ -218,7 +198,7 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
             return replace(binding, description="Resume")
         if binding.action == "maximize" and self.maximized is not None:
             return replace(binding, description="All panels", show=True)
-        if binding.action == "filter" and self.size.width < _WIDE:
+        if binding.action == "filter" and self.size.width < WIDE:
             # What works everywhere is to be seen first.
             return replace(binding, show=False)
         return binding
@@ -257,7 +237,9 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         self._show_size()
         self.query_one("#verdict", Lines).show(verdict)
         self.query_one("#notice", Lines).show(self._draw_notice(data_state))
-        self.query_one("#status", Lines).show([self._draw_status()])
+        self.query_one("#status", Lines).show(
+            [draw_status(self.state, self.size.width, self.current_at)]
+        )
         self.query_one(KeyFooter).follow(self.app.screen)
 
     def _show_size(self) -> None:
@@ -393,28 +375,7 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         is_here = mode == self.MODE
         name: Span = (f" {self.name_mode_key(mode)} {title} ", "marked" if is_here else "muted")
         between: list[Span] = [] if self.has_class("-slim") else [(" ", "")]
-        return Tab(mode, [name, *([] if is_here else self._draw_badge(mode)), *between])
-
-    def _draw_badge(self, mode: str) -> list[Span]:
-        """Return what another screen has to say, in front of which the operator is not."""
-        state = self.state
-        match mode:
-            case "live" if state.top is not None:
-                kind = judge_board(state).kind
-                is_well = kind in {Kind.LIVE, Kind.FINAL, Kind.EMPTY, Kind.PAUSED}
-                return [] if is_well else [(kind.value, _TONES[kind]), (" ", "")]
-            case "simulate" if state.run_state.startswith("run"):
-                silent = (Kind.STALE.value, _TONES[Kind.STALE])
-                return [silent if state.run_is_silent else ("●", "accent"), (" ", "")]
-            case "health" if state.access is not None and not state.list_troubles():
-                kind = Kind.CLOSED
-                return [(kind.value, _TONES[kind]), (" ", "")]
-            case "health":
-                troubles = state.list_troubles()
-                if troubles:
-                    mark, tone = SEVERITIES[troubles[0].severity]
-                    return [(f"{mark}{len(troubles)}", tone), (" ", "")]
-        return []
+        return Tab(mode, [name, *([] if is_here else draw_badge(self.state, mode)), *between])
 
     def _draw_verdict(self, data_state: DataState) -> list[ToneLine]:
         """Return what is wrong with the service, cause first, and what to do about that."""
@@ -450,49 +411,8 @@ class ConsoleScreen(WorkerReporter, StyledOnce, Screen[None]):
         room = max(_SHORTEST_NOTICE + len(mark), self.size.width)
         # Longer ones are rare, and all of them are trouble: they may move the screen down.
         most = _MOST_SLIM_LINES if self.has_class("-slim") else _MOST_LINES
-        tone, last = _TONES[data_state.kind], data_state.last
+        tone, last = KIND_TONES[data_state.kind], data_state.last
         return fold_text(mark, tone, sentence, room, most=most, last=last)
-
-    def _draw_status(self) -> ToneLine:
-        # What there is no room for goes as a whole: a number without its words says nothing.
-        return choose_line(
-            self.size.width, *(self._write_status(fullness) for fullness in (3, 2, 1, 0))
-        )
-
-    def _write_status(self, fullness: int) -> ToneLine:
-        """Return the status bar; 3 has everything, less fullness leaves more out."""
-        state, link = self.state, self.state.link
-        troubles = [trouble for trouble in state.list_troubles() if trouble.is_bad]
-        if troubles and isinstance(link, Connected):
-            mark, tone = SEVERITIES[troubles[0].severity]
-            connection: Span = (f"{mark} {troubles[0].what}", tone)
-        elif isinstance(link, Connected):
-            access = f" {state.access.describe_briefly()}" if state.access else ""
-            connection = (f"● connected{access}", "good")
-        elif isinstance(link, Connecting):
-            connection = ("… connecting", "warn")
-        else:
-            connection = ("! error" if isinstance(link, Faulty) else "✕ disconnected", "bad")
-        spans: list[Span] = [(" ", ""), connection]
-        if self.size.width >= _WIDE and fullness > 2:
-            spans.append((f" {state.address}", "muted"))
-        if state.paused:
-            paused = "‖ figures:" if fullness else "‖"
-            spans.append((f" │ {paused} {state.held:,} held", "accent"))
-        # Figures are of a board: a chosen one and its season stay, and what else there is goes.
-        is_global = state.chosen.is_global
-        if is_global or fullness > 1:
-            spans.append((f" │ round trip {write_ms(state.round_trip_ms)}", ""))
-        age = state.measure_age(self.current_at)
-        if is_global or fullness > 0:
-            spans.append((f" │ data {'none' if age is None else write_age(age) + ' old'}", ""))
-        if not is_global:
-            title = fit_name(state.board_title, _TITLES[fullness]).rstrip()
-            spans.append((f" │ board {title}{state.season_text}", "accent"))
-        elif fullness > 1:
-            spans.append((f" │ board {state.chosen.slug}", ""))
-        spans.append((f" │ {clean_name(state.run_state)}", ""))
-        return spans
 
 
 def _write_mark(kind: Kind) -> str:
