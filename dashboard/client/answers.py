@@ -100,7 +100,7 @@ class Movers(msgspec.Struct, frozen=True):
 
 
 class Rank(msgspec.Struct, frozen=True):
-    """One player's place; score, rank and percentile are None before the first session."""
+    """One player's place; score and rank are None before the first session."""
 
     season: Season
     user_id: int
@@ -109,7 +109,6 @@ class Rank(msgspec.Struct, frozen=True):
     score_text: str | None
     rank: int | None
     players: int
-    percentile: float | None
     as_of: Moment
     stale: bool = False
 
