@@ -228,9 +228,9 @@ class ServicePeer:
             # Later than the stream begins, in whatever order a console's tasks do.
             for _ in range(_LATER):
                 await asyncio.sleep(0)
-        failure = self.fail(request)
-        if failure is not None:
-            return failure
+        return self.fail(request) or await self._answer_well(request)
+
+    async def _answer_well(self, request: httpx.Request) -> httpx.Response:
         if request.method != "GET" or request.url.path in self.answers:
             return self._moderate(request)
         match request.url.path.split("/")[2:]:
