@@ -8,6 +8,7 @@ emptied for each. Tests that stop a server start one of their own.
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -62,6 +63,9 @@ def pytest_configure() -> None:
     """Take away what the shell sets for the service: tests mean the defaults."""
     for name in os.environ.keys() - clean_environment().keys():
         del os.environ[name]
+    # What a shell starts in the background ignores Ctrl-C, and so would every program of a test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
