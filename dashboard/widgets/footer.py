@@ -144,7 +144,6 @@ class KeyFooter(Footer):
         self._named = KeyLine()
         self._palette = KeyLine(classes="-palette")
         self._front: Screen[object] | None = None
-        self._is_due = False
 
     def compose(self) -> ComposeResult:
         """The two parts, which are filled when the screen knows its keys."""
@@ -159,7 +158,7 @@ class KeyFooter(Footer):
         """Name the keys of the screen in front: a dialog over this one has its own."""
         if front is not self._front:
             self._front = front
-            self._name_soon()
+            self.call_next(self.recompose)
 
     def bindings_changed(self, screen: Screen[object]) -> None:
         """Name other keys, also while the operator types in another window and looks at this one.
@@ -168,25 +167,17 @@ class KeyFooter(Footer):
         shown at that moment: that may be the one before, and then the line would stay as it was.
         """
         if self.is_attached and screen is self.screen:
-            self._name_soon()
-
-    def _name_soon(self) -> None:
-        """Name the keys when what is under way has come to its end, once for all of it."""
-        if not self._is_due:
-            self._is_due = True
             self.call_next(self.recompose)
 
     async def recompose(self) -> None:
         """Name the keys that work now, in the parts that are there."""
-        self._is_due = False
         if not self.is_attached:
             return
         is_there = self._front is not None and self._front.is_attached
         front = self._front if self._front is not None and is_there else self.screen
         active_bindings = front.active_bindings
         # Its key works over a dialog too.
-        own = active_bindings if front is self.screen else self.screen.active_bindings
-        palette = own.get(self.app.COMMAND_PALETTE_BINDING)
+        palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
         shown: dict[str, ActiveBinding] = {}
         for active in active_bindings.values():
             if active.binding.show:
