@@ -169,11 +169,7 @@ async def read_board_rank(
     read = partial(rank_reader.read_rank, found, user_id)
     if not details:
         return mark_pending(BoardRank.of(found, await read()), is_seen=is_seen)
-
-    def list_score(rank: Rank) -> dict[int, int]:
-        return {} if rank.rank is None else {user_id: found.rule.sort(rank.total_score)}
-
-    rank, known = await rank_reader.read_detailed(found, read, list_score)
+    rank, known = await rank_reader.detail_reader.read(found, read)
     return mark_pending(BoardRank.of(found, rank, known.get(user_id)), is_seen=is_seen)
 
 
@@ -244,7 +240,7 @@ async def _list_entries(
 ) -> BoardEntries:
     if not details:
         return BoardEntries.of(season, await read(), {})
-    run, known = await rank_reader.read_detailed(season, read, Run.map_scores)
+    run, known = await rank_reader.detail_reader.read(season, read)
     return BoardEntries.of(season, run, known)
 
 

@@ -1,10 +1,11 @@
 """Ranks and runs of a season: from the index or, without it, from PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -17,6 +18,7 @@ from service.boards.words import GLOBAL_BOARD
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
 from service.standings.index.reader import IndexedRank, IndexReader
+from service.standings.reads.details import DetailReader
 from service.standings.reads.expected import ExpectedReader, find_expected_place, list_between
 from service.standings.reads.lag import LagWatch
 from service.standings.reads.stored import (
@@ -36,7 +38,6 @@ from service.validation import MAX_ID
 
 READ_NEWCOMER: Final = load_sql("standings/reads", "read_newcomer")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
-SELECT_DETAILS: Final = load_sql("standings/reads", "select_details")
 
 PAGE_LIMIT: Final = 1_000
 
@@ -48,18 +49,11 @@ _RUNS_AT_ONCE: Final = 32
 # A player may stand on few of a thousand boards, and each other one asks PostgreSQL.
 _BOARDS_AT_ONCE: Final = 8
 
-# A fold is published some milliseconds after it is committed.
-_DETAILED_READS: Final = 4
-_PUBLISHED_SECONDS: Final = 0.02
-
 # How often a player is looked for who joined while they were placed: the next look finds them. An
 # index that is wrong never would.
 _ROUNDS: Final = 2
 
 Answer = TypeVar("Answer")
-Detailed = TypeVar("Detailed", Rank, Run)
-
-_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class RankReader:
@@ -81,6 +75,7 @@ class RankReader:
         self._lagging_reads = lagging_reads
         self._index_reader = index_reader
         self._expected_reader = ExpectedReader(lagging_reads, index_reader)
+        self.detail_reader = DetailReader(lagging_reads, self._expected_reader)
         self.season_finder = season_finder
         self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
@@ -91,25 +86,35 @@ class RankReader:
         Sessions that no refresh has folded yet count only for a player who has no other: the total
         then comes from the ledger. Raises `PlayerNotFound` too.
         """
+        read_index = partial(self._read_indexed_rank, season, user_id)
+        read_stored = partial(self._read_stored_rank, user_id)
         if season.state == "closed" or season.is_filling:
-            return await self._read_stored_rank(season, user_id)
+            return await self._read(season, read_index, read_stored)
         # No context is entered unless something is wrong: it would cost as much as all the rest.
         try:
-            indexed = await self._index_reader.read_rank(season, user_id)
+            return await read_index()
+        except (CacheUnavailable, SeasonGone):
+            with _translate_outage():
+                return await self._read_past_index(season, read_index, read_stored)
         except DatabaseUnavailable:
             with _translate_outage():
                 raise
-        except CacheUnavailable:
-            return await self._read_stored_rank(season, user_id)
+
+    async def _read_indexed_rank(self, season: Season, user_id: int) -> Rank:
+        indexed = await self._index_reader.read_rank(season, user_id)
         if indexed is None:
-            with _translate_outage():
-                try:
-                    rank, _ = await self._place_total(season, user_id)
-                except SeasonGone:
-                    # Counted anew: this process still remembers the season that was replaced.
-                    return await self._read_stored_rank(season, user_id)
-                return rank
+            rank, _ = await self._place_total(season, user_id)
+            return rank
         return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging(season))
+
+    async def _read_stored_rank(
+        self, user_id: int, database: Database, season: Season
+    ) -> Rank | None:
+        ranks = await rank_stored(database, season, [user_id])
+        if ranks:
+            return ranks[0]
+        counted = await self._count_total(database, season, user_id)
+        return counted and counted[0]
 
     async def read_on_boards(
         self, slugs: Sequence[str], user_id: int, *, with_filling: bool
@@ -258,54 +263,6 @@ class RankReader:
             season, (season.rule.sort(score), *BEHIND_EQUALS), above=1, below=1
         )
 
-    async def read_detailed(
-        self,
-        season: Season,
-        read: Callable[[], Awaitable[Detailed]],
-        list_scores: Callable[[Detailed], Mapping[int, int]],
-    ) -> tuple[Detailed, dict[int, dict[str, Any]]]:
-        """Return what `read` does, and of each player who stands the session of that very score.
-
-        `list_scores` tells the sort_score of each player in it. The fields of a session are
-        `session_id`, `reached_at` and `metadata`. Between a fold and its publication PostgreSQL is
-        ahead of the index, so that both are read again. Where they do not come to agree, or
-        PostgreSQL is away, the answer says `stale`, and tells no session of another score.
-        """
-        reads_left = _DETAILED_READS
-        while True:
-            answer = await read()
-            scores = list_scores(answer)
-            try:
-                rows = await self._find_details(season, list(scores))
-            except DatabaseUnavailable:
-                return msgspec.structs.replace(answer, stale=True), {}
-            details = {
-                row["player_id"]: {
-                    "session_id": row["session_id"],
-                    "reached_at": row["reached_at"],
-                    "metadata": row["metadata"] and _decode(row["metadata"]),
-                }
-                for row in rows
-                if row["sort_score"] == scores[row["player_id"]]
-            }
-            if len(details) == len(rows):
-                return answer, details
-            reads_left -= 1
-            if not reads_left:
-                return msgspec.structs.replace(answer, stale=True), details
-            await asyncio.sleep(_PUBLISHED_SECONDS)
-
-    async def _find_details(
-        self, season: Season, user_ids: Sequence[int]
-    ) -> Sequence[asyncpg.Record]:
-        rows = await self._lagging_reads.read_primary(
-            lambda database: database.fetch(SELECT_DETAILS, season.season_id, user_ids)
-        )
-        if len(rows) == len(user_ids):
-            return rows
-        # One of them may be a player who is hidden, and asks for what nobody else sees.
-        return [*rows, *await self._expected_reader.find_missing(season, user_ids, rows)]
-
     async def _read(
         self,
         season: Season,
@@ -324,8 +281,28 @@ class RankReader:
                         return await read_index()
                 except (CacheUnavailable, SeasonGone):
                     pass
-            read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
+            return await self._read_past_index(season, read_index, read_stored, apart=apart)
+
+    async def _read_past_index(
+        self,
+        season: Season,
+        read_index: Callable[[], Awaitable[Answer]],
+        read_stored: Callable[[Database, Season], Awaitable[Answer | None]],
+        *,
+        apart: bool = False,
+    ) -> Answer:
+        read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
+        try:
             return _require(await read(self._make_query(season, read_stored)))
+        except SchemaMissing:
+            raise
+        except DatabaseUnavailable:
+            # An index that was refused because PostgreSQL is ahead of it will do where that ends
+            # before it has answered: there is nothing newer to show.
+            if season.state != "closed":
+                with suppress(CacheUnavailable, DatabaseUnavailable):
+                    return await read_index()
+            raise
 
     def _make_query(
         self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
@@ -345,20 +322,6 @@ class RankReader:
             return await read_stored(database, now)
 
         return query
-
-    async def _read_stored_rank(self, season: Season, user_id: int) -> Rank:
-        if season.is_filling:
-            raise BoardFilling(season.slug)
-
-        async def read_stored(database: Database, stored: Season) -> Rank | None:
-            ranks = await rank_stored(database, stored, [user_id])
-            if ranks:
-                return ranks[0]
-            counted = await self._count_total(database, stored, user_id)
-            return counted and counted[0]
-
-        with _translate_outage():
-            return _require(await self._lagging_reads.read(self._make_query(season, read_stored)))
 
     async def _place_total(
         self, season: Season, user_id: int

@@ -17,9 +17,11 @@ from service.boards.words import GLOBAL_BOARD
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.schema.migrate import migrate
 from service.settings.settings import load_settings
+from service.standings.refresh.refresh import Refresher
 from tests.support.databases import THROW_AWAY, Clusters
 from tests.support.factories import make_players_with_scores, record_scores
-from tests.support.index_checks import assert_index_follows
+from tests.support.index_checks import NOBODY_LISTENS, assert_index_follows
+from tests.support.lock_waits import count_lock_waits
 from tests.support.outages import Stack, hanging, stopped
 from tests.support.serving import connect_client, run_app
 from tests.support.up_process import clean_environment
@@ -246,6 +248,34 @@ async def test_service_that_starts_while_postgres_is_away(stack: Stack) -> None:
             status = await stack.client.get("/api/ops/status")
             assert (status.status_code, status.json()["code"]) == (503, "database_unavailable")
         await stack.wait_until_fresh(scores)
+
+
+async def test_postgres_that_ends_while_it_is_asked_in_the_place_of_an_index_behind_it(
+    stack: Stack,
+) -> None:
+    """A process that has shown nothing takes no such index until there is nothing newer."""
+    await record_scores(stack.database, (stack.user_ids[2], 100))
+    without_redis = stack.settings.model_copy(update={"redis_url": NOBODY_LISTENS})
+    nowhere = connect_redis(without_redis)
+    await Refresher(stack.database, nowhere, without_redis).refresh()
+    await nowhere.aclose()
+    paths = [f"{kind}/{stack.user_ids[2]}" for kind in ("rank", "around")] + ["page"]
+    async with AsyncExitStack() as exits:
+        app = await exits.enter_async_context(run_app(create_app(stack.settings)))
+        stack.client = await exits.enter_async_context(connect_client(app))
+        async with stack.database.connect() as holder:
+            await holder.execute("BEGIN; LOCK TABLE standing")
+            reads = [asyncio.create_task(stack.read(path)) for path in paths]
+
+            async def are_asking() -> bool:
+                return await count_lock_waits(stack.database) >= len(reads)
+
+            await wait_until(are_asking)
+            exits.enter_context(stopped(stack.postgres))
+            rank, around, page = await asyncio.gather(*reads)
+    assert (rank["total_score"], rank["rank"]) == (10, 3)
+    for answer in around, page:
+        assert [entry["user_id"] for entry in answer["leaderboard"]] == stack.user_ids
 
 
 async def test_service_that_starts_with_neither_season_nor_postgres(stack: Stack) -> None:
