@@ -1,5 +1,6 @@
 """Dramatiq's broker: Redis or RabbitMQ, as `BROKER_URL` says."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -7,9 +8,11 @@ from urllib.parse import urlsplit
 import dramatiq
 import redis as blocking_redis
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import _RedisConsumer as _Consumer
 from dramatiq.common import dq_name, xq_name
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -26,8 +29,9 @@ PERIODIC_QUEUE: Final = "periodic"
 BROKER_ERRORS: Final = (RedisError, dramatiq.DramatiqError, OSError, TimeoutError)
 """What a broker raises that is away or unusable."""
 
-# No command that is sent to a broker blocks.
 _TIMEOUT_SECONDS: Final = 5.0
+
+_ASKED_AGAIN_SECONDS: Final = 1.0
 
 
 class QueuedMessages(NamedTuple):
@@ -56,11 +60,65 @@ def connect_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> 
     )
 
 
+class _RedisConsumer(_Consumer):
+    """Dramatiq's consumer, which hears of a message at once.
+
+    Its own asks for one every tenth of a second: four queues where nothing happens would take a
+    worker and Redis as much processor time as hundreds of ranks a second. This one waits at the
+    queue, by a command that moves its first message to where it is, and looks up every `timeout`
+    milliseconds whether it is to stop, or whether a message is due that was put off. Dramatiq's own
+    question is asked once a second all the same: it tells Redis that this worker lives.
+    """
+
+    _waiting: AbstractConnection | None = None
+    _answered_by = 0.0
+
+    def __next__(self) -> Any:
+        """Return the next message, or None where there was none for a moment."""
+        # There were none just now, and one more may be held here.
+        if self.misses and self.outstanding_message_count < self.prefetch:
+            try:
+                if not self._wait():
+                    return None
+            except RedisError as error:
+                self.close()
+                raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]
+            self.misses = 0
+        return super().__next__()  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Leave the queue."""
+        if self._waiting is not None:
+            self._waiting.disconnect()  # type: ignore[no-untyped-call]
+            self._leave(self._waiting)
+
+    def _wait(self) -> bool:
+        """Wait a moment for a message; return whether to ask for one."""
+        connection = self._waiting
+        if connection is None:
+            connection = self._waiting = self.broker.client.connection_pool.get_connection()
+            queue = f"{self.broker.namespace}:{self.queue_name}"
+            connection.send_command("BLMOVE", queue, queue, "LEFT", "LEFT", _ASKED_AGAIN_SECONDS)
+            self._answered_by = time.monotonic() + _ASKED_AGAIN_SECONDS
+        # What is late is read, which takes a Redis for away that says nothing for too long.
+        if connection.can_read(self.timeout / 1000) or time.monotonic() > self._answered_by:
+            connection.read_response()
+            self._leave(connection)
+            return True
+        return False
+
+    def _leave(self, connection: AbstractConnection) -> None:
+        self._waiting = None
+        self.broker.client.connection_pool.release(connection)
+
+
 class _RedisBroker(RedisBroker):
     """Dramatiq's broker, which takes a Redis that refuses, or is none, for one that is away.
 
     Otherwise it would take that for a bug, and log a traceback of each queue twice a second.
     """
+
+    consumer_class = _RedisConsumer
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         do_dispatch: Callable[..., Any] = super()._dispatch(command)  # type: ignore[no-untyped-call]

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     """Actors that one worker process runs at the same time."""
 
     worker_poll_ms: int = Field(default=100, ge=10, le=1_000)
-    """Longest pause of an idle worker between two looks at the broker."""
+    """How often an idle worker looks at RabbitMQ, and at messages that were put off."""
 
     request_body_limit: int = Field(default=64 * 1024, ge=1_024, le=100 * 1024 * 1024)
     """Largest request body in bytes; a larger one is answered with 413."""
