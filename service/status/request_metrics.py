@@ -153,6 +153,7 @@ class RequestMetrics:
     def __init__(self) -> None:
         self._routes: dict[str, _Route] = {}
         self._step = 0
+        self._step_ends_at = 0
         self._slow: deque[SlowRequest] = deque(maxlen=_SLOW_KEPT)
 
     @property
@@ -169,7 +170,8 @@ class RequestMetrics:
         route.statuses[status] += 1
         route.seconds += seconds
         route.steps[-1][find_bucket(seconds)] += 1
-        route.maxima[-1] = max(route.maxima[-1], seconds)
+        if seconds > route.maxima[-1]:
+            route.maxima[-1] = seconds
 
     def record_stages(self, route_name: str, spent: Stages) -> None:
         """Count where the time of one request went."""
@@ -213,7 +215,10 @@ class RequestMetrics:
         return figures
 
     def _forget_old(self) -> None:
-        step = int(time.monotonic()) // _STEP_SECONDS
+        now = time.monotonic()
+        if now < self._step_ends_at:
+            return
+        step = int(now) // _STEP_SECONDS
         for _ in range(min(step - self._step, _STEPS)):
             for route in self._routes.values():
                 if len(route.steps) == _STEPS:
@@ -223,6 +228,7 @@ class RequestMetrics:
                 for steps in route.stages.values():
                     steps.append(Counter())
         self._step = step
+        self._step_ends_at = (step + 1) * _STEP_SECONDS
 
 
 def merge_figures(processes: Iterable[dict[str, RouteFigures]]) -> dict[str, RouteFigures]:

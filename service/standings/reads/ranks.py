@@ -12,6 +12,7 @@ import msgspec
 
 from service.backends.database import Database, load_sql
 from service.backends.replica import LaggingReads
+from service.batching import Batcher
 from service.boards.errors import BoardFilling, StandingsUnavailable
 from service.boards.finder import Season, SeasonFinder, find_season
 from service.boards.words import GLOBAL_BOARD
@@ -36,7 +37,7 @@ from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 from service.validation import MAX_ID
 
-READ_NEWCOMER: Final = load_sql("standings/reads", "read_newcomer")
+READ_NEWCOMERS: Final = load_sql("standings/reads", "read_newcomers")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 
 PAGE_LIMIT: Final = 1_000
@@ -46,6 +47,8 @@ BEHIND_EQUALS: Final = (2**63 - 1, MAX_ID)
 
 # Each occupies a connection to Redis, and a client has no more than a hundred.
 _RUNS_AT_ONCE: Final = 32
+_NEWCOMERS_PER_BATCH: Final = 256
+_NEWCOMERS_WAITING: Final = 1_000
 # A player may stand on few of a thousand boards, and each other one asks PostgreSQL.
 _BOARDS_AT_ONCE: Final = 8
 
@@ -79,6 +82,13 @@ class RankReader:
         self.season_finder = season_finder
         self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
+        # By season and player: a statement costs more than what it finds of one of them.
+        self._newcomers: Batcher[tuple[int, int], asyncpg.Record | None] = Batcher(
+            self._find_newcomers,
+            batch_limit=_NEWCOMERS_PER_BATCH,
+            queue_limit=_NEWCOMERS_WAITING,
+            name="newcomers",
+        )
 
     async def read_rank(self, season: Season, user_id: int) -> Rank:
         """Return a player's rank.
@@ -333,9 +343,14 @@ class RankReader:
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
-        row = await self._lagging_reads.read_primary(
-            lambda database: _read_total(database, season, user_id)
-        )
+        row = None
+        if season.slug == GLOBAL_BOARD:
+            # Where every session counts, nearly all who are not in the index have none.
+            row = await self._newcomers.put((season.season_id, user_id))
+        if row is None:
+            row = await self._lagging_reads.read_primary(
+                lambda database: _read_total(database, season, user_id)
+            )
         stale = self._lag_watch.is_lagging(season)
         if row["score"] is None:
             rank = _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
@@ -357,6 +372,21 @@ class RankReader:
             return _make_rank(season, user_id, indexed, stale=stale), None
         players = place.players + 1
         return _make_total(user_id, row, ahead + 1, players, place.as_of, stale=stale), row
+
+    async def _find_newcomers(
+        self, waiting: list[tuple[int, int]]
+    ) -> Sequence[asyncpg.Record | None]:
+        """Return what there is to know of each of these players of a season without a session."""
+        asked: dict[int, list[int]] = {}
+        for season_id, user_id in waiting:
+            asked.setdefault(season_id, []).append(user_id)
+        found: dict[tuple[int, int], asyncpg.Record] = {}
+        for season_id, user_ids in asked.items():
+            rows = await self._lagging_reads.read_primary(
+                partial(_read_newcomers, season_id, user_ids)
+            )
+            found |= {(season_id, row["user_id"]): row for row in rows}
+        return [found.get(one) for one in waiting]
 
     async def read_hidden_rank(self, season: Season, user_id: int) -> Rank | None:
         """Return the rank of a player who is hidden, for the player's own eyes.
@@ -390,13 +420,14 @@ class RankReader:
         return total, row
 
 
+async def _read_newcomers(
+    season_id: int, user_ids: Sequence[int], database: Database
+) -> list[asyncpg.Record]:
+    return await database.fetch(READ_NEWCOMERS, season_id, user_ids)
+
+
 async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
-    row = None
-    if season.slug == GLOBAL_BOARD:
-        # Where every session counts, nearly all who are not in the index have none.
-        row = await database.fetch_one(READ_NEWCOMER, season.season_id, user_id)
-    if row is None:
-        row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
+    row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
     if row is None:
         if await database.fetch_one(READ_FACTS, season.season_id) is None:
             raise SeasonGone

@@ -1,5 +1,6 @@
 """`top`, `rank` and `around`: bodies, order, ties, limits, players without a standing."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -117,6 +118,27 @@ async def test_rank_before_any_session(
         "players": 2,
         "percentile": None,
     }
+
+
+async def test_ranks_of_many_who_do_not_stand_at_once(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
+) -> None:
+    """They are asked for together, and each has an answer of its own."""
+    await make_players_with_scores(database, [1, 2])
+    await refresher.refresh()
+    names = [f"newcomer {number}" for number in range(20)]
+    newcomers = [await make_player(database, name) for name in names]
+    await record_scores(database, (newcomers[5], 7))
+    answers = await asyncio.gather(
+        *(client.get(f"{RANK}/{user_id}") for user_id in [*newcomers, newcomers[-1] + 1])
+    )
+    assert answers.pop().status_code == 404
+    ranks = [answer.json() for answer in answers]
+    assert [(rank["user_id"], rank["username"]) for rank in ranks] == list(
+        zip(newcomers, names, strict=True)
+    )
+    assert ranks.pop(5)["rank"] == 1
+    assert {rank["rank"] for rank in ranks} == {None}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ local function describe_run(offset, players, first, listed)
     for at = 1, #listed, 2 do
         local id = struct.unpack('>I8', listed[at], #listed[at] - 7)
         if KEYS[3] then
-            local bucket = string.format('%s%.0f', KEYS[3], math.floor(id / ARGV[1]))
-            names[#names + 1] = redis.call('HGET', bucket, string.format('%.0f', id))
+            local bucket = string.format('%s%d', KEYS[3], math.floor(id / ARGV[1]))
+            names[#names + 1] = redis.call('HGET', bucket, string.format('%d', id))
         else
             names[#names + 1] = false
         end

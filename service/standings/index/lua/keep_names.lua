@@ -9,7 +9,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 local buckets = {}
 for at = 3, #ARGV, 2 do
-    local key = string.format('%s%.0f', KEYS[2], math.floor(ARGV[at] / ARGV[2]))
+    local key = string.format('%s%d', KEYS[2], math.floor(ARGV[at] / ARGV[2]))
     local fields = buckets[key] or {}
     buckets[key] = fields
     fields[#fields + 1] = ARGV[at]

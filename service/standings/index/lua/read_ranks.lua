@@ -18,7 +18,7 @@ local at = 2
 for first = 1, #ids, 8 do
     local member = ids:sub(first, first + 7)
     local id = struct.unpack('>I8', member)
-    local bucket, field = format('%.0f', floor(id / per_bucket)), format('%.0f', id)
+    local bucket, field = format('%d', floor(id / per_bucket)), format('%d', id)
     if ties ~= '' then
         member = find_tie_key(ties, member) .. member
     end

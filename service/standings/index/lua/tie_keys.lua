@@ -8,7 +8,7 @@
 local TIES_PER_BUCKET = 16
 local function find_tie_bucket(ties, member)
     local id = struct.unpack('>I8', member, #member - 7)
-    local field = string.format('%.0f', math.floor(id / TIES_PER_BUCKET))
+    local field = string.format('%d', math.floor(id / TIES_PER_BUCKET))
     local slot = string.char(id % TIES_PER_BUCKET)
     local bucket = redis.call('HGET', ties, field) or ''
     local players = #bucket / 9

@@ -1,6 +1,6 @@
--- What read_total.sql tells of a player without any session, at a third of the price; no row for others.
+-- What read_total.sql tells of players without any session, at a third of the price; no row for others.
 --
--- $1 season, $2 player.
+-- $1 season, $2 players.
 --
 -- Index: player_pkey; game_session_pkey, which knows at once that there is none.
 SELECT
@@ -15,4 +15,4 @@ CROSS JOIN LATERAL (
     SELECT players FROM season_refresh WHERE season_id = $1 ORDER BY number DESC LIMIT 1
 ) AS counted
 CROSS JOIN refresh_state
-WHERE player.id = $2 AND NOT EXISTS (SELECT FROM game_session WHERE player_id = $2)
+WHERE player.id = ANY($2) AND NOT EXISTS (SELECT FROM game_session WHERE player_id = player.id)
