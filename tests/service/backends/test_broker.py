@@ -96,7 +96,7 @@ async def test_redis_that_ends_or_hangs_while_a_queue_is_waited_at_is_away(
     server_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service.backends.broker, "_ASKED_AGAIN_SECONDS", 0.05)
-    monkeypatch.setattr(service.backends.broker, "_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(service.backends.broker, "_TIMEOUT_SECONDS", 2.0)
     with ValkeyServer(server_directory / "broker") as server:
         broker = connect_broker(server.url)
         consumer = consume(broker)
