@@ -54,6 +54,14 @@ class IndexedRank(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """What the index tells of a player who is not in it: how many are, and as of when."""
+
+    players: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """The place of a score: how many of how many players have a better one."""
 
@@ -95,7 +103,7 @@ class IndexReader:
         self._read_page = load_script(redis, "standings/index", "read_page", "describe_run")
         self._read_run = load_script(redis, "standings/index", "read_run", "describe_run")
         self._count_better = load_script(redis, "standings/index", "count_better")
-        self._batcher: Batcher[tuple[Season, int], IndexedRank | None] = Batcher(
+        self._batcher: Batcher[tuple[Season, int], IndexedRank | Absent] = Batcher(
             self._read_batch,
             batch_limit=_RANKS_PER_BATCH,
             queue_limit=_WAITING_LIMIT,
@@ -109,8 +117,8 @@ class IndexReader:
         if not self._is_cluster:
             await self._batch_redis.aclose()
 
-    async def read_rank(self, season: Season, user_id: int) -> IndexedRank | None:
-        """Return a player's rank, or None for one who is not in the index."""
+    async def read_rank(self, season: Season, user_id: int) -> IndexedRank | Absent:
+        """Return a player's rank, if the player is in the index."""
         return await self._batcher.put((season, user_id))
 
     async def find_place(self, season: Season, sort_score: int) -> Place:
@@ -123,10 +131,10 @@ class IndexReader:
         offset = await self._validator.check(season, stored, players)
         return Place(better, players, offset.as_of)
 
-    async def read_neighbours(self, season: Season, user_id: int, radius: int) -> Run | None:
-        """Return the players around one, or None for one who is not in the index."""
+    async def read_neighbours(self, season: Season, user_id: int, radius: int) -> Run | Absent:
+        """Return the players around one, if that one is in the index."""
         run = await self._call(season, self._read_neighbours, encode_member(user_id), radius)
-        return run if run.user_ids else None
+        return run if run.user_ids else Absent(run.players, run.as_of)
 
     async def read_page(self, season: Season, position: int, limit: int) -> Run:
         """Return up to `limit` players from a position on; positions count from 0."""
@@ -145,8 +153,8 @@ class IndexReader:
 
     async def read_ranks(
         self, season: Season, user_ids: Sequence[int], redis: Redis | None = None
-    ) -> Sequence[IndexedRank | None]:
-        """Return the ranks of several players, of one moment; None for those not in the index.
+    ) -> Sequence[IndexedRank | Absent]:
+        """Return the ranks of several players, of one moment.
 
         Asked over a connection of the pool, or by another client's.
         """
@@ -173,8 +181,9 @@ class IndexReader:
             },
         )
         saturated = await self._find_saturated(season, user_ids, scores)
+        absent = Absent(players, offset.as_of)
         return [
-            None
+            absent
             if score is None
             else IndexedRank(
                 username=usernames[user_id],
@@ -189,7 +198,7 @@ class IndexReader:
 
     async def _read_batch(
         self, waiting: list[tuple[Season, int]]
-    ) -> Sequence[IndexedRank | ServiceError | None]:
+    ) -> Sequence[IndexedRank | Absent | ServiceError]:
         first = waiting[0][0]
         if all(season is first for season, _ in waiting):
             user_ids = [user_id for _, user_id in waiting]
@@ -198,18 +207,17 @@ class IndexReader:
         of_season: dict[int, list[int]] = {}
         for line, (season, _) in enumerate(waiting):
             of_season.setdefault(season.season_id, []).append(line)
-        answers: list[IndexedRank | ServiceError | None] = [None] * len(waiting)
+        answers: dict[int, IndexedRank | Absent | ServiceError] = {}
         for lines in of_season.values():
             season = waiting[lines[0]][0]
             try:
-                ranks: Sequence[IndexedRank | ServiceError | None] = await self.read_ranks(
+                ranks: Sequence[IndexedRank | Absent | ServiceError] = await self.read_ranks(
                     season, [waiting[line][1] for line in lines], self._batch_redis
                 )
             except ServiceError as error:
                 ranks = [error] * len(lines)
-            for line, rank in zip(lines, ranks, strict=True):
-                answers[line] = rank
-        return answers
+            answers.update(zip(lines, ranks, strict=True))
+        return [answers[line] for line in range(len(waiting))]
 
     async def _call(self, season: Season, script: AsyncScript, *args: Any) -> Run:
         keys = SeasonKeys.of(season.season_id)

@@ -108,6 +108,6 @@ class MoverReader:
             moves += [
                 Move(user_id, rank, before[first + line] - rank.rank)
                 for line, (user_id, rank) in enumerate(zip(asked, ranks, strict=True))
-                if rank is not None
+                if isinstance(rank, IndexedRank)
             ]
         return moves

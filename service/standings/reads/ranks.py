@@ -18,7 +18,7 @@ from service.boards.finder import Season, SeasonFinder, find_season
 from service.boards.words import GLOBAL_BOARD
 from service.errors import CacheUnavailable, DatabaseUnavailable, SchemaMissing
 from service.players.errors import PlayerNotFound
-from service.standings.index.reader import IndexedRank, IndexReader
+from service.standings.index.reader import Absent, IndexedRank, IndexReader
 from service.standings.reads.details import DetailReader
 from service.standings.reads.expected import ExpectedReader, find_expected_place, list_between
 from service.standings.reads.lag import LagWatch
@@ -37,7 +37,7 @@ from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 from service.validation import MAX_ID
 
-READ_NEWCOMERS: Final = load_sql("standings/reads", "read_newcomers")
+FIND_NEWCOMERS: Final = load_sql("standings/reads", "find_newcomers")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 
 PAGE_LIMIT: Final = 1_000
@@ -82,8 +82,8 @@ class RankReader:
         self.season_finder = season_finder
         self._lag_watch = lag_watch
         self._places = asyncio.Semaphore(_RUNS_AT_ONCE)
-        # By season and player: a statement costs more than what it finds of one of them.
-        self._newcomers: Batcher[tuple[int, int], asyncpg.Record | None] = Batcher(
+        # A statement costs more than what it finds of one of them.
+        self._newcomers: Batcher[int, str | None] = Batcher(
             self._find_newcomers,
             batch_limit=_NEWCOMERS_PER_BATCH,
             queue_limit=_NEWCOMERS_WAITING,
@@ -112,8 +112,8 @@ class RankReader:
 
     async def _read_indexed_rank(self, season: Season, user_id: int) -> Rank:
         indexed = await self._index_reader.read_rank(season, user_id)
-        if indexed is None:
-            rank, _ = await self._place_total(season, user_id)
+        if isinstance(indexed, Absent):
+            rank, _ = await self._place_total(season, user_id, indexed)
             return rank
         return _make_rank(season, user_id, indexed, stale=self._lag_watch.is_lagging(season))
 
@@ -156,7 +156,7 @@ class RankReader:
             return [
                 _make_rank(season, user_id, rank, stale=stale)
                 for user_id, rank in zip(user_ids, found, strict=True)
-                if rank is not None
+                if isinstance(rank, IndexedRank)
             ]
 
         return await self._read(
@@ -178,15 +178,15 @@ class RankReader:
     async def _list_around(self, season: Season, user_id: int, radius: int) -> Run:
         for _ in range(_ROUNDS):
             near = await self._index_reader.read_neighbours(season, user_id, radius)
-            if near is not None:
+            if isinstance(near, Run):
                 return self._mark(season, near)
-            rank, row = await self._place_total(season, user_id)
+            rank, row = await self._place_total(season, user_id, near)
             if rank.rank is None:
                 return _list_nobody(rank)
             if row is not None:
-                near = await self._expected_reader.list_around(season, rank, row, radius)
-                if near is not None:
-                    return self._mark(season, near)
+                between = await self._expected_reader.list_around(season, rank, row, radius)
+                if between is not None:
+                    return self._mark(season, between)
             # A refresh folded the sessions meanwhile.
         raise CacheUnavailable("the index lists who is not in it")
 
@@ -334,24 +334,23 @@ class RankReader:
         return query
 
     async def _place_total(
-        self, season: Season, user_id: int
+        self, season: Season, user_id: int, absent: Absent
     ) -> tuple[Rank, asyncpg.Record | None]:
         """Add up the sessions of a player who is not in the index, and find the rank there.
 
         The player is one of the players, whom the index does not count. Also returns what the
-        sessions add up to (read_total.sql), or None where the player was in the index after all.
+        sessions add up to (read_total.sql), or None where there are none, or the player was in the
+        index after all.
 
         To count the better players in PostgreSQL would take a third of a second among a million.
         """
-        row = None
-        if season.slug == GLOBAL_BOARD:
-            # Where every session counts, nearly all who are not in the index have none.
-            row = await self._newcomers.put((season.season_id, user_id))
-        if row is None:
-            row = await self._lagging_reads.read_primary(
-                lambda database: _read_total(database, season, user_id)
-            )
         stale = self._lag_watch.is_lagging(season)
+        # Where every session counts, nearly all who are not in the index have none.
+        if season.slug == GLOBAL_BOARD and (name := await self._newcomers.put(user_id)) is not None:
+            return _make_newcomer(user_id, name, absent, stale=stale), None
+        row = await self._lagging_reads.read_primary(
+            lambda database: _read_total(database, season, user_id)
+        )
         if row["score"] is None:
             rank = _make_total(user_id, row, None, row["players"], row["refreshed_at"], stale=stale)
             return rank, row
@@ -368,25 +367,18 @@ class RankReader:
                     lambda database: self._count_total(database, season, user_id)
                 )
             )
-        if indexed is not None:
+        if isinstance(indexed, IndexedRank):
             return _make_rank(season, user_id, indexed, stale=stale), None
         players = place.players + 1
         return _make_total(user_id, row, ahead + 1, players, place.as_of, stale=stale), row
 
-    async def _find_newcomers(
-        self, waiting: list[tuple[int, int]]
-    ) -> Sequence[asyncpg.Record | None]:
-        """Return what there is to know of each of these players of a season without a session."""
-        asked: dict[int, list[int]] = {}
-        for season_id, user_id in waiting:
-            asked.setdefault(season_id, []).append(user_id)
-        found: dict[tuple[int, int], asyncpg.Record] = {}
-        for season_id, user_ids in asked.items():
-            rows = await self._lagging_reads.read_primary(
-                partial(_read_newcomers, season_id, user_ids)
-            )
-            found |= {(season_id, row["user_id"]): row for row in rows}
-        return [found.get(one) for one in waiting]
+    async def _find_newcomers(self, user_ids: list[int]) -> Sequence[str | None]:
+        """Return the names of those of these players who have no session."""
+        rows = await self._lagging_reads.read_primary(
+            lambda database: database.fetch(FIND_NEWCOMERS, user_ids)
+        )
+        names: dict[int, str] = {row["id"]: row["username"] for row in rows}
+        return [names.get(user_id) for user_id in user_ids]
 
     async def read_hidden_rank(self, season: Season, user_id: int) -> Rank | None:
         """Return the rank of a player who is hidden, for the player's own eyes.
@@ -420,12 +412,6 @@ class RankReader:
         return total, row
 
 
-async def _read_newcomers(
-    season_id: int, user_ids: Sequence[int], database: Database
-) -> list[asyncpg.Record]:
-    return await database.fetch(READ_NEWCOMERS, season_id, user_ids)
-
-
 async def _read_total(database: Database, season: Season, user_id: int) -> asyncpg.Record:
     row = await database.fetch_one(READ_TOTAL, season.season_id, user_id)
     if row is None:
@@ -453,6 +439,21 @@ def _make_total(
         percentile=None if rank is None else compute_percentile(rank, players),
         as_of=as_of or datetime.now(UTC),
         saturated=row["saturated"],
+        stale=stale,
+    )
+
+
+def _make_newcomer(user_id: int, name: str, absent: Absent, *, stale: bool) -> Rank:
+    """Return what there is to tell of a player before the first session."""
+    return Rank(
+        user_id=user_id,
+        username=name,
+        total_score=0,
+        rank=None,
+        players=absent.players,
+        percentile=None,
+        as_of=absent.as_of,
+        saturated=False,
         stale=stale,
     )
 
