@@ -80,13 +80,23 @@ class Operator:
     async def lay_out(self) -> None:
         """Lay out until nothing is left to be laid out or noted as to be drawn.
 
-        Textual puts that off by a sixtieth of a second, of real time; a new screen is laid out in
-        several turns.
+        Textual puts that off by a sixtieth of a second, of real time, and by a twentieth where
+        another screen comes to the front; a new screen is laid out in several turns.
         """
         await self.settle()
-        while self._is_unsettled():
+        while self._end_delays() or self._is_unsettled():
             self.console.screen._on_timer_update()
             await self.settle()
+
+    def _end_delays(self) -> bool:
+        """Let the console draw that has just changed screens; return whether it did not."""
+        timers = [timer for timer in self.console._timers if timer.name == "delay_update"]
+        waiting = [timer for timer in timers if timer._task and not timer._task.done()]
+        for timer in waiting:
+            timer.stop()
+            assert timer._callback is not None
+            timer._callback()
+        return bool(waiting)
 
     def _is_unsettled(self) -> bool:
         screen = self.console.screen
