@@ -11,7 +11,7 @@ import psutil
 from redis.asyncio import Redis
 
 from service.backends.database import Database
-from service.backends.redis import SeasonKeys
+from service.backends.redis import SeasonKeys, connect_redis
 from service.local.embedded import PostgresServer, ValkeyServer
 from service.local.embedded.server import EmbeddedServer
 from service.settings.settings import Settings
@@ -92,6 +92,11 @@ class Stack:
             return True
 
         await wait_until(is_so)
+
+
+def connect_nowhere(settings: Settings) -> Redis:
+    """Return a client of a Redis that is away, which as ours do gives up at once."""
+    return connect_redis(settings.model_copy(update={"redis_url": "unix:///nowhere"}))
 
 
 @contextmanager

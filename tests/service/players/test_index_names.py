@@ -19,6 +19,7 @@ from service.settings.settings import Settings
 from service.standings.index.writer import Index
 from service.standings.refresh.refresh import Refresher
 from tests.support.factories import make_player, record_scores
+from tests.support.outages import connect_nowhere
 from tests.support.serving import connect_client, run_app
 
 
@@ -138,7 +139,7 @@ async def test_name_that_was_read_before_it_was_changed_is_not_kept(
     assert answer.is_success, answer.text
     if redis_is == "away":
         # What it did not hear of is loaded when it is back.
-        await Refresher(database, Redis(unix_socket_path="/nowhere"), settings).refresh()
+        await Refresher(database, connect_nowhere(settings), settings).refresh()
     while (await refresher.refresh()).more:
         pass
     late.may_go_on.set()

@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,7 @@ from redis.asyncio import Redis
 
 from service.api.app import create_app
 from service.backends.database import Database
-from service.backends.redis import (
-    SeasonKeys,
-    encode_member,
-    load_script,
-)
+from service.backends.redis import MUTEX_KEY, SeasonKeys, encode_member, load_script
 from service.errors import CacheUnavailable
 from service.maintenance.audit import audit
 from service.maintenance.rebuild import rebuild
@@ -34,8 +29,9 @@ from tests.support.factories import (
 )
 from tests.support.fire.gate import Gate
 from tests.support.index_checks import assert_index_follows
+from tests.support.outages import connect_nowhere
 from tests.support.serving import connect_client, run_app
-from tests.support.up_process import clean_environment
+from tests.support.worker_turn import killed_in_turn
 
 PLAYERS = 1_000
 SLICE = 100
@@ -101,7 +97,7 @@ async def test_fold_that_the_build_does_not_hear_of_begins_it_anew(
     assert before is not None
     # The first was loaded, and now changes while Redis is away.
     await record_scores(database, (user_ids[299], -1_000))
-    nowhere = Refresher(database, Redis(unix_socket_path="/nowhere"), settings)
+    nowhere = Refresher(database, connect_nowhere(settings), settings)
     assert (await nowhere.refresh()).sessions == 1
     assert (await refresher.refresh()).more
     after = parse_build(await redis.get(keys.build))
@@ -132,7 +128,7 @@ async def test_index_that_is_behind_is_read_as_it_was_while_another_is_built(
         before = await read("rank")
         assert (before["score"], before["rank"], before["players"]) == (299, 1, 3 * SLICE)
         await record_scores(database, (best, 1_000))
-        nowhere = Refresher(database, Redis(unix_socket_path="/nowhere"), settings)
+        nowhere = Refresher(database, connect_nowhere(settings), settings)
         assert (await nowhere.refresh()).sessions == 1
         while parse_build(await redis.get(SeasonKeys.of(laps).build)) is None:
             assert (await refresher.refresh()).more
@@ -228,25 +224,6 @@ async def gate(redis_url: str, server_directory: Path) -> AsyncIterator[Gate]:
         yield gate
 
 
-PROGRAM = """
-import asyncio
-from service.backends.database import Database
-from service.backends.redis import connect_redis
-from service.settings.settings import load_settings
-from service.standings.refresh.refresh import Refresher
-
-async def main():
-    settings = load_settings()
-    database = Database(settings, application_name="leaderboard worker")
-    await database.open()
-    refresher = Refresher(database, connect_redis(settings), settings)
-    while (await refresher.refresh()).more:
-        pass
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.parametrize("loads", [0, 1, 3, 9])
 async def test_killed_worker_is_gone_on_from_where_it_was(
     refresher: Refresher,
@@ -258,23 +235,16 @@ async def test_killed_worker_is_gone_on_from_where_it_was(
     loads: int,
 ) -> None:
     gate.close_before_script("load_index", "tie_keys", "put_standings", calls=loads)
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        PROGRAM,
-        env=clean_environment()
-        | {
-            "DATABASE_URL": settings.require_database_url(),
-            "REDIS_URL": gate.url,
-            "LEADERBOARD_REDIS_TIMEOUT_SECONDS": "60",
-            "LEADERBOARD_SLICE_STANDINGS": str(SLICE),
-        },
-    )
-    try:
+    environment = {
+        "DATABASE_URL": settings.require_database_url(),
+        "REDIS_URL": gate.url,
+        "LEADERBOARD_REDIS_TIMEOUT_SECONDS": "60",
+        "LEADERBOARD_SLICE_STANDINGS": str(SLICE),
+    }
+    with killed_in_turn("refresh", environment):
         await gate.wait_until_reached()
-    finally:
-        worker.kill()
-        await worker.wait()
+    # Nobody has to wait until it expires.
+    assert await redis.delete(MUTEX_KEY) == 1
     keys = SeasonKeys.of(await find_global_season(database))
     build = parse_build(await redis.get(keys.build))
     assert build is not None

@@ -1,7 +1,6 @@
 """A large season is re-ranked in slices, which a killed worker does not lose."""
 
 import asyncio
-import sys
 
 import pytest
 
@@ -25,8 +24,8 @@ from tests.support.factories import (
     record_scores,
 )
 from tests.support.lock_waits import count_lock_waits
-from tests.support.up_process import clean_environment
 from tests.support.waiting import wait_until
+from tests.support.worker_turn import killed_in_turn
 
 PART = 2**20
 
@@ -174,21 +173,6 @@ async def test_rerank_of_which_all_has_closed_begins_anew(
     assert await fetch_ranks(database, season_id) == await compute_ranks(database, season_id)
 
 
-PROGRAM = """
-import asyncio
-from service.backends.database import Database
-from service.settings.settings import load_settings
-from service.standings.refresh.rerank import rerank_if_due
-
-async def main():
-    settings = load_settings()
-    database = Database(settings, application_name="leaderboard worker")
-    await database.open()
-    await rerank_if_due(database, settings.slice_standings)
-
-asyncio.run(main())
-"""
-
 READ_PROGRESS = "SELECT slice, part FROM rerank_progress"
 
 
@@ -213,18 +197,12 @@ async def test_killed_rerank_is_gone_on_with_from_where_it_was(
     )
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(4711)")
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            PROGRAM,
-            env=clean_environment()
-            | {
-                "DATABASE_URL": settings.require_database_url(),
-                "REDIS_URL": settings.require_redis_url(),
-                "LEADERBOARD_SLICE_STANDINGS": "5",
-            },
-        )
-        try:
+        environment = {
+            "DATABASE_URL": settings.require_database_url(),
+            "REDIS_URL": settings.require_redis_url(),
+            "LEADERBOARD_SLICE_STANDINGS": "5",
+        }
+        with killed_in_turn("rerank", environment):
             await wait_until(
                 lambda: database.fetch(
                     "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"
@@ -233,9 +211,6 @@ async def test_killed_rerank_is_gone_on_with_from_where_it_was(
                 ),
                 seconds=30,
             )
-        finally:
-            worker.kill()
-            await worker.wait()
         # The server may only find out when its statement ends.
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
