@@ -34,6 +34,10 @@ class Part(ABC):
     stop_plan: StopPlan
     process: subprocess.Popen[bytes] | None = None
 
+    def find_stop_plan(self) -> StopPlan:
+        """Return the signals that stop it as it is now."""
+        return self.stop_plan
+
     @abstractmethod
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process and return at once, in the main thread (see `spawn`)."""

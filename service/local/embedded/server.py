@@ -73,7 +73,7 @@ class EmbeddedServer(Part):
         self.directory.create_folders()
         leftovers = find_processes(self.program, self.folder)
         if leftovers:
-            stop_leftovers(leftovers, self.stop_plan)
+            stop_leftovers(leftovers, self.find_stop_plan())
             pids = ", ".join(str(process.pid) for process in leftovers)
             self.report(f"Stopped the {self.name} that an earlier run had left (pid {pids})")
         with explain_os_errors(self.directory.path):
@@ -117,7 +117,7 @@ class EmbeddedServer(Part):
     def stop(self) -> None:
         """Stop the server and wait for its end; nothing happens if it does not run."""
         if self.process is not None:
-            stop_process(self.process, self.stop_plan)
+            stop_process(self.process, self.find_stop_plan())
             self.process = None
         self.directory.remove_empty_socket_directory()
 

@@ -206,7 +206,7 @@ class Supervisor:
         process = part.process
         if process is None:
             return
-        for step, (stop_signal, patience_seconds) in enumerate(part.stop_plan):
+        for step, (stop_signal, patience_seconds) in enumerate(part.find_stop_plan()):
             if process.poll() is not None:
                 break
             if step > 0:

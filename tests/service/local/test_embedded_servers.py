@@ -1,10 +1,12 @@
 """PostgreSQL and Valkey from wheels: any path, any earlier end, nothing left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from service.local.embedded import PostgresServer, StartFailed, ValkeyServer
 from service.local.embedded.processes import find_processes
+from tests.support.waiting import wait_until
 
 THROW_AWAY = {"fsync": "off"}
 STOP_SECONDS = 30.0
@@ -91,6 +94,39 @@ async def test_postgres_ignores_a_pid_file_that_names_another_process(directory:
     (server.folder / "postmaster.pid").write_text(f"{os.getppid()}\n{server.folder}\n")
     with server:
         assert await fetch_value(server, "SELECT 1") == 1
+
+
+async def test_postgres_that_recovers_from_a_crash_is_stopped_at_once(directory: Path) -> None:
+    """Its fast shutdown would never end, most times."""
+    server = PostgresServer(directory)
+    for number in range(3):
+        with server:
+            await fetch_value(server, f"CREATE TABLE kept_{number} ()")
+            await crash_backend(server)
+            began_at = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began_at < STOP_SECONDS
+    with server:
+        count = "SELECT count(*) FROM pg_tables WHERE tablename ~ '^kept_'"
+        assert await fetch_value(server, count) == 3
+
+
+async def crash_backend(server: PostgresServer) -> None:
+    """End a process that serves a connection, and wait until the server recovers from that."""
+    connection = await asyncpg.connect(server.url)
+    os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
+    connection.terminate()
+    assert server.process is not None
+    postmaster = psutil.Process(server.process.pid)
+
+    def is_recovering() -> bool:
+        # All of them end first, one by one.
+        with contextlib.suppress(psutil.Error):
+            names = [" ".join(process.cmdline()) for process in postmaster.children()]
+            return any("startup" in name for name in names)
+        return False
+
+    await wait_until(is_recovering)
 
 
 def test_postgres_says_why_it_did_not_start(directory: Path) -> None:
