@@ -226,43 +226,35 @@ async def test_rebuild_leaves_what_is_committed_meanwhile_to_the_next_refresh(
     assert await audit(settings)
 
 
-@pytest.mark.parametrize(("slice_standings", "rebuilds"), [(1_000_000, 10), (10, 5)])
+@AT_ONCE_AND_IN_SLICES
 async def test_rebuild_under_traffic_loses_and_doubles_nothing(
-    database: Database,
-    settings: Settings,
-    refresher: Refresher,
-    slice_standings: int,
-    rebuilds: int,
+    database: Database, settings: Settings, redis: Redis, slice_standings: int
 ) -> None:
-    settings = settings.model_copy(update={"slice_standings": slice_standings})
+    changes = {"slice_standings": slice_standings, "refresh_interval_ms": 0}
+    settings = settings.model_copy(update=changes)
+    refresher = Refresher(database, redis, settings)
     user_ids = await make_players(database, 20)
     ended = asyncio.Event()
-    folded = asyncio.Condition()
     submitted = 0
 
     async def submit() -> None:
         nonlocal submitted
+        await record_scores(database, *((user_id, 1) for user_id in user_ids))
+        submitted += len(user_ids)
+
+    async def play() -> None:
         while not ended.is_set():
-            await record_scores(database, *((user_id, 1) for user_id in user_ids))
-            submitted += len(user_ids)
-            # So that the rebuild gets its share of the processors.
-            async with folded:
-                await folded.wait()
+            # Nobody folds, so that the rebuild gets its turn to fold what is pending.
+            await asyncio.gather(submit(), submit())
+            await asyncio.gather(submit(), refresher.refresh())
 
-    async def fold() -> None:
-        while not all(task.done() for task in submitting):
-            await refresher.refresh()
-            async with folded:
-                folded.notify_all()
-
-    submitting = [asyncio.create_task(submit()) for _ in range(2)]
-    folding = asyncio.create_task(fold())
-    for _ in range(rebuilds):
+    playing = asyncio.create_task(play())
+    for _ in range(5):
         await rebuild(settings)
     assert await audit(settings)
     assert submitted > 0
     ended.set()
-    await asyncio.gather(*submitting, folding)
+    await playing
 
     async def has_folded_all() -> bool:
         await refresher.refresh()
