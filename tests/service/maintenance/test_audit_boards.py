@@ -45,9 +45,11 @@ async def test_audit_counts_a_board_that_is_missing_as_a_whole(
     settings: Settings,
     redis: Redis,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More players differ than are compared at once."""
-    await populate(settings, players=21_000, sessions=42_000, seed=1, reset=False)
+    monkeypatch.setattr("service.maintenance.index_audit._PLAYERS_PER_BATCH", 1_000)
+    await populate(settings, players=2_100, sessions=4_200, seed=1, reset=False)
     assert await audit(settings)
     rows = await database.fetch("SELECT count(*) FROM standing")
     keys = SeasonKeys.of(await find_global_season(database))
@@ -79,25 +81,23 @@ async def test_audit_looks_at_every_open_season(
 
 
 async def test_audit_is_right_while_scores_are_folded(
-    database: Database, settings: Settings, refresher: Refresher
+    database: Database, settings: Settings, redis: Redis
 ) -> None:
+    refresher = Refresher(database, redis, settings.model_copy(update={"refresh_interval_ms": 0}))
     user_ids = await make_players(database, 200)
     ended = asyncio.Event()
 
-    async def submit() -> None:
+    async def play() -> None:
         while not ended.is_set():
-            await record_scores(database, *((user_id, 3) for user_id in user_ids))
-
-    async def fold() -> None:
-        while not ended.is_set():
-            await refresher.refresh()
+            scores = [(user_id, 3) for user_id in user_ids]
+            await asyncio.gather(record_scores(database, *scores), refresher.refresh())
 
     await refresher.refresh()
-    traffic = [asyncio.create_task(submit()), asyncio.create_task(fold())]
-    for _ in range(3):
+    playing = asyncio.create_task(play())
+    for _ in range(10):
         assert await audit(settings)
     ended.set()
-    await asyncio.gather(*traffic)
+    await playing
 
 
 @pytest.mark.parametrize(
