@@ -1,11 +1,10 @@
 """`leaderboard populate`: what it makes, that it makes the same again, and what a kill leaves."""
 
-import asyncio
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from tests.support.factories import (
     make_season,
     record_scores,
 )
-from tests.support.programs import run
+from tests.support.nursery import Forked, find_nursery
 from tests.support.up_process import clean_environment, run_leaderboard
 from tests.support.waiting import wait_until
 
@@ -40,6 +39,25 @@ async def count(database: Database, table: str) -> int:
     row = await database.fetch_one(f"SELECT count(*) AS rows FROM {table}")
     assert row is not None
     return int(row["rows"])
+
+
+@contextmanager
+def populating(settings: Settings, log: Path, *wanted: str) -> Iterator[Forked]:
+    """Run the command until the end of the block, where it is killed."""
+    environment = clean_environment() | {
+        "DATABASE_URL": settings.require_database_url(),
+        "REDIS_URL": settings.require_redis_url(),
+    }
+    arguments = ["populate", *wanted]
+    with log.open("wb") as output:
+        program = find_nursery().fork(
+            "service.commands.main", arguments, environment, output=output.fileno()
+        )
+    try:
+        yield program
+    finally:
+        program.send_signal(signal.SIGKILL)
+        program.wait(60)
 
 
 async def count_more(database: Database, players: int) -> bool:
@@ -262,29 +280,11 @@ async def test_populate_goes_back_no_further_than_the_season(
 
 
 async def test_populate_killed_leaves_standings_that_agree_with_the_ledger(
-    database: Database, settings: Settings, refresher: Refresher
+    database: Database, settings: Settings, refresher: Refresher, tmp_path: Path
 ) -> None:
     await refresher.refresh()
-    assert settings.database_url
-    assert settings.redis_url
-    process = await asyncio.create_subprocess_exec(
-        *(
-            sys.executable,
-            "-m",
-            "service.commands.main",
-            "populate",
-            "--players=200000",
-            "--sessions=200000",
-        ),
-        env=clean_environment()
-        | {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
+    with populating(settings, tmp_path / "log", "--players=200000", "--sessions=200000"):
         await wait_until(lambda: count(database, "standing"), seconds=60)
-    finally:
-        process.kill()
-        await process.wait()
 
     assert 0 < await count(database, "player") < 200_000
     await refresher.refresh()
@@ -313,20 +313,16 @@ async def test_populate_names_the_boards_that_it_counts_on(
 async def test_populate_that_is_interrupted_says_what_stays(
     settings: Settings, database: Database, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "service.commands.main", "populate"]
-    wanted = ["--players", "9000000", "--sessions", "9000000"]
-    environment = clean_environment() | {
-        "DATABASE_URL": settings.require_database_url(),
-        "REDIS_URL": settings.require_redis_url(),
-    }
-    with run("populate", [*command, *wanted], environment, tmp_path) as running:
-        # Some were committed, and noted.
-        await wait_until(lambda: count_more(database, 100_000))
-        running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(60) == 130
+    log = tmp_path / "log"
+    with populating(settings, log, "--players=9000000", "--sessions=9000000") as program:
+        # More than are made side by side, so that some were noted.
+        await wait_until(lambda: count_more(database, 40_000))
+        program.send_signal(signal.SIGINT)
+        assert program.wait(60) == 130
+    told = log.read_text()
     pattern = r"^Not finished: (\S+) players and (\S+) sessions were made and stay$"
-    found = re.search(pattern, running.log.read_text(), re.MULTILINE)
-    assert found, running.log.read_text()
+    found = re.search(pattern, told, re.MULTILINE)
+    assert found, told
     players, sessions = [int(number.replace(",", "")) for number in found.groups()]
     # What was being committed just then may stay as well.
     assert await count(database, "player") - players in {0, 20_000, 40_000}
