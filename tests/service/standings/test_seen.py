@@ -65,6 +65,19 @@ async def ask(
     return await client.get(url.copy_merge_params({"seen": seen}))
 
 
+async def ask_all(
+    client: httpx.AsyncClient, user_id: int, seen: int
+) -> dict[str, tuple[list[int], bool]]:
+    """Return the scores that each of all reads lists at once, and whether it says `pending`."""
+    responses = await asyncio.gather(*(ask(client, path, user_id, seen) for path in READS.values()))
+    told = {}
+    for name, response in zip(READS, responses, strict=True):
+        assert response.status_code == 200, (name, response.text)
+        answer = response.json()
+        told[name] = (list_scores(answer), answer.get("pending", False))
+    return told
+
+
 def is_waiting(client: httpx.AsyncClient, waiters: int = 1) -> bool:
     """Tell whether so many wait in this process, and have looked."""
     transport: Any = client._transport
@@ -83,41 +96,34 @@ async def make_player_with_five(
     return user_id
 
 
-@pytest.mark.parametrize("path", READS.values(), ids=READS)
-async def test_read_waits_for_the_refresh_that_counts_the_session(
+async def test_every_read_waits_for_the_refresh_that_counts_the_session(
     client: httpx.AsyncClient,
     other_client: httpx.AsyncClient,
     database: Database,
     refresher: Refresher,
     monkeypatch: pytest.MonkeyPatch,
-    path: str,
 ) -> None:
     monkeypatch.setattr(LONG, 60.0)
     user_id = await make_player_with_five(client, database, refresher)
     # What memory holds before.
-    assert list_scores((await other_client.get(path.format(user_id=user_id))).json()) == [5]
+    for path in READS.values():
+        assert list_scores((await other_client.get(path.format(user_id=user_id))).json()) == [5]
     session_id = await submit(client, user_id, 9)
-    reading = asyncio.create_task(ask(other_client, path, user_id, session_id))
-    await wait_until(lambda: is_waiting(other_client))
+    reading = asyncio.create_task(ask_all(other_client, user_id, session_id))
+    await wait_until(lambda: is_waiting(other_client, len(READS)))
     await refresher.refresh()
-    response = await reading
-    assert response.status_code == 200, response.text
-    assert list_scores(response.json()) == [9 if "best" in path else 14]
-    assert "pending" not in response.json()
+    counted = {name: ([9 if "board" in name else 14], False) for name in READS}
+    assert await reading == counted
     # And at once from now on.
-    again = await ask(other_client, path, user_id, session_id)
-    assert (again.status_code, "pending" in again.json()) == (200, False)
+    assert await ask_all(other_client, user_id, session_id) == counted
 
 
-@pytest.mark.parametrize("path", READS.values(), ids=READS)
-async def test_read_says_pending_after_a_second(
-    client: httpx.AsyncClient, database: Database, refresher: Refresher, path: str
+async def test_every_read_says_pending_after_a_second(
+    client: httpx.AsyncClient, database: Database, refresher: Refresher
 ) -> None:
     user_id = await make_player_with_five(client, database, refresher)
     session_id = await submit(client, user_id, 9)
-    answer = (await ask(client, path, user_id, session_id)).json()
-    assert answer["pending"] is True
-    assert list_scores(answer) == [5]
+    assert await ask_all(client, user_id, session_id) == dict.fromkeys(READS, ([5], True))
 
 
 async def test_session_that_changes_no_standing_is_waited_for_no_longer_than_its_fold(
