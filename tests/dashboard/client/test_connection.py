@@ -5,6 +5,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 
 import httpx
@@ -366,16 +367,33 @@ async def read_failure(url: str) -> tuple[str, str]:
     return caught.value.code, caught.value.message
 
 
-async def test_a_certificate_that_is_not_accepted_is_not_a_service_that_is_away() -> None:
+LOST = "the connection broke (Server disconnected without sending a response)"
+
+
+def issue_certificate(authority: trustme.CA) -> ssl.SSLContext:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost").configure_cert(tls)
+    authority.issue_cert("localhost").configure_cert(tls)
+    return tls
+
+
+async def test_a_certificate_is_accepted_of_whom_the_machine_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    async with listen(issue_certificate(authority)) as port:
+        assert await read_failure(f"HTTPS://localhost:{port}") == ("connection_lost", LOST)
+
+
+async def test_a_certificate_that_is_not_accepted_is_not_a_service_that_is_away() -> None:
+    tls = issue_certificate(trustme.CA())
     async with listen(tls) as port:
         code, message = await read_failure(f"https://localhost:{port}")
         assert code == "tls_failed"
         assert message.startswith("the certificate is not accepted (")
         assert "certificate" in message.partition("(")[2]
-        lost = "the connection broke (Server disconnected without sending a response)"
-        assert await read_failure(f"http://localhost:{port}") == ("connection_lost", lost)
+        assert await read_failure(f"http://localhost:{port}") == ("connection_lost", LOST)
 
 
 async def test_what_speaks_no_tls_is_said_to() -> None:
