@@ -27,6 +27,7 @@ from dashboard.text.numbers import (
     write_moment,
     write_span,
 )
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 
 # What is counted and waits on a board changes all the time.
@@ -87,7 +88,7 @@ class BoardsScreen(ListDialog[Choice | None]):
     def compose(self) -> ComposeResult:
         """A field, and below it what it finds."""
         with Vertical(id="choice", classes="frame"):
-            yield Input(compact=True, select_on_focus=False)
+            yield Field(select_on_focus=False)
             yield Lines(id="columns")
             yield Lines(id="trouble")
             yield OptionList()

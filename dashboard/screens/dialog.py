@@ -83,7 +83,7 @@ class PanelDialog(Dialog[None]):
         self._gateway = gateway
         self._state = state
         self._panel = Panel(title, id=self.LINK)
-        self._panel.add_class("frame")
+        self._panel.add_class("frame", update=False)
 
     def compose(self) -> ComposeResult:
         """The panel."""

@@ -27,6 +27,7 @@ from dashboard.state.finding import (
     list_found,
 )
 from dashboard.text.names import fit_name, quote_name
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import ToneLine, fold_text
 
@@ -83,7 +84,7 @@ class FinderScreen(ListDialog[Found | None]):
     def compose(self) -> ComposeResult:
         """A field, what is the matter, and what is found."""
         with Vertical(id="finder", classes="frame"):
-            yield Input(self._start, max_length=_LONGEST, compact=True, select_on_focus=False)
+            yield Field(self._start, max_length=_LONGEST, select_on_focus=False)
             yield Lines(id="found")
             yield OptionList()
 

@@ -9,6 +9,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 
 
@@ -55,7 +56,7 @@ class Prompt(Horizontal):
         """The question, and a field for the answer."""
         yield Lines()
         # Selecting on focus would let the first letter typed replace what is offered.
-        yield Input(select_on_focus=False, compact=True)
+        yield Field(select_on_focus=False)
 
     def ask(self, purpose: str, question: str, value: str = "", hint: str = "") -> None:
         """Ask; the answer comes as this widget's messages, which carry `purpose`."""

@@ -17,6 +17,7 @@ from dashboard.screens.dialog import Dialog, draw_error
 from dashboard.screens.player.proposals import Proposal, write_rank
 from dashboard.text.names import clean_name, fit_name
 from dashboard.text.numbers import write_count
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.panel import Panel
 from dashboard.widgets.tones import Tone, ToneLine, fold_text
@@ -64,7 +65,7 @@ class DecideScreen(Dialog[str | None]):
             ):
                 with Horizontal(classes="field"):
                     yield Lines(id=f"label-{name}", classes="label")
-                    yield Input(placeholder=hint, compact=True, id=name)
+                    yield Field(placeholder=hint, id=name)
             yield Lines(id="said", classes="said")
 
     def on_mount(self) -> None:

@@ -75,12 +75,12 @@ class PlayerPane(WorkerReporter, Vertical):
         self._facts = Lines(classes="facts")
         self._facts_below = Lines(classes="facts-below")
         self._neighbours = Panel("Neighbours (» this player, = tie)")
-        self._neighbours.add_class("neighbours")
+        self._neighbours.add_class("neighbours", update=False)
         self._sessions = Panel("Last sessions")
-        self._sessions.add_class("sessions")
+        self._sessions.add_class("sessions", update=False)
         self._ranks = Chart("Rank while watched", write_count, inverted=True)
         self._scores = Chart("Score while watched", self._write_score)
-        self._scores.add_class("scores")
+        self._scores.add_class("scores", update=False)
 
     def compose(self) -> ComposeResult:
         """Name, rank in big digits, neighbours, and history."""

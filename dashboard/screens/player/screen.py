@@ -40,6 +40,7 @@ from dashboard.state.event_log import Event
 from dashboard.state.lookup import Lookup, Stage
 from dashboard.text.names import clean_name, quote_name
 from dashboard.text.numbers import choose_text
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.prompt import Prompt
 
@@ -124,10 +125,9 @@ class PlayerScreen(ConsoleScreen):
     def __init__(self, state: ConsoleState, gateway: Gateway) -> None:
         super().__init__(state)
         self._gateway = gateway
-        self._field = Input(
+        self._field = Field(
             placeholder="a player's id or exact name (capitals count), then enter",
             max_length=LONGEST_NAME,
-            compact=True,
             # A number is typed on in it: what was typed must not be replaced by the next digit.
             select_on_focus=False,
         )

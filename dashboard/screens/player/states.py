@@ -18,6 +18,7 @@ from dashboard.state.console_state import ConsoleState
 from dashboard.text.moments import EXPECTED, parse_future
 from dashboard.text.names import clean_name
 from dashboard.text.numbers import write_moment
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 
 _STATES: Final[tuple[tuple[State, str], ...]] = (
@@ -56,7 +57,7 @@ class StateScreen(Dialog[Proposal | None]):
             yield OptionList(*(Option(Content(f"{state:<8} {means}")) for state, means in _STATES))
             with Horizontal(classes="field"):
                 yield Lines(id="label-until", classes="label")
-                yield Input(placeholder=f"empty: for good; or {EXPECTED}", compact=True, id="until")
+                yield Field(placeholder=f"empty: for good; or {EXPECTED}", id="until")
             yield Lines(id="said", classes="said")
 
     def on_mount(self) -> None:

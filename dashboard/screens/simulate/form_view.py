@@ -16,6 +16,7 @@ from dashboard.runs.form import CLOSED, FIELD_NAMES, OPEN, RunForm, WrongField
 from dashboard.screens.simulate.rate_chart import RateChart
 from dashboard.simulation.workload.scores import Scores
 from dashboard.text.numbers import write_amount
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Toned, ToneLine, fold_text
 
@@ -156,10 +157,9 @@ class RunFormView(Horizontal):
         self.post_message(self.Submitted())
 
     def _make_input(self, name: str, defaults: RunForm) -> Input:
-        field = Input(
+        field = Field(
             getattr(defaults, name),
             placeholder=_HINTS.get(name, ""),
-            compact=True,
             select_on_focus=False,
             id=f"field-{name}",
         )

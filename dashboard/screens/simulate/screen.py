@@ -48,8 +48,6 @@ class SimulateScreen(ConsoleScreen):
     SimulateScreen {
         & #simulation { height: 1fr; }
         & RunView { display: none; }
-        &.-watching RunView { display: block; }
-        &.-watching #planning { display: none; }
         & #planning { height: 1fr; overflow-y: auto; scrollbar-size-vertical: 1; }
     }
     """
@@ -134,7 +132,10 @@ class SimulateScreen(ConsoleScreen):
             self._offered = offered
             self.refresh_bindings()
         if watching is not self.has_class("-watching"):
-            self.set_class(watching, "-watching")
+            # Of all parts only these two look otherwise, and no other need be styled again.
+            self.set_class(watching, "-watching", update=False)
+            self.query_one("#planning").display = not watching
+            self.query_one(RunView).display = watching
             if watching:
                 # The fields are hidden now, and must not take the keys of the run.
                 self.set_focus(None)

@@ -17,6 +17,7 @@ from dashboard.runs.single_submit import LONGEST_MODE, IdempotencyKeys, parse_sc
 from dashboard.screens.console_screen import WorkerReporter
 from dashboard.simulation.workload.scores import LARGEST_SCORE
 from dashboard.text.names import clean_name, fit_name
+from dashboard.widgets.field import Field
 from dashboard.widgets.lines import Lines
 from dashboard.widgets.tones import Tone, fold_text
 
@@ -85,7 +86,7 @@ class SubmitRow(WorkerReporter, Vertical):
         with Grid():
             for name, hint in _HINTS.items():
                 yield Lines(id=f"submit-label-{name}", classes="label")
-                yield Input(placeholder=hint, compact=True, id=f"submit-{name}")
+                yield Field(placeholder=hint, id=f"submit-{name}")
         yield Lines(id="submit-hint")
         yield Lines(id="submit-answer")
 
