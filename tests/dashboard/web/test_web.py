@@ -4,60 +4,70 @@ import asyncio
 import re
 import signal
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
 
 import aiohttp
 import psutil
 import pytest
+import pytest_asyncio
 
 from tests.support.console.web_server import (
     PATIENCE_SECONDS,
+    WebServer,
     serve_console,
     wait_for_address,
     wait_for_text,
 )
 from tests.support.waiting import wait_until
 
+# One server is for all tests that leave it as it was, and lives in one loop with them.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-async def test_the_page_names_no_outside_host() -> None:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[WebServer]:
     async with serve_console() as server:
-        async with server.client.get(server.url) as response:
-            policy = response.headers["Content-Security-Policy"]
-            page = await response.text()
-        assert policy.startswith("default-src 'self';")
-        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
-        assets.remove("data:,")
-        # Relative, so that a proxy may serve the page under a path of its own.
-        assert "static/js/textual.js" in assets
-        own = [page]
-        for path in assets:
-            status, text = await server.read_text(f"/{path}")
-            assert status == 200, path
-            if not path.startswith("static/js"):
-                own.append(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
-        for text in own:
-            assert re.findall(r"""["'(=\s]((?:https?:|wss?:)?//\w[^"')\s]*)""", text) == []
-        async with server.client.get(
-            server.url + "/static/fonts/RobotoMono-VariableFont_wght.ttf"
-        ) as font:
-            assert font.status == 200
+        yield server
 
 
-async def test_every_screen_is_a_page_wherever_a_proxy_serves_it() -> None:
-    async with serve_console() as server:
-        for path, root in {
-            "/": "",
-            "/live?board=weekly": "",
-            "/health": "",
-            "/simulate": "",
-            "/player": "",
-            "/player/4711?board=weekly&season=3": "../",
-            "/player/a%2Fb": "../",
-        }.items():
-            status, page = await server.read_text(path)
-            assert status == 200, path
-            assert f'src="{root}static/js/textual.js"' in page
-            assert f'src="{root}console.js"' in page
-            assert "{root}" not in page
+async def test_the_page_names_no_outside_host(shared: WebServer) -> None:
+    async with shared.client.get(shared.url) as response:
+        policy = response.headers["Content-Security-Policy"]
+        page = await response.text()
+    assert policy.startswith("default-src 'self';")
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assets.remove("data:,")
+    # Relative, so that a proxy may serve the page under a path of its own.
+    assert "static/js/textual.js" in assets
+    own = [page]
+    for path in assets:
+        status, text = await shared.read_text(f"/{path}")
+        assert status == 200, path
+        if not path.startswith("static/js"):
+            own.append(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+    for text in own:
+        assert re.findall(r"""["'(=\s]((?:https?:|wss?:)?//\w[^"')\s]*)""", text) == []
+    async with shared.client.get(
+        shared.url + "/static/fonts/RobotoMono-VariableFont_wght.ttf"
+    ) as font:
+        assert font.status == 200
+
+
+async def test_every_screen_is_a_page_wherever_a_proxy_serves_it(shared: WebServer) -> None:
+    for path, root in {
+        "/": "",
+        "/live?board=weekly": "",
+        "/health": "",
+        "/simulate": "",
+        "/player": "",
+        "/player/4711?board=weekly&season=3": "../",
+        "/player/a%2Fb": "../",
+    }.items():
+        status, page = await shared.read_text(path)
+        assert status == 200, path
+        assert f'src="{root}static/js/textual.js"' in page
+        assert f'src="{root}console.js"' in page
+        assert "{root}" not in page
 
 
 async def test_a_path_that_leads_nowhere_is_one_line() -> None:
@@ -80,11 +90,8 @@ async def test_a_path_that_leads_nowhere_is_one_line() -> None:
         assert await asyncio.wait_for(server.process.communicate(), PATIENCE_SECONDS) == (b"", b"")
 
 
-async def test_a_page_opens_on_its_screen_and_follows_its_address() -> None:
-    async with (
-        serve_console() as server,
-        server.look(server.url, "/health?board=weekly") as socket,
-    ):
+async def test_a_page_opens_on_its_screen_and_follows_its_address(shared: WebServer) -> None:
+    async with shared.look(shared.url, "/health?board=weekly") as socket:
         assert await wait_for_address(socket) == "/health?board=weekly"
         await socket.send_json(["stdin", "3"])
         assert await wait_for_address(socket) == "/simulate?board=weekly"
@@ -97,8 +104,8 @@ async def test_a_page_opens_on_its_screen_and_follows_its_address() -> None:
         assert socket.close_code == aiohttp.WSCloseCode.UNSUPPORTED_DATA
 
 
-async def test_a_page_begins_with_the_focus_and_its_buttons_act() -> None:
-    async with serve_console() as server, server.look(server.url, "/player") as socket:
+async def test_a_page_begins_with_the_focus_and_its_buttons_act(shared: WebServer) -> None:
+    async with shared.look(shared.url, "/player") as socket:
         assert await wait_for_address(socket) == "/player"
         # Digits are screens, unless the field has the focus.
         await socket.send_json(["stdin", "4\r"])
@@ -110,16 +117,17 @@ async def test_a_page_begins_with_the_focus_and_its_buttons_act() -> None:
         await wait_for_text(socket, "Keys and words")
 
 
-async def test_a_foreign_origin_is_refused() -> None:
-    async with serve_console() as server:
-        for origin in ("http://evil.example", "http://localhost:1", "null", "file://", "http://"):
-            for path in ("/", "/ws", "/static/js/textual.js", "/download/x"):
-                answer = await server.read_text(path, Origin=origin)
-                assert answer == (403, "refused: foreign origin\n"), (origin, path)
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                await server.look(origin)
-            assert refused.value.status == 403, origin
-        assert psutil.Process(server.process.pid).children() == []
+async def test_a_foreign_origin_is_refused(shared: WebServer) -> None:
+    # Those of earlier tests may not have ended yet.
+    before = psutil.Process(shared.process.pid).children()
+    for origin in ("http://evil.example", "http://localhost:1", "null", "file://", "http://"):
+        for path in ("/", "/ws", "/static/js/textual.js", "/download/x"):
+            answer = await shared.read_text(path, Origin=origin)
+            assert answer == (403, "refused: foreign origin\n"), (origin, path)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await shared.look(origin)
+        assert refused.value.status == 403, origin
+    assert set(psutil.Process(shared.process.pid).children()) <= set(before)
 
 
 async def test_an_unknown_host_is_refused_as_its_name_may_have_been_pointed_here() -> None:
@@ -138,20 +146,19 @@ async def test_an_unknown_host_is_refused_as_its_name_may_have_been_pointed_here
         assert (await server.read_text("/", **same))[0] == 200
 
 
-async def test_what_follows_a_refused_tunnel_is_no_request() -> None:
-    async with serve_console() as server:
-        host = server.url.removeprefix("http://")
-        inner = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-        head = f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(inner)}\r\n\r\n"
-        name, _, port = host.partition(":")
-        reader, writer = await asyncio.open_connection(name, int(port))
-        try:
-            writer.write(head.encode() + inner)
-            answers = await reader.read()
-        finally:
-            writer.close()
-        assert answers.startswith(b"HTTP/1.1 405 ")
-        assert answers.count(b"HTTP/1.1 ") == 1
+async def test_what_follows_a_refused_tunnel_is_no_request(shared: WebServer) -> None:
+    host = shared.url.removeprefix("http://")
+    inner = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    head = f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(inner)}\r\n\r\n"
+    name, _, port = host.partition(":")
+    reader, writer = await asyncio.open_connection(name, int(port))
+    try:
+        writer.write(head.encode() + inner)
+        answers = await reader.read()
+    finally:
+        writer.close()
+    assert answers.startswith(b"HTTP/1.1 405 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 async def test_what_no_page_of_ours_would_send_is_refused_without_a_trace() -> None:
@@ -183,8 +190,8 @@ async def test_what_no_page_of_ours_would_send_is_refused_without_a_trace() -> N
         assert await asyncio.wait_for(server.process.communicate(), PATIENCE_SECONDS) == (b"", b"")
 
 
-async def test_a_browser_watches_and_starts_nothing() -> None:
-    async with serve_console() as server, server.look(server.url) as socket:
+async def test_a_browser_watches_and_starts_nothing(shared: WebServer) -> None:
+    async with shared.look(shared.url) as socket:
         await wait_for_text(socket, "nothing answers")
         await socket.send_json(["stdin", "3"])
         await wait_for_text(socket, "Simulate")
