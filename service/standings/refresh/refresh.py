@@ -27,6 +27,7 @@ from service.standings.refresh.freshness import Freshness
 from service.standings.refresh.pauses import RebuildPause
 from service.standings.top import select_top
 
+FIND_PENDING: Final = load_sql("standings/refresh", "find_pending")
 FOLD_SESSIONS: Final = load_sql("standings/refresh", "fold_sessions")
 NUMBER_REFRESH: Final = load_sql("standings/refresh", "number_refresh")
 NUMBER_SEASONS: Final = load_sql("standings/refresh", "number_seasons")
@@ -249,6 +250,8 @@ class Refresher:
                 flag_lowered = True
 
     async def _fold(self, lease: Lease) -> Fold:
+        if not await self._database.fetch_value(FIND_PENDING):
+            return Fold(sessions=0)
         async with self._database.transaction() as connection:
             measured_at = time.monotonic()
             rows = await connection.fetch(FOLD_SESSIONS, self._batch_limit)

@@ -100,6 +100,7 @@ CASES = [
         )
         for size in (1, 500)
     ),
+    Case("standings/refresh", "find_pending", (), {"outbox_transaction_id"}),
     *(
         Case("standings/refresh", "fold_sessions", (size,), {"game_session_pkey", "standing_pkey"})
         for size in (1, 10_000)

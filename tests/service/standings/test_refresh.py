@@ -21,6 +21,7 @@ from service.settings.settings import Settings
 from service.standings.reads.lag import READ_PROGRESS
 from service.standings.reads.stored import READ_FACTS
 from service.standings.refresh.refresh import (
+    FIND_PENDING,
     FOLD_SESSIONS,
     NUMBER_REFRESH,
     NUMBER_SEASONS,
@@ -237,6 +238,17 @@ async def test_of_two_folds_at_once_the_first_session_of_equal_scores_stays(
     assert [tuple(row) for row in rows] == [(first, first)]
 
 
+async def test_find_pending_sees_what_a_fold_has_claimed_until_it_commits(
+    database: Database,
+) -> None:
+    assert not await database.fetch_value(FIND_PENDING)
+    await make_players_with_scores(database, [5])
+    async with database.transaction() as connection:
+        await connection.fetch(FOLD_SESSIONS, 10)
+        assert await database.fetch_value(FIND_PENDING)
+    assert not await database.fetch_value(FIND_PENDING)
+
+
 async def test_writer_that_lost_its_lock_folds_no_more(
     database: Database, redis: Redis, settings: Settings
 ) -> None:
@@ -401,6 +413,7 @@ async def test_rows_that_each_refresh_changes_cost_as_much_under_a_snapshot(
     await refresher.refresh()
     season_id = await find_global_season(database)
     statements = (
+        (FIND_PENDING,),
         (FOLD_SESSIONS, 10_000),
         (NUMBER_REFRESH, 0, None, None),
         (NUMBER_SEASONS, [season_id], [0], 1_000_000, 0),
