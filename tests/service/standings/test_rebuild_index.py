@@ -170,7 +170,6 @@ async def test_rebuild_mends_what_redis_holds(
 ) -> None:
     user_ids = await make_players_with_scores(database, [500 - place for place in range(200)])
     await refresher.refresh()
-    await rebuild(settings)
     keys = SeasonKeys.of(await find_global_season(database))
     before = await redis.hgetall(find_names_bucket(user_ids[7]))
     await damage(redis, keys, user_ids)
