@@ -362,3 +362,30 @@ async def test_refreshes_that_cannot_work_do_not_multiply(
             # All but one give up: that one waits to be tried again, in its queue or in the worker.
             await wait_until(lambda: redis.hlen(f"dramatiq:{dq_name(STANDINGS_QUEUE)}.msgs"))
         assert sum(count_messages(broker, STANDINGS_QUEUE)) <= 2
+
+
+async def test_refreshes_that_fail_do_not_multiply(
+    settings: Settings,
+    database: Database,
+    refresh_signal: RefreshSignal,
+    broker: dramatiq.Broker,
+    redis: Redis,
+) -> None:
+    """One is tried again, whoever wakes the workers meanwhile."""
+    queue, delayed = (
+        f"dramatiq:{name}.msgs" for name in (STANDINGS_QUEUE, dq_name(STANDINGS_QUEUE))
+    )
+
+    async def is_done() -> bool:
+        return not await redis.hlen(queue)
+
+    await record_scores(database, (await make_player(database), 1))
+    await database.fetch("ALTER TABLE standing ADD CONSTRAINT none CHECK (false)")
+    with run_worker(settings):
+        for _ in range(4):
+            await redis.delete(DIRTY_KEY, MUTEX_KEY)
+            await raise_now(refresh_signal)
+            await wait_until(is_done)
+        # The one that is due is in both queues for a moment.
+        assert 1 <= await redis.hlen(queue) + await redis.hlen(delayed) <= 2
+    assert 1 <= sum(count_messages(broker, STANDINGS_QUEUE)) <= 2
