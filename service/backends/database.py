@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -245,6 +245,11 @@ class Database:
         """Run one statement on its own; return its rows."""
         async with self.connect() as connection:
             return await connection.fetch(statement, *parameters)
+
+    async def fetch_many(self, statement: str, values: Iterable[object]) -> list[asyncpg.Record]:
+        """Run one statement for each value of its only parameter, at once; return all rows."""
+        async with self.connect() as connection:
+            return await connection.fetchmany(statement, [(value,) for value in values])
 
     async def fetch_one(self, statement: str, *parameters: object) -> asyncpg.Record | None:
         """Run one statement on its own; return its first row, or None."""

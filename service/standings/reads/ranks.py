@@ -37,7 +37,7 @@ from service.standings.schemas import Rank, compute_percentile
 from service.standings.top import TOP_LIMIT, select_top
 from service.validation import MAX_ID
 
-FIND_NEWCOMERS: Final = load_sql("standings/reads", "find_newcomers")
+FIND_NEWCOMER: Final = load_sql("standings/reads", "find_newcomer")
 READ_TOTAL: Final = load_sql("standings/reads", "read_total")
 
 PAGE_LIMIT: Final = 1_000
@@ -375,7 +375,7 @@ class RankReader:
     async def _find_newcomers(self, user_ids: list[int]) -> Sequence[str | None]:
         """Return the names of those of these players who have no session."""
         rows = await self._lagging_reads.read_primary(
-            lambda database: database.fetch(FIND_NEWCOMERS, user_ids)
+            lambda database: database.fetch_many(FIND_NEWCOMER, user_ids)
         )
         names: dict[int, str] = {row["id"]: row["username"] for row in rows}
         return [names.get(user_id) for user_id in user_ids]

@@ -184,7 +184,7 @@ CASES = [
     ),
     Case("moderation", "erase_from_sessions", ([9_999],), {"game_session_pkey"}),
     Case("moderation", "list_counted_sessions", (1, 9_999, 100, 9_999), {"game_session_pkey"}),
-    Case("standings/reads", "find_newcomers", ([9_999],), {"player_pkey", "game_session_pkey"}),
+    Case("standings/reads", "find_newcomer", (9_999,), {"player_pkey", "game_session_pkey"}),
     Case("standings/reads", "read_total", (1, 9_999), {"game_session_pkey", "standing_pkey"}),
     Case("standings/reads", "read_hidden", (1, 9_999), {"player_not_standing"}),
     Case("standings/refresh", "make_standings_again", (9_999,), {"game_session_pkey"}),
