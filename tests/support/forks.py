@@ -16,30 +16,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 
-def run_to_the_end(module: str, arguments: Sequence[str]) -> NoReturn:
-    """Run what `python -m <module>` runs, under that command line, and leave as Python does.
-
-    Only objects that are left are not taken to pieces: that would copy the pages of all that is
-    shared, which takes longer than most commands.
-    """
-    status = 0
-    try:
-        _run_module(module, arguments)
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
-            sys.stderr.write(f"{end.code}\n")
-    except BaseException as error:  # noqa: BLE001 - whatever it is, Python ends with it
-        sys.excepthook(type(error), error, error.__traceback__)
-        status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if status == -signal.SIGINT:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(status)
+def run_module(module: str, arguments: Sequence[str]) -> None:
+    """Run what `python -m <module>` runs, under that command line."""
+    _show_command([sys.executable, "-P", "-m", module, *arguments])
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def take_place(environment: Mapping[str, str], folder: str | None, streams: Sequence[int]) -> None:
@@ -70,16 +51,10 @@ def fork_children() -> None:
         if pid == 0:
             _forget_parent()
             _take_over(*how)
-            run_to_the_end(command[3], command[4:])
+            _run_to_the_end(command[3], command[4:])
         return pid
 
     subprocess._fork_exec = fork  # type: ignore[attr-defined]
-
-
-def _run_module(module: str, arguments: Sequence[str]) -> None:
-    _show_command([sys.executable, "-P", "-m", module, *arguments])
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _show_command(command: Sequence[str]) -> None:
@@ -119,3 +94,22 @@ def _take_over(*how: Any) -> None:
             # The folder's own is closed already.
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+
+
+def _run_to_the_end(module: str, arguments: Sequence[str]) -> NoReturn:
+    """Run it and leave as Python does, without a way back into what the parent was doing."""
+    status = 0
+    try:
+        run_module(module, arguments)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, Python ends with it
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
