@@ -104,8 +104,7 @@ class RankReader:
         try:
             return await read_index()
         except (CacheUnavailable, SeasonGone):
-            with _translate_outage():
-                return await self._read_past_index(season, read_index, read_stored)
+            return await self._read(season, read_index, read_stored, has_index=False)
         except DatabaseUnavailable:
             with _translate_outage():
                 raise
@@ -280,39 +279,33 @@ class RankReader:
         read_stored: Callable[[Database, Season], Awaitable[Answer | None]],
         *,
         apart: bool = False,
+        has_index: bool = True,
     ) -> Answer:
-        """Ask the index of a season or, where that has no answer, PostgreSQL or its replica."""
+        """Ask the index of a season or, where that has no answer, PostgreSQL or its replica.
+
+        One whose index has just had no answer is not asked for it again, but at the end.
+        """
         if season.is_filling:
             raise BoardFilling(season.slug)
         with _translate_outage():
-            if season.state != "closed":
+            if season.state != "closed" and has_index:
                 try:
                     async with self._places:
                         return await read_index()
                 except (CacheUnavailable, SeasonGone):
                     pass
-            return await self._read_past_index(season, read_index, read_stored, apart=apart)
-
-    async def _read_past_index(
-        self,
-        season: Season,
-        read_index: Callable[[], Awaitable[Answer]],
-        read_stored: Callable[[Database, Season], Awaitable[Answer | None]],
-        *,
-        apart: bool = False,
-    ) -> Answer:
-        read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
-        try:
-            return _require(await read(self._make_query(season, read_stored)))
-        except SchemaMissing:
-            raise
-        except DatabaseUnavailable:
-            # An index that was refused because PostgreSQL is ahead of it will do where that ends
-            # before it has answered: there is nothing newer to show.
-            if season.state != "closed":
-                with suppress(CacheUnavailable, DatabaseUnavailable):
-                    return await read_index()
-            raise
+            read = self._lagging_reads.read_apart if apart else self._lagging_reads.read
+            try:
+                return _require(await read(self._make_query(season, read_stored)))
+            except SchemaMissing:
+                raise
+            except DatabaseUnavailable:
+                # An index that was refused because PostgreSQL is ahead of it will do where that
+                # ends before it has answered: there is nothing newer to show.
+                if season.state != "closed":
+                    with suppress(CacheUnavailable, DatabaseUnavailable):
+                        return await read_index()
+                raise
 
     def _make_query(
         self, season: Season, read_stored: Callable[[Database, Season], Awaitable[Answer | None]]
